@@ -1,0 +1,184 @@
+/* engine: weights + tokens -> logits, text, embeddings.
+ *
+ * Three handles:
+ *   engine_model    the mapped weights, the hyperparameters and the tokenizer of one model. Immutable
+ *                   once opened: any number of threads may share it.
+ *   engine_pool     a persistent thread pool. One caller at a time (calls from several threads are
+ *                   serialised inside). Results never depend on its number of threads.
+ *   engine_session  one decoding timeline: KV cache, position, random state. One thread at a time.
+ *
+ * Errors are GError in the domain ENGINE_ERROR; messages name the file and what is wrong with it.
+ * Formats and formulas: GGUF v2/v3 and safetensors; architectures `llama` and `bert`. */
+#ifndef LODE_ENGINE_ENGINE_H
+#define LODE_ENGINE_ENGINE_H
+
+#include <glib.h>
+#include <stdint.h>
+
+G_BEGIN_DECLS
+
+#define ENGINE_ERROR (engine_error_quark())
+GQuark engine_error_quark(void);
+
+typedef enum {
+    ENGINE_ERROR_IO,          /* cannot open, map or read */
+    ENGINE_ERROR_FORMAT,      /* the file lies, is truncated or malformed */
+    ENGINE_ERROR_UNSUPPORTED, /* well formed, but an architecture or tensor type we do not run */
+    ENGINE_ERROR_LIMIT,       /* more tokens than the context holds, or no memory for the cache */
+    ENGINE_ERROR_CANCELLED,   /* the caller's cancel flag was raised */
+    ENGINE_ERROR_ARGUMENT     /* a call that this model cannot answer (embed with a decoder, ...) */
+} engine_error_code;
+
+/* ---- CPU ------------------------------------------------------------------------------------ */
+
+typedef enum {
+    ENGINE_CPU_SCALAR, /* plain C reference kernels */
+    ENGINE_CPU_AVX2,   /* AVX2 + FMA + F16C */
+    ENGINE_CPU_AVX512  /* AVX-512 F, BW, VL, DQ (VNNI used where present) */
+} engine_cpu;
+
+/* The best level this processor and build support; environment LODE_CPU=scalar|avx2|avx512 lowers it. */
+engine_cpu engine_cpu_best(void);
+const char *engine_cpu_name(engine_cpu cpu); /* "scalar", "avx2", "avx512" */
+char *engine_cpu_features(void);             /* one line for people; free with g_free */
+
+/* ---- thread pool ---------------------------------------------------------------------------- */
+
+typedef struct engine_pool engine_pool;
+
+/* n_threads 0 = one per core this process may use (sched_getaffinity). Never fails. */
+engine_pool *engine_pool_new(int n_threads);
+int engine_pool_n_threads(const engine_pool *pool);
+void engine_pool_free(engine_pool *pool); /* NULL is fine */
+G_DEFINE_AUTOPTR_CLEANUP_FUNC(engine_pool, engine_pool_free)
+
+/* ---- model ---------------------------------------------------------------------------------- */
+
+typedef enum {
+    ENGINE_KIND_DECODER, /* writes text */
+    ENGINE_KIND_ENCODER  /* makes embeddings */
+} engine_kind;
+
+typedef enum { ENGINE_POOLING_NONE, ENGINE_POOLING_MEAN, ENGINE_POOLING_CLS } engine_pooling;
+
+typedef struct {
+    engine_kind kind;
+    const char *architecture;   /* "llama", "bert" */
+    const char *name;           /* general.name, or the folder's name */
+    const char *format;         /* "gguf", "safetensors" */
+    const char *weight_type;    /* the type most matrix bytes are stored in: "Q4_1", "F32", ... */
+    uint64_t n_parameters;
+    uint64_t n_bytes;           /* weights on disk */
+    uint32_t n_layers, n_embd, n_heads, n_kv_heads, head_dim, n_ff, n_vocab;
+    uint32_t n_context;         /* trained context; for encoders the longest input in tokens */
+    float rope_theta, norm_eps;
+    engine_pooling pooling;     /* encoders */
+    gboolean normalize;         /* encoders: output is scaled to unit length */
+    int32_t bos, eos, pad, unk; /* token ids, -1 where the model has none */
+    gboolean has_chat_template;
+} engine_model_info;
+
+typedef struct engine_model engine_model;
+
+/* path: a .gguf file, a .safetensors file with config.json and tokenizer.json or vocab.txt beside it, or
+ * the folder that holds them. The weights are mapped, not read; every size is checked before use. */
+engine_model *engine_model_open(const char *path, GError **error);
+void engine_model_free(engine_model *model); /* NULL is fine; no session may be alive */
+G_DEFINE_AUTOPTR_CLEANUP_FUNC(engine_model, engine_model_free)
+const engine_model_info *engine_model_get_info(const engine_model *model); /* lives as long as the model */
+
+/* ---- tokens --------------------------------------------------------------------------------- */
+
+typedef enum {
+    ENGINE_TOKENIZE_PLAIN = 0,
+    ENGINE_TOKENIZE_ADD_SPECIAL = 1 << 0,  /* BOS, or [CLS] ... [SEP], as the model's metadata says */
+    ENGINE_TOKENIZE_PARSE_SPECIAL = 1 << 1 /* "<|im_start|>" in the text becomes that token */
+} engine_tokenize_flags;
+
+/* text [len] bytes, any bytes: ill-formed UTF-8 is replaced by U+FFFD, one per maximal ill-formed subpart.
+ * Appends to out (GArray of int32_t). Never fails. Thread-safe. */
+void engine_tokenize(const engine_model *model, const char *text, size_t len,
+                     engine_tokenize_flags flags, GArray *out);
+
+/* Bytes of tokens [n], special tokens left out unless with_special; may end inside a UTF-8 sequence when
+ * the tokens do. Appends to out. */
+void engine_detokenize(const engine_model *model, const int32_t *tokens, size_t n,
+                       gboolean with_special, GString *out);
+
+/* ---- embeddings ----------------------------------------------------------------------------- */
+
+/* Embed texts [n] (UTF-8) into out [n, n_embd], row-major; pooling and normalisation as the model's own
+ * configuration says; inputs longer than the model's context are truncated, keeping [SEP]. A row depends
+ * on its text alone: not on the batch it came in, not on the number of threads.
+ * cancel may be NULL; *cancel != 0 stops between batches with ENGINE_ERROR_CANCELLED. */
+gboolean engine_embed(const engine_model *model, engine_pool *pool, const char *const *texts, size_t n,
+                      float *out, const int *cancel, GError **error);
+
+/* ---- decoding ------------------------------------------------------------------------------- */
+
+typedef struct engine_session engine_session;
+
+/* n_context tokens of KV cache (0 = the model's trained context, at most 8192); allocated whole. */
+engine_session *engine_session_new(const engine_model *model, engine_pool *pool, uint32_t n_context,
+                                   GError **error);
+void engine_session_free(engine_session *session); /* NULL is fine */
+G_DEFINE_AUTOPTR_CLEANUP_FUNC(engine_session, engine_session_free)
+uint32_t engine_session_n_past(const engine_session *session); /* tokens in the cache */
+void engine_session_truncate(engine_session *session, uint32_t n_past); /* forget what came after */
+
+/* Run tokens [n] at the positions n_past .. n_past+n-1. logits: NULL, or [n_vocab] for the last token.
+ * all_logits: NULL, or [n, n_vocab]. Chunked and whole evaluation give the same bytes. */
+gboolean engine_session_eval(engine_session *session, const int32_t *tokens, size_t n, float *logits,
+                             float *all_logits, GError **error);
+
+typedef struct {
+    uint32_t max_tokens;      /* stop after this many; default 256 */
+    float temperature;        /* 0 = greedy (default 0) */
+    float top_p;              /* (0, 1]; default 1 */
+    uint32_t top_k;           /* 0 = all (default) */
+    float repeat_penalty;     /* 1 = none (default); divides positive logits of the last 64 tokens */
+    uint64_t seed;            /* same seed, same text; default 0 */
+    const char *const *stop;  /* NULL-terminated strings that end the text and are not part of it; may be NULL */
+    const int *cancel;        /* may be NULL; checked before every token */
+} engine_generate_options;
+
+engine_generate_options engine_generate_options_default(void);
+
+typedef enum {
+    ENGINE_STOP_EOS,       /* the model ended its turn */
+    ENGINE_STOP_STRING,    /* one of options->stop */
+    ENGINE_STOP_LENGTH,    /* max_tokens */
+    ENGINE_STOP_CONTEXT,   /* the KV cache is full */
+    ENGINE_STOP_CALLBACK,  /* the callback returned FALSE */
+    ENGINE_STOP_CANCELLED  /* *cancel */
+} engine_stop_reason;
+
+typedef struct {
+    engine_stop_reason reason;
+    uint32_t n_prompt, n_generated;  /* tokens */
+    double prompt_seconds, generate_seconds;
+} engine_generate_result;
+
+/* text [len]: whole UTF-8 characters only, never cut inside one. Return FALSE to stop. */
+typedef gboolean (*engine_text_callback)(const char *text, size_t len, void *user_data);
+
+/* Continue the session after prompt [n] tokens. The leading part of the prompt that the session already
+ * holds is reused, the rest of the cache dropped. text receives the bytes the callback saw; either may be
+ * NULL. Being cancelled or stopped is a success with its reason. */
+gboolean engine_generate(engine_session *session, const int32_t *prompt, size_t n,
+                         const engine_generate_options *options, engine_text_callback callback,
+                         void *user_data, GString *text, engine_generate_result *result, GError **error);
+
+typedef struct {
+    const char *role; /* "system", "user", "assistant" */
+    const char *content;
+} engine_message;
+
+/* The model's chat format as text, ready for engine_tokenize with PARSE_SPECIAL. Special-token strings
+ * inside a message's content are broken up, so untrusted text cannot open a turn. ENGINE_ERROR_UNSUPPORTED
+ * when the model has no template we know. Free with g_free. */
+char *engine_chat_render(const engine_model *model, const engine_message *messages, size_t n,
+                         gboolean add_generation_prompt, GError **error);
+
+G_END_DECLS
+#endif

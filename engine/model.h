@@ -1,0 +1,26 @@
+/* What an engine_model is made of. Private to engine/. */
+#ifndef LODE_ENGINE_MODEL_H
+#define LODE_ENGINE_MODEL_H
+
+#include "engine/engine.h"
+#include "engine/kernels.h"
+#include "engine/tokenizer.h"
+#include "engine/weights.h"
+
+G_BEGIN_DECLS
+
+struct engine_model {
+    engine_model_info info;         /* its strings are owned below or by weights, or static */
+    engine_weights *weights;        /* owned: the mapping all tensors point into */
+    engine_tokenizer *tokenizer;    /* owned; NULL when the model carries none (ids only) */
+    const engine_kernels *kernels;  /* chosen when the model was opened */
+    char *name;                     /* owned, info.name */
+    void *arch;                     /* owned: engine_llama or the encoder's own struct */
+    GDestroyNotify free_arch;
+};
+
+/* The decoder: llama.c. Same contract as engine_bert_load. */
+gboolean engine_llama_load(engine_model *model, GError **error);
+
+G_END_DECLS
+#endif

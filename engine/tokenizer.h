@@ -1,0 +1,41 @@
+/* Tokenizers: bytes to token ids and back. Built once from a GGUF file's metadata or a Hugging Face
+ * folder (tokenizer.json, vocab.txt); immutable, so any number of threads may use one. */
+#ifndef LODE_ENGINE_TOKENIZER_H
+#define LODE_ENGINE_TOKENIZER_H
+
+#include "engine/engine.h"
+#include "engine/weights.h"
+
+G_BEGIN_DECLS
+
+typedef struct engine_tokenizer engine_tokenizer;
+
+/* From tokenizer.ggml.* of a GGUF file. */
+engine_tokenizer *engine_tokenizer_new_from_gguf(const engine_weights *weights, GError **error);
+/* From tokenizer.json (and tokenizer_config.json) or vocab.txt in dir. config: the model's config.json,
+ * may be NULL. */
+engine_tokenizer *engine_tokenizer_new_from_hf(const char *dir, const json_t *config, GError **error);
+void engine_tokenizer_free(engine_tokenizer *tokenizer); /* NULL is fine */
+G_DEFINE_AUTOPTR_CLEANUP_FUNC(engine_tokenizer, engine_tokenizer_free)
+
+size_t engine_tokenizer_n_vocab(const engine_tokenizer *tokenizer);
+
+/* As engine_tokenize and engine_detokenize; ids out of range decode to nothing. */
+void engine_tokenizer_encode(const engine_tokenizer *tokenizer, const char *text, size_t len,
+                             engine_tokenize_flags flags, GArray *out);
+void engine_tokenizer_decode(const engine_tokenizer *tokenizer, const int32_t *tokens, size_t n,
+                             gboolean with_special, GString *out);
+
+/* Ids, -1 where there is none. */
+int32_t engine_tokenizer_bos(const engine_tokenizer *tokenizer);
+int32_t engine_tokenizer_eos(const engine_tokenizer *tokenizer);
+int32_t engine_tokenizer_pad(const engine_tokenizer *tokenizer);
+int32_t engine_tokenizer_unk(const engine_tokenizer *tokenizer);
+/* Ends a turn or a text: eos, eot, eom, <|im_end|>, <|endoftext|>, </s>. */
+gboolean engine_tokenizer_ends_text(const engine_tokenizer *tokenizer, int32_t token);
+
+/* The chat template's source, NULL when the model has none. */
+const char *engine_tokenizer_chat_template(const engine_tokenizer *tokenizer);
+
+G_END_DECLS
+#endif

@@ -1,0 +1,277 @@
+/* layout: pages of primitives -> one document: typed blocks in reading order -> Markdown, JSON.
+ *
+ * The document is what everything downstream consumes. It lives in flat arrays that refer to each other by
+ * index; its text in one string store. One owner, one free; immutable once made, so any number of threads
+ * may read it. The same file gives the same document, whatever the number of threads.
+ *
+ * Space: as parse.h: PDF points, origin at the top left of the page, y downwards. */
+#ifndef LODE_LAYOUT_LAYOUT_H
+#define LODE_LAYOUT_LAYOUT_H
+
+#include <glib.h>
+#include <stdint.h>
+
+G_BEGIN_DECLS
+
+#define LAYOUT_ERROR (layout_error_quark())
+GQuark layout_error_quark(void);
+
+typedef enum {
+    LAYOUT_ERROR_IO,
+    LAYOUT_ERROR_FORMAT, /* not a readable document */
+    LAYOUT_ERROR_PASSWORD,
+    LAYOUT_ERROR_LIMIT,
+    LAYOUT_ERROR_CANCELLED
+} layout_error_code;
+
+#define LAYOUT_NONE (-1) /* an index that points nowhere */
+
+typedef struct {
+    float x0, y0, x1, y1;
+} layout_rect;
+
+typedef struct {
+    int page; /* 0-based */
+    layout_rect rect;
+} layout_box;
+
+typedef enum {
+    LAYOUT_BLOCK_TITLE,
+    LAYOUT_BLOCK_AUTHOR,
+    LAYOUT_BLOCK_ABSTRACT,
+    LAYOUT_BLOCK_HEADING,
+    LAYOUT_BLOCK_PARAGRAPH,
+    LAYOUT_BLOCK_LIST_ITEM,
+    LAYOUT_BLOCK_TABLE,
+    LAYOUT_BLOCK_FIGURE,
+    LAYOUT_BLOCK_FORMULA,
+    LAYOUT_BLOCK_CODE,
+    LAYOUT_BLOCK_CAPTION,
+    LAYOUT_BLOCK_FOOTNOTE,
+    LAYOUT_BLOCK_REFERENCE,   /* one bibliography entry */
+    LAYOUT_BLOCK_HEADER,      /* running header: kept, left out of the text */
+    LAYOUT_BLOCK_FOOTER,
+    LAYOUT_BLOCK_PAGE_NUMBER,
+    LAYOUT_BLOCK_WATERMARK,   /* also margin stamps and line numbers */
+    LAYOUT_N_BLOCK_TYPES
+} layout_block_type;
+
+const char *layout_block_type_name(layout_block_type type); /* "title", "author", "list_item", ... */
+/* FALSE when name is none of them. */
+gboolean layout_block_type_from_name(const char *name, layout_block_type *type);
+/* Running headers, footers, page numbers, watermarks. */
+gboolean layout_block_type_is_furniture(layout_block_type type);
+
+typedef enum {
+    LAYOUT_SPAN_BOLD = 1 << 0,
+    LAYOUT_SPAN_ITALIC = 1 << 1,
+    LAYOUT_SPAN_SUPERSCRIPT = 1 << 2,
+    LAYOUT_SPAN_SUBSCRIPT = 1 << 3,
+    LAYOUT_SPAN_MONO = 1 << 4,
+    LAYOUT_SPAN_LINK = 1 << 5, /* target holds the URI, or "#page=N" */
+    LAYOUT_SPAN_MATH = 1 << 6  /* target holds the LaTeX where known */
+} layout_span_flags;
+
+/* A styled stretch of a block's text; text outside any span is plain. Sorted, not overlapping. */
+typedef struct {
+    uint32_t start, len; /* bytes into the block's text, on character borders */
+    guint flags;         /* layout_span_flags */
+    const char *target;  /* NULL where it has no meaning */
+} layout_span;
+
+/* One printed line of a block: where a stretch of its text stands. In reading order; covers the text
+ * except for what joining added or removed between lines. */
+typedef struct {
+    uint32_t start, len;
+    layout_box box;
+} layout_line;
+
+typedef struct {
+    layout_block_type type;
+    int level;           /* headings: 1.. ; list items: nesting depth 1.. ; else 0 */
+    const char *text;    /* UTF-8, NFC, NUL-terminated, never NULL; hyphenation repaired, one line */
+    uint32_t text_len;   /* bytes */
+    const char *marker;  /* list items: "-", "1.", "(a)"; references: "[12]"; NULL where none */
+    guint first_box, n_boxes;   /* a block continued in the next column or page has several */
+    guint first_span, n_spans;
+    guint first_line, n_lines;
+    int parent;          /* caption -> its figure or table, footnote -> its caller; LAYOUT_NONE */
+    int item;            /* index into tables, figures, formulas, references by type; LAYOUT_NONE */
+    float font_size_pt;  /* most of its glyphs */
+    float confidence;    /* 0..1, 1 for native text without doubt */
+} layout_block;
+
+typedef struct {
+    guint row, col, row_span, col_span; /* 0-based, spans >= 1 */
+    gboolean header;
+    const char *text;
+    layout_box box;
+} layout_cell;
+
+typedef struct {
+    int block;               /* its LAYOUT_BLOCK_TABLE */
+    int caption;             /* block, LAYOUT_NONE */
+    guint n_rows, n_cols, n_header_rows;
+    guint first_cell, n_cells; /* row-major by (row, col); every grid place is covered once */
+    const char *image;       /* file name under images/, NULL when not written */
+} layout_table;
+
+typedef struct {
+    int block;
+    int caption;
+    layout_box box;
+    gboolean vector;         /* drawn with paths rather than pixels */
+    const char *label;       /* "Figure 3", NULL where none */
+    const char *inner_text;  /* words inside the region, not part of the running text; NULL where none */
+    const char *image;       /* file name under images/ */
+} layout_figure;
+
+typedef struct {
+    int block;
+    const char *latex;       /* NULL where it is not known: the block's text is the glyphs as Unicode */
+    const char *number;      /* "(3)" -> "3", NULL where none */
+    float confidence;
+    const char *image;
+} layout_formula;
+
+typedef struct {
+    int block;
+    const char *key;         /* "12" of "[12]", NULL where unnumbered */
+    const char *authors, *title, *venue, *year, *doi, *arxiv, *url; /* NULL where not found */
+} layout_reference;
+
+typedef enum { LAYOUT_TEXT_NATIVE, LAYOUT_TEXT_OCR, LAYOUT_TEXT_MIXED, LAYOUT_TEXT_NONE } layout_text_source;
+
+typedef struct {
+    float width_pt, height_pt;
+    int rotation;
+    const char *label;       /* printed page label, NULL where none */
+    layout_text_source source;
+    const char *failure;     /* NULL, or why this page is empty */
+} layout_page;
+
+typedef struct {
+    int page; /* 0-based, LAYOUT_NONE for the whole file */
+    const char *message;
+} layout_warning;
+
+typedef struct {
+    const char *source_name;   /* base name of the file, UTF-8 */
+    const char *source_sha256; /* hex, of the file's bytes */
+    const char *format;        /* "PDF 1.5" */
+    const char *title, *abstract, *doi, *arxiv, *language, *year; /* NULL where not found */
+    const char *const *authors; /* NULL-terminated, may be empty */
+    const char *producer;
+} layout_metadata;
+
+typedef struct lode_document {
+    layout_metadata meta;
+    layout_page *pages;           guint n_pages;
+    layout_block *blocks;         guint n_blocks;     /* reading order; furniture at its page's end */
+    layout_box *boxes;            guint n_boxes;
+    layout_span *spans;           guint n_spans;
+    layout_line *lines;           guint n_lines;
+    layout_table *tables;         guint n_tables;
+    layout_cell *cells;           guint n_cells;
+    layout_figure *figures;       guint n_figures;
+    layout_formula *formulas;     guint n_formulas;
+    layout_reference *references; guint n_references;
+    layout_warning *warnings;     guint n_warnings;
+    GStringChunk *text;           /* owns every string */
+} lode_document;
+
+void lode_document_free(lode_document *document); /* NULL is fine */
+G_DEFINE_AUTOPTR_CLEANUP_FUNC(lode_document, lode_document_free)
+
+typedef struct {
+    const char *password;   /* NULL: none */
+    int first_page, last_page; /* 1-based, inclusive; 0 = from the first, to the last */
+    uint64_t memory_limit;  /* bytes for one file in MuPDF; 0 = parse's default */
+    double page_seconds;    /* 0 = parse's default */
+    const int *cancel;      /* may be NULL; *cancel != 0 stops between pages */
+    void (*progress)(int page, int n_pages, void *user_data); /* may be NULL */
+    void *user_data;
+} layout_options;
+
+/* Parse and analyse one file. A page that fails is kept empty with its reason in pages[i].failure and a
+ * warning; the file fails only when nothing of it can be read. Thread-safe. */
+lode_document *layout_document_open(const char *path, const layout_options *options, GError **error);
+
+/* ---- making a document: for the readers of this and other modules ----
+ *
+ * Append-only; strings are copied into the document, so callers may pass their own memory. Indices returned
+ * are those of the finished document's arrays. One thread at a time. */
+
+typedef struct layout_builder layout_builder;
+
+layout_builder *layout_builder_new(void);
+void layout_builder_free(layout_builder *builder); /* an unfinished one; NULL is fine */
+G_DEFINE_AUTOPTR_CLEANUP_FUNC(layout_builder, layout_builder_free)
+
+/* Fill in before finishing. Strings assigned here must come from layout_builder_copy, and the author list
+ * from layout_builder_set_authors. */
+layout_metadata *layout_builder_meta(layout_builder *builder);
+void layout_builder_set_authors(layout_builder *builder, const char *const *names, size_t n);
+/* A copy of text that lives as long as the document; len -1: NUL-terminated. NULL gives NULL. */
+const char *layout_builder_copy(layout_builder *builder, const char *text, gssize len);
+
+int layout_builder_add_page(layout_builder *builder, const layout_page *page);
+/* first_* and n_* of block are set from the arrays given here, each of which may be NULL with 0; item is
+ * set by the functions below. text NULL: ""; text_len 0: strlen(text). Boxes at NaN, infinite or inside out
+ * are tidied, here and below: a damaged file can place things so. */
+int layout_builder_add_block(layout_builder *builder, const layout_block *block,
+                             const layout_box *boxes, guint n_boxes, const layout_span *spans,
+                             guint n_spans, const layout_line *lines, guint n_lines);
+/* These set blocks[x->block].item to their own index. */
+int layout_builder_add_table(layout_builder *builder, const layout_table *table,
+                             const layout_cell *cells, guint n_cells);
+int layout_builder_add_figure(layout_builder *builder, const layout_figure *figure);
+int layout_builder_add_formula(layout_builder *builder, const layout_formula *formula);
+int layout_builder_add_reference(layout_builder *builder, const layout_reference *reference);
+void layout_builder_add_warning(layout_builder *builder, int page, const char *message);
+/* Writable until finished: the index must have been returned by layout_builder_add_block. */
+layout_block *layout_builder_block(layout_builder *builder, int index);
+
+/* Checks the invariants (indices in range, spans sorted and on character borders, boxes ordered, every
+ * grid place of a table covered once) and aborts with a message where one is broken: that is a mistake of
+ * the caller, never of a file. Hands over the document and frees the builder. */
+lode_document *layout_builder_finish(layout_builder *builder);
+
+/* ---- writers: same document, same bytes ---- */
+
+typedef struct {
+    gboolean page_breaks;  /* Markdown: "<!-- page N -->" between pages; default FALSE */
+    gboolean furniture;    /* keep running headers, footers, page numbers; default FALSE */
+    const char *image_dir; /* Markdown: prefix of image links; default "images" */
+} layout_markdown_options;
+
+/* CommonMark with GFM tables (HTML tables where cells span), $$...$$ formulas. options NULL: defaults.
+ * Free with g_free. */
+char *layout_document_to_markdown(const lode_document *document, const layout_markdown_options *options);
+
+/* lode's own JSON, schema "lode-document", version 1: the whole document, boxes on everything. Two spaces
+ * of indentation, keys in a fixed order, newline at the end. Free with g_free. */
+char *layout_document_to_json(const lode_document *document);
+
+/* The inverse: what layout_document_to_json wrote becomes the same document. Foreign bytes: checked. */
+lode_document *layout_document_from_json(const char *json, size_t len, GError **error);
+
+/* MinerU's content list, version 1 (flat array, boxes 0..1000). Free with g_free. */
+char *layout_document_to_content_list(const lode_document *document);
+
+/* Render every figure (and table crop) of the document from its source file into dir as PNG at dpi
+ * (0 = 200). File names are those the document carries. path: the source. Files are written atomically.
+ * Stops at the first error. */
+gboolean layout_document_write_images(const lode_document *document, const char *path,
+                                      const char *password, const char *dir, double dpi, GError **error);
+
+/* SHA-256 of a file's bytes as lower-case hex; free with g_free. */
+char *layout_file_sha256(const char *path, GError **error);
+
+/* Write a file so that path holds either its old content or all of the new one, also after a crash
+ * (temporary name in the same folder, fsync, rename). On error the temporary file is gone.
+ * LAYOUT_ERROR_IO. Thread-safe. */
+gboolean layout_write_file_atomic(const char *path, const void *data, size_t len, GError **error);
+
+G_END_DECLS
+#endif

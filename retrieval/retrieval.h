@@ -1,0 +1,155 @@
+/* retrieval: documents -> chunks, vectors, full-text index -> ranked passages.
+ *
+ * A library is a folder: library.db (SQLite, WAL: documents, chunks with pages and boxes, FTS5 index,
+ * embeddings, settings) and vectors.faiss, which is derived: it carries the generation number of the
+ * database it was made from and is rebuilt whenever the two differ. A document and its chunks enter or
+ * leave in one transaction, so a kill at any moment leaves a sound library.
+ *
+ * A retrieval_library is locked inside: any number of threads may search; one process writes at a time
+ * (a second writer gets RETRIEVAL_ERROR_BUSY). Errors are GError in RETRIEVAL_ERROR. */
+#ifndef LODE_RETRIEVAL_RETRIEVAL_H
+#define LODE_RETRIEVAL_RETRIEVAL_H
+
+#include <glib.h>
+#include <stdint.h>
+
+#include "engine/engine.h"
+#include "layout/layout.h"
+
+G_BEGIN_DECLS
+
+#define RETRIEVAL_ERROR (retrieval_error_quark())
+GQuark retrieval_error_quark(void);
+
+typedef enum {
+    RETRIEVAL_ERROR_IO,
+    RETRIEVAL_ERROR_NOT_FOUND, /* no library there */
+    RETRIEVAL_ERROR_FORMAT,    /* not a library, damaged, or of a newer version */
+    RETRIEVAL_ERROR_BUSY,      /* another process writes to it */
+    RETRIEVAL_ERROR_EMBEDDER,  /* made with another embedder */
+    RETRIEVAL_ERROR_CANCELLED
+} retrieval_error_code;
+
+/* ---- chunks ---- */
+
+typedef struct {
+    char *text;         /* what is shown and quoted: source text, blocks joined by "\n\n" */
+    char *section;      /* heading path, "3 Methods > 3.2 Training"; "" where none */
+    layout_block_type type; /* PARAGRAPH, or TABLE, FORMULA, CAPTION, ... when the chunk is just that */
+    int first_block, last_block; /* indices into the document */
+    int first_page, last_page;   /* 0-based */
+    GArray *boxes;      /* of layout_box, one per printed line where known */
+} retrieval_chunk;
+
+typedef struct {
+    guint target_tokens; /* aim, counted as words * 4 / 3; default 220 */
+    guint max_tokens;    /* never more, but for a whole table; default 320 */
+} retrieval_chunk_options;
+
+retrieval_chunk_options retrieval_chunk_options_default(void);
+
+/* Cut a document into chunks: never across a heading; tables, formulas and captions kept whole; running
+ * headers, footers and the bibliography left out. Elements are retrieval_chunk *, owned by the array. */
+GPtrArray *retrieval_chunk_document(const lode_document *document, const retrieval_chunk_options *options);
+
+/* ---- library ---- */
+
+typedef struct retrieval_library retrieval_library;
+
+typedef enum {
+    RETRIEVAL_OPEN_READ,   /* must exist */
+    RETRIEVAL_OPEN_WRITE   /* made when missing; takes the writer's lock */
+} retrieval_open_mode;
+
+typedef struct {
+    const engine_model *embedder; /* NULL: full-text only (READ), or documents without vectors (WRITE) */
+    const char *embedder_id;      /* name and hash, recorded; a different one is refused */
+    engine_pool *pool;            /* not NULL when embedder is not */
+    const char *query_prefix;     /* put before queries when embedding, "" where none */
+} retrieval_library_options;
+
+retrieval_library *retrieval_library_open(const char *dir, retrieval_open_mode mode,
+                                          const retrieval_library_options *options, GError **error);
+void retrieval_library_free(retrieval_library *library); /* NULL is fine; commits nothing */
+G_DEFINE_AUTOPTR_CLEANUP_FUNC(retrieval_library, retrieval_library_free)
+
+typedef struct {
+    uint64_t n_documents, n_chunks, n_vectors;
+    uint32_t n_dims;
+    uint64_t generation;
+    char *embedder_id; /* g_free */
+} retrieval_stats;
+gboolean retrieval_library_get_stats(retrieval_library *library, retrieval_stats *stats, GError **error);
+
+typedef enum {
+    RETRIEVAL_FILE_UNKNOWN,   /* not in the library */
+    RETRIEVAL_FILE_UNCHANGED, /* same path, same SHA-256 */
+    RETRIEVAL_FILE_CHANGED    /* same path, other bytes */
+} retrieval_file_state;
+
+/* path: absolute; sha256: hex of its bytes now. */
+gboolean retrieval_library_file_state(retrieval_library *library, const char *path, const char *sha256,
+                                      retrieval_file_state *state, GError **error);
+
+/* Add a document, or replace the one of the same path: chunked, embedded and stored in one transaction.
+ * options NULL: defaults. cancel may be NULL. */
+gboolean retrieval_library_add(retrieval_library *library, const char *path, const lode_document *document,
+                               const retrieval_chunk_options *options, const int *cancel, GError **error);
+
+/* Add one plain passage (benches, notes): one document of one chunk, replacing the same id. */
+gboolean retrieval_library_add_passage(retrieval_library *library, const char *id, const char *title,
+                                       const char *text, GError **error);
+
+gboolean retrieval_library_remove(retrieval_library *library, const char *path, GError **error);
+
+/* Paths of all documents, sorted; NULL-terminated, free with g_strfreev. */
+char **retrieval_library_list(retrieval_library *library, GError **error);
+
+/* Bring vectors.faiss up to the database, atomically. Called by the writer at the end; a reader that finds
+ * an old file builds the index in memory from the database instead. */
+gboolean retrieval_library_commit(retrieval_library *library, GError **error);
+
+/* ---- search ---- */
+
+typedef enum {
+    RETRIEVAL_FUSION,  /* reciprocal-rank fusion of both; full text alone where there are no vectors */
+    RETRIEVAL_BM25,
+    RETRIEVAL_DENSE
+} retrieval_method;
+
+typedef struct {
+    retrieval_method method; /* default RETRIEVAL_FUSION */
+    guint n_results;         /* default 10 */
+    guint n_candidates;      /* taken from each ranking before fusion; default 100 */
+    double rrf_k;            /* default 60 */
+} retrieval_search_options;
+
+retrieval_search_options retrieval_search_options_default(void);
+
+typedef struct {
+    int64_t chunk_id;
+    double score;            /* RRF sum, BM25 or cosine by method; higher is better */
+    int bm25_rank, dense_rank; /* 1-based, 0 where it was not ranked */
+    char *path;              /* of the document, or the passage's id */
+    char *sha256;            /* of the document's bytes */
+    char *title;             /* of the document, or its file name */
+    char *section;
+    char *text;
+    layout_block_type type;
+    int first_page, last_page; /* 0-based */
+    char *page_label;        /* printed label of the first page, NULL where none */
+    GArray *boxes;           /* of layout_box */
+} retrieval_hit;
+
+/* query UTF-8, any text: no query syntax. Elements are retrieval_hit *, best first, owned by the array;
+ * ties are broken by chunk id. Thread-safe. */
+GPtrArray *retrieval_library_search(retrieval_library *library, const char *query,
+                                    const retrieval_search_options *options, GError **error);
+
+/* "3.40.1" with FTS5 or without, "FAISS 1.7.3 (own C API)": for lode doctor. Static. */
+const char *retrieval_sqlite_version(void);
+gboolean retrieval_sqlite_has_fts5(void);
+const char *retrieval_faiss_version(void);
+
+G_END_DECLS
+#endif
