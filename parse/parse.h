@@ -50,7 +50,8 @@ typedef struct {
 
 typedef struct {
     uint32_t unicode;   /* U+FFFD where the font has no mapping */
-    int32_t gid;        /* glyph index in its font, -1 for a further character of a ligature's expansion */
+    int32_t gid;        /* glyph index in its font, -1 for a further character of a ligature's expansion;
+                         * U+FB00 to U+FB06 are expanded, and the characters share the glyph's advance */
     float x, y;         /* origin on the baseline */
     parse_rect box;     /* advance wide, ascender to descender high; upright hull where rotated */
 } parse_glyph;
@@ -58,12 +59,13 @@ typedef struct {
 typedef enum {
     PARSE_RUN_HIDDEN = 1 << 0,    /* render mode 3: an OCR layer, mostly */
     PARSE_RUN_VERTICAL = 1 << 1,  /* vertical writing mode */
-    PARSE_RUN_OFF_PAGE = 1 << 2,  /* outside the crop box */
+    PARSE_RUN_OFF_PAGE = 1 << 2,  /* outside the crop box, or cut off by the clip: not seen */
     PARSE_RUN_CLIPPED = 1 << 3,   /* only used as a clip path */
     PARSE_RUN_STROKED = 1 << 4
 } parse_run_flags;
 
-/* Consecutive glyphs of one font, size, colour and direction, in content order. */
+/* Consecutive glyphs of one font, size, colour, direction and baseline, in content order. Gaps along the
+ * baseline (words, columns) do not end a run. */
 typedef struct {
     guint font;            /* index into fonts */
     float size_pt;         /* font size as it appears on the page */
@@ -123,7 +125,8 @@ typedef struct {
     void *storage;          /* private */
 } parse_page;
 
-/* One node of the structure tree (tagged PDF), pre-order. */
+/* One node of the structure tree (tagged PDF), pre-order: elements, and below them a leaf for each piece of
+ * marked content on a page, which repeats its element's role. */
 typedef struct {
     const char *role;  /* standard type after the role map: "H1", "P", "Table", "Figure", ... */
     const char *alt;   /* alternate text, NULL where none */

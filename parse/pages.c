@@ -1,0 +1,107 @@
+/* The page tree, checked before MuPDF walks it.
+ *
+ * MuPDF recurses along /Kids and believes /Count; a file can nest kids 100,000 deep, let them lead back to
+ * the root, or count a billion pages. This walk keeps its own stack, sees each node once and lists the
+ * leaves. Where the tree is not a sound one, the list replaces it (in memory): a flat tree of the same
+ * pages. */
+#include "parse/parse_internal.h"
+
+#define MAX_TREE_DEPTH 200000
+/* deeper trees are sound, but not for a recursive reader's stack */
+#define MAX_SAFE_DEPTH 64
+
+typedef struct {
+    pdf_obj *kids; /* kept: a repair on the way would free what the document owns */
+    int next, len;
+} tree_level;
+
+typedef struct {
+    GHashTable *seen; /* object numbers */
+    GArray *levels;   /* tree_level */
+    pdf_obj *leaves;  /* an array of the pages, in order */
+    guint max_pages, depth_reached;
+    gboolean unsound;
+    gboolean direct; /* a page that is not an object of its own */
+} tree_walk;
+
+static void
+visit_node(fz_context *ctx, tree_walk *walk, pdf_obj *node)
+{
+    int num = pdf_to_num(ctx, node);
+    if (num > 0 && !g_hash_table_add(walk->seen, GINT_TO_POINTER(num))) {
+        walk->unsound = TRUE;
+        fz_warn(ctx, "page tree: a node is used twice");
+        return;
+    }
+    pdf_obj *kids = pdf_dict_get(ctx, node, PDF_NAME(Kids));
+    if (!pdf_is_array(ctx, kids)) {
+        if (!pdf_is_dict(ctx, node)) return;
+        if (num == 0) walk->direct = TRUE;
+        if (pdf_array_len(ctx, walk->leaves) >= (int)walk->max_pages)
+            fz_throw(ctx, FZ_ERROR_MEMORY, "it has more than %u pages", walk->max_pages);
+        pdf_array_push(ctx, walk->leaves, node);
+        return;
+    }
+    if (walk->levels->len == MAX_TREE_DEPTH)
+        fz_throw(ctx, FZ_ERROR_MEMORY, "its page tree is nested deeper than %d", MAX_TREE_DEPTH);
+    tree_level level = {.len = pdf_array_len(ctx, kids)};
+    level.kids = pdf_keep_obj(ctx, kids);
+    g_array_append_val(walk->levels, level);
+    walk->depth_reached = MAX(walk->depth_reached, walk->levels->len);
+}
+
+static void
+walk_tree(fz_context *ctx, tree_walk *walk, pdf_obj *root)
+{
+    visit_node(ctx, walk, root);
+    while (walk->levels->len > 0) {
+        tree_level *level = &g_array_index(walk->levels, tree_level, walk->levels->len - 1);
+        if (level->next < level->len) {
+            visit_node(ctx, walk, pdf_array_get(ctx, level->kids, level->next++));
+        } else {
+            pdf_drop_obj(ctx, level->kids);
+            g_array_set_size(walk->levels, walk->levels->len - 1);
+        }
+    }
+}
+
+static void
+set_tree_right(fz_context *ctx, const tree_walk *walk, pdf_document *pdf, pdf_obj *root)
+{
+    int n = pdf_array_len(ctx, walk->leaves), count = pdf_count_pages(ctx, pdf);
+    if (n != count) fz_warn(ctx, "the page tree counts %d pages and has %d", count, n);
+    if (!walk->unsound && n == count && walk->depth_reached <= MAX_SAFE_DEPTH) return;
+    pdf_dict_put(ctx, root, PDF_NAME(Kids), walk->leaves);
+    pdf_dict_put_int(ctx, root, PDF_NAME(Count), n);
+}
+
+int
+parse_pages_check(fz_context *ctx, pdf_document *pdf, guint max_pages, gboolean *direct)
+{
+    /* only what these point to changes inside the block: no fz_var */
+    tree_walk walk = {.seen = g_hash_table_new(NULL, NULL),
+                      .levels = g_array_new(FALSE, FALSE, sizeof(tree_level)),
+                      .max_pages = max_pages};
+    tree_walk *const w = &walk;
+    int n_pages = 0;
+    fz_var(walk);
+    fz_var(n_pages);
+    fz_try(ctx) {
+        pdf_obj *root = pdf_dict_getp(ctx, pdf_trailer(ctx, pdf), "Root/Pages");
+        w->leaves = pdf_new_array(ctx, pdf, 16);
+        walk_tree(ctx, w, root);
+        n_pages = pdf_array_len(ctx, w->leaves);
+        if (n_pages > 0) set_tree_right(ctx, w, pdf, root);
+        *direct = w->direct;
+    }
+    fz_always(ctx) {
+        for (guint i = 0; i < w->levels->len; i++)
+            pdf_drop_obj(ctx, g_array_index(w->levels, tree_level, i).kids);
+        g_array_unref(w->levels);
+        g_hash_table_unref(w->seen);
+        pdf_drop_obj(ctx, w->leaves);
+    }
+    fz_catch(ctx)
+        fz_rethrow(ctx);
+    return n_pages;
+}

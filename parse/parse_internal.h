@@ -1,0 +1,182 @@
+/* parse, inside: the open file, the page under construction, and the calls between the .c files of this
+ * folder. A function here that takes fz_context * can throw; one that does not, cannot. */
+#ifndef LODE_PARSE_INTERNAL_H
+#define LODE_PARSE_INTERNAL_H
+
+#include <mupdf/fitz.h>
+#include <mupdf/pdf.h>
+
+#include "parse/parse.h"
+
+/* memory.c: what MuPDF allocates for one file, counted and bounded. */
+typedef struct {
+    fz_alloc_context alloc; /* user points back here */
+    uint64_t used_bytes, peak_bytes, limit_bytes;
+    size_t refused_bytes; /* size of the last refusal not followed by a success of that size, else 0 */
+} parse_memory;
+
+void parse_memory_init(parse_memory *memory, uint64_t limit_bytes);
+
+/* guard.c: a wall clock limit on one call into MuPDF.
+ *
+ * A thread of the file's own sets cookie->abort when the time is up; MuPDF looks at it before every
+ * operator of a content stream. Callbacks could watch the clock themselves, but a stream can run for
+ * minutes without one (a decompression bomb full of "q Q"). The thread starts with the first armed limit
+ * and wakes at most once per limit. */
+typedef struct {
+    GMutex mutex;
+    GCond cond;
+    GThread *thread;
+    fz_cookie *cookie;   /* NULL: disarmed */
+    gint64 deadline_us;  /* monotonic, of the armed cookie */
+    gboolean idle, quit, expired;
+} parse_guard;
+
+void parse_guard_init(parse_guard *guard);
+void parse_guard_clear(parse_guard *guard);
+void parse_guard_arm(parse_guard *guard, fz_cookie *cookie, double seconds);
+/* TRUE if the time was up before this call. */
+gboolean parse_guard_disarm(parse_guard *guard);
+
+typedef struct parse_builder parse_builder;
+
+/* One /PageLabels range. */
+typedef struct {
+    int first; /* page index where it begins */
+    int start; /* number of that page */
+    char style; /* D R r A a, or 0 for the prefix alone */
+    const char *prefix;
+} parse_label_range;
+
+struct parse_file {
+    fz_context *ctx;
+    fz_document *doc;
+    pdf_document *pdf; /* doc, where it is a PDF, else NULL */
+    gboolean page_tree_loaded;
+    char *name;
+    parse_options options; /* defaults filled in; password NULL */
+    parse_memory memory;
+    parse_guard guard;
+    int n_pages;
+    GStringChunk *strings; /* owns every string below */
+    parse_metadata metadata;
+    GArray *outline; /* parse_outline_item */
+    GArray *tags;    /* parse_tag, NULL until asked for */
+    GArray *labels;  /* parse_label_range, by first */
+    GPtrArray *warnings;
+    GHashTable *warnings_seen; /* borrowed from warnings */
+    parse_builder *builder;    /* of the page being loaded, for the callbacks */
+};
+
+/* The nesting of marked content, as the device sees it. */
+typedef struct {
+    int32_t mcid;
+    gboolean artifact;
+} parse_mark;
+
+/* A font of the page while it is being read. */
+typedef struct {
+    fz_font *font; /* kept: its address is the key */
+    float ascender, descender;
+    float type3_scale; /* em of a Type 3 font in ems of its own matrix; 1 for others */
+    gboolean type3;
+} parse_builder_font;
+
+typedef struct {
+    GArray *fonts, *glyphs, *runs, *paths, *images, *links;
+    GStringChunk *strings;
+} parse_storage;
+
+struct parse_builder {
+    parse_file *file;
+    parse_page *page;
+    parse_storage *storage; /* page's */
+    fz_cookie cookie;
+    fz_rect bounds; /* of the page, from (0, 0) */
+    GArray *fonts;  /* parse_builder_font, same order as storage's */
+    GHashTable *font_index; /* fz_font * -> index + 1 */
+    GHashTable *descriptor_flags; /* fz_font * -> parse_font_flags; content.c */
+    guint last_font;
+    GArray *marks; /* parse_mark, outermost first; content.c */
+    guint mark_floor, mark_overflow; /* a form closes no marks of its caller; deeper ones are only counted */
+    guint form_depth;
+    int mask_depth, tile_depth;
+    /* Text used as a clip, while the clip lasts: painting through it makes it visible text. */
+    guint clip_depth, text_clip_depth, text_clip_first, text_clip_end;
+    gboolean text_clip_painted;
+    const fz_text *last_text; /* kept; device.c */
+    guint last_text_run;      /* its first run */
+    const fz_path *last_path; /* kept; path.c */
+    guint last_path_item;     /* its first item */
+    gboolean run_open;        /* the last run may be continued */
+    fz_matrix run_trm;
+    struct { /* the run processor's own operators; content.c */
+        void (*BMC)(fz_context *, pdf_processor *, const char *);
+        void (*BDC)(fz_context *, pdf_processor *, const char *, pdf_obj *, pdf_obj *);
+        void (*EMC)(fz_context *, pdf_processor *);
+        void (*Do_form)(fz_context *, pdf_processor *, const char *, pdf_obj *, pdf_obj *);
+        void (*Tf)(fz_context *, pdf_processor *, const char *, pdf_font_desc *, float);
+    } op;
+};
+
+/* error.c */
+parse_error_code parse_error_from_mupdf(fz_context *ctx);
+
+/* sniff.c: the MIME type MuPDF knows the format by, from the first bytes and, for archives, the name.
+ * NULL: not a document, and *reason (static) says what it is instead. */
+const char *parse_sniff(const uint8_t *head, size_t n, const char *name, const char **reason);
+
+/* file.c */
+/* Like parse_file_open, from bytes that outlive the file; name is for messages and for archives. */
+parse_file *parse_file_open_memory(const void *data, size_t size, const char *name,
+                                   const parse_options *options, GError **error);
+void parse_file_warn(parse_file *file, const char *message); /* any bytes; made UTF-8, cut, counted once */
+
+void parse_file_unwarn(parse_file *file, const char *message); /* it was the last, and is an error after all */
+
+/* pages.c: the page tree, checked before MuPDF walks it: recursion and counts there trust the file.
+ * Returns the number of pages there really are; *direct: some are not objects of their own, so that MuPDF's
+ * page map cannot hold them. Throws FZ_ERROR_MEMORY, which stands for limits, on one too large or deep. */
+int parse_pages_check(fz_context *ctx, pdf_document *pdf, guint max_pages, gboolean *direct);
+
+/* labels.c */
+void parse_labels_load(fz_context *ctx, parse_file *file);
+char *parse_label_format(const parse_label_range *ranges, guint n, int index); /* NULL: none; g_free */
+
+/* links.c: origin is the page's top left corner in MuPDF's space. */
+void parse_links_load(fz_context *ctx, parse_builder *builder, fz_page *page, fz_point origin);
+
+/* metadata.c, outline.c */
+void parse_metadata_load(fz_context *ctx, parse_file *file);
+void parse_outline_load(fz_context *ctx, parse_file *file);
+const char *parse_string(GStringChunk *strings, const char *text); /* valid UTF-8, NULL stays NULL */
+
+/* font.c: the index of font among the page's, added if new. */
+guint parse_builder_add_font(fz_context *ctx, parse_builder *builder, fz_font *font);
+/* Style flags that a PostScript font name tells ("CMBX10", "NimbusRomNo9L-MediItal"). */
+guint parse_font_name_flags(const char *name);
+
+/* color.c: 0xAARRGGBB. Device, ICC and calibrated gray, RGB and CMYK without colour management. */
+uint32_t parse_color(fz_context *ctx, fz_colorspace *cs, const float *color, float alpha,
+                     fz_color_params params);
+
+/* path.c */
+void parse_builder_fill_path(fz_context *ctx, parse_builder *builder, const fz_path *path, fz_matrix ctm,
+                             fz_rect clip, uint32_t color);
+void parse_builder_stroke_path(fz_context *ctx, parse_builder *builder, const fz_path *path,
+                               const fz_stroke_state *stroke, fz_matrix ctm, fz_rect clip,
+                               uint32_t color);
+void parse_builder_add_region(fz_context *ctx, parse_builder *builder, fz_rect box, fz_rect clip,
+                              uint32_t color);
+
+/* device.c */
+fz_device *parse_device_new(fz_context *ctx, parse_builder *builder);
+
+/* content.c: run a page through dev, keeping track of marked content where it is a PDF. */
+void parse_content_run(fz_context *ctx, parse_builder *builder, fz_page *page, fz_device *dev,
+                       fz_matrix ctm);
+
+/* page.c */
+void parse_builder_stop(parse_builder *builder); /* a limit: keep what there is, read no further */
+
+#endif
