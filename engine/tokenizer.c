@@ -1,0 +1,310 @@
+/* Encoding and decoding: what all kinds of tokenizer share. */
+#include "engine/tokenizer_impl.h"
+
+#include <string.h>
+
+engine_tokenizer *
+tokenizer_new(tokenizer_kind kind)
+{
+    engine_tokenizer *t = g_new0(engine_tokenizer, 1);
+    t->kind = kind;
+    t->tokens = g_array_new(FALSE, TRUE, sizeof(tokenizer_token));
+    t->text = g_string_new(NULL);
+    tokenizer_map_init(&t->map);
+    tokenizer_map_init(&t->added);
+    tokenizer_map_init(&t->literal);
+    tokenizer_map_init(&t->wordpiece.rest);
+    t->wordpiece.max_word_chars = 100;
+    t->prefix = g_array_new(FALSE, FALSE, sizeof(int32_t));
+    t->suffix = g_array_new(FALSE, FALSE, sizeof(int32_t));
+    t->ends = g_array_new(FALSE, FALSE, sizeof(int32_t));
+    t->bos = t->eos = t->pad = t->unk = t->bpe.unk = -1;
+    return t;
+}
+
+void
+engine_tokenizer_free(engine_tokenizer *t)
+{
+    if (!t) return;
+    g_array_unref(t->tokens);
+    g_string_free(t->text, TRUE);
+    tokenizer_map_clear(&t->map);
+    tokenizer_map_clear(&t->added);
+    tokenizer_map_clear(&t->literal);
+    tokenizer_map_clear(&t->wordpiece.rest);
+    g_array_unref(t->prefix);
+    g_array_unref(t->suffix);
+    g_array_unref(t->ends);
+    g_free(t->bpe.merges);
+    g_free(t->chat_template);
+    g_free(t);
+}
+
+/* ---- building --------------------------------------------------------------------------------- */
+
+gboolean
+tokenizer_set_token(engine_tokenizer *t, int64_t id, const char *text, size_t len, tokenizer_type type,
+                    unsigned flags, GError **error)
+{
+    if (id < 0 || (uint64_t)id >= TOKENIZER_MAX_VOCAB || len > G_MAXUINT16) {
+        g_set_error(error, ENGINE_ERROR, ENGINE_ERROR_FORMAT,
+                    "tokenizer: token %" G_GINT64_FORMAT " of %zu bytes is out of bounds", id, len);
+        return FALSE;
+    }
+    if ((guint)id >= t->tokens->len) {
+        const guint old = t->tokens->len;
+        g_array_set_size(t->tokens, (guint)id + 1);
+        for (guint i = old; i <= (guint)id; i++)
+            g_array_index(t->tokens, tokenizer_token, i).type = TOKENIZER_TYPE_UNUSED;
+    }
+    tokenizer_token *token = &g_array_index(t->tokens, tokenizer_token, id);
+    if (token->len > 0) {
+        g_set_error(error, ENGINE_ERROR, ENGINE_ERROR_FORMAT,
+                    "tokenizer: token %" G_GINT64_FORMAT " is there twice", id);
+        return FALSE;
+    }
+    token->type = (uint8_t)type;
+    token->flags = (uint8_t)flags;
+    token->offset = t->text->len;
+    if (t->kind != TOKENIZER_KIND_BPE || type != TOKENIZER_TYPE_NORMAL ||
+        !tokenizer_bpe_unmap(text, len, t->text)) {
+        g_string_truncate(t->text, token->offset);
+        g_string_append_len(t->text, text, (gssize)len);
+        if (t->kind == TOKENIZER_KIND_BPE && type == TOKENIZER_TYPE_NORMAL)
+            token->type = TOKENIZER_TYPE_UNUSED; /* not made of bytes: no text gives it */
+    }
+    token->len = (uint32_t)(t->text->len - token->offset);
+    return TRUE;
+}
+
+static gboolean
+is_utf8(const char *s, size_t len)
+{
+    g_autofree char *owned = NULL;
+    size_t n = 0;
+    unicode_repair(s, len, &owned, &n);
+    return owned == NULL;
+}
+
+gboolean
+tokenizer_build_maps(engine_tokenizer *t, GError **error)
+{
+    if (t->tokens->len == 0) {
+        g_set_error(error, ENGINE_ERROR, ENGINE_ERROR_FORMAT, "tokenizer: the vocabulary is empty");
+        return FALSE;
+    }
+    for (guint i = 0; i < t->tokens->len; i++) {
+        const tokenizer_token *token = &g_array_index(t->tokens, tokenizer_token, i);
+        const char *s = t->text->str + token->offset;
+        switch (token->type) {
+        case TOKENIZER_TYPE_NORMAL:
+            tokenizer_map_add(token->flags & TOKENIZER_INSIDE_WORD ? &t->wordpiece.rest : &t->map, s,
+                              token->len, (int32_t)i);
+            break;
+        case TOKENIZER_TYPE_USER:
+        case TOKENIZER_TYPE_CONTROL:
+        case TOKENIZER_TYPE_UNKNOWN:
+            if (!is_utf8(s, token->len)) break; /* would cut a text inside a character */
+            tokenizer_map_add(&t->added, s, token->len, (int32_t)i);
+            if (token->type == TOKENIZER_TYPE_USER)
+                tokenizer_map_add(&t->literal, s, token->len, (int32_t)i);
+            break;
+        default:
+            break;
+        }
+    }
+    return TRUE;
+}
+
+int32_t
+tokenizer_find(const engine_tokenizer *t, const char *text)
+{
+    const int32_t id = tokenizer_map_lookup(&t->added, text, strlen(text));
+    return id >= 0 ? id : tokenizer_map_lookup(&t->map, text, strlen(text));
+}
+
+void
+tokenizer_find_ends(engine_tokenizer *t)
+{
+    static const char *const names[] = {"<|im_end|>", "<|endoftext|>", "</s>", "<|eot_id|>",
+                                        "<|end_of_text|>"};
+    if (t->eos >= 0) g_array_append_val(t->ends, t->eos);
+    for (size_t i = 0; i < G_N_ELEMENTS(names); i++) {
+        const int32_t id = tokenizer_map_lookup(&t->added, names[i], strlen(names[i]));
+        if (id >= 0 && !engine_tokenizer_ends_text(t, id)) g_array_append_val(t->ends, id);
+    }
+}
+
+/* ---- facts ------------------------------------------------------------------------------------ */
+
+size_t
+engine_tokenizer_n_vocab(const engine_tokenizer *t)
+{
+    return t->tokens->len;
+}
+
+int32_t
+engine_tokenizer_bos(const engine_tokenizer *t)
+{
+    return t->bos;
+}
+
+int32_t
+engine_tokenizer_eos(const engine_tokenizer *t)
+{
+    return t->eos;
+}
+
+int32_t
+engine_tokenizer_pad(const engine_tokenizer *t)
+{
+    return t->pad;
+}
+
+int32_t
+engine_tokenizer_unk(const engine_tokenizer *t)
+{
+    return t->unk;
+}
+
+gboolean
+engine_tokenizer_ends_text(const engine_tokenizer *t, int32_t id)
+{
+    for (guint i = 0; i < t->ends->len; i++)
+        if (g_array_index(t->ends, int32_t, i) == id) return TRUE;
+    return FALSE;
+}
+
+const char *
+engine_tokenizer_chat_template(const engine_tokenizer *t)
+{
+    return t->chat_template;
+}
+
+size_t
+engine_tokenizer_match_special(const engine_tokenizer *t, const char *text, size_t len)
+{
+    int32_t id = -1;
+    return tokenizer_map_longest(&t->added, text, len, &id);
+}
+
+/* ---- encoding --------------------------------------------------------------------------------- */
+
+/* text [len] between added tokens, well formed. */
+static void
+encode_plain(const engine_tokenizer *t, tokenizer_bpe_run *run, const char *text, size_t len, GArray *out)
+{
+    if (len == 0) return;
+    if (t->kind == TOKENIZER_KIND_WORDPIECE) {
+        tokenizer_wordpiece_encode(t, text, len, out);
+        return;
+    }
+    g_autoptr(GString) changed = NULL;
+    if (t->bpe.nfc) {
+        changed = unicode_compose(text, len);
+        text = changed->str, len = changed->len;
+    }
+    if (t->bpe.prefix_space && len > 0 && text[0] != ' ') {
+        if (!changed) changed = g_string_new_len(text, (gssize)len);
+        g_string_prepend_c(changed, ' ');
+        text = changed->str, len = changed->len;
+    }
+    tokenizer_split_text(t->bpe.split, text, len, tokenizer_bpe_piece, run);
+}
+
+static gboolean
+is_word_char(const char *s, const char *end)
+{
+    uint32_t cp = 0;
+    if (s == end) return FALSE;
+    unicode_next(s, (size_t)(end - s), &cp);
+    return cp == '_' || unicode_class(cp) & (UNICODE_LETTER | UNICODE_NUMBER | UNICODE_MARK);
+}
+
+static const char *
+char_before(const char *start, const char *s)
+{
+    while (s > start && ((uint8_t)*--s & 0xC0) == 0x80) {
+    }
+    return s;
+}
+
+static gboolean
+is_space_at(const char *s, const char *end, size_t *len)
+{
+    uint32_t cp = 0;
+    if (s >= end) return FALSE;
+    *len = unicode_next(s, (size_t)(end - s), &cp);
+    return (unicode_class(cp) & UNICODE_SPACE) != 0;
+}
+
+/* The first added token of text at or after s: its id, and in *start, *stop the bytes it takes the place
+ * of. -1: none. */
+static int32_t
+next_added(const engine_tokenizer *t, const tokenizer_map *map, const char *s, const char *end,
+           const char **start, const char **stop)
+{
+    const char *const begin = s;
+    for (; s < end; s++) {
+        int32_t id = -1;
+        size_t n = tokenizer_map_longest(map, s, (size_t)(end - s), &id);
+        if (n == 0) continue;
+        const unsigned flags = g_array_index(t->tokens, tokenizer_token, id).flags;
+        *start = s, *stop = s + n;
+        if (flags & TOKENIZER_SINGLE_WORD &&
+            (is_word_char(*stop, end) || (s > begin && is_word_char(char_before(begin, s), end))))
+            continue;
+        size_t blank = 0;
+        if (flags & TOKENIZER_LSTRIP)
+            while (*start > begin && is_space_at(char_before(begin, *start), end, &blank))
+                *start -= blank;
+        if (flags & TOKENIZER_RSTRIP)
+            while (is_space_at(*stop, end, &blank)) *stop += blank;
+        return id;
+    }
+    return -1;
+}
+
+void
+engine_tokenizer_encode(const engine_tokenizer *t, const char *text, size_t len,
+                        engine_tokenize_flags flags, GArray *out)
+{
+    g_autofree char *owned = NULL;
+    size_t n = 0;
+    const char *s = unicode_repair(text, len, &owned, &n);
+    const char *const end = s + n;
+    const tokenizer_map *map = flags & ENGINE_TOKENIZE_PARSE_SPECIAL ? &t->added : &t->literal;
+    const gboolean special = (flags & ENGINE_TOKENIZE_ADD_SPECIAL) != 0;
+
+    if (special) g_array_append_vals(out, t->prefix->data, t->prefix->len);
+    tokenizer_bpe_run run;
+    tokenizer_bpe_run_init(&run, t, out);
+    while (s < end) {
+        const char *start = end, *stop = end;
+        const int32_t id = next_added(t, map, s, end, &start, &stop);
+        if (id < 0) start = stop = end;
+        encode_plain(t, &run, s, (size_t)(start - s), out);
+        if (id >= 0) g_array_append_val(out, id);
+        s = stop;
+    }
+    tokenizer_bpe_run_clear(&run);
+    if (special) g_array_append_vals(out, t->suffix->data, t->suffix->len);
+}
+
+void
+engine_tokenizer_decode(const engine_tokenizer *t, const int32_t *tokens, size_t n, gboolean with_special,
+                        GString *out)
+{
+    const gsize start = out->len;
+    for (size_t i = 0; i < n; i++) {
+        if (tokens[i] < 0 || (guint)tokens[i] >= t->tokens->len) continue;
+        const tokenizer_token *token = &g_array_index(t->tokens, tokenizer_token, tokens[i]);
+        const gboolean control =
+            token->type == TOKENIZER_TYPE_CONTROL || token->type == TOKENIZER_TYPE_UNKNOWN;
+        if (control && !with_special) continue;
+        if (t->kind == TOKENIZER_KIND_WORDPIECE && !(token->flags & TOKENIZER_INSIDE_WORD) &&
+            out->len > start)
+            g_string_append_c(out, ' ');
+        g_string_append_len(out, t->text->str + token->offset, (gssize)token->len);
+    }
+}

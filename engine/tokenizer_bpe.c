@@ -1,0 +1,248 @@
+/* Byte-level BPE (Sennrich et al., arXiv:1508.07909; bytes as in GPT-2).
+ *
+ * A piece starts as one symbol per byte. The adjacent pair with the lowest rank (its place in the list of
+ * merges) becomes one symbol, the leftmost first among equals, until no pair is in the list. Symbols form
+ * a doubly linked list and candidate pairs a binary heap; an entry whose symbols have changed since it
+ * was pushed is skipped when it surfaces. O(n log n) for a piece of n bytes, whatever is in it. */
+#include "engine/tokenizer_impl.h"
+
+#include <string.h>
+
+typedef struct {
+    int32_t id; /* -1: merged into the one before */
+    uint32_t prev, next;
+} bpe_symbol;
+
+typedef struct {
+    uint32_t rank, left; /* order: lowest rank, then leftmost */
+    int32_t left_id, right_id, merged;
+} bpe_candidate;
+
+#define NO_SYMBOL UINT32_MAX
+
+/* Longer pieces are cut. Only megabytes without a blank get there; the cut bounds the scratch. */
+#define MAX_PIECE_BYTES ((size_t)1 << 20)
+
+/* GPT-2 writes the bytes 33..126, 161..172 and 174..255 as themselves and the other 68, in order, as
+ * U+0100, U+0101, ... */
+static gboolean
+is_own_character(unsigned byte)
+{
+    return (byte >= 33 && byte <= 126) || (byte >= 161 && byte <= 172) || byte >= 174;
+}
+
+int
+tokenizer_bpe_byte(uint32_t cp)
+{
+    if (cp < 256) return is_own_character(cp) ? (int)cp : -1;
+    if (cp >= 256 + 68) return -1;
+    unsigned rest = cp - 256;
+    for (unsigned byte = 0; byte < 256; byte++)
+        if (!is_own_character(byte) && rest-- == 0) return (int)byte;
+    return -1;
+}
+
+gboolean
+tokenizer_bpe_unmap(const char *text, size_t len, GString *out)
+{
+    for (size_t i = 0; i < len;) {
+        uint32_t cp = 0;
+        i += unicode_next(text + i, len - i, &cp);
+        int byte = tokenizer_bpe_byte(cp);
+        if (byte < 0) return FALSE;
+        g_string_append_c(out, (char)byte);
+    }
+    return TRUE;
+}
+
+/* ---- the table of merges ---------------------------------------------------------------------- */
+
+static uint64_t
+pair_of(int32_t left, int32_t right)
+{
+    return (uint64_t)(uint32_t)left << 32 | (uint32_t)right;
+}
+
+static tokenizer_merge *
+merge_slot(const tokenizer_bpe *bpe, uint64_t pair)
+{
+    uint64_t h = pair * 0x9e3779b97f4a7c15u;
+    size_t slot = (size_t)(h ^ h >> 32) & (bpe->n_slots - 1);
+    while (bpe->merges[slot].rank != UINT32_MAX && bpe->merges[slot].pair != pair)
+        slot = (slot + 1) & (bpe->n_slots - 1);
+    return &bpe->merges[slot];
+}
+
+/* "left right": where the blank is. It is the only one, but for a pair of blanks in a damaged file. */
+static gboolean
+cut_merge(const engine_bytes *merge, size_t *left)
+{
+    const char *blank = merge->len > 2 ? memchr(merge->data + 1, ' ', merge->len - 2) : NULL;
+    if (!blank) return FALSE;
+    *left = (size_t)(blank - merge->data);
+    return TRUE;
+}
+
+static gboolean
+add_merge(engine_tokenizer *t, const engine_bytes *merge, uint32_t rank, GString *text, GError **error)
+{
+    size_t left = 0;
+    g_string_truncate(text, 0);
+    if (!cut_merge(merge, &left) || !tokenizer_bpe_unmap(merge->data, left, text)) goto bad;
+    const size_t n_left = text->len;
+    if (!tokenizer_bpe_unmap(merge->data + left + 1, merge->len - left - 1, text)) goto bad;
+    const int32_t a = tokenizer_map_lookup(&t->map, text->str, n_left);
+    const int32_t b = tokenizer_map_lookup(&t->map, text->str + n_left, text->len - n_left);
+    const int32_t merged = tokenizer_map_lookup(&t->map, text->str, text->len);
+    if (a < 0 || b < 0 || merged < 0) goto bad;
+    tokenizer_merge *slot = merge_slot(&t->bpe, pair_of(a, b));
+    if (slot->rank == UINT32_MAX) *slot = (tokenizer_merge){pair_of(a, b), rank, merged};
+    return TRUE;
+bad:
+    g_set_error(error, ENGINE_ERROR, ENGINE_ERROR_FORMAT,
+                "tokenizer: merge %u does not join two tokens to a third", rank);
+    return FALSE;
+}
+
+gboolean
+tokenizer_bpe_build(engine_tokenizer *t, const engine_bytes *merges, size_t n, GError **error)
+{
+    if (n > TOKENIZER_MAX_VOCAB) {
+        g_set_error(error, ENGINE_ERROR, ENGINE_ERROR_FORMAT, "tokenizer: %zu merges", n);
+        return FALSE;
+    }
+    t->bpe.n_slots = 64;
+    while (t->bpe.n_slots < 2 * n) t->bpe.n_slots *= 2;
+    g_free(t->bpe.merges);
+    t->bpe.merges = g_new(tokenizer_merge, t->bpe.n_slots);
+    for (size_t i = 0; i < t->bpe.n_slots; i++)
+        t->bpe.merges[i] = (tokenizer_merge){0, UINT32_MAX, -1};
+    g_autoptr(GString) text = g_string_new(NULL);
+    for (size_t i = 0; i < n; i++)
+        if (!add_merge(t, &merges[i], (uint32_t)i, text, error)) return FALSE;
+    for (unsigned byte = 0; byte < 256; byte++) {
+        const char c = (char)byte;
+        t->bpe.byte_id[byte] = tokenizer_map_lookup(&t->map, &c, 1);
+    }
+    return TRUE;
+}
+
+/* ---- merging ---------------------------------------------------------------------------------- */
+
+static gboolean
+comes_before(const bpe_candidate *a, const bpe_candidate *b)
+{
+    return a->rank != b->rank ? a->rank < b->rank : a->left < b->left;
+}
+
+static void
+heap_push(GArray *heap, bpe_candidate c)
+{
+    g_array_append_val(heap, c);
+    bpe_candidate *h = (bpe_candidate *)(void *)heap->data;
+    guint i = heap->len - 1;
+    for (; i > 0 && comes_before(&c, &h[(i - 1) / 2]); i = (i - 1) / 2) h[i] = h[(i - 1) / 2];
+    h[i] = c;
+}
+
+static bpe_candidate
+heap_pop(GArray *heap)
+{
+    bpe_candidate *h = (bpe_candidate *)(void *)heap->data;
+    const bpe_candidate top = h[0], last = h[heap->len - 1];
+    const guint n = heap->len - 1;
+    g_array_set_size(heap, n);
+    guint i = 0;
+    for (guint child; (child = 2 * i + 1) < n; i = child) {
+        if (child + 1 < n && comes_before(&h[child + 1], &h[child])) child++;
+        if (!comes_before(&h[child], &last)) break;
+        h[i] = h[child];
+    }
+    if (n > 0) h[i] = last;
+    return top;
+}
+
+static void
+consider(tokenizer_bpe_run *run, uint32_t left)
+{
+    const bpe_symbol *s = (const bpe_symbol *)(const void *)run->symbols->data;
+    if (left == NO_SYMBOL || s[left].next == NO_SYMBOL) return;
+    const int32_t a = s[left].id, b = s[s[left].next].id;
+    const tokenizer_merge *merge = merge_slot(&run->tokenizer->bpe, pair_of(a, b));
+    if (merge->rank != UINT32_MAX)
+        heap_push(run->heap, (bpe_candidate){merge->rank, left, a, b, merge->merged});
+}
+
+static void
+merge_all(tokenizer_bpe_run *run)
+{
+    bpe_symbol *s = (bpe_symbol *)(void *)run->symbols->data;
+    for (guint i = 0; i + 1 < run->symbols->len; i++) consider(run, i);
+    while (run->heap->len > 0) {
+        const bpe_candidate c = heap_pop(run->heap);
+        bpe_symbol *left = &s[c.left];
+        if (left->id != c.left_id || left->next == NO_SYMBOL || s[left->next].id != c.right_id)
+            continue; /* one of the two has changed since */
+        bpe_symbol *right = &s[left->next];
+        left->id = c.merged;
+        left->next = right->next;
+        right->id = -1;
+        if (right->next != NO_SYMBOL) s[right->next].prev = c.left;
+        consider(run, left->prev);
+        consider(run, c.left);
+    }
+}
+
+static void
+encode_piece(tokenizer_bpe_run *run, const char *piece, size_t len)
+{
+    const engine_tokenizer *t = run->tokenizer;
+    if (t->bpe.ignore_merges || len == 1) {
+        const int32_t id = tokenizer_map_lookup(&t->map, piece, len);
+        if (id >= 0) {
+            g_array_append_val(run->out, id);
+            return;
+        }
+    }
+    g_array_set_size(run->symbols, 0);
+    for (size_t i = 0; i < len; i++) {
+        int32_t id = t->bpe.byte_id[(uint8_t)piece[i]];
+        if (id < 0) id = t->bpe.unk;
+        if (id < 0) continue; /* as the reference does */
+        const uint32_t n = run->symbols->len;
+        const bpe_symbol symbol = {id, n == 0 ? NO_SYMBOL : n - 1, n + 1};
+        g_array_append_val(run->symbols, symbol);
+    }
+    if (run->symbols->len == 0) return;
+    g_array_index(run->symbols, bpe_symbol, run->symbols->len - 1).next = NO_SYMBOL;
+    merge_all(run);
+    for (uint32_t i = 0; i != NO_SYMBOL;) {
+        const bpe_symbol *s = &g_array_index(run->symbols, bpe_symbol, i);
+        g_array_append_val(run->out, s->id);
+        i = s->next;
+    }
+}
+
+void
+tokenizer_bpe_run_init(tokenizer_bpe_run *run, const engine_tokenizer *tokenizer, GArray *out)
+{
+    run->tokenizer = tokenizer;
+    run->out = out;
+    run->symbols = g_array_new(FALSE, FALSE, sizeof(bpe_symbol));
+    run->heap = g_array_new(FALSE, FALSE, sizeof(bpe_candidate));
+}
+
+void
+tokenizer_bpe_run_clear(tokenizer_bpe_run *run)
+{
+    g_array_unref(run->symbols);
+    g_array_unref(run->heap);
+}
+
+void
+tokenizer_bpe_piece(void *run, const char *piece, size_t len)
+{
+    for (; len > MAX_PIECE_BYTES; piece += MAX_PIECE_BYTES, len -= MAX_PIECE_BYTES)
+        encode_piece(run, piece, MAX_PIECE_BYTES);
+    encode_piece(run, piece, len);
+}

@@ -1,0 +1,163 @@
+/* What an engine_tokenizer is made of. Private to engine/tokenizer*.c.
+ *
+ *   tokenizer.c            encode, decode, splitting at added tokens
+ *   tokenizer_map.c        bytes -> id
+ *   tokenizer_split.c      pre-tokenizers: where a byte-level BPE may not merge across
+ *   tokenizer_bpe.c        byte-level BPE of one piece
+ *   tokenizer_wordpiece.c  BERT normalisation and WordPiece
+ *   tokenizer_gguf.c, tokenizer_json.c   the two ways to load one */
+#ifndef LODE_ENGINE_TOKENIZER_IMPL_H
+#define LODE_ENGINE_TOKENIZER_IMPL_H
+
+#include "engine/tokenizer.h"
+#include "engine/unicode.h"
+
+/* ---- map from byte strings to ids ------------------------------------------------------------- */
+
+typedef struct {
+    uint32_t *slots;  /* [n_slots] entry index + 1, 0 is free; n_slots is a power of two */
+    size_t n_slots;
+    GArray *entries;  /* of tokenizer_map_entry */
+    GByteArray *bytes; /* the keys, one behind the other */
+    size_t max_len;   /* of a key */
+    gboolean first[256]; /* some key starts with this byte */
+} tokenizer_map;
+
+void tokenizer_map_init(tokenizer_map *map);
+void tokenizer_map_clear(tokenizer_map *map);
+/* A key that is there already keeps its first id. Empty keys and keys over 64 KiB are not kept. */
+void tokenizer_map_add(tokenizer_map *map, const char *key, size_t len, int32_t id);
+/* -1 when absent. */
+int32_t tokenizer_map_lookup(const tokenizer_map *map, const char *key, size_t len);
+/* The longest key that s [n] starts with: its length (0: none) and its id. Time O(longest key). */
+size_t tokenizer_map_longest(const tokenizer_map *map, const char *s, size_t n, int32_t *id);
+
+/* ---- pre-tokenizers --------------------------------------------------------------------------- */
+
+typedef enum {
+    TOKENIZER_SPLIT_GPT2,
+    TOKENIZER_SPLIT_SMOLLM,  /* every digit alone, then gpt-2 */
+    TOKENIZER_SPLIT_LLAMA3,
+    TOKENIZER_SPLIT_QWEN2,
+    TOKENIZER_SPLIT_QWEN35,
+    TOKENIZER_SPLIT_DEFAULT  /* llama.cpp's for files that name none */
+} tokenizer_split;
+
+/* Called with consecutive pieces that together are the text; none is empty. */
+typedef void (*tokenizer_piece_fn)(void *data, const char *piece, size_t len);
+
+/* text [len] is well-formed UTF-8. Linear time. */
+void tokenizer_split_text(tokenizer_split split, const char *text, size_t len, tokenizer_piece_fn fn,
+                          void *data);
+/* The value of tokenizer.ggml.pre. */
+gboolean tokenizer_split_from_name(const char *name, tokenizer_split *out);
+
+/* ---- byte-level BPE --------------------------------------------------------------------------- */
+
+typedef struct {
+    uint64_t pair; /* left id << 32 | right id */
+    uint32_t rank; /* UINT32_MAX: free slot */
+    int32_t merged;
+} tokenizer_merge;
+
+typedef struct {
+    tokenizer_split split;
+    gboolean ignore_merges; /* a piece that is a token is that token, whatever the merges make of it */
+    gboolean prefix_space;  /* text that does not start with a space gets one */
+    gboolean nfc;
+    int32_t byte_id[256];   /* -1: the vocabulary lacks this byte */
+    int32_t unk;            /* in place of such a byte; -1: it is left out */
+    tokenizer_merge *merges; /* [n_slots] open addressing */
+    size_t n_slots;
+} tokenizer_bpe;
+
+/* The byte a character of GPT-2's printable alphabet stands for, -1 for any other character. */
+int tokenizer_bpe_byte(uint32_t cp);
+/* Token text in that alphabet [len] to bytes; FALSE when a character is not of it. */
+gboolean tokenizer_bpe_unmap(const char *text, size_t len, GString *out);
+
+/* Scratch of one encode call. */
+typedef struct {
+    const engine_tokenizer *tokenizer;
+    GArray *symbols, *heap;
+    GArray *out; /* int32_t */
+} tokenizer_bpe_run;
+
+void tokenizer_bpe_run_init(tokenizer_bpe_run *run, const engine_tokenizer *tokenizer, GArray *out);
+void tokenizer_bpe_run_clear(tokenizer_bpe_run *run);
+/* A tokenizer_piece_fn; data is a tokenizer_bpe_run. */
+void tokenizer_bpe_piece(void *run, const char *piece, size_t len);
+
+/* ---- WordPiece -------------------------------------------------------------------------------- */
+
+typedef struct {
+    gboolean clean_text, chinese_chars, strip_accents, lowercase;
+    size_t max_word_chars; /* longer words are unknown */
+    tokenizer_map rest;    /* pieces inside a word; those that start one are in the tokenizer's map */
+} tokenizer_wordpiece;
+
+/* text [len] is well-formed UTF-8. */
+void tokenizer_wordpiece_encode(const engine_tokenizer *tokenizer, const char *text, size_t len,
+                                GArray *out);
+
+/* ---- the tokenizer ---------------------------------------------------------------------------- */
+
+typedef enum { TOKENIZER_KIND_BPE, TOKENIZER_KIND_WORDPIECE } tokenizer_kind;
+
+/* As tokenizer.ggml.token_type. */
+typedef enum {
+    TOKENIZER_TYPE_NORMAL = 1,
+    TOKENIZER_TYPE_UNKNOWN = 2,
+    TOKENIZER_TYPE_CONTROL = 3,
+    TOKENIZER_TYPE_USER = 4,
+    TOKENIZER_TYPE_UNUSED = 5,
+    TOKENIZER_TYPE_BYTE = 6
+} tokenizer_type;
+
+enum { /* tokenizer_token.flags */
+    TOKENIZER_LSTRIP = 1 << 0, /* an added token that swallows the white space before it */
+    TOKENIZER_RSTRIP = 1 << 1,
+    TOKENIZER_SINGLE_WORD = 1 << 2, /* only where no letter, number, mark or _ touches it */
+    TOKENIZER_INSIDE_WORD = 1 << 3  /* WordPiece: continues a word */
+};
+
+typedef struct {
+    size_t offset; /* of its text in engine_tokenizer.text */
+    uint32_t len;
+    uint8_t type, flags;
+} tokenizer_token;
+
+struct engine_tokenizer {
+    tokenizer_kind kind;
+    GArray *tokens;     /* of tokenizer_token, by id */
+    GString *text;      /* what tokens decode to, one behind the other */
+    tokenizer_map map;  /* BPE: normal tokens' bytes; WordPiece: pieces that start a word */
+    tokenizer_map added;   /* control and user-defined tokens, as they stand in a text */
+    tokenizer_map literal; /* of those the user-defined ones: they are found in any text */
+    tokenizer_bpe bpe;
+    tokenizer_wordpiece wordpiece;
+    GArray *prefix, *suffix; /* int32_t: what ADD_SPECIAL puts around a text */
+    int32_t bos, eos, pad, unk;
+    GArray *ends;            /* int32_t */
+    char *chat_template;
+};
+
+#define TOKENIZER_MAX_VOCAB ((size_t)1 << 24)
+
+engine_tokenizer *tokenizer_new(tokenizer_kind kind);
+
+/* Give an id its text; ids that come out of order leave unused ones between. FALSE (FORMAT) when id is
+ * out of bounds or has a text already. */
+gboolean tokenizer_set_token(engine_tokenizer *tokenizer, int64_t id, const char *text, size_t len,
+                             tokenizer_type type, unsigned flags, GError **error);
+
+/* Enter all tokens into the maps; merges [n] as "left right" in GPT-2's alphabet (BPE only). */
+gboolean tokenizer_build_maps(engine_tokenizer *tokenizer, GError **error);
+gboolean tokenizer_bpe_build(engine_tokenizer *tokenizer, const engine_bytes *merges, size_t n,
+                             GError **error);
+/* The id of a control or user-defined token by its text, else of a normal one, else -1. */
+int32_t tokenizer_find(const engine_tokenizer *tokenizer, const char *text);
+/* Collect the ids that end a text: eos and well-known names. */
+void tokenizer_find_ends(engine_tokenizer *tokenizer);
+
+#endif
