@@ -1,4 +1,4 @@
 /* The error domain of retrieval. */
 #include "retrieval/retrieval.h"
 
-G_DEFINE_QUARK(lode-retrieval-error, retrieval_error)
+G_DEFINE_QUARK(lode - retrieval - error, retrieval_error)

@@ -33,39 +33,42 @@ typedef enum {
 /* ---- chunks ---- */
 
 typedef struct {
-    char *text;         /* what is shown and quoted: source text, blocks joined by "\n\n" */
-    char *section;      /* heading path, "3 Methods > 3.2 Training"; "" where none */
-    layout_block_type type; /* PARAGRAPH, or TABLE, FORMULA, CAPTION, ... when the chunk is just that */
-    int first_block, last_block; /* indices into the document */
+    char *text;    /* what is shown and quoted: source text, blocks joined by "\n\n" */
+    char *section; /* heading path, "3 Methods > 3.2 Training"; "" where none */
+    layout_block_type
+        type; /* PARAGRAPH, or TABLE, FORMULA, CAPTION, ... when the chunk is just that */
+    int first_block, last_block; /* lowest and highest index into the document's blocks */
     int first_page, last_page;   /* 0-based */
-    GArray *boxes;      /* of layout_box, one per printed line where known */
+    GArray *boxes;               /* of layout_box, one per printed line where known */
 } retrieval_chunk;
 
 typedef struct {
     guint target_tokens; /* aim, counted as words * 4 / 3; default 220 */
-    guint max_tokens;    /* never more, but for a whole table; default 320 */
+    guint max_tokens; /* never more, but for a table, formula or caption kept whole; default 320 */
 } retrieval_chunk_options;
 
 retrieval_chunk_options retrieval_chunk_options_default(void);
 
 /* Cut a document into chunks: never across a heading; tables, formulas and captions kept whole; running
  * headers, footers and the bibliography left out. Elements are retrieval_chunk *, owned by the array. */
-GPtrArray *retrieval_chunk_document(const lode_document *document, const retrieval_chunk_options *options);
+GPtrArray *retrieval_chunk_document(const lode_document *document,
+                                    const retrieval_chunk_options *options);
 
 /* ---- library ---- */
 
 typedef struct retrieval_library retrieval_library;
 
 typedef enum {
-    RETRIEVAL_OPEN_READ,   /* must exist */
-    RETRIEVAL_OPEN_WRITE   /* made when missing; takes the writer's lock */
+    RETRIEVAL_OPEN_READ, /* must exist */
+    RETRIEVAL_OPEN_WRITE /* made when missing; takes the writer's lock */
 } retrieval_open_mode;
 
 typedef struct {
-    const engine_model *embedder; /* NULL: full-text only (READ), or documents without vectors (WRITE) */
-    const char *embedder_id;      /* name and hash, recorded; a different one is refused */
-    engine_pool *pool;            /* not NULL when embedder is not */
-    const char *query_prefix;     /* put before queries when embedding, "" where none */
+    const engine_model
+        *embedder;           /* NULL: full-text only (READ), or documents without vectors (WRITE) */
+    const char *embedder_id; /* name and hash, recorded; a different one is refused */
+    engine_pool *pool;       /* not NULL when embedder is not */
+    const char *query_prefix; /* put before queries when embedding, "" where none */
 } retrieval_library_options;
 
 retrieval_library *retrieval_library_open(const char *dir, retrieval_open_mode mode,
@@ -79,7 +82,8 @@ typedef struct {
     uint64_t generation;
     char *embedder_id; /* g_free */
 } retrieval_stats;
-gboolean retrieval_library_get_stats(retrieval_library *library, retrieval_stats *stats, GError **error);
+gboolean retrieval_library_get_stats(retrieval_library *library, retrieval_stats *stats,
+                                     GError **error);
 
 typedef enum {
     RETRIEVAL_FILE_UNKNOWN,   /* not in the library */
@@ -88,18 +92,37 @@ typedef enum {
 } retrieval_file_state;
 
 /* path: absolute; sha256: hex of its bytes now. */
-gboolean retrieval_library_file_state(retrieval_library *library, const char *path, const char *sha256,
-                                      retrieval_file_state *state, GError **error);
+gboolean retrieval_library_file_state(retrieval_library *library, const char *path,
+                                      const char *sha256, retrieval_file_state *state,
+                                      GError **error);
 
 /* Add a document, or replace the one of the same path: chunked, embedded and stored in one transaction.
  * options NULL: defaults. cancel may be NULL. */
-gboolean retrieval_library_add(retrieval_library *library, const char *path, const lode_document *document,
-                               const retrieval_chunk_options *options, const int *cancel, GError **error);
+gboolean retrieval_library_add(retrieval_library *library, const char *path,
+                               const lode_document *document,
+                               const retrieval_chunk_options *options, const int *cancel,
+                               GError **error);
 
 /* Add one plain passage (benches, notes): one document of one chunk, replacing the same id. */
-gboolean retrieval_library_add_passage(retrieval_library *library, const char *id, const char *title,
-                                       const char *text, GError **error);
+gboolean retrieval_library_add_passage(retrieval_library *library, const char *id,
+                                       const char *title, const char *text, GError **error);
 
+typedef struct {
+    const char *id, *title, *text;
+} retrieval_passage;
+
+/* Add n passages in one transaction, their embeddings made together: much faster than one by one. cancel
+ * may be NULL. */
+gboolean retrieval_library_add_passages(retrieval_library *library,
+                                        const retrieval_passage *passages, size_t n,
+                                        const int *cancel, GError **error);
+
+/* Embed the chunks that were added without an embedder. Each batch is a transaction of its own, so what
+ * was done stays done when cancelled. cancel may be NULL. */
+gboolean retrieval_library_embed_missing(retrieval_library *library, const int *cancel,
+                                         GError **error);
+
+/* path: as added; removing what is not there is RETRIEVAL_ERROR_NOT_FOUND. */
 gboolean retrieval_library_remove(retrieval_library *library, const char *path, GError **error);
 
 /* Paths of all documents, sorted; NULL-terminated, free with g_strfreev. */
@@ -112,7 +135,7 @@ gboolean retrieval_library_commit(retrieval_library *library, GError **error);
 /* ---- search ---- */
 
 typedef enum {
-    RETRIEVAL_FUSION,  /* reciprocal-rank fusion of both; full text alone where there are no vectors */
+    RETRIEVAL_FUSION, /* reciprocal-rank fusion of both; full text alone where there are no vectors */
     RETRIEVAL_BM25,
     RETRIEVAL_DENSE
 } retrieval_method;
@@ -121,24 +144,24 @@ typedef struct {
     retrieval_method method; /* default RETRIEVAL_FUSION */
     guint n_results;         /* default 10 */
     guint n_candidates;      /* taken from each ranking before fusion; default 100 */
-    double rrf_k;            /* default 60 */
+    double rrf_k;            /* of 1 / (k + rank), >= 0; default 10 */
 } retrieval_search_options;
 
 retrieval_search_options retrieval_search_options_default(void);
 
 typedef struct {
     int64_t chunk_id;
-    double score;            /* RRF sum, BM25 or cosine by method; higher is better */
+    double score;              /* RRF sum, BM25 or cosine by method; higher is better */
     int bm25_rank, dense_rank; /* 1-based, 0 where it was not ranked */
-    char *path;              /* of the document, or the passage's id */
-    char *sha256;            /* of the document's bytes */
-    char *title;             /* of the document, or its file name */
+    char *path;                /* of the document, or the passage's id */
+    char *sha256;              /* of the document's bytes */
+    char *title;               /* of the document, or its file name */
     char *section;
     char *text;
     layout_block_type type;
     int first_page, last_page; /* 0-based */
-    char *page_label;        /* printed label of the first page, NULL where none */
-    GArray *boxes;           /* of layout_box */
+    char *page_label;          /* printed label of the first page, NULL where none */
+    GArray *boxes;             /* of layout_box */
 } retrieval_hit;
 
 /* query UTF-8, any text: no query syntax. Elements are retrieval_hit *, best first, owned by the array;

@@ -1,0 +1,95 @@
+/* store: library.db, the SQLite file of a library. Knows the schema and the statements; knows nothing of
+ * chunking, embedding or ranking. One thread at a time: retrieval_library locks around it. */
+#ifndef LODE_RETRIEVAL_STORE_H
+#define LODE_RETRIEVAL_STORE_H
+
+#include <glib.h>
+#include <sqlite3.h>
+#include <stdint.h>
+
+#include "retrieval/retrieval.h"
+#include "retrieval/vectors.h"
+
+#define RETRIEVAL_APPLICATION_ID 0x4c4f4445 /* "LODE" */
+#define RETRIEVAL_SCHEMA_VERSION 1
+
+typedef enum {
+    STORE_BEGIN_READ,
+    STORE_BEGIN_WRITE,
+    STORE_COMMIT,
+    STORE_ROLLBACK,
+    STORE_GET_SETTING,
+    STORE_SET_SETTING,
+    STORE_GET_VERSION,
+    STORE_GET_STATE_AT,
+    STORE_HAS_OTHER_THAN_ADD,
+    STORE_APPEND_JOURNAL,
+    STORE_FIND_DOCUMENT,
+    STORE_LIST_DOCUMENTS,
+    STORE_INSERT_DOCUMENT,
+    STORE_DELETE_DOCUMENT,
+    STORE_INSERT_CHUNK,
+    STORE_INDEX_CHUNK,
+    STORE_UNINDEX_DOCUMENT,
+    STORE_INSERT_VECTOR,
+    STORE_VECTORS_AFTER,
+    STORE_CHUNKS_WITHOUT_VECTOR,
+    STORE_RANK_FULLTEXT,
+    STORE_LOAD_HIT,
+    STORE_COUNT,
+    STORE_DUMP_DOCUMENTS,
+    STORE_DUMP_CHUNKS,
+    STORE_N_STATEMENTS
+} store_statement;
+
+typedef struct {
+    sqlite3 *db;
+    char *path;
+    sqlite3_stmt *statements[STORE_N_STATEMENTS]; /* prepared at first use */
+} retrieval_store;
+
+/* Open dir/library.db; writable makes it and its schema when missing. */
+retrieval_store *retrieval_store_open(const char *path, gboolean writable, GError **error);
+void retrieval_store_free(retrieval_store *store); /* NULL is fine */
+G_DEFINE_AUTOPTR_CLEANUP_FUNC(retrieval_store, retrieval_store_free)
+
+/* The statement, reset and without bindings; NULL on error. Lives as long as the store. */
+sqlite3_stmt *retrieval_store_get(retrieval_store *store, store_statement which, GError **error);
+/* Run a statement that returns no rows (or whose rows do not matter), and reset it. */
+gboolean retrieval_store_run(retrieval_store *store, sqlite3_stmt *statement, GError **error);
+/* One step: TRUE with a row. FALSE and no error: no more rows, the statement is reset. */
+gboolean retrieval_store_next(retrieval_store *store, sqlite3_stmt *statement, GError **error);
+/* Run one of the four transaction statements. */
+gboolean retrieval_store_exec(retrieval_store *store, store_statement which, GError **error);
+void retrieval_store_rollback(
+    retrieval_store *store); /* errors are of no use here; fine outside of one */
+void retrieval_store_fail(retrieval_store *store, GError **error); /* what SQLite said last */
+
+/* A setting's text, NULL without an error when it is not set; free with g_free. */
+char *retrieval_store_get_setting(retrieval_store *store, const char *key, GError **error);
+gboolean retrieval_store_set_setting(retrieval_store *store, const char *key, const char *value,
+                                     GError **error);
+
+/* The row of a path: id 0 and no error when it is not there. sha256 (to free) may be NULL. */
+gboolean retrieval_store_find_document(retrieval_store *store, const char *path, int64_t *id,
+                                       char **sha256, GError **error);
+
+/* Generation 0 and a state of zeros in a library to which nothing was ever done. */
+gboolean retrieval_store_get_version(retrieval_store *store, retrieval_version *version,
+                                     GError **error);
+
+/* Append a change to the journal inside a write transaction: the next generation, its state chained from
+ * the one before over action, path, sha256 and content (a digest of what was written, hex; may be ""). */
+gboolean retrieval_store_append_journal(retrieval_store *store, const char *action,
+                                        const char *path, const char *sha256, const char *content,
+                                        GError **error);
+
+/* TRUE when base is a state this database went through and all that came since is documents added: then
+ * an index of base plus the newer vectors is the index of now. */
+gboolean retrieval_store_grew_from(retrieval_store *store, const retrieval_version *base,
+                                   gboolean *grew, GError **error);
+
+/* For tests: the connection's own checks of pages, keys and full-text index. */
+gboolean retrieval_store_check(retrieval_store *store, GError **error);
+
+#endif
