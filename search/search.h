@@ -18,27 +18,28 @@ G_BEGIN_DECLS
 GQuark search_error_quark(void);
 
 typedef enum {
-    SEARCH_ERROR_URL,       /* not an http(s) URL */
-    SEARCH_ERROR_ADDRESS,   /* loopback, private, link-local, multicast: not allowed */
-    SEARCH_ERROR_NETWORK,   /* name, connection, TLS, time */
-    SEARCH_ERROR_STATUS,    /* HTTP status >= 400 */
-    SEARCH_ERROR_LIMIT,     /* too large, too slow, too many redirects */
-    SEARCH_ERROR_CHECKSUM,  /* not the bytes that were promised */
+    SEARCH_ERROR_URL,      /* not an http(s) URL */
+    SEARCH_ERROR_ADDRESS,  /* loopback, private, link-local, multicast: not allowed */
+    SEARCH_ERROR_NETWORK,  /* name, connection, TLS, time */
+    SEARCH_ERROR_STATUS,   /* HTTP status >= 400 */
+    SEARCH_ERROR_LIMIT,    /* too large, too slow, too many redirects */
+    SEARCH_ERROR_CHECKSUM, /* not the bytes that were promised */
     SEARCH_ERROR_IO,
-    SEARCH_ERROR_FORMAT,    /* not HTML, or nothing readable in it */
+    SEARCH_ERROR_FORMAT, /* not HTML, or nothing readable in it */
     SEARCH_ERROR_CANCELLED
 } search_error_code;
 
 typedef struct {
-    uint64_t max_bytes;      /* of the body after decompression; 0 = 32 MiB (8 GiB for downloads) */
-    double connect_seconds;  /* 0 = 10 */
-    double total_seconds;    /* 0 = 60 (none for downloads) */
-    double stall_seconds;    /* fewer than 1 byte/s for so long ends it; 0 = 30 */
-    guint max_redirects;     /* 0 = 5 */
-    gboolean allow_private;  /* loopback, private and link-local targets */
-    const char *user_agent;  /* NULL = "lode/VERSION" */
-    const int *cancel;       /* may be NULL */
-    void (*progress)(uint64_t done, uint64_t total, void *user_data); /* total 0 = unknown; may be NULL */
+    uint64_t max_bytes;     /* of the body after decompression; 0 = 32 MiB (8 GiB for downloads) */
+    double connect_seconds; /* 0 = 10 */
+    double total_seconds;   /* 0 = 60 (none for downloads) */
+    double stall_seconds;   /* fewer than 1 byte/s for so long ends it; 0 = 30 */
+    guint max_redirects;    /* 0 = 5 */
+    gboolean allow_private; /* loopback, private and link-local targets */
+    const char *user_agent; /* NULL = "lode/VERSION" */
+    const int *cancel;      /* may be NULL */
+    void (*progress)(uint64_t done, uint64_t total,
+                     void *user_data); /* total 0 = unknown; may be NULL */
     void *user_data;
 } search_fetch_options;
 
@@ -69,7 +70,7 @@ gboolean search_address_is_public(const char *address);
 lode_document *search_read_html(const char *html, size_t len, const char *charset, const char *url,
                                 GError **error);
 
-const char *search_curl_version(void);  /* "7.88.1", for lode doctor; static */
+const char *search_curl_version(void); /* "7.88.1", for lode doctor; static */
 const char *search_libxml_version(void);
 
 G_END_DECLS

@@ -1,0 +1,724 @@
+/* The main element of a page -> blocks.
+ *
+ * One walk in document order. Inline content collects in the open block with its styles as spans; whatever
+ * is a block closes it. Headings wait until something follows them, so that one whose section was left out
+ * ("Related articles") goes with it. A <br> is a blank, two are a new paragraph. Paragraphs inside a list
+ * item belong to the item. */
+#include "search/html_emit.h"
+
+#include <libxml/uri.h>
+#include <string.h>
+
+#define MAX_REFERENCE_KEY 999999
+#define ENOUGH_BYTES      250
+
+#define PARAGRAPHS                                                                                 \
+    " address article aside blockquote body caption center dd details dir div dl dt fieldset "     \
+    "figcaption figure footer form h1 h2 h3 h4 h5 h6 header hgroup legend li main menu ol p pre "  \
+    "search section summary table tbody td tfoot th thead tr ul "
+
+typedef struct {
+    layout_block_type type;
+    int level;
+    char *text;
+    GArray *spans;
+} pending_heading;
+
+static void
+pending_heading_free(gpointer data)
+{
+    pending_heading *h = data;
+    g_free(h->text);
+    g_array_unref(h->spans);
+    g_free(h);
+}
+
+static void emit_node(html_emitter *e, const xmlNode *node);
+
+void
+html_emit_children(html_emitter *e, const xmlNode *node)
+{
+    for (const xmlNode *n = node->children; n; n = n->next)
+        emit_node(e, n);
+}
+
+/* ---- the open block ---- */
+
+static void
+add_text(html_emitter *e, const char *text)
+{
+    g_autofree char *normal = g_utf8_normalize(text, -1, G_NORMALIZE_NFC);
+    gsize start = e->text->len;
+
+    html_append_collapsed(e->text, normal ? normal : text);
+    gsize len = e->text->len - start;
+    if (len == 0 || e->text->len > G_MAXINT32) return;
+    if (len > 1 || e->text->str[start] != ' ') e->after_br = FALSE;
+    if (e->style == 0) return;
+    layout_span *last =
+        e->spans->len > 0 ? &g_array_index(e->spans, layout_span, e->spans->len - 1) : NULL;
+    if (last && last->start + last->len == start && last->flags == e->style &&
+        g_strcmp0(last->target, e->target) == 0 && !(e->style & LAYOUT_SPAN_MATH)) {
+        last->len += (uint32_t)len;
+        return;
+    }
+    layout_span span = {(uint32_t)start, (uint32_t)len, e->style, e->target};
+    g_array_append_val(e->spans, span);
+}
+
+/* No span begins or ends with a blank, none is empty, none leaves the text. */
+static void
+trim_spans(GArray *spans, const GString *text)
+{
+    guint kept = 0;
+    for (guint i = 0; i < spans->len; i++) {
+        layout_span s = g_array_index(spans, layout_span, i);
+        if (s.start >= text->len) continue;
+        s.len = (uint32_t)MIN(s.len, text->len - s.start);
+        while (s.len > 0 && text->str[s.start] == ' ')
+            s.start++, s.len--;
+        while (s.len > 0 && text->str[s.start + s.len - 1] == ' ')
+            s.len--;
+        if (s.len > 0) g_array_index(spans, layout_span, kept++) = s;
+    }
+    g_array_set_size(spans, kept);
+}
+
+static int
+add_block(html_emitter *e, layout_block_type type, int level, const char *marker, const char *text,
+          const GArray *spans)
+{
+    layout_block block = {.type = type,
+                          .level = level,
+                          .text = text,
+                          .text_len = (uint32_t)strlen(text),
+                          .marker = marker,
+                          .parent = LAYOUT_NONE,
+                          .item = LAYOUT_NONE,
+                          .confidence = 1};
+    e->chars += block.text_len;
+    return layout_builder_add_block(e->builder, &block, NULL, 0,
+                                    spans ? (const layout_span *)(gpointer)spans->data : NULL,
+                                    spans ? spans->len : 0, NULL, 0);
+}
+
+void
+html_emit_headings(html_emitter *e)
+{
+    for (guint i = 0; i < e->pending->len; i++) {
+        const pending_heading *h = e->pending->pdata[i];
+        add_block(e, h->type, h->level, NULL, h->text, h->spans);
+    }
+    g_ptr_array_set_size(e->pending, 0);
+}
+
+static gboolean
+same_words(const char *a, const char *b)
+{
+    g_autofree char *fold_a = g_utf8_casefold(a, -1), *fold_b = g_utf8_casefold(b, -1);
+    return strcmp(fold_a, fold_b) == 0;
+}
+
+static void
+hold_heading(html_emitter *e)
+{
+    int level = MAX(e->heading - e->top_heading + 1, 1);
+
+    if (e->title && same_words(e->text->str, e->title)) {
+        e->title = NULL; /* once: a section may be called like the page */
+        return;
+    }
+    /* a heading of the same rank or higher came before anything did: that section is empty */
+    while (e->pending->len > 0) {
+        const pending_heading *last = e->pending->pdata[e->pending->len - 1];
+        if (last->level < level) break;
+        g_ptr_array_set_size(e->pending, (int)e->pending->len - 1);
+    }
+    pending_heading *h = g_new0(pending_heading, 1);
+    h->type = LAYOUT_BLOCK_HEADING;
+    h->level = level;
+    h->text = g_strdup(e->text->str);
+    h->spans = g_array_copy(e->spans);
+    g_ptr_array_add(e->pending, h);
+}
+
+/* ---- references ---- */
+
+static void
+take_reference_link(const char *href, layout_reference *reference, GStringChunk *strings)
+{
+    const char *doi = strstr(href, "doi.org/10."), *arxiv = strstr(href, "arxiv.org/abs/");
+    if (doi && !reference->doi) {
+        g_autofree char *id = g_uri_unescape_string(doi + strlen("doi.org/"), NULL);
+        if (id && g_utf8_validate(id, -1, NULL))
+            reference->doi = g_string_chunk_insert(strings, id);
+    } else if (arxiv && !reference->arxiv) {
+        reference->arxiv = g_string_chunk_insert(strings, arxiv + strlen("arxiv.org/abs/"));
+    } else if (!reference->url) {
+        reference->url = g_string_chunk_insert(strings, href);
+    }
+}
+
+/* An entry of a bibliography; what its links say goes into the reference. */
+static void
+write_reference(html_emitter *e)
+{
+    layout_reference reference = {0};
+    char key[16];
+
+    html_emit_headings(e);
+    e->n_references = MIN(e->n_references + 1, MAX_REFERENCE_KEY);
+    g_snprintf(key, sizeof key, "%u", e->n_references);
+    g_autofree char *marker = g_strdup_printf("[%s]", key);
+    for (guint i = 0; i < e->spans->len; i++) {
+        const layout_span *s = &g_array_index(e->spans, layout_span, i);
+        if ((s->flags & LAYOUT_SPAN_LINK) && s->target)
+            take_reference_link(s->target, &reference, e->strings);
+    }
+    reference.key = key;
+    reference.block = add_block(e, LAYOUT_BLOCK_REFERENCE, 0, marker, e->text->str, e->spans);
+    layout_builder_add_reference(e->builder, &reference);
+}
+
+void
+html_emit_flush(html_emitter *e)
+{
+    while (e->text->len > 0 && e->text->str[e->text->len - 1] == ' ')
+        g_string_truncate(e->text, e->text->len - 1);
+    e->after_br = FALSE;
+    if (e->text->len > 0) {
+        trim_spans(e->spans, e->text);
+        if (e->heading > 0) {
+            hold_heading(e);
+        } else if (e->item_open && e->type == LAYOUT_BLOCK_REFERENCE) {
+            write_reference(e);
+            e->item_open = FALSE;
+        } else if (e->item_open) {
+            html_emit_headings(e);
+            add_block(e, LAYOUT_BLOCK_LIST_ITEM, e->list_depth, e->marker, e->text->str, e->spans);
+            e->item_open = FALSE;
+        } else {
+            html_emit_headings(e);
+            layout_block_type type =
+                e->type == LAYOUT_BLOCK_REFERENCE ? LAYOUT_BLOCK_PARAGRAPH : e->type;
+            add_block(e, type, 0, NULL, e->text->str, e->spans);
+        }
+    }
+    g_string_truncate(e->text, 0);
+    g_array_set_size(e->spans, 0);
+}
+
+/* ---- inline ---- */
+
+/* Absolute form of a link to the web; NULL for anything else. Lent by e->strings. */
+static const char *
+resolve_link(html_emitter *e, const char *href)
+{
+    g_autofree char *trimmed = g_strstrip(g_strdup(href));
+    if (!*trimmed || *trimmed == '#' || strlen(trimmed) > 4096) return NULL;
+    g_autofree char *escaped = g_uri_escape_string(trimmed, ":/?#[]@!$&'()*+,;=%", FALSE);
+    xmlChar *full = e->base_url
+                        ? xmlBuildURI((const xmlChar *)escaped, (const xmlChar *)e->base_url)
+                        : xmlStrdup((const xmlChar *)escaped);
+    const char *result = NULL;
+    if (full &&
+        (g_ascii_strncasecmp((const char *)full, "http://", 7) == 0 ||
+         g_ascii_strncasecmp((const char *)full, "https://", 8) == 0) &&
+        g_utf8_validate((const char *)full, -1, NULL))
+        result = g_string_chunk_insert_const(e->strings, (const char *)full);
+    xmlFree(full);
+    return result;
+}
+
+static guint
+style_of(const xmlNode *node)
+{
+    if (html_is_one_of(node, " b strong ")) return LAYOUT_SPAN_BOLD;
+    if (html_is_one_of(node, " i em cite var dfn ")) return LAYOUT_SPAN_ITALIC;
+    if (html_is_one_of(node, " code tt kbd samp ")) return LAYOUT_SPAN_MONO;
+    if (html_is(node, "sup")) return LAYOUT_SPAN_SUPERSCRIPT;
+    if (html_is(node, "sub")) return LAYOUT_SPAN_SUBSCRIPT;
+    return 0;
+}
+
+static void
+emit_inline(html_emitter *e, const xmlNode *node)
+{
+    guint style = e->style;
+    const char *target = e->target;
+
+    e->style |= style_of(node);
+    if (html_is(node, "a")) {
+        const char *href = html_attribute(node, "href");
+        const char *link = href ? resolve_link(e, href) : NULL;
+        if (link) e->style |= LAYOUT_SPAN_LINK, e->target = link;
+    }
+    gboolean quote = html_is(node, "q");
+    if (quote) add_text(e, "\342\200\234");
+    html_emit_children(e, node);
+    if (quote) add_text(e, "\342\200\235");
+    e->style = style;
+    e->target = target;
+}
+
+static void
+emit_br(html_emitter *e)
+{
+    if (e->after_br && e->heading == 0 && !e->item_open) {
+        html_emit_flush(e);
+        return;
+    }
+    add_text(e, " ");
+    e->after_br = TRUE;
+}
+
+/* ---- formulas ---- */
+
+static const xmlNode *
+find_annotation(const xmlNode *node)
+{
+    for (const xmlNode *n = node->children; n; n = n->next) {
+        if (n->type != XML_ELEMENT_NODE) continue;
+        const char *encoding = html_is(n, "annotation") ? html_attribute(n, "encoding") : NULL;
+        if (encoding &&
+            (g_str_equal(encoding, "application/x-tex") || g_str_equal(encoding, "LaTeX")))
+            return n;
+        const xmlNode *found = find_annotation(n);
+        if (found) return found;
+    }
+    return NULL;
+}
+
+/* "{\displaystyle x}" -> "x": how MediaWiki wraps every formula */
+static char *
+unwrap_latex(char *latex)
+{
+    static const char *const styles[] = {"{\\displaystyle", "{\\textstyle"};
+    gsize len = strlen(latex);
+    for (gsize i = 0; i < G_N_ELEMENTS(styles); i++) {
+        gsize n = strlen(styles[i]);
+        if (len <= n || !g_str_has_prefix(latex, styles[i]) || latex[len - 1] != '}') continue;
+        char *inner = g_strndup(latex + n, len - n - 1);
+        g_free(latex);
+        return g_strstrip(inner);
+    }
+    return latex;
+}
+
+char *
+html_math_latex(const xmlNode *node)
+{
+    g_autofree char *latex = NULL;
+    if (html_is(node, "math")) {
+        const xmlNode *annotation = find_annotation(node);
+        const xmlNode *text = annotation ? annotation->children : NULL;
+        const char *alt = html_attribute(node, "alttext");
+        latex = html_clean(text && text->content ? (const char *)text->content : alt);
+    } else if (html_is(node, "script")) {
+        latex = html_clean(node->children ? (const char *)node->children->content : NULL);
+    } else if (html_is(node, "img")) {
+        const char *class = html_attribute(node, "class"), *alt = html_attribute(node, "alt");
+        if (class && alt &&
+            (strstr(class, "math") || strstr(class, "tex") || strstr(class, "latex")))
+            latex = html_clean(alt);
+    }
+    return latex ? unwrap_latex(g_steal_pointer(&latex)) : NULL;
+}
+
+static gboolean
+is_display_math(const xmlNode *node)
+{
+    const char *display = html_attribute(node, "display"), *type = html_attribute(node, "type");
+    return (display && g_str_equal(display, "block")) || (type && strstr(type, "mode=display"));
+}
+
+static void
+emit_math(html_emitter *e, const xmlNode *node)
+{
+    g_autofree char *latex = html_math_latex(node);
+    g_autofree char *glyphs = html_is(node, "math") ? html_text(node) : NULL;
+    const char *text = glyphs && *glyphs ? glyphs : latex;
+
+    if (!text) return;
+    if (is_display_math(node) && e->heading == 0) {
+        html_emit_flush(e);
+        html_emit_headings(e);
+        layout_formula formula = {.latex = latex, .confidence = 1};
+        formula.block = add_block(e, LAYOUT_BLOCK_FORMULA, 0, NULL, text, NULL);
+        layout_builder_add_formula(e->builder, &formula);
+        return;
+    }
+    guint style = e->style;
+    const char *target = e->target;
+    e->style = (style & ~(guint)LAYOUT_SPAN_LINK) | LAYOUT_SPAN_MATH;
+    e->target = latex ? g_string_chunk_insert(e->strings, latex) : NULL;
+    add_text(e, text);
+    e->style = style;
+    e->target = target;
+}
+
+/* ---- code ---- */
+
+static void
+gather_code(GString *out, const xmlNode *node)
+{
+    for (const xmlNode *n = node->children; n; n = n->next) {
+        if ((n->type == XML_TEXT_NODE || n->type == XML_CDATA_SECTION_NODE) && n->content) {
+            for (const char *p = (const char *)n->content; *p; p = g_utf8_next_char(p)) {
+                gunichar c = g_utf8_get_char(p);
+                if (c == '\r') continue;
+                if (c == 0xa0)
+                    g_string_append_c(out, ' ');
+                else if (c != 0xfeff && c != 0x200b && (c < 0xe0000 || c > 0xe0fff))
+                    g_string_append_unichar(out, c);
+            }
+        } else if (html_is(n, "br")) {
+            g_string_append_c(out, '\n');
+        } else if (n->type == XML_ELEMENT_NODE) {
+            gather_code(out, n);
+            if (html_is_one_of(n, " div p li tr ") && out->len > 0 &&
+                out->str[out->len - 1] != '\n')
+                g_string_append_c(out, '\n');
+        }
+    }
+}
+
+static void
+emit_code(html_emitter *e, const xmlNode *node)
+{
+    GString *code = g_string_new(NULL);
+
+    html_emit_flush(e);
+    gather_code(code, node);
+    while (code->len > 0 && g_ascii_isspace(code->str[code->len - 1]))
+        g_string_truncate(code, code->len - 1);
+    const char *start =
+        code->str; /* without the empty lines in front, with the first line's indent */
+    for (const char *p = start; g_ascii_isspace(*p); p++)
+        if (*p == '\n') start = p + 1;
+    g_autofree char *text = g_utf8_normalize(start, -1, G_NORMALIZE_NFC);
+    if (text && *text) {
+        html_emit_headings(e);
+        add_block(e, LAYOUT_BLOCK_CODE, 0, NULL, text, NULL);
+    }
+    g_string_free(code, TRUE);
+}
+
+/* ---- lists ---- */
+
+static char *
+roman(gint64 n, gboolean upper)
+{
+    static const struct {
+        int value;
+        const char *digits;
+    } steps[] = {{1000, "m"}, {900, "cm"}, {500, "d"}, {400, "cd"}, {100, "c"},
+                 {90, "xc"},  {50, "l"},   {40, "xl"}, {10, "x"},   {9, "ix"},
+                 {5, "v"},    {4, "iv"},   {1, "i"}};
+    GString *out = g_string_new(NULL);
+    for (gsize i = 0; i < G_N_ELEMENTS(steps); i++)
+        for (; n >= steps[i].value; n -= steps[i].value)
+            g_string_append(out, steps[i].digits);
+    if (upper) g_string_ascii_up(out);
+    return g_string_free(out, FALSE);
+}
+
+static char *
+list_marker(const char *type, gint64 n)
+{
+    char kind = type && strlen(type) == 1 ? type[0] : '1';
+    if ((kind == 'a' || kind == 'A') && n >= 1 && n <= 26)
+        return g_strdup_printf("%c.", kind + (char)(n - 1));
+    if ((kind == 'i' || kind == 'I') && n >= 1 && n < 4000) {
+        g_autofree char *digits = roman(n, kind == 'I');
+        return g_strconcat(digits, ".", NULL);
+    }
+    return g_strdup_printf("%" G_GINT64_FORMAT ".", n);
+}
+
+static gint64
+integer_attribute(const xmlNode *node, const char *name, gint64 otherwise)
+{
+    const char *value = html_attribute(node, name);
+    if (!value || !*value) return otherwise;
+    return CLAMP(g_ascii_strtoll(value, NULL, 10), -1000000, 1000000);
+}
+
+static void
+emit_item(html_emitter *e, const xmlNode *node, const char *marker)
+{
+    char *outer = e->marker;
+    gboolean outer_open = e->item_open;
+
+    html_emit_flush(e);
+    e->marker = (char *)marker;
+    e->item_open = TRUE;
+    html_emit_children(e, node);
+    html_emit_flush(e);
+    e->marker = outer;
+    e->item_open = outer_open;
+}
+
+static void
+emit_list(html_emitter *e, const xmlNode *node)
+{
+    gboolean ordered = html_is(node, "ol");
+    gint64 n = integer_attribute(node, "start", 1);
+
+    html_emit_flush(e);
+    e->item_open = FALSE; /* of the outer item, what comes after this list is a paragraph */
+    e->list_depth++;
+    for (const xmlNode *item = node->children; item; item = item->next) {
+        if (!html_is(item, "li")) {
+            emit_node(e, item);
+            continue;
+        }
+        n = integer_attribute(item, "value", n);
+        g_autofree char *marker =
+            ordered ? list_marker(html_attribute(node, "type"), n) : g_strdup("-");
+        n++;
+        emit_item(e, item, marker);
+    }
+    html_emit_flush(e);
+    e->list_depth--;
+}
+
+/* ---- figures ---- */
+
+int
+html_emit_caption(html_emitter *e, const xmlNode *caption, int parent)
+{
+    if (!caption) return LAYOUT_NONE;
+    g_autofree char *text = html_text(caption);
+    if (!*text) return LAYOUT_NONE;
+    if (parent == LAYOUT_NONE) html_emit_headings(e);
+    int index = add_block(e, LAYOUT_BLOCK_CAPTION, 0, NULL, text, NULL);
+    layout_builder_block(e->builder, index)->parent = parent;
+    return index;
+}
+
+static const xmlNode *
+find_below(const xmlNode *node, const char *names)
+{
+    for (const xmlNode *n = node->children; n; n = n->next) {
+        if (n->type != XML_ELEMENT_NODE) continue;
+        if (html_is_one_of(n, names)) return n;
+        const xmlNode *found = find_below(n, names);
+        if (found) return found;
+    }
+    return NULL;
+}
+
+/* "Figure 3: ..." -> "Figure 3"; NULL where the caption does not begin so. */
+static char *
+figure_label(const xmlNode *caption)
+{
+    g_autofree char *text = caption ? html_text(caption) : NULL;
+    if (!text) return NULL;
+    for (gsize i = 0; i < 2; i++) {
+        const char *word = i == 0 ? "Figure " : "Fig. ";
+        if (!g_str_has_prefix(text, word)) continue;
+        const char *number = text + strlen(word);
+        gsize n = strspn(number, "0123456789ABCDEFabcdef.-");
+        while (n > 0 && strchr(".-", number[n - 1]))
+            n--;
+        if (n > 0 && n < 12 && g_ascii_isdigit(number[0] >= 'A' && n > 1 ? number[1] : number[0]))
+            return g_strndup(text, strlen(word) + n);
+    }
+    return NULL;
+}
+
+static void
+emit_figure(html_emitter *e, const xmlNode *node)
+{
+    const xmlNode *caption = find_below(node, " figcaption "), *table = find_below(node, " table ");
+    const xmlNode *image = find_below(node, " img picture ");
+
+    html_emit_flush(e);
+    if (table && html_emit_table(e, table, caption)) return;
+    if (!image || table || find_below(node, " pre p ul ol blockquote math ")) {
+        html_emit_children(e, node); /* a box that calls itself a figure: code, a quotation */
+        html_emit_flush(e);
+        return;
+    }
+    const char *alt = html_attribute(image, "alt");
+    g_autofree char *inner = html_clean(alt), *label = figure_label(caption);
+    if (!inner && !caption) return;
+    html_emit_headings(e);
+    int block = add_block(e, LAYOUT_BLOCK_FIGURE, 0, NULL, "", NULL);
+    layout_figure figure = {.block = block,
+                            .caption = html_emit_caption(e, caption, block),
+                            .label = label,
+                            .inner_text = inner};
+    layout_builder_add_figure(e->builder, &figure);
+}
+
+/* ---- dispatch ---- */
+
+static gboolean
+class_has(const xmlNode *node, const char *const *words)
+{
+    const char *values[] = {html_attribute(node, "class"), html_attribute(node, "id")};
+    for (gsize v = 0; v < 2; v++) {
+        if (!values[v]) continue;
+        g_autofree char *low = g_ascii_strdown(values[v], -1);
+        g_auto(GStrv) names = g_strsplit_set(low, " \t\r\n_-", -1);
+        for (const char *const *w = words; *w; w++)
+            if (g_strv_contains((const char *const *)names, *w)) return TRUE;
+    }
+    return FALSE;
+}
+
+/* Sections whose paragraphs are of a kind of their own. */
+static layout_block_type
+type_inside(const html_emitter *e, const xmlNode *node)
+{
+    static const char *const abstract[] = {"abstract", NULL};
+    static const char *const references[] = {"references", "reflist", "bibliography",
+                                             "biblist",    "refs",    NULL};
+
+    if (e->type != LAYOUT_BLOCK_PARAGRAPH) return e->type;
+    if (html_is_one_of(node, " section div blockquote ") && class_has(node, abstract))
+        return LAYOUT_BLOCK_ABSTRACT;
+    if (html_is_one_of(node, " section div ol ul ") && class_has(node, references))
+        return LAYOUT_BLOCK_REFERENCE;
+    return e->type;
+}
+
+static void
+emit_heading(html_emitter *e, const xmlNode *node)
+{
+    gboolean item_open = e->item_open;
+
+    html_emit_flush(e);
+    e->heading = node->name[1] - '0';
+    e->item_open = FALSE;
+    html_emit_children(e, node);
+    html_emit_flush(e);
+    e->heading = 0;
+    e->item_open = item_open;
+}
+
+static void
+emit_paragraph(html_emitter *e, const xmlNode *node)
+{
+    /* inside a heading or a list item a paragraph is a stretch of it */
+    gboolean joins = e->heading > 0 || e->item_open;
+    guint style = e->style;
+
+    if (joins)
+        add_text(e, " ");
+    else
+        html_emit_flush(e);
+    if (html_is(node, "dt")) e->style |= LAYOUT_SPAN_BOLD;
+    html_emit_children(e, node);
+    e->style = style;
+    if (joins)
+        add_text(e, " ");
+    else
+        html_emit_flush(e);
+}
+
+static void
+emit_element(html_emitter *e, const xmlNode *node)
+{
+    if (html_is_one_of(node, " h1 h2 h3 h4 h5 h6 ") && e->heading == 0)
+        emit_heading(e, node);
+    else if (html_is_one_of(node, " ul ol ") && e->heading == 0)
+        emit_list(e, node);
+    else if (html_is(node, "li") && e->heading == 0)
+        emit_item(e, node, "-"); /* without a list around it */
+    else if (html_is(node, "pre") && e->heading == 0)
+        emit_code(e, node);
+    else if (html_is(node, "figure") && e->heading == 0)
+        emit_figure(e, node);
+    else if (html_is(node, "figcaption") && e->heading == 0) {
+        html_emit_flush(e);
+        html_emit_caption(e, node, LAYOUT_NONE);
+    } else if (html_is(node, "table") && e->heading == 0) {
+        html_emit_flush(e);
+        if (!html_emit_table(e, node, NULL)) emit_paragraph(e, node);
+    } else if (html_is_one_of(node, " math script img "))
+        emit_math(e, node);
+    else if (html_is(node, "br"))
+        emit_br(e);
+    else if (html_is(node, "hr"))
+        html_emit_flush(e);
+    else if (html_is_one_of(node, PARAGRAPHS))
+        emit_paragraph(e, node);
+    else
+        emit_inline(e, node);
+}
+
+static void
+emit_node(html_emitter *e, const xmlNode *node)
+{
+    if (node->type == XML_TEXT_NODE || node->type == XML_CDATA_SECTION_NODE) {
+        if (node->content) add_text(e, (const char *)node->content);
+        return;
+    }
+    if (node->type != XML_ELEMENT_NODE) return;
+    layout_block_type outer = e->type, inner = type_inside(e, node);
+    if (inner != outer) html_emit_flush(e);
+    e->type = inner;
+    emit_element(e, node);
+    if (inner != outer) html_emit_flush(e);
+    e->type = outer;
+}
+
+static void
+find_top_heading(const xmlNode *node, const char *title, int *top)
+{
+    for (const xmlNode *n = node->children; n; n = n->next) {
+        if (html_is_one_of(n, " h1 h2 h3 h4 h5 h6 ")) {
+            g_autofree char *text = html_text(n);
+            int level = n->name[1] - '0';
+            if (level < *top && *text && !(title && same_words(text, title))) *top = level;
+        } else if (n->type == XML_ELEMENT_NODE) {
+            find_top_heading(n, title, top);
+        }
+    }
+}
+
+/* The page's own words for text that could not be found in its tree. */
+static void
+emit_article_body(html_emitter *e, const char *body)
+{
+    g_auto(GStrv) paragraphs = g_strsplit(body, "\n", -1);
+    for (char **p = paragraphs; *p; p++) {
+        add_text(e, *p);
+        html_emit_flush(e);
+    }
+}
+
+gsize
+html_blocks_emit(layout_builder *builder, const xmlNode *main_node, const html_meta *meta,
+                 const char *base_url)
+{
+    html_emitter e = {.builder = builder,
+                      .base_url = base_url,
+                      .title = meta->title,
+                      .strings = g_string_chunk_new(4096),
+                      .text = g_string_new(NULL),
+                      .spans = g_array_new(FALSE, FALSE, sizeof(layout_span)),
+                      .type = LAYOUT_BLOCK_PARAGRAPH,
+                      .top_heading = 7,
+                      .pending = g_ptr_array_new_with_free_func(pending_heading_free)};
+
+    if (meta->title) add_block(&e, LAYOUT_BLOCK_TITLE, 0, NULL, meta->title, NULL);
+    e.chars = 0; /* of the body */
+    find_top_heading(main_node, meta->title, &e.top_heading);
+    g_autofree char *text = html_text(main_node);
+    gsize len = strlen(text);
+    /* a page that a script would fill */
+    if (meta->article_body && len < ENOUGH_BYTES && strlen(meta->article_body) > 2 * len)
+        emit_article_body(&e, meta->article_body);
+    else
+        html_emit_children(&e, main_node);
+    html_emit_flush(&e);
+    g_ptr_array_unref(e.pending);
+    g_array_unref(e.spans);
+    g_string_free(e.text, TRUE);
+    g_string_chunk_free(e.strings);
+    return e.chars;
+}
