@@ -1,0 +1,157 @@
+/* A file -> a document: pages are read one at a time and boiled down, then the whole is analysed.
+ *
+ * Only one parse_page is alive at any time; what is kept of it (a layout_sheet) is a small multiple of its
+ * text. The order of the steps is in analyze.h. */
+#include "layout/flow.h"
+
+#include <string.h>
+
+layout_sheet *
+layout_sheet_take(layout_work *work, const parse_page *page)
+{
+    layout_sheet *sheet = layout_sheet_new((int) work->sheets->len);
+    sheet->label = g_strdup(page->label);
+    layout_lines_find(work, sheet, page);
+    layout_graphics_find(sheet, page);
+    g_ptr_array_add(work->sheets, sheet);
+    return sheet;
+}
+
+lode_document *
+layout_analyze(layout_work *work, layout_builder *builder)
+{
+    layout_style_measure(work);
+    layout_furniture_mark(work);
+    layout_hyphen_learn(work);
+    layout_order_measure(work);
+    for (guint s = 0; s < work->sheets->len; s++) {
+        layout_sheet *sheet = layout_work_sheet(work, s);
+        layout_tables_find(work, sheet);
+        layout_figures_find(work, sheet);
+        layout_order_rows(work, sheet);
+    }
+    layout_paragraphs_build(work);
+    layout_classify(work);
+    layout_join(work);
+    layout_headings_level(work);
+    layout_captions_bind(work);
+    layout_emit(work, builder);
+    lode_document *document = layout_builder_finish(builder);
+    layout_metadata_find(work, document);
+    return document;
+}
+
+/* ---- reading ---- */
+
+static layout_error_code
+code_of(const GError *error)
+{
+    if (error->domain != PARSE_ERROR) return LAYOUT_ERROR_FORMAT;
+    switch (error->code) {
+    case PARSE_ERROR_IO: return LAYOUT_ERROR_IO;
+    case PARSE_ERROR_PASSWORD: return LAYOUT_ERROR_PASSWORD;
+    case PARSE_ERROR_LIMIT: return LAYOUT_ERROR_LIMIT;
+    case PARSE_ERROR_CANCELLED: return LAYOUT_ERROR_CANCELLED;
+    default: return LAYOUT_ERROR_FORMAT;
+    }
+}
+
+static void
+set_from_parse(GError **error, const GError *cause)
+{
+    g_set_error_literal(error, LAYOUT_ERROR, code_of(cause), cause->message);
+}
+
+static layout_sheet *
+page_skipped(layout_work *work)
+{
+    layout_sheet *sheet = layout_sheet_new((int) work->sheets->len);
+    /* Letter size: nothing is known of this page but that it exists. */
+    sheet->page_width = sheet->width = 612;
+    sheet->page_height = sheet->height = 792;
+    sheet->source = LAYOUT_TEXT_NONE;
+    g_ptr_array_add(work->sheets, sheet);
+    return sheet;
+}
+
+static gboolean
+pages_read(layout_work *work, layout_builder *builder, parse_file *file, const layout_options *options,
+           GError **error)
+{
+    int n = parse_file_n_pages(file);
+    int first = options != NULL && options->first_page > 0 ? options->first_page - 1 : 0;
+    int last = options != NULL && options->last_page > 0 ? MIN(options->last_page, n) - 1 : n - 1;
+    guint n_failed = 0;
+    if (first > last) {
+        g_set_error(error, LAYOUT_ERROR, LAYOUT_ERROR_FORMAT, "%s: no page %d, the file has %d",
+                    parse_file_name(file), first + 1, n);
+        return FALSE;
+    }
+    g_autoptr(GError) first_failure = NULL;
+    /* Page indices are those of the file: pages skipped at its start are there, but empty. */
+    for (int i = 0; i < first; i++) page_skipped(work);
+    for (int i = first; i <= last; i++) {
+        if (options != NULL && options->cancel != NULL && __atomic_load_n(options->cancel, __ATOMIC_RELAXED)) {
+            g_set_error(error, LAYOUT_ERROR, LAYOUT_ERROR_CANCELLED, "%s: cancelled at page %d",
+                        parse_file_name(file), i + 1);
+            return FALSE;
+        }
+        g_autoptr(GError) cause = NULL;
+        g_autoptr(parse_page) page = parse_file_load_page(file, i, &cause);
+        if (page == NULL) {
+            page_skipped(work)->failure = g_strdup(cause->message);
+            n_failed++;
+            if (first_failure == NULL) first_failure = g_steal_pointer(&cause);
+        } else {
+            layout_sheet_take(work, page);
+            if (page->truncated) {
+                g_autofree char *message = g_strdup_printf("page %d: more was drawn than is kept", i + 1);
+                layout_builder_add_warning(builder, i, message);
+            }
+        }
+        if (options != NULL && options->progress != NULL)
+            options->progress(i - first + 1, last - first + 1, options->user_data);
+    }
+    if (n_failed == (guint) (last - first + 1)) {
+        set_from_parse(error, first_failure);
+        return FALSE;
+    }
+    return TRUE;
+}
+
+static void
+source_describe(lode_document *document, const char *path, const parse_file *file)
+{
+    g_autofree char *hash = layout_file_sha256(path, NULL);
+    document->meta.source_name = g_string_chunk_insert(document->text, parse_file_name(file));
+    if (hash != NULL) document->meta.source_sha256 = g_string_chunk_insert(document->text, hash);
+}
+
+lode_document *
+layout_document_open(const char *path, const layout_options *options, GError **error)
+{
+    g_autoptr(GError) cause = NULL;
+    parse_options limits = {0};
+    if (options != NULL) {
+        limits.password = options->password;
+        limits.memory_limit = options->memory_limit;
+        limits.page_seconds = options->page_seconds;
+    }
+    g_autoptr(parse_file) file = parse_file_open(path, &limits, &cause);
+    if (file == NULL) {
+        set_from_parse(error, cause);
+        return NULL;
+    }
+    g_autoptr(layout_work) work = layout_work_new();
+    g_autoptr(layout_builder) builder = layout_builder_new();
+    work->meta = parse_file_metadata(file);
+    work->outline = parse_file_outline(file, &work->n_outline);
+    if (!pages_read(work, builder, file, options, error)) return NULL;
+
+    guint n_warnings = 0;
+    const char *const *warnings = parse_file_warnings(file, &n_warnings);
+    for (guint i = 0; i < n_warnings; i++) layout_builder_add_warning(builder, LAYOUT_NONE, warnings[i]);
+    lode_document *document = layout_analyze(work, g_steal_pointer(&builder));
+    source_describe(document, path, file);
+    return document;
+}

@@ -1,0 +1,335 @@
+/* What the analysis steps of layout share: pages boiled down to segments of text and graphics, and the
+ * blocks in the making. Private to layout.
+ *
+ *   parse_page --lines.c, words.c, graphics.c--> layout_sheet       one page, compact
+ *   sheets     --style.c, furniture.c-->         layout_work        what the whole document says
+ *   sheet      --figures.c, tables.c-->          regions            text in them leaves the flow
+ *   sheet      --columns.c, order.c-->           layout_row         printed lines in reading order
+ *   rows       --paragraphs.c, headings.c, ...-> layout_para        blocks in the making
+ *   paras      --emit.c, hyphen.c-->             layout_builder
+ *
+ * A sheet's coordinates are those of its frame: the page turned so that most of its text runs left to
+ * right. layout_sheet_to_page() turns a box back. */
+#ifndef LODE_LAYOUT_ANALYZE_H
+#define LODE_LAYOUT_ANALYZE_H
+
+#include "layout/layout.h"
+#include "parse/parse.h"
+
+G_BEGIN_DECLS
+
+/* Beyond layout_span_flags: what else a character's style may be. */
+enum {
+    LAYOUT_STYLE_CAPS = 1 << 16,   /* a small-capitals font */
+    LAYOUT_STYLE_SYMBOL = 1 << 17, /* math extension: glyphs hang below their origin */
+};
+
+typedef struct {
+    char *name;
+    guint flags; /* layout_span_flags BOLD ITALIC MONO MATH, and the above */
+} layout_font;
+
+/* A word on the page: glyphs without a gap between them. */
+typedef struct {
+    float x0, x1;
+    uint32_t start, len; /* bytes into the sheet's text */
+} layout_word;
+
+/* Consecutive characters of one look; the styles of a segment cover its text without holes. */
+typedef struct {
+    uint32_t start, len;
+    guint flags; /* layout_span_flags and LAYOUT_STYLE_ */
+    guint font;  /* index into layout_work.fonts */
+    float size_pt;
+    int link;    /* index into the sheet's links, LAYOUT_NONE */
+} layout_style;
+
+typedef enum {
+    LAYOUT_ROLE_TEXT,   /* running text, so far */
+    LAYOUT_ROLE_HEADER,
+    LAYOUT_ROLE_FOOTER,
+    LAYOUT_ROLE_PAGE_NUMBER,
+    LAYOUT_ROLE_MARGIN, /* stamps, line numbers, watermarks */
+    LAYOUT_ROLE_FIGURE, /* belongs to figures[owner] */
+    LAYOUT_ROLE_TABLE   /* belongs to tables[owner] */
+} layout_role;
+
+/* Part of a printed line without a wide gap: what stands on one baseline with its sub- and superscripts. */
+typedef struct {
+    layout_rect box;       /* advance wide, roughly ascender to descender high */
+    float baseline, size_pt;
+    uint32_t start, len;   /* bytes into the sheet's text */
+    guint first_word, n_words;
+    guint first_style, n_styles;
+    guint n_chars;         /* without spaces */
+    guint flags;           /* BOLD ITALIC MONO CAPS when most characters are; MATH when any is */
+    guint font;            /* of most characters */
+    float math;            /* share of characters set in math fonts */
+    float script;          /* share of characters set as sub- or superscript */
+    guint turn;            /* quarter turns against the frame; 0 upright */
+    layout_role role;
+    int owner;
+} layout_seg;
+
+typedef struct {
+    float x0, x1, y0, y1; /* ink */
+    float width_pt;
+} layout_rule;
+
+/* Graphics that touch or nearly touch, by their box. */
+typedef struct {
+    layout_rect box;
+    guint n_images, n_curves, n_rects, n_rules; /* what it is made of */
+    float image_area;
+} layout_cluster;
+
+typedef struct {
+    layout_rect box;
+    char *uri; /* "http..." or "#page=N" */
+    char *dest; /* name of the destination, NULL where none */
+} layout_link;
+
+typedef struct {
+    layout_rect box;
+    int caption;      /* row that starts the caption, LAYOUT_NONE */
+    gboolean vector;
+    int block;        /* once emitted */
+} layout_figure_region;
+
+typedef struct {
+    guint row, col, row_span, col_span;
+    gboolean header;
+    char *text;
+    layout_rect box;
+} layout_grid_cell;
+
+typedef struct {
+    layout_rect box;
+    guint n_rows, n_cols, n_header_rows;
+    GArray *cells; /* layout_grid_cell, row-major */
+    float confidence;
+} layout_table_region;
+
+/* A printed line within its column: one or more segments from left to right. */
+typedef struct {
+    layout_rect box;
+    float baseline, size_pt;
+    guint first_seg, n_segs;   /* into the sheet's row_segs */
+    float col_x0, col_x1;      /* its column */
+    guint region;              /* column region on this sheet, counted in reading order */
+    guint flags;               /* as a segment's */
+    guint font;
+    guint n_chars;
+    float math;
+    int figure, table;         /* a float that stands here instead of text: index, else LAYOUT_NONE */
+} layout_row;
+
+typedef struct {
+    int index;           /* page index in the file */
+    float width, height; /* of the frame */
+    guint turn;          /* the frame is the page turned by this many quarters */
+    float page_width, page_height;
+    int rotation;
+    char *label, *failure;
+    layout_text_source source;
+    GString *text;
+    GArray *words;    /* layout_word */
+    GArray *styles;   /* layout_style */
+    GArray *segs;     /* layout_seg */
+    GArray *hrules;   /* layout_rule, sorted by y then x */
+    GArray *vrules;
+    GArray *rects;    /* layout_rect: fills that may be table cells or frames */
+    GArray *clusters; /* layout_cluster */
+    GArray *links;    /* layout_link */
+    GArray *figures;  /* layout_figure_region */
+    GArray *tables;   /* layout_table_region */
+    GArray *rows;     /* layout_row, in reading order */
+    GArray *row_segs; /* guint: indices into segs */
+    float text_x0, text_x1; /* left and right edge of most text */
+} layout_sheet;
+
+/* One printed row by sheet and index. */
+typedef struct {
+    guint sheet, row;
+} layout_place;
+
+/* A block in the making. */
+typedef struct {
+    layout_block_type type;
+    int level;
+    GArray *places;       /* layout_place, in reading order; empty for figures and tables */
+    guint sheet;          /* where it starts */
+    int figure, table;    /* on that sheet, LAYOUT_NONE */
+    char *text;           /* once composed */
+    char *marker;
+    char *number;         /* formulas */
+    int parent;           /* para index, LAYOUT_NONE */
+    int block;            /* once emitted */
+    float skip;           /* bytes of the first row's text that are the marker */
+    float confidence;
+    gboolean open;        /* may go on in the next column or page */
+} layout_para;
+
+typedef struct {
+    GPtrArray *sheets; /* layout_sheet */
+    GArray *fonts;     /* layout_font */
+    GHashTable *font_ids;
+    GPtrArray *paras;  /* layout_para */
+    GHashTable *vocabulary; /* lower-case words of the document, GUINT counts */
+    const parse_metadata *meta;
+    const parse_outline_item *outline;
+    guint n_outline;
+    float body_pt;     /* font size of most of the text */
+    guint body_font;
+    float leading_pt;  /* baseline distance of most of the text */
+    gboolean two_columns; /* most pages have a gutter, near gutter_x of the frame */
+    float gutter_x;
+} layout_work;
+
+#define layout_sheet_seg(s, i)   (&g_array_index((s)->segs, layout_seg, (i)))
+#define layout_sheet_row(s, i)   (&g_array_index((s)->rows, layout_row, (i)))
+#define layout_sheet_word(s, i)  (&g_array_index((s)->words, layout_word, (i)))
+#define layout_sheet_style(s, i) (&g_array_index((s)->styles, layout_style, (i)))
+#define layout_work_sheet(w, i)  ((layout_sheet *)(w)->sheets->pdata[i])
+#define layout_work_para(w, i)   ((layout_para *)(w)->paras->pdata[i])
+
+/* ---- sheet.c ---- */
+layout_sheet *layout_sheet_new(int index);
+void layout_sheet_free(layout_sheet *sheet);
+layout_work *layout_work_new(void);
+void layout_work_free(layout_work *work);
+G_DEFINE_AUTOPTR_CLEANUP_FUNC(layout_work, layout_work_free)
+/* An array of layout_grid_cell that frees their text. */
+GArray *layout_grid_cells_new(void);
+layout_para *layout_para_new(layout_block_type type, guint sheet);
+void layout_para_free(layout_para *para);
+/* From the frame of a sheet to its page, clamped to the page. */
+layout_rect layout_sheet_to_page(const layout_sheet *sheet, layout_rect box);
+/* A box of the page after quarter turns: (x, y) -> frame. */
+layout_rect layout_rect_turn(layout_rect box, guint turn, float page_width, float page_height);
+/* And back. */
+layout_rect layout_rect_unturn(layout_rect box, guint turn, float page_width, float page_height);
+layout_rect layout_rect_join(layout_rect a, layout_rect b);
+float layout_rect_overlap(layout_rect a, layout_rect b); /* area */
+static inline float
+layout_overlap_1d(float a0, float a1, float b0, float b1)
+{
+    return MIN(a1, b1) - MAX(a0, b0);
+}
+/* The text of a row with a space between its segments; free with g_free. */
+char *layout_row_text(const layout_sheet *sheet, const layout_row *row);
+
+/* ---- fonts.c ---- */
+guint layout_font_intern(layout_work *work, const parse_font *font);
+#define layout_work_font(w, i) (&g_array_index((w)->fonts, layout_font, (i)))
+
+/* ---- lines.c: glyphs -> segments; fills words, styles, segs and the frame of sheet ---- */
+void layout_lines_find(layout_work *work, layout_sheet *sheet, const parse_page *page);
+
+/* ---- words.c: the glyphs of one segment -> text ---- */
+typedef struct {
+    float x, x1, y;   /* origin and advance end on the frame's axes, baseline */
+    float size_pt;
+    uint32_t ch;
+    guint font;       /* document font */
+    guint flags;      /* style flags with SUPERSCRIPT and SUBSCRIPT */
+    gboolean space;   /* a space glyph stood before it */
+} layout_glyph;
+/* Appends one segment made of glyphs in reading order. */
+void layout_words_append(layout_work *work, layout_sheet *sheet, const layout_glyph *const *glyphs,
+                         guint n, float baseline, float size_pt, guint turn);
+
+/* ---- graphics.c: paths and images -> rules and clusters ---- */
+void layout_graphics_find(layout_sheet *sheet, const parse_page *page);
+
+/* ---- style.c: what is body text in this document ---- */
+void layout_style_measure(layout_work *work);
+
+/* ---- furniture.c ---- */
+void layout_furniture_mark(layout_work *work);
+
+/* ---- caption_match.c ---- */
+typedef enum { LAYOUT_CAPTION_NONE, LAYOUT_CAPTION_FIGURE, LAYOUT_CAPTION_TABLE, LAYOUT_CAPTION_OTHER } layout_caption_kind;
+/* Does text start like a caption ("Figure 3:")? label_len: bytes of "Figure 3"; strong: a separator or
+ * nothing follows, so that it is no sentence about a figure. Both may be NULL. */
+layout_caption_kind layout_caption_match(const char *text, gsize len, gsize *label_len, gboolean *strong);
+
+/* ---- figures.c, tables.c: regions; mark their segments ---- */
+void layout_tables_find(layout_work *work, layout_sheet *sheet);
+void layout_figures_find(layout_work *work, layout_sheet *sheet);
+/* ---- tables_grid.c: rows, columns and spans of a region ---- */
+gboolean layout_grid_build(layout_work *work, layout_sheet *sheet, layout_table_region *table,
+                           GArray *seg_indices);
+
+/* ---- columns.c ---- */
+typedef struct {
+    layout_rect box;
+    int seg, figure, table; /* one of them, the others LAYOUT_NONE */
+    float baseline, size_pt;
+    guint n_words;
+} layout_item;
+typedef struct {
+    float x;        /* middle of the gutter */
+    float x0, x1;   /* its edges */
+    float support;  /* height of rows with text on both sides, points */
+    float crossing; /* height of rows across it */
+} layout_gutter;
+/* The best vertical cut through these items; FALSE when there is none worth looking at. */
+gboolean layout_gutter_find(const layout_item *items, guint n, layout_gutter *gutter);
+/* Is what stands on both sides running text, rather than the cells of a table? */
+gboolean layout_gutter_parts_text(const layout_item *items, guint n, float x);
+
+/* ---- order.c ---- */
+/* The document's usual gutter, from all sheets; fills work->gutter_x. */
+void layout_order_measure(layout_work *work);
+/* Fills rows and row_segs of sheet. */
+void layout_order_rows(layout_work *work, layout_sheet *sheet);
+
+/* ---- paragraphs.c ---- */
+void layout_paragraphs_build(layout_work *work);
+/* ---- headings.c ---- */
+typedef struct {
+    gboolean numbered;
+    guint depth;     /* of the number: "2.1" 2 */
+    gsize number_len;/* bytes of number and the space behind it */
+    gboolean known;  /* "Abstract", "References" ... */
+} layout_heading_form;
+layout_heading_form layout_heading_parse(const char *text);
+gboolean layout_heading_is_references(const char *text);
+gboolean layout_heading_is_abstract(const char *text, gsize *len);
+void layout_headings_level(layout_work *work);
+
+/* ---- lists.c ---- */
+/* The length in bytes of a list marker with the space behind it, 0 where there is none. */
+gsize layout_list_marker(const char *text, char **marker);
+
+/* ---- hyphen.c ---- */
+void layout_hyphen_learn(layout_work *work);
+/* Should "left-" + "right" at a line end become one word without its hyphen? */
+gboolean layout_hyphen_drops(const layout_work *work, const char *left, gsize left_len,
+                             const char *right, gsize right_len);
+
+/* ---- bind.c: captions to their figures and tables, footnotes to where they are called ---- */
+void layout_captions_bind(layout_work *work);
+
+/* ---- references.c ---- */
+/* The length of "[12] " or "12. " at the start of an entry, 0 where there is none. marker may be NULL. */
+gsize layout_reference_marker(const char *text, char **marker);
+void layout_reference_parse(layout_builder *builder, const char *text, const char *marker,
+                            layout_reference *out);
+/* Where a DOI or arXiv id starts in text, and its length; NULL where there is none. */
+const char *layout_find_doi(const char *text, gsize *len);
+const char *layout_find_arxiv(const char *text, gsize *len);
+
+/* ---- emit.c ---- */
+void layout_emit(layout_work *work, layout_builder *builder);
+/* ---- metadata.c: fills document->meta ---- */
+void layout_metadata_find(layout_work *work, lode_document *document);
+
+/* ---- analyze.c: everything between pages and document. Sheets must be in work; takes the builder. ---- */
+lode_document *layout_analyze(layout_work *work, layout_builder *builder);
+/* One page -> a sheet, appended to work. */
+layout_sheet *layout_sheet_take(layout_work *work, const parse_page *page);
+
+G_END_DECLS
+#endif

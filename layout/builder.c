@@ -1,0 +1,261 @@
+/* Making a document: append-only arrays that are handed over whole.
+ *
+ * Every string goes into one GStringChunk, every other thing into a GArray whose memory becomes the
+ * document's own. Geometry is tidied on the way in (a damaged PDF can place things at NaN or inside out),
+ * so that everything downstream may do arithmetic with it; wrong indices are a caller's mistake and are
+ * asserted in layout_builder_finish. */
+#include "layout/document.h"
+
+#include <math.h>
+#include <string.h>
+
+/* Far outside any page (PDF's own limit is 14,400 units; UserUnit scales it), yet exact in sums of floats. */
+#define MAX_COORDINATE 1e6f
+
+struct layout_builder {
+    layout_metadata meta;
+    GArray *pages, *blocks, *boxes, *spans, *lines, *tables, *cells, *figures, *formulas,
+        *references, *warnings;
+    GStringChunk *text;
+};
+
+layout_builder *
+layout_builder_new(void)
+{
+    layout_builder *builder = g_new0(layout_builder, 1);
+    builder->pages = g_array_new(FALSE, FALSE, sizeof(layout_page));
+    builder->blocks = g_array_new(FALSE, FALSE, sizeof(layout_block));
+    builder->boxes = g_array_new(FALSE, FALSE, sizeof(layout_box));
+    builder->spans = g_array_new(FALSE, FALSE, sizeof(layout_span));
+    builder->lines = g_array_new(FALSE, FALSE, sizeof(layout_line));
+    builder->tables = g_array_new(FALSE, FALSE, sizeof(layout_table));
+    builder->cells = g_array_new(FALSE, FALSE, sizeof(layout_cell));
+    builder->figures = g_array_new(FALSE, FALSE, sizeof(layout_figure));
+    builder->formulas = g_array_new(FALSE, FALSE, sizeof(layout_formula));
+    builder->references = g_array_new(FALSE, FALSE, sizeof(layout_reference));
+    builder->warnings = g_array_new(FALSE, FALSE, sizeof(layout_warning));
+    builder->text = g_string_chunk_new(64 * 1024);
+    return builder;
+}
+
+void
+layout_builder_free(layout_builder *builder)
+{
+    if (!builder) return;
+    lode_document_free(layout_builder_take(builder));
+}
+
+layout_metadata *
+layout_builder_meta(layout_builder *builder)
+{
+    return &builder->meta;
+}
+
+const char *
+layout_builder_copy(layout_builder *builder, const char *text, gssize len)
+{
+    return text ? g_string_chunk_insert_len(builder->text, text, len) : NULL;
+}
+
+void
+layout_builder_set_authors(layout_builder *builder, const char *const *names, size_t n)
+{
+    const char **list = g_new0(const char *, n + 1);
+    for (size_t i = 0; i < n; i++)
+        list[i] = layout_builder_copy(builder, names[i] ? names[i] : "", -1);
+    g_free((gpointer)builder->meta.authors);
+    builder->meta.authors = list;
+}
+
+static float
+tidy_number(float value, float low, float high)
+{
+    return isfinite(value) ? CLAMP(value, low, high) : 0;
+}
+
+static layout_rect
+tidy_rect(layout_rect r)
+{
+    const float x0 = tidy_number(r.x0, -MAX_COORDINATE, MAX_COORDINATE);
+    const float y0 = tidy_number(r.y0, -MAX_COORDINATE, MAX_COORDINATE);
+    const float x1 = tidy_number(r.x1, -MAX_COORDINATE, MAX_COORDINATE);
+    const float y1 = tidy_number(r.y1, -MAX_COORDINATE, MAX_COORDINATE);
+    return (layout_rect){MIN(x0, x1), MIN(y0, y1), MAX(x0, x1), MAX(y0, y1)};
+}
+
+int
+layout_builder_add_page(layout_builder *builder, const layout_page *page)
+{
+    layout_page copy = *page;
+    copy.width_pt = tidy_number(page->width_pt, 0, MAX_COORDINATE);
+    copy.height_pt = tidy_number(page->height_pt, 0, MAX_COORDINATE);
+    copy.label = layout_builder_copy(builder, page->label, -1);
+    copy.failure = layout_builder_copy(builder, page->failure, -1);
+    g_array_append_val(builder->pages, copy);
+    return (int)builder->pages->len - 1;
+}
+
+int
+layout_builder_add_block(layout_builder *builder, const layout_block *block,
+                         const layout_box *boxes, guint n_boxes, const layout_span *spans,
+                         guint n_spans, const layout_line *lines, guint n_lines)
+{
+    layout_block copy = *block;
+    const char *text = block->text ? block->text : "";
+    const size_t len = block->text_len > 0 ? block->text_len : strlen(text);
+    g_assert(len <= G_MAXINT32);
+    copy.text = layout_builder_copy(builder, text, (gssize)len);
+    copy.text_len = (uint32_t)len;
+    copy.marker = layout_builder_copy(builder, block->marker, -1);
+    copy.item = LAYOUT_NONE;
+    copy.font_size_pt = tidy_number(block->font_size_pt, 0, MAX_COORDINATE);
+    copy.confidence = tidy_number(block->confidence, 0, 1);
+
+    copy.first_box = builder->boxes->len, copy.n_boxes = n_boxes;
+    for (guint i = 0; i < n_boxes; i++) {
+        layout_box box = {boxes[i].page, tidy_rect(boxes[i].rect)};
+        g_array_append_val(builder->boxes, box);
+    }
+    copy.first_span = builder->spans->len, copy.n_spans = n_spans;
+    for (guint i = 0; i < n_spans; i++) {
+        layout_span span = spans[i];
+        span.target = layout_builder_copy(builder, span.target, -1);
+        g_array_append_val(builder->spans, span);
+    }
+    copy.first_line = builder->lines->len, copy.n_lines = n_lines;
+    for (guint i = 0; i < n_lines; i++) {
+        layout_line line = lines[i];
+        line.box.rect = tidy_rect(line.box.rect);
+        g_array_append_val(builder->lines, line);
+    }
+    g_array_append_val(builder->blocks, copy);
+    return (int)builder->blocks->len - 1;
+}
+
+layout_block *
+layout_builder_block(layout_builder *builder, int index)
+{
+    g_assert(index >= 0 && (guint)index < builder->blocks->len);
+    return &g_array_index(builder->blocks, layout_block, index);
+}
+
+int
+layout_builder_add_table(layout_builder *builder, const layout_table *table,
+                         const layout_cell *cells, guint n_cells)
+{
+    layout_table copy = *table;
+    copy.image = layout_builder_copy(builder, table->image, -1);
+    copy.first_cell = builder->cells->len, copy.n_cells = n_cells;
+    for (guint i = 0; i < n_cells; i++) {
+        layout_cell cell = cells[i];
+        cell.text = layout_builder_copy(builder, cell.text ? cell.text : "", -1);
+        cell.box.rect = tidy_rect(cell.box.rect);
+        g_array_append_val(builder->cells, cell);
+    }
+    const int index = (int)builder->tables->len;
+    g_array_append_val(builder->tables, copy);
+    layout_builder_block(builder, table->block)->item = index;
+    return index;
+}
+
+int
+layout_builder_add_figure(layout_builder *builder, const layout_figure *figure)
+{
+    layout_figure copy = *figure;
+    copy.box.rect = tidy_rect(figure->box.rect);
+    copy.label = layout_builder_copy(builder, figure->label, -1);
+    copy.inner_text = layout_builder_copy(builder, figure->inner_text, -1);
+    copy.image = layout_builder_copy(builder, figure->image, -1);
+    const int index = (int)builder->figures->len;
+    g_array_append_val(builder->figures, copy);
+    layout_builder_block(builder, figure->block)->item = index;
+    return index;
+}
+
+int
+layout_builder_add_formula(layout_builder *builder, const layout_formula *formula)
+{
+    layout_formula copy = *formula;
+    copy.latex = layout_builder_copy(builder, formula->latex, -1);
+    copy.number = layout_builder_copy(builder, formula->number, -1);
+    copy.image = layout_builder_copy(builder, formula->image, -1);
+    copy.confidence = tidy_number(formula->confidence, 0, 1);
+    const int index = (int)builder->formulas->len;
+    g_array_append_val(builder->formulas, copy);
+    layout_builder_block(builder, formula->block)->item = index;
+    return index;
+}
+
+int
+layout_builder_add_reference(layout_builder *builder, const layout_reference *reference)
+{
+    layout_reference copy = *reference;
+    copy.key = layout_builder_copy(builder, reference->key, -1);
+    copy.authors = layout_builder_copy(builder, reference->authors, -1);
+    copy.title = layout_builder_copy(builder, reference->title, -1);
+    copy.venue = layout_builder_copy(builder, reference->venue, -1);
+    copy.year = layout_builder_copy(builder, reference->year, -1);
+    copy.doi = layout_builder_copy(builder, reference->doi, -1);
+    copy.arxiv = layout_builder_copy(builder, reference->arxiv, -1);
+    copy.url = layout_builder_copy(builder, reference->url, -1);
+    const int index = (int)builder->references->len;
+    g_array_append_val(builder->references, copy);
+    layout_builder_block(builder, reference->block)->item = index;
+    return index;
+}
+
+void
+layout_builder_add_warning(layout_builder *builder, int page, const char *message)
+{
+    layout_warning warning = {page, layout_builder_copy(builder, message ? message : "", -1)};
+    g_array_append_val(builder->warnings, warning);
+}
+
+/* The array's memory and length; the GArray itself is gone. */
+static gpointer
+hand_over(GArray *array, guint *len)
+{
+    gsize n = 0;
+    gpointer data = g_array_steal(array, &n);
+    g_array_unref(array);
+    *len = (guint)n;
+    return data;
+}
+
+lode_document *
+layout_builder_take(layout_builder *builder)
+{
+    if (!builder->meta.authors) layout_builder_set_authors(builder, NULL, 0);
+    if (!builder->meta.source_name) builder->meta.source_name = layout_builder_copy(builder, "", 0);
+    if (!builder->meta.source_sha256)
+        builder->meta.source_sha256 = layout_builder_copy(builder, "", 0);
+    if (!builder->meta.format) builder->meta.format = layout_builder_copy(builder, "", 0);
+
+    lode_document *document = g_new0(lode_document, 1);
+    document->meta = builder->meta;
+    document->pages = hand_over(builder->pages, &document->n_pages);
+    document->blocks = hand_over(builder->blocks, &document->n_blocks);
+    document->boxes = hand_over(builder->boxes, &document->n_boxes);
+    document->spans = hand_over(builder->spans, &document->n_spans);
+    document->lines = hand_over(builder->lines, &document->n_lines);
+    document->tables = hand_over(builder->tables, &document->n_tables);
+    document->cells = hand_over(builder->cells, &document->n_cells);
+    document->figures = hand_over(builder->figures, &document->n_figures);
+    document->formulas = hand_over(builder->formulas, &document->n_formulas);
+    document->references = hand_over(builder->references, &document->n_references);
+    document->warnings = hand_over(builder->warnings, &document->n_warnings);
+    document->text = builder->text;
+    g_free(builder);
+    return document;
+}
+
+lode_document *
+layout_builder_finish(layout_builder *builder)
+{
+    lode_document *document = layout_builder_take(builder);
+    g_autoptr(GError) error = NULL;
+    /* spelled out because g_assert could be compiled away, and the message says which index is wrong */
+    if (!layout_document_check(document, &error))
+        g_error("layout_builder_finish: %s", error->message);
+    return document;
+}

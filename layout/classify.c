@@ -1,0 +1,393 @@
+/* What each block is: title, authors, abstract, headings, footnotes. */
+#include "layout/flow.h"
+
+#include <math.h>
+#include <stdlib.h>
+#include <string.h>
+
+char *
+layout_para_row_text(const layout_work *work, const layout_para *para, guint i)
+{
+    const layout_place *place = &g_array_index(para->places, layout_place, i);
+    const layout_sheet *sheet = layout_work_sheet(work, place->sheet);
+    return layout_row_text(sheet, layout_sheet_row(sheet, place->row));
+}
+
+/* The rows of a short block as one text. */
+static char *
+short_text(const layout_work *work, const layout_para *para)
+{
+    GString *text = g_string_new(NULL);
+    for (guint i = 0; i < para->places->len && text->len < 600; i++) {
+        g_autofree char *row = layout_para_row_text(work, para, i);
+        if (text->len > 0) g_string_append_c(text, ' ');
+        g_string_append(text, row);
+    }
+    return g_string_free(text, FALSE);
+}
+
+static guint
+para_chars(const layout_work *work, const layout_para *para)
+{
+    guint n = 0;
+    for (guint i = 0; i < para->places->len; i++) n += layout_para_row(work, para, i)->n_chars;
+    return n;
+}
+
+static gboolean
+is_text(const layout_para *para)
+{
+    return para->places->len > 0 &&
+           (para->type == LAYOUT_BLOCK_PARAGRAPH || para->type == LAYOUT_BLOCK_LIST_ITEM);
+}
+
+/* ---- outline ---- */
+
+/* Letters and digits in lower case, without a leading number. */
+static char *
+outline_key(const char *text)
+{
+    layout_heading_form form = layout_heading_parse(text);
+    GString *key = g_string_new(NULL);
+    for (const char *at = text + form.number_len; *at != '\0'; at = g_utf8_next_char(at)) {
+        gunichar ch = g_utf8_get_char(at);
+        if (g_unichar_isalnum(ch)) g_string_append_unichar(key, g_unichar_tolower(ch));
+    }
+    return g_string_free(key, FALSE);
+}
+
+static GHashTable *
+outline_table(const layout_work *work)
+{
+    GHashTable *table = g_hash_table_new_full(g_str_hash, g_str_equal, g_free, NULL);
+    for (guint i = 0; i < work->n_outline && i < 20000; i++) {
+        const parse_outline_item *item = &work->outline[i];
+        if (item->title == NULL) continue;
+        char *key = outline_key(item->title);
+        if (*key == '\0' || g_hash_table_contains(table, key)) g_free(key);
+        else g_hash_table_insert(table, key, GINT_TO_POINTER(MAX(1, item->level)));
+    }
+    return table;
+}
+
+/* ---- title and authors ---- */
+
+/* The largest text in the upper part of the first page; its index, or LAYOUT_NONE. */
+static int
+title_find(const layout_work *work)
+{
+    int best = LAYOUT_NONE;
+    float best_size = 1.12F * work->body_pt;
+    for (guint i = 0; i < work->paras->len; i++) {
+        const layout_para *para = layout_work_para(work, i);
+        if (para->sheet > 0) break;
+        if (!is_text(para)) continue;
+        const layout_row *row = layout_para_row(work, para, 0);
+        const layout_sheet *sheet = layout_work_sheet(work, 0);
+        guint chars = para_chars(work, para);
+        if (row->box.y0 > 0.55F * sheet->height || chars < 6 || chars > 350) continue;
+        if (row->size_pt > best_size + 0.4F) {
+            best = (int) i;
+            best_size = row->size_pt;
+        }
+    }
+    if (best >= 0) return best;
+    /* No larger text: a first block that is bold or centred in the upper third. */
+    for (guint i = 0; i < MIN(work->paras->len, 3); i++) {
+        const layout_para *para = layout_work_para(work, i);
+        if (!is_text(para) || para->sheet > 0) continue;
+        const layout_row *row = layout_para_row(work, para, 0);
+        g_autofree char *text = short_text(work, para);
+        layout_heading_form form = layout_heading_parse(text);
+        if ((row->flags & LAYOUT_SPAN_BOLD) && row->box.y0 < 0.33F * layout_work_sheet(work, 0)->height &&
+            para_chars(work, para) >= 15 && para_chars(work, para) < 250 && !form.known && !form.numbered)
+            return (int) i;
+    }
+    return LAYOUT_NONE;
+}
+
+static void
+para_append(layout_para *to, layout_para *from)
+{
+    g_array_append_vals(to->places, from->places->data, from->places->len);
+    g_array_set_size(from->places, 0);
+}
+
+/* Blocks left without rows by merging. */
+void
+layout_paras_drop_empty(layout_work *work)
+{
+    guint kept = 0;
+    g_autoptr(GPtrArray) dead = g_ptr_array_new_with_free_func((GDestroyNotify) layout_para_free);
+    for (guint i = 0; i < work->paras->len; i++) {
+        layout_para *para = work->paras->pdata[i];
+        gboolean empty = para->places->len == 0 && para->figure < 0 && para->table < 0;
+        if (empty) g_ptr_array_add(dead, para);
+        else work->paras->pdata[kept++] = para;
+    }
+    /* shrink without freeing what was moved down */
+    g_ptr_array_set_free_func(work->paras, NULL);
+    g_ptr_array_set_size(work->paras, (gint) kept);
+    g_ptr_array_set_free_func(work->paras, (GDestroyNotify) layout_para_free);
+}
+
+static void
+title_mark(layout_work *work)
+{
+    int index = title_find(work);
+    if (index < 0) return;
+    layout_para *title = layout_work_para(work, (guint) index);
+    title->type = LAYOUT_BLOCK_TITLE;
+    float size = layout_para_row(work, title, 0)->size_pt;
+    for (guint i = (guint) index + 1; i < work->paras->len; i++) {
+        layout_para *next = layout_work_para(work, i);
+        if (!is_text(next) || next->sheet > 0) break;
+        const layout_row *row = layout_para_row(work, next, 0);
+        const layout_row *last = layout_para_row(work, title, title->places->len - 1);
+        if (fabsf(row->size_pt - size) > 0.3F || row->baseline - last->baseline > 1.8F * size ||
+            row->region != last->region)
+            break;
+        para_append(title, next);
+    }
+    layout_paras_drop_empty(work);
+}
+
+static gboolean
+is_prose(const layout_work *work, const layout_para *para)
+{
+    return para_chars(work, para) > 260 && para->places->len >= 3;
+}
+
+/* What stands between the title and the abstract, a heading or the first prose. */
+static void
+authors_mark(layout_work *work)
+{
+    guint i = 0;
+    while (i < work->paras->len && layout_work_para(work, i)->type != LAYOUT_BLOCK_TITLE) i++;
+    for (i++; i < work->paras->len; i++) {
+        layout_para *para = layout_work_para(work, i);
+        if (para->sheet > 0 || !is_text(para)) return;
+        g_autofree char *text = short_text(work, para);
+        gsize len;
+        layout_heading_form form = layout_heading_parse(text);
+        if (layout_heading_is_abstract(text, &len) || is_prose(work, para)) return;
+        if ((form.known || form.numbered) && strlen(text) < 80) return;
+        if (para->type == LAYOUT_BLOCK_PARAGRAPH) para->type = LAYOUT_BLOCK_AUTHOR;
+    }
+}
+
+/* ---- abstract ---- */
+
+static void
+abstract_mark(layout_work *work)
+{
+    for (guint i = 0; i < work->paras->len; i++) {
+        layout_para *para = layout_work_para(work, i);
+        if (para->sheet > 1) return;
+        if (!is_text(para) && para->type != LAYOUT_BLOCK_HEADING) continue;
+        g_autofree char *text = short_text(work, para);
+        gsize len;
+        if (!layout_heading_is_abstract(text, &len)) continue;
+        gsize rest = len + strspn(text + len, " .:-");
+        if (text[rest] != '\0') {
+            const layout_row *row = layout_para_row(work, para, 0);
+            if (para_chars(work, para) < 80 && !(row->flags & LAYOUT_SPAN_BOLD)) continue;
+            para->type = LAYOUT_BLOCK_ABSTRACT;
+            return;
+        }
+        para->type = LAYOUT_BLOCK_HEADING;
+        para->level = 1;
+        for (guint k = i + 1; k < work->paras->len; k++) {
+            layout_para *next = layout_work_para(work, k);
+            if (next->type == LAYOUT_BLOCK_PARAGRAPH && para_chars(work, next) > 60) {
+                next->type = LAYOUT_BLOCK_ABSTRACT;
+                return;
+            }
+            if (next->type != LAYOUT_BLOCK_PARAGRAPH && next->type != LAYOUT_BLOCK_FIGURE) return;
+        }
+        return;
+    }
+}
+
+/* ---- headings ---- */
+
+typedef struct {
+    GHashTable *outline;
+    guint matched; /* headings found through the outline */
+} heading_search;
+
+static gboolean
+is_upper_case(const char *text)
+{
+    guint upper = 0;
+    for (const char *at = text; *at != '\0'; at = g_utf8_next_char(at)) {
+        gunichar ch = g_utf8_get_char(at);
+        if (g_unichar_islower(ch)) return FALSE;
+        upper += g_unichar_isupper(ch);
+    }
+    return upper >= 4;
+}
+
+static guint
+count_words(const char *text)
+{
+    guint n = 0;
+    for (const char *at = text; *at != '\0'; at++) n += at[0] != ' ' && (at == text || at[-1] == ' ');
+    return n;
+}
+
+static gboolean
+has_letters(const char *text)
+{
+    guint n = 0;
+    for (const char *at = text; *at != '\0'; at = g_utf8_next_char(at)) {
+        gunichar ch = g_utf8_get_char(at);
+        if (ch > 0x2E80 && g_unichar_isalpha(ch)) return TRUE;
+        n += g_unichar_isalpha(ch);
+    }
+    return n >= 3;
+}
+
+static gboolean
+stands_apart(const layout_work *work, const layout_para *para, guint index)
+{
+    const layout_row *row = layout_para_row(work, para, 0);
+    if (index == 0) return TRUE;
+    const layout_para *before = layout_work_para(work, index - 1);
+    if (before->places->len == 0) return TRUE;
+    guint last = before->places->len - 1;
+    const layout_row *above = layout_para_row(work, before, last);
+    if (g_array_index(before->places, layout_place, last).sheet != para->sheet ||
+        above->region != row->region)
+        return TRUE;
+    return row->baseline - above->baseline > 1.18F * MAX(work->leading_pt, 1.1F * row->size_pt);
+}
+
+static gboolean
+is_heading(const layout_work *work, heading_search *search, layout_para *para, guint index)
+{
+    guint rows = para->places->len;
+    const layout_row *row = layout_para_row(work, para, 0);
+    if (rows > 4) return FALSE;
+    g_autofree char *text = short_text(work, para);
+    gsize len = strlen(text);
+    if (len > 250 || !has_letters(text)) return FALSE;
+    layout_heading_form form = layout_heading_parse(text);
+
+    gboolean bold = (row->flags & LAYOUT_SPAN_BOLD) != 0;
+    gboolean italic = (row->flags & LAYOUT_SPAN_ITALIC) != 0;
+    gboolean larger = row->size_pt > 1.07F * work->body_pt + 0.2F;
+    gboolean caps = (row->flags & LAYOUT_STYLE_CAPS) != 0 || is_upper_case(text + form.number_len);
+    gboolean apart = stands_apart(work, para, index);
+    gboolean distinct = bold || larger || caps;
+    if (row->size_pt < 0.85F * work->body_pt) return FALSE;
+
+    g_autofree char *key = outline_key(text);
+    gpointer level;
+    if (*key != '\0' && g_hash_table_lookup_extended(search->outline, key, NULL, &level) &&
+        (distinct || apart || form.numbered)) {
+        para->level = GPOINTER_TO_INT(level);
+        search->matched++;
+        if (form.numbered) para->level = (int) form.depth;
+        return TRUE;
+    }
+    if (rows > 3) return FALSE;
+    char end = text[len - 1];
+    if (end == ',' || end == ';' || (end == ':' && !bold)) return FALSE;
+    if (end == '.' && !form.numbered && !(bold && count_words(text) <= 8)) return FALSE;
+    if (form.numbered && (distinct || (italic && apart)) && count_words(text) <= 25) {
+        para->level = (int) form.depth;
+        return TRUE;
+    }
+    if (form.known && (distinct || apart) && rows == 1) {
+        para->level = form.numbered ? (int) form.depth : 0;
+        return TRUE;
+    }
+    /* The outline knows the document's headings: others need to look like them beyond doubt. */
+    guint words = count_words(text);
+    if (words > 16 || rows > 2) return FALSE;
+    gunichar first = g_utf8_get_char(text);
+    if (g_unichar_islower(first) || (!g_unichar_isalnum(first) && first < 0x2E80)) return FALSE;
+    if (larger && (bold || caps || row->size_pt > 1.15F * work->body_pt)) return TRUE;
+    if (bold && apart) return TRUE;
+    if (caps && apart && words <= 10) return TRUE;
+    return FALSE;
+}
+
+/* A heading has something under it; bold labels in a row, such as a form's, do not. */
+static void
+headings_mark(layout_work *work)
+{
+    g_autoptr(GHashTable) outline = outline_table(work);
+    heading_search search = {outline, 0};
+    gboolean front = FALSE;
+    for (guint i = 0; i < work->paras->len; i++)
+        front = front || layout_work_para(work, i)->type == LAYOUT_BLOCK_TITLE;
+    for (guint i = 0; i < work->paras->len; i++) {
+        layout_para *para = layout_work_para(work, i);
+        if (para->type == LAYOUT_BLOCK_TITLE) front = FALSE;
+        if (!is_text(para) || front) continue;
+        if (is_heading(work, &search, para, i)) para->type = LAYOUT_BLOCK_HEADING;
+    }
+}
+
+/* ---- footnotes ---- */
+
+static gboolean
+starts_with_mark(const layout_work *work, const layout_para *para, const char *text)
+{
+    const layout_place *place = &g_array_index(para->places, layout_place, 0);
+    const layout_sheet *sheet = layout_work_sheet(work, place->sheet);
+    const layout_row *row = layout_sheet_row(sheet, place->row);
+    const layout_seg *seg = layout_sheet_seg(sheet, g_array_index(sheet->row_segs, guint, row->first_seg));
+    if (seg->n_styles > 0 && (layout_sheet_style(sheet, seg->first_style)->flags & LAYOUT_SPAN_SUPERSCRIPT))
+        return TRUE;
+    gunichar first = g_utf8_get_char(text);
+    return first == '*' || first == 0x2217 || first == 0x2020 || first == 0x2021 || first == 0xA7 ||
+           first == 0xB6;
+}
+
+/* Is there a short rule closely above this row, at its column's left? */
+static gboolean
+under_rule(const layout_sheet *sheet, const layout_row *row)
+{
+    for (guint i = 0; i < sheet->hrules->len; i++) {
+        const layout_rule *rule = &g_array_index(sheet->hrules, layout_rule, i);
+        if (rule->y0 > row->box.y0 + 3) break;
+        float width = rule->x1 - rule->x0;
+        if (rule->y0 > row->box.y0 - 14 && width > 25 && width < 0.75F * (row->col_x1 - row->col_x0) &&
+            fabsf(rule->x0 - row->col_x0) < 6)
+            return TRUE;
+    }
+    return FALSE;
+}
+
+static void
+footnotes_mark(layout_work *work)
+{
+    for (guint i = 0; i < work->paras->len; i++) {
+        layout_para *para = layout_work_para(work, i);
+        if (!is_text(para)) continue;
+        const layout_sheet *sheet = layout_work_sheet(work, para->sheet);
+        const layout_row *row = layout_para_row(work, para, 0);
+        if (row->size_pt > 0.94F * work->body_pt || row->box.y0 < 0.3F * sheet->height) continue;
+        g_autofree char *text = short_text(work, para);
+        const layout_para *before = i > 0 ? layout_work_para(work, i - 1) : NULL;
+        gboolean follows = before != NULL && before->type == LAYOUT_BLOCK_FOOTNOTE &&
+                           before->sheet == para->sheet &&
+                           layout_para_row(work, before, 0)->region == row->region;
+        if (under_rule(sheet, row) || follows ||
+            (starts_with_mark(work, para, text) && row->box.y0 > 0.5F * sheet->height))
+            para->type = LAYOUT_BLOCK_FOOTNOTE;
+    }
+}
+
+void
+layout_classify(layout_work *work)
+{
+    title_mark(work);
+    footnotes_mark(work);
+    abstract_mark(work);
+    authors_mark(work);
+    headings_mark(work);
+}

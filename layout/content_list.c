@@ -1,0 +1,272 @@
+/* A document -> MinerU's content list, version 1: one flat array in reading order, as its users load it.
+ *
+ * Boxes are integers 0..1000 of the page's width and height; page_idx counts from 0. What their readers must
+ * filter out (headers, footers, page numbers, margin text, footnotes) has its own type. A caption stands
+ * inside its figure or table. Two things differ from what MinerU writes, both for the reader's good: there
+ * are no empty texts, and a figure that was not rendered has an empty img_path. */
+#include "layout/writers.h"
+
+#include <jansson.h>
+#include <string.h>
+
+typedef struct {
+    const lode_document *document;
+    json_t *list;
+    layout_captions captions;
+    guint heading_offset;
+    json_t *references; /* list_items of the reference list being filled, borrowed from list */
+    int references_page;
+    layout_rect references_rect;
+} writer;
+
+/* New string; what is not UTF-8 is replaced. */
+static json_t *
+make_string(const char *text)
+{
+    json_t *string = json_string(text);
+    if (string) return string;
+    g_autofree char *valid = g_utf8_make_valid(text, -1);
+    return json_string(valid);
+}
+
+static int
+per_mille(float value, float whole)
+{
+    return whole > 0 ? (int)CLAMP(value * 1000 / whole, 0, 1000) : 0;
+}
+
+static json_t *
+make_bbox(const lode_document *d, int page, const layout_rect *rect)
+{
+    const layout_page *p = &d->pages[page];
+    return json_pack("[iiii]", per_mille(rect->x0, p->width_pt), per_mille(rect->y0, p->height_pt),
+                     per_mille(rect->x1, p->width_pt), per_mille(rect->y1, p->height_pt));
+}
+
+static layout_rect
+rect_union(layout_rect a, layout_rect b)
+{
+    return (layout_rect){MIN(a.x0, b.x0), MIN(a.y0, b.y0), MAX(a.x1, b.x1), MAX(a.y1, b.y1)};
+}
+
+/* The block's page (of its first box) and the hull of its boxes there; -1 for a block without a place. */
+static int
+block_place(const lode_document *d, const layout_block *block, layout_rect *rect)
+{
+    if (block->n_boxes == 0) return LAYOUT_NONE;
+    const layout_box *boxes = &d->boxes[block->first_box];
+    *rect = boxes[0].rect;
+    for (guint i = 1; i < block->n_boxes && boxes[i].page == boxes[0].page; i++)
+        *rect = rect_union(*rect, boxes[i].rect);
+    return boxes[0].page;
+}
+
+/* The block's text with inline formulas as $...$, its marker in front. */
+static json_t *
+make_text(const lode_document *d, const layout_block *block)
+{
+    g_autoptr(GString) out = g_string_sized_new(block->text_len + 16);
+    if (block->marker && !g_str_has_prefix(block->text, block->marker))
+        g_string_append_printf(out, "%s ", block->marker);
+    uint32_t at = 0;
+    for (guint i = 0; i < block->n_spans; i++) {
+        const layout_span *span = &d->spans[block->first_span + i];
+        if (!(span->flags & LAYOUT_SPAN_MATH) || !span->target || !*span->target) continue;
+        g_string_append_len(out, block->text + at, span->start - at);
+        g_string_append_printf(out, "$%s$", span->target);
+        at = span->start + span->len;
+    }
+    g_string_append(out, block->text + at);
+    return make_string(out->str);
+}
+
+static json_t *
+append_entry(writer *w, const char *type)
+{
+    json_t *entry = json_object();
+    json_object_set_new(entry, "type", json_string(type));
+    json_array_append_new(w->list, entry);
+    w->references = NULL;
+    return entry;
+}
+
+static void
+append_plain(writer *w, const layout_block *block, const char *type, guint text_level)
+{
+    if (block->text_len == 0) return;
+    json_t *entry = append_entry(w, type);
+    json_object_set_new(entry, "text", make_text(w->document, block));
+    if (text_level > 0) json_object_set_new(entry, "text_level", json_integer(text_level));
+}
+
+static void
+set_image_path(json_t *entry, const char *image)
+{
+    g_autofree char *path = image ? g_strconcat("images/", image, NULL) : g_strdup("");
+    json_object_set_new(entry, "img_path", make_string(path));
+}
+
+/* All captions of one figure or table, in reading order. */
+static json_t *
+make_captions(const writer *w, guint owner)
+{
+    json_t *array = json_array();
+    for (int c = w->captions.first[owner]; c != LAYOUT_NONE; c = w->captions.next[c])
+        json_array_append_new(array, make_text(w->document, &w->document->blocks[c]));
+    return array;
+}
+
+static void
+append_table(writer *w, guint index, const layout_table *table)
+{
+    json_t *entry = append_entry(w, "table");
+    set_image_path(entry, table->image);
+    json_object_set_new(entry, "table_caption", make_captions(w, index));
+    json_object_set_new(entry, "table_footnote", json_array());
+    g_autoptr(GString) html = g_string_new(NULL);
+    layout_table_to_html(html, w->document, table, TRUE);
+    json_object_set_new(entry, "table_body", make_string(html->str));
+}
+
+static void
+append_figure(writer *w, guint index, const layout_figure *figure)
+{
+    json_t *entry = append_entry(w, "image");
+    set_image_path(entry, figure->image);
+    json_object_set_new(entry, "image_caption", make_captions(w, index));
+    json_object_set_new(entry, "image_footnote", json_array());
+}
+
+static void
+append_formula(writer *w, const layout_block *block, const layout_formula *formula)
+{
+    json_t *entry = append_entry(w, "equation");
+    set_image_path(entry, formula->image);
+    if (!formula->latex) {
+        json_object_set_new(entry, "text", make_string(block->text));
+        return;
+    }
+    g_autofree char *text = g_strdup_printf("$$\n%s\n$$", formula->latex);
+    json_object_set_new(entry, "text", make_string(text));
+    json_object_set_new(entry, "text_format", json_string("latex"));
+}
+
+static void
+append_code(writer *w, const layout_block *block)
+{
+    json_t *entry = append_entry(w, "code");
+    json_object_set_new(entry, "sub_type", json_string("code"));
+    json_object_set_new(entry, "code_caption", json_array());
+    json_object_set_new(entry, "code_body", make_string(block->text));
+    json_object_set_new(entry, "code_footnote", json_array());
+}
+
+/* Consecutive references of one page are one list. */
+static void
+append_reference(writer *w, const layout_block *block)
+{
+    layout_rect rect = {0};
+    const int page = block_place(w->document, block, &rect);
+    const gboolean begins = !w->references || page != w->references_page;
+    if (begins) {
+        json_t *entry = append_entry(w, "list");
+        json_object_set_new(entry, "sub_type", json_string("ref_text"));
+        json_t *items = json_array();
+        json_object_set_new(entry, "list_items", items);
+        w->references = items;
+        w->references_page = page;
+        w->references_rect = rect;
+    }
+    json_array_append_new(w->references, make_text(w->document, block));
+    if (!begins && page != LAYOUT_NONE) {
+        json_t *entry = json_array_get(w->list, json_array_size(w->list) - 1);
+        w->references_rect = rect_union(w->references_rect, rect);
+        json_object_set_new(entry, "bbox", make_bbox(w->document, page, &w->references_rect));
+    }
+}
+
+/* The entry of one block, still without its place. */
+static void
+append_block(writer *w, guint index)
+{
+    const lode_document *d = w->document;
+    const layout_block *block = &d->blocks[index];
+    switch (block->type) {
+    case LAYOUT_BLOCK_TITLE:
+        append_plain(w, block, "text", 1);
+        break;
+    case LAYOUT_BLOCK_HEADING:
+        append_plain(w, block, "text", (guint)MAX(block->level, 1) + w->heading_offset);
+        break;
+    case LAYOUT_BLOCK_HEADER:
+        append_plain(w, block, "header", 0);
+        break;
+    case LAYOUT_BLOCK_FOOTER:
+        append_plain(w, block, "footer", 0);
+        break;
+    case LAYOUT_BLOCK_PAGE_NUMBER:
+        append_plain(w, block, "page_number", 0);
+        break;
+    case LAYOUT_BLOCK_WATERMARK:
+        append_plain(w, block, "aside_text", 0);
+        break;
+    case LAYOUT_BLOCK_FOOTNOTE:
+        append_plain(w, block, "page_footnote", 0);
+        break;
+    case LAYOUT_BLOCK_CODE:
+        append_code(w, block);
+        break;
+    case LAYOUT_BLOCK_CAPTION:
+        if (w->captions.owner[index] == LAYOUT_NONE) append_plain(w, block, "text", 0);
+        break;
+    case LAYOUT_BLOCK_TABLE:
+        if (block->item != LAYOUT_NONE)
+            append_table(w, index, &d->tables[block->item]);
+        else
+            append_plain(w, block, "text", 0);
+        break;
+    case LAYOUT_BLOCK_FIGURE:
+        if (block->item != LAYOUT_NONE) append_figure(w, index, &d->figures[block->item]);
+        break;
+    case LAYOUT_BLOCK_FORMULA:
+        if (block->item != LAYOUT_NONE)
+            append_formula(w, block, &d->formulas[block->item]);
+        else
+            append_plain(w, block, "text", 0);
+        break;
+    default:
+        append_plain(w, block, "text", 0);
+        break;
+    }
+}
+
+char *
+layout_document_to_content_list(const lode_document *document)
+{
+    writer w = {.document = document, .list = json_array()};
+    layout_captions_init(&w.captions, document);
+    for (guint b = 0; b < document->n_blocks; b++) {
+        if (document->blocks[b].type == LAYOUT_BLOCK_TITLE) w.heading_offset = 1;
+    }
+    for (guint b = 0; b < document->n_blocks; b++) {
+        const layout_block *block = &document->blocks[b];
+        const size_t before = json_array_size(w.list);
+        if (block->type == LAYOUT_BLOCK_REFERENCE)
+            append_reference(&w, block);
+        else
+            append_block(&w, b);
+        if (json_array_size(w.list) == before) continue;
+        json_t *entry = json_array_get(w.list, before);
+        layout_rect rect;
+        const int page = block_place(document, block, &rect);
+        if (page != LAYOUT_NONE)
+            json_object_set_new(entry, "bbox", make_bbox(document, page, &rect));
+        json_object_set_new(entry, "page_idx", json_integer(MAX(page, 0)));
+    }
+    char *dumped = json_dumps(w.list, JSON_INDENT(4));
+    json_decref(w.list);
+    layout_captions_clear(&w.captions);
+    char *result = g_strconcat(dumped, "\n", NULL);
+    free(dumped);
+    return result;
+}

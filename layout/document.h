@@ -1,0 +1,21 @@
+/* Private to layout: what the makers of documents share. */
+#ifndef LODE_LAYOUT_DOCUMENT_H
+#define LODE_LAYOUT_DOCUMENT_H
+
+#include "layout/layout.h"
+
+G_BEGIN_DECLS
+
+#define LAYOUT_MAX_TABLE_ROWS 1000000
+#define LAYOUT_MAX_TABLE_COLS 16384
+
+/* Every promise that layout.h makes about a document's indices, ranges and order, checked in one place:
+ * layout_builder_finish asserts it, the JSON reader turns it into an error. FALSE: error is
+ * LAYOUT_ERROR_FORMAT and names the offender ("blocks[3]: span 2 overlaps its predecessor"). */
+gboolean layout_document_check(const lode_document *document, GError **error);
+
+/* layout_builder_finish without the check: for bytes that are not ours. Frees the builder. */
+lode_document *layout_builder_take(layout_builder *builder);
+
+G_END_DECLS
+#endif

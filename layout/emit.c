@@ -1,0 +1,497 @@
+/* Blocks in the making -> the document: texts put together, hyphens repaired, spans, lines and boxes. */
+#include "layout/flow.h"
+
+#include <math.h>
+#include <string.h>
+
+#define MAX_LINK_HEIGHT_PT 60
+#define MAX_LINKS_PER_SEG  64
+
+typedef struct {
+    layout_work *work;
+    layout_builder *builder;
+    GString *text;
+    GArray *spans; /* layout_span */
+    GArray *lines; /* layout_line */
+    GArray *boxes; /* layout_box */
+    guint last_region;
+    int last_sheet;
+    gsize skip;    /* bytes of the first row still to be left out: its marker */
+    gboolean code; /* keep line breaks */
+} composer;
+
+static void
+composer_reset(composer *c)
+{
+    g_string_truncate(c->text, 0);
+    g_array_set_size(c->spans, 0);
+    g_array_set_size(c->lines, 0);
+    g_array_set_size(c->boxes, 0);
+    c->last_sheet = LAYOUT_NONE;
+    c->skip = 0;
+    c->code = FALSE;
+}
+
+static void
+span_add(composer *c, uint32_t start, uint32_t len, guint flags, const char *target)
+{
+    flags &= 0xFFFF;
+    if (len == 0 || flags == 0) return;
+    if (c->spans->len > 0) {
+        layout_span *last = &g_array_index(c->spans, layout_span, c->spans->len - 1);
+        uint32_t end = last->start + last->len;
+        gboolean near = end == start || (end + 1 == start && c->text->str[end] == ' ');
+        if (near && last->flags == flags && last->target == target) {
+            last->len = start + len - last->start;
+            return;
+        }
+    }
+    layout_span span = {start, len, flags, target};
+    g_array_append_val(c->spans, span);
+}
+
+/* ---- links ---- */
+
+typedef struct {
+    const layout_link *links[MAX_LINKS_PER_SEG];
+    guint n;
+} near_links;
+
+static int
+compare_link(gconstpointer a, gconstpointer b)
+{
+    const layout_link *x = a, *y = b;
+    if (x->box.y0 != y->box.y0) return x->box.y0 < y->box.y0 ? -1 : 1;
+    if (x->box.x0 != y->box.x0) return x->box.x0 < y->box.x0 ? -1 : 1;
+    return (x->box.x1 > y->box.x1) - (x->box.x1 < y->box.x1);
+}
+
+/* The links over one segment; those of a sheet are sorted by their upper edge. */
+static void
+links_near(const layout_sheet *sheet, const layout_seg *seg, near_links *near)
+{
+    float middle = seg->baseline - 0.3F * seg->size_pt;
+    guint lo = 0, hi = sheet->links->len;
+    near->n = 0;
+    while (lo < hi) {
+        guint mid = lo + (hi - lo) / 2;
+        if (g_array_index(sheet->links, layout_link, mid).box.y0 < middle - MAX_LINK_HEIGHT_PT) lo = mid + 1;
+        else hi = mid;
+    }
+    for (; lo < sheet->links->len && near->n < MAX_LINKS_PER_SEG; lo++) {
+        const layout_link *link = &g_array_index(sheet->links, layout_link, lo);
+        if (link->box.y0 > middle) break;
+        if (link->uri == NULL || link->box.y1 < middle || link->box.y1 - link->box.y0 > MAX_LINK_HEIGHT_PT)
+            continue;
+        if (layout_overlap_1d(link->box.x0, link->box.x1, seg->box.x0, seg->box.x1) > 0)
+            near->links[near->n++] = link;
+    }
+}
+
+static const layout_link *
+link_at(const near_links *near, float x)
+{
+    for (guint i = 0; i < near->n; i++)
+        if (near->links[i]->box.x0 - 0.5F <= x && x <= near->links[i]->box.x1 + 0.5F) return near->links[i];
+    return NULL;
+}
+
+/* ---- text ---- */
+
+static void
+style_append(composer *c, const layout_sheet *sheet, const layout_style *style, const layout_seg *seg,
+             const near_links *near, guint *word)
+{
+    guint flags = style->flags;
+    uint32_t at = style->start, end = style->start + style->len;
+    while (at < end) {
+        /* the word this byte is in decides about the link */
+        while (*word < seg->first_word + seg->n_words) {
+            const layout_word *w = layout_sheet_word(sheet, *word);
+            if (at < w->start + w->len) break;
+            (*word)++;
+        }
+        uint32_t stop = end;
+        const layout_link *link = NULL;
+        if (*word < seg->first_word + seg->n_words) {
+            const layout_word *w = layout_sheet_word(sheet, *word);
+            if (at < w->start) {
+                stop = MIN(end, w->start);
+            } else {
+                stop = MIN(end, w->start + w->len);
+                if (near->n > 0 && w->len > 0) {
+                    float t = ((float) (at - w->start) + 0.5F * (float) (stop - at)) / (float) w->len;
+                    link = link_at(near, w->x0 + t * (w->x1 - w->x0));
+                }
+            }
+        }
+        uint32_t from = at;
+        if (c->skip > 0) {
+            uint32_t cut = (uint32_t) MIN(c->skip, (gsize) (stop - from));
+            c->skip -= cut;
+            from += cut;
+        }
+        uint32_t start = (uint32_t) c->text->len;
+        g_string_append_len(c->text, sheet->text->str + from, (gssize) (stop - from));
+        span_add(c, start, stop - from, flags | (link != NULL ? LAYOUT_SPAN_LINK : 0),
+                 link != NULL ? link->uri : NULL);
+        at = stop;
+    }
+}
+
+static void
+seg_append(composer *c, const layout_sheet *sheet, const layout_seg *seg)
+{
+    near_links near;
+    guint word = seg->first_word;
+    links_near(sheet, seg, &near);
+    for (guint i = seg->first_style; i < seg->first_style + seg->n_styles; i++)
+        style_append(c, sheet, layout_sheet_style(sheet, i), seg, &near, &word);
+}
+
+static gunichar
+last_char(const GString *text)
+{
+    const char *at = g_utf8_find_prev_char(text->str, text->str + text->len);
+    return at != NULL ? g_utf8_get_char(at) : 0;
+}
+
+static gboolean
+is_ideograph(gunichar ch)
+{
+    return (ch >= 0x2E80 && ch <= 0x9FFF) || (ch >= 0xF900 && ch <= 0xFAFF) || (ch >= 0xFF00 && ch <= 0xFF60) ||
+           (ch >= 0x20000 && ch <= 0x3FFFF);
+}
+
+static void
+text_cut(composer *c, gsize len)
+{
+    g_string_truncate(c->text, len);
+    while (c->spans->len > 0) {
+        layout_span *last = &g_array_index(c->spans, layout_span, c->spans->len - 1);
+        if (last->start < len) {
+            last->len = MIN(last->len, (uint32_t) len - last->start);
+            break;
+        }
+        g_array_set_size(c->spans, c->spans->len - 1);
+    }
+    if (c->lines->len > 0) {
+        layout_line *line = &g_array_index(c->lines, layout_line, c->lines->len - 1);
+        line->len = MIN(line->len, (uint32_t) len - MIN(line->start, (uint32_t) len));
+    }
+}
+
+/* The end of one printed line meets the start of the next. */
+static void
+lines_meet(composer *c, const char *next, gsize next_len)
+{
+    GString *text = c->text;
+    if (text->len == 0 || next_len == 0) return;
+    if (c->code) {
+        g_string_append_c(text, '\n');
+        return;
+    }
+    gunichar end = last_char(text), begin = g_utf8_get_char(next);
+    if (end == 0xAD) {
+        text_cut(c, text->len - 2);
+        return;
+    }
+    if (end == '-' || end == 0x2010) {
+        gsize cut = text->len - (end == '-' ? 1 : 3);
+        gunichar before = cut > 0 ? g_utf8_get_char(g_utf8_prev_char(text->str + cut)) : ' ';
+        if (g_unichar_isalpha(before) && g_unichar_isalpha(begin)) {
+            if (layout_hyphen_drops(c->work, text->str, cut, next, next_len)) text_cut(c, cut);
+            return;
+        }
+        if (g_unichar_isalnum(before) && g_unichar_isalnum(begin)) return;
+    }
+    if (is_ideograph(end) && is_ideograph(begin)) return;
+    /* An address goes on. */
+    if (end == '/' || begin == '/') {
+        const char *space = strrchr(text->str, ' ');
+        const char *word = space != NULL ? space + 1 : text->str;
+        if (strstr(word, "://") != NULL || g_str_has_prefix(word, "www.") || g_str_has_prefix(word, "10."))
+            return;
+    }
+    g_string_append_c(text, ' ');
+}
+
+static void
+box_extend(composer *c, const layout_sheet *sheet, layout_rect frame_box, guint region)
+{
+    layout_rect rect = layout_sheet_to_page(sheet, frame_box);
+    if (c->boxes->len > 0 && c->last_sheet == sheet->index && c->last_region == region) {
+        layout_box *box = &g_array_index(c->boxes, layout_box, c->boxes->len - 1);
+        box->rect = layout_rect_join(box->rect, rect);
+    } else {
+        layout_box box = {sheet->index, rect};
+        g_array_append_val(c->boxes, box);
+    }
+    c->last_sheet = sheet->index;
+    c->last_region = region;
+}
+
+static void
+segs_append(composer *c, const layout_sheet *sheet, const guint *segs, guint n, layout_rect frame_box,
+            guint region)
+{
+    if (n == 0) return;
+    const layout_seg *first = layout_sheet_seg(sheet, segs[0]);
+    lines_meet(c, sheet->text->str + first->start, first->len);
+    layout_line line = {.start = (uint32_t) c->text->len,
+                        .box = {sheet->index, layout_sheet_to_page(sheet, frame_box)}};
+    for (guint i = 0; i < n; i++) {
+        if (i > 0 && c->text->len > line.start) g_string_append_c(c->text, ' ');
+        seg_append(c, sheet, layout_sheet_seg(sheet, segs[i]));
+    }
+    line.len = (uint32_t) c->text->len - line.start;
+    g_array_append_val(c->lines, line);
+    box_extend(c, sheet, frame_box, region);
+}
+
+static void
+row_append(composer *c, const layout_sheet *sheet, const layout_row *row)
+{
+    segs_append(c, sheet, &g_array_index(sheet->row_segs, guint, row->first_seg), row->n_segs, row->box,
+                row->region);
+}
+
+/* ---- blocks ---- */
+
+static int
+block_add(composer *c, layout_block_type type, int level, const char *marker, float size_pt, float confidence)
+{
+    layout_block block = {.type = type,
+                          .level = level,
+                          .text = layout_builder_copy(c->builder, c->text->str, (gssize) c->text->len),
+                          .text_len = (uint32_t) c->text->len,
+                          .marker = layout_builder_copy(c->builder, marker, -1),
+                          .parent = LAYOUT_NONE,
+                          .item = LAYOUT_NONE,
+                          .font_size_pt = size_pt,
+                          .confidence = confidence};
+    for (guint i = 0; i < c->spans->len; i++) {
+        layout_span *span = &g_array_index(c->spans, layout_span, i);
+        span->target = layout_builder_copy(c->builder, span->target, -1);
+    }
+    return layout_builder_add_block(c->builder, &block, (layout_box *) c->boxes->data, c->boxes->len,
+                                    (layout_span *) c->spans->data, c->spans->len,
+                                    (layout_line *) c->lines->data, c->lines->len);
+}
+
+static int
+compare_seg_x(gconstpointer a, gconstpointer b, gpointer data)
+{
+    const layout_sheet *sheet = data;
+    guint i = *(const guint *) a, j = *(const guint *) b;
+    const layout_seg *x = layout_sheet_seg(sheet, i), *y = layout_sheet_seg(sheet, j);
+    if (x->box.x0 != y->box.x0) return x->box.x0 < y->box.x0 ? -1 : 1;
+    return (i > j) - (i < j);
+}
+
+/* A formula's rows that overlap in height are one line of it, read from left to right. */
+static void
+formula_append(composer *c, layout_para *para)
+{
+    for (guint i = 0; i < para->places->len;) {
+        const layout_place *place = &g_array_index(para->places, layout_place, i);
+        const layout_sheet *sheet = layout_work_sheet(c->work, place->sheet);
+        g_autoptr(GArray) segs = g_array_new(FALSE, FALSE, sizeof(guint));
+        layout_rect box = layout_sheet_row(sheet, place->row)->box;
+        guint region = layout_sheet_row(sheet, place->row)->region;
+        for (; i < para->places->len; i++) {
+            const layout_place *next = &g_array_index(para->places, layout_place, i);
+            const layout_row *row = layout_sheet_row(sheet, next->row);
+            if (next->sheet != place->sheet || row->box.y0 > box.y1) break;
+            box = layout_rect_join(box, row->box);
+            g_array_append_vals(segs, &g_array_index(sheet->row_segs, guint, row->first_seg), row->n_segs);
+        }
+        g_qsort_with_data(segs->data, (gint) segs->len, sizeof(guint), compare_seg_x, (gpointer) sheet);
+        guint n = segs->len;
+        const layout_seg *last = layout_sheet_seg(sheet, g_array_index(segs, guint, n - 1));
+        const char *text = sheet->text->str + last->start;
+        if (n > 1 && layout_equation_number(text, last->len) && para->number == NULL) {
+            para->number = g_strndup(text + 1, last->len - 2);
+            n--;
+        }
+        segs_append(c, sheet, (guint *) segs->data, n, box, region);
+    }
+}
+
+static void
+formula_emit(composer *c, layout_para *para, float size_pt)
+{
+    formula_append(c, para);
+    para->block = block_add(c, LAYOUT_BLOCK_FORMULA, 0, NULL, size_pt, 0.5F);
+    layout_formula formula = {.block = para->block,
+                              .number = layout_builder_copy(c->builder, para->number, -1),
+                              .confidence = 0.5F};
+    layout_builder_add_formula(c->builder, &formula);
+}
+
+static void
+figure_emit(composer *c, layout_para *para)
+{
+    layout_sheet *sheet = layout_work_sheet(c->work, para->sheet);
+    layout_figure_region *region = &g_array_index(sheet->figures, layout_figure_region, para->figure);
+    box_extend(c, sheet, region->box, G_MAXUINT);
+    para->block = region->block = block_add(c, LAYOUT_BLOCK_FIGURE, 0, NULL, 0, 0.8F);
+    g_autoptr(GString) inner = g_string_new(NULL);
+    for (guint i = 0; i < sheet->segs->len; i++) {
+        const layout_seg *seg = layout_sheet_seg(sheet, i);
+        if (seg->role != LAYOUT_ROLE_FIGURE || seg->owner != para->figure) continue;
+        if (inner->len > 0) g_string_append_c(inner, ' ');
+        g_string_append_len(inner, sheet->text->str + seg->start, seg->len);
+    }
+    layout_figure figure = {.block = para->block,
+                            .caption = LAYOUT_NONE,
+                            .box = {sheet->index, layout_sheet_to_page(sheet, region->box)},
+                            .vector = region->vector,
+                            .label = layout_builder_copy(c->builder, para->marker, -1)};
+    if (inner->len > 0) figure.inner_text = layout_builder_copy(c->builder, inner->str, (gssize) inner->len);
+    layout_builder_add_figure(c->builder, &figure);
+}
+
+static void
+table_emit(composer *c, layout_para *para)
+{
+    layout_sheet *sheet = layout_work_sheet(c->work, para->sheet);
+    layout_table_region *region = &g_array_index(sheet->tables, layout_table_region, para->table);
+    box_extend(c, sheet, region->box, G_MAXUINT);
+    /* The block's text: the cells in order, for whoever only reads text. */
+    g_autoptr(GArray) cells = g_array_new(FALSE, TRUE, sizeof(layout_cell));
+    for (guint i = 0; i < region->cells->len; i++) {
+        const layout_grid_cell *from = &g_array_index(region->cells, layout_grid_cell, i);
+        layout_cell cell = {.row = from->row, .col = from->col, .row_span = from->row_span,
+                            .col_span = from->col_span, .header = from->header,
+                            .text = layout_builder_copy(c->builder, from->text != NULL ? from->text : "", -1),
+                            .box = {sheet->index, layout_sheet_to_page(sheet, from->box)}};
+        g_array_append_val(cells, cell);
+        if (cell.text[0] == '\0') continue;
+        if (c->text->len > 0) g_string_append_c(c->text, ' ');
+        g_string_append(c->text, cell.text);
+    }
+    para->block = block_add(c, LAYOUT_BLOCK_TABLE, 0, NULL, 0, region->confidence);
+    layout_table table = {.block = para->block, .caption = LAYOUT_NONE, .n_rows = region->n_rows,
+                          .n_cols = region->n_cols, .n_header_rows = region->n_header_rows};
+    layout_builder_add_table(c->builder, &table, (layout_cell *) cells->data, cells->len);
+}
+
+static void
+reference_emit(composer *c, layout_para *para)
+{
+    layout_reference reference = {.block = para->block};
+    layout_reference_parse(c->builder, c->text->str, para->marker, &reference);
+    layout_builder_add_reference(c->builder, &reference);
+}
+
+static void
+para_emit(composer *c, layout_para *para)
+{
+    composer_reset(c);
+    if (para->figure >= 0) {
+        figure_emit(c, para);
+        return;
+    }
+    if (para->table >= 0) {
+        table_emit(c, para);
+        return;
+    }
+    float size_pt = layout_para_row(c->work, para, 0)->size_pt;
+    if (para->type == LAYOUT_BLOCK_FORMULA) {
+        formula_emit(c, para, size_pt);
+        return;
+    }
+    c->code = para->type == LAYOUT_BLOCK_CODE;
+    if (para->type == LAYOUT_BLOCK_LIST_ITEM || para->type == LAYOUT_BLOCK_REFERENCE) {
+        g_autofree char *first = layout_para_row_text(c->work, para, 0);
+        if (para->type == LAYOUT_BLOCK_LIST_ITEM) c->skip = layout_list_marker(first, &para->marker);
+        else c->skip = layout_reference_marker(first, &para->marker);
+    }
+    for (guint i = 0; i < para->places->len; i++) {
+        const layout_place *place = &g_array_index(para->places, layout_place, i);
+        const layout_sheet *sheet = layout_work_sheet(c->work, place->sheet);
+        row_append(c, sheet, layout_sheet_row(sheet, place->row));
+    }
+    para->block = block_add(c, para->type, para->level, para->marker, size_pt, para->confidence);
+    if (para->type == LAYOUT_BLOCK_REFERENCE) reference_emit(c, para);
+}
+
+/* ---- furniture ---- */
+
+static layout_block_type
+type_of_role(layout_role role)
+{
+    switch (role) {
+    case LAYOUT_ROLE_HEADER: return LAYOUT_BLOCK_HEADER;
+    case LAYOUT_ROLE_FOOTER: return LAYOUT_BLOCK_FOOTER;
+    case LAYOUT_ROLE_PAGE_NUMBER: return LAYOUT_BLOCK_PAGE_NUMBER;
+    default: return LAYOUT_BLOCK_WATERMARK;
+    }
+}
+
+/* One block per kind and page: line numbers alone would be fifty. */
+static void
+furniture_emit(composer *c, const layout_sheet *sheet)
+{
+    static const layout_role roles[] = {LAYOUT_ROLE_HEADER, LAYOUT_ROLE_FOOTER, LAYOUT_ROLE_PAGE_NUMBER,
+                                        LAYOUT_ROLE_MARGIN};
+    for (guint r = 0; r < G_N_ELEMENTS(roles); r++) {
+        composer_reset(c);
+        float size_pt = 0;
+        for (guint i = 0; i < sheet->segs->len; i++) {
+            const layout_seg *seg = layout_sheet_seg(sheet, i);
+            if (seg->role != roles[r]) continue;
+            size_pt = size_pt > 0 ? size_pt : seg->size_pt;
+            segs_append(c, sheet, &i, 1, seg->box, 0);
+        }
+        if (c->text->len > 0) block_add(c, type_of_role(roles[r]), 0, NULL, size_pt, 1);
+    }
+}
+
+static void
+pages_add(layout_work *work, layout_builder *builder)
+{
+    for (guint s = 0; s < work->sheets->len; s++) {
+        layout_sheet *sheet = layout_work_sheet(work, s);
+        g_array_sort(sheet->links, compare_link);
+        layout_page page = {.width_pt = sheet->page_width, .height_pt = sheet->page_height,
+                            .rotation = sheet->rotation, .source = sheet->source,
+                            .label = layout_builder_copy(builder, sheet->label, -1),
+                            .failure = layout_builder_copy(builder, sheet->failure, -1)};
+        int index = layout_builder_add_page(builder, &page);
+        if (sheet->failure != NULL) layout_builder_add_warning(builder, index, sheet->failure);
+    }
+}
+
+static void
+parents_set(layout_work *work, layout_builder *builder)
+{
+    for (guint i = 0; i < work->paras->len; i++) {
+        const layout_para *para = layout_work_para(work, i);
+        if (para->parent < 0 || para->block < 0) continue;
+        layout_builder_block(builder, para->block)->parent = layout_work_para(work, para->parent)->block;
+    }
+}
+
+void
+layout_emit(layout_work *work, layout_builder *builder)
+{
+    composer c = {.work = work, .builder = builder, .text = g_string_new(NULL),
+                  .spans = g_array_new(FALSE, TRUE, sizeof(layout_span)),
+                  .lines = g_array_new(FALSE, TRUE, sizeof(layout_line)),
+                  .boxes = g_array_new(FALSE, TRUE, sizeof(layout_box))};
+    pages_add(work, builder);
+    guint s = 0;
+    for (guint i = 0; i < work->paras->len; i++) {
+        layout_para *para = layout_work_para(work, i);
+        for (; s < para->sheet; s++) furniture_emit(&c, layout_work_sheet(work, s));
+        para_emit(&c, para);
+    }
+    for (; s < work->sheets->len; s++) furniture_emit(&c, layout_work_sheet(work, s));
+    parents_set(work, builder);
+    g_string_free(c.text, TRUE);
+    g_array_unref(c.spans);
+    g_array_unref(c.lines);
+    g_array_unref(c.boxes);
+}

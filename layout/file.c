@@ -1,0 +1,90 @@
+/* Files as a whole: their SHA-256, and writing one so that nobody ever sees half of it. */
+#include "layout/layout.h"
+
+#include <errno.h>
+#include <fcntl.h>
+#include <glib/gstdio.h>
+#include <stdio.h>
+#include <unistd.h>
+
+static gboolean
+io_error(GError **error, const char *path, const char *what, int number)
+{
+    g_autofree char *shown = g_filename_display_name(path);
+    g_set_error(error, LAYOUT_ERROR, LAYOUT_ERROR_IO, "%s: %s: %s", shown, what,
+                g_strerror(number));
+    return FALSE;
+}
+
+char *
+layout_file_sha256(const char *path, GError **error)
+{
+    int fd = g_open(path, O_RDONLY | O_CLOEXEC, 0);
+    if (fd < 0) {
+        io_error(error, path, "cannot be opened", errno);
+        return NULL;
+    }
+    g_autoptr(GChecksum) sum = g_checksum_new(G_CHECKSUM_SHA256);
+    const size_t size = 256 * 1024;
+    g_autofree guchar *buffer = g_malloc(size);
+    for (;;) {
+        ssize_t n = read(fd, buffer, size);
+        if (n < 0 && errno == EINTR) continue;
+        if (n < 0) {
+            io_error(error, path, "cannot be read", errno);
+            close(fd);
+            return NULL;
+        }
+        if (n == 0) break;
+        g_checksum_update(sum, buffer, n);
+    }
+    close(fd);
+    return g_strdup(g_checksum_get_string(sum));
+}
+
+/* After a rename only the folder's own sync makes the new name survive a power cut. Some file systems
+ * cannot sync a folder; the data itself is safe by then, so that is not an error. */
+static void
+sync_folder_of(const char *path)
+{
+    g_autofree char *folder = g_path_get_dirname(path);
+    int fd = g_open(folder, O_RDONLY | O_DIRECTORY | O_CLOEXEC, 0);
+    if (fd < 0) return;
+    (void)fsync(fd);
+    close(fd);
+}
+
+static gboolean
+write_all(int fd, const char *data, size_t len)
+{
+    while (len > 0) {
+        ssize_t n = write(fd, data, len);
+        if (n < 0 && errno == EINTR) continue;
+        if (n < 0) return FALSE;
+        data += n;
+        len -= (size_t)n;
+    }
+    return TRUE;
+}
+
+gboolean
+layout_write_file_atomic(const char *path, const void *data, size_t len, GError **error)
+{
+    /* beside the target, since a rename cannot cross file systems; hidden, so that no glob of results
+     * picks it up */
+    g_autofree char *folder = g_path_get_dirname(path);
+    g_autofree char *temporary = g_build_filename(folder, ".lode-XXXXXX", NULL);
+    int fd = g_mkstemp_full(temporary, O_RDWR | O_CLOEXEC, 0666);
+    if (fd < 0) return io_error(error, path, "cannot be created", errno);
+
+    int failed = 0;
+    if (!write_all(fd, data, len) || fsync(fd) != 0) failed = errno;
+    if (close(fd) != 0 && !failed) failed = errno;
+    if (!failed && g_rename(temporary, path) != 0) failed = errno;
+    if (failed) {
+        g_unlink(temporary);
+        return io_error(error, path, "cannot be written", failed);
+    }
+    sync_folder_of(path);
+    return TRUE;
+}

@@ -1,0 +1,32 @@
+/* Between the steps that turn rows into blocks. Private to layout. */
+#ifndef LODE_LAYOUT_FLOW_H
+#define LODE_LAYOUT_FLOW_H
+
+#include "layout/analyze.h"
+
+G_BEGIN_DECLS
+
+/* "(3)", "(A.1)", "(2b)" */
+gboolean layout_equation_number(const char *text, gsize len);
+/* Does text end in . ! ? : ; apart from closing quotes and brackets? */
+gboolean layout_text_ends_sentence(const char *text, gsize len);
+
+/* Forgets blocks that merging left without rows. */
+void layout_paras_drop_empty(layout_work *work);
+/* classify.c: title, authors, abstract, headings, footnotes */
+void layout_classify(layout_work *work);
+/* join.c: paragraphs that go on in the next column or page, or behind a float */
+void layout_join(layout_work *work);
+
+static inline const layout_row *
+layout_para_row(const layout_work *work, const layout_para *para, guint i)
+{
+    const layout_place *place = &g_array_index(para->places, layout_place, i);
+    return layout_sheet_row(layout_work_sheet(work, place->sheet), place->row);
+}
+
+/* The text of row i of para; free with g_free. */
+char *layout_para_row_text(const layout_work *work, const layout_para *para, guint i);
+
+G_END_DECLS
+#endif

@@ -1,0 +1,430 @@
+/* A document -> lode's own JSON, schema "lode-document", version 1.
+ *
+ * The whole document and nothing else: layout_document_from_json makes the same document of it again. Pages
+ * are counted from 0; lengths are points with the origin at the page's top left; start and len are bytes of
+ * the block's text in UTF-8. A key is left out where its value is none (null, empty, level 0). Unknown keys
+ * are to be ignored: version rises only when a reader of the old one would go wrong.
+ *
+ *   {
+ *     "schema": "lode-document",
+ *     "version": 1,
+ *     "metadata": {"source_name", "source_sha256", "format",        always there
+ *                  "title", "authors": [name], "abstract", "doi", "arxiv", "language", "year", "producer"},
+ *     "pages": [{"width", "height", "rotation", "label", "source": native|ocr|mixed|none, "failure"}],
+ *     "blocks": [{                                                  in reading order
+ *       "type",      title author abstract heading paragraph list_item table figure formula code caption
+ *                    footnote reference header footer page_number watermark
+ *       "level", "marker", "text",
+ *       "parent",    index of a block: caption -> figure or table, footnote -> caller
+ *       "item",      index into tables, figures, formulas or references, by type
+ *       "font_size", "confidence",
+ *       "boxes": [[page, x0, y0, x1, y1]],
+ *       "spans": [{"start", "len", "style": [bold italic superscript subscript mono link math], "target"}],
+ *       "lines": [[start, len, page, x0, y0, x1, y1]]}],
+ *     "tables": [{"block", "caption", "rows", "cols", "header_rows", "image",
+ *                 "cells": [{"at": [row, col, row_span, col_span], "header": true, "box": [page, x0, y0, x1, y1],
+ *                            "text"}]}],                            row-major, the grid covered once
+ *     "figures": [{"block", "caption", "box", "vector": true, "label", "inner_text", "image"}],
+ *     "formulas": [{"block", "latex", "number", "confidence", "image"}],
+ *     "references": [{"block", "key", "authors", "title", "venue", "year", "doi", "arxiv", "url"}],
+ *     "warnings": [{"page", "message"}]
+ *   }
+ *
+ * Written by hand rather than through a tree: keys stay in order, and numbers do not depend on the locale.
+ * Lengths have two decimals (1/7200 inch), confidences three. */
+#include "layout/json_names.h"
+#include "layout/layout.h"
+
+#include <math.h>
+#include <string.h>
+
+const char *const layout_json_styles[LAYOUT_JSON_N_STYLES] = {
+    "bold", "italic", "superscript", "subscript", "mono", "link", "math",
+};
+const char *const layout_json_sources[LAYOUT_TEXT_NONE + 1] = {"native", "ocr", "mixed", "none"};
+
+typedef struct {
+    GString *s;
+    guint depth;    /* of the container being filled */
+    gboolean first; /* nothing in it yet */
+} json_out;
+
+/* ---- values ---- */
+
+static void
+put_string(GString *s, const char *text)
+{
+    g_autofree char *valid = NULL;
+    if (!g_utf8_validate(text, -1, NULL)) text = valid = g_utf8_make_valid(text, -1);
+    g_string_append_c(s, '"');
+    const char *from = text;
+    for (const char *p = text;; p++) {
+        const guchar c = (guchar)*p;
+        if (c >= 0x20 && c != '"' && c != '\\') continue;
+        g_string_append_len(s, from, p - from);
+        from = p + 1;
+        switch (c) {
+        case '\0':
+            g_string_append_c(s, '"');
+            return;
+        case '"':
+            g_string_append(s, "\\\"");
+            break;
+        case '\\':
+            g_string_append(s, "\\\\");
+            break;
+        case '\n':
+            g_string_append(s, "\\n");
+            break;
+        case '\r':
+            g_string_append(s, "\\r");
+            break;
+        case '\t':
+            g_string_append(s, "\\t");
+            break;
+        default:
+            g_string_append_printf(s, "\\u%04x", c);
+        }
+    }
+}
+
+static void
+put_integer(GString *s, gint64 value)
+{
+    char digits[24];
+    guint n = sizeof digits;
+    guint64 rest = value < 0 ? 0 - (guint64)value : (guint64)value;
+    do {
+        digits[--n] = (char)('0' + rest % 10);
+        rest /= 10;
+    } while (rest > 0);
+    if (value < 0) digits[--n] = '-';
+    g_string_append_len(s, digits + n, (gssize)(sizeof digits - n));
+}
+
+/* At most `decimals` (2 or 3) digits after the point, without trailing zeros. */
+static void
+put_number(GString *s, double value, guint decimals)
+{
+    const gint64 scale = decimals == 3 ? 1000 : 100;
+    gint64 scaled = llround(value * (double)scale);
+    if (scaled < 0) {
+        g_string_append_c(s, '-');
+        scaled = -scaled;
+    }
+    put_integer(s, scaled / scale);
+    gint64 fraction = scaled % scale;
+    if (fraction == 0) return;
+    g_string_append_c(s, '.');
+    for (gint64 unit = scale / 10; fraction > 0; unit /= 10) {
+        g_string_append_c(s, (char)('0' + fraction / unit));
+        fraction %= unit;
+    }
+}
+
+static void
+put_box(GString *s, const layout_box *box)
+{
+    put_integer(s, box->page);
+    const float sides[] = {box->rect.x0, box->rect.y0, box->rect.x1, box->rect.y1};
+    for (guint i = 0; i < G_N_ELEMENTS(sides); i++) {
+        g_string_append(s, ", ");
+        put_number(s, sides[i], 2);
+    }
+}
+
+/* ---- containers ---- */
+
+static void
+next_line(json_out *o)
+{
+    if (!o->first) g_string_append_c(o->s, ',');
+    o->first = FALSE;
+    g_string_append_c(o->s, '\n');
+    for (guint i = 0; i < o->depth; i++)
+        g_string_append(o->s, "  ");
+}
+
+static void
+put_key(json_out *o, const char *key)
+{
+    next_line(o);
+    g_string_append_printf(o->s, "\"%s\": ", key);
+}
+
+static void
+open_container(json_out *o, char bracket)
+{
+    g_string_append_c(o->s, bracket);
+    o->depth++;
+    o->first = TRUE;
+}
+
+static void
+close_container(json_out *o, char bracket)
+{
+    o->depth--;
+    if (!o->first) {
+        o->first = TRUE;
+        next_line(o);
+    }
+    g_string_append_c(o->s, bracket);
+    o->first = FALSE;
+}
+
+static void
+key_string(json_out *o, const char *key, const char *value)
+{
+    if (!value) return;
+    put_key(o, key);
+    put_string(o->s, value);
+}
+
+static void
+key_integer(json_out *o, const char *key, gint64 value)
+{
+    put_key(o, key);
+    put_integer(o->s, value);
+}
+
+static void
+key_index(json_out *o, const char *key, int value)
+{
+    if (value != LAYOUT_NONE) key_integer(o, key, value);
+}
+
+static void
+key_number(json_out *o, const char *key, double value, guint decimals)
+{
+    put_key(o, key);
+    put_number(o->s, value, decimals);
+}
+
+static void
+key_box(json_out *o, const char *key, const layout_box *box)
+{
+    put_key(o, key);
+    g_string_append_c(o->s, '[');
+    put_box(o->s, box);
+    g_string_append_c(o->s, ']');
+}
+
+/* ---- the document ---- */
+
+static void
+put_metadata(json_out *o, const layout_metadata *meta)
+{
+    put_key(o, "metadata");
+    open_container(o, '{');
+    key_string(o, "source_name", meta->source_name);
+    key_string(o, "source_sha256", meta->source_sha256);
+    key_string(o, "format", meta->format);
+    key_string(o, "title", meta->title);
+    if (meta->authors && meta->authors[0]) {
+        put_key(o, "authors");
+        open_container(o, '[');
+        for (guint i = 0; meta->authors[i]; i++) {
+            next_line(o);
+            put_string(o->s, meta->authors[i]);
+        }
+        close_container(o, ']');
+    }
+    key_string(o, "abstract", meta->abstract);
+    key_string(o, "doi", meta->doi);
+    key_string(o, "arxiv", meta->arxiv);
+    key_string(o, "language", meta->language);
+    key_string(o, "year", meta->year);
+    key_string(o, "producer", meta->producer);
+    close_container(o, '}');
+}
+
+static void
+put_page(json_out *o, const layout_page *page)
+{
+    key_number(o, "width", page->width_pt, 2);
+    key_number(o, "height", page->height_pt, 2);
+    key_integer(o, "rotation", page->rotation);
+    key_string(o, "label", page->label);
+    key_string(o, "source", layout_json_sources[page->source]);
+    key_string(o, "failure", page->failure);
+}
+
+static void
+put_span(GString *s, const layout_span *span)
+{
+    g_string_append(s, "{\"start\": ");
+    put_integer(s, span->start);
+    g_string_append(s, ", \"len\": ");
+    put_integer(s, span->len);
+    g_string_append(s, ", \"style\": [");
+    const char *separator = "";
+    for (guint i = 0; i < LAYOUT_JSON_N_STYLES; i++) {
+        if (!(span->flags & (1u << i))) continue;
+        g_string_append_printf(s, "%s\"%s\"", separator, layout_json_styles[i]);
+        separator = ", ";
+    }
+    g_string_append_c(s, ']');
+    if (span->target) {
+        g_string_append(s, ", \"target\": ");
+        put_string(s, span->target);
+    }
+    g_string_append_c(s, '}');
+}
+
+static void
+put_block(json_out *o, const lode_document *d, const layout_block *block)
+{
+    key_string(o, "type", layout_block_type_name(block->type));
+    if (block->level > 0) key_integer(o, "level", block->level);
+    key_string(o, "marker", block->marker);
+    key_string(o, "text", block->text);
+    key_index(o, "parent", block->parent);
+    key_index(o, "item", block->item);
+    key_number(o, "font_size", block->font_size_pt, 2);
+    key_number(o, "confidence", block->confidence, 3);
+
+    put_key(o, "boxes");
+    g_string_append_c(o->s, '[');
+    for (guint i = 0; i < block->n_boxes; i++) {
+        g_string_append(o->s, i > 0 ? ", [" : "[");
+        put_box(o->s, &d->boxes[block->first_box + i]);
+        g_string_append_c(o->s, ']');
+    }
+    g_string_append_c(o->s, ']');
+    if (block->n_spans > 0) {
+        put_key(o, "spans");
+        open_container(o, '[');
+        for (guint i = 0; i < block->n_spans; i++) {
+            next_line(o);
+            put_span(o->s, &d->spans[block->first_span + i]);
+        }
+        close_container(o, ']');
+    }
+    if (block->n_lines > 0) {
+        put_key(o, "lines");
+        open_container(o, '[');
+        for (guint i = 0; i < block->n_lines; i++) {
+            const layout_line *line = &d->lines[block->first_line + i];
+            next_line(o);
+            g_string_append_c(o->s, '[');
+            put_integer(o->s, line->start);
+            g_string_append(o->s, ", ");
+            put_integer(o->s, line->len);
+            g_string_append(o->s, ", ");
+            put_box(o->s, &line->box);
+            g_string_append_c(o->s, ']');
+        }
+        close_container(o, ']');
+    }
+}
+
+static void
+put_cell(GString *s, const layout_cell *cell)
+{
+    g_string_append(s, "{\"at\": [");
+    const guint at[] = {cell->row, cell->col, cell->row_span, cell->col_span};
+    for (guint i = 0; i < G_N_ELEMENTS(at); i++) {
+        if (i > 0) g_string_append(s, ", ");
+        put_integer(s, at[i]);
+    }
+    g_string_append(s, cell->header ? "], \"header\": true, \"box\": [" : "], \"box\": [");
+    put_box(s, &cell->box);
+    g_string_append(s, "], \"text\": ");
+    put_string(s, cell->text);
+    g_string_append_c(s, '}');
+}
+
+static void
+put_table(json_out *o, const lode_document *d, const layout_table *table)
+{
+    key_integer(o, "block", table->block);
+    key_index(o, "caption", table->caption);
+    key_integer(o, "rows", table->n_rows);
+    key_integer(o, "cols", table->n_cols);
+    key_integer(o, "header_rows", table->n_header_rows);
+    key_string(o, "image", table->image);
+    put_key(o, "cells");
+    open_container(o, '[');
+    for (guint i = 0; i < table->n_cells; i++) {
+        next_line(o);
+        put_cell(o->s, &d->cells[table->first_cell + i]);
+    }
+    close_container(o, ']');
+}
+
+static void
+put_figure(json_out *o, const layout_figure *figure)
+{
+    key_integer(o, "block", figure->block);
+    key_index(o, "caption", figure->caption);
+    key_box(o, "box", &figure->box);
+    if (figure->vector) {
+        put_key(o, "vector");
+        g_string_append(o->s, "true");
+    }
+    key_string(o, "label", figure->label);
+    key_string(o, "inner_text", figure->inner_text);
+    key_string(o, "image", figure->image);
+}
+
+static void
+put_formula(json_out *o, const layout_formula *formula)
+{
+    key_integer(o, "block", formula->block);
+    key_string(o, "latex", formula->latex);
+    key_string(o, "number", formula->number);
+    key_number(o, "confidence", formula->confidence, 3);
+    key_string(o, "image", formula->image);
+}
+
+static void
+put_reference(json_out *o, const layout_reference *reference)
+{
+    key_integer(o, "block", reference->block);
+    key_string(o, "key", reference->key);
+    key_string(o, "authors", reference->authors);
+    key_string(o, "title", reference->title);
+    key_string(o, "venue", reference->venue);
+    key_string(o, "year", reference->year);
+    key_string(o, "doi", reference->doi);
+    key_string(o, "arxiv", reference->arxiv);
+    key_string(o, "url", reference->url);
+}
+
+/* "name": [ then one object per element, each filled by `fill` with the index i in scope. */
+#define PUT_ARRAY(o, name, n, fill)                                                                \
+    do {                                                                                           \
+        put_key(o, name);                                                                          \
+        open_container(o, '[');                                                                    \
+        for (guint i = 0; i < (n); i++) {                                                          \
+            next_line(o);                                                                          \
+            open_container(o, '{');                                                                \
+            fill;                                                                                  \
+            close_container(o, '}');                                                               \
+        }                                                                                          \
+        close_container(o, ']');                                                                   \
+    } while (0)
+
+char *
+layout_document_to_json(const lode_document *document)
+{
+    const lode_document *d = document;
+    json_out out = {g_string_sized_new(64 * 1024), 0, TRUE}, *o = &out;
+    open_container(o, '{');
+    key_string(o, "schema", LAYOUT_JSON_SCHEMA);
+    key_integer(o, "version", LAYOUT_JSON_VERSION);
+    put_metadata(o, &d->meta);
+    PUT_ARRAY(o, "pages", d->n_pages, put_page(o, &d->pages[i]));
+    PUT_ARRAY(o, "blocks", d->n_blocks, put_block(o, d, &d->blocks[i]));
+    PUT_ARRAY(o, "tables", d->n_tables, put_table(o, d, &d->tables[i]));
+    PUT_ARRAY(o, "figures", d->n_figures, put_figure(o, &d->figures[i]));
+    PUT_ARRAY(o, "formulas", d->n_formulas, put_formula(o, &d->formulas[i]));
+    PUT_ARRAY(o, "references", d->n_references, put_reference(o, &d->references[i]));
+    PUT_ARRAY(o, "warnings", d->n_warnings, {
+        key_index(o, "page", d->warnings[i].page);
+        key_string(o, "message", d->warnings[i].message);
+    });
+    close_container(o, '}');
+    g_string_append_c(o->s, '\n');
+    return g_string_free(o->s, FALSE);
+}

@@ -1,0 +1,60 @@
+/* Markers of list items: bullets, "1.", "2)", "(iii)", "(a)". */
+#include "layout/analyze.h"
+
+#include <string.h>
+
+static const gunichar bullets[] = {0x2022, 0x25CF, 0x25E6, 0x25AA, 0x25AB, 0x25A0, 0x25A1, 0x2023, 0x2043,
+                                   0x2219, 0x00B7, 0x22C4, 0x25C6, 0x25C7, 0x27A2, 0x2713, 0x2714, 0x25B6,
+                                   0x25BA, 0x2605, 0x2217, 0xF0B7, 0x2756, 0x2794, 0x25CB};
+
+static gboolean
+is_bullet(gunichar ch)
+{
+    for (guint i = 0; i < G_N_ELEMENTS(bullets); i++)
+        if (bullets[i] == ch) return TRUE;
+    return FALSE;
+}
+
+/* "12", "a", "iv": what stands between the brackets of an enumeration. */
+static gsize
+ordinal_len(const char *text)
+{
+    gsize n = strspn(text, "0123456789");
+    if (n > 0) return n <= 3 ? n : 0;
+    n = strspn(text, "ivx");
+    if (n > 0 && n <= 5 && !g_ascii_isalnum(text[n])) return n;
+    n = strspn(text, "IVX");
+    if (n > 0 && n <= 5 && !g_ascii_isalnum(text[n])) return n;
+    return g_ascii_isalpha(text[0]) && !g_ascii_isalnum(text[1]) ? 1 : 0;
+}
+
+gsize
+layout_list_marker(const char *text, char **marker)
+{
+    gunichar first = g_utf8_get_char(text);
+    gsize len = 0;
+    gboolean bullet = FALSE;
+    if (is_bullet(first)) {
+        len = (gsize) (g_utf8_next_char(text) - text);
+        bullet = TRUE;
+    } else if ((first == '-' || first == '*' || first == 0x2013 || first == 0x2014 || first == 0x2212) &&
+               (gsize) (g_utf8_next_char(text) - text) < strlen(text) && *g_utf8_next_char(text) == ' ') {
+        len = (gsize) (g_utf8_next_char(text) - text);
+        bullet = TRUE;
+    } else if (first == '(') {
+        gsize n = ordinal_len(text + 1);
+        if (n > 0 && text[1 + n] == ')') len = n + 2;
+    } else {
+        gsize n = ordinal_len(text);
+        /* a bare capital and a full stop is somebody's initial */
+        gboolean initial = n == 1 && g_ascii_isupper(text[0]);
+        if (n > 0 && (text[n] == ')' || (text[n] == '.' && !initial))) len = n + 1;
+    }
+    if (len == 0) return 0;
+    /* Something must follow, and behind an ordinal a space. */
+    gsize skip = len + strspn(text + len, " ");
+    if (text[skip] == '\0' && !bullet) return 0;
+    if (!bullet && skip == len) return 0;
+    if (marker != NULL) *marker = bullet ? g_strdup("-") : g_strndup(text, len);
+    return skip;
+}

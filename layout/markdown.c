@@ -1,0 +1,560 @@
+/* A document -> Markdown: CommonMark, GFM tables and footnotes, $$...$$ formulas.
+ *
+ * The title is "# ", first-level sections "## "; a document without a title begins at "# ". Blocks come in
+ * reading order, with three exceptions that make sentences and sections whole again: a caption stands with
+ * its figure or table, footnotes at the end of the section that calls them, furniture only when asked for.
+ * A table is GFM when its grid is plain, else HTML. A figure's alternative text is its label only: the
+ * caption below says the rest, and saying it twice would count twice in a search index. */
+#include "layout/writers.h"
+
+#include <stdlib.h>
+#include <string.h>
+
+typedef struct {
+    guint widths[8]; /* columns that an item of this depth is indented by, [0] = 0 */
+    guint depth;     /* of the item written last; 0 outside a list */
+    gboolean ordered[8];
+    guint number[8]; /* of the last ordered item */
+} list_state;
+
+typedef struct {
+    const lode_document *document;
+    const layout_markdown_options *options;
+    GString *out;
+    guint heading_offset;
+    int page; /* of the last "<!-- page -->" */
+    list_state list;
+    layout_captions captions;
+    gboolean *taken;    /* [n_spans] the span is the call of a footnote */
+    GArray *calls;      /* markdown_call, sorted by block and place */
+    guint *note_number; /* [n_blocks] of a bound footnote, else 0 */
+    GArray *notes;      /* int: footnotes of this section, to be written at its end */
+} writer;
+
+/* ---- footnotes and their calls ---- */
+
+/* "1" of a footnote that begins with a raised or plain "1", and where its text goes on. */
+static gboolean
+note_key(const lode_document *d, const layout_block *note, const char **key, size_t *len,
+         uint32_t *rest)
+{
+    *rest = 0;
+    if (note->marker) {
+        *key = note->marker;
+        *len = strlen(note->marker);
+        return *len > 0;
+    }
+    if (note->n_spans == 0) return FALSE;
+    const layout_span *span = &d->spans[note->first_span];
+    if (span->start != 0 || !(span->flags & LAYOUT_SPAN_SUPERSCRIPT)) return FALSE;
+    *key = note->text;
+    *len = span->len;
+    while (*len > 0 && note->text[*len - 1] == ' ')
+        (*len)--;
+    *rest = span->len;
+    while (note->text[*rest] == ' ')
+        (*rest)++;
+    return *len > 0;
+}
+
+static gint
+compare_calls(gconstpointer a, gconstpointer b)
+{
+    const markdown_call *x = a, *y = b;
+    if (x->block != y->block) return x->block < y->block ? -1 : 1;
+    return x->start < y->start ? -1 : x->start > y->start;
+}
+
+/* The raised characters in the caller's text that are this footnote's mark and not yet another's. */
+static gboolean
+find_call(const writer *w, int caller, const char *key, size_t len, markdown_call *call)
+{
+    const lode_document *d = w->document;
+    const layout_block *block = &d->blocks[caller];
+    for (guint i = 0; i < block->n_spans; i++) {
+        const layout_span *span = &d->spans[block->first_span + i];
+        if (w->taken[block->first_span + i] || !(span->flags & LAYOUT_SPAN_SUPERSCRIPT) ||
+            span->len != len || memcmp(block->text + span->start, key, len) != 0)
+            continue;
+        w->taken[block->first_span + i] = TRUE;
+        *call = (markdown_call){caller, span->start, span->len, w->calls->len + 1};
+        return TRUE;
+    }
+    return FALSE;
+}
+
+static void
+bind_notes(writer *w)
+{
+    const lode_document *d = w->document;
+    for (guint b = 0; b < d->n_blocks; b++) {
+        const layout_block *note = &d->blocks[b];
+        const char *key;
+        size_t len;
+        uint32_t rest;
+        markdown_call call;
+        if (note->type != LAYOUT_BLOCK_FOOTNOTE || note->parent == LAYOUT_NONE) continue;
+        if (!note_key(d, note, &key, &len, &rest) || !find_call(w, note->parent, key, len, &call))
+            continue;
+        g_array_append_val(w->calls, call);
+        w->note_number[b] = call.number;
+    }
+    g_array_sort(w->calls, compare_calls);
+}
+
+/* The calls inside one block: a stretch of the sorted array. */
+static const markdown_call *
+calls_of(const writer *w, int block, guint *n)
+{
+    guint low = 0, high = w->calls->len;
+    while (low < high) {
+        const guint middle = low + (high - low) / 2;
+        if (g_array_index(w->calls, markdown_call, middle).block < block)
+            low = middle + 1;
+        else
+            high = middle;
+    }
+    guint end = low;
+    while (end < w->calls->len && g_array_index(w->calls, markdown_call, end).block == block)
+        end++;
+    *n = end - low;
+    return *n > 0 ? &g_array_index(w->calls, markdown_call, low) : NULL;
+}
+
+/* ---- blocks ---- */
+
+static void
+begin_block(writer *w)
+{
+    w->list.depth = 0;
+    if (w->out->len == 0) return;
+    if (w->out->str[w->out->len - 1] != '\n') g_string_append_c(w->out, '\n');
+    g_string_append_c(w->out, '\n');
+}
+
+/* The text of a block from byte `from` on, as inlines; "from" is 0 but for footnotes and abstracts. */
+static void
+append_text(writer *w, guint index, uint32_t from, guint flags)
+{
+    const lode_document *d = w->document;
+    const layout_block *block = &d->blocks[index];
+    guint n_calls = 0, n_spans = block->n_spans;
+    const markdown_call *calls = calls_of(w, (int)index, &n_calls);
+    const layout_span *spans = n_spans ? &d->spans[block->first_span] : NULL;
+    g_autofree layout_span *moved = NULL;
+    if (from > 0) {
+        moved = g_new(layout_span, MAX(n_spans, 1));
+        guint kept = 0;
+        for (guint i = 0; i < n_spans; i++) {
+            if (spans[i].start < from) continue;
+            moved[kept] = spans[i];
+            moved[kept++].start -= from;
+        }
+        spans = moved;
+        n_spans = kept;
+        n_calls = 0;
+    }
+    markdown_inline(w->out, block->text + from, block->text_len - from, spans, n_spans, calls,
+                    n_calls, flags);
+}
+
+static void
+append_paragraph(writer *w, guint index, uint32_t from, guint flags)
+{
+    if (w->document->blocks[index].text_len == from) return;
+    begin_block(w);
+    const gsize start = w->out->len;
+    append_text(w, index, from, flags);
+    markdown_escape_block_start(w->out, start);
+    g_string_append_c(w->out, '\n');
+}
+
+static void
+append_marks(GString *out, char mark, guint n)
+{
+    for (guint i = 0; i < n; i++)
+        g_string_append_c(out, mark);
+}
+
+static void
+append_heading(writer *w, guint index, guint level)
+{
+    begin_block(w);
+    append_marks(w->out, '#', CLAMP(level, 1, 6));
+    g_string_append_c(w->out, ' ');
+    append_text(w, index, 0, MARKDOWN_NO_EMPHASIS);
+    /* a closing run of # would be dropped by readers */
+    gsize end = w->out->len;
+    while (end > 0 && w->out->str[end - 1] == '#')
+        end--;
+    if (end < w->out->len && w->out->str[end - 1] == ' ')
+        g_string_insert_c(w->out, (gssize)end, '\\');
+    g_string_append_c(w->out, '\n');
+}
+
+/* Bytes of a run-in label at the start of an abstract ("Abstract—", "ABSTRACT. "), 0 where none. */
+static uint32_t
+abstract_label(const layout_block *block)
+{
+    static const char *const words[] = {"abstract", "summary"};
+    for (guint i = 0; i < G_N_ELEMENTS(words); i++) {
+        const size_t n = strlen(words[i]);
+        if (g_ascii_strncasecmp(block->text, words[i], n) != 0) continue;
+        const char *p = block->text + n;
+        gboolean mark = FALSE;
+        while (*p == ' ' || *p == '.' || *p == ':' || *p == '-' || g_str_has_prefix(p, "—") ||
+               g_str_has_prefix(p, "–")) {
+            mark |= *p != ' ';
+            p = g_utf8_next_char(p);
+        }
+        if (mark && *p) return (uint32_t)(p - block->text);
+    }
+    return 0;
+}
+
+/* Is the block before this one in the text already its heading, or part of the same abstract? */
+static gboolean
+abstract_has_heading(const writer *w, guint index)
+{
+    const lode_document *d = w->document;
+    for (guint b = index; b-- > 0;) {
+        const layout_block *before = &d->blocks[b];
+        if (layout_block_type_is_furniture(before->type) || before->type == LAYOUT_BLOCK_FOOTNOTE)
+            continue;
+        return before->type == LAYOUT_BLOCK_HEADING || before->type == LAYOUT_BLOCK_ABSTRACT;
+    }
+    return FALSE;
+}
+
+static void
+append_abstract(writer *w, guint index)
+{
+    const layout_block *block = &w->document->blocks[index];
+    const uint32_t label = abstract_label(block);
+    if (!abstract_has_heading(w, index)) {
+        begin_block(w);
+        append_marks(w->out, '#', 1 + w->heading_offset);
+        g_string_append(w->out, g_ascii_strncasecmp(block->text, "summary", 7) == 0 && label > 0
+                                    ? " Summary\n"
+                                    : " Abstract\n");
+    }
+    append_paragraph(w, index, label, 0);
+}
+
+/* ---- lists ---- */
+
+/* A marker that CommonMark knows: "3." and "3)"; its number. */
+static gboolean
+is_ordered_marker(const char *marker, guint *number)
+{
+    const size_t digits = strspn(marker, "0123456789");
+    if (digits < 1 || digits > 9 || (marker[digits] != '.' && marker[digits] != ')') ||
+        marker[digits + 1])
+        return FALSE;
+    *number = (guint)strtoul(marker, NULL, 10);
+    return TRUE;
+}
+
+/* None, or one sign that is neither letter nor digit: "-", "•". Others ("(a)", "ii") are part of the text. */
+static gboolean
+is_bullet(const char *marker)
+{
+    if (!marker || !*marker) return TRUE;
+    return !*g_utf8_next_char(marker) && !g_unichar_isalnum(g_utf8_get_char(marker));
+}
+
+static void
+append_list_item(writer *w, guint index)
+{
+    const layout_block *block = &w->document->blocks[index];
+    list_state *list = &w->list;
+    const guint max_depth = G_N_ELEMENTS(list->widths) - 1;
+    guint depth = (guint)CLAMP(block->level, 1, (int)max_depth);
+    guint number = 0;
+    const gboolean ordered = block->marker && is_ordered_marker(block->marker, &number);
+
+    if (list->depth == 0) {
+        begin_block(w);
+        depth = 1;
+    } else {
+        depth = MIN(depth, list->depth + 1);
+        /* readers would join two lists of one kind and renumber the second */
+        if (ordered && depth <= list->depth && list->ordered[depth] &&
+            number != list->number[depth] + 1) {
+            begin_block(w);
+            append_marks(w->out, ' ', list->widths[depth - 1]);
+            g_string_append(w->out, "<!-- -->\n\n");
+        }
+    }
+    const guint indent = list->widths[depth - 1];
+    append_marks(w->out, ' ', indent);
+    if (ordered)
+        g_string_append_printf(w->out, "%s ", block->marker);
+    else
+        g_string_append(w->out, "- ");
+    list->widths[depth] = indent + (ordered ? (guint)strlen(block->marker) + 1 : 2);
+    list->ordered[depth] = ordered;
+    list->number[depth] = number;
+    list->depth = depth;
+
+    const gsize start = w->out->len;
+    if (!ordered && !is_bullet(block->marker)) {
+        markdown_inline(w->out, block->marker, (uint32_t)strlen(block->marker), NULL, 0, NULL, 0,
+                        MARKDOWN_NO_EMPHASIS);
+        g_string_append_c(w->out, ' ');
+    }
+    append_text(w, index, 0, 0);
+    markdown_escape_block_start(w->out, start);
+    g_string_append_c(w->out, '\n');
+}
+
+/* ---- tables, figures, formulas, code, references, footnotes ---- */
+
+/* GFM has one header row, no spans, and | and line ends only in disguise. */
+static gboolean
+is_plain_grid(const lode_document *d, const layout_table *table)
+{
+    if (table->n_header_rows > 1 || table->n_rows == 0 || table->n_cols == 0) return FALSE;
+    for (guint i = 0; i < table->n_cells; i++) {
+        const layout_cell *cell = &d->cells[table->first_cell + i];
+        if (cell->row_span > 1 || cell->col_span > 1 || strpbrk(cell->text, "|\n")) return FALSE;
+    }
+    return TRUE;
+}
+
+static void
+append_gfm_table(writer *w, const layout_table *table)
+{
+    for (guint i = 0; i < table->n_cells; i++) {
+        const layout_cell *cell = &w->document->cells[table->first_cell + i];
+        g_string_append(w->out, cell->col == 0 ? "| " : " | ");
+        markdown_inline(w->out, cell->text, (uint32_t)strlen(cell->text), NULL, 0, NULL, 0,
+                        MARKDOWN_NO_EMPHASIS);
+        if (cell->col + 1 < table->n_cols) continue;
+        g_string_append(w->out, " |\n");
+        if (cell->row > 0) continue;
+        for (guint c = 0; c < table->n_cols; c++)
+            g_string_append(w->out, "| --- ");
+        g_string_append(w->out, "|\n");
+    }
+}
+
+static void
+append_captions(writer *w, guint owner, gboolean before)
+{
+    for (int c = w->captions.first[owner]; c != LAYOUT_NONE; c = w->captions.next[c]) {
+        if (((guint)c < owner) == before) append_paragraph(w, (guint)c, 0, MARKDOWN_NO_EMPHASIS);
+    }
+}
+
+static void
+append_table(writer *w, guint index)
+{
+    const layout_block *block = &w->document->blocks[index];
+    if (block->item == LAYOUT_NONE) {
+        if (block->text_len > 0) append_paragraph(w, index, 0, 0);
+        return;
+    }
+    const layout_table *table = &w->document->tables[block->item];
+    append_captions(w, index, TRUE);
+    begin_block(w);
+    if (is_plain_grid(w->document, table))
+        append_gfm_table(w, table);
+    else
+        layout_table_to_html(w->out, w->document, table, FALSE);
+    append_captions(w, index, FALSE);
+}
+
+static void
+append_figure(writer *w, guint index)
+{
+    const layout_block *block = &w->document->blocks[index];
+    const layout_figure *figure =
+        block->item == LAYOUT_NONE ? NULL : &w->document->figures[block->item];
+    if (figure && figure->image) {
+        const char *dir = w->options->image_dir ? w->options->image_dir : "images";
+        g_autofree char *path =
+            *dir ? g_strconcat(dir, "/", figure->image, NULL) : g_strdup(figure->image);
+        const char *label = figure->label ? figure->label : "Figure";
+        begin_block(w);
+        g_string_append(w->out, "![");
+        markdown_inline(w->out, label, (uint32_t)strlen(label), NULL, 0, NULL, 0,
+                        MARKDOWN_NO_EMPHASIS);
+        g_string_append_printf(w->out, strpbrk(path, " ()") ? "](<%s>)\n" : "](%s)\n", path);
+    }
+    append_captions(w, index, TRUE);
+    append_captions(w, index, FALSE);
+}
+
+static void
+append_formula(writer *w, guint index)
+{
+    const layout_block *block = &w->document->blocks[index];
+    const layout_formula *formula =
+        block->item == LAYOUT_NONE ? NULL : &w->document->formulas[block->item];
+    const char *latex = formula ? formula->latex : NULL;
+    /* "$$" or an empty line inside would end the formula early */
+    if (!latex || !*latex || strstr(latex, "$$") || strstr(latex, "\n\n")) {
+        append_paragraph(w, index, 0, MARKDOWN_NO_EMPHASIS);
+        return;
+    }
+    begin_block(w);
+    g_string_append_printf(w->out, "$$%s", latex);
+    if (formula->number && !strstr(latex, "\\tag") && !strpbrk(formula->number, "{}\\$"))
+        g_string_append_printf(w->out, " \\tag{%s}", formula->number);
+    g_string_append(w->out, "$$\n");
+}
+
+static void
+append_code(writer *w, guint index)
+{
+    const layout_block *block = &w->document->blocks[index];
+    guint longest = 0, run = 0;
+    for (const char *p = block->text; *p; p++) {
+        run = *p == '`' ? run + 1 : 0;
+        longest = MAX(longest, run);
+    }
+    const guint fence = MAX(3, longest + 1);
+    begin_block(w);
+    append_marks(w->out, '`', fence);
+    g_string_append_printf(w->out, "\n%s", block->text);
+    if (!g_str_has_suffix(block->text, "\n")) g_string_append_c(w->out, '\n');
+    append_marks(w->out, '`', fence);
+    g_string_append_c(w->out, '\n');
+}
+
+/* A paragraph with its printed marker in front, unless the text has it already. */
+static void
+append_marked(writer *w, guint index)
+{
+    const layout_block *block = &w->document->blocks[index];
+    begin_block(w);
+    const gsize start = w->out->len;
+    if (block->marker && !g_str_has_prefix(block->text, block->marker)) {
+        markdown_inline(w->out, block->marker, (uint32_t)strlen(block->marker), NULL, 0, NULL, 0,
+                        MARKDOWN_NO_EMPHASIS);
+        g_string_append_c(w->out, ' ');
+    }
+    append_text(w, index, 0, 0);
+    markdown_escape_block_start(w->out, start);
+    g_string_append_c(w->out, '\n');
+}
+
+static void
+flush_notes(writer *w)
+{
+    for (guint i = 0; i < w->notes->len; i++) {
+        const guint index = (guint)g_array_index(w->notes, int, i);
+        const layout_block *note = &w->document->blocks[index];
+        if (w->note_number[index] == 0) {
+            append_marked(w, index);
+            continue;
+        }
+        const char *key;
+        size_t len;
+        uint32_t rest = 0;
+        note_key(w->document, note, &key, &len, &rest);
+        begin_block(w);
+        g_string_append_printf(w->out, "[^%u]: ", w->note_number[index]);
+        append_text(w, index, rest, 0);
+        g_string_append_c(w->out, '\n');
+    }
+    g_array_set_size(w->notes, 0);
+}
+
+/* ---- the whole ---- */
+
+static void
+append_page_break(writer *w, const layout_block *block)
+{
+    if (!w->options->page_breaks || block->n_boxes == 0) return;
+    const int page = w->document->boxes[block->first_box].page;
+    if (page <= w->page) return;
+    w->page = page;
+    begin_block(w);
+    g_string_append_printf(w->out, "<!-- page %d -->\n", page + 1);
+}
+
+static void
+append_block(writer *w, guint index)
+{
+    const layout_block *block = &w->document->blocks[index];
+    if (layout_block_type_is_furniture(block->type) && !w->options->furniture) return;
+    if (w->captions.owner[index] != LAYOUT_NONE) return;
+    if (block->type == LAYOUT_BLOCK_FOOTNOTE) {
+        const int note = (int)index;
+        g_array_append_val(w->notes, note);
+        return;
+    }
+    if (block->type == LAYOUT_BLOCK_HEADING) flush_notes(w);
+    append_page_break(w, block);
+
+    switch (block->type) {
+    case LAYOUT_BLOCK_TITLE:
+        append_heading(w, index, 1);
+        break;
+    case LAYOUT_BLOCK_HEADING:
+        append_heading(w, index, (guint)MAX(block->level, 1) + w->heading_offset);
+        break;
+    case LAYOUT_BLOCK_ABSTRACT:
+        append_abstract(w, index);
+        break;
+    case LAYOUT_BLOCK_LIST_ITEM:
+        append_list_item(w, index);
+        break;
+    case LAYOUT_BLOCK_TABLE:
+        append_table(w, index);
+        break;
+    case LAYOUT_BLOCK_FIGURE:
+        append_figure(w, index);
+        break;
+    case LAYOUT_BLOCK_FORMULA:
+        append_formula(w, index);
+        break;
+    case LAYOUT_BLOCK_CODE:
+        append_code(w, index);
+        break;
+    case LAYOUT_BLOCK_REFERENCE:
+        append_marked(w, index);
+        break;
+    case LAYOUT_BLOCK_CAPTION:
+        append_paragraph(w, index, 0, MARKDOWN_NO_EMPHASIS);
+        break;
+    case LAYOUT_BLOCK_AUTHOR:
+        append_paragraph(w, index, 0, MARKDOWN_NO_EMPHASIS);
+        break;
+    default:
+        append_paragraph(w, index, 0, 0);
+        break;
+    }
+}
+
+char *
+layout_document_to_markdown(const lode_document *document, const layout_markdown_options *options)
+{
+    static const layout_markdown_options defaults = {0};
+    const guint n = MAX(document->n_blocks, 1);
+    writer w = {.document = document,
+                .options = options ? options : &defaults,
+                .out = g_string_new(NULL),
+                .page = -1,
+                .taken = g_new0(gboolean, MAX(document->n_spans, 1)),
+                .calls = g_array_new(FALSE, FALSE, sizeof(markdown_call)),
+                .note_number = g_new0(guint, n),
+                .notes = g_array_new(FALSE, FALSE, sizeof(int))};
+    for (guint b = 0; b < document->n_blocks; b++) {
+        if (document->blocks[b].type == LAYOUT_BLOCK_TITLE) w.heading_offset = 1;
+    }
+    layout_captions_init(&w.captions, document);
+    bind_notes(&w);
+    for (guint b = 0; b < document->n_blocks; b++)
+        append_block(&w, b);
+    flush_notes(&w);
+
+    layout_captions_clear(&w.captions);
+    g_free(w.taken);
+    g_free(w.note_number);
+    g_array_unref(w.calls);
+    g_array_unref(w.notes);
+    return g_string_free(w.out, FALSE);
+}

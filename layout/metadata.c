@@ -1,0 +1,210 @@
+/* Title, authors, abstract, DOI, arXiv id, year and language of the document.
+ *
+ * What is printed on the first page counts; the file's own metadata often holds the template's name and
+ * only fills what is missing. */
+#include "layout/flow.h"
+
+#include <string.h>
+
+#define MAX_AUTHORS 200
+
+static const char *
+keep(lode_document *document, const char *text, gssize len)
+{
+    return text != NULL ? g_string_chunk_insert_len(document->text, text, len) : NULL;
+}
+
+static const char *
+first_text(const lode_document *document, layout_block_type type)
+{
+    for (guint i = 0; i < document->n_blocks; i++)
+        if (document->blocks[i].type == type && document->blocks[i].text[0] != '\0')
+            return document->blocks[i].text;
+    return NULL;
+}
+
+static gboolean
+looks_like_name(const char *text, gsize len)
+{
+    if (len < 4 || len > 60 || memchr(text, '@', len) != NULL) return FALSE;
+    guint words = 0, upper = 0;
+    for (gsize i = 0; i < len; i++) {
+        if (g_ascii_isdigit(text[i])) return FALSE;
+        gboolean start = text[i] != ' ' && (i == 0 || text[i - 1] == ' ');
+        if (!start) continue;
+        gunichar ch = g_utf8_get_char(text + i);
+        words++;
+        upper += g_unichar_isupper(ch) || ch > 0x2E80;
+    }
+    static const char *const places[] = {"University", "Institute", "Department", "School", "College",
+                                         "Laborator", "Center", "Centre", "Research", "Faculty",
+                                         "Inc", "Google", "Microsoft", "Academy", "Universit"};
+    g_autofree char *copy = g_strndup(text, len);
+    for (guint i = 0; i < G_N_ELEMENTS(places); i++)
+        if (strstr(copy, places[i]) != NULL) return FALSE;
+    return words >= 2 && words <= 5 && upper * 2 > words;
+}
+
+/* Names in an author block: its text without superscripts, cut at commas, "and", "&" and line ends. */
+static void
+names_of_block(const lode_document *document, const layout_block *block, GPtrArray *names)
+{
+    g_autoptr(GString) text = g_string_new(NULL);
+    guint line = 0, span = 0;
+    for (uint32_t i = 0; i < block->text_len; i++) {
+        while (line < block->n_lines && document->lines[block->first_line + line].start < i) line++;
+        if (i > 0 && line < block->n_lines && document->lines[block->first_line + line].start == i)
+            g_string_append_c(text, '\n');
+        while (span < block->n_spans) {
+            const layout_span *s = &document->spans[block->first_span + span];
+            if (i < s->start + s->len) break;
+            span++;
+        }
+        const layout_span *s = span < block->n_spans ? &document->spans[block->first_span + span] : NULL;
+        gboolean raised = s != NULL && i >= s->start && (s->flags & LAYOUT_SPAN_SUPERSCRIPT);
+        if (raised) g_string_append_c(text, '\n');
+        else g_string_append_c(text, block->text[i]);
+    }
+    g_autoptr(GRegex) cut = g_regex_new("\\s*(?:[,;\\n&\xC2\xB7\\x{2022}*\\x{2020}\\x{2021}]|\\band\\b)\\s*", 0, 0, NULL);
+    if (cut == NULL || !g_utf8_validate(text->str, (gssize) text->len, NULL)) return;
+    g_auto(GStrv) parts = g_regex_split(cut, text->str, 0);
+    for (char **p = parts; p != NULL && *p != NULL && names->len < MAX_AUTHORS; p++) {
+        g_strstrip(*p);
+        if (looks_like_name(*p, strlen(*p))) g_ptr_array_add(names, g_strdup(*p));
+    }
+}
+
+static void
+authors_find(const lode_document *document, const parse_metadata *meta, GPtrArray *names)
+{
+    for (guint i = 0; i < document->n_blocks && i < 200; i++)
+        if (document->blocks[i].type == LAYOUT_BLOCK_AUTHOR)
+            names_of_block(document, &document->blocks[i], names);
+    if (names->len > 0 || meta == NULL || meta->author == NULL) return;
+    g_auto(GStrv) parts = g_strsplit_set(meta->author, ",;", MAX_AUTHORS);
+    for (char **p = parts; *p != NULL; p++) {
+        g_strstrip(*p);
+        if (**p != '\0') g_ptr_array_add(names, g_strdup(*p));
+    }
+}
+
+/* English, unless frequent words of another language or another script say otherwise. */
+static const char *
+language_guess(const lode_document *document)
+{
+    static const struct {
+        const char *code;
+        const char *words[8];
+    } languages[] = {
+        {"en", {" the ", " of ", " and ", " is ", " that ", " we ", " with ", " for "}},
+        {"de", {" der ", " die ", " und ", " ist ", " nicht ", " das ", " mit ", " eine "}},
+        {"fr", {" le ", " les ", " et ", " des ", " est ", " une ", " dans ", " pour "}},
+        {"es", {" el ", " los ", " y ", " las ", " una ", " con ", " del ", " para "}},
+        {"it", {" il ", " di ", " che ", " della ", " una ", " per ", " sono ", " gli "}},
+        {"pt", {" o ", " os ", " uma ", " do ", " com ", " para ", " das ", " mais "}},
+    };
+    guint score[G_N_ELEMENTS(languages)] = {0}, cjk = 0, kana = 0, hangul = 0, cyrillic = 0, arabic = 0;
+    gsize seen = 0;
+    for (guint i = 0; i < document->n_blocks && seen < 40000; i++) {
+        const layout_block *block = &document->blocks[i];
+        if (block->type != LAYOUT_BLOCK_PARAGRAPH && block->type != LAYOUT_BLOCK_ABSTRACT &&
+            block->type != LAYOUT_BLOCK_LIST_ITEM)
+            continue;
+        seen += block->text_len;
+        g_autofree char *lower = g_utf8_strdown(block->text, (gssize) MIN(block->text_len, 4000U));
+        for (guint l = 0; l < G_N_ELEMENTS(languages); l++)
+            for (guint w = 0; w < 8; w++)
+                for (const char *at = lower; (at = strstr(at, languages[l].words[w])) != NULL; at++) score[l]++;
+        for (const char *at = lower; *at != '\0'; at = g_utf8_next_char(at)) {
+            gunichar ch = g_utf8_get_char(at);
+            cjk += ch >= 0x4E00 && ch <= 0x9FFF;
+            kana += ch >= 0x3040 && ch <= 0x30FF;
+            hangul += ch >= 0xAC00 && ch <= 0xD7A3;
+            cyrillic += ch >= 0x400 && ch <= 0x4FF;
+            arabic += ch >= 0x600 && ch <= 0x6FF;
+        }
+    }
+    if (kana * 10 > seen / 10 && kana > 20) return "ja";
+    if (hangul > seen / 20 && hangul > 20) return "ko";
+    if (cjk > seen / 20 && cjk > 20) return "zh";
+    if (cyrillic > seen / 8 && cyrillic > 20) return "ru";
+    if (arabic > seen / 8 && arabic > 20) return "ar";
+    guint best = 0;
+    for (guint l = 1; l < G_N_ELEMENTS(languages); l++)
+        if (score[l] > score[best]) best = l;
+    return score[best] >= 3 ? languages[best].code : NULL;
+}
+
+/* Identifiers stand on the first page: in its text, its margin or its links. */
+static void
+identifiers_find(layout_work *work, lode_document *document, layout_metadata *meta)
+{
+    gsize len;
+    for (guint i = 0; i < document->n_blocks; i++) {
+        const layout_block *block = &document->blocks[i];
+        if (block->n_boxes == 0 || document->boxes[block->first_box].page > 0) continue;
+        if (block->type == LAYOUT_BLOCK_REFERENCE) continue;
+        const char *at;
+        gboolean stamp = layout_block_type_is_furniture(block->type);
+        if (meta->arxiv == NULL && (stamp || block->type == LAYOUT_BLOCK_FOOTNOTE) &&
+            (at = layout_find_arxiv(block->text, &len)) != NULL)
+            meta->arxiv = keep(document, at, (gssize) len);
+        if (meta->doi == NULL && block->type != LAYOUT_BLOCK_PARAGRAPH &&
+            (at = layout_find_doi(block->text, &len)) != NULL)
+            meta->doi = keep(document, at, (gssize) len);
+    }
+    const parse_metadata *file = work->meta;
+    const char *at;
+    if (meta->doi == NULL && file != NULL && file->xmp != NULL && (at = layout_find_doi(file->xmp, &len)) != NULL)
+        meta->doi = keep(document, at, (gssize) len);
+    if (meta->doi == NULL && file != NULL && file->subject != NULL &&
+        (at = layout_find_doi(file->subject, &len)) != NULL)
+        meta->doi = keep(document, at, (gssize) len);
+}
+
+static void
+year_find(layout_work *work, lode_document *document, layout_metadata *meta)
+{
+    if (meta->arxiv != NULL && g_ascii_isdigit(meta->arxiv[0])) {
+        char year[5] = {'2', '0', meta->arxiv[0], meta->arxiv[1], '\0'};
+        meta->year = keep(document, year, 4);
+        return;
+    }
+    const char *created = work->meta != NULL ? work->meta->created : NULL;
+    if (created == NULL) return;
+    if (g_str_has_prefix(created, "D:")) created += 2;
+    if (strspn(created, "0123456789") >= 4 && (created[0] == '1' || created[0] == '2'))
+        meta->year = keep(document, created, 4);
+}
+
+static gboolean
+is_template_name(const char *title)
+{
+    return title == NULL || *title == '\0' || strstr(title, ".dvi") != NULL || strstr(title, ".doc") != NULL ||
+           strstr(title, ".tex") != NULL || g_ascii_strncasecmp(title, "untitled", 8) == 0 ||
+           g_str_has_prefix(title, "Microsoft Word");
+}
+
+void
+layout_metadata_find(layout_work *work, lode_document *document)
+{
+    layout_metadata *meta = &document->meta;
+    const parse_metadata *file = work->meta;
+    const char *title = first_text(document, LAYOUT_BLOCK_TITLE);
+    if (title == NULL && file != NULL && !is_template_name(file->title)) title = file->title;
+    meta->title = keep(document, title, -1);
+    meta->abstract = keep(document, first_text(document, LAYOUT_BLOCK_ABSTRACT), -1);
+    g_autoptr(GPtrArray) names = g_ptr_array_new_with_free_func(g_free);
+    authors_find(document, file, names);
+    const char **authors = g_new0(const char *, names->len + 1);
+    for (guint i = 0; i < names->len; i++) authors[i] = keep(document, names->pdata[i], -1);
+    g_free((gpointer) meta->authors);
+    meta->authors = authors;
+    identifiers_find(work, document, meta);
+    year_find(work, document, meta);
+    const char *language = language_guess(document);
+    if (language == NULL && file != NULL) language = file->language;
+    meta->language = keep(document, language, -1);
+    meta->format = keep(document, file != NULL ? file->format : NULL, -1);
+    meta->producer = keep(document, file != NULL ? file->producer : NULL, -1);
+}

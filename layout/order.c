@@ -1,0 +1,297 @@
+/* Reading order: full-width items cut a page into bands, a band is read column by column.
+ *
+ * The document as a whole decides where its gutter is; a page where that is empty may still be cut by one of
+ * its own. What is left is printed lines from top to bottom, and segments of one baseline in one column
+ * become one row again. */
+#include "layout/analyze.h"
+
+#include <math.h>
+#include <stdlib.h>
+#include <string.h>
+
+#define MAX_DEPTH 4
+#define SAME_GUTTER_PT 14.0F
+
+typedef struct {
+    layout_work *work;
+    layout_sheet *sheet;
+    guint region;
+} ordering;
+
+static GArray *
+items_of_sheet(layout_sheet *sheet)
+{
+    GArray *items = g_array_new(FALSE, FALSE, sizeof(layout_item));
+    for (guint i = 0; i < sheet->segs->len; i++) {
+        const layout_seg *seg = layout_sheet_seg(sheet, i);
+        if (seg->role != LAYOUT_ROLE_TEXT) continue;
+        layout_item item = {seg->box, (int) i, LAYOUT_NONE, LAYOUT_NONE,
+                            seg->baseline, seg->size_pt, seg->n_words};
+        g_array_append_val(items, item);
+    }
+    for (guint i = 0; i < sheet->figures->len; i++) {
+        layout_rect box = g_array_index(sheet->figures, layout_figure_region, i).box;
+        layout_item item = {box, LAYOUT_NONE, (int) i, LAYOUT_NONE, box.y1, 0, 0};
+        g_array_append_val(items, item);
+    }
+    for (guint i = 0; i < sheet->tables->len; i++) {
+        layout_rect box = g_array_index(sheet->tables, layout_table_region, i).box;
+        layout_item item = {box, LAYOUT_NONE, LAYOUT_NONE, (int) i, box.y1, 0, 0};
+        g_array_append_val(items, item);
+    }
+    return items;
+}
+
+void
+layout_order_measure(layout_work *work)
+{
+    g_autoptr(GArray) found = g_array_new(FALSE, FALSE, sizeof(layout_gutter));
+    guint pages = 0;
+    for (guint s = 0; s < work->sheets->len; s++) {
+        g_autoptr(GArray) items = items_of_sheet(layout_work_sheet(work, s));
+        layout_gutter gutter;
+        pages += items->len > 8;
+        if (!layout_gutter_find((layout_item *) items->data, items->len, &gutter)) continue;
+        if (gutter.support < 100 || gutter.support < 0.5F * gutter.crossing) continue;
+        if (!layout_gutter_parts_text((layout_item *) items->data, items->len, gutter.x)) continue;
+        g_array_append_val(found, gutter);
+    }
+    work->two_columns = found->len > 0 && found->len * 5 >= pages * 2;
+    float best = -1;
+    for (guint i = 0; i < found->len && i < 400; i++) {
+        float x = g_array_index(found, layout_gutter, i).x, votes = 0;
+        for (guint k = 0; k < found->len && k < 400; k++)
+            if (fabsf(g_array_index(found, layout_gutter, k).x - x) < SAME_GUTTER_PT)
+                votes += g_array_index(found, layout_gutter, k).support;
+        if (votes > best) {
+            best = votes;
+            work->gutter_x = x;
+        }
+    }
+}
+
+/* ---- one column ---- */
+
+static int
+compare_reading(gconstpointer a, gconstpointer b)
+{
+    const layout_item *x = a, *y = b;
+    float ax = x->seg >= 0 ? x->baseline - 0.3F * x->size_pt : x->box.y0;
+    float ay = y->seg >= 0 ? y->baseline - 0.3F * y->size_pt : y->box.y0;
+    if (ax != ay) return ax < ay ? -1 : 1;
+    if (x->box.x0 != y->box.x0) return x->box.x0 < y->box.x0 ? -1 : 1;
+    return (x->seg > y->seg) - (x->seg < y->seg);
+}
+
+static int
+compare_left(gconstpointer a, gconstpointer b)
+{
+    const layout_item *x = a, *y = b;
+    if (x->box.x0 != y->box.x0) return x->box.x0 < y->box.x0 ? -1 : 1;
+    return (x->seg > y->seg) - (x->seg < y->seg);
+}
+
+static void
+row_describe(layout_sheet *sheet, layout_row *row)
+{
+    float math = 0;
+    guint bold = 0, italic = 0, mono = 0, caps = 0, most = 0;
+    for (guint i = 0; i < row->n_segs; i++) {
+        guint index = g_array_index(sheet->row_segs, guint, row->first_seg + i);
+        const layout_seg *seg = layout_sheet_seg(sheet, index);
+        row->box = i == 0 ? seg->box : layout_rect_join(row->box, seg->box);
+        row->n_chars += seg->n_chars;
+        math += seg->math * (float) seg->n_chars;
+        bold += seg->flags & LAYOUT_SPAN_BOLD ? seg->n_chars : 0;
+        italic += seg->flags & LAYOUT_SPAN_ITALIC ? seg->n_chars : 0;
+        mono += seg->flags & LAYOUT_SPAN_MONO ? seg->n_chars : 0;
+        caps += seg->flags & LAYOUT_STYLE_CAPS ? seg->n_chars : 0;
+        if (seg->n_chars > most) {
+            most = seg->n_chars;
+            row->font = seg->font;
+            row->size_pt = seg->size_pt;
+            row->baseline = seg->baseline;
+        }
+    }
+    guint need = row->n_chars * 7 / 10;
+    row->math = row->n_chars > 0 ? math / (float) row->n_chars : 0;
+    row->flags |= bold > need ? LAYOUT_SPAN_BOLD : 0;
+    row->flags |= italic > need ? LAYOUT_SPAN_ITALIC : 0;
+    row->flags |= mono > need ? LAYOUT_SPAN_MONO : 0;
+    row->flags |= caps > need ? LAYOUT_STYLE_CAPS : 0;
+}
+
+/* Items of one column, read from top to bottom. */
+static void
+column_emit(ordering *o, layout_item *items, guint n, float col_x0, float col_x1)
+{
+    layout_sheet *sheet = o->sheet;
+    qsort(items, n, sizeof *items, compare_reading);
+    for (guint i = 0; i < n;) {
+        layout_row row = {.col_x0 = col_x0, .col_x1 = col_x1, .region = o->region,
+                          .first_seg = sheet->row_segs->len,
+                          .figure = items[i].figure, .table = items[i].table};
+        if (items[i].seg < 0) {
+            row.box = items[i].box;
+            row.baseline = items[i].box.y1;
+            g_array_append_val(sheet->rows, row);
+            i++;
+            continue;
+        }
+        guint to = i + 1;
+        layout_rect box = items[i].box;
+        float baseline = items[i].baseline, size = items[i].size_pt;
+        while (to < n && items[to].seg >= 0 &&
+               fabsf(items[to].baseline - baseline) < 0.42F * MAX(size, items[to].size_pt) &&
+               layout_overlap_1d(box.x0, box.x1, items[to].box.x0, items[to].box.x1) <
+                   0.3F * (items[to].box.x1 - items[to].box.x0)) {
+            box = layout_rect_join(box, items[to].box);
+            size = MAX(size, items[to].size_pt);
+            to++;
+        }
+        qsort(items + i, to - i, sizeof *items, compare_left);
+        for (guint k = i; k < to; k++) {
+            guint index = (guint) items[k].seg;
+            g_array_append_val(sheet->row_segs, index);
+        }
+        row.n_segs = to - i;
+        row_describe(sheet, &row);
+        g_array_append_val(sheet->rows, row);
+        i = to;
+    }
+    o->region++;
+}
+
+/* ---- bands ---- */
+
+static int
+compare_float(gconstpointer a, gconstpointer b)
+{
+    float x = *(const float *) a, y = *(const float *) b;
+    return (x > y) - (x < y);
+}
+
+/* Left and right edge of a column, from its longer lines. */
+static void
+edges_of(const layout_item *items, guint n, float *x0, float *x1)
+{
+    g_autofree float *left = g_new(float, n + 1), *right = g_new(float, n + 1);
+    guint k = 0;
+    for (int least = 4; least >= 0 && k < 2; least -= 4) {
+        k = 0;
+        for (guint i = 0; i < n; i++) {
+            if (items[i].seg < 0 || (int) items[i].n_words < least) continue;
+            left[k] = items[i].box.x0;
+            right[k++] = items[i].box.x1;
+        }
+    }
+    if (k == 0) return;
+    qsort(left, k, sizeof *left, compare_float);
+    qsort(right, k, sizeof *right, compare_float);
+    *x0 = left[k / 20];
+    *x1 = right[k - 1 - k / 20];
+}
+
+static void region_order(ordering *o, layout_item *items, guint n, float x0, float x1, guint depth);
+
+/* May these items be cut in two at gutter? */
+static gboolean
+gutter_accept(const ordering *o, const layout_item *items, guint n, const layout_gutter *gutter, guint depth)
+{
+    const layout_work *work = o->work;
+    gboolean usual = depth == 0 && work->two_columns && work->gutter_x > gutter->x0 - SAME_GUTTER_PT &&
+                     work->gutter_x < gutter->x1 + SAME_GUTTER_PT;
+    if (usual) return gutter->support >= 1.5F * work->body_pt;
+    if (gutter->support < 4 * work->body_pt) return FALSE;
+    if (gutter->support < (depth == 0 ? 0.4F : 0.8F) * (gutter->support + gutter->crossing)) return FALSE;
+    return layout_gutter_parts_text(items, n, gutter->x);
+}
+
+typedef struct {
+    layout_item *items[2];
+    guint n[2];
+} sides;
+
+static void
+band_flush(ordering *o, sides *band, const float edges[4], guint depth)
+{
+    /* Notes in a narrow outer column come after the text beside them. */
+    float wide0 = edges[1] - edges[0], wide1 = edges[3] - edges[2];
+    gboolean aside = wide0 < 0.45F * wide1 && band->n[0] > 0 && band->n[1] > 0;
+    for (guint k = 0; k < 2; k++) {
+        guint side = aside ? 1 - k : k;
+        if (band->n[side] == 0) continue;
+        region_order(o, band->items[side], band->n[side], edges[2 * side], edges[2 * side + 1], depth + 1);
+        band->n[side] = 0;
+    }
+}
+
+static void
+columns_emit(ordering *o, layout_item *items, guint n, float cut, float x0, float x1, guint depth)
+{
+    g_autofree layout_item *left = g_new(layout_item, n), *right = g_new(layout_item, n);
+    g_autofree layout_item *across = g_new(layout_item, n);
+    guint n_left = 0, n_right = 0, n_across = 0;
+    sides band = {{left, right}, {0, 0}};
+    for (guint i = 0; i < n; i++) {
+        if (items[i].box.x0 < cut - 3 && items[i].box.x1 > cut + 3) continue;
+        if (items[i].box.x0 + items[i].box.x1 < 2 * cut) left[n_left++] = items[i];
+        else right[n_right++] = items[i];
+    }
+    float edges[4] = {x0, cut, cut, x1};
+    edges_of(left, n_left, &edges[0], &edges[1]);
+    edges_of(right, n_right, &edges[2], &edges[3]);
+
+    qsort(items, n, sizeof *items, compare_reading);
+    for (guint i = 0; i < n; i++) {
+        gboolean crosses = items[i].box.x0 < cut - 3 && items[i].box.x1 > cut + 3;
+        if (crosses) {
+            band_flush(o, &band, edges, depth);
+            across[n_across++] = items[i];
+            continue;
+        }
+        /* The rest of a line that crosses belongs to it. */
+        if (n_across > 0) {
+            const layout_item *last = &across[n_across - 1];
+            if (last->seg >= 0 && items[i].seg >= 0 &&
+                fabsf(last->baseline - items[i].baseline) < 0.2F * last->size_pt) {
+                across[n_across++] = items[i];
+                continue;
+            }
+            column_emit(o, across, n_across, MIN(x0, edges[0]), MAX(x1, edges[3]));
+            n_across = 0;
+        }
+        guint side = items[i].box.x0 + items[i].box.x1 >= 2 * cut;
+        band.items[side][band.n[side]++] = items[i];
+    }
+    if (n_across > 0) column_emit(o, across, n_across, MIN(x0, edges[0]), MAX(x1, edges[3]));
+    band_flush(o, &band, edges, depth);
+}
+
+static void
+region_order(ordering *o, layout_item *items, guint n, float x0, float x1, guint depth)
+{
+    layout_gutter gutter;
+    if (n == 0) return;
+    if (depth < MAX_DEPTH && layout_gutter_find(items, n, &gutter) &&
+        gutter_accept(o, items, n, &gutter, depth)) {
+        float cut = gutter.x;
+        const layout_work *work = o->work;
+        if (depth == 0 && work->two_columns && work->gutter_x >= gutter.x0 && work->gutter_x <= gutter.x1)
+            cut = work->gutter_x;
+        columns_emit(o, items, n, cut, x0, x1, depth);
+        return;
+    }
+    if (depth == 0) edges_of(items, n, &x0, &x1);
+    column_emit(o, items, n, x0, x1);
+}
+
+void
+layout_order_rows(layout_work *work, layout_sheet *sheet)
+{
+    ordering o = {work, sheet, 0};
+    g_autoptr(GArray) items = items_of_sheet(sheet);
+    g_array_set_size(sheet->rows, 0);
+    g_array_set_size(sheet->row_segs, 0);
+    region_order(&o, (layout_item *) items->data, items->len, sheet->text_x0, sheet->text_x1, 0);
+}

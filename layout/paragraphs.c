@@ -1,0 +1,429 @@
+/* Rows in reading order -> paragraphs, formulas, code, list items, bibliography entries.
+ *
+ * A row starts a new block when its look changes, the distance to the row above is wider than lines stand
+ * apart here, it is indented, it carries a marker, or the row above ended early: when its first word would
+ * have fitted there, the line break was meant. */
+#include "layout/analyze.h"
+#include "layout/flow.h"
+
+#include <math.h>
+#include <string.h>
+
+typedef struct {
+    layout_work *work;
+    guint s;
+    layout_sheet *sheet;
+    layout_para *open;
+    const layout_row *prev;  /* last row of open, on this sheet */
+    float gap;               /* distance of lines in open, 0 unknown */
+    float left;              /* left edge of open's rows but the first */
+    guint n_rows;            /* of open, in this region */
+    gboolean references;
+    enum { ENTRIES_UNKNOWN, ENTRIES_BRACKET, ENTRIES_NUMBER, ENTRIES_HANGING, ENTRIES_PLAIN } entries;
+    guint ref_region_sheet;
+} flow;
+
+gboolean
+layout_equation_number(const char *text, gsize len)
+{
+    if (len < 3 || len > 10 || text[0] != '(' || text[len - 1] != ')') return FALSE;
+    gsize digits = 0;
+    for (gsize i = 1; i + 1 < len; i++) {
+        if (g_ascii_isdigit(text[i])) digits++;
+        else if (text[i] != '.' && text[i] != '-' && !(i == 1 && g_ascii_isupper(text[i])) &&
+                 !(g_ascii_islower(text[i]) && i + 2 == len) && text[i] != ' ')
+            return FALSE;
+    }
+    return digits > 0;
+}
+
+static const layout_seg *
+row_seg(const layout_sheet *sheet, const layout_row *row, guint i)
+{
+    return layout_sheet_seg(sheet, g_array_index(sheet->row_segs, guint, row->first_seg + i));
+}
+
+/* ---- formulas ---- */
+
+typedef struct {
+    guint plain, math, digits, other, words; /* letters in text fonts, math characters, ... */
+    gboolean relation;
+} math_count;
+
+static gboolean
+is_relation(gunichar ch)
+{
+    return ch == '=' || ch == '<' || ch == '>' || (ch >= 0x2190 && ch <= 0x21FF) ||
+           (ch >= 0x2200 && ch <= 0x22FF) || ch == 0xD7 || ch == '+';
+}
+
+static math_count
+count_math(const layout_sheet *sheet, const layout_row *row)
+{
+    math_count c = {0};
+    for (guint i = 0; i < row->n_segs; i++) {
+        const layout_seg *seg = row_seg(sheet, row, i);
+        const char *seg_text = sheet->text->str + seg->start;
+        if (i > 0 && i + 1 == row->n_segs && layout_equation_number(seg_text, seg->len)) continue;
+        for (guint k = seg->first_style; k < seg->first_style + seg->n_styles; k++) {
+            const layout_style *style = layout_sheet_style(sheet, k);
+            const char *at = sheet->text->str + style->start, *end = at + style->len;
+            guint run = 0;
+            for (; at < end; at = g_utf8_next_char(at)) {
+                gunichar ch = g_utf8_get_char(at);
+                if (is_relation(ch)) c.relation = TRUE;
+                gboolean letter = g_unichar_isalpha(ch);
+                run = letter && !(style->flags & LAYOUT_SPAN_MATH) ? run + 1 : 0;
+                if (run == 4) c.words++;
+                if (ch == ' ') continue;
+                if (style->flags & LAYOUT_SPAN_MATH) c.math++;
+                else if (letter) c.plain++;
+                else if (g_unichar_isdigit(ch)) c.digits++;
+                else if (is_relation(ch)) c.math++;
+                else c.other++;
+            }
+        }
+    }
+    return c;
+}
+
+static gboolean
+row_has_number(const layout_sheet *sheet, const layout_row *row)
+{
+    if (row->n_segs == 0) return FALSE;
+    const layout_seg *last = row_seg(sheet, row, row->n_segs - 1);
+    return layout_equation_number(sheet->text->str + last->start, last->len) &&
+           last->box.x1 > row->col_x1 - 3 * last->size_pt;
+}
+
+static gboolean
+row_is_formula(const flow *f, const layout_row *row)
+{
+    if (row->flags & LAYOUT_SPAN_MONO) return FALSE;
+    math_count c = count_math(f->sheet, row);
+    float indent = row->box.x0 - row->col_x0;
+    float size = MAX(row->size_pt, 4);
+    guint all = c.plain + c.math + c.digits + c.other;
+    if (all == 0 || c.math == 0) return row_has_number(f->sheet, row) && row->n_segs == 1 && indent > 5 * size;
+    gboolean apart = indent > 1.2F * size || row_has_number(f->sheet, row);
+    if (!apart) {
+        /* long formulas reach the margins */
+        return c.math * 2 > all && c.words == 0 && c.relation && c.plain * 3 < c.math;
+    }
+    if (c.words >= 4) return FALSE;
+    if (row_has_number(f->sheet, row) && row->n_segs > 1) return c.plain * 2 < all * 1 + c.math * 2 || c.words <= 1;
+    float middle = 0.5F * (row->box.x0 + row->box.x1), centre = 0.5F * (row->col_x0 + row->col_x1);
+    gboolean centred = fabsf(middle - centre) < 0.2F * (row->col_x1 - row->col_x0);
+    if (c.words >= 2 && c.plain > c.math) return FALSE;
+    return c.math * 2 >= c.plain && (c.relation || centred || c.math > 2) && (centred || indent > 2 * size);
+}
+
+/* Parts of a formula that stand alone: limits, numerators, long fraction bars' digits. */
+static gboolean
+row_is_fragment(const flow *f, const layout_row *row)
+{
+    if (row->n_chars > 14 || row->box.x0 - row->col_x0 < 0.5F * row->size_pt) return FALSE;
+    math_count c = count_math(f->sheet, row);
+    return c.words == 0 && c.plain <= 3;
+}
+
+/* ---- breaks ---- */
+
+static gboolean
+row_is_full(const layout_row *row)
+{
+    return row->box.x1 > row->col_x1 - 1.6F * row->size_pt;
+}
+
+/* Would the first word of next have fitted at the end of row? */
+static gboolean
+ended_early(const flow *f, const layout_row *row, const layout_row *next)
+{
+    const layout_seg *seg = row_seg(f->sheet, next, 0);
+    if (seg->n_words == 0) return FALSE;
+    const layout_word *word = layout_sheet_word(f->sheet, seg->first_word);
+    float room = row->col_x1 - row->box.x1;
+    return room > (word->x1 - word->x0) + 0.9F * row->size_pt;
+}
+
+static gboolean
+ends_sentence(const char *text, gsize len)
+{
+    while (len > 0 && (strchr(")]\"'", text[len - 1]) != NULL)) len--;
+    if (len >= 3 && memcmp(text + len - 3, "\xE2\x80\x9D", 3) == 0) len -= 3;
+    if (len == 0) return TRUE;
+    if (strchr(".!?:;", text[len - 1]) != NULL) return TRUE;
+    return len >= 3 && (memcmp(text + len - 3, "\xE3\x80\x82", 3) == 0 ||
+                        memcmp(text + len - 3, "\xEF\xBC\x9A", 3) == 0 ||
+                        memcmp(text + len - 3, "\xEF\xBC\x9B", 3) == 0);
+}
+
+gboolean
+layout_text_ends_sentence(const char *text, gsize len)
+{
+    return ends_sentence(text, len);
+}
+
+static gboolean
+same_look(const layout_row *a, const layout_row *b)
+{
+    float limit = 0.07F * MAX(a->size_pt, b->size_pt) + 0.3F;
+    if (a->n_chars > 3 && b->n_chars > 3 && fabsf(a->size_pt - b->size_pt) > limit) return FALSE;
+    guint mask = LAYOUT_SPAN_BOLD;
+    if ((a->flags & mask) != (b->flags & mask) && a->n_chars > 2 && b->n_chars > 2) return FALSE;
+    /* Small capitals or all italic on one side only: a heading beside text. */
+    return ((a->flags ^ b->flags) & LAYOUT_STYLE_CAPS) == 0 || a->n_chars < 3 || b->n_chars < 3;
+}
+
+/* Bibliography: how are entries told apart here? */
+static gsize
+entry_marker(const char *text, gboolean *bracket)
+{
+    if (text[0] == '[') {
+        const char *end = strchr(text, ']');
+        if (end == NULL || end - text > 40 || end - text < 2) return 0;
+        *bracket = TRUE;
+        gsize len = (gsize) (end - text) + 1;
+        return len + strspn(text + len, " ");
+    }
+    gsize digits = strspn(text, "0123456789");
+    if (digits == 0 || digits > 3) return 0;
+    *bracket = FALSE;
+    if (text[digits] == '.' && text[digits + 1] == ' ') return digits + 2;
+    if (text[digits] == ' ' && g_ascii_isupper(text[digits + 1])) return digits + 1;
+    return 0;
+}
+
+static gboolean
+entry_starts(flow *f, const layout_row *row, const char *text)
+{
+    gboolean bracket = FALSE;
+    gsize marker = entry_marker(text, &bracket);
+    if (f->entries == ENTRIES_UNKNOWN && marker > 0)
+        f->entries = bracket ? ENTRIES_BRACKET : ENTRIES_NUMBER;
+    if (f->entries == ENTRIES_BRACKET) return marker > 0 && bracket;
+    if (f->entries == ENTRIES_NUMBER)
+        return marker > 0 && !bracket && row->box.x0 < row->col_x0 + 2.5F * row->size_pt &&
+               (f->prev == NULL || row->region != f->prev->region || f->n_rows == 0 ||
+                row->box.x0 < f->left - 1 || ended_early(f, f->prev, row) || f->n_rows == 1);
+    if (f->prev == NULL || row->region != f->prev->region) {
+        /* At a column's top: an entry when it stands at the very left and others are indented. */
+        return row->box.x0 < row->col_x0 + 2;
+    }
+    if (row->box.x0 < f->prev->box.x0 - 3) {
+        f->entries = ENTRIES_HANGING;
+        return TRUE;
+    }
+    if (row->box.x0 > f->prev->box.x0 + 3) {
+        if (f->entries == ENTRIES_UNKNOWN && f->n_rows == 1) f->entries = ENTRIES_HANGING;
+        return FALSE;
+    }
+    float step = row->baseline - f->prev->baseline;
+    if (f->entries == ENTRIES_HANGING) return row->box.x0 < row->col_x0 + 2;
+    return step > 1.25F * (f->gap > 0 ? f->gap : 1.25F * row->size_pt) ||
+           (ended_early(f, f->prev, row) && f->entries != ENTRIES_HANGING);
+}
+
+static gboolean
+list_item_starts(const flow *f, const layout_row *row, const char *text)
+{
+    g_autofree char *marker = NULL;
+    if (layout_list_marker(text, &marker) == 0) return FALSE;
+    if (marker[0] == '-') {
+        gunichar first = g_utf8_get_char(text);
+        /* A dash may just continue the sentence. */
+        if (first != '-' && first != 0x2013 && first != 0x2014 && first != 0x2212 && first != '*') return TRUE;
+        return f->open == NULL || row->box.x0 > row->col_x0 + 2 || f->prev == NULL ||
+               ended_early(f, f->prev, row);
+    }
+    if (f->prev == NULL || f->open == NULL) return TRUE;
+    if (row->box.x0 > row->col_x0 + 0.4F * row->size_pt && fabsf(row->box.x0 - f->left) > 2) return TRUE;
+    if (f->open->type == LAYOUT_BLOCK_LIST_ITEM && (f->n_rows == 1 || row->box.x0 < f->left - 2)) return TRUE;
+    return ended_early(f, f->prev, row);
+}
+
+/* Does row begin a new block below open's last row, in the same region? */
+static gboolean
+breaks(flow *f, const layout_row *row, const char *text)
+{
+    const layout_row *prev = f->prev;
+    layout_block_type type = f->open->type;
+    float size = MAX(row->size_pt, 4);
+    float step = row->baseline - prev->baseline;
+    if (f->references) return entry_starts(f, row, text);
+    if (!same_look(prev, row) && type != LAYOUT_BLOCK_CAPTION) return TRUE;
+    if (type == LAYOUT_BLOCK_CAPTION && fabsf(prev->size_pt - row->size_pt) > 0.9F) return TRUE;
+
+    float usual = f->gap > 0 ? f->gap : MAX(1.2F * size, f->work->leading_pt * size / f->work->body_pt);
+    if (step > 1.32F * usual + 0.5F || step < -2) return TRUE;
+    if (f->gap > 0 && step > 1.14F * f->gap + 1 && f->n_rows >= 2 && (row->flags & LAYOUT_SPAN_MATH) == 0 &&
+        (ended_early(f, prev, row) || row->box.x0 > f->left + 0.6F * size))
+        return TRUE;
+    if (list_item_starts(f, row, text)) return TRUE;
+
+    gboolean full = !ended_early(f, prev, row);
+    float middle = 0.5F * (row->box.x0 + row->box.x1), above = 0.5F * (prev->box.x0 + prev->box.x1);
+    gboolean centred = fabsf(middle - above) < 1.5F && fabsf(row->box.x0 - prev->box.x0) > 3;
+    if (centred) return FALSE;
+    if (type == LAYOUT_BLOCK_LIST_ITEM) {
+        const layout_place *first = &g_array_index(f->open->places, layout_place, 0);
+        const layout_row *start = layout_sheet_row(layout_work_sheet(f->work, first->sheet), first->row);
+        if (f->n_rows == 1) return row->box.x0 < start->box.x0 - 2 || (row->box.x0 < start->box.x0 + 2 && !full);
+        if (row->box.x0 < f->left - 0.6F * size) return TRUE;
+        return row->box.x0 > f->left + 0.7F * size && !full;
+    }
+    if (type == LAYOUT_BLOCK_CAPTION) return !full && row->box.x0 > f->left + 0.6F * size;
+    if (f->n_rows == 1) {
+        /* The second row is where the first one was, or left of it: fine. Right of it: a new
+         * paragraph's indent, unless the block hangs. */
+        if (row->box.x0 > prev->box.x0 + 0.7F * size) return !full || ends_sentence(text, 0);
+        return !full && row->box.x0 >= prev->box.x0 - 0.3F * size;
+    }
+    if (row->box.x0 > f->left + 0.7F * size) return TRUE;
+    if (row->box.x0 < f->left - 0.7F * size) return TRUE;
+    return !full;
+}
+
+/* ---- building ---- */
+
+static void
+para_close(flow *f)
+{
+    f->open = NULL;
+    f->prev = NULL;
+    f->n_rows = 0;
+    f->gap = 0;
+}
+
+static void
+para_begin(flow *f, layout_block_type type)
+{
+    para_close(f);
+    f->open = layout_para_new(type, f->s);
+    g_ptr_array_add(f->work->paras, f->open);
+}
+
+static void
+para_add(flow *f, guint index)
+{
+    const layout_row *row = layout_sheet_row(f->sheet, index);
+    layout_place place = {f->s, index};
+    g_array_append_val(f->open->places, place);
+    if (f->n_rows == 0) {
+        f->left = row->box.x0;
+    } else {
+        float step = row->baseline - f->prev->baseline;
+        if (step > 0.5F * row->size_pt) f->gap = f->gap > 0 ? MIN(f->gap, step) : step;
+        f->left = f->n_rows == 1 ? row->box.x0 : MIN(f->left, row->box.x0);
+    }
+    f->n_rows++;
+    f->prev = row;
+}
+
+static void
+float_add(flow *f, const layout_row *row)
+{
+    para_begin(f, row->figure >= 0 ? LAYOUT_BLOCK_FIGURE : LAYOUT_BLOCK_TABLE);
+    f->open->figure = row->figure;
+    f->open->table = row->table;
+    para_close(f);
+}
+
+static layout_block_type
+type_at_start(flow *f, const layout_row *row, const char *text)
+{
+    gboolean strong = FALSE;
+    if (layout_caption_match(text, strlen(text), NULL, &strong) != LAYOUT_CAPTION_NONE && strong)
+        return LAYOUT_BLOCK_CAPTION;
+    if ((row->flags & LAYOUT_SPAN_MONO) && row->n_chars > 1) return LAYOUT_BLOCK_CODE;
+    if (f->references) return LAYOUT_BLOCK_REFERENCE;
+    if (layout_list_marker(text, NULL) > 0 && list_item_starts(f, row, text)) {
+        layout_heading_form form = layout_heading_parse(text);
+        gboolean heading = form.numbered && (row->flags & (LAYOUT_SPAN_BOLD | LAYOUT_STYLE_CAPS));
+        if (!heading) return LAYOUT_BLOCK_LIST_ITEM;
+    }
+    return LAYOUT_BLOCK_PARAGRAPH;
+}
+
+/* Headings end a bibliography: set like one, and either numbered, "Appendix ..." or all capitals. */
+static gboolean
+ends_references(const flow *f, const layout_row *row, const char *text)
+{
+    layout_heading_form form = layout_heading_parse(text);
+    gboolean distinct = (row->flags & (LAYOUT_SPAN_BOLD | LAYOUT_STYLE_CAPS)) ||
+                        row->size_pt > 1.12F * f->work->body_pt;
+    if (!distinct || strlen(text) > 120) return FALSE;
+    if (f->prev != NULL && row->region == f->prev->region &&
+        row->baseline - f->prev->baseline < 1.2F * f->gap)
+        return FALSE;
+    return form.numbered || form.known || (row->flags & LAYOUT_SPAN_BOLD);
+}
+
+static void
+row_take(flow *f, guint index)
+{
+    const layout_row *row = layout_sheet_row(f->sheet, index);
+    if (row->n_segs == 0) {
+        float_add(f, row);
+        return;
+    }
+    g_autofree char *text = layout_row_text(f->sheet, row);
+    gboolean strong = FALSE;
+    gboolean caption = layout_caption_match(text, strlen(text), NULL, &strong) != LAYOUT_CAPTION_NONE &&
+                       strong && !f->references;
+    if (f->references && ends_references(f, row, text)) {
+        f->references = FALSE;
+        para_close(f);
+    }
+    gboolean same = f->open != NULL && f->prev != NULL && f->prev->region == row->region;
+    float step = same ? row->baseline - f->prev->baseline : 0;
+
+    if (!f->references && !caption && row_is_formula(f, row)) {
+        float size = MAX(row->size_pt, f->work->body_pt);
+        if (!same || f->open->type != LAYOUT_BLOCK_FORMULA || step > 3.2F * size) para_begin(f, LAYOUT_BLOCK_FORMULA);
+        para_add(f, index);
+        return;
+    }
+    if (same && f->open->type == LAYOUT_BLOCK_FORMULA && step < 2.2F * f->work->body_pt &&
+        row_is_fragment(f, row)) {
+        para_add(f, index);
+        return;
+    }
+    if ((row->flags & LAYOUT_SPAN_MONO) && !f->references && row->n_chars > 1 && !caption) {
+        if (!same || f->open->type != LAYOUT_BLOCK_CODE || step > 2.6F * row->size_pt)
+            para_begin(f, LAYOUT_BLOCK_CODE);
+        para_add(f, index);
+        return;
+    }
+    gboolean fresh = !same || caption || f->open->type == LAYOUT_BLOCK_FORMULA ||
+                     f->open->type == LAYOUT_BLOCK_CODE || breaks(f, row, text);
+    if (f->references && !same && f->open != NULL) fresh = entry_starts(f, row, text);
+    if (fresh) {
+        layout_block_type type = type_at_start(f, row, text);
+        para_begin(f, type);
+    } else if (!same) {
+        f->n_rows = 0;
+        f->gap = 0;
+    }
+    para_add(f, index);
+    if (f->n_rows == 1 && fresh && layout_heading_is_references(text) &&
+        (f->s > 0 || index > 3)) {
+        f->references = TRUE;
+        f->entries = ENTRIES_UNKNOWN;
+        f->open->type = LAYOUT_BLOCK_HEADING;
+        para_close(f);
+    }
+}
+
+void
+layout_paragraphs_build(layout_work *work)
+{
+    flow f = {.work = work};
+    for (guint s = 0; s < work->sheets->len; s++) {
+        f.s = s;
+        f.sheet = layout_work_sheet(work, s);
+        if (!f.references) para_close(&f);
+        f.prev = NULL;
+        for (guint i = 0; i < f.sheet->rows->len; i++) row_take(&f, i);
+    }
+}

@@ -1,0 +1,204 @@
+/* Memory and small geometry of the analysis: sheets, the work in hand, blocks in the making. */
+#include "layout/analyze.h"
+
+#include <math.h>
+#include <string.h>
+
+static void
+link_clear(gpointer data)
+{
+    layout_link *link = data;
+    g_free(link->uri);
+    g_free(link->dest);
+}
+
+static void
+grid_cell_clear(gpointer data)
+{
+    g_free(((layout_grid_cell *) data)->text);
+}
+
+static void
+table_region_clear(gpointer data)
+{
+    layout_table_region *table = data;
+    g_clear_pointer(&table->cells, g_array_unref);
+}
+
+layout_sheet *
+layout_sheet_new(int index)
+{
+    layout_sheet *sheet = g_new0(layout_sheet, 1);
+    sheet->index = index;
+    sheet->text = g_string_new(NULL);
+    sheet->words = g_array_new(FALSE, FALSE, sizeof(layout_word));
+    sheet->styles = g_array_new(FALSE, FALSE, sizeof(layout_style));
+    sheet->segs = g_array_new(FALSE, FALSE, sizeof(layout_seg));
+    sheet->hrules = g_array_new(FALSE, FALSE, sizeof(layout_rule));
+    sheet->vrules = g_array_new(FALSE, FALSE, sizeof(layout_rule));
+    sheet->rects = g_array_new(FALSE, FALSE, sizeof(layout_rect));
+    sheet->clusters = g_array_new(FALSE, FALSE, sizeof(layout_cluster));
+    sheet->links = g_array_new(FALSE, FALSE, sizeof(layout_link));
+    g_array_set_clear_func(sheet->links, link_clear);
+    sheet->figures = g_array_new(FALSE, FALSE, sizeof(layout_figure_region));
+    sheet->tables = g_array_new(FALSE, FALSE, sizeof(layout_table_region));
+    g_array_set_clear_func(sheet->tables, table_region_clear);
+    sheet->rows = g_array_new(FALSE, FALSE, sizeof(layout_row));
+    sheet->row_segs = g_array_new(FALSE, FALSE, sizeof(guint));
+    return sheet;
+}
+
+void
+layout_sheet_free(layout_sheet *sheet)
+{
+    if (sheet == NULL) return;
+    g_string_free(sheet->text, TRUE);
+    g_array_unref(sheet->words);
+    g_array_unref(sheet->styles);
+    g_array_unref(sheet->segs);
+    g_array_unref(sheet->hrules);
+    g_array_unref(sheet->vrules);
+    g_array_unref(sheet->rects);
+    g_array_unref(sheet->clusters);
+    g_array_unref(sheet->links);
+    g_array_unref(sheet->figures);
+    g_array_unref(sheet->tables);
+    g_array_unref(sheet->rows);
+    g_array_unref(sheet->row_segs);
+    g_free(sheet->label);
+    g_free(sheet->failure);
+    g_free(sheet);
+}
+
+GArray *
+layout_grid_cells_new(void)
+{
+    GArray *cells = g_array_new(FALSE, TRUE, sizeof(layout_grid_cell));
+    g_array_set_clear_func(cells, grid_cell_clear);
+    return cells;
+}
+
+static void
+font_clear(gpointer data)
+{
+    g_free(((layout_font *) data)->name);
+}
+
+layout_work *
+layout_work_new(void)
+{
+    layout_work *work = g_new0(layout_work, 1);
+    work->sheets = g_ptr_array_new_with_free_func((GDestroyNotify) layout_sheet_free);
+    work->paras = g_ptr_array_new_with_free_func((GDestroyNotify) layout_para_free);
+    work->fonts = g_array_new(FALSE, TRUE, sizeof(layout_font));
+    g_array_set_clear_func(work->fonts, font_clear);
+    work->font_ids = g_hash_table_new_full(g_str_hash, g_str_equal, g_free, NULL);
+    work->vocabulary = g_hash_table_new_full(g_str_hash, g_str_equal, g_free, NULL);
+    work->body_pt = 10;
+    work->leading_pt = 12;
+    return work;
+}
+
+void
+layout_work_free(layout_work *work)
+{
+    if (work == NULL) return;
+    g_ptr_array_unref(work->sheets);
+    g_ptr_array_unref(work->paras);
+    g_array_unref(work->fonts);
+    g_hash_table_unref(work->font_ids);
+    g_hash_table_unref(work->vocabulary);
+    g_free(work);
+}
+
+layout_para *
+layout_para_new(layout_block_type type, guint sheet)
+{
+    layout_para *para = g_new0(layout_para, 1);
+    para->type = type;
+    para->sheet = sheet;
+    para->places = g_array_new(FALSE, FALSE, sizeof(layout_place));
+    para->figure = para->table = para->parent = para->block = LAYOUT_NONE;
+    para->confidence = 1;
+    return para;
+}
+
+void
+layout_para_free(layout_para *para)
+{
+    if (para == NULL) return;
+    g_array_unref(para->places);
+    g_free(para->text);
+    g_free(para->marker);
+    g_free(para->number);
+    g_free(para);
+}
+
+layout_rect
+layout_rect_turn(layout_rect box, guint turn, float width, float height)
+{
+    switch (turn & 3) {
+    case 1: /* text runs up the page: the page's left edge becomes the top */
+        return (layout_rect){height - box.y1, box.x0, height - box.y0, box.x1};
+    case 2:
+        return (layout_rect){width - box.x1, height - box.y1, width - box.x0, height - box.y0};
+    case 3: /* text runs down the page */
+        return (layout_rect){box.y0, width - box.x1, box.y1, width - box.x0};
+    default:
+        return box;
+    }
+}
+
+layout_rect
+layout_rect_unturn(layout_rect box, guint turn, float width, float height)
+{
+    switch (turn & 3) {
+    case 1:
+        return (layout_rect){box.y0, height - box.x1, box.y1, height - box.x0};
+    case 2:
+        return (layout_rect){width - box.x1, height - box.y1, width - box.x0, height - box.y0};
+    case 3:
+        return (layout_rect){width - box.y1, box.x0, width - box.y0, box.x1};
+    default:
+        return box;
+    }
+}
+
+layout_rect
+layout_sheet_to_page(const layout_sheet *sheet, layout_rect box)
+{
+    float w = sheet->page_width, h = sheet->page_height;
+    layout_rect r = layout_rect_unturn(box, sheet->turn, w, h);
+    r.x0 = CLAMP(r.x0, 0, w);
+    r.x1 = CLAMP(r.x1, r.x0, w);
+    r.y0 = CLAMP(r.y0, 0, h);
+    r.y1 = CLAMP(r.y1, r.y0, h);
+    return r;
+}
+
+layout_rect
+layout_rect_join(layout_rect a, layout_rect b)
+{
+    return (layout_rect){MIN(a.x0, b.x0), MIN(a.y0, b.y0), MAX(a.x1, b.x1), MAX(a.y1, b.y1)};
+}
+
+float
+layout_rect_overlap(layout_rect a, layout_rect b)
+{
+    float w = layout_overlap_1d(a.x0, a.x1, b.x0, b.x1);
+    float h = layout_overlap_1d(a.y0, a.y1, b.y0, b.y1);
+    return w > 0 && h > 0 ? w * h : 0;
+}
+
+char *
+layout_row_text(const layout_sheet *sheet, const layout_row *row)
+{
+    GString *text = g_string_new(NULL);
+    for (guint i = 0; i < row->n_segs; i++) {
+        guint index = g_array_index(sheet->row_segs, guint, row->first_seg + i);
+        const layout_seg *seg = layout_sheet_seg(sheet, index);
+        if (text->len > 0) g_string_append_c(text, ' ');
+        g_string_append_len(text, sheet->text->str + seg->start, seg->len);
+    }
+    return g_string_free(text, FALSE);
+}

@@ -1,0 +1,48 @@
+/* Private to layout: what the writers of Markdown, JSON and content lists share. */
+#ifndef LODE_LAYOUT_WRITERS_H
+#define LODE_LAYOUT_WRITERS_H
+
+#include "layout/layout.h"
+
+G_BEGIN_DECLS
+
+typedef enum {
+    MARKDOWN_NO_EMPHASIS = 1 << 0 /* headings: bold is their typeface, not an emphasis */
+} markdown_inline_flags;
+
+/* A stretch of a block's text that calls footnote number: written "[^number]". */
+typedef struct {
+    int block;
+    uint32_t start, len;
+    guint number;
+} markdown_call;
+
+/* Append text [len] as CommonMark inlines, with its spans, on one line. What would read as markup is
+ * escaped, and nothing else. calls [n_calls]: sorted, within text. */
+void markdown_inline(GString *out, const char *text, uint32_t len, const layout_span *spans,
+                     guint n_spans, const markdown_call *calls, guint n_calls, guint flags);
+
+/* Put a backslash into out from position start on, if what was appended there would begin a list, a
+ * heading, a quote, a rule, a fence or a link definition. */
+void markdown_escape_block_start(GString *out, gsize start);
+
+/* Append the table as HTML: <table>, one line per row, spans as attributes, <th> in header rows. */
+void layout_table_to_html(GString *out, const lode_document *document, const layout_table *table,
+                          gboolean one_line);
+
+/* For each block: the figure's or table's block that a caption stands with, and the list of captions that
+ * a figure or table has, in reading order; LAYOUT_NONE where none. */
+typedef struct {
+    int *owner; /* [n_blocks] by caption */
+    int *first; /* [n_blocks] by figure or table */
+    int *next;  /* [n_blocks] by caption */
+} layout_captions;
+
+void layout_captions_init(layout_captions *captions, const lode_document *document);
+void layout_captions_clear(layout_captions *captions);
+
+/* Append text with & < > and, in attributes, quotes as entities; line ends become <br>. */
+void html_append_escaped(GString *out, const char *text);
+
+G_END_DECLS
+#endif
