@@ -1,0 +1,314 @@
+/* lode.h: status, documents. A thin face over layout: checks arguments, turns errors, hands on. */
+#include "pipelines/internal.h"
+
+#include <string.h>
+
+/* Options of an older program are shorter than ours: what is missing keeps its default. */
+#define FILL_OPTIONS(filled, given)                                                                \
+    G_STMT_START {                                                                                 \
+        if ((given) != NULL)                                                                       \
+            memcpy(&(filled), (given), MIN((given)->struct_size, sizeof(filled)));                 \
+        (filled).struct_size = sizeof(filled);                                                     \
+    }                                                                                              \
+    G_STMT_END
+
+const char *
+lode_version(void)
+{
+    return LODE_VERSION;
+}
+
+const char *
+lode_status_name(lode_status status)
+{
+    static const char *const names[] = {
+        "no error",    "wrong argument", "input or output failed", "wrong format",
+        "wrong password", "limit reached",  "unsupported",         "not found",
+        "busy",        "made with another embedder", "interrupted", "network failed",
+        "internal fault",
+    };
+    return (guint) status < G_N_ELEMENTS(names) ? names[status] : "unknown status";
+}
+
+void
+lode_free(void *memory)
+{
+    g_free(memory);
+}
+
+lode_convert_options
+lode_convert_options_default(void)
+{
+    return (lode_convert_options) {.struct_size = sizeof(lode_convert_options)};
+}
+
+/* layout counts pages from 0, the public callback gets numbers */
+typedef struct {
+    void (*progress)(int page_number, int n_pages, void *user_data);
+    void *user_data;
+} page_progress;
+
+static void
+on_page(int page, int n_pages, void *user_data)
+{
+    const page_progress *p = user_data;
+    p->progress(page + 1, n_pages, p->user_data);
+}
+
+lode_status
+lode_convert_file(const char *path, const lode_convert_options *options, lode_document **out,
+                  lode_error *error)
+{
+    if (out == NULL || path == NULL) return pipelines_fail_argument(error, "path and out must not be NULL");
+    *out = NULL;
+    lode_convert_options filled = lode_convert_options_default();
+    FILL_OPTIONS(filled, options);
+    page_progress progress = {filled.progress, filled.user_data};
+    layout_options inner = {
+        .password = filled.password,
+        .first_page = filled.first_page,
+        .last_page = filled.last_page,
+        .memory_limit = filled.memory,
+        .page_seconds = filled.page_seconds,
+        .cancel = filled.cancel,
+        .progress = filled.progress != NULL ? on_page : NULL,
+        .user_data = &progress,
+    };
+    GError *failure = NULL;
+    *out = layout_document_open(path, &inner, &failure);
+    return *out != NULL ? LODE_OK : pipelines_fail(error, failure);
+}
+
+lode_status
+lode_document_from_json(const char *json, size_t len, lode_document **out, lode_error *error)
+{
+    if (out == NULL || json == NULL) return pipelines_fail_argument(error, "json and out must not be NULL");
+    GError *failure = NULL;
+    *out = layout_document_from_json(json, len, &failure);
+    return *out != NULL ? LODE_OK : pipelines_fail(error, failure);
+}
+
+/* ---- metadata ---- */
+
+const char *
+lode_document_title(const lode_document *document)
+{
+    return document->meta.title;
+}
+
+size_t
+lode_document_n_authors(const lode_document *document)
+{
+    return document->meta.authors != NULL ? g_strv_length((char **) document->meta.authors) : 0;
+}
+
+const char *
+lode_document_author(const lode_document *document, size_t index)
+{
+    return index < lode_document_n_authors(document) ? document->meta.authors[index] : NULL;
+}
+
+const char *
+lode_document_abstract(const lode_document *document)
+{
+    return document->meta.abstract;
+}
+
+const char *
+lode_document_doi(const lode_document *document)
+{
+    return document->meta.doi;
+}
+
+const char *
+lode_document_arxiv(const lode_document *document)
+{
+    return document->meta.arxiv;
+}
+
+const char *
+lode_document_year(const lode_document *document)
+{
+    return document->meta.year;
+}
+
+const char *
+lode_document_source_name(const lode_document *document)
+{
+    return document->meta.source_name;
+}
+
+const char *
+lode_document_source_sha256(const lode_document *document)
+{
+    return document->meta.source_sha256;
+}
+
+/* ---- pages ---- */
+
+static const layout_page *
+page_at(const lode_document *document, size_t index)
+{
+    return index < document->n_pages ? &document->pages[index] : NULL;
+}
+
+size_t
+lode_document_n_pages(const lode_document *document)
+{
+    return document->n_pages;
+}
+
+double
+lode_document_page_width(const lode_document *document, size_t page_index)
+{
+    const layout_page *page = page_at(document, page_index);
+    return page != NULL ? (double) page->width_pt : 0;
+}
+
+double
+lode_document_page_height(const lode_document *document, size_t page_index)
+{
+    const layout_page *page = page_at(document, page_index);
+    return page != NULL ? (double) page->height_pt : 0;
+}
+
+const char *
+lode_document_page_label(const lode_document *document, size_t page_index)
+{
+    const layout_page *page = page_at(document, page_index);
+    return page != NULL ? page->label : NULL;
+}
+
+const char *
+lode_document_page_failure(const lode_document *document, size_t page_index)
+{
+    const layout_page *page = page_at(document, page_index);
+    return page != NULL ? page->failure : NULL;
+}
+
+/* ---- warnings ---- */
+
+size_t
+lode_document_n_warnings(const lode_document *document)
+{
+    return document->n_warnings;
+}
+
+const char *
+lode_document_warning(const lode_document *document, size_t index)
+{
+    return index < document->n_warnings ? document->warnings[index].message : NULL;
+}
+
+int
+lode_document_warning_page(const lode_document *document, size_t index)
+{
+    return index < document->n_warnings ? document->warnings[index].page + 1 : 0;
+}
+
+/* ---- blocks ---- */
+
+static const layout_block *
+block_at(const lode_document *document, size_t index)
+{
+    return index < document->n_blocks ? &document->blocks[index] : NULL;
+}
+
+size_t
+lode_document_n_blocks(const lode_document *document)
+{
+    return document->n_blocks;
+}
+
+const char *
+lode_document_block_type(const lode_document *document, size_t block)
+{
+    const layout_block *b = block_at(document, block);
+    return b != NULL ? layout_block_type_name(b->type) : NULL;
+}
+
+int
+lode_document_block_level(const lode_document *document, size_t block)
+{
+    const layout_block *b = block_at(document, block);
+    return b != NULL ? b->level : 0;
+}
+
+const char *
+lode_document_block_text(const lode_document *document, size_t block)
+{
+    const layout_block *b = block_at(document, block);
+    return b != NULL ? b->text : NULL;
+}
+
+long
+lode_document_block_parent(const lode_document *document, size_t block)
+{
+    const layout_block *b = block_at(document, block);
+    return b != NULL ? b->parent : -1;
+}
+
+size_t
+lode_document_block_n_boxes(const lode_document *document, size_t block)
+{
+    const layout_block *b = block_at(document, block);
+    return b != NULL ? b->n_boxes : 0;
+}
+
+lode_box
+lode_document_block_box(const lode_document *document, size_t block, size_t index)
+{
+    const layout_block *b = block_at(document, block);
+    if (b == NULL || index >= b->n_boxes) return (lode_box) {0};
+    return pipelines_box(&document->boxes[b->first_box + index]);
+}
+
+/* ---- writers ---- */
+
+char *
+lode_document_to_markdown(const lode_document *document)
+{
+    return document != NULL ? layout_document_to_markdown(document, NULL) : NULL;
+}
+
+char *
+lode_document_to_json(const lode_document *document)
+{
+    return document != NULL ? layout_document_to_json(document) : NULL;
+}
+
+char *
+lode_document_to_content_list(const lode_document *document)
+{
+    return document != NULL ? layout_document_to_content_list(document) : NULL;
+}
+
+lode_save_options
+lode_save_options_default(void)
+{
+    return (lode_save_options) {
+        .struct_size = sizeof(lode_save_options), .formats = LODE_FORMAT_ALL, .images = 1, .dpi = 200};
+}
+
+lode_status
+lode_document_save(const lode_document *document, const char *path, const char *dir, const char *stem,
+                   const lode_save_options *options, lode_error *error)
+{
+    if (document == NULL || dir == NULL)
+        return pipelines_fail_argument(error, "document and dir must not be NULL");
+    lode_save_options filled = lode_save_options_default();
+    FILL_OPTIONS(filled, options);
+    pipelines_output_options output = {
+        .formats = filled.formats,
+        .images = filled.images != 0,
+        .page_breaks = filled.page_breaks != 0,
+        .dpi = filled.dpi,
+    };
+    g_autofree char *own_stem =
+        pipelines_stem(stem != NULL ? stem : path != NULL ? path : document->meta.source_name);
+    GError *failure = NULL;
+    if (pipelines_write_document(document, path, filled.password, dir, stem != NULL ? stem : own_stem,
+                                 &output, &failure))
+        return LODE_OK;
+    return pipelines_fail(error, failure);
+}

@@ -1,0 +1,87 @@
+/* What the commands of the program share. */
+#ifndef LODE_PIPELINES_CLI_H
+#define LODE_PIPELINES_CLI_H
+
+#include <glib.h>
+#include <jansson.h>
+
+#include "pipelines/internal.h"
+
+G_BEGIN_DECLS
+
+enum {
+    EXIT_ALL_GOOD = 0,
+    EXIT_SOME_FAILED = 1,  /* each named, the rest done */
+    EXIT_WRONG_USAGE = 2,
+    EXIT_NOTHING_DONE = 3
+};
+
+/* First member of every command's arguments. */
+typedef struct {
+    gboolean quiet, json, help;
+} common_args;
+
+typedef struct {
+    const char *name;
+    const char *summary;     /* one line, lower case, no full stop */
+    const char *usage;       /* "INPUT... -o OUT" */
+    const char *description; /* paragraphs separated by empty lines */
+    const char *examples;    /* lines "$ command" and what they do; NULL: none */
+    size_t args_size;
+    void (*init)(gpointer args);             /* defaults; NULL: all zero */
+    GOptionEntry *(*entries)(gpointer args); /* NULL-terminated, g_free; strings they store are g_freed */
+    int (*run)(gpointer args, char **operands, int n_operands);
+} command;
+
+/* All commands, in the order of help; n counts them. */
+const command *const *cli_commands(size_t *n);
+const command *cli_find_command(const char *name);
+
+extern const command cmd_convert, cmd_index, cmd_ask, cmd_model, cmd_doctor, cmd_help;
+
+/* ---- options (options.c) ---- */
+
+/* argv [argc] of a command, its name at 0. Reads flags, then LODE_* variables, then the configuration file. Returns
+ * -1 when run is to go on with *operands (free with g_strfreev), else the exit code. */
+int cli_parse(const command *cmd, gpointer args, int argc, char **argv, char ***operands);
+void cli_args_free(const command *cmd, gpointer args);
+char *cli_help_text(const command *cmd); /* g_free */
+/* The common ones; NULL-terminated. */
+GOptionEntry *cli_common_entries(common_args *args); /* g_free */
+
+/* ---- messages (cli.c) ---- */
+
+/* "error: ..." on stderr; returns code. */
+int cli_error(int code, const char *format, ...) G_GNUC_PRINTF(2, 3);
+int cli_usage_error(const char *name, const char *format, ...) G_GNUC_PRINTF(2, 3);
+void cli_note(const common_args *args, const char *format, ...) G_GNUC_PRINTF(2, 3);
+/* "error: PATH: message", without a name that the message repeats. */
+void cli_file_error(const char *path, const char *message);
+void cli_print(const char *format, ...) G_GNUC_PRINTF(1, 2); /* stdout */
+void cli_print_json(const json_t *json);
+/* Flush stdout; the exit code, or EXIT_NOTHING_DONE with a message where it could not be written. */
+int cli_finish(int code);
+gboolean cli_color(int fd);
+/* Raised by Ctrl-C and SIGTERM; a second Ctrl-C ends the program at once. */
+const int *cli_cancel(void);
+void cli_install_signals(void);
+/* The password: from the option, a file (first line), or NULL. FALSE after a message. */
+gboolean cli_password(const char *password, const char *file, char **out);
+
+/* ---- progress (progress.c) ---- */
+
+typedef struct cli_progress cli_progress;
+
+/* A bar with rate and time left on a terminal, else a line every 5 s; nothing when quiet. */
+cli_progress *cli_progress_new(const common_args *args, const char *what, size_t n_total);
+void cli_progress_update(cli_progress *progress, size_t n_done);
+/* Take the bar away to print something else on stderr. */
+void cli_progress_clear(cli_progress *progress);
+void cli_progress_free(cli_progress *progress);
+
+/* ---- manual pages (man.c) ---- */
+
+char *cli_man_page(const command *cmd); /* NULL: lode(1); g_free */
+
+G_END_DECLS
+#endif

@@ -1,0 +1,372 @@
+/* lode convert: PDFs -> Markdown, JSON, content list, images. */
+#include "pipelines/cli.h"
+
+#include <stdio.h>
+#include <string.h>
+#include <unistd.h>
+
+typedef struct {
+    common_args common;
+    char *output, *format, *password, *password_file, *pages;
+    int jobs, memory_mb;
+    double dpi, timeout;
+    gboolean no_images, page_breaks, force;
+} convert_args;
+
+static void
+init_convert(gpointer data)
+{
+    convert_args *args = data;
+    args->dpi = 200;
+    args->timeout = 120;
+    args->memory_mb = 4096;
+}
+
+static GOptionEntry *
+convert_entries(gpointer data)
+{
+    convert_args *args = data;
+    const GOptionEntry entries[] = {
+        {"output", 'o', 0, G_OPTION_ARG_FILENAME, &args->output,
+         "Folder of the outputs, made when missing; without it the one input goes to stdout", "DIR"},
+        {"format", 'f', 0, G_OPTION_ARG_STRING, &args->format,
+         "What to write, a list of: md, json, content_list (default: all; on stdout: md)", "LIST"},
+        {"jobs", 'j', 0, G_OPTION_ARG_INT, &args->jobs, "Files at once (default: 0, one per core)", "N"},
+        {"pages", 0, 0, G_OPTION_ARG_STRING, &args->pages,
+         "Only these pages: A-B, A-, -B or A (default: all)", "A-B"},
+        {"password", 0, 0, G_OPTION_ARG_STRING, &args->password,
+         "Password of encrypted files; other users can see it here, prefer --password-file or LODE_PASSWORD",
+         "WORD"},
+        {"password-file", 0, 0, G_OPTION_ARG_FILENAME, &args->password_file,
+         "Read the password from the first line of this file (default: none)", "FILE"},
+        {"no-images", 0, 0, G_OPTION_ARG_NONE, &args->no_images,
+         "Do not write figures and table crops (default: images/*.png)", NULL},
+        {"dpi", 0, 0, G_OPTION_ARG_DOUBLE, &args->dpi, "Resolution of images (default: 200)", "N"},
+        {"page-breaks", 0, 0, G_OPTION_ARG_NONE, &args->page_breaks,
+         "Mark pages in Markdown by <!-- page N --> (default: off)", NULL},
+        {"force", 0, 0, G_OPTION_ARG_NONE, &args->force,
+         "Convert again what is unchanged since the last run (default: skip it)", NULL},
+        {"timeout", 0, 0, G_OPTION_ARG_DOUBLE, &args->timeout,
+         "Give up on a file when no page finishes for so many seconds (default: 120)", "S"},
+        {"memory", 0, 0, G_OPTION_ARG_INT, &args->memory_mb,
+         "Memory one reader process may use, in MB (default: 4096)", "MB"},
+        G_OPTION_ENTRY_NULL,
+    };
+    return g_memdup2(entries, sizeof entries);
+}
+
+/* ---- arguments ---- */
+
+static gboolean
+parse_formats(const char *list, unsigned *formats)
+{
+    static const struct {
+        const char *name;
+        unsigned format;
+    } known[] = {{"md", LODE_FORMAT_MARKDOWN},
+                 {"markdown", LODE_FORMAT_MARKDOWN},
+                 {"json", LODE_FORMAT_JSON},
+                 {"content_list", LODE_FORMAT_CONTENT_LIST},
+                 {"all", LODE_FORMAT_ALL}};
+    g_auto(GStrv) names = g_strsplit(list, ",", -1);
+    *formats = 0;
+    for (char **name = names; *name != NULL; name++) {
+        unsigned format = 0;
+        for (size_t i = 0; i < G_N_ELEMENTS(known); i++)
+            if (strcmp(known[i].name, g_strstrip(*name)) == 0) format = known[i].format;
+        if (format == 0) {
+            cli_usage_error("convert", "--format: %s: unknown, choose from md, json, content_list", *name);
+            return FALSE;
+        }
+        *formats |= format;
+    }
+    return TRUE;
+}
+
+static gboolean
+parse_page(const char *text, int *page)
+{
+    guint64 value = 0;
+    if (text[0] == '\0') return TRUE;
+    if (!g_ascii_string_to_unsigned(text, 10, 1, G_MAXINT, &value, NULL)) return FALSE;
+    *page = (int) value;
+    return TRUE;
+}
+
+static gboolean
+parse_pages(const char *text, int *first, int *last)
+{
+    const char *dash = strchr(text, '-');
+    gboolean good;
+    if (dash == NULL) {
+        good = text[0] != '\0' && parse_page(text, first);
+        *last = *first;
+    } else {
+        g_autofree char *from = g_strndup(text, (gsize) (dash - text));
+        good = strlen(text) > 1 && parse_page(from, first) && parse_page(dash + 1, last);
+    }
+    if (good && (*last == 0 || *first <= *last)) return TRUE;
+    cli_usage_error("convert", "--pages: %s: not a range of pages like 3-7", text);
+    return FALSE;
+}
+
+/* Into options; the strings stay the arguments'. */
+static gboolean
+read_args(const convert_args *args, pipelines_batch_options *options)
+{
+    options->n_jobs = args->jobs;
+    options->force = args->force;
+    options->cancel = cli_cancel();
+    options->worker.stall_seconds = args->timeout;
+    options->worker.memory_limit = (uint64_t) MAX(args->memory_mb, 0) << 20;
+    options->output = (pipelines_output_options) {
+        .formats = args->output != NULL ? LODE_FORMAT_ALL : LODE_FORMAT_MARKDOWN,
+        .images = !args->no_images,
+        .page_breaks = args->page_breaks,
+        .dpi = args->dpi,
+    };
+    if (args->jobs < 0 || args->jobs > 1024) {
+        cli_usage_error("convert", "--jobs: %d: must be from 0 to 1024", args->jobs);
+        return FALSE;
+    }
+    if (!(args->dpi >= 10 && args->dpi <= 1200)) {
+        cli_usage_error("convert", "--dpi: %g: must be from 10 to 1200", args->dpi);
+        return FALSE;
+    }
+    if (args->memory_mb < 64 || !(args->timeout > 0)) {
+        cli_usage_error("convert", "--memory must be 64 or more, --timeout more than 0");
+        return FALSE;
+    }
+    if (args->format != NULL && !parse_formats(args->format, &options->output.formats)) return FALSE;
+    return args->pages == NULL || parse_pages(args->pages, &options->first_page, &options->last_page);
+}
+
+/* ---- stdin ---- */
+
+/* "-" becomes a temporary file: readers need to seek. Its name is NULL when stdin is not among the inputs. */
+typedef struct {
+    char *dir, *path;
+} stdin_copy;
+
+static void
+stdin_copy_clear(stdin_copy *copy)
+{
+    if (copy->path != NULL) unlink(copy->path);
+    if (copy->dir != NULL) rmdir(copy->dir);
+    g_free(copy->path);
+    g_free(copy->dir);
+}
+G_DEFINE_AUTO_CLEANUP_CLEAR_FUNC(stdin_copy, stdin_copy_clear)
+
+static gboolean
+copy_stdin(stdin_copy *copy)
+{
+    g_autoptr(GError) error = NULL;
+    copy->dir = g_dir_make_tmp("lode-XXXXXX", &error);
+    if (copy->dir == NULL) {
+        cli_error(0, "standard input: %s", error->message);
+        return FALSE;
+    }
+    copy->path = g_build_filename(copy->dir, "stdin", NULL);
+    FILE *file = fopen(copy->path, "wbx");
+    char buffer[65536];
+    size_t n;
+    gboolean good = file != NULL;
+    while (good && (n = fread(buffer, 1, sizeof buffer, stdin)) > 0 && !pipelines_cancelled(cli_cancel()))
+        good = fwrite(buffer, 1, n, file) == n;
+    if (file != NULL && fclose(file) != 0) good = FALSE;
+    if (good && !ferror(stdin)) return TRUE;
+    cli_error(0, "standard input: cannot be copied to %s", copy->path);
+    return FALSE;
+}
+
+static gboolean
+replace_stdin(char **operands, int n, stdin_copy *copy)
+{
+    for (int i = 0; i < n; i++) {
+        if (strcmp(operands[i], "-") != 0) continue;
+        if (copy->path == NULL && !copy_stdin(copy)) return FALSE;
+        g_free(operands[i]);
+        operands[i] = g_strdup(copy->path);
+    }
+    return TRUE;
+}
+
+/* ---- one file to stdout ---- */
+
+static void
+print_document(const lode_document *document, const pipelines_output_options *output)
+{
+    layout_markdown_options markdown = {.page_breaks = output->page_breaks, .image_dir = "images"};
+    g_autofree char *text = output->formats == LODE_FORMAT_JSON ? layout_document_to_json(document)
+                            : output->formats == LODE_FORMAT_CONTENT_LIST
+                                ? layout_document_to_content_list(document)
+                                : layout_document_to_markdown(document, &markdown);
+    fputs(text, stdout);
+}
+
+static int
+convert_to_stdout(const convert_args *args, GPtrArray *inputs, pipelines_batch_options *options)
+{
+    if (inputs->len != 1)
+        return cli_usage_error("convert", "%u inputs: give a folder for them with -o", inputs->len);
+    if (args->common.json) options->output.formats = LODE_FORMAT_JSON;
+    if ((options->output.formats & (options->output.formats - 1)) != 0)
+        return cli_usage_error("convert", "only one format goes to stdout: give a folder with -o");
+    pipelines_job job = {
+        .path = inputs->pdata[0],
+        .password = options->password,
+        .first_page = options->first_page,
+        .last_page = options->last_page,
+        .want_document = TRUE,
+    };
+    pipelines_job_result result = {0};
+    g_autoptr(GError) error = NULL;
+    pipelines_worker *worker = pipelines_worker_new(&options->worker);
+    gboolean ok = pipelines_worker_run(worker, &job, options->cancel, &result, &error);
+    pipelines_worker_free(worker);
+    for (guint i = 0; i < result.warnings->len; i++)
+        cli_note(&args->common, "warning: %s", (const char *) result.warnings->pdata[i]);
+    if (ok)
+        print_document(result.document, &options->output);
+    else
+        cli_file_error(job.path, error->message);
+    pipelines_job_result_clear(&result);
+    return ok ? EXIT_ALL_GOOD : EXIT_NOTHING_DONE;
+}
+
+/* ---- many files to a folder ---- */
+
+typedef struct {
+    const convert_args *args;
+    cli_progress *progress;
+    json_t *records;
+    size_t n_done;
+} convert_run;
+
+static void
+on_done(const char *path, const pipelines_record *record, gboolean skipped, void *user_data)
+{
+    convert_run *run = user_data;
+    if (!record->ok || (record->n_failed_pages > 0 && !skipped)) cli_progress_clear(run->progress);
+    if (!record->ok) {
+        cli_file_error(path, record->error);
+    } else if (record->n_failed_pages > 0 && !skipped) {
+        g_autofree char *name = g_filename_display_name(path);
+        cli_note(&run->args->common, "warning: %s: %u of %u pages could not be read, see convert.jsonl", name,
+                 record->n_failed_pages, record->n_pages);
+    }
+    if (run->args->common.json) {
+        json_t *json = pipelines_record_to_json(record);
+        json_object_set_new(json, "skipped", json_boolean(skipped));
+        json_array_append_new(run->records, json);
+    }
+    cli_progress_update(run->progress, ++run->n_done);
+}
+
+/* By input: in which order files finish is chance. */
+static json_t *
+sorted_records(json_t *records)
+{
+    json_t *sorted = json_array();
+    size_t n = json_array_size(records);
+    g_autofree json_t **items = g_new0(json_t *, n + 1);
+    for (size_t i = 0; i < n; i++)
+        items[i] = json_array_get(records, i);
+    for (size_t i = 1; i < n; i++)
+        for (size_t j = i; j > 0; j--) {
+            const char *a = json_string_value(json_object_get(items[j - 1], "input"));
+            const char *b = json_string_value(json_object_get(items[j], "input"));
+            if (strcmp(a, b) <= 0) break;
+            json_t *swap = items[j];
+            items[j] = items[j - 1];
+            items[j - 1] = swap;
+        }
+    for (size_t i = 0; i < n; i++)
+        json_array_append(sorted, items[i]);
+    json_decref(records);
+    return sorted;
+}
+
+static void
+report(convert_run *run, const pipelines_batch_report *counts, double seconds)
+{
+    cli_note(&run->args->common,
+             "%zu converted (%" G_GUINT64_FORMAT " pages, %.1f s), %zu unchanged, %zu failed%s", counts->n_converted,
+             counts->n_pages, seconds, counts->n_skipped, counts->n_failed,
+             counts->n_left > 0 ? "; interrupted: run the same command again to go on" : "");
+    if (!run->args->common.json) return;
+    g_autoptr(json_t) json = json_object();
+    json_object_set_new(json, "converted", json_integer((json_int_t) counts->n_converted));
+    json_object_set_new(json, "unchanged", json_integer((json_int_t) counts->n_skipped));
+    json_object_set_new(json, "failed", json_integer((json_int_t) counts->n_failed));
+    json_object_set_new(json, "left", json_integer((json_int_t) counts->n_left));
+    json_object_set_new(json, "pages", json_integer((json_int_t) counts->n_pages));
+    json_object_set_new(json, "seconds", json_real(seconds));
+    run->records = sorted_records(run->records);
+    json_object_set(json, "inputs", run->records);
+    cli_print_json(json);
+}
+
+static int
+convert_to_folder(const convert_args *args, GPtrArray *inputs, pipelines_batch_options *options)
+{
+    convert_run run = {.args = args, .records = json_array()};
+    run.progress = cli_progress_new(&args->common, "converting", inputs->len);
+    options->dir = args->output;
+    options->done = on_done;
+    options->user_data = &run;
+    pipelines_batch_report counts;
+    g_autoptr(GError) error = NULL;
+    gint64 start = g_get_monotonic_time();
+    gboolean ran = pipelines_batch_run(inputs, options, &counts, &error);
+    double seconds = (double) (g_get_monotonic_time() - start) / 1e6;
+    cli_progress_free(run.progress);
+    if (ran) report(&run, &counts, seconds);
+    json_decref(run.records);
+    if (!ran) return cli_error(EXIT_NOTHING_DONE, "%s", error->message);
+    if (counts.n_failed + counts.n_left == 0) return EXIT_ALL_GOOD;
+    return counts.n_converted + counts.n_skipped > 0 ? EXIT_SOME_FAILED : EXIT_NOTHING_DONE;
+}
+
+static int
+run_convert(gpointer data, char **operands, int n_operands)
+{
+    const convert_args *args = data;
+    if (n_operands == 0) return cli_usage_error("convert", "which files or folders?");
+    pipelines_batch_options options = {0};
+    if (!read_args(args, &options)) return EXIT_WRONG_USAGE;
+    g_autofree char *password = NULL;
+    if (!cli_password(args->password, args->password_file, &password)) return EXIT_NOTHING_DONE;
+    options.password = password;
+    g_auto(stdin_copy) copy = {0};
+    if (!replace_stdin(operands, n_operands, &copy)) return EXIT_NOTHING_DONE;
+    g_autoptr(GPtrArray) inputs =
+        pipelines_collect_inputs((const char *const *) operands, (size_t) n_operands);
+    if (inputs->len == 0)
+        return cli_error(EXIT_NOTHING_DONE, "%s: no documents in this folder (PDF, XPS, EPUB, FB2, CBZ)",
+                         operands[0]);
+    return args->output != NULL ? convert_to_folder(args, inputs, &options)
+                                : convert_to_stdout(args, inputs, &options);
+}
+
+const command cmd_convert = {
+    .name = "convert",
+    .summary = "turn PDFs into Markdown, JSON and images",
+    .usage = "INPUT... [-o DIR] [OPTIONS]",
+    .description =
+        "INPUT is a file, a folder (searched for documents at any depth), or - for standard input.\n\n"
+        "For in.pdf, DIR gets in/in.md (Markdown), in/in.json (the whole document, with boxes),\n"
+        "in/in_content_list.json (MinerU's content list) and in/images/. DIR/convert.jsonl has one line\n"
+        "per input with its status, pages, time, warnings and error. A second run skips what is unchanged\n"
+        "and done with the same options, so an interrupted batch goes on where it stopped.\n\n"
+        "Every file is read by a process of its own kind: one that crashes, hangs or takes too much memory\n"
+        "fails, and the others go on.",
+    .examples = "  $ lode convert paper.pdf                        Markdown on the terminal\n"
+                "  $ lode convert papers/ -o out/                  a whole folder\n"
+                "  $ lode convert thesis.pdf -o out/ --pages 10-20 --format md",
+    .args_size = sizeof(convert_args),
+    .init = init_convert,
+    .entries = convert_entries,
+    .run = run_convert,
+};

@@ -1,0 +1,204 @@
+/* lode doctor: is everything here that lode needs, and what would make it do more? */
+#include "pipelines/cli.h"
+
+#include <dlfcn.h>
+#include <string.h>
+
+#include "parse/parse.h"
+#include "search/search.h"
+
+typedef struct {
+    common_args common;
+    char *library;
+} doctor_args;
+
+static GOptionEntry *
+doctor_entries(gpointer data)
+{
+    doctor_args *args = data;
+    const GOptionEntry entries[] = {
+        {"library", 'L', 0, G_OPTION_ARG_FILENAME, &args->library, "Look at this library too (default: none)",
+         "DIR"},
+        G_OPTION_ENTRY_NULL,
+    };
+    return g_memdup2(entries, sizeof entries);
+}
+
+typedef enum {
+    FOUND,   /* fine */
+    LACKING, /* optional: without it lode does less */
+    BROKEN   /* lode does not work right */
+} verdict;
+
+typedef struct {
+    json_t *checks;
+    gboolean json, broken;
+} examination;
+
+static void
+note(examination *e, verdict v, const char *name, const char *format, ...) G_GNUC_PRINTF(4, 5);
+
+static void
+note(examination *e, verdict v, const char *name, const char *format, ...)
+{
+    static const char *const words[] = {"ok", "missing", "broken"};
+    va_list args;
+    va_start(args, format);
+    g_autofree char *text = g_strdup_vprintf(format, args);
+    va_end(args);
+    if (v == BROKEN) e->broken = TRUE;
+    json_t *check = json_object();
+    json_object_set_new(check, "name", json_string(name));
+    json_object_set_new(check, "status", json_string(words[v]));
+    json_object_set_new(check, "detail", json_string(text));
+    json_array_append_new(e->checks, check);
+    if (!e->json) cli_print("%-8s %-12s %s\n", words[v], name, text);
+}
+
+/* ---- machine ---- */
+
+static void
+check_machine(examination *e)
+{
+    g_autofree char *features = engine_cpu_features();
+    note(e, FOUND, "cpu", "%s; kernels: %s; %d cores", features, engine_cpu_name(engine_cpu_best()),
+         pipelines_n_cores());
+    void *driver = dlopen("libcuda.so.1", RTLD_LAZY | RTLD_LOCAL);
+    note(e, LACKING, "cuda", "%s; this build has no CUDA backend, models run on the CPU",
+         driver != NULL ? "a driver is installed" : "no driver");
+    if (driver != NULL) dlclose(driver);
+}
+
+static void
+check_libraries(examination *e)
+{
+    note(e, FOUND, "lode", "%s", lode_version());
+    note(e, FOUND, "mupdf", "%s", parse_mupdf_version());
+    note(e, retrieval_sqlite_has_fts5() ? FOUND : BROKEN, "sqlite", "%s %s", retrieval_sqlite_version(),
+         retrieval_sqlite_has_fts5() ? "with FTS5"
+                                     : "without FTS5: libraries need it, install another SQLite");
+    note(e, FOUND, "faiss", "%s", retrieval_faiss_version());
+    note(e, FOUND, "curl", "%s", search_curl_version());
+    note(e, FOUND, "libxml2", "%s", search_libxml_version());
+    note(e, FOUND, "glib", "%u.%u.%u", glib_major_version, glib_minor_version, glib_micro_version);
+    note(e, FOUND, "jansson", "%s", jansson_version_str());
+}
+
+/* ---- OCR ---- */
+
+/* Tesseract is not linked: it would cost every start of the program 50 libraries. Its folder of languages tells
+ * as much. */
+static char *
+find_tessdata(void)
+{
+    const char *prefix = g_getenv("TESSDATA_PREFIX");
+    const char *const candidates[] = {prefix, "/usr/share/tesseract-ocr/5/tessdata",
+                                      "/usr/share/tessdata", "/usr/local/share/tessdata"};
+    for (size_t i = 0; i < G_N_ELEMENTS(candidates); i++)
+        if (candidates[i] != NULL && g_file_test(candidates[i], G_FILE_TEST_IS_DIR))
+            return g_strdup(candidates[i]);
+    return NULL;
+}
+
+static gint
+compare_names(gconstpointer a, gconstpointer b)
+{
+    return strcmp(*(const char *const *) a, *(const char *const *) b);
+}
+
+static void
+check_ocr(examination *e)
+{
+    g_autofree char *dir = find_tessdata();
+    GDir *handle = dir != NULL ? g_dir_open(dir, 0, NULL) : NULL;
+    g_autoptr(GPtrArray) languages = g_ptr_array_new_with_free_func(g_free);
+    for (const char *name; handle != NULL && (name = g_dir_read_name(handle)) != NULL;)
+        if (g_str_has_suffix(name, ".traineddata"))
+            g_ptr_array_add(languages, g_strndup(name, strlen(name) - strlen(".traineddata")));
+    if (handle != NULL) g_dir_close(handle);
+    g_ptr_array_sort(languages, compare_names);
+    g_ptr_array_add(languages, NULL);
+    g_autofree char *list = g_strjoinv(" ", (char **) languages->pdata);
+    if (list[0] != '\0')
+        note(e, FOUND, "ocr", "Tesseract languages: %s (%s)", list, dir);
+    else
+        note(e, LACKING, "ocr", "no Tesseract languages found: apt-get install tesseract-ocr-eng");
+}
+
+/* ---- models ---- */
+
+static void
+check_model(examination *e, const char *name, engine_kind kind, const char *without)
+{
+    g_autoptr(GError) error = NULL;
+    g_autoptr(pipelines_model) model = pipelines_model_open(NULL, kind, &error);
+    if (model != NULL) {
+        const engine_model_info *info = engine_model_get_info(model->model);
+        note(e, FOUND, name, "%s, %s %s, %.0f M parameters", model->id, info->format, info->weight_type,
+             (double) info->n_parameters / 1e6);
+    } else if (g_error_matches(error, PIPELINES_ERROR, LODE_ERROR_NOT_FOUND)) {
+        note(e, LACKING, name, "%s; without it %s", error->message, without);
+    } else {
+        note(e, BROKEN, name, "%s", error->message);
+    }
+}
+
+static void
+check_library(examination *e, const char *dir)
+{
+    retrieval_library_options options = {0};
+    retrieval_stats stats = {0};
+    g_autoptr(GError) error = NULL;
+    g_autoptr(retrieval_library) library =
+        retrieval_library_open(dir, RETRIEVAL_OPEN_READ, &options, &error);
+    if (library == NULL || !retrieval_library_get_stats(library, &stats, &error)) {
+        note(e, BROKEN, "library", "%s", error->message);
+        return;
+    }
+    note(e, FOUND, "library",
+         "%" G_GUINT64_FORMAT " documents, %" G_GUINT64_FORMAT " passages, %" G_GUINT64_FORMAT
+         " vectors, embedder %s",
+         stats.n_documents, stats.n_chunks, stats.n_vectors,
+         stats.embedder_id != NULL ? stats.embedder_id : "none");
+    g_free(stats.embedder_id);
+}
+
+static int
+run_doctor(gpointer data, char **operands, int n_operands)
+{
+    const doctor_args *args = data;
+    if (n_operands > 0) return cli_usage_error("doctor", "%s: takes no arguments", operands[0]);
+    examination e = {.checks = json_array(), .json = args->common.json};
+    check_machine(&e);
+    check_libraries(&e);
+    check_ocr(&e);
+    g_autofree char *models = pipelines_models_dir();
+    gboolean there = g_file_test(models, G_FILE_TEST_IS_DIR);
+    note(&e, there ? FOUND : LACKING, "models", "%s%s", models,
+         there ? "" : ": no such folder yet, lode model pull makes it");
+    check_model(&e, "embedder", ENGINE_KIND_ENCODER, "search is by words only");
+    check_model(&e, "writer", ENGINE_KIND_DECODER, "answers are quotes only");
+    if (args->library != NULL) check_library(&e, args->library);
+    if (args->common.json) {
+        g_autoptr(json_t) json = json_object();
+        json_object_set_new(json, "ok", json_boolean(!e.broken));
+        json_object_set(json, "checks", e.checks);
+        cli_print_json(json);
+    }
+    json_decref(e.checks);
+    return e.broken ? EXIT_SOME_FAILED : EXIT_ALL_GOOD;
+}
+
+const command cmd_doctor = {
+    .name = "doctor",
+    .summary = "check what is installed and what is missing",
+    .usage = "[OPTIONS]",
+    .description =
+        "Looks at the processor, the libraries with their versions, OCR languages, and the models with their\n"
+        "hashes. One line per check: ok, missing (optional: what lode cannot do without it), or broken.\n"
+        "Exits with 1 when something is broken.",
+    .examples = "  $ lode doctor\n  $ lode doctor -L lib/ --json",
+    .args_size = sizeof(doctor_args),
+    .entries = doctor_entries,
+    .run = run_doctor,
+};

@@ -1,0 +1,236 @@
+/* lode index: PDFs -> a library. */
+#include "pipelines/cli.h"
+
+#include <string.h>
+
+typedef struct {
+    common_args common;
+    char *library, *embedder, *password, *password_file;
+    int jobs, memory_mb;
+    double timeout;
+    gboolean prune, no_embeddings;
+} index_args;
+
+static void
+init_index(gpointer data)
+{
+    index_args *args = data;
+    args->timeout = 120;
+    args->memory_mb = 4096;
+}
+
+static GOptionEntry *
+index_entries(gpointer data)
+{
+    index_args *args = data;
+    const GOptionEntry entries[] = {
+        {"library", 'L', 0, G_OPTION_ARG_FILENAME, &args->library,
+         "Folder of the library, made when missing (no default)", "DIR"},
+        {"prune", 0, 0, G_OPTION_ARG_NONE, &args->prune,
+         "Drop documents whose file no longer exists (default: keep them)", NULL},
+        {"embedder", 0, 0, G_OPTION_ARG_FILENAME, &args->embedder,
+         "Model for search by meaning (default: all-MiniLM-L6-v2, when installed)", "PATH"},
+        {"no-embeddings", 0, 0, G_OPTION_ARG_NONE, &args->no_embeddings,
+         "Full text only, no vectors (default: vectors when an embedder is installed)", NULL},
+        {"jobs", 'j', 0, G_OPTION_ARG_INT, &args->jobs, "Files read at once (default: 0, one per core)", "N"},
+        {"password", 0, 0, G_OPTION_ARG_STRING, &args->password,
+         "Password of encrypted files; other users can see it here, prefer --password-file or LODE_PASSWORD",
+         "WORD"},
+        {"password-file", 0, 0, G_OPTION_ARG_FILENAME, &args->password_file,
+         "Read the password from the first line of this file (default: none)", "FILE"},
+        {"timeout", 0, 0, G_OPTION_ARG_DOUBLE, &args->timeout,
+         "Give up on a file when no page finishes for so many seconds (default: 120)", "S"},
+        {"memory", 0, 0, G_OPTION_ARG_INT, &args->memory_mb,
+         "Memory one reader process may use, in MB (default: 4096)", "MB"},
+        G_OPTION_ENTRY_NULL,
+    };
+    return g_memdup2(entries, sizeof entries);
+}
+
+/* ---- reading by worker processes ---- */
+
+static gpointer
+open_worker(gpointer data)
+{
+    return pipelines_worker_new(data);
+}
+
+static lode_document *
+read_by_worker(gpointer reader, const char *path, const char *password, const int *cancel, GError **error)
+{
+    pipelines_job job = {.path = path, .password = password, .want_document = TRUE};
+    pipelines_job_result result = {0};
+    lode_document *document = NULL;
+    if (pipelines_worker_run(reader, &job, cancel, &result, error))
+        document = g_steal_pointer(&result.document);
+    pipelines_job_result_clear(&result);
+    return document;
+}
+
+static void
+close_worker(gpointer reader)
+{
+    pipelines_worker_free(reader);
+}
+
+/* ---- running ---- */
+
+typedef struct {
+    const index_args *args;
+    cli_progress *progress;
+    json_t *files;
+} index_run;
+
+static void
+on_indexed(const char *path, pipelines_index_outcome outcome, const GError *failure, size_t n_done,
+           size_t n_total, void *user_data)
+{
+    index_run *run = user_data;
+    (void) n_total;
+    if (outcome == PIPELINES_INDEX_FAILED) {
+        cli_progress_clear(run->progress);
+        cli_file_error(path, failure != NULL ? failure->message : "interrupted");
+    }
+    if (run->args->common.json) {
+        json_t *file = json_object();
+        json_object_set_new(file, "path", pipelines_json_path(path));
+        json_object_set_new(file, "outcome", json_string(pipelines_index_outcome_name(outcome)));
+        json_object_set_new(file, "error", failure != NULL ? json_string(failure->message) : json_null());
+        json_array_append_new(run->files, file);
+    }
+    cli_progress_update(run->progress, n_done);
+}
+
+static void
+print_report(const index_run *run, const lode_index_report *counts, const retrieval_stats *stats,
+             double seconds)
+{
+    cli_note(&run->args->common,
+             "%zu added, %zu replaced, %zu unchanged, %zu pruned, %zu failed; the library has "
+             "%" G_GUINT64_FORMAT " documents, %" G_GUINT64_FORMAT " passages, %" G_GUINT64_FORMAT
+             " vectors (%.1f s)",
+             counts->n_added, counts->n_replaced, counts->n_unchanged, counts->n_pruned, counts->n_failed,
+             stats->n_documents, stats->n_chunks, stats->n_vectors, seconds);
+    if (!run->args->common.json) return;
+    g_autoptr(json_t) json = json_object();
+    json_object_set_new(json, "added", json_integer((json_int_t) counts->n_added));
+    json_object_set_new(json, "replaced", json_integer((json_int_t) counts->n_replaced));
+    json_object_set_new(json, "unchanged", json_integer((json_int_t) counts->n_unchanged));
+    json_object_set_new(json, "pruned", json_integer((json_int_t) counts->n_pruned));
+    json_object_set_new(json, "failed", json_integer((json_int_t) counts->n_failed));
+    json_object_set_new(json, "documents", json_integer((json_int_t) stats->n_documents));
+    json_object_set_new(json, "passages", json_integer((json_int_t) stats->n_chunks));
+    json_object_set_new(json, "vectors", json_integer((json_int_t) stats->n_vectors));
+    json_object_set_new(json, "embedder",
+                        stats->embedder_id != NULL ? json_string(stats->embedder_id) : json_null());
+    json_object_set_new(json, "seconds", json_real(seconds));
+    json_object_set(json, "files", run->files);
+    cli_print_json(json);
+}
+
+/* NULL without a message: full text only. */
+static gboolean
+open_embedder(const index_args *args, pipelines_model **model)
+{
+    *model = NULL;
+    if (args->no_embeddings) return TRUE;
+    g_autoptr(GError) error = NULL;
+    *model = pipelines_model_open(args->embedder, ENGINE_KIND_ENCODER, &error);
+    if (*model != NULL) return TRUE;
+    if (args->embedder == NULL && g_error_matches(error, PIPELINES_ERROR, LODE_ERROR_NOT_FOUND)) {
+        cli_note(&args->common, "note: full text only, search by meaning needs an embedder: %s", error->message);
+        return TRUE;
+    }
+    cli_error(0, "%s", error->message);
+    return FALSE;
+}
+
+static int
+index_into(const index_args *args, retrieval_library *library, GPtrArray *inputs, const char *password)
+{
+    pipelines_worker_options worker = {
+        .stall_seconds = args->timeout,
+        .memory_limit = (uint64_t) args->memory_mb << 20,
+    };
+    pipelines_reader reader = {open_worker, read_by_worker, close_worker, &worker};
+    index_run run = {.args = args, .files = json_array()};
+    run.progress = cli_progress_new(&args->common, "indexing", inputs->len);
+    pipelines_index_options options = {
+        .n_jobs = args->jobs,
+        .password = password,
+        .prune = args->prune,
+        .cancel = cli_cancel(),
+        .reader = &reader,
+        .done = on_indexed,
+        .user_data = &run,
+    };
+    lode_index_report counts;
+    retrieval_stats stats = {0};
+    g_autoptr(GError) error = NULL;
+    gint64 start = g_get_monotonic_time();
+    gboolean ran = pipelines_index_run(library, inputs, &options, &counts, &error) &&
+                   retrieval_library_get_stats(library, &stats, &error);
+    cli_progress_free(run.progress);
+    if (ran) print_report(&run, &counts, &stats, (double) (g_get_monotonic_time() - start) / 1e6);
+    json_decref(run.files);
+    g_free(stats.embedder_id);
+    gboolean some = counts.n_added + counts.n_replaced + counts.n_unchanged + counts.n_pruned > 0;
+    if (!ran) return cli_error(some ? EXIT_SOME_FAILED : EXIT_NOTHING_DONE, "%s", error->message);
+    if (counts.n_failed == 0) return EXIT_ALL_GOOD;
+    return some ? EXIT_SOME_FAILED : EXIT_NOTHING_DONE;
+}
+
+static int
+check_args(const index_args *args, int n_operands)
+{
+    if (args->library == NULL) return cli_usage_error("index", "which library? Name its folder with -L");
+    if (n_operands == 0 && !args->prune) return cli_usage_error("index", "which files or folders?");
+    if (args->jobs < 0 || args->jobs > 1024)
+        return cli_usage_error("index", "--jobs: %d: must be from 0 to 1024", args->jobs);
+    if (args->memory_mb < 64 || !(args->timeout > 0))
+        return cli_usage_error("index", "--memory must be 64 or more, --timeout more than 0");
+    return EXIT_ALL_GOOD;
+}
+
+static int
+run_index(gpointer data, char **operands, int n_operands)
+{
+    const index_args *args = data;
+    int code = check_args(args, n_operands);
+    if (code != EXIT_ALL_GOOD) return code;
+    g_autofree char *password = NULL;
+    if (!cli_password(args->password, args->password_file, &password)) return EXIT_NOTHING_DONE;
+    g_autoptr(GPtrArray) inputs =
+        pipelines_collect_inputs((const char *const *) operands, (size_t) n_operands);
+    if (inputs->len == 0 && !args->prune)
+        return cli_error(EXIT_NOTHING_DONE, "%s: no documents in this folder (PDF, XPS, EPUB, FB2, CBZ)",
+                         operands[0]);
+    g_autoptr(pipelines_model) model = NULL;
+    if (!open_embedder(args, &model)) return EXIT_NOTHING_DONE;
+    g_autoptr(engine_pool) pool = model != NULL ? engine_pool_new(0) : NULL;
+    retrieval_library_options options = {0};
+    if (model != NULL)
+        options = (retrieval_library_options) {model->model, model->id, pool, model->query_prefix};
+    g_autoptr(GError) error = NULL;
+    g_autoptr(retrieval_library) library =
+        retrieval_library_open(args->library, RETRIEVAL_OPEN_WRITE, &options, &error);
+    if (library == NULL) return cli_error(EXIT_NOTHING_DONE, "%s", error->message);
+    return index_into(args, library, inputs, password);
+}
+
+const command cmd_index = {
+    .name = "index",
+    .summary = "make documents searchable in a library",
+    .usage = "INPUT... -L DIR [OPTIONS]",
+    .description =
+        "Reads INPUT (files, folders) into the library DIR: passages with their pages and boxes, a full-text\n"
+        "index, and vectors for search by meaning when an embedder is installed (lode model pull --default).\n\n"
+        "Running it again is cheap: unchanged files (same path, same SHA-256) are neither read nor embedded,\n"
+        "changed ones are replaced. A kill at any moment leaves a sound library; a rerun goes on.",
+    .examples = "  $ lode index papers/ -L lib/\n"
+                "  $ lode index papers/ -L lib/ --prune            and forget files that are gone",
+    .args_size = sizeof(index_args),
+    .init = init_index,
+    .entries = index_entries,
+    .run = run_index,
+};

@@ -1,0 +1,330 @@
+/* What the program and the public API share, inside pipelines only.
+ *
+ *   error.c     GError of every module -> lode_status, one line for people
+ *   inputs.c    files and folders on a command line -> a sorted list of files
+ *   output.c    one document -> its folder of outputs
+ *   journal.c   out/convert.jsonl: what is done, so that a batch resumes
+ *   worker.c    a process of its own for reading files: a crash there costs one file
+ *   batch.c     many files -> many folders, by worker processes
+ *   library.c   many files -> a library
+ *   models.h    registry of installable models, where they are
+ *   model.c     opening embedders and writers, their identity
+ *   evidence.c  passages and a question -> the sentences that answer
+ *   prompt.c    passages and a question -> a prompt that fits; the answer's [n] filtered
+ *   answer.c    a question -> an answer with sources; record.c its JSON */
+#ifndef LODE_PIPELINES_INTERNAL_H
+#define LODE_PIPELINES_INTERNAL_H
+
+#include <gio/gio.h>
+#include <glib.h>
+#include <jansson.h>
+
+#include "engine/engine.h"
+#include "layout/layout.h"
+#include "pipelines/lode.h"
+#include "retrieval/retrieval.h"
+
+G_BEGIN_DECLS
+
+G_DEFINE_AUTOPTR_CLEANUP_FUNC(json_t, json_decref)
+
+/* ---- errors ---- */
+
+#define PIPELINES_ERROR (pipelines_error_quark()) /* codes are lode_status */
+GQuark pipelines_error_quark(void);
+lode_status pipelines_status(const GError *error); /* of any module's error; LODE_OK for NULL */
+/* Fill out (may be NULL) from error, free error, return the status. */
+lode_status pipelines_fail(lode_error *out, GError *error);
+lode_status pipelines_fail_argument(lode_error *out, const char *message);
+/* Copy src into dst [size], cut on a character border, line breaks as spaces. */
+void pipelines_copy_line(char *dst, size_t size, const char *src);
+
+static inline gboolean
+pipelines_cancelled(const int *cancel)
+{
+    return cancel != NULL && *(const volatile int *) cancel != 0;
+}
+
+/* ---- inputs ---- */
+
+/* Expand args [n]: a file stands for itself, a folder for the documents in and below it: by extension (pdf xps
+ * oxps epub fb2 cbz), or "%PDF-" in the first 1024 bytes of a file without a known extension; hidden names
+ * left out. Returns absolute, canonical paths without duplicates, in byte order; an argument that does not
+ * exist is an element all the same: reading it says so. */
+GPtrArray *pipelines_collect_inputs(const char *const *args, size_t n);
+
+/* Base name without extension, safe as a file name, never empty; free with g_free. */
+char *pipelines_stem(const char *path);
+
+/* ---- outputs ---- */
+
+typedef struct {
+    unsigned formats; /* LODE_FORMAT_* */
+    gboolean images, page_breaks;
+    double dpi;
+} pipelines_output_options;
+
+/* Write the outputs of one document into dir (made with parents). path NULL: no images. */
+gboolean pipelines_write_document(const lode_document *document, const char *path, const char *password,
+                                  const char *dir, const char *stem,
+                                  const pipelines_output_options *options, GError **error);
+gboolean pipelines_make_dir(const char *dir, GError **error);
+/* To a temporary name, synced, renamed. */
+gboolean pipelines_write_file(const char *path, const char *data, size_t len, GError **error);
+/* Are all files there that pipelines_write_document would write, images apart? */
+gboolean pipelines_outputs_exist(const char *dir, const char *stem, unsigned formats);
+/* JSON for people and programs: compact, or indented by two; newline at the end. Free with g_free. */
+char *pipelines_json_line(const json_t *json);
+char *pipelines_json_text(const json_t *json);
+/* JSON string of a file name of any bytes. */
+json_t *pipelines_json_path(const char *path);
+
+/* ---- journal ---- */
+
+/* One line of convert.jsonl. Strings owned; NULL where they have no meaning. */
+typedef struct {
+    char *input;   /* absolute path; percent-escaped where it is not UTF-8 */
+    char *stem;
+    char *sha256;
+    char *options; /* hash of what the outputs depend on besides the input */
+    gboolean ok;
+    char *error;
+    guint n_pages, n_failed_pages;
+    double seconds;
+    GPtrArray *warnings; /* of char * */
+} pipelines_record;
+
+pipelines_record *pipelines_record_new(void);
+void pipelines_record_free(pipelines_record *record);
+G_DEFINE_AUTOPTR_CLEANUP_FUNC(pipelines_record, pipelines_record_free)
+json_t *pipelines_record_to_json(const pipelines_record *record);
+
+typedef struct pipelines_journal pipelines_journal;
+
+/* dir/convert.jsonl, made when missing. A last line cut short by a kill is dropped; foreign lines are kept out.
+ * Takes a lock, so two batches into one folder do not mix. */
+pipelines_journal *pipelines_journal_open(const char *dir, GError **error);
+/* Rewrites the file: one line per input, sorted. */
+gboolean pipelines_journal_close(pipelines_journal *journal, GError **error);
+void pipelines_journal_free(pipelines_journal *journal); /* without the rewrite */
+G_DEFINE_AUTOPTR_CLEANUP_FUNC(pipelines_journal, pipelines_journal_free)
+/* The last record of an input, lent; NULL when there is none. */
+const pipelines_record *pipelines_journal_lookup(pipelines_journal *journal, const char *input);
+/* The stem an input has or gets: its own when free, else STEM-2, STEM-3, ... What an earlier run gave stays. */
+const char *pipelines_journal_stem(pipelines_journal *journal, const char *input);
+/* Append and keep; takes record. One thread at a time. */
+gboolean pipelines_journal_append(pipelines_journal *journal, pipelines_record *record, GError **error);
+
+/* ---- worker processes ---- */
+
+typedef struct {
+    const char *path, *password; /* password NULL: none */
+    int first_page, last_page;
+    const char *dir, *stem;      /* dir NULL: write nothing */
+    pipelines_output_options output;
+    gboolean want_document;      /* hand the document back */
+} pipelines_job;
+
+typedef struct {
+    guint n_pages, n_failed_pages;
+    GPtrArray *warnings; /* of char * */
+    double read_seconds, write_seconds;
+    lode_document *document;
+} pipelines_job_result;
+void pipelines_job_result_clear(pipelines_job_result *result);
+
+typedef struct {
+    double stall_seconds;  /* killed after so long without a finished page; 0 = 120 */
+    uint64_t memory_limit; /* address space in bytes; 0 = 4 GiB */
+} pipelines_worker_options;
+
+typedef struct pipelines_worker pipelines_worker;
+
+/* The process starts with the first job, and again after one that it did not survive. One thread at a time. */
+pipelines_worker *pipelines_worker_new(const pipelines_worker_options *options);
+void pipelines_worker_free(pipelines_worker *worker);
+gboolean pipelines_worker_run(pipelines_worker *worker, const pipelines_job *job, const int *cancel,
+                              pipelines_job_result *result, GError **error);
+/* The other side: jobs from stdin until its end. Returns the exit code. */
+int pipelines_worker_main(int argc, char **argv);
+
+/* Do one job in this process. */
+gboolean pipelines_job_run(const pipelines_job *job, const int *cancel,
+                           void (*progress)(int page, int n_pages, void *user_data), void *user_data,
+                           pipelines_job_result *result, GError **error);
+
+/* ---- batch conversion ---- */
+
+typedef struct {
+    const char *dir; /* of the outputs */
+    const char *password;
+    int first_page, last_page;
+    pipelines_output_options output;
+    int n_jobs; /* 0 = one per core */
+    gboolean force;
+    pipelines_worker_options worker;
+    const int *cancel;
+    /* One at a time, in the order in which files finish. skipped: unchanged since an earlier run. */
+    void (*done)(const char *path, const pipelines_record *record, gboolean skipped, void *user_data);
+    void *user_data;
+} pipelines_batch_options;
+
+typedef struct {
+    size_t n_converted, n_skipped, n_failed, n_left; /* left: cancelled before their turn */
+    guint64 n_pages;
+} pipelines_batch_report;
+
+/* Fails only when nothing can be done (the folder, the journal). */
+gboolean pipelines_batch_run(GPtrArray *inputs, const pipelines_batch_options *options,
+                             pipelines_batch_report *report, GError **error);
+
+int pipelines_n_cores(void);
+
+/* ---- indexing ---- */
+
+/* How a thread of its own reads files: in this process, or by a worker. */
+typedef struct {
+    gpointer (*open)(gpointer data);
+    lode_document *(*read)(gpointer reader, const char *path, const char *password, const int *cancel,
+                           GError **error);
+    void (*close)(gpointer reader);
+    gpointer data;
+} pipelines_reader;
+
+const pipelines_reader *pipelines_reader_in_process(void);
+
+typedef enum {
+    PIPELINES_INDEX_ADDED,
+    PIPELINES_INDEX_REPLACED,
+    PIPELINES_INDEX_UNCHANGED,
+    PIPELINES_INDEX_PRUNED,
+    PIPELINES_INDEX_FAILED
+} pipelines_index_outcome;
+const char *pipelines_index_outcome_name(pipelines_index_outcome outcome);
+
+typedef struct {
+    int n_jobs;
+    const char *password;
+    gboolean prune;
+    const int *cancel;
+    const pipelines_reader *reader;
+    /* In input order; message NULL unless it failed. */
+    void (*done)(const char *path, pipelines_index_outcome outcome, const GError *failure, size_t n_done,
+                 size_t n_total, void *user_data);
+    void *user_data;
+} pipelines_index_options;
+
+/* Documents enter in input order whatever the number of threads: the same inputs make the same library, also
+ * over several runs with kills between them. LODE_ERROR_CANCELLED when stopped: what is in stays in. */
+gboolean pipelines_index_run(retrieval_library *library, GPtrArray *inputs,
+                             const pipelines_index_options *options, lode_index_report *report,
+                             GError **error);
+
+/* ---- models ---- */
+
+typedef struct {
+    engine_model *model;
+    char *id;           /* "NAME sha256:HEX" */
+    char *query_prefix; /* embedders; "" where none */
+} pipelines_model;
+
+/* path NULL: the default of its kind, LODE_ERROR_NOT_FOUND when it is not installed. */
+pipelines_model *pipelines_model_open(const char *path, engine_kind kind, GError **error);
+char *pipelines_models_dir(void); /* g_free */
+/* SHA-256 of a large file, remembered between runs; g_free. */
+char *pipelines_cached_sha256(const char *file, GError **error);
+void pipelines_model_free(pipelines_model *model);
+G_DEFINE_AUTOPTR_CLEANUP_FUNC(pipelines_model, pipelines_model_free)
+
+/* ---- evidence ---- */
+
+/* A stretch of a passage: hits[passage]->text [start, start + len). */
+typedef struct {
+    guint passage; /* index into the hits */
+    uint32_t start, len;
+    double score;  /* 0..1, for the question or claim it was chosen for */
+} pipelines_quote;
+
+/* Content words of a text, lower case, stop words left out, lightly stemmed; as a set. */
+GHashTable *pipelines_content_words(const char *text, size_t len);
+
+/* Rank the sentences of the passages for the question: GArray of pipelines_quote, best first. embedder may be
+ * NULL: words alone. */
+GArray *pipelines_rank_sentences(GPtrArray *hits, const char *question, const pipelines_model *embedder,
+                                 engine_pool *pool, const int *cancel, GError **error);
+/* The sentence of one passage that supports the claim best, by the claim's content words found in it. */
+pipelines_quote pipelines_best_support(const retrieval_hit *hit, guint passage, const char *claim,
+                                       size_t len);
+/* Do the passages speak of what is asked? best: of pipelines_rank_sentences. */
+gboolean pipelines_evidence_suffices(GPtrArray *hits, const char *question, const GArray *ranked);
+/* Sentences of a text as pipelines_quote (passage 0). */
+GArray *pipelines_sentences(const char *text, size_t len);
+
+/* ---- prompt ---- */
+
+typedef struct {
+    char *text;          /* rendered for the model */
+    GArray *tokens;      /* of int32_t */
+    guint n_passages;    /* the first so many hits are in it */
+} pipelines_prompt;
+void pipelines_prompt_free(pipelines_prompt *prompt);
+G_DEFINE_AUTOPTR_CLEANUP_FUNC(pipelines_prompt, pipelines_prompt_free)
+
+/* Numbered passages, as many as fit into n_context - max_tokens, then the question. */
+pipelines_prompt *pipelines_prompt_new(const engine_model *writer, GPtrArray *hits, const char *question,
+                                       uint32_t n_context, uint32_t max_tokens, GError **error);
+
+/* Drops "[n]" with n outside 1..n_passages from a text that comes in pieces. */
+typedef struct {
+    guint n_passages;
+    guint n_removed;
+    GString *held; /* "[12" that may yet become a citation */
+} pipelines_citation_filter;
+void pipelines_citation_filter_feed(pipelines_citation_filter *filter, const char *text, size_t len,
+                                    GString *out);
+void pipelines_citation_filter_finish(pipelines_citation_filter *filter, GString *out);
+
+/* ---- answers ---- */
+
+typedef struct {
+    guint passage;      /* number - 1 */
+    pipelines_quote quote;
+} pipelines_citation;
+
+struct lode_answer {
+    lode_answer_status status;
+    gboolean extractive;
+    char *question;
+    GString *text;
+    GPtrArray *hits;      /* of retrieval_hit: the passages, in the order of their numbers */
+    guint n_shown;        /* of them in the prompt */
+    GPtrArray *quotes;    /* of char *, one per citation: verbatim */
+    GArray *citations;    /* of pipelines_citation, by number */
+    GPtrArray *unsupported; /* of char *: sentences no passage supports */
+    guint n_removed;      /* citation numbers that did not exist */
+    char *prompt;         /* NULL when extractive */
+    char *writer_id, *embedder_id;
+    lode_ask_options options;
+    engine_generate_result generation;
+    double retrieve_seconds, answer_seconds;
+};
+
+typedef struct {
+    retrieval_library *library;
+    const char *library_dir;
+    const pipelines_model *embedder; /* NULL: words alone */
+    const pipelines_model *writer;   /* NULL: extractive */
+    engine_pool *pool;               /* not NULL when one of them is not */
+} pipelines_ask_context;
+
+lode_answer *pipelines_ask(const pipelines_ask_context *context, const char *question,
+                           const lode_ask_options *options, GError **error);
+/* NULL: defaults; fields an older program does not know keep theirs. */
+lode_ask_options pipelines_ask_options(const lode_ask_options *options);
+lode_box pipelines_box(const layout_box *box);
+json_t *pipelines_answer_to_json(const lode_answer *answer);
+/* Keep the run in dir/runs/; returns the file's name (g_free). */
+char *pipelines_record_run(const lode_answer *answer, const char *dir, GError **error);
+
+G_END_DECLS
+#endif

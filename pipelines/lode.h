@@ -1,0 +1,353 @@
+/* lode: mines scientific papers for answers. The public C API, plain C99, usable from C++.
+ *
+ *     file -> lode_document -> Markdown, JSON, a folder of outputs
+ *     files -> lode_library -> ranked passages -> lode_answer, every claim with its quote and its page
+ *
+ * Conventions
+ *   Text        UTF-8. File names are bytes as the system spells them.
+ *   Pages       a page *number* is 1-based and for people, a page *index* is 0-based.
+ *   Space       PDF points (1/72 inch), origin at the top left of the page as a reader sees it, y downwards.
+ *   Ownership   a function that opens, makes or asks hands you something to free with the call named
+ *               in its comment. What an accessor returns lives as long as the handle it came from.
+ *   Errors      every call that can fail returns a lode_status; on anything but LODE_OK the outputs are
+ *               NULL or untouched and *error, when given, says what and where. The library never prints
+ *               and never ends the process (except where memory is gone altogether).
+ *   Options     structs come from their _default() function, which also sets struct_size; that is how later
+ *               versions append fields without breaking programs. NULL means the defaults.
+ *   Threads     each handle says: immutable (share it), locked inside (share it), one thread at a time.
+ *               Results never depend on the number of threads. */
+#ifndef LODE_LODE_H
+#define LODE_LODE_H
+
+#include <stddef.h>
+#include <stdint.h>
+
+#ifndef LODE_API
+#if defined(__GNUC__)
+#define LODE_API __attribute__((visibility("default")))
+#else
+#define LODE_API
+#endif
+#endif
+
+#ifdef __cplusplus
+extern "C" {
+#endif
+
+/* ---- status and errors ---------------------------------------------------------------------- */
+
+typedef enum {
+    LODE_OK = 0,
+    LODE_ERROR_ARGUMENT = 1,    /* a call that makes no sense: NULL, out of range */
+    LODE_ERROR_IO = 2,          /* cannot be opened, read, written */
+    LODE_ERROR_FORMAT = 3,      /* not what it should be: not a readable document, library or model */
+    LODE_ERROR_PASSWORD = 4,    /* encrypted, and the password is missing or wrong */
+    LODE_ERROR_LIMIT = 5,       /* memory, time, pages, size, context */
+    LODE_ERROR_UNSUPPORTED = 6, /* well formed, but something this version does not handle */
+    LODE_ERROR_NOT_FOUND = 7,   /* no such library, model or document */
+    LODE_ERROR_BUSY = 8,        /* another process writes to this library */
+    LODE_ERROR_MISMATCH = 9,    /* the library was made with another embedder */
+    LODE_ERROR_CANCELLED = 10,  /* the caller's cancel flag was raised */
+    LODE_ERROR_NETWORK = 11,    /* name, connection, server */
+    LODE_ERROR_INTERNAL = 12    /* a fault of ours: please report it */
+} lode_status;
+
+typedef struct {
+    lode_status code;
+    int page;          /* page number, 0 where it has no meaning */
+    char message[256]; /* UTF-8, one line, names the thing; never cut inside a character */
+} lode_error;
+
+/* "no error", "not found", ...; static. */
+LODE_API const char *lode_status_name(lode_status status);
+
+/* The library's version, "0.1.0"; static. */
+LODE_API const char *lode_version(void);
+
+/* Releases a string this library handed out (lode_document_to_markdown ...). NULL is fine. */
+LODE_API void lode_free(void *memory);
+
+/* ---- documents ------------------------------------------------------------------------------ */
+
+/* One document. Immutable once made: any number of threads may read it. */
+typedef struct lode_document lode_document;
+
+typedef struct {
+    size_t struct_size;
+    const char *password; /* of an encrypted file; NULL (default): none */
+    int first_page;       /* page numbers, inclusive; 0 (default): from the first */
+    int last_page;        /* 0 (default): to the last */
+    uint64_t memory;      /* bytes the PDF reader may hold for this file; 0 (default): 1 GiB */
+    double page_seconds;  /* wall clock per page; 0 (default): 30, negative: no limit */
+    const int *cancel;    /* may be NULL; a value other than 0 stops between pages */
+    void (*progress)(int page_number, int n_pages, void *user_data); /* may be NULL */
+    void *user_data;
+} lode_convert_options;
+
+LODE_API lode_convert_options lode_convert_options_default(void);
+
+/* Turn one file (PDF; also XPS, EPUB, FB2, CBZ, images) into one document.
+ *
+ * out    on LODE_OK the document, owned by the caller, else NULL.
+ *
+ * A page that fails does not fail the file: it is kept empty, with its reason in lode_document_page_failure
+ * and a warning. Runs in the calling process: for hostile files prefer a process of their own, as the
+ * program `lode convert` does. Thread-safe. */
+LODE_API lode_status lode_convert_file(const char *path, const lode_convert_options *options,
+                                       lode_document **out, lode_error *error);
+LODE_API void lode_document_free(lode_document *document); /* NULL is fine */
+
+/* The inverse of lode_document_to_json. json [len]: checked, any bytes are safe. */
+LODE_API lode_status lode_document_from_json(const char *json, size_t len, lode_document **out,
+                                             lode_error *error);
+
+/* Metadata; NULL where it was not found. */
+LODE_API const char *lode_document_title(const lode_document *document);
+LODE_API size_t lode_document_n_authors(const lode_document *document);
+LODE_API const char *lode_document_author(const lode_document *document, size_t index);
+LODE_API const char *lode_document_abstract(const lode_document *document);
+LODE_API const char *lode_document_doi(const lode_document *document);
+LODE_API const char *lode_document_arxiv(const lode_document *document);
+LODE_API const char *lode_document_year(const lode_document *document);
+LODE_API const char *lode_document_source_name(const lode_document *document);   /* base name */
+LODE_API const char *lode_document_source_sha256(const lode_document *document); /* hex */
+
+/* Pages. Indices out of range give 0 or NULL. */
+LODE_API size_t lode_document_n_pages(const lode_document *document);
+LODE_API double lode_document_page_width(const lode_document *document, size_t page_index);
+LODE_API double lode_document_page_height(const lode_document *document, size_t page_index);
+LODE_API const char *lode_document_page_label(const lode_document *document, size_t page_index);
+/* NULL, or why this page is empty. */
+LODE_API const char *lode_document_page_failure(const lode_document *document, size_t page_index);
+
+/* What went wrong without failing the file. */
+LODE_API size_t lode_document_n_warnings(const lode_document *document);
+LODE_API const char *lode_document_warning(const lode_document *document, size_t index);
+LODE_API int lode_document_warning_page(const lode_document *document, size_t index); /* number; 0: the file */
+
+typedef struct {
+    int page_number; /* 1-based; 0 where the index was out of range */
+    double x0, y0, x1, y1;
+} lode_box;
+
+/* Blocks in reading order; running headers and footers stand at their page's end. Types: "title" "author"
+ * "abstract" "heading" "paragraph" "list_item" "table" "figure" "formula" "code" "caption" "footnote"
+ * "reference" "header" "footer" "page_number" "watermark". A block that goes on in the next column or page is
+ * ONE block with several boxes. */
+LODE_API size_t lode_document_n_blocks(const lode_document *document);
+LODE_API const char *lode_document_block_type(const lode_document *document, size_t block);
+LODE_API int lode_document_block_level(const lode_document *document, size_t block); /* headings: 1.. */
+LODE_API const char *lode_document_block_text(const lode_document *document, size_t block);
+/* The block it belongs to (caption -> its figure or table), -1 for none. */
+LODE_API long lode_document_block_parent(const lode_document *document, size_t block);
+LODE_API size_t lode_document_block_n_boxes(const lode_document *document, size_t block);
+LODE_API lode_box lode_document_block_box(const lode_document *document, size_t block, size_t index);
+
+/* The document as text; release with lode_free. Same document, same bytes. NULL only for NULL. */
+LODE_API char *lode_document_to_markdown(const lode_document *document);
+LODE_API char *lode_document_to_json(const lode_document *document);
+LODE_API char *lode_document_to_content_list(const lode_document *document); /* MinerU's content list */
+
+enum {
+    LODE_FORMAT_MARKDOWN = 1,     /* STEM.md */
+    LODE_FORMAT_JSON = 2,         /* STEM.json */
+    LODE_FORMAT_CONTENT_LIST = 4, /* STEM_content_list.json */
+    LODE_FORMAT_ALL = 7
+};
+
+typedef struct {
+    size_t struct_size;
+    unsigned formats;     /* LODE_FORMAT_* or-ed; default LODE_FORMAT_ALL */
+    int images;           /* write figures and table crops as PNG into images/; default 1 */
+    double dpi;           /* of those images; default 200 */
+    int page_breaks;      /* Markdown: "<!-- page N -->" between pages; default 0 */
+    const char *password; /* images are drawn from the source file; NULL (default): none */
+} lode_save_options;
+
+LODE_API lode_save_options lode_save_options_default(void);
+
+/* Write what `lode convert` writes: dir/STEM.md, dir/STEM.json, dir/STEM_content_list.json, dir/images/.
+ *
+ * path   the file the document came from; NULL: no images.
+ * dir    made when missing, with its parents.  stem  NULL: the source's base name without its extension.
+ *
+ * Each file is written to a temporary name, synced and renamed. */
+LODE_API lode_status lode_document_save(const lode_document *document, const char *path, const char *dir,
+                                        const char *stem, const lode_save_options *options,
+                                        lode_error *error);
+
+/* ---- models --------------------------------------------------------------------------------- */
+
+/* The threads that models run on. Locked inside: calls from several threads take turns. Keep it alive
+ * longer than the embedders, writers and libraries that use it. */
+typedef struct lode_engine lode_engine;
+
+/* n_threads 0 = one per core this process may use. Never NULL. */
+LODE_API lode_engine *lode_engine_new(int n_threads);
+LODE_API void lode_engine_free(lode_engine *engine); /* NULL is fine */
+
+/* A model that turns text into vectors. Immutable. */
+typedef struct lode_embedder lode_embedder;
+
+/* path: a folder, .safetensors or .gguf file; NULL: the default embedder, as `lode model pull` installs it.
+ * LODE_ERROR_NOT_FOUND when there is none. Keep it alive longer than the libraries that use it. */
+LODE_API lode_status lode_embedder_open(const char *path, lode_embedder **out, lode_error *error);
+LODE_API void lode_embedder_free(lode_embedder *embedder);                /* NULL is fine */
+LODE_API size_t lode_embedder_n_dims(const lode_embedder *embedder);
+LODE_API const char *lode_embedder_id(const lode_embedder *embedder); /* name and hash */
+
+/* texts [n] -> vectors [n, n_dims], row-major, unit length where the model says so. */
+LODE_API lode_status lode_embedder_embed(const lode_embedder *embedder, lode_engine *engine,
+                                         const char *const *texts, size_t n, float *vectors,
+                                         lode_error *error);
+
+/* A model that writes text. Immutable. */
+typedef struct lode_writer lode_writer;
+
+/* path: a .gguf file or a model's folder; NULL: the default writer. LODE_ERROR_NOT_FOUND when there is none. */
+LODE_API lode_status lode_writer_open(const char *path, lode_writer **out, lode_error *error);
+LODE_API void lode_writer_free(lode_writer *writer);                /* NULL is fine */
+LODE_API const char *lode_writer_id(const lode_writer *writer); /* name and hash */
+
+/* ---- libraries ------------------------------------------------------------------------------ */
+
+/* A folder with documents ready to be searched. Locked inside: any number of threads may search; one process
+ * writes at a time. A kill at any moment leaves a sound library. */
+typedef struct lode_library lode_library;
+
+typedef enum {
+    LODE_LIBRARY_READ = 0, /* must exist */
+    LODE_LIBRARY_WRITE = 1 /* made when missing; takes the writer's lock */
+} lode_library_mode;
+
+/* embedder, engine: both NULL for full text only; both must outlive the library. */
+LODE_API lode_status lode_library_open(const char *dir, lode_library_mode mode,
+                                       const lode_embedder *embedder, lode_engine *engine,
+                                       lode_library **out, lode_error *error);
+LODE_API void lode_library_close(lode_library *library); /* NULL is fine */
+
+typedef struct {
+    size_t struct_size;
+    int threads;          /* files read at once; 0 (default): one per core */
+    const char *password; /* tried on encrypted files; NULL (default): none */
+    int prune;            /* drop documents whose file no longer exists; default 0 */
+    const int *cancel;    /* may be NULL; what is in stays in, a rerun goes on */
+    /* After every file: its absolute path, what became of it, and the message when it failed (else NULL).
+     * Called from the thread that called lode_library_index. May be NULL. */
+    void (*progress)(const char *path, lode_status status, const char *message, size_t n_done,
+                     size_t n_total, void *user_data);
+    void *user_data;
+} lode_index_options;
+
+LODE_API lode_index_options lode_index_options_default(void);
+
+typedef struct {
+    size_t n_added, n_replaced, n_unchanged, n_pruned, n_failed; /* files */
+} lode_index_report;
+
+/* Bring files [n] and folders (recursive) into the library: unchanged ones (same path, same SHA-256) are skipped,
+ * changed ones replaced. A file that fails is counted and reported, the others go on: LODE_OK all the same.
+ * report may be NULL. */
+LODE_API lode_status lode_library_index(lode_library *library, const char *const *paths, size_t n,
+                                        const lode_index_options *options, lode_index_report *report,
+                                        lode_error *error);
+
+/* path: as it was indexed. LODE_ERROR_NOT_FOUND when it is not in the library. */
+LODE_API lode_status lode_library_remove(lode_library *library, const char *path, lode_error *error);
+
+typedef struct {
+    uint64_t n_documents, n_passages, n_vectors;
+    uint32_t n_dims; /* 0 without vectors */
+} lode_library_stats;
+
+LODE_API lode_status lode_library_get_stats(lode_library *library, lode_library_stats *stats,
+                                            lode_error *error);
+
+/* ---- search --------------------------------------------------------------------------------- */
+
+/* Ranked passages. Immutable. */
+typedef struct lode_passages lode_passages;
+
+typedef enum {
+    LODE_SEARCH_FUSION = 0, /* full text and vectors, fused by rank; full text alone without vectors */
+    LODE_SEARCH_BM25 = 1,
+    LODE_SEARCH_DENSE = 2
+} lode_search_method;
+
+/* query: any text, no query syntax. n_results: at most so many, 0 = 10. Free with lode_passages_free. */
+LODE_API lode_status lode_library_search(lode_library *library, const char *query,
+                                         lode_search_method method, size_t n_results,
+                                         lode_passages **out, lode_error *error);
+LODE_API void lode_passages_free(lode_passages *passages); /* NULL is fine */
+
+LODE_API size_t lode_passages_n(const lode_passages *passages);
+/* index < lode_passages_n, else NULL or 0. */
+LODE_API const char *lode_passage_text(const lode_passages *passages, size_t index);
+LODE_API const char *lode_passage_title(const lode_passages *passages, size_t index);   /* document's */
+LODE_API const char *lode_passage_path(const lode_passages *passages, size_t index);
+LODE_API const char *lode_passage_section(const lode_passages *passages, size_t index); /* "" where none */
+LODE_API int lode_passage_page_number(const lode_passages *passages, size_t index);
+LODE_API const char *lode_passage_page_label(const lode_passages *passages, size_t index); /* printed; or NULL */
+LODE_API double lode_passage_score(const lode_passages *passages, size_t index);
+LODE_API size_t lode_passage_n_boxes(const lode_passages *passages, size_t index);
+LODE_API lode_box lode_passage_box(const lode_passages *passages, size_t index, size_t box);
+
+/* ---- answers -------------------------------------------------------------------------------- */
+
+/* An answer with its sources. Immutable. */
+typedef struct lode_answer lode_answer;
+
+typedef enum {
+    LODE_ANSWERED = 0,             /* every sentence has a source */
+    LODE_ANSWER_PARTIAL = 1,       /* some sentence is without support in the passages: read with care */
+    LODE_ANSWER_INSUFFICIENT = 2   /* the library holds nothing that answers: the text says so */
+} lode_answer_status;
+
+typedef struct {
+    size_t struct_size;
+    size_t n_passages;    /* passages retrieved; default 8 */
+    int extractive;       /* quote instead of write, even with a writer; default 0 */
+    uint32_t max_tokens;  /* of the answer; default 256 */
+    uint32_t n_context;   /* tokens of prompt and answer; 0 (default): the model's, at most 8192 */
+    double temperature;   /* 0 (default): always the most likely token */
+    uint64_t seed;        /* same seed, same answer; default 0 */
+    int record;           /* keep a record of the run in the library's runs/; default 0 */
+    const int *cancel;    /* may be NULL */
+    /* The answer as it is written, whole characters, len bytes, not terminated. Return 0 to stop. May be NULL. */
+    int (*text)(const char *text, size_t len, void *user_data);
+    void *user_data;
+} lode_ask_options;
+
+LODE_API lode_ask_options lode_ask_options_default(void);
+
+/* Answer a question from the library: retrieve, write (or quote), check every source.
+ *
+ * writer, engine   NULL: extractive, the sentences that answer best, word for word.
+ * out              also for LODE_ANSWER_INSUFFICIENT, which is an answer and not an error. Free with
+ *                  lode_answer_free.
+ *
+ * Numbers [n] in the text are citation numbers; those that no passage carries were removed. */
+LODE_API lode_status lode_ask(lode_library *library, const lode_writer *writer, lode_engine *engine,
+                              const char *question, const lode_ask_options *options, lode_answer **out,
+                              lode_error *error);
+LODE_API void lode_answer_free(lode_answer *answer); /* NULL is fine */
+
+LODE_API lode_answer_status lode_answer_get_status(const lode_answer *answer);
+LODE_API const char *lode_answer_text(const lode_answer *answer);
+LODE_API char *lode_answer_to_json(const lode_answer *answer); /* as `lode ask --json`; lode_free */
+
+/* The sources, in the order of their numbers. Indices out of range give NULL or 0. */
+LODE_API size_t lode_answer_n_citations(const lode_answer *answer);
+LODE_API int lode_citation_number(const lode_answer *answer, size_t index);         /* the n of "[n]" */
+LODE_API const char *lode_citation_title(const lode_answer *answer, size_t index);  /* document's */
+LODE_API const char *lode_citation_path(const lode_answer *answer, size_t index);
+LODE_API const char *lode_citation_quote(const lode_answer *answer, size_t index);  /* verbatim from the passage */
+LODE_API int lode_citation_page_number(const lode_answer *answer, size_t index);
+LODE_API const char *lode_citation_page_label(const lode_answer *answer, size_t index); /* printed; or NULL */
+LODE_API size_t lode_citation_n_boxes(const lode_answer *answer, size_t index);
+LODE_API lode_box lode_citation_box(const lode_answer *answer, size_t index, size_t box);
+
+#ifdef __cplusplus
+}
+#endif
+#endif

@@ -1,0 +1,130 @@
+/* Opening embedders and writers by path or by default, and telling exactly which bytes answered: a model's id
+ * holds the SHA-256 of its weights. Hashing 100 MB takes a third of a second, so the hash is remembered under
+ * $XDG_CACHE_HOME/lode/hashes, keyed by path, size, inode and change time of the file. */
+#include "pipelines/internal.h"
+
+#include <string.h>
+#include <sys/stat.h>
+
+/* The file whose bytes are the model: itself, or the weights in a folder; free with g_free. */
+static char *
+weights_of(const char *path)
+{
+    if (!g_file_test(path, G_FILE_TEST_IS_DIR)) return g_strdup(path);
+    static const char *const names[] = {"model.safetensors", "model.gguf"};
+    for (size_t i = 0; i < G_N_ELEMENTS(names); i++) {
+        g_autofree char *file = g_build_filename(path, names[i], NULL);
+        if (g_file_test(file, G_FILE_TEST_IS_REGULAR)) return g_steal_pointer(&file);
+    }
+    return NULL;
+}
+
+/* Where the hash of this very file would be remembered; NULL when it cannot be looked at. */
+static char *
+cache_name(const char *file)
+{
+    struct stat st;
+    if (stat(file, &st) != 0) return NULL;
+    g_autofree char *absolute = g_canonicalize_filename(file, NULL);
+    g_autofree char *key = g_strdup_printf(
+        "%s\n%" G_GINT64_FORMAT "\n%" G_GUINT64_FORMAT "\n%" G_GINT64_FORMAT ".%09ld\n%" G_GINT64_FORMAT
+        ".%09ld",
+        absolute, (gint64) st.st_size, (guint64) st.st_ino, (gint64) st.st_mtim.tv_sec, st.st_mtim.tv_nsec,
+        (gint64) st.st_ctim.tv_sec, st.st_ctim.tv_nsec);
+    g_autofree char *hash = g_compute_checksum_for_string(G_CHECKSUM_SHA256, key, -1);
+    return g_build_filename(g_get_user_cache_dir(), "lode", "hashes", hash, NULL);
+}
+
+static gboolean
+is_sha256(const char *text)
+{
+    size_t n = strspn(text, "0123456789abcdef");
+    return n == 64 && text[n] == '\0';
+}
+
+char *
+pipelines_cached_sha256(const char *file, GError **error)
+{
+    g_autofree char *cache = cache_name(file);
+    g_autofree char *known = NULL;
+    if (cache != NULL && g_file_get_contents(cache, &known, NULL, NULL) && is_sha256(known))
+        return g_steal_pointer(&known);
+    char *hash = layout_file_sha256(file, error);
+    if (hash == NULL || cache == NULL) return hash;
+    /* a cache that cannot be written is done without */
+    g_autofree char *dir = g_path_get_dirname(cache);
+    if (g_mkdir_with_parents(dir, 0700) == 0)
+        g_file_set_contents_full(cache, hash, -1, G_FILE_SET_CONTENTS_CONSISTENT, 0600, NULL);
+    return hash;
+}
+
+/* $LODE_MODELS, else lode/models in the user's data folder; free with g_free. */
+char *
+pipelines_models_dir(void)
+{
+    const char *dir = g_getenv("LODE_MODELS");
+    if (dir != NULL && dir[0] != '\0') return g_strdup(dir);
+    return g_build_filename(g_get_user_data_dir(), "lode", "models", NULL);
+}
+
+static char *
+find_default(engine_kind kind, GError **error)
+{
+    const char *name =
+        kind == ENGINE_KIND_ENCODER ? "all-MiniLM-L6-v2" : "SmolLM2-135M-Instruct.Q4_1.gguf";
+    g_autofree char *dir = pipelines_models_dir();
+    g_autofree char *path = g_build_filename(dir, name, NULL);
+    if (g_file_test(path, G_FILE_TEST_EXISTS)) return g_steal_pointer(&path);
+    g_set_error(error, PIPELINES_ERROR, LODE_ERROR_NOT_FOUND,
+                "%s: not installed: run `lode model pull --default`", path);
+    return NULL;
+}
+
+/* bge models are trained with an instruction before queries, and none before passages (their model card). */
+static const char *
+query_prefix(const char *path, const char *name)
+{
+    g_autofree char *text = g_strconcat(path, " ", name != NULL ? name : "", NULL);
+    g_autofree char *folded = g_ascii_strdown(text, -1);
+    gboolean bge = strstr(folded, "bge-") != NULL && strstr(folded, "-en") != NULL;
+    return bge ? "Represent this sentence for searching relevant passages: " : "";
+}
+
+static gboolean
+check_kind(const pipelines_model *model, const char *path, engine_kind kind, GError **error)
+{
+    if (engine_model_get_info(model->model)->kind == kind) return TRUE;
+    g_autofree char *name = g_filename_display_name(path);
+    g_set_error(error, PIPELINES_ERROR, LODE_ERROR_UNSUPPORTED, "%s: this model %s", name,
+                kind == ENGINE_KIND_ENCODER ? "writes text; an embedder is needed here"
+                                            : "makes embeddings; a model that writes is needed here");
+    return FALSE;
+}
+
+pipelines_model *
+pipelines_model_open(const char *path, engine_kind kind, GError **error)
+{
+    g_autofree char *found = path != NULL ? g_strdup(path) : find_default(kind, error);
+    if (found == NULL) return NULL;
+    g_autoptr(pipelines_model) model = g_new0(pipelines_model, 1);
+    model->model = engine_model_open(found, error);
+    if (model->model == NULL || !check_kind(model, found, kind, error)) return NULL;
+    g_autofree char *weights = weights_of(found);
+    g_autofree char *hash = pipelines_cached_sha256(weights != NULL ? weights : found, error);
+    if (hash == NULL) return NULL;
+    const char *name = engine_model_get_info(model->model)->name;
+    g_autofree char *valid = g_utf8_make_valid(name != NULL ? name : "model", -1);
+    model->id = g_strdup_printf("%s sha256:%s", valid, hash);
+    model->query_prefix = g_strdup(query_prefix(found, name));
+    return g_steal_pointer(&model);
+}
+
+void
+pipelines_model_free(pipelines_model *model)
+{
+    if (model == NULL) return;
+    engine_model_free(model->model);
+    g_free(model->id);
+    g_free(model->query_prefix);
+    g_free(model);
+}

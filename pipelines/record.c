@@ -1,0 +1,147 @@
+/* An answer as JSON, and the record of its run in LIBRARY/runs/: all that is needed to see where an answer
+ * came from, and to make it again. */
+#include "pipelines/internal.h"
+
+#include <string.h>
+
+static json_t *
+string_or_null(const char *text)
+{
+    return text != NULL ? json_string(text) : json_null();
+}
+
+static const char *
+status_name(lode_answer_status status)
+{
+    static const char *const names[] = {"answered", "partial", "insufficient_evidence"};
+    return names[status];
+}
+
+static json_t *
+boxes_to_json(const GArray *boxes)
+{
+    json_t *json = json_array();
+    for (guint i = 0; boxes != NULL && i < boxes->len; i++) {
+        const layout_box *box = &g_array_index(boxes, layout_box, i);
+        json_array_append_new(json, json_pack("{s:i, s:[f,f,f,f]}", "page", box->page + 1, "box",
+                                              (double) box->rect.x0, (double) box->rect.y0,
+                                              (double) box->rect.x1, (double) box->rect.y1));
+    }
+    return json;
+}
+
+static json_t *
+citation_to_json(const lode_answer *answer, size_t i)
+{
+    const pipelines_citation *c = &g_array_index(answer->citations, pipelines_citation, i);
+    const retrieval_hit *hit = answer->hits->pdata[c->passage];
+    json_t *json = json_object();
+    json_object_set_new(json, "number", json_integer(lode_citation_number(answer, i)));
+    json_object_set_new(json, "title", string_or_null(hit->title));
+    json_object_set_new(json, "path", pipelines_json_path(hit->path));
+    json_object_set_new(json, "sha256", string_or_null(hit->sha256));
+    json_object_set_new(json, "section", string_or_null(hit->section));
+    json_object_set_new(json, "page", json_integer(lode_citation_page_number(answer, i)));
+    json_object_set_new(json, "page_label", string_or_null(lode_citation_page_label(answer, i)));
+    json_object_set_new(json, "quote", string_or_null(lode_citation_quote(answer, i)));
+    json_object_set_new(json, "boxes", boxes_to_json(hit->boxes));
+    return json;
+}
+
+static json_t *
+strings_to_json(const GPtrArray *strings)
+{
+    json_t *json = json_array();
+    for (guint i = 0; i < strings->len; i++)
+        json_array_append_new(json, string_or_null(strings->pdata[i]));
+    return json;
+}
+
+json_t *
+pipelines_answer_to_json(const lode_answer *answer)
+{
+    json_t *citations = json_array();
+    for (size_t i = 0; i < answer->citations->len; i++)
+        json_array_append_new(citations, citation_to_json(answer, i));
+    json_t *json = json_object();
+    json_object_set_new(json, "question", string_or_null(answer->question));
+    json_object_set_new(json, "status", json_string(status_name(answer->status)));
+    json_object_set_new(json, "mode", json_string(answer->extractive ? "extractive" : "written"));
+    json_object_set_new(json, "answer", json_stringn(answer->text->str, answer->text->len));
+    json_object_set_new(json, "citations", citations);
+    json_object_set_new(json, "unsupported", strings_to_json(answer->unsupported));
+    json_object_set_new(json, "removed_citations", json_integer(answer->n_removed));
+    json_object_set_new(json, "passages_found", json_integer(answer->hits->len));
+    json_object_set_new(json, "passages_used", json_integer(answer->n_shown));
+    json_object_set_new(json, "writer", string_or_null(answer->writer_id));
+    json_object_set_new(json, "embedder", string_or_null(answer->embedder_id));
+    json_object_set_new(json, "retrieve_seconds", json_real(answer->retrieve_seconds));
+    json_object_set_new(json, "answer_seconds", json_real(answer->answer_seconds));
+    json_object_set_new(json, "prompt_tokens", json_integer(answer->generation.n_prompt));
+    json_object_set_new(json, "answer_tokens", json_integer(answer->generation.n_generated));
+    return json;
+}
+
+static json_t *
+passages_to_json(const lode_answer *answer)
+{
+    json_t *json = json_array();
+    for (guint i = 0; i < answer->hits->len; i++) {
+        const retrieval_hit *hit = answer->hits->pdata[i];
+        g_autofree char *hash = g_compute_checksum_for_string(G_CHECKSUM_SHA256, hit->text, -1);
+        json_t *passage = json_object();
+        json_object_set_new(passage, "number", json_integer((json_int_t) i + 1));
+        json_object_set_new(passage, "chunk", json_integer(hit->chunk_id));
+        json_object_set_new(passage, "path", pipelines_json_path(hit->path));
+        json_object_set_new(passage, "document_sha256", string_or_null(hit->sha256));
+        json_object_set_new(passage, "text_sha256", json_string(hash));
+        json_object_set_new(passage, "page", json_integer(hit->first_page + 1));
+        json_object_set_new(passage, "score", json_real(hit->score));
+        json_object_set_new(passage, "bm25_rank", json_integer(hit->bm25_rank));
+        json_object_set_new(passage, "dense_rank", json_integer(hit->dense_rank));
+        json_array_append_new(json, passage);
+    }
+    return json;
+}
+
+static json_t *
+settings_to_json(const lode_answer *answer)
+{
+    const lode_ask_options *o = &answer->options;
+    json_t *json = json_object();
+    json_object_set_new(json, "passages", json_integer((json_int_t) o->n_passages));
+    json_object_set_new(json, "extractive", json_boolean(answer->extractive));
+    json_object_set_new(json, "max_tokens", json_integer(o->max_tokens));
+    json_object_set_new(json, "context", json_integer(o->n_context));
+    json_object_set_new(json, "temperature", json_real(o->temperature));
+    json_object_set_new(json, "seed", json_integer((json_int_t) o->seed));
+    json_object_set_new(json, "cpu", json_string(engine_cpu_name(engine_cpu_best())));
+    return json;
+}
+
+char *
+pipelines_record_run(const lode_answer *answer, const char *dir, GError **error)
+{
+    g_autoptr(GDateTime) now = g_date_time_new_now_utc();
+    g_autofree char *when = g_date_time_format(now, "%Y-%m-%dT%H:%M:%S.%fZ");
+    g_autoptr(json_t) run = json_object();
+    json_object_set_new(run, "schema", json_string("lode-run"));
+    json_object_set_new(run, "version", json_integer(1));
+    json_object_set_new(run, "lode", json_string(lode_version()));
+    json_object_set_new(run, "time", json_string(when));
+    json_object_set_new(run, "settings", settings_to_json(answer));
+    json_object_set_new(run, "passages", passages_to_json(answer));
+    json_object_set_new(run, "prompt", string_or_null(answer->prompt));
+    json_object_set_new(run, "result", pipelines_answer_to_json(answer));
+    g_autofree char *text = pipelines_json_text(run);
+
+    g_autofree char *runs = g_build_filename(dir, "runs", NULL);
+    if (!pipelines_make_dir(runs, error)) return NULL;
+    g_autofree char *hash = g_compute_checksum_for_string(G_CHECKSUM_SHA256, text, -1);
+    g_autofree char *stamp = g_date_time_format(now, "%Y%m%dT%H%M%SZ");
+    g_autofree char *name = g_strdup_printf("%s-%.8s.json", stamp, hash);
+    char *path = g_build_filename(runs, name, NULL);
+    if (pipelines_write_file(path, text, strlen(text), error)) return path;
+    g_free(path);
+    return NULL;
+}
