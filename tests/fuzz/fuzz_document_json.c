@@ -1,0 +1,29 @@
+/* Any bytes read as lode's own JSON: refused with an error, or a document that every writer can write and that
+ * survives being written and read again. */
+#include "layout/layout.h"
+
+#include <stdlib.h>
+#include <string.h>
+
+int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size);
+
+int
+LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
+{
+    g_autoptr(GError) error = NULL;
+    g_autoptr(lode_document) document = layout_document_from_json((const char *)data, size, &error);
+    if ((document == NULL) == (error == NULL)) abort();
+    if (!document) return 0;
+
+    g_autofree char *json = layout_document_to_json(document);
+    g_autoptr(lode_document) again = layout_document_from_json(json, strlen(json), NULL);
+    if (!again) abort();
+    g_autofree char *same = layout_document_to_json(again);
+    if (strcmp(json, same) != 0) abort();
+
+    const layout_markdown_options options = {.page_breaks = TRUE, .furniture = TRUE};
+    g_autofree char *markdown = layout_document_to_markdown(document, &options);
+    g_autofree char *list = layout_document_to_content_list(document);
+    if (!g_utf8_validate(markdown, -1, NULL) || !list) abort();
+    return 0;
+}
