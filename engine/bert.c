@@ -35,19 +35,10 @@ static const bert_names hf_names = {"embeddings.word_embeddings",
                                     ".output.dense",
                                     ".output.LayerNorm"};
 
-static const bert_names gguf_names = {"token_embd",
-                                      "position_embd",
-                                      "token_types",
-                                      "token_embd_norm",
-                                      "blk.",
-                                      ".attn_q",
-                                      ".attn_k",
-                                      ".attn_v",
-                                      ".attn_output",
-                                      ".attn_output_norm",
-                                      ".ffn_up",
-                                      ".ffn_down",
-                                      ".layer_output_norm"};
+static const bert_names gguf_names = {
+    "token_embd", "position_embd", "token_types",       "token_embd_norm", "blk.",
+    ".attn_q",    ".attn_k",       ".attn_v",           ".attn_output",    ".attn_output_norm",
+    ".ffn_up",    ".ffn_down",     ".layer_output_norm"};
 
 typedef struct {
     engine_model *model;
@@ -81,8 +72,8 @@ find_vector(const bert_loader *l, const char *name, uint64_t n, GError **error)
 }
 
 static gboolean
-find_linear(const bert_loader *l, const char *base, uint64_t n_in, uint64_t n_out, engine_bert_linear *out,
-            GError **error)
+find_linear(const bert_loader *l, const char *base, uint64_t n_in, uint64_t n_out,
+            engine_bert_linear *out, GError **error)
 {
     g_autofree char *weight = g_strconcat(base, ".weight", NULL);
     g_autofree char *bias = g_strconcat(base, ".bias", NULL);
@@ -109,7 +100,8 @@ find_table(const bert_loader *l, const char *base, GError **error)
 {
     g_autofree char *name = g_strconcat(l->prefix, base, ".weight", NULL);
     const engine_tensor *t = engine_weights_lookup(l->weights, name);
-    return engine_weights_require(l->weights, name, l->model->info.n_embd, t ? t->dims[1] : 1, error);
+    return engine_weights_require(l->weights, name, l->model->info.n_embd, t ? t->dims[1] : 1,
+                                  error);
 }
 
 static gboolean
@@ -131,7 +123,8 @@ find_layer(const bert_loader *l, uint32_t index, engine_bert_layer *layer, GErro
                  {names->attention_norm, 0, 0, NULL, &layer->attention_norm},
                  {names->output_norm, 0, 0, NULL, &layer->output_norm}};
     for (size_t i = 0; i < G_N_ELEMENTS(parts); i++) {
-        g_autofree char *base = g_strdup_printf("%s%s%u%s", l->prefix, names->layer, index, parts[i].name);
+        g_autofree char *base =
+            g_strdup_printf("%s%s%u%s", l->prefix, names->layer, index, parts[i].name);
         if (parts[i].linear &&
             !find_linear(l, base, parts[i].n_in, parts[i].n_out, parts[i].linear, error))
             return FALSE;
@@ -196,15 +189,16 @@ read_sizes(const bert_loader *l, GError **error)
         return FALSE;
     }
     if (info->n_embd % info->n_heads != 0) {
-        g_set_error(error, ENGINE_ERROR, ENGINE_ERROR_FORMAT, "%s: width %u does not divide by %u heads",
-                    engine_weights_path(l->weights), info->n_embd, info->n_heads);
+        g_set_error(error, ENGINE_ERROR, ENGINE_ERROR_FORMAT,
+                    "%s: width %u does not divide by %u heads", engine_weights_path(l->weights),
+                    info->n_embd, info->n_heads);
         return FALSE;
     }
     info->n_kv_heads = info->n_heads;
     info->head_dim = info->n_embd / info->n_heads;
     info->norm_eps = 1e-12f;
-    engine_weights_get_f32(l->weights, gguf ? "bert.attention.layer_norm_epsilon" : "layer_norm_eps",
-                           &info->norm_eps);
+    engine_weights_get_f32(
+        l->weights, gguf ? "bert.attention.layer_norm_epsilon" : "layer_norm_eps", &info->norm_eps);
     return TRUE;
 }
 
@@ -233,8 +227,9 @@ load_json(const bert_loader *l, const char *folder, const char *name)
 static gboolean
 read_pooling(const bert_loader *l, const char *folder, GError **error)
 {
-    static const char *const others[] = {"pooling_mode_max_tokens", "pooling_mode_mean_sqrt_len_tokens",
-                                         "pooling_mode_weightedmean_tokens", "pooling_mode_lasttoken"};
+    static const char *const others[] = {
+        "pooling_mode_max_tokens", "pooling_mode_mean_sqrt_len_tokens",
+        "pooling_mode_weightedmean_tokens", "pooling_mode_lasttoken"};
     json_t *config = load_json(l, folder, "config.json");
     const char *mode = json_string_value(json_object_get(config, "pooling_mode"));
     gboolean cls = json_is_true(json_object_get(config, "pooling_mode_cls_token"));
@@ -282,8 +277,10 @@ read_hf_rules(const bert_loader *l, GError **error)
     engine_model_info *info = &l->model->info;
     const char *act = engine_weights_get_string(l->weights, "hidden_act");
     const char *positions = engine_weights_get_string(l->weights, "position_embedding_type");
-    l->bert->gelu_tanh = act && (strcmp(act, "gelu_new") == 0 || strcmp(act, "gelu_pytorch_tanh") == 0);
-    if (act && !l->bert->gelu_tanh && strcmp(act, "gelu") != 0) return unsupported(l, error, "hidden_act", act);
+    l->bert->gelu_tanh =
+        act && (strcmp(act, "gelu_new") == 0 || strcmp(act, "gelu_pytorch_tanh") == 0);
+    if (act && !l->bert->gelu_tanh && strcmp(act, "gelu") != 0)
+        return unsupported(l, error, "hidden_act", act);
     if (positions && strcmp(positions, "absolute") != 0)
         return unsupported(l, error, "position_embedding_type", positions);
 

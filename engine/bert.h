@@ -37,8 +37,8 @@ gboolean engine_bert_load(engine_model *model, GError **error);
 
 /* Several texts, their tokens one behind the other without padding. */
 typedef struct {
-    const int32_t *tokens;  /* [first[n_texts]] */
-    const size_t *first;    /* [n_texts + 1] where each text's tokens start; none is empty */
+    const int32_t *tokens; /* [first[n_texts]] */
+    const size_t *first;   /* [n_texts + 1] where each text's tokens start; none is empty */
     size_t n_texts;
 } engine_bert_batch;
 
@@ -47,8 +47,8 @@ gboolean engine_bert_scratch_size(const engine_model *model, size_t n_tokens, si
 
 /* out [n_texts, d]: pooled and normalised as model->info says. Texts hold at most n_context tokens, tokens
  * are below n_vocab. Each row depends on its own text's tokens alone. */
-void engine_bert_forward(const engine_model *model, engine_pool *pool, const engine_bert_batch *batch,
-                         float *scratch, float *out);
+void engine_bert_forward(const engine_model *model, engine_pool *pool,
+                         const engine_bert_batch *batch, float *scratch, float *out);
 
 G_END_DECLS
 #endif

@@ -10,18 +10,20 @@
  * token's row in an order of its own, so neither the batch nor the number of threads can change it. */
 #include "engine/bert.h"
 
+#include "engine/gemm_f32.h"
 #include "engine/pool.h"
 
 #include <math.h>
 #include <string.h>
 
 #define TOKENS_PER_TASK  16
-#define QUERIES_PER_TILE 64
+#define QUERIES_PER_TILE 256 /* of one head: their scores stay in the cache up to some 500 keys */
 
 typedef struct {
     const engine_model *model;
     const engine_bert *bert;
     const engine_kernels *k;
+    const engine_gemm_f32 *gemm;
     engine_pool *pool;
     const engine_bert_batch *batch;
     size_t n_tokens, d, ff;
@@ -72,22 +74,40 @@ embed_task(void *data, size_t task, int worker)
     }
 }
 
+/* Scores of n_queries queries against all n keys: prob[q][p] = q . k_p. panel: scratch of width * dim. */
+static void
+score(const bert_run *run, const float *query, size_t n_queries, const float *key, size_t n,
+      size_t dim, float *panel, float *prob)
+{
+    const size_t ld = 3 * run->d;
+    for (size_t p = 0; p < n; p += run->gemm->width) {
+        const size_t width = MIN(run->gemm->width, n - p);
+        run->gemm->pack(key + p * ld, ld, width, dim, panel);
+        run->gemm->multiply(panel, run->gemm->width, width, query, ld, n_queries, dim, NULL,
+                            prob + p, n);
+    }
+}
+
 /* One head of one text: mixed[q] = sum over p of softmax(q . k_p / sqrt(head_dim)) v_p. */
 static void
 attention_task(void *data, size_t task, int worker)
 {
     const bert_run *run = data;
-    const size_t n_heads = run->model->info.n_heads, dim = run->model->info.head_dim, ld = 3 * run->d;
+    const size_t n_heads = run->model->info.n_heads, dim = run->model->info.head_dim,
+                 ld = 3 * run->d;
     const size_t text = task / n_heads, head = task % n_heads;
     const size_t first = run->batch->first[text], n = run->batch->first[text + 1] - first;
     const float *query = run->qkv + first * ld + head * dim;
     const float *key = query + run->d, *value = key + run->d;
     const float scale = 1.0f / sqrtf((float)dim);
-    float *prob = engine_pool_scratch(run->pool, worker, QUERIES_PER_TILE * n * sizeof(float));
-    for (size_t q = 0; q < n; q += QUERIES_PER_TILE) {
-        const size_t n_queries = MIN(n - q, QUERIES_PER_TILE);
-        run->k->gemm(key, ld, n, query + q * ld, ld, n_queries, dim, NULL, prob, n);
-        for (size_t i = 0; i < n_queries; i++) run->k->softmax(prob + i * n, n, scale);
+    const size_t tile = MIN(n, QUERIES_PER_TILE);
+    float *prob =
+        engine_pool_scratch(run->pool, worker, (tile * n + run->gemm->width * dim) * sizeof(float));
+    for (size_t q = 0; q < n; q += tile) {
+        const size_t n_queries = MIN(n - q, tile);
+        score(run, query + q * ld, n_queries, key, n, dim, prob + tile * n, prob);
+        for (size_t i = 0; i < n_queries; i++)
+            run->k->softmax(prob + i * n, n, scale);
         run->k->weighted_sum(prob, n, n_queries, value, ld, n, dim,
                              run->mixed + (first + q) * run->d + head * dim, run->d);
     }
@@ -101,7 +121,8 @@ add_norm_task(void *data, size_t task, int worker)
     for (size_t t = task * TOKENS_PER_TASK; t < block_end(run, task); t++) {
         float *x = run->x + t * run->d;
         run->k->add(x, run->delta + t * run->d, run->d);
-        run->k->layer_norm(x, run->norm->weight, run->norm->bias, run->model->info.norm_eps, run->d, x);
+        run->k->layer_norm(x, run->norm->weight, run->norm->bias, run->model->info.norm_eps, run->d,
+                           x);
     }
 }
 
@@ -113,8 +134,10 @@ gelu_task(void *data, size_t task, int worker)
     const size_t start = task * TOKENS_PER_TASK;
     float *hidden = run->hidden + start * run->ff;
     const size_t n = (block_end(run, task) - start) * run->ff;
-    if (run->bert->gelu_tanh) run->k->gelu_tanh(hidden, n);
-    else run->k->gelu_erf(hidden, n);
+    if (run->bert->gelu_tanh)
+        run->k->gelu_tanh(hidden, n);
+    else
+        run->k->gelu_erf(hidden, n);
 }
 
 static void
@@ -126,7 +149,8 @@ pool_task(void *data, size_t task, int worker)
     float *out = run->out + task * run->d;
     memcpy(out, run->x + first * run->d, run->d * sizeof(float));
     if (run->model->info.pooling == ENGINE_POOLING_MEAN) {
-        for (size_t t = 1; t < n; t++) run->k->add(out, run->x + (first + t) * run->d, run->d);
+        for (size_t t = 1; t < n; t++)
+            run->k->add(out, run->x + (first + t) * run->d, run->d);
         run->k->scale(out, 1.0f / (float)n, run->d);
     }
     if (run->model->info.normalize) {
@@ -139,7 +163,7 @@ static void
 linear(const bert_run *run, const engine_bert_linear *map, const float *x, float *y, size_t ldy)
 {
     const engine_matmul_job job = {map->w, map->bias, y, ldy};
-    engine_matmul(run->pool, run->k, &job, 1, x, run->n_tokens);
+    engine_gemm_f32_jobs(run->pool, run->k, &job, 1, x, run->n_tokens);
 }
 
 static void
@@ -149,7 +173,7 @@ run_layer(bert_run *run, const engine_bert_layer *layer)
     const engine_matmul_job jobs[] = {{layer->query.w, layer->query.bias, run->qkv, ld},
                                       {layer->key.w, layer->key.bias, run->qkv + d, ld},
                                       {layer->value.w, layer->value.bias, run->qkv + 2 * d, ld}};
-    engine_matmul(run->pool, run->k, jobs, G_N_ELEMENTS(jobs), run->x, run->n_tokens);
+    engine_gemm_f32_jobs(run->pool, run->k, jobs, G_N_ELEMENTS(jobs), run->x, run->n_tokens);
     engine_pool_run(run->pool, run->batch->n_texts * run->model->info.n_heads, attention_task, run);
     linear(run, &layer->output, run->mixed, run->delta, d);
     run->norm = &layer->attention_norm;
@@ -165,9 +189,16 @@ void
 engine_bert_forward(const engine_model *model, engine_pool *pool, const engine_bert_batch *batch,
                     float *scratch, float *out)
 {
-    bert_run run = {.model = model, .bert = model->arch, .k = model->kernels, .pool = pool, .batch = batch,
-                    .n_tokens = batch->first[batch->n_texts], .d = model->info.n_embd,
-                    .ff = model->info.n_ff, .out = out};
+    bert_run run = {.model = model,
+                    .bert = model->arch,
+                    .k = model->kernels,
+                    .gemm = engine_gemm_f32_lookup(model->kernels->cpu),
+                    .pool = pool,
+                    .batch = batch,
+                    .n_tokens = batch->first[batch->n_texts],
+                    .d = model->info.n_embd,
+                    .ff = model->info.n_ff,
+                    .out = out};
     run.x = scratch;
     run.mixed = run.x + run.n_tokens * run.d;
     run.qkv = run.mixed + run.n_tokens * run.d;
@@ -175,7 +206,8 @@ engine_bert_forward(const engine_model *model, engine_pool *pool, const engine_b
     run.hidden = run.qkv + run.n_tokens * run.d * 3;
     engine_pool_lock(pool);
     engine_pool_run(pool, batch->n_texts, embed_task, &run);
-    for (uint32_t i = 0; i < model->info.n_layers; i++) run_layer(&run, &run.bert->layers[i]);
+    for (uint32_t i = 0; i < model->info.n_layers; i++)
+        run_layer(&run, &run.bert->layers[i]);
     engine_pool_run(pool, batch->n_texts, pool_task, &run);
     engine_pool_unlock(pool);
 }

@@ -12,7 +12,8 @@ static void
 append_tokens(const engine_model *model, const char *text, GArray *tokens)
 {
     const guint start = tokens->len, most = model->info.n_context;
-    engine_tokenizer_encode(model->tokenizer, text, strlen(text), ENGINE_TOKENIZE_ADD_SPECIAL, tokens);
+    engine_tokenizer_encode(model->tokenizer, text, strlen(text), ENGINE_TOKENIZE_ADD_SPECIAL,
+                            tokens);
     if (tokens->len - start > most) {
         const int32_t last = g_array_index(tokens, int32_t, tokens->len - 1);
         g_array_set_size(tokens, start + most);
@@ -37,8 +38,8 @@ check_arguments(const engine_model *model, GError **error)
 }
 
 gboolean
-engine_embed(const engine_model *model, engine_pool *pool, const char *const *texts, size_t n, float *out,
-             const int *cancel, GError **error)
+engine_embed(const engine_model *model, engine_pool *pool, const char *const *texts, size_t n,
+             float *out, const int *cancel, GError **error)
 {
     if (!check_arguments(model, error)) return FALSE;
     size_t n_floats = 0, n_bytes = 0;

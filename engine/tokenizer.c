@@ -13,6 +13,7 @@ tokenizer_new(tokenizer_kind kind)
     tokenizer_map_init(&t->map);
     tokenizer_map_init(&t->added);
     tokenizer_map_init(&t->literal);
+    tokenizer_map_init(&t->control);
     tokenizer_map_init(&t->wordpiece.rest);
     t->wordpiece.max_word_chars = 100;
     t->prefix = g_array_new(FALSE, FALSE, sizeof(int32_t));
@@ -31,6 +32,7 @@ engine_tokenizer_free(engine_tokenizer *t)
     tokenizer_map_clear(&t->map);
     tokenizer_map_clear(&t->added);
     tokenizer_map_clear(&t->literal);
+    tokenizer_map_clear(&t->control);
     tokenizer_map_clear(&t->wordpiece.rest);
     g_array_unref(t->prefix);
     g_array_unref(t->suffix);
@@ -43,8 +45,8 @@ engine_tokenizer_free(engine_tokenizer *t)
 /* ---- building --------------------------------------------------------------------------------- */
 
 gboolean
-tokenizer_set_token(engine_tokenizer *t, int64_t id, const char *text, size_t len, tokenizer_type type,
-                    unsigned flags, GError **error)
+tokenizer_set_token(engine_tokenizer *t, int64_t id, const char *text, size_t len,
+                    tokenizer_type type, unsigned flags, GError **error)
 {
     if (id < 0 || (uint64_t)id >= TOKENIZER_MAX_VOCAB || len > G_MAXUINT16) {
         g_set_error(error, ENGINE_ERROR, ENGINE_ERROR_FORMAT,
@@ -98,16 +100,16 @@ tokenizer_build_maps(engine_tokenizer *t, GError **error)
         const char *s = t->text->str + token->offset;
         switch (token->type) {
         case TOKENIZER_TYPE_NORMAL:
-            tokenizer_map_add(token->flags & TOKENIZER_INSIDE_WORD ? &t->wordpiece.rest : &t->map, s,
-                              token->len, (int32_t)i);
+            tokenizer_map_add(token->flags & TOKENIZER_INSIDE_WORD ? &t->wordpiece.rest : &t->map,
+                              s, token->len, (int32_t)i);
             break;
         case TOKENIZER_TYPE_USER:
         case TOKENIZER_TYPE_CONTROL:
         case TOKENIZER_TYPE_UNKNOWN:
             if (!is_utf8(s, token->len)) break; /* would cut a text inside a character */
             tokenizer_map_add(&t->added, s, token->len, (int32_t)i);
-            if (token->type == TOKENIZER_TYPE_USER)
-                tokenizer_map_add(&t->literal, s, token->len, (int32_t)i);
+            tokenizer_map_add(token->type == TOKENIZER_TYPE_USER ? &t->literal : &t->control, s,
+                              token->len, (int32_t)i);
             break;
         default:
             break;
@@ -182,17 +184,18 @@ engine_tokenizer_chat_template(const engine_tokenizer *t)
 }
 
 size_t
-engine_tokenizer_match_special(const engine_tokenizer *t, const char *text, size_t len)
+engine_tokenizer_match_control(const engine_tokenizer *t, const char *text, size_t len)
 {
     int32_t id = -1;
-    return tokenizer_map_longest(&t->added, text, len, &id);
+    return tokenizer_map_longest(&t->control, text, len, &id);
 }
 
 /* ---- encoding --------------------------------------------------------------------------------- */
 
 /* text [len] between added tokens, well formed. */
 static void
-encode_plain(const engine_tokenizer *t, tokenizer_bpe_run *run, const char *text, size_t len, GArray *out)
+encode_plain(const engine_tokenizer *t, tokenizer_bpe_run *run, const char *text, size_t len,
+             GArray *out)
 {
     if (len == 0) return;
     if (t->kind == TOKENIZER_KIND_WORDPIECE) {
@@ -224,7 +227,7 @@ is_word_char(const char *s, const char *end)
 static const char *
 char_before(const char *start, const char *s)
 {
-    while (s > start && ((uint8_t)*--s & 0xC0) == 0x80) {
+    while (s > start && ((uint8_t) * --s & 0xC0) == 0x80) {
     }
     return s;
 }
@@ -259,7 +262,8 @@ next_added(const engine_tokenizer *t, const tokenizer_map *map, const char *s, c
             while (*start > begin && is_space_at(char_before(begin, *start), end, &blank))
                 *start -= blank;
         if (flags & TOKENIZER_RSTRIP)
-            while (is_space_at(*stop, end, &blank)) *stop += blank;
+            while (is_space_at(*stop, end, &blank))
+                *stop += blank;
         return id;
     }
     return -1;
@@ -292,8 +296,8 @@ engine_tokenizer_encode(const engine_tokenizer *t, const char *text, size_t len,
 }
 
 void
-engine_tokenizer_decode(const engine_tokenizer *t, const int32_t *tokens, size_t n, gboolean with_special,
-                        GString *out)
+engine_tokenizer_decode(const engine_tokenizer *t, const int32_t *tokens, size_t n,
+                        gboolean with_special, GString *out)
 {
     const gsize start = out->len;
     for (size_t i = 0; i < n; i++) {

@@ -14,11 +14,13 @@ typedef struct engine_tokenizer engine_tokenizer;
 engine_tokenizer *engine_tokenizer_new_from_gguf(const engine_weights *weights, GError **error);
 /* From tokenizer.json (and tokenizer_config.json) or vocab.txt in dir. config: the model's config.json,
  * may be NULL. */
-engine_tokenizer *engine_tokenizer_new_from_hf(const char *dir, const json_t *config, GError **error);
+engine_tokenizer *engine_tokenizer_new_from_hf(const char *dir, const json_t *config,
+                                               GError **error);
 /* The same from memory: the text of tokenizer.json or of vocab.txt [len]. tokenizer_config and config are
  * the files of those names, either may be NULL. */
-engine_tokenizer *engine_tokenizer_parse_json(const char *data, size_t len, const json_t *tokenizer_config,
-                                              const json_t *config, GError **error);
+engine_tokenizer *engine_tokenizer_parse_json(const char *data, size_t len,
+                                              const json_t *tokenizer_config, const json_t *config,
+                                              GError **error);
 engine_tokenizer *engine_tokenizer_parse_vocab(const char *data, size_t len,
                                                const json_t *tokenizer_config, const json_t *config,
                                                GError **error);
@@ -41,8 +43,9 @@ int32_t engine_tokenizer_unk(const engine_tokenizer *tokenizer);
 /* Ends a turn or a text: eos, eot, eom, <|im_end|>, <|endoftext|>, </s>. */
 gboolean engine_tokenizer_ends_text(const engine_tokenizer *tokenizer, int32_t token);
 
-/* Bytes of the longest special token that text [len] starts with, 0 when it starts with none. */
-size_t engine_tokenizer_match_special(const engine_tokenizer *tokenizer, const char *text, size_t len);
+/* Bytes of the longest control token that text [len] starts with, 0 when it starts with none. */
+size_t engine_tokenizer_match_control(const engine_tokenizer *tokenizer, const char *text,
+                                      size_t len);
 
 /* The chat template's source, NULL when the model has none. */
 const char *engine_tokenizer_chat_template(const engine_tokenizer *tokenizer);

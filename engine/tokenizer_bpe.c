@@ -84,7 +84,8 @@ cut_merge(const engine_bytes *merge, size_t *left)
 }
 
 static gboolean
-add_merge(engine_tokenizer *t, const engine_bytes *merge, uint32_t rank, GString *text, GError **error)
+add_merge(engine_tokenizer *t, const engine_bytes *merge, uint32_t rank, GString *text,
+          GError **error)
 {
     size_t left = 0;
     g_string_truncate(text, 0);
@@ -112,7 +113,8 @@ tokenizer_bpe_build(engine_tokenizer *t, const engine_bytes *merges, size_t n, G
         return FALSE;
     }
     t->bpe.n_slots = 64;
-    while (t->bpe.n_slots < 2 * n) t->bpe.n_slots *= 2;
+    while (t->bpe.n_slots < 2 * n)
+        t->bpe.n_slots *= 2;
     g_free(t->bpe.merges);
     t->bpe.merges = g_new(tokenizer_merge, t->bpe.n_slots);
     for (size_t i = 0; i < t->bpe.n_slots; i++)
@@ -141,7 +143,8 @@ heap_push(GArray *heap, bpe_candidate c)
     g_array_append_val(heap, c);
     bpe_candidate *h = (bpe_candidate *)(void *)heap->data;
     guint i = heap->len - 1;
-    for (; i > 0 && comes_before(&c, &h[(i - 1) / 2]); i = (i - 1) / 2) h[i] = h[(i - 1) / 2];
+    for (; i > 0 && comes_before(&c, &h[(i - 1) / 2]); i = (i - 1) / 2)
+        h[i] = h[(i - 1) / 2];
     h[i] = c;
 }
 
@@ -177,7 +180,8 @@ static void
 merge_all(tokenizer_bpe_run *run)
 {
     bpe_symbol *s = (bpe_symbol *)(void *)run->symbols->data;
-    for (guint i = 0; i + 1 < run->symbols->len; i++) consider(run, i);
+    for (guint i = 0; i + 1 < run->symbols->len; i++)
+        consider(run, i);
     while (run->heap->len > 0) {
         const bpe_candidate c = heap_pop(run->heap);
         bpe_symbol *left = &s[c.left];

@@ -6,7 +6,8 @@
 #define KEY(name) "tokenizer.ggml." name
 
 static int32_t
-special_id(const engine_tokenizer *t, const engine_weights *weights, const char *key, const char *name)
+special_id(const engine_tokenizer *t, const engine_weights *weights, const char *key,
+           const char *name)
 {
     int64_t id = -1;
     if (engine_weights_get_i64(weights, key, &id))
@@ -90,8 +91,10 @@ load_bpe(engine_tokenizer *t, const engine_weights *weights, GError **error)
     t->unk = special_id(t, weights, KEY("unknown_token_id"), NULL);
     t->bos = special_id(t, weights, KEY("bos_token_id"), NULL);
     t->eos = special_id(t, weights, KEY("eos_token_id"), NULL);
-    if (t->bos >= 0 && flag(weights, KEY("add_bos_token"), llama3)) g_array_append_val(t->prefix, t->bos);
-    if (t->eos >= 0 && flag(weights, KEY("add_eos_token"), FALSE)) g_array_append_val(t->suffix, t->eos);
+    if (t->bos >= 0 && flag(weights, KEY("add_bos_token"), llama3))
+        g_array_append_val(t->prefix, t->bos);
+    if (t->eos >= 0 && flag(weights, KEY("add_eos_token"), FALSE))
+        g_array_append_val(t->suffix, t->eos);
     return tokenizer_bpe_build(t, merges, n, error);
 }
 
@@ -104,7 +107,8 @@ load_wordpiece(engine_tokenizer *t, const engine_weights *weights, GError **erro
     t->unk = special_id(t, weights, KEY("unknown_token_id"), "[UNK]");
     t->bos = special_id(t, weights, KEY("cls_token_id"), NULL);
     if (t->bos < 0) t->bos = special_id(t, weights, KEY("bos_token_id"), "[CLS]");
-    t->eos = special_id(t, weights, KEY("seperator_token_id"), "[SEP]"); /* the key's own spelling */
+    t->eos =
+        special_id(t, weights, KEY("seperator_token_id"), "[SEP]"); /* the key's own spelling */
     if (t->unk < 0 || t->bos < 0 || t->eos < 0) {
         g_set_error(error, ENGINE_ERROR, ENGINE_ERROR_FORMAT,
                     "tokenizer: no [UNK], [CLS] or [SEP] in a WordPiece vocabulary");

@@ -15,11 +15,11 @@
 /* ---- map from byte strings to ids ------------------------------------------------------------- */
 
 typedef struct {
-    uint32_t *slots;  /* [n_slots] entry index + 1, 0 is free; n_slots is a power of two */
+    uint32_t *slots; /* [n_slots] entry index + 1, 0 is free; n_slots is a power of two */
     size_t n_slots;
-    GArray *entries;  /* of tokenizer_map_entry */
-    GByteArray *bytes; /* the keys, one behind the other */
-    size_t max_len;   /* of a key */
+    GArray *entries;     /* of tokenizer_map_entry */
+    GByteArray *bytes;   /* the keys, one behind the other */
+    size_t max_len;      /* of a key */
     gboolean first[256]; /* some key starts with this byte */
 } tokenizer_map;
 
@@ -36,19 +36,19 @@ size_t tokenizer_map_longest(const tokenizer_map *map, const char *s, size_t n, 
 
 typedef enum {
     TOKENIZER_SPLIT_GPT2,
-    TOKENIZER_SPLIT_SMOLLM,  /* every digit alone, then gpt-2 */
+    TOKENIZER_SPLIT_SMOLLM, /* every digit alone, then gpt-2 */
     TOKENIZER_SPLIT_LLAMA3,
     TOKENIZER_SPLIT_QWEN2,
     TOKENIZER_SPLIT_QWEN35,
-    TOKENIZER_SPLIT_DEFAULT  /* llama.cpp's for files that name none */
+    TOKENIZER_SPLIT_DEFAULT /* llama.cpp's for files that name none */
 } tokenizer_split;
 
 /* Called with consecutive pieces that together are the text; none is empty. */
 typedef void (*tokenizer_piece_fn)(void *data, const char *piece, size_t len);
 
 /* text [len] is well-formed UTF-8. Linear time. */
-void tokenizer_split_text(tokenizer_split split, const char *text, size_t len, tokenizer_piece_fn fn,
-                          void *data);
+void tokenizer_split_text(tokenizer_split split, const char *text, size_t len,
+                          tokenizer_piece_fn fn, void *data);
 /* The value of tokenizer.ggml.pre. */
 gboolean tokenizer_split_from_name(const char *name, tokenizer_split *out);
 
@@ -62,11 +62,12 @@ typedef struct {
 
 typedef struct {
     tokenizer_split split;
-    gboolean ignore_merges; /* a piece that is a token is that token, whatever the merges make of it */
-    gboolean prefix_space;  /* text that does not start with a space gets one */
+    gboolean
+        ignore_merges; /* a piece that is a token is that token, whatever the merges make of it */
+    gboolean prefix_space; /* text that does not start with a space gets one */
     gboolean nfc;
-    int32_t byte_id[256];   /* -1: the vocabulary lacks this byte */
-    int32_t unk;            /* in place of such a byte; -1: it is left out */
+    int32_t byte_id[256];    /* -1: the vocabulary lacks this byte */
+    int32_t unk;             /* in place of such a byte; -1: it is left out */
     tokenizer_merge *merges; /* [n_slots] open addressing */
     size_t n_slots;
 } tokenizer_bpe;
@@ -93,7 +94,7 @@ void tokenizer_bpe_piece(void *run, const char *piece, size_t len);
 typedef struct {
     gboolean clean_text, chinese_chars, strip_accents, lowercase;
     size_t max_word_chars; /* longer words are unknown */
-    tokenizer_map rest;    /* pieces inside a word; those that start one are in the tokenizer's map */
+    tokenizer_map rest; /* pieces inside a word; those that start one are in the tokenizer's map */
 } tokenizer_wordpiece;
 
 /* text [len] is well-formed UTF-8. */
@@ -114,11 +115,11 @@ typedef enum {
     TOKENIZER_TYPE_BYTE = 6
 } tokenizer_type;
 
-enum { /* tokenizer_token.flags */
-    TOKENIZER_LSTRIP = 1 << 0, /* an added token that swallows the white space before it */
-    TOKENIZER_RSTRIP = 1 << 1,
-    TOKENIZER_SINGLE_WORD = 1 << 2, /* only where no letter, number, mark or _ touches it */
-    TOKENIZER_INSIDE_WORD = 1 << 3  /* WordPiece: continues a word */
+enum {                            /* tokenizer_token.flags */
+       TOKENIZER_LSTRIP = 1 << 0, /* an added token that swallows the white space before it */
+       TOKENIZER_RSTRIP = 1 << 1,
+       TOKENIZER_SINGLE_WORD = 1 << 2, /* only where no letter, number, mark or _ touches it */
+       TOKENIZER_INSIDE_WORD = 1 << 3  /* WordPiece: continues a word */
 };
 
 typedef struct {
@@ -129,16 +130,17 @@ typedef struct {
 
 struct engine_tokenizer {
     tokenizer_kind kind;
-    GArray *tokens;     /* of tokenizer_token, by id */
-    GString *text;      /* what tokens decode to, one behind the other */
-    tokenizer_map map;  /* BPE: normal tokens' bytes; WordPiece: pieces that start a word */
+    GArray *tokens;        /* of tokenizer_token, by id */
+    GString *text;         /* what tokens decode to, one behind the other */
+    tokenizer_map map;     /* BPE: normal tokens' bytes; WordPiece: pieces that start a word */
     tokenizer_map added;   /* control and user-defined tokens, as they stand in a text */
     tokenizer_map literal; /* of those the user-defined ones: they are found in any text */
+    tokenizer_map control; /* and the others */
     tokenizer_bpe bpe;
     tokenizer_wordpiece wordpiece;
     GArray *prefix, *suffix; /* int32_t: what ADD_SPECIAL puts around a text */
     int32_t bos, eos, pad, unk;
-    GArray *ends;            /* int32_t */
+    GArray *ends; /* int32_t */
     char *chat_template;
 };
 

@@ -12,8 +12,8 @@
 static gboolean
 unsupported(GError **error, const char *what, const char *which)
 {
-    g_set_error(error, ENGINE_ERROR, ENGINE_ERROR_UNSUPPORTED, "tokenizer.json: %s '%s' is not supported",
-                what, which ? which : "(missing)");
+    g_set_error(error, ENGINE_ERROR, ENGINE_ERROR_UNSUPPORTED,
+                "tokenizer.json: %s '%s' is not supported", what, which ? which : "(missing)");
     return FALSE;
 }
 
@@ -59,17 +59,18 @@ add_added_tokens(engine_tokenizer *t, const json_t *added, GError **error)
     json_t *token;
     json_array_foreach(added, i, token)
     {
-        const json_t *content = json_object_get(token, "content"), *id = json_object_get(token, "id");
+        const json_t *content = json_object_get(token, "content"),
+                     *id = json_object_get(token, "id");
         if (!json_is_string(content) || !json_is_integer(id) || json_string_length(content) == 0)
             return malformed(error, "an added token has no id or content");
         unsigned flags = 0;
         if (is_true(token, "lstrip")) flags |= TOKENIZER_LSTRIP;
         if (is_true(token, "rstrip")) flags |= TOKENIZER_RSTRIP;
         if (is_true(token, "single_word")) flags |= TOKENIZER_SINGLE_WORD;
-        if (!tokenizer_set_token(t, json_integer_value(id), json_string_value(content),
-                                 json_string_length(content),
-                                 is_true(token, "special") ? TOKENIZER_TYPE_CONTROL : TOKENIZER_TYPE_USER,
-                                 flags, error))
+        if (!tokenizer_set_token(
+                t, json_integer_value(id), json_string_value(content), json_string_length(content),
+                is_true(token, "special") ? TOKENIZER_TYPE_CONTROL : TOKENIZER_TYPE_USER, flags,
+                error))
             return FALSE;
     }
     return TRUE;
@@ -105,13 +106,15 @@ static const struct {
     const char *pattern;
     tokenizer_split split;
 } known_patterns[] = {
-    {"(?i:'s|'t|'re|'ve|'m|'ll|'d)|[^\\r\\n\\p{L}\\p{N}]?\\p{L}+|\\p{N}| ?[^\\s\\p{L}\\p{N}]+[\\r\\n]*"
+    {"(?i:'s|'t|'re|'ve|'m|'ll|'d)|[^\\r\\n\\p{L}\\p{N}]?\\p{L}+|\\p{N}| "
+     "?[^\\s\\p{L}\\p{N}]+[\\r\\n]*"
      "|\\s*[\\r\\n]+|\\s+(?!\\S)|\\s+",
      TOKENIZER_SPLIT_QWEN2},
     {"(?i:'s|'t|'re|'ve|'m|'ll|'d)|[^\\r\\n\\p{L}\\p{N}]?[\\p{L}\\p{M}]+|\\p{N}"
      "| ?[^\\s\\p{L}\\p{M}\\p{N}]+[\\r\\n]*|\\s*[\\r\\n]+|\\s+(?!\\S)|\\s+",
      TOKENIZER_SPLIT_QWEN35},
-    {"(?i:'s|'t|'re|'ve|'m|'ll|'d)|[^\\r\\n\\p{L}\\p{N}]?\\p{L}+|\\p{N}{1,3}| ?[^\\s\\p{L}\\p{N}]+[\\r\\n]*"
+    {"(?i:'s|'t|'re|'ve|'m|'ll|'d)|[^\\r\\n\\p{L}\\p{N}]?\\p{L}+|\\p{N}{1,3}| "
+     "?[^\\s\\p{L}\\p{N}]+[\\r\\n]*"
      "|\\s*[\\r\\n]+|\\s+(?!\\S)|\\s+",
      TOKENIZER_SPLIT_LLAMA3},
 };
@@ -141,7 +144,8 @@ read_bpe_split(engine_tokenizer *t, const json_t *pre, GError **error)
         const json_t *list = json_object_get(pre, "pretokenizers");
         if (json_array_size(list) == 2) first = json_array_get(list, 0);
         bytes = json_array_get(list, json_array_size(list) == 2 ? 1 : 0);
-        if (json_array_size(list) > 2) return unsupported(error, "pre-tokenizer", "Sequence of three");
+        if (json_array_size(list) > 2)
+            return unsupported(error, "pre-tokenizer", "Sequence of three");
     }
     if (!is_type(bytes, "ByteLevel")) return unsupported(error, "pre-tokenizer", type_of(bytes));
     const gboolean use_regex = !json_is_false(json_object_get(bytes, "use_regex"));
@@ -150,7 +154,8 @@ read_bpe_split(engine_tokenizer *t, const json_t *pre, GError **error)
         t->bpe.split = TOKENIZER_SPLIT_GPT2;
         return use_regex || unsupported(error, "pre-tokenizer", "ByteLevel without its regex");
     }
-    if (t->bpe.prefix_space) return unsupported(error, "ByteLevel in a Sequence with", "add_prefix_space");
+    if (t->bpe.prefix_space)
+        return unsupported(error, "ByteLevel in a Sequence with", "add_prefix_space");
     if (is_type(first, "Digits") && is_true(first, "individual_digits") && use_regex) {
         t->bpe.split = TOKENIZER_SPLIT_SMOLLM;
         return TRUE;
@@ -164,7 +169,8 @@ read_bpe_normalizer(engine_tokenizer *t, const json_t *normalizer, GError **erro
 {
     if (is_type(normalizer, "Sequence")) {
         const json_t *list = json_object_get(normalizer, "normalizers");
-        if (json_array_size(list) > 1) return unsupported(error, "normalizer", "Sequence of several");
+        if (json_array_size(list) > 1)
+            return unsupported(error, "normalizer", "Sequence of several");
         normalizer = json_array_get(list, 0);
     }
     if (!normalizer || json_is_null(normalizer)) return TRUE;
@@ -243,7 +249,8 @@ load_wordpiece(engine_tokenizer *t, const json_t *root, const json_t *model, GEr
         t->wordpiece.max_word_chars = (size_t)CLAMP(json_integer_value(limit), 0, 1 << 16);
 
     const char *inside = json_string_value(json_object_get(model, "continuing_subword_prefix"));
-    if (!add_vocabulary(t, json_object_get(model, "vocab"), inside ? inside : "##", error)) return FALSE;
+    if (!add_vocabulary(t, json_object_get(model, "vocab"), inside ? inside : "##", error))
+        return FALSE;
     const char *unk = json_string_value(json_object_get(model, "unk_token"));
     t->unk = tokenizer_find(t, unk ? unk : "[UNK]");
     return t->unk >= 0 || malformed(error, "the unknown token is not in the vocabulary");
@@ -302,7 +309,8 @@ read_post_processor(engine_tokenizer *t, const json_t *post, GError **error)
         json_t *part;
         json_array_foreach(json_object_get(post, "processors"), i, part)
         {
-            if (is_type(part, "Sequence")) return unsupported(error, "post-processor", "nested Sequence");
+            if (is_type(part, "Sequence"))
+                return unsupported(error, "post-processor", "nested Sequence");
             if (!read_post_processor(t, part, error)) return FALSE;
         }
         return TRUE;
@@ -377,16 +385,18 @@ engine_tokenizer_parse_json(const char *data, size_t len, const json_t *tokenize
     json_error_t where;
     json_t *root = json_loadb(data, len, JSON_ALLOW_NUL, &where);
     if (!root) {
-        g_set_error(error, ENGINE_ERROR, ENGINE_ERROR_FORMAT, "tokenizer.json: line %d: %s", where.line,
-                    where.text);
+        g_set_error(error, ENGINE_ERROR, ENGINE_ERROR_FORMAT, "tokenizer.json: line %d: %s",
+                    where.line, where.text);
         return NULL;
     }
     const json_t *model = json_object_get(root, "model");
     /* old files have no type; the members tell */
-    const gboolean bpe = is_type(model, "BPE") || (!type_of(model) && json_object_get(model, "merges"));
+    const gboolean bpe =
+        is_type(model, "BPE") || (!type_of(model) && json_object_get(model, "merges"));
     g_autoptr(engine_tokenizer) t = NULL;
     gboolean ok;
-    if (!bpe && !is_type(model, "WordPiece") && (type_of(model) || !json_object_get(model, "vocab"))) {
+    if (!bpe && !is_type(model, "WordPiece") &&
+        (type_of(model) || !json_object_get(model, "vocab"))) {
         ok = unsupported(error, "model", type_of(model));
     } else {
         t = tokenizer_new(bpe ? TOKENIZER_KIND_BPE : TOKENIZER_KIND_WORDPIECE);
@@ -426,7 +436,8 @@ engine_tokenizer_parse_vocab(const char *data, size_t len, const json_t *tokeniz
     t->unk = tokenizer_find(t, "[UNK]");
     set_special_ids(t, tokenizer_config, config);
     if (t->unk < 0 || t->bos < 0 || t->eos < 0) {
-        g_set_error(error, ENGINE_ERROR, ENGINE_ERROR_FORMAT, "vocab.txt: no [UNK], [CLS] or [SEP] in it");
+        g_set_error(error, ENGINE_ERROR, ENGINE_ERROR_FORMAT,
+                    "vocab.txt: no [UNK], [CLS] or [SEP] in it");
         return NULL;
     }
     g_array_append_val(t->prefix, t->bos);
@@ -447,7 +458,8 @@ map_file(const char *dir, const char *name, GError **error)
         return NULL;
     }
     if (g_mapped_file_get_length(file) > MAX_FILE_BYTES) {
-        g_set_error(error, ENGINE_ERROR, ENGINE_ERROR_FORMAT, "%s: larger than any tokenizer", path);
+        g_set_error(error, ENGINE_ERROR, ENGINE_ERROR_FORMAT, "%s: larger than any tokenizer",
+                    path);
         return NULL;
     }
     return g_steal_pointer(&file);
@@ -471,7 +483,8 @@ engine_tokenizer_new_from_hf(const char *dir, const json_t *config, GError **err
     if (!file && !reason) file = map_file(dir, "vocab.txt", &reason), json = FALSE;
     if (!file) {
         if (!reason)
-            g_set_error(&reason, ENGINE_ERROR, ENGINE_ERROR_IO, "%s: no tokenizer.json or vocab.txt", dir);
+            g_set_error(&reason, ENGINE_ERROR, ENGINE_ERROR_IO,
+                        "%s: no tokenizer.json or vocab.txt", dir);
         g_propagate_error(error, g_steal_pointer(&reason));
         return NULL;
     }

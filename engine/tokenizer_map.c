@@ -74,7 +74,8 @@ grow(tokenizer_map *map)
     map->slots = g_new0(uint32_t, map->n_slots);
     for (guint i = 0; i < map->entries->len; i++) {
         size_t slot = slot_of(map, g_array_index(map->entries, tokenizer_map_entry, i).hash);
-        while (map->slots[slot] != 0) slot = (slot + 1) & (map->n_slots - 1);
+        while (map->slots[slot] != 0)
+            slot = (slot + 1) & (map->n_slots - 1);
         map->slots[slot] = i + 1;
     }
 }
@@ -84,7 +85,8 @@ tokenizer_map_add(tokenizer_map *map, const char *key, size_t len, int32_t id)
 {
     if (len == 0 || len > MAX_KEY_LENGTH || map->bytes->len > G_MAXUINT32 - len) return;
     uint64_t hash = FNV_START;
-    for (size_t i = 0; i < len; i++) hash = hash_step(hash, key[i]);
+    for (size_t i = 0; i < len; i++)
+        hash = hash_step(hash, key[i]);
     size_t slot = 0;
     if (find(map, hash, key, len, &slot)) return;
     const tokenizer_map_entry e = {hash, map->bytes->len, (uint32_t)len, id};
@@ -101,7 +103,8 @@ tokenizer_map_lookup(const tokenizer_map *map, const char *key, size_t len)
 {
     if (len > map->max_len) return -1;
     uint64_t hash = FNV_START;
-    for (size_t i = 0; i < len; i++) hash = hash_step(hash, key[i]);
+    for (size_t i = 0; i < len; i++)
+        hash = hash_step(hash, key[i]);
     const tokenizer_map_entry *e = find(map, hash, key, len, NULL);
     return e ? e->id : -1;
 }

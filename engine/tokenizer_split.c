@@ -65,7 +65,8 @@ static const char *
 white_space(const char *s, const char *end)
 {
     const char *last = s, *p = s;
-    for (scan_char c; (c = at(p, end)).len > 0 && (c.class & UNICODE_SPACE); p += c.len) last = p;
+    for (scan_char c; (c = at(p, end)).len > 0 && (c.class & UNICODE_SPACE); p += c.len)
+        last = p;
     return p == end || last == s ? p : last;
 }
 
@@ -259,12 +260,12 @@ tokenizer_split_from_name(const char *name, tokenizer_split *out)
         const char *name;
         tokenizer_split split;
     } known[] = {
-        {"default", TOKENIZER_SPLIT_DEFAULT}, {"gpt-2", TOKENIZER_SPLIT_GPT2},
-        {"phi-2", TOKENIZER_SPLIT_GPT2},      {"smollm", TOKENIZER_SPLIT_SMOLLM},
+        {"default", TOKENIZER_SPLIT_DEFAULT},  {"gpt-2", TOKENIZER_SPLIT_GPT2},
+        {"phi-2", TOKENIZER_SPLIT_GPT2},       {"smollm", TOKENIZER_SPLIT_SMOLLM},
         {"starcoder", TOKENIZER_SPLIT_SMOLLM}, {"refact", TOKENIZER_SPLIT_SMOLLM},
         {"command-r", TOKENIZER_SPLIT_SMOLLM}, {"llama-bpe", TOKENIZER_SPLIT_LLAMA3},
-        {"llama3", TOKENIZER_SPLIT_LLAMA3},   {"llama-v3", TOKENIZER_SPLIT_LLAMA3},
-        {"qwen2", TOKENIZER_SPLIT_QWEN2},     {"deepseek-r1-qwen", TOKENIZER_SPLIT_QWEN2},
+        {"llama3", TOKENIZER_SPLIT_LLAMA3},    {"llama-v3", TOKENIZER_SPLIT_LLAMA3},
+        {"qwen2", TOKENIZER_SPLIT_QWEN2},      {"deepseek-r1-qwen", TOKENIZER_SPLIT_QWEN2},
         {"qwen35", TOKENIZER_SPLIT_QWEN35},
     };
     for (size_t i = 0; i < G_N_ELEMENTS(known); i++) {

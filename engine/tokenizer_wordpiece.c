@@ -23,7 +23,8 @@ typedef struct {
     GArray *out;
     GString *word;
     size_t n_chars;
-    GArray *marks; /* of marked: since the last character of class 0, to be put in canonical order */
+    GArray
+        *marks; /* of marked: since the last character of class 0, to be put in canonical order */
 } wordpiece_run;
 
 /* The blocks as the reference has them; its range 2B920-2CEAF leaves out 2B820-2B91F of CJK Extension E. */
@@ -145,7 +146,8 @@ put_spaced(wordpiece_run *run, uint32_t cp)
 }
 
 void
-tokenizer_wordpiece_encode(const engine_tokenizer *tokenizer, const char *text, size_t len, GArray *out)
+tokenizer_wordpiece_encode(const engine_tokenizer *tokenizer, const char *text, size_t len,
+                           GArray *out)
 {
     wordpiece_run run = {tokenizer, out, g_string_new(NULL), 0,
                          g_array_new(FALSE, FALSE, sizeof(marked))};

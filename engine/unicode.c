@@ -9,8 +9,10 @@ unicode_class(uint32_t cp)
     size_t lo = 0, hi = unicode_n_segments; /* segment lo starts at or before cp, hi after it */
     while (hi - lo > 1) {
         size_t mid = lo + (hi - lo) / 2;
-        if (unicode_segments[mid] >> UNICODE_FLAG_BITS <= cp) lo = mid;
-        else hi = mid;
+        if (unicode_segments[mid] >> UNICODE_FLAG_BITS <= cp)
+            lo = mid;
+        else
+            hi = mid;
     }
     return unicode_segments[lo] & ((1u << UNICODE_FLAG_BITS) - 1);
 }
@@ -23,9 +25,12 @@ unicode_lower(uint32_t cp)
     while (lo < hi) {
         size_t mid = lo + (hi - lo) / 2;
         const unicode_lower_run *run = &unicode_lower_runs[mid];
-        if (cp > run->last) lo = mid + 1;
-        else if (cp < run->first) hi = mid;
-        else return (cp - run->first) % run->step == 0 ? (uint32_t)((int32_t)cp + run->delta) : cp;
+        if (cp > run->last)
+            lo = mid + 1;
+        else if (cp < run->first)
+            hi = mid;
+        else
+            return (cp - run->first) % run->step == 0 ? (uint32_t)((int32_t)cp + run->delta) : cp;
     }
     return cp;
 }
@@ -41,7 +46,8 @@ unicode_decompose(uint32_t cp, uint32_t out[UNICODE_MAX_DECOMPOSITION])
     gunichar parts[G_UNICHAR_MAX_DECOMPOSITION_LENGTH];
     size_t n = g_unichar_fully_decompose(cp, FALSE, parts, G_N_ELEMENTS(parts));
     n = CLAMP(n, 1, UNICODE_MAX_DECOMPOSITION); /* canonical ones have at most 4 */
-    for (size_t i = 0; i < n; i++) out[i] = parts[i];
+    for (size_t i = 0; i < n; i++)
+        out[i] = parts[i];
     return n;
 }
 
@@ -57,9 +63,12 @@ unicode_next(const char *s, size_t n, uint32_t *cp)
     size_t need; /* continuation bytes; the second byte of some leads has a narrower range */
     uint8_t lo = 0x80, hi = 0xBF;
     uint32_t value;
-    if (lead >= 0xC2 && lead <= 0xDF) need = 1, value = lead & 0x1Fu;
-    else if (lead >= 0xE0 && lead <= 0xEF) need = 2, value = lead & 0x0Fu;
-    else if (lead >= 0xF0 && lead <= 0xF4) need = 3, value = lead & 0x07u;
+    if (lead >= 0xC2 && lead <= 0xDF)
+        need = 1, value = lead & 0x1Fu;
+    else if (lead >= 0xE0 && lead <= 0xEF)
+        need = 2, value = lead & 0x0Fu;
+    else if (lead >= 0xF0 && lead <= 0xF4)
+        need = 3, value = lead & 0x07u;
     else {
         *cp = 0xFFFD;
         return 1;
@@ -112,8 +121,10 @@ unicode_repair(const char *text, size_t len, char **owned, size_t *n_out)
     g_string_append_len(fixed, text, (gssize)good);
     while (good < len) {
         size_t n = unicode_next(text + good, len - good, &cp);
-        if (cp == 0xFFFD) g_string_append(fixed, "\xEF\xBF\xBD");
-        else g_string_append_len(fixed, text + good, (gssize)n);
+        if (cp == 0xFFFD)
+            g_string_append(fixed, "\xEF\xBF\xBD");
+        else
+            g_string_append_len(fixed, text + good, (gssize)n);
         good += n;
     }
     *n_out = fixed->len;
@@ -143,7 +154,8 @@ order_marks(GArray *chars, guint start)
     g_autoptr(GArray) marks = g_array_new(FALSE, FALSE, sizeof(combining_char));
     g_array_append_vals(marks, &g_array_index(chars, combining_char, start), chars->len - start);
     g_array_sort(marks, compare_classes); /* stable, says GLib */
-    memcpy(&g_array_index(chars, combining_char, start), marks->data, marks->len * sizeof(combining_char));
+    memcpy(&g_array_index(chars, combining_char, start), marks->data,
+           marks->len * sizeof(combining_char));
 }
 
 static GArray *
@@ -188,12 +200,16 @@ unicode_compose(const char *text, size_t len)
     guint n = 0, starter = G_MAXUINT;
     for (guint i = 0; i < chars->len; i++) {
         const gboolean adjacent = n > 0 && starter == n - 1;
-        const gboolean blocked = !adjacent && (n == 0 || c[n - 1].class == 0 || c[n - 1].class >= c[i].class);
-        if (starter != G_MAXUINT && !blocked && compose_pair(c[starter].cp, c[i].cp, &c[starter].cp)) continue;
+        const gboolean blocked =
+            !adjacent && (n == 0 || c[n - 1].class == 0 || c[n - 1].class >= c[i].class);
+        if (starter != G_MAXUINT && !blocked &&
+            compose_pair(c[starter].cp, c[i].cp, &c[starter].cp))
+            continue;
         if (c[i].class == 0) starter = n;
         c[n++] = c[i];
     }
     GString *out = g_string_sized_new(len);
-    for (guint i = 0; i < n; i++) unicode_append(out, c[i].cp);
+    for (guint i = 0; i < n; i++)
+        unicode_append(out, c[i].cp);
     return out;
 }

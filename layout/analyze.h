@@ -116,6 +116,7 @@ typedef struct {
     float baseline, size_pt;
     guint first_seg, n_segs;   /* into the sheet's row_segs */
     float col_x0, col_x1;      /* its column */
+    float right;               /* where lines end around here: col_x1, or less in an indented block */
     guint region;              /* column region on this sheet, counted in reading order */
     guint flags;               /* as a segment's */
     guint font;
@@ -257,10 +258,6 @@ layout_caption_kind layout_caption_match(const char *text, gsize len, gsize *lab
 /* ---- figures.c, tables.c: regions; mark their segments ---- */
 void layout_tables_find(layout_work *work, layout_sheet *sheet);
 void layout_figures_find(layout_work *work, layout_sheet *sheet);
-/* ---- tables_grid.c: rows, columns and spans of a region ---- */
-gboolean layout_grid_build(layout_work *work, layout_sheet *sheet, layout_table_region *table,
-                           GArray *seg_indices);
-
 /* ---- columns.c ---- */
 typedef struct {
     layout_rect box;

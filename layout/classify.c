@@ -223,7 +223,7 @@ is_upper_case(const char *text)
     for (const char *at = text; *at != '\0'; at = g_utf8_next_char(at)) {
         gunichar ch = g_utf8_get_char(at);
         if (g_unichar_islower(ch)) return FALSE;
-        upper += g_unichar_isupper(ch);
+        if (g_unichar_isupper(ch)) upper++;
     }
     return upper >= 4;
 }
@@ -243,7 +243,7 @@ has_letters(const char *text)
     for (const char *at = text; *at != '\0'; at = g_utf8_next_char(at)) {
         gunichar ch = g_utf8_get_char(at);
         if (ch > 0x2E80 && g_unichar_isalpha(ch)) return TRUE;
-        n += g_unichar_isalpha(ch);
+        if (g_unichar_isalpha(ch)) n++;
     }
     return n >= 3;
 }

@@ -112,6 +112,8 @@ is_text_frame(const search *s, const layout_cluster *c)
         text_area += width_of(seg->box) * height_of(seg->box);
     }
     float area = width_of(c->box) * height_of(c->box);
+    /* a border around the page */
+    if (area > 0.45F * s->sheet->width * s->sheet->height && prose >= 4 && prose * 3 > lines) return TRUE;
     if (c->image_area > 0.3F * area) return FALSE;
     if (c->n_images == 0 && c->n_curves == 0 && lines > 0 && prose * 3 >= lines) return TRUE;
     if (c->n_curves < 4 && text_area > 0.35F * area && lines >= 2) return TRUE;

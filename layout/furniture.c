@@ -167,8 +167,9 @@ repeated_mark(const layout_work *work, GArray *all)
 static void
 neighbours_mark(const layout_work *work, GArray *all)
 {
-    g_autoptr(GArray) heights[2] = {g_array_new(FALSE, FALSE, sizeof(float)),
-                                    g_array_new(FALSE, FALSE, sizeof(float))};
+    g_autoptr(GArray) top = g_array_new(FALSE, FALSE, sizeof(float));
+    g_autoptr(GArray) bottom = g_array_new(FALSE, FALSE, sizeof(float));
+    GArray *heights[2] = {top, bottom};
     for (guint i = 0; i < all->len; i++) {
         const candidate *c = &g_array_index(all, candidate, i);
         if (!c->marked) continue;
@@ -191,11 +192,13 @@ neighbours_mark(const layout_work *work, GArray *all)
 static void
 lone_numbers_mark(const layout_work *work, GArray *all)
 {
+    g_autofree guint *tried = g_new0(guint, work->sheets->len + 1);
     for (guint i = 0; i < all->len; i++) {
         candidate *c = &g_array_index(all, candidate, i);
         if (c->marked || !c->number) continue;
         const layout_sheet *sheet = layout_work_sheet(work, c->sheet);
         const layout_seg *seg = layout_sheet_seg(sheet, c->seg);
+        if (c->edge > 0.11F * sheet->height || tried[c->sheet]++ > 8) continue;
         gboolean outermost = TRUE;
         for (guint k = 0; k < sheet->segs->len && outermost; k++) {
             const layout_seg *other = layout_sheet_seg(sheet, k);
@@ -203,7 +206,7 @@ lone_numbers_mark(const layout_work *work, GArray *all)
             outermost = c->bottom ? other->baseline < seg->baseline - 1.2F * work->leading_pt
                                   : other->baseline > seg->baseline + 1.2F * work->leading_pt;
         }
-        if (outermost && c->edge < 0.11F * sheet->height) c->marked = TRUE;
+        if (outermost) c->marked = TRUE;
     }
 }
 

@@ -85,6 +85,12 @@ layout_hyphen_drops(const layout_work *work, const char *left, gsize left_len, c
     for (const char *at = from; at > left && at[-1] != ' '; at--)
         if (at[-1] == '/' || at[-1] == '@' || at[-1] == '_') return FALSE;
 
+    /* "state-|of-the-art": the compound as a whole */
+    const char *whole = to;
+    while (whole < right + right_len && is_word_char(g_utf8_get_char(whole))) whole = g_utf8_next_char(whole);
+    while (whole > to && whole[-1] == '-') whole--;
+    if (whole > to && knows(work, from, a_len, "-", right, (gsize) (whole - right))) return FALSE;
+    if (whole > to && knows(work, from, a_len, "", right, (gsize) (whole - right))) return TRUE;
     if (knows(work, from, a_len, "", right, b_len)) return TRUE;
     if (knows(work, from, a_len, "-", right, b_len)) return FALSE;
     if (g_unichar_isupper(g_utf8_get_char(right))) return FALSE;

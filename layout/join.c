@@ -42,7 +42,7 @@ continues(const layout_work *work, const layout_para *a, const layout_para *b, g
     gsize len = strlen(end);
     if (len == 0 || begin[0] == '\0') return FALSE;
     gunichar ch = g_utf8_get_char(begin);
-    gboolean full = last->box.x1 > last->col_x1 - 1.8F * last->size_pt;
+    gboolean full = last->box.x1 > last->right - 1.8F * last->size_pt;
     gboolean hyphen = end[len - 1] == '-' || g_str_has_suffix(end, "\xC2\xAD") ||
                       g_str_has_suffix(end, "\xE2\x80\x90");
     if (hyphen && full && g_unichar_isalpha(ch)) return TRUE;

@@ -170,7 +170,6 @@ collect(layout_work *work, const parse_page *page, gboolean hidden, GArray *glyp
             box = layout_rect_turn(box, turn, page->width_pt, page->height_pt);
             point_turn(turn, page->width_pt, page->height_pt, glyph->x, glyph->y, &out.x, &out.y);
             out.x1 = MAX(out.x, box.x1);
-            if (glyph->gid < 0 && glyphs[turn]->len > 0) out.x = out.x1; /* of a ligature */
             g_array_append_val(glyphs[turn], out);
             space = FALSE;
         }

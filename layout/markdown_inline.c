@@ -5,6 +5,7 @@
  * only where a CommonMark reader would take it for markup: snake_case, 2 * 3, [12] and a lone $ stay.
  *
  * Source of the rules: CommonMark 0.31, sections 2.4, 6.1 to 6.6; GFM for ~ and bare URLs. */
+#include "layout/markdown_math.h"
 #include "layout/writers.h"
 
 #include <string.h>
@@ -28,7 +29,8 @@ typedef struct {
 
 typedef struct {
     uint32_t start, end;
-    guint style; /* LAYOUT_SPAN_BOLD | LAYOUT_SPAN_ITALIC */
+    uint32_t inner_start, inner_end; /* without the punctuation around that is not of its style */
+    guint style;                     /* LAYOUT_SPAN_BOLD | LAYOUT_SPAN_ITALIC */
     gboolean neutral;
 } word;
 
@@ -117,8 +119,8 @@ add_piece(GArray *pieces, const char *text, piece p)
 
 /* Everything that is not plain text, in order. */
 static GArray *
-find_pieces(const char *text, const layout_span *spans, guint n_spans, const markdown_call *calls,
-            guint n_calls)
+find_pieces(const char *text, uint32_t len, const layout_span *spans, guint n_spans,
+            const markdown_call *calls, guint n_calls, GStringChunk *formulas)
 {
     GArray *pieces = g_array_new(FALSE, FALSE, sizeof(piece));
     guint c = 0;
@@ -133,6 +135,20 @@ find_pieces(const char *text, const layout_span *spans, guint n_spans, const mar
             continue;
         }
         piece p = {PIECE_TEXT, spans[s].start, spans[s].start + spans[s].len, NULL, 0};
+        const uint32_t from =
+            pieces->len > 0 ? g_array_index(pieces, piece, pieces->len - 1).end : 0;
+        guint next = s + 1;
+        g_autofree char *latex = markdown_math(text, c < n_calls ? calls[c].start : len, from,
+                                               spans, n_spans, s, &p.start, &p.end, &next);
+        if (latex && is_math(latex)) {
+            p.kind = PIECE_MATH;
+            p.target = g_string_chunk_insert(formulas, latex);
+            add_piece(pieces, text, p);
+            s = next;
+            continue;
+        }
+        p.start = spans[s].start;
+        p.end = p.start + spans[s].len;
         classify(&p, &spans[s]);
         if (p.kind != PIECE_TEXT) add_piece(pieces, text, p);
         s++;
@@ -149,10 +165,12 @@ find_words(const char *text, uint32_t len)
     for (uint32_t at = 0; at < len;) {
         while (at < len && is_space_at(text, at))
             at = next_char(text, at);
-        word w = {at, at, 0, FALSE};
+        word w = {.start = at, .end = at};
         while (w.end < len && !is_space_at(text, w.end))
             w.end = next_char(text, w.end);
         at = w.end;
+        w.inner_start = w.start;
+        w.inner_end = w.end;
         if (w.end > w.start) g_array_append_val(words, w);
     }
     return words;
@@ -165,6 +183,29 @@ count_letters(const char *text, uint32_t start, uint32_t end)
     for (uint32_t at = start; at < end; at = next_char(text, at))
         n += g_unichar_isalnum(g_utf8_get_char(text + at)) ? 1 : 0;
     return n;
+}
+
+/* Move the inner borders over plain punctuation: "*Nature*, 3", "(*in vitro*)". spans[s] is the first one that
+ * ends after the word's start. */
+static void
+trim_word(word *w, const char *text, const layout_span *spans, guint n_spans, guint s)
+{
+    uint32_t start = w->start, end = w->end;
+    gboolean found = FALSE;
+    for (guint k = s; k < n_spans && spans[k].start < w->end; k++) {
+        if (!(spans[k].flags & ~(guint)LAYOUT_SPAN_LINK)) continue;
+        if (!found) start = MAX(spans[k].start, w->start);
+        found = TRUE;
+        end = MIN(spans[k].start + spans[k].len, w->end);
+    }
+    while (w->inner_start < start && g_ascii_ispunct(text[w->inner_start]))
+        w->inner_start++;
+    while (w->inner_end > end && g_ascii_ispunct(text[w->inner_end - 1]))
+        w->inner_end--;
+    if (w->inner_start >= w->inner_end) {
+        w->inner_start = w->start;
+        w->inner_end = w->end;
+    }
 }
 
 static void
@@ -199,6 +240,7 @@ style_words(GArray *words, const char *text, const layout_span *spans, guint n_s
         w->neutral = total == 0;
         if (2 * bold > total) w->style |= LAYOUT_SPAN_BOLD;
         if (2 * italic > total) w->style |= LAYOUT_SPAN_ITALIC;
+        if (w->style != 0) trim_word(w, text, spans, n_spans, s);
     }
     /* a dash between two bold words belongs to them */
     for (guint i = 1; i + 1 < words->len; i++) {
@@ -270,7 +312,8 @@ find_danger(const char *text, uint32_t len, gboolean has_emphasis, const GArray 
             break;
         case '_':
             flanking(text, len, i, &opens, &closes);
-            d.underscore |= underscore_open && closes;
+            /* our own markers beside it can turn a closing one into an opening one */
+            d.underscore |= (underscore_open && closes) || (has_emphasis && (opens || closes));
             underscore_open |= opens;
             break;
         case '~':
@@ -310,7 +353,7 @@ needs_escape(const char *text, uint32_t len, uint32_t at, const danger *d)
     gboolean opens, closes;
     switch (text[at]) {
     case '\\':
-        return next == '\0' || next == ' ' || is_ascii_punct((guchar)next);
+        return next == '\0' || next == ' ' || (guchar)next >= 0x80 || is_ascii_punct((guchar)next);
     case '*':
         if (!d->star) return FALSE;
         flanking(text, len, at, &opens, &closes);
@@ -431,6 +474,28 @@ append_link(GString *out, const char *text, uint32_t len, const piece *p, const 
     g_string_append(out, strpbrk(p->target, "()") ? ">)" : ")");
 }
 
+/* "⁻³" for "−3": where Unicode has all the characters, raised or lowered, they need no markup. */
+static gboolean
+append_script(GString *out, const char *text, const piece *p)
+{
+    static const char plain[] = "0123456789+-=()";
+    static const char *const raised[] = {"⁰", "¹", "²", "³", "⁴", "⁵", "⁶", "⁷",
+                                         "⁸", "⁹", "⁺", "⁻", "⁼", "⁽", "⁾"};
+    static const char *const lowered[] = {"₀", "₁", "₂", "₃", "₄", "₅", "₆", "₇",
+                                          "₈", "₉", "₊", "₋", "₌", "₍", "₎"};
+    const gsize before = out->len;
+    for (uint32_t at = p->start; at < p->end; at = next_char(text, at)) {
+        const gboolean minus = g_utf8_get_char(text + at) == 0x2212;
+        const char *found = strchr(plain, minus ? '-' : text[at]);
+        if (!found || !*found) {
+            g_string_truncate(out, before);
+            return FALSE;
+        }
+        g_string_append(out, (p->kind == PIECE_SUP ? raised : lowered)[found - plain]);
+    }
+    return TRUE;
+}
+
 static void
 append_piece(GString *out, const char *text, uint32_t len, const piece *p, const danger *d)
 {
@@ -440,6 +505,7 @@ append_piece(GString *out, const char *text, uint32_t len, const piece *p, const
         break;
     case PIECE_SUP:
     case PIECE_SUB:
+        if (append_script(out, text, p)) break;
         shown = g_strndup(text + p->start, p->end - p->start);
         g_string_append(out, p->kind == PIECE_SUP ? "<sup>" : "<sub>");
         append_escaped(out, text, len, p->start, p->end, d);
@@ -450,6 +516,8 @@ append_piece(GString *out, const char *text, uint32_t len, const piece *p, const
         break;
     case PIECE_MATH:
         shown = g_strstrip(g_strdup(p->target));
+        /* "$a$$b$" would begin a display formula */
+        if (out->len > 0 && out->str[out->len - 1] == '$') g_string_append_c(out, ' ');
         g_string_append_printf(out, "$%s$", shown);
         break;
     case PIECE_LINK:
@@ -488,7 +556,8 @@ void
 markdown_inline(GString *out, const char *text, uint32_t len, const layout_span *spans,
                 guint n_spans, const markdown_call *calls, guint n_calls, guint flags)
 {
-    g_autoptr(GArray) pieces = find_pieces(text, spans, n_spans, calls, n_calls);
+    g_autoptr(GStringChunk) formulas = g_string_chunk_new(256);
+    g_autoptr(GArray) pieces = find_pieces(text, len, spans, n_spans, calls, n_calls, formulas);
     g_autoptr(GArray) words = find_words(text, len);
     if (!(flags & MARKDOWN_NO_EMPHASIS)) {
         style_words(words, text, spans, n_spans, pieces);
@@ -504,19 +573,25 @@ markdown_inline(GString *out, const char *text, uint32_t len, const layout_span 
     for (guint i = 0; i < words->len; i++) {
         const word *w = &g_array_index(words, word, i);
         if (w->end <= written) continue;
-        if (w->style != style) {
-            append_markers(out, style);
-            if (i > 0) g_string_append_c(out, ' ');
+        if (i > 0 && w->start >= written) g_string_append_c(out, ' ');
+        uint32_t at = MAX(w->start, written);
+        if (style != w->style) {
+            append_stretch(out, text, len, at, MAX(at, w->inner_start), pieces, &p, &d);
+            at = MAX(at, w->inner_start);
             append_markers(out, w->style);
             style = w->style;
-        } else if (i > 0 && w->start >= written) {
-            g_string_append_c(out, ' ');
         }
-        append_stretch(out, text, len, MAX(w->start, written), w->end, pieces, &p, &d);
+        const guint next_style = i + 1 < words->len ? w[1].style : 0;
+        if (next_style != style) {
+            append_stretch(out, text, len, at, MAX(at, w->inner_end), pieces, &p, &d);
+            at = MAX(at, w->inner_end);
+            append_markers(out, style);
+            style = 0;
+        }
+        append_stretch(out, text, len, at, MAX(at, w->end), pieces, &p, &d);
         written = w->end;
         if (p > 0) written = MAX(written, g_array_index(pieces, piece, p - 1).end);
     }
-    append_markers(out, style);
 }
 
 void

@@ -10,6 +10,7 @@
 #include <string.h>
 
 #define MAX_DEPTH 4
+#define RIGHT_ROWS 5
 #define SAME_GUTTER_PT 14.0F
 
 typedef struct {
@@ -121,11 +122,38 @@ row_describe(layout_sheet *sheet, layout_row *row)
     row->flags |= caps > need ? LAYOUT_STYLE_CAPS : 0;
 }
 
+/* An abstract or a quotation is narrower than its column: its lines end where the longest near them does. */
+static void
+rights_set(layout_sheet *sheet, guint from)
+{
+    for (guint i = from; i < sheet->rows->len; i++) {
+        layout_row *row = layout_sheet_row(sheet, i);
+        guint n = 1;
+        float right = row->box.x1;
+        for (int step = -1; step <= 1; step += 2) {
+            const layout_row *last = row;
+            for (guint k = 1; k <= RIGHT_ROWS; k++) {
+                guint at = step < 0 ? i - k : i + k;
+                if (at < from || at >= sheet->rows->len || (step < 0 && k > i)) break;
+                const layout_row *next = layout_sheet_row(sheet, at);
+                if (next->n_segs == 0 || fabsf(next->baseline - last->baseline) > 1.7F * row->size_pt ||
+                    fabsf(next->size_pt - row->size_pt) > 0.5F)
+                    break;
+                right = MAX(right, next->box.x1);
+                last = next;
+                n++;
+            }
+        }
+        row->right = n >= 3 ? MIN(right, row->col_x1) : row->col_x1;
+    }
+}
+
 /* Items of one column, read from top to bottom. */
 static void
 column_emit(ordering *o, layout_item *items, guint n, float col_x0, float col_x1)
 {
     layout_sheet *sheet = o->sheet;
+    guint first_row = sheet->rows->len;
     qsort(items, n, sizeof *items, compare_reading);
     for (guint i = 0; i < n;) {
         layout_row row = {.col_x0 = col_x0, .col_x1 = col_x1, .region = o->region,
@@ -159,6 +187,7 @@ column_emit(ordering *o, layout_item *items, guint n, float col_x0, float col_x1
         g_array_append_val(sheet->rows, row);
         i = to;
     }
+    rights_set(sheet, first_row);
     o->region++;
 }
 

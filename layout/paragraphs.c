@@ -129,12 +129,6 @@ row_is_fragment(const flow *f, const layout_row *row)
 
 /* ---- breaks ---- */
 
-static gboolean
-row_is_full(const layout_row *row)
-{
-    return row->box.x1 > row->col_x1 - 1.6F * row->size_pt;
-}
-
 /* Would the first word of next have fitted at the end of row? */
 static gboolean
 ended_early(const flow *f, const layout_row *row, const layout_row *next)
@@ -142,7 +136,7 @@ ended_early(const flow *f, const layout_row *row, const layout_row *next)
     const layout_seg *seg = row_seg(f->sheet, next, 0);
     if (seg->n_words == 0) return FALSE;
     const layout_word *word = layout_sheet_word(f->sheet, seg->first_word);
-    float room = row->col_x1 - row->box.x1;
+    float room = row->right - row->box.x1;
     return room > (word->x1 - word->x0) + 0.9F * row->size_pt;
 }
 

@@ -77,8 +77,8 @@ order_rtl(const layout_glyph **g, guint n)
 {
     guint rtl = 0, ltr = 0;
     for (guint i = 0; i < n; i++) {
-        rtl += is_rtl(g[i]->ch);
-        ltr += g_unichar_isalpha(g[i]->ch) && !is_rtl(g[i]->ch);
+        if (is_rtl(g[i]->ch)) rtl++;
+        if (g_unichar_isalpha(g[i]->ch) && !is_rtl(g[i]->ch)) ltr++;
     }
     if (rtl <= ltr) return FALSE;
     reverse(g, n);
@@ -115,7 +115,7 @@ word_gap(const layout_glyph *const *g, guint n)
     guint n_spaces = 0, n_gaps = 0;
     float gaps[256];
     for (guint i = 1; i < n; i++) {
-        n_spaces += g[i]->space;
+        if (g[i]->space) n_spaces++;
         if (n_gaps < G_N_ELEMENTS(gaps) && is_letter(g[i]) && is_letter(g[i - 1]) && g[i]->size_pt > 0)
             gaps[n_gaps++] = (g[i]->x - g[i - 1]->x1) / g[i]->size_pt;
     }

@@ -137,6 +137,23 @@ ligature_letters(uint32_t unicode)
     return unicode >= 0xfb00 && unicode <= 0xfb06 ? letters[unicode - 0xfb00] : NULL;
 }
 
+/* What the font itself knows of a glyph that the document has no character for. */
+static uint32_t
+recover(const text_call *call, guint font_index, int gid)
+{
+    parse_builder_font *font = &g_array_index(call->builder->fonts, parse_builder_font, font_index);
+    gpointer known = NULL;
+    if (!font->recovered) font->recovered = g_hash_table_new(NULL, NULL);
+    if (g_hash_table_lookup_extended(font->recovered, GINT_TO_POINTER(gid), NULL, &known))
+        return GPOINTER_TO_UINT(known);
+    gboolean unmapped = FALSE;
+    uint32_t unicode = parse_unicode_recover(call->ctx, font->font, gid);
+    if (unicode) unicode = clean_unicode((int)unicode, &unmapped);
+    if (unmapped) unicode = 0;
+    g_hash_table_insert(font->recovered, GINT_TO_POINTER(gid), GUINT_TO_POINTER(unicode));
+    return unicode;
+}
+
 static parse_rect
 glyph_box(const text_span *s, float x, float y, float adv)
 {
@@ -197,6 +214,10 @@ add_span_items(const text_call *call, const text_span *s)
         while (i < span->len && span->items[i].gid < 0) {
             if (n < MAX_CLUSTER) unicode[n++] = clean_unicode(span->items[i].ucs, &unmapped);
             i++;
+        }
+        if (unmapped && n == 1) {
+            uint32_t known = recover(call, s->font, item->gid);
+            if (known) unicode[0] = known, unmapped = FALSE;
         }
         const char *letters = n == 1 ? ligature_letters(unicode[0]) : NULL;
         for (n = letters ? 0 : n; letters && *letters; letters++)

@@ -126,8 +126,14 @@ load_page_tree(fz_context *ctx, parse_file *file)
     file->n_pages = n;
     if (n == 0 || direct) return;
     fz_try(ctx) {
-        pdf_load_page_tree(ctx, file->pdf); /* else finding page n walks the tree every time */
+        /* else finding the number of a link's page walks the tree every time */
+        pdf_load_page_tree(ctx, file->pdf);
         file->page_tree_loaded = TRUE;
+#if FZ_VERSION_MAJOR == 1 && FZ_VERSION_MINOR <= 21
+        /* The other direction, number to page, leaks one reference per use in 1.21: do without that map. */
+        fz_free(ctx, file->pdf->fwd_page_map);
+        file->pdf->fwd_page_map = NULL;
+#endif
     }
     fz_catch(ctx)
         fz_warn(ctx, "page tree: %s", fz_caught_message(ctx));
@@ -199,7 +205,10 @@ open_sniffed(const uint8_t *head, gsize n_head, const char *path, GBytes *bytes,
         return NULL;
     }
     g_autoptr(parse_file) file = file_new(name, options);
+    /* The context itself is not counted against the limit: failing in there, MuPDF prints. */
+    file->memory.limit_bytes = G_MAXUINT64;
     file->ctx = fz_new_context(&file->memory.alloc, NULL, STORE_BYTES);
+    file->memory.limit_bytes = file->options.memory_limit;
     if (!file->ctx) {
         g_set_error(error, PARSE_ERROR, PARSE_ERROR_LIMIT, "%s: not enough memory to open it", name);
         return NULL;

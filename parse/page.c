@@ -81,8 +81,11 @@ builder_init(parse_builder *builder, parse_file *file, int index)
 static void
 builder_clear(fz_context *ctx, parse_builder *builder)
 {
-    for (guint i = 0; i < builder->fonts->len; i++)
-        fz_drop_font(ctx, g_array_index(builder->fonts, parse_builder_font, i).font);
+    for (guint i = 0; i < builder->fonts->len; i++) {
+        parse_builder_font *font = &g_array_index(builder->fonts, parse_builder_font, i);
+        if (font->recovered) g_hash_table_unref(font->recovered);
+        fz_drop_font(ctx, font->font);
+    }
     g_array_unref(builder->fonts);
     g_hash_table_unref(builder->font_index);
     g_hash_table_unref(builder->descriptor_flags);

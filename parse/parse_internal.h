@@ -78,6 +78,7 @@ typedef struct {
 typedef struct {
     fz_font *font; /* kept: its address is the key */
     float ascender, descender;
+    GHashTable *recovered; /* gid -> character or 0, of glyphs without one; NULL until there is one */
     float type3_scale; /* em of a Type 3 font in ems of its own matrix; 1 for others */
     gboolean type3;
 } parse_builder_font;
@@ -155,6 +156,10 @@ const char *parse_string(GStringChunk *strings, const char *text); /* valid UTF-
 guint parse_builder_add_font(fz_context *ctx, parse_builder *builder, fz_font *font);
 /* Style flags that a PostScript font name tells ("CMBX10", "NimbusRomNo9L-MediItal"). */
 guint parse_font_name_flags(const char *name);
+
+/* unicode.c: 0 where not known. */
+uint32_t parse_unicode_from_name(const char *glyph_name);
+uint32_t parse_unicode_recover(fz_context *ctx, fz_font *font, int gid);
 
 /* color.c: 0xAARRGGBB. Device, ICC and calibrated gray, RGB and CMYK without colour management. */
 uint32_t parse_color(fz_context *ctx, fz_colorspace *cs, const float *color, float alpha,

@@ -11,7 +11,10 @@
 
 #include <string.h>
 
-enum { MAX_EXTRACTED = 3, MAX_CONTEXT = 8192, MAX_FALLBACK_QUOTES = 2 };
+enum { MAX_EXTRACTED = 3, MAX_CONTEXT = 8192, MAX_FALLBACK_QUOTES = 2, MAX_CHOSEN = 6 };
+
+/* A writer smaller than this loses the thread in whole passages: it gets the best sentences of them. */
+#define SMALL_WRITER 1500000000u
 
 #define SUPPORTED        0.5  /* pipelines_best_support from which a claim rests on a passage */
 #define ALSO_EXTRACTED   0.8  /* of the best sentence's score: a further one is quoted too */
@@ -148,7 +151,7 @@ extract(lode_answer *answer, const GArray *ranked)
             g_hash_table_unref(words);
             continue;
         }
-        g_autofree char *line = g_strdup_printf("%s%.*s [%u]", said->len > 0 ? "\n" : "", (int) quote->len,
+        g_autofree char *line = g_strdup_printf("%s\"%.*s\" [%u]", said->len > 0 ? "\n" : "", (int) quote->len,
                                                 hit->text + quote->start, quote->passage + 1);
         g_ptr_array_add(said, words);
         cite(answer, *quote);
@@ -283,6 +286,50 @@ on_text(const char *text, size_t len, void *user_data)
     return flush_sentences(w, FALSE);
 }
 
+/* Bring the passages of the best sentences to the front, so that they carry the first numbers; returns how many
+ * those are. ranked keeps pointing at the same text. */
+static guint
+front_best(lode_answer *answer, GArray *ranked)
+{
+    guint n = answer->hits->len, n_front = 0;
+    g_autofree guint *place = g_new(guint, n); /* old index -> new */
+    g_autofree gboolean *taken = g_new0(gboolean, n);
+    g_autofree gpointer *order = g_new(gpointer, n);
+    for (guint i = 0; i < MIN(ranked->len, MAX_CHOSEN); i++) {
+        guint passage = g_array_index(ranked, pipelines_quote, i).passage;
+        if (taken[passage]) continue;
+        taken[passage] = TRUE;
+        place[passage] = n_front;
+        order[n_front++] = answer->hits->pdata[passage];
+    }
+    for (guint i = 0, next = n_front; i < n; i++) {
+        if (taken[i]) continue;
+        place[i] = next;
+        order[next++] = answer->hits->pdata[i];
+    }
+    memcpy(answer->hits->pdata, order, n * sizeof *order);
+    for (guint i = 0; i < ranked->len; i++) {
+        pipelines_quote *quote = &g_array_index(ranked, pipelines_quote, i);
+        quote->passage = place[quote->passage];
+    }
+    return n_front;
+}
+
+static pipelines_prompt *
+make_prompt(lode_answer *answer, const engine_model *writer, GArray *ranked, uint32_t n_context,
+            GError **error)
+{
+    uint32_t max_tokens = answer->options.max_tokens;
+    if (engine_model_get_info(writer)->n_parameters >= SMALL_WRITER)
+        return pipelines_prompt_new(writer, answer->hits, answer->hits->len, NULL, answer->question,
+                                    n_context, max_tokens, error);
+    guint n = front_best(answer, ranked);
+    g_autoptr(GArray) chosen = g_array_new(FALSE, FALSE, sizeof(pipelines_quote));
+    g_array_append_vals(chosen, ranked->data, MIN(ranked->len, MAX_CHOSEN));
+    return pipelines_prompt_new(writer, answer->hits, n, chosen, answer->question, n_context, max_tokens,
+                                error);
+}
+
 static gboolean
 generate(writing *w, const pipelines_ask_context *context, const pipelines_prompt *prompt,
          uint32_t n_context, GError **error)
@@ -296,8 +343,9 @@ generate(writing *w, const pipelines_ask_context *context, const pipelines_promp
     options.temperature = (float) answer->options.temperature;
     options.seed = answer->options.seed;
     options.cancel = answer->options.cancel;
-    /* tiny models fall into loops; a slight penalty is below what changes a sound answer */
-    options.repeat_penalty = 1.1f;
+    static const char *const stop[] = {"\n\n", NULL}; /* a second paragraph is where small models drift off */
+    options.stop = stop;
+    const char *rp = g_getenv("RP"); if (rp) options.repeat_penalty = (float) g_ascii_strtod(rp, NULL);
     if (!engine_generate(session, (const int32_t *) (void *) prompt->tokens->data, prompt->tokens->len,
                          &options, on_text, w, NULL, &answer->generation, error))
         return FALSE;
@@ -328,14 +376,13 @@ judge(writing *w, const GArray *ranked)
 }
 
 static gboolean
-write_answer(lode_answer *answer, const pipelines_ask_context *context, const GArray *ranked,
-             GError **error)
+write_answer(lode_answer *answer, const pipelines_ask_context *context, GArray *ranked, GError **error)
 {
     uint32_t trained = engine_model_get_info(context->writer->model)->n_context;
     uint32_t n_context = answer->options.n_context > 0 ? answer->options.n_context : MAX_CONTEXT;
     if (trained > 0) n_context = MIN(n_context, trained);
-    g_autoptr(pipelines_prompt) prompt = pipelines_prompt_new(
-        context->writer->model, answer->hits, answer->question, n_context, answer->options.max_tokens, error);
+    g_autoptr(pipelines_prompt) prompt =
+        make_prompt(answer, context->writer->model, ranked, n_context, error);
     if (prompt == NULL) return FALSE;
     answer->n_shown = prompt->n_passages;
     answer->prompt = g_strdup(prompt->text);

@@ -100,7 +100,8 @@ convert_one(batch *b, guint index, pipelines_worker *worker)
     gint64 start = g_get_monotonic_time();
     g_autoptr(GError) error = NULL;
     g_autofree char *key = display_key(path);
-    g_autofree char *sha256 = layout_file_sha256(path, &error);
+    g_autofree char *sha256 =
+        pipelines_check_input(path, &error) ? layout_file_sha256(path, &error) : NULL;
     if (sha256 != NULL && is_done(b, key, stem, sha256)) {
         report_skipped(b, path, key);
         return;

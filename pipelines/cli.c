@@ -75,30 +75,42 @@ cli_file_error(const char *path, const char *message)
     cli_error(0, "%s: %s", name, message);
 }
 
+/* Why stdout failed first: by the time of cli_finish errno says something else. */
+static int output_errno;
+
+void
+cli_write(const char *text, size_t len)
+{
+    errno = 0;
+    if (fwrite(text, 1, len, stdout) != len && output_errno == 0) output_errno = errno;
+}
+
 void
 cli_print(const char *format, ...)
 {
     va_list args;
     va_start(args, format);
-    vprintf(format, args);
+    g_autofree char *text = g_strdup_vprintf(format, args);
     va_end(args);
+    cli_write(text, strlen(text));
 }
 
 void
 cli_print_json(const json_t *json)
 {
     g_autofree char *text = pipelines_json_text(json);
-    fputs(text, stdout);
+    cli_write(text, strlen(text));
 }
 
 int
 cli_finish(int code)
 {
     errno = 0;
-    int failed = fflush(stdout) != 0 || ferror(stdout);
-    if (!failed || errno == EPIPE) return code; /* "| head" has seen enough */
+    if (fflush(stdout) != 0 && output_errno == 0) output_errno = errno;
+    if (!ferror(stdout) && output_errno == 0) return code;
+    if (output_errno == EPIPE) return code; /* "| head" has seen enough */
     return cli_error(EXIT_NOTHING_DONE, "standard output cannot be written: %s",
-                     errno != 0 ? g_strerror(errno) : "write failed");
+                     output_errno != 0 ? g_strerror(output_errno) : "write failed");
 }
 
 /* ---- signals ---- */

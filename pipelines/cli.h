@@ -57,7 +57,8 @@ int cli_usage_error(const char *name, const char *format, ...) G_GNUC_PRINTF(2, 
 void cli_note(const common_args *args, const char *format, ...) G_GNUC_PRINTF(2, 3);
 /* "error: PATH: message", without a name that the message repeats. */
 void cli_file_error(const char *path, const char *message);
-void cli_print(const char *format, ...) G_GNUC_PRINTF(1, 2); /* stdout */
+void cli_write(const char *text, size_t len);                /* stdout, like the next two */
+void cli_print(const char *format, ...) G_GNUC_PRINTF(1, 2);
 void cli_print_json(const json_t *json);
 /* Flush stdout; the exit code, or EXIT_NOTHING_DONE with a message where it could not be written. */
 int cli_finish(int code);

@@ -134,7 +134,7 @@ static int
 on_text(const char *text, size_t len, void *user_data)
 {
     (void) user_data;
-    fwrite(text, 1, len, stdout);
+    cli_write(text, len);
     fflush(stdout);
     return !ferror(stdout);
 }

@@ -202,7 +202,7 @@ print_document(const lode_document *document, const pipelines_output_options *ou
                             : output->formats == LODE_FORMAT_CONTENT_LIST
                                 ? layout_document_to_content_list(document)
                                 : layout_document_to_markdown(document, &markdown);
-    fputs(text, stdout);
+    cli_write(text, strlen(text));
 }
 
 static int
@@ -222,6 +222,10 @@ convert_to_stdout(const convert_args *args, GPtrArray *inputs, pipelines_batch_o
     };
     pipelines_job_result result = {0};
     g_autoptr(GError) error = NULL;
+    if (!pipelines_check_input(job.path, &error)) {
+        cli_file_error(job.path, error->message);
+        return EXIT_NOTHING_DONE;
+    }
     pipelines_worker *worker = pipelines_worker_new(&options->worker);
     gboolean ok = pipelines_worker_run(worker, &job, options->cancel, &result, &error);
     pipelines_worker_free(worker);

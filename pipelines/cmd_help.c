@@ -1,7 +1,7 @@
 /* lode help [COMMAND] */
 #include "pipelines/cli.h"
 
-#include <stdio.h>
+#include <string.h>
 
 typedef struct {
     common_args common;
@@ -44,10 +44,10 @@ run_help(gpointer data, char **operands, int n_operands)
         return cli_usage_error(NULL, "%s: no such command", operands[0]);
     if (args->man) {
         g_autofree char *page = cli_man_page(cmd);
-        fputs(page, stdout);
+        cli_write(page, strlen(page));
     } else if (cmd != NULL) {
         g_autofree char *text = cli_help_text(cmd);
-        fputs(text, stdout);
+        cli_write(text, strlen(text));
     } else {
         print_overview();
     }

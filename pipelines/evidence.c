@@ -17,6 +17,7 @@ enum {
 
 /* Word coverage from which passages count as speaking of the question; cosines that mean the same. Words of the
  * question found nowhere weigh most, so half is a lot. */
+#define FRAGMENT          0.7 /* factor on the score of a sentence without a beginning, or without an end */
 #define COVERAGE_SUFFICES 0.5
 #define COVERAGE_ANY      0.25
 #define COSINE_SUFFICES   0.45
@@ -34,13 +35,16 @@ is_abbreviation(const char *text, size_t dot)
     while (start > 0 && (g_ascii_isalpha(text[start - 1]) || text[start - 1] == '.'))
         start--;
     size_t len = dot - start;
-    if (len == 1 && g_ascii_isupper(text[start])) return TRUE; /* an initial */
+    /* an initial, and not the unit in "415 °C." */
+    if (len == 1 && g_ascii_isupper(text[start]))
+        return start == 0 || text[start - 1] == ' ' || text[start - 1] == '(';
     for (size_t i = 0; i < G_N_ELEMENTS(list); i++)
         if (strlen(list[i]) == len && g_ascii_strncasecmp(list[i], text + start, len) == 0) return TRUE;
     return FALSE;
 }
 
-/* Length of " [1]", " [2, 3]" or a closing quote or bracket at text [pos]: it belongs to the sentence before. */
+/* Length of " [1]", " [2, 3]", a footnote's number, a closing quote or bracket at text [pos]: these belong to the
+ * sentence before. */
 static size_t
 trailer_length(const char *text, size_t len, size_t pos)
 {
@@ -48,6 +52,13 @@ trailer_length(const char *text, size_t len, size_t pos)
     for (size_t i = 0; i < G_N_ELEMENTS(closers); i++) {
         size_t n = strlen(closers[i]);
         if (len - pos >= n && memcmp(text + pos, closers[i], n) == 0) return n;
+    }
+    /* the number of a footnote, raised in print: "nitrate.1 After" */
+    if (pos >= 2 && text[pos - 1] == '.' && g_ascii_isalpha(text[pos - 2])) {
+        size_t n = 0;
+        while (n < 2 && pos + n < len && g_ascii_isdigit(text[pos + n]))
+            n++;
+        if (n > 0 && (pos + n == len || text[pos + n] == ' ')) return n;
     }
     size_t p = pos;
     while (p < len && text[p] == ' ')
@@ -259,6 +270,16 @@ compare_quotes(gconstpointer a, gconstpointer b)
     return x->start < y->start ? -1 : x->start > y->start;
 }
 
+/* The rest of a sentence that a formula or a column break cut in two, and headings, say less than they seem to. */
+static double
+wholeness(const char *text, size_t len)
+{
+    double factor = 1;
+    if (g_unichar_islower(g_utf8_get_char(text))) factor *= FRAGMENT;
+    if (memchr(".!?:;]|)\"", text[len - 1], 9) == NULL) factor *= FRAGMENT;
+    return factor;
+}
+
 static GArray *
 rank_by_words(GPtrArray *hits, const char *question)
 {
@@ -275,6 +296,7 @@ rank_by_words(GPtrArray *hits, const char *question)
             if (g_hash_table_size(words) < MIN_QUOTE_WORDS) continue;
             quote.passage = i;
             quote.score = 0.75 * coverage(&w, words) + 0.25 * whole;
+            quote.score *= wholeness(hit->text + quote.start, quote.len);
             g_array_append_val(ranked, quote);
         }
     }
@@ -316,7 +338,9 @@ add_cosines(GArray *ranked, GPtrArray *hits, const char *question, const pipelin
     for (guint i = 0; i < n; i++) {
         pipelines_quote *quote = &g_array_index(ranked, pipelines_quote, i);
         double cosine = dot(vectors, vectors + (i + 1) * n_dims, n_dims);
-        quote->score = 0.5 * quote->score + 0.5 * MAX(cosine, 0);
+        const retrieval_hit *hit = hits->pdata[quote->passage];
+        double factor = wholeness(hit->text + quote->start, quote->len);
+        quote->score = 0.5 * quote->score + 0.5 * factor * MAX(cosine, 0);
     }
     g_array_sort(ranked, compare_quotes);
     return TRUE;
@@ -382,7 +406,7 @@ pipelines_best_support(const retrieval_hit *hit, guint passage, const char *clai
     for (guint i = 0; i < sentences->len; i++) {
         pipelines_quote quote = g_array_index(sentences, pipelines_quote, i);
         g_autoptr(GHashTable) words = pipelines_content_words(hit->text + quote.start, quote.len);
-        double score = share_of(claimed, words);
+        double score = share_of(claimed, words) * wholeness(hit->text + quote.start, quote.len);
         if (score <= best.score) continue;
         best.start = quote.start;
         best.len = quote.len;

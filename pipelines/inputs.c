@@ -1,6 +1,7 @@
 /* Files and folders on a command line -> a sorted list of files. */
 #include "pipelines/internal.h"
 
+#include <errno.h>
 #include <fcntl.h>
 #include <string.h>
 #include <sys/stat.h>
@@ -124,4 +125,18 @@ pipelines_stem(const char *path)
         *end = '\0';
     }
     return stem;
+}
+
+gboolean
+pipelines_check_input(const char *path, GError **error)
+{
+    struct stat st;
+    if (stat(path, &st) == 0 && S_ISREG(st.st_mode)) return TRUE;
+    int saved = errno;
+    g_autofree char *name = g_filename_display_name(path);
+    if (access(path, F_OK) != 0)
+        g_set_error(error, PIPELINES_ERROR, LODE_ERROR_IO, "%s: cannot be opened: %s", name, g_strerror(saved));
+    else
+        g_set_error(error, PIPELINES_ERROR, LODE_ERROR_IO, "%s: not a regular file", name);
+    return FALSE;
 }

@@ -53,6 +53,9 @@ pipelines_cancelled(const int *cancel)
  * exist is an element all the same: reading it says so. */
 GPtrArray *pipelines_collect_inputs(const char *const *args, size_t n);
 
+/* A pipe or a device would block for ever where a file is expected. */
+gboolean pipelines_check_input(const char *path, GError **error);
+
 /* Base name without extension, safe as a file name, never empty; free with g_free. */
 char *pipelines_stem(const char *path);
 
@@ -270,9 +273,11 @@ typedef struct {
 void pipelines_prompt_free(pipelines_prompt *prompt);
 G_DEFINE_AUTOPTR_CLEANUP_FUNC(pipelines_prompt, pipelines_prompt_free)
 
-/* Numbered passages, as many as fit into n_context - max_tokens, then the question. */
-pipelines_prompt *pipelines_prompt_new(const engine_model *writer, GPtrArray *hits, const char *question,
-                                       uint32_t n_context, uint32_t max_tokens, GError **error);
+/* The first n_hits passages, numbered, as many as fit into n_context - max_tokens, then the question. chosen (of
+ * pipelines_quote): only these sentences of them; NULL: all of their text. */
+pipelines_prompt *pipelines_prompt_new(const engine_model *writer, GPtrArray *hits, guint n_hits,
+                                       const GArray *chosen, const char *question, uint32_t n_context,
+                                       uint32_t max_tokens, GError **error);
 
 /* Drops "[n]" with n outside 1..n_passages from a text that comes in pieces. */
 typedef struct {

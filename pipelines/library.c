@@ -70,6 +70,7 @@ read_slot(indexer *x, guint index, gpointer reader, slot *result)
 {
     const char *path = x->inputs->pdata[index];
     result->state = SLOT_FAILED;
+    if (!pipelines_check_input(path, &result->error)) return;
     g_autofree char *sha256 = layout_file_sha256(path, &result->error);
     if (sha256 == NULL) return;
     retrieval_file_state state;

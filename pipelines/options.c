@@ -226,7 +226,7 @@ cli_parse(const command *cmd, gpointer args, int argc, char **argv, char ***oper
     free_replaced(before, own);
     if (((common_args *) args)->help) {
         g_autofree char *text = cli_help_text(cmd);
-        fputs(text, stdout);
+        cli_write(text, strlen(text));
         g_strfreev(copy);
         return cli_finish(EXIT_ALL_GOOD);
     }

@@ -34,18 +34,45 @@ append_without_callouts(GString *out, const char *text, size_t len)
     }
 }
 
+/* The whole passage, at most max_bytes of it. */
+static void
+append_whole(GString *out, const retrieval_hit *hit, size_t max_bytes)
+{
+    size_t len = strlen(hit->text);
+    if (len > max_bytes)
+        len = (size_t) (g_utf8_find_prev_char(hit->text, hit->text + max_bytes) - hit->text);
+    append_without_callouts(out, hit->text, len);
+}
+
+/* Only its chosen sentences, in the order of the text. */
+static void
+append_chosen(GString *out, const retrieval_hit *hit, guint passage, const GArray *chosen)
+{
+    for (gint64 last = -1;;) {
+        const pipelines_quote *next = NULL;
+        for (guint i = 0; i < chosen->len; i++) {
+            const pipelines_quote *q = &g_array_index(chosen, pipelines_quote, i);
+            if (q->passage == passage && q->start > last && (next == NULL || q->start < next->start))
+                next = q;
+        }
+        if (next == NULL) return;
+        if (last >= 0) g_string_append_c(out, ' ');
+        append_without_callouts(out, hit->text + next->start, next->len);
+        last = next->start;
+    }
+}
+
 static char *
-user_message(GPtrArray *hits, guint n, size_t max_bytes, const char *question)
+user_message(GPtrArray *hits, guint n, const GArray *chosen, size_t max_bytes, const char *question)
 {
     g_autoptr(GString) text = g_string_new("Passages:\n\n");
     for (guint i = 0; i < n; i++) {
         const retrieval_hit *hit = hits->pdata[i];
         g_string_append_printf(text, "[%u] ", i + 1);
-        if (hit->title != NULL && hit->title[0] != '\0') g_string_append_printf(text, "%s: ", hit->title);
-        size_t len = strlen(hit->text);
-        if (len > max_bytes)
-            len = (size_t) (g_utf8_find_prev_char(hit->text, hit->text + max_bytes) - hit->text);
-        append_without_callouts(text, hit->text, len);
+        if (chosen != NULL)
+            append_chosen(text, hit, i, chosen);
+        else
+            append_whole(text, hit, max_bytes);
         g_string_append(text, "\n\n");
     }
     g_string_append_printf(text, "Question: %s\nAnswer with passage numbers like [1].", question);
@@ -62,10 +89,10 @@ render(const engine_model *writer, const char *user, GError **error)
 }
 
 static pipelines_prompt *
-build(const engine_model *writer, GPtrArray *hits, guint n, size_t max_bytes, const char *question,
-      GError **error)
+build(const engine_model *writer, GPtrArray *hits, guint n, const GArray *chosen, size_t max_bytes,
+      const char *question, GError **error)
 {
-    g_autofree char *user = user_message(hits, n, max_bytes, question);
+    g_autofree char *user = user_message(hits, n, chosen, max_bytes, question);
     char *text = render(writer, user, error);
     if (text == NULL) return NULL;
     pipelines_prompt *prompt = g_new0(pipelines_prompt, 1);
@@ -79,13 +106,13 @@ build(const engine_model *writer, GPtrArray *hits, guint n, size_t max_bytes, co
 }
 
 pipelines_prompt *
-pipelines_prompt_new(const engine_model *writer, GPtrArray *hits, const char *question,
-                     uint32_t n_context, uint32_t max_tokens, GError **error)
+pipelines_prompt_new(const engine_model *writer, GPtrArray *hits, guint n_hits, const GArray *chosen,
+                     const char *question, uint32_t n_context, uint32_t max_tokens, GError **error)
 {
     uint32_t room = n_context > max_tokens ? n_context - max_tokens : 0;
     size_t max_bytes = G_MAXUINT32;
-    for (guint n = hits->len; n > 0;) {
-        pipelines_prompt *prompt = build(writer, hits, n, max_bytes, question, error);
+    for (guint n = n_hits; n > 0;) {
+        pipelines_prompt *prompt = build(writer, hits, n, chosen, max_bytes, question, error);
         if (prompt == NULL || prompt->tokens->len <= room) return prompt;
         pipelines_prompt_free(prompt);
         /* fewer passages; a single one that is too long is cut */
@@ -95,7 +122,7 @@ pipelines_prompt_new(const engine_model *writer, GPtrArray *hits, const char *qu
         }
         const retrieval_hit *hit = hits->pdata[0];
         max_bytes = MIN(max_bytes, strlen(hit->text)) / 2;
-        if (max_bytes < 64) break;
+        if (max_bytes < 64 || chosen != NULL) break;
     }
     g_set_error(error, PIPELINES_ERROR, LODE_ERROR_LIMIT,
                 "the question does not fit the writer's context of %u tokens with %u left for the answer: "

@@ -240,7 +240,7 @@ write_all(const retrieval_vectors *vectors, FILE *file, const vectors_trailer *t
         return FALSE;
     }
     const size_t n = vectors->ids->len;
-    if (fwrite(vectors->ids->data, sizeof(int64_t), n, file) != n ||
+    if ((n > 0 && fwrite(vectors->ids->data, sizeof(int64_t), n, file) != n) ||
         fwrite(trailer, sizeof *trailer, 1, file) != 1 || fflush(file) != 0 ||
         fsync(fileno(file)) != 0) {
         set_file_error(error, path, "cannot write");
@@ -332,7 +332,9 @@ read_all(FILE *file, uint32_t n_dims, vectors_trailer *trailer)
         faiss_Index_ntotal(vectors->index) != (idx_t)trailer->n)
         return NULL;
     g_array_set_size(vectors->ids, (guint)trailer->n);
-    if (fread(vectors->ids->data, sizeof(int64_t), trailer->n, file) != trailer->n) return NULL;
+    if (trailer->n > 0 &&
+        fread(vectors->ids->data, sizeof(int64_t), trailer->n, file) != trailer->n)
+        return NULL;
     if (file_checksum(vectors, trailer) != trailer->checksum) return NULL;
     return g_steal_pointer(&vectors);
 }

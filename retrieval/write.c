@@ -253,7 +253,7 @@ retrieval_library_add_passages(retrieval_library *library, const retrieval_passa
     for (size_t i = 0; i < n; i++) {
         char *title = g_utf8_make_valid(passages[i].title ? passages[i].title : "", -1);
         retrieval_chunk *chunk = retrieval_chunk_new(LAYOUT_BLOCK_PARAGRAPH);
-        chunk->text = g_utf8_make_valid(passages[i].text, -1);
+        chunk->text = g_utf8_make_valid(passages[i].text ? passages[i].text : "", -1);
         chunk->section = g_strdup("");
         GPtrArray *chunks = g_ptr_array_new_with_free_func((GDestroyNotify)retrieval_chunk_free);
         g_ptr_array_add(chunks, chunk);

@@ -9,9 +9,9 @@
 
 /* ---- html_encoding.c ---- */
 
-/* html [len] as UTF-8 without NUL and other characters that XML forbids: byte order mark, then charset (may
- * be NULL), then <meta>, then UTF-8 if it is that, then windows-1252. Never fails: what cannot be read
- * becomes U+FFFD. Free with g_string_free. */
+/* html [len] as UTF-8 behind a byte order mark, without NUL and other characters that XML forbids. Its
+ * encoding: byte order mark, then charset (may be NULL), then <meta>, then UTF-8 if it is that, then
+ * windows-1252. Never fails: what cannot be read becomes U+FFFD. Free with g_string_free. */
 GString *html_to_utf8(const char *html, size_t len, const char *charset);
 
 /* ---- html_tree.c ---- */
@@ -29,6 +29,8 @@ char *html_text(const xmlNode *node);
 /* Append text with blanks collapsed to one; nothing at the start of out or after a blank. Drops what is
  * invisible: zero-width and tag characters, soft hyphens, bidirectional controls. Returns bytes added. */
 gsize html_append_collapsed(GString *out, const char *text);
+/* NFC, with a limit on marks per letter. Free with g_free. */
+char *html_normalize(const char *text);
 /* text may be NULL; collapsed and trimmed; NULL when nothing is left. Free with g_free. */
 char *html_clean(const char *text);
 

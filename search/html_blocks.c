@@ -47,10 +47,10 @@ html_emit_children(html_emitter *e, const xmlNode *node)
 static void
 add_text(html_emitter *e, const char *text)
 {
-    g_autofree char *normal = g_utf8_normalize(text, -1, G_NORMALIZE_NFC);
+    g_autofree char *normal = html_normalize(text);
     gsize start = e->text->len;
 
-    html_append_collapsed(e->text, normal ? normal : text);
+    html_append_collapsed(e->text, normal);
     gsize len = e->text->len - start;
     if (len == 0 || e->text->len > G_MAXINT32) return;
     if (len > 1 || e->text->str[start] != ' ') e->after_br = FALSE;
@@ -195,7 +195,8 @@ html_emit_flush(html_emitter *e)
             e->item_open = FALSE;
         } else if (e->item_open) {
             html_emit_headings(e);
-            add_block(e, LAYOUT_BLOCK_LIST_ITEM, e->list_depth, e->marker, e->text->str, e->spans);
+            add_block(e, LAYOUT_BLOCK_LIST_ITEM, MAX(e->list_depth, 1), e->marker, e->text->str,
+                      e->spans);
             e->item_open = FALSE;
         } else {
             html_emit_headings(e);
@@ -396,8 +397,8 @@ emit_code(html_emitter *e, const xmlNode *node)
         code->str; /* without the empty lines in front, with the first line's indent */
     for (const char *p = start; g_ascii_isspace(*p); p++)
         if (*p == '\n') start = p + 1;
-    g_autofree char *text = g_utf8_normalize(start, -1, G_NORMALIZE_NFC);
-    if (text && *text) {
+    g_autofree char *text = html_normalize(start);
+    if (*text) {
         html_emit_headings(e);
         add_block(e, LAYOUT_BLOCK_CODE, 0, NULL, text, NULL);
     }

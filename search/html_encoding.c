@@ -157,5 +157,6 @@ html_to_utf8(const char *html, size_t len, const char *charset)
         g_string_assign(text, made);
     }
     drop_forbidden(text);
+    g_string_prepend(text, "\xef\xbb\xbf");
     return text;
 }

@@ -129,8 +129,10 @@ html_tree_parse(const GString *utf8, GError **error)
     }
     context->sax->startElement = on_start_element;
     context->sax->endElement = on_end_element;
+    /* The text begins with a byte order mark: the parser then reads our memory as it is. Told "UTF-8" it
+     * would convert piece by piece, and move all of the rest with every piece. */
     xmlDoc *document =
-        htmlCtxtReadMemory(context, utf8->str, (int)utf8->len, NULL, "UTF-8",
+        htmlCtxtReadMemory(context, utf8->str, (int)utf8->len, NULL, NULL,
                            HTML_PARSE_RECOVER | HTML_PARSE_NOERROR | HTML_PARSE_NOWARNING |
                                HTML_PARSE_NONET | HTML_PARSE_IGNORE_ENC | HTML_PARSE_COMPACT);
     /* a stopped parser hands nothing over but has built all of it up to there */
@@ -183,6 +185,28 @@ is_invisible(gunichar c)
            (c >= 0xfff9 && c <= 0xfffb) || (c >= 0xe0000 && c <= 0xe0fff);
 }
 
+/* Marks on one letter that are kept, as in the Stream-Safe Text Format of UAX #15: normalisation sorts
+ * them, in time that grows with the square of their number. */
+#define MARKS_MAX 30
+
+static gboolean
+is_mark(gunichar c)
+{
+    return c >= 0x300 && g_unichar_combining_class(c) != 0;
+}
+
+/* Does text end in as many marks as there may be? */
+static gboolean
+is_full_of_marks(const char *start, const char *end)
+{
+    for (guint n = 0; n < MARKS_MAX; n++) {
+        const char *before = g_utf8_find_prev_char(start, end);
+        if (!before || !is_mark(g_utf8_get_char(before))) return FALSE;
+        end = before;
+    }
+    return TRUE;
+}
+
 gsize
 html_append_collapsed(GString *out, const char *text)
 {
@@ -204,9 +228,42 @@ html_append_collapsed(GString *out, const char *text)
             if (out->len > 0 && out->str[out->len - 1] != ' ') g_string_append_c(out, ' ');
             continue;
         }
+        if (is_mark(c) && is_full_of_marks(out->str, out->str + out->len)) continue;
         g_string_append_len(out, p, g_utf8_next_char(p) - p);
     }
     return out->len - before;
+}
+
+static void
+flush_normalized(GString *out, GString *piece)
+{
+    g_autofree char *normal = g_utf8_normalize(piece->str, (gssize)piece->len, G_NORMALIZE_NFC);
+    g_string_append(out, normal ? normal : piece->str);
+    g_string_truncate(piece, 0);
+}
+
+/* In pieces: g_utf8_normalize moves all that follows for every letter it composes. A piece ends before a
+ * character that composes with nothing in front of it (ASCII, CJK and Hangul syllables). */
+char *
+html_normalize(const char *text)
+{
+    gsize ascii = 0, len = strlen(text);
+    while (ascii < len && (guchar)text[ascii] < 0x80)
+        ascii++;
+    if (ascii == len) return g_strdup(text);
+
+    GString *out = g_string_sized_new(len);
+    g_autoptr(GString) piece = g_string_sized_new(8192);
+    for (const char *p = text; *p; p = g_utf8_next_char(p)) {
+        gunichar c = g_utf8_get_char(p);
+        gboolean mark = is_mark(c), apart = c < 0x80 || (c >= 0x2e80 && c <= 0xd7a3 && !mark);
+        if ((piece->len >= 1024 && apart) || (piece->len >= 8192 && !mark))
+            flush_normalized(out, piece);
+        if (!mark || !is_full_of_marks(piece->str, piece->str + piece->len))
+            g_string_append_len(piece, p, g_utf8_next_char(p) - p);
+    }
+    flush_normalized(out, piece);
+    return g_string_free(out, FALSE);
 }
 
 /* The tree's depth is limited, hence this recursion is. */
@@ -230,11 +287,8 @@ gather_text(GString *out, const xmlNode *node)
 static char *
 finish_text(GString *text)
 {
-    char *raw = g_string_free(text, FALSE);
-    char *normal = g_utf8_normalize(g_strstrip(raw), -1, G_NORMALIZE_NFC);
-    if (!normal) return raw;
-    g_free(raw);
-    return normal;
+    g_autofree char *raw = g_string_free(text, FALSE);
+    return html_normalize(g_strstrip(raw));
 }
 
 char *

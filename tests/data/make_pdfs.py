@@ -10,6 +10,7 @@ import zlib
 
 HERE = os.path.dirname(os.path.abspath(__file__))
 OUT = os.path.join(HERE, "pdf")
+FUZZ = os.path.join(HERE, "fuzz", "pdf")
 
 
 class Pdf:
@@ -254,12 +255,15 @@ def unicode_maps():
                       "4 beginbfchar <41> <006600660069> <42> <FB01> <43> <E000> <44> <0007> endbfchar\n"
                       "endcmap end end")
     mapped = ("<< /Type /Font /Subtype /Type1 /BaseFont /ABCDEF+Helvetica-Oblique "
-              "/ToUnicode %d 0 R >>" % cmap)
+              "/FirstChar 65 /LastChar 68 /Widths [600 600 600 600] /ToUnicode %d 0 R >>" % cmap)
     glyph = pdf.stream("600 0 0 0 500 700 d1 0 0 500 700 re f")
+    bell = pdf.stream("/CIDInit /ProcSet findresource begin 12 dict begin begincmap\n"
+                      "1 begincodespacerange <00> <FF> endcodespacerange\n"
+                      "1 beginbfchar <21> <0007> endbfchar\nendcmap end end")
     nameless = ("<< /Type /Font /Subtype /Type3 /FontBBox [0 0 600 700] "
                 "/FontMatrix [0.001 0 0 0.001 0 0] /CharProcs << /blob %d 0 R >> "
                 "/Encoding << /Differences [33 /blob] >> /FirstChar 33 /LastChar 33 /Widths [600] "
-                "/Resources << >> >>" % glyph)
+                "/ToUnicode %d 0 R /Resources << >> >>" % (glyph, bell))
     pdf.page("BT /M 10 Tf 72 700 Td (A) Tj ET BT /M 10 Tf 72 680 Td (B) Tj ET "
              "BT /M 10 Tf 72 660 Td (CDz) Tj ET BT /N 10 Tf 72 640 Td (!!) Tj ET",
              fonts(M=mapped, N=nameless))
@@ -402,6 +406,12 @@ def main():
     save("no_pages.pdf", simple("").bytes().replace(b"/Kids [4 0 R]", b"/Kids [     ]"))
     save("late_header.pdf", b"X-Mailer: something\r\n\r\n" + plain)
     source = os.path.join(OUT, "glyphs.pdf")
+    # what the fuzzer starts from: small and of many kinds
+    os.makedirs(FUZZ, exist_ok=True)
+    for name in ("document", "tagged", "type3", "unicode_maps", "modes", "rules"):
+        with open(os.path.join(OUT, name + ".pdf"), "rb") as f, \
+                open(os.path.join(FUZZ, name + ".pdf"), "wb") as g:
+            g.write(f.read())
     subprocess.run(["qpdf", "--static-id", "--static-aes-iv", "--encrypt", "user", "owner", "128",
                     "--use-aes=y", "--", source, os.path.join(OUT, "encrypted.pdf")], check=True)
 

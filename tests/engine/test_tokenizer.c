@@ -12,11 +12,11 @@
 #include <cmocka.h>
 
 #define DATA(name) LODE_TEST_DATA "/engine/" name
-#define BYTES_AFTER(first)                                                                            \
-    "{\"type\":\"Sequence\",\"pretokenizers\":[" first                                                \
+#define BYTES_AFTER(first)                                                                         \
+    "{\"type\":\"Sequence\",\"pretokenizers\":[" first                                             \
     ",{\"type\":\"ByteLevel\",\"add_prefix_space\":false,\"use_regex\":false}]}"
-#define SPLIT(regex)                                                                                  \
-    BYTES_AFTER("{\"type\":\"Split\",\"behavior\":\"Isolated\",\"invert\":false,\"pattern\":"         \
+#define SPLIT(regex)                                                                               \
+    BYTES_AFTER("{\"type\":\"Split\",\"behavior\":\"Isolated\",\"invert\":false,\"pattern\":"      \
                 "{\"Regex\":\"" regex "\"}}")
 #define CONTRACTIONS "(?i:'s|'t|'re|'ve|'m|'ll|'d)|"
 #define BLANKS       "|\\\\s*[\\\\r\\\\n]+|\\\\s+(?!\\\\S)|\\\\s+"
@@ -127,16 +127,21 @@ gguf_tokenizer(const char *model, const char *pre, GPtrArray *tokens, const int3
     put_u32(out, 7);
     g_byte_array_append(out, (const guint8 *)"", 1); /* false */
     put_array_key(out, "tokenizer.ggml.tokens", 8, tokens->len);
-    for (guint i = 0; i < tokens->len; i++) put_text(out, tokens->pdata[i]);
+    for (guint i = 0; i < tokens->len; i++)
+        put_text(out, tokens->pdata[i]);
     put_array_key(out, "tokenizer.ggml.token_type", 5, tokens->len);
-    for (guint i = 0; i < tokens->len; i++) put_u32(out, (uint32_t)types[i]);
+    for (guint i = 0; i < tokens->len; i++)
+        put_u32(out, (uint32_t)types[i]);
     if (merges) {
         put_array_key(out, "tokenizer.ggml.merges", 8, merges->len);
-        for (guint i = 0; i < merges->len; i++) put_text(out, merges->pdata[i]);
+        for (guint i = 0; i < merges->len; i++)
+            put_text(out, merges->pdata[i]);
     }
-    while (out->len % 32) g_byte_array_append(out, (const guint8 *)"", 1);
+    while (out->len % 32)
+        g_byte_array_append(out, (const guint8 *)"", 1);
     g_autoptr(GError) error = NULL;
-    g_autoptr(engine_weights) weights = engine_weights_parse_gguf(out->data, out->len, "tiny", &error);
+    g_autoptr(engine_weights) weights =
+        engine_weights_parse_gguf(out->data, out->len, "tiny", &error);
     if (error) print_message("%s\n", error->message);
     assert_non_null(weights);
     engine_tokenizer *t = engine_tokenizer_new_from_gguf(weights, &error);
@@ -191,8 +196,10 @@ bpe_from_json_agrees_with_every_pre_tokenizer(void **state)
     (void)state;
     static const struct {
         const char *stream, *pre;
-    } cases[] = {{"tiny_bpe_gpt2", gpt2_split},     {"tiny_bpe_smollm", smollm_split},
-                 {"tiny_bpe_qwen2", qwen2_split},   {"tiny_bpe_qwen35", qwen35_split},
+    } cases[] = {{"tiny_bpe_gpt2", gpt2_split},
+                 {"tiny_bpe_smollm", smollm_split},
+                 {"tiny_bpe_qwen2", qwen2_split},
+                 {"tiny_bpe_qwen35", qwen35_split},
                  {"tiny_bpe_llama3", llama3_split}};
     for (size_t i = 0; i < G_N_ELEMENTS(cases); i++) {
         json_t *root = load_json(DATA("tiny_bpe/tokenizer.json"));
@@ -208,8 +215,8 @@ bpe_from_gguf_agrees_with_every_pre_tokenizer(void **state)
     (void)state;
     static const struct {
         const char *stream, *pre;
-    } cases[] = {{"tiny_bpe_gpt2", "gpt-2"},   {"tiny_bpe_smollm", "smollm"},
-                 {"tiny_bpe_qwen2", "qwen2"},  {"tiny_bpe_qwen35", "qwen35"},
+    } cases[] = {{"tiny_bpe_gpt2", "gpt-2"},       {"tiny_bpe_smollm", "smollm"},
+                 {"tiny_bpe_qwen2", "qwen2"},      {"tiny_bpe_qwen35", "qwen35"},
                  {"tiny_bpe_llama3", "llama-bpe"}, {"tiny_bpe_default", "default"}};
     int32_t types[1024];
     json_t *root = load_json(DATA("tiny_bpe/tokenizer.json"));
@@ -240,8 +247,8 @@ bpe_variants_agree(void **state)
     root = load_json(DATA("tiny_bpe/tokenizer.json"));
     json_t *added = json_object_get(root, "added_tokens");
     const size_t n = json_object_size(json_object_get(json_object_get(root, "model"), "vocab"));
-    json_array_append_new(added, json_pack("{sIsssbsb}", "id", (json_int_t)n, "content", "<file_sep>",
-                                           "lstrip", 1, "rstrip", 1));
+    json_array_append_new(added, json_pack("{sIsssbsb}", "id", (json_int_t)n, "content",
+                                           "<file_sep>", "lstrip", 1, "rstrip", 1));
     json_array_append_new(added, json_pack("{sIsssb}", "id", (json_int_t)n + 1, "content", "model",
                                            "single_word", 1));
     g_autoptr(engine_tokenizer) t = tokenizer_of(root);
@@ -252,7 +259,8 @@ bpe_variants_agree(void **state)
     json_t *model = json_object_get(root, "model");
     json_t *merges = json_object_get(model, "merges");
     const size_t keep = json_array_size(merges) / 2;
-    while (json_array_size(merges) > keep) json_array_remove(merges, json_array_size(merges) - 1);
+    while (json_array_size(merges) > keep)
+        json_array_remove(merges, json_array_size(merges) - 1);
     json_object_set_new(model, "ignore_merges", json_true());
     g_autoptr(engine_tokenizer) short_list = tokenizer_of(root);
     tokenizer_check_stream(short_list, "tiny_bpe_ignore_merges", ENGINE_TOKENIZE_PARSE_SPECIAL);
@@ -265,13 +273,15 @@ wordpiece_agrees(void **state)
     const engine_tokenize_flags flags = ENGINE_TOKENIZE_PARSE_SPECIAL | ENGINE_TOKENIZE_ADD_SPECIAL;
     static const struct {
         const char *stream, *normalizer;
-    } cases[] = {
-        {"tiny_wordpiece", "{\"type\":\"BertNormalizer\",\"clean_text\":true,\"lowercase\":true,"
-                           "\"handle_chinese_chars\":true,\"strip_accents\":null}"},
-        {"tiny_wordpiece_cased", "{\"type\":\"BertNormalizer\",\"clean_text\":true,\"lowercase\":false,"
-                                 "\"handle_chinese_chars\":true}"},
-        {"tiny_wordpiece_accents", "{\"type\":\"BertNormalizer\",\"clean_text\":false,\"lowercase\":true,"
-                                   "\"handle_chinese_chars\":false,\"strip_accents\":false}"}};
+    } cases[] = {{"tiny_wordpiece",
+                  "{\"type\":\"BertNormalizer\",\"clean_text\":true,\"lowercase\":true,"
+                  "\"handle_chinese_chars\":true,\"strip_accents\":null}"},
+                 {"tiny_wordpiece_cased",
+                  "{\"type\":\"BertNormalizer\",\"clean_text\":true,\"lowercase\":false,"
+                  "\"handle_chinese_chars\":true}"},
+                 {"tiny_wordpiece_accents",
+                  "{\"type\":\"BertNormalizer\",\"clean_text\":false,\"lowercase\":true,"
+                  "\"handle_chinese_chars\":false,\"strip_accents\":false}"}};
     for (size_t i = 0; i < G_N_ELEMENTS(cases); i++) {
         json_t *root = load_json(DATA("tiny_wordpiece/tokenizer.json"));
         set_from_text(root, "normalizer", cases[i].normalizer);
@@ -297,8 +307,9 @@ wordpiece_from_gguf_agrees(void **state)
     for (guint i = 0; i < tokens->len; i++) { /* as converters write them */
         char *old = tokens->pdata[i];
         if (types[i] == TOKENIZER_TYPE_CONTROL) continue;
-        tokens->pdata[i] = strncmp(old, "##", 2) == 0 && old[2] ? g_strdup(old + 2)
-                                                                : g_strconcat("\xE2\x96\x81", old, NULL);
+        tokens->pdata[i] = strncmp(old, "##", 2) == 0 && old[2]
+                               ? g_strdup(old + 2)
+                               : g_strconcat("\xE2\x96\x81", old, NULL);
         g_free(old);
     }
     g_autoptr(engine_tokenizer) t = gguf_tokenizer("bert", "jina-v2-en", tokens, types, NULL);
@@ -343,7 +354,8 @@ control_tokens_are_parsed_and_decoded_only_on_request(void **state)
     g_autoptr(engine_tokenizer) t = tiny_bpe();
     const char *text = "<|im_start|>a<|im_end|>";
     g_autoptr(GArray) plain = encode(t, text, -1, ENGINE_TOKENIZE_PLAIN);
-    for (guint i = 0; i < plain->len; i++) assert_true(g_array_index(plain, int32_t, i) > 2);
+    for (guint i = 0; i < plain->len; i++)
+        assert_true(g_array_index(plain, int32_t, i) > 2);
     g_autoptr(GArray) parsed = encode(t, text, -1, ENGINE_TOKENIZE_PARSE_SPECIAL);
     assert_int_equal(parsed->len, 3);
     const int32_t *ids = (const int32_t *)(const void *)parsed->data;
@@ -369,7 +381,10 @@ wordpiece_decodes_words(void **state)
 {
     (void)state;
     g_autoptr(engine_tokenizer) t = tokenizer_of(load_json(DATA("tiny_wordpiece/tokenizer.json")));
-    g_autoptr(GArray) ids = encode(t, "The Schr\xC3\xB6""dinger model", -1, ENGINE_TOKENIZE_ADD_SPECIAL);
+    g_autoptr(GArray) ids = encode(t,
+                                   "The Schr\xC3\xB6"
+                                   "dinger model",
+                                   -1, ENGINE_TOKENIZE_ADD_SPECIAL);
     g_autoptr(GString) out = g_string_new(NULL);
     engine_tokenizer_decode(t, (const int32_t *)(const void *)ids->data, ids->len, FALSE, out);
     assert_string_equal(out->str, "the schrodinger model");
@@ -406,17 +421,21 @@ static void
 hostile_texts_take_linear_time(void **state)
 {
     (void)state;
-    static const char *const units[] = {"a", " ", "\n", " \n", "'", "'l", "1", "\xCC\x81", "\xE3\x80\xAE",
-                                        "\xE4\xB8\xAD", "<|im_start|", "[", "ab", "\xFF", "\xC3\x84"};
+    static const char *const units[] = {
+        "a",           " ", "\n",       " \n",          "'",
+        "'l",          "1", "\xCC\x81", "\xE3\x80\xAE", "\xE4\xB8\xAD",
+        "<|im_start|", "[", "ab",       "\xFF",         "\xC3\x84"};
     g_autoptr(engine_tokenizer) bpe = tiny_bpe();
     json_t *root = load_json(DATA("tiny_bpe/tokenizer.json"));
     set_from_text(root, "pre_tokenizer", qwen2_split);
     g_autoptr(engine_tokenizer) qwen2 = tokenizer_of(root);
-    g_autoptr(engine_tokenizer) words = tokenizer_of(load_json(DATA("tiny_wordpiece/tokenizer.json")));
+    g_autoptr(engine_tokenizer) words =
+        tokenizer_of(load_json(DATA("tiny_wordpiece/tokenizer.json")));
     const gint64 start = g_get_monotonic_time();
     for (size_t i = 0; i < G_N_ELEMENTS(units); i++) {
         g_autoptr(GString) text = g_string_new(NULL);
-        while (text->len < 300000) g_string_append(text, units[i]);
+        while (text->len < 300000)
+            g_string_append(text, units[i]);
         const engine_tokenizer *all[] = {bpe, qwen2, words};
         for (size_t k = 0; k < G_N_ELEMENTS(all); k++) {
             g_autoptr(GArray) ids =
@@ -433,10 +452,18 @@ damaged_tokenizers_are_errors(void **state)
 {
     (void)state;
     static const char *const texts[] = {
-        "", "{", "[]", "null", "{}", "{\"model\":{}}", "{\"model\":{\"type\":\"Unigram\"}}",
+        "",
+        "{",
+        "[]",
+        "null",
+        "{}",
+        "{\"model\":{}}",
+        "{\"model\":{\"type\":\"Unigram\"}}",
         "{\"model\":{\"type\":\"BPE\",\"vocab\":{\"a\":0},\"merges\":[]}}", /* no pre-tokenizer */
-        "{\"pre_tokenizer\":{\"type\":\"ByteLevel\"},\"model\":{\"type\":\"BPE\",\"vocab\":{},\"merges\":[]}}",
-        "{\"pre_tokenizer\":{\"type\":\"ByteLevel\"},\"model\":{\"type\":\"BPE\",\"vocab\":{\"a\":-1},"
+        "{\"pre_tokenizer\":{\"type\":\"ByteLevel\"},\"model\":{\"type\":\"BPE\",\"vocab\":{},"
+        "\"merges\":[]}}",
+        "{\"pre_tokenizer\":{\"type\":\"ByteLevel\"},\"model\":{\"type\":\"BPE\",\"vocab\":{\"a\":-"
+        "1},"
         "\"merges\":[]}}",
         "{\"pre_tokenizer\":{\"type\":\"ByteLevel\"},\"model\":{\"type\":\"BPE\",\"vocab\":"
         "{\"a\":4000000000},\"merges\":[]}}",
@@ -446,12 +473,16 @@ damaged_tokenizers_are_errors(void **state)
         "{\"a\":0,\"b\":1},\"merges\":[\"a b\"]}}",
         "{\"pre_tokenizer\":{\"type\":\"ByteLevel\"},\"model\":{\"type\":\"BPE\",\"vocab\":"
         "{\"a\":0,\"b\":1},\"merges\":[[\"a\"]]}}",
-        "{\"pre_tokenizer\":{\"type\":\"ByteLevel\"},\"normalizer\":{\"type\":\"Lowercase\"},\"model\":"
+        "{\"pre_tokenizer\":{\"type\":\"ByteLevel\"},\"normalizer\":{\"type\":\"Lowercase\"},"
+        "\"model\":"
         "{\"type\":\"BPE\",\"vocab\":{\"a\":0},\"merges\":[]}}",
-        "{\"pre_tokenizer\":{\"type\":\"BertPreTokenizer\"},\"normalizer\":{\"type\":\"BertNormalizer\"},"
+        "{\"pre_tokenizer\":{\"type\":\"BertPreTokenizer\"},\"normalizer\":{\"type\":"
+        "\"BertNormalizer\"},"
         "\"model\":{\"type\":\"WordPiece\",\"vocab\":{\"a\":0}}}", /* no [UNK] */
-        "{\"pre_tokenizer\":{\"type\":\"ByteLevel\"},\"post_processor\":{\"type\":\"BertProcessing\","
-        "\"cls\":[\"x\",9],\"sep\":[\"y\",9]},\"model\":{\"type\":\"BPE\",\"vocab\":{\"a\":0},\"merges\":[]}}",
+        "{\"pre_tokenizer\":{\"type\":\"ByteLevel\"},\"post_processor\":{\"type\":"
+        "\"BertProcessing\","
+        "\"cls\":[\"x\",9],\"sep\":[\"y\",9]},\"model\":{\"type\":\"BPE\",\"vocab\":{\"a\":0},"
+        "\"merges\":[]}}",
     };
     for (size_t i = 0; i < G_N_ELEMENTS(texts); i++) {
         g_autoptr(GError) error = NULL;

@@ -24,7 +24,8 @@ minilm_gives_the_reference_ids(void **state)
     assert_int_equal(engine_tokenizer_bos(t), 101);
     assert_int_equal(engine_tokenizer_eos(t), 102);
     assert_int_equal(engine_tokenizer_pad(t), 0);
-    tokenizer_check_stream(t, "minilm", ENGINE_TOKENIZE_ADD_SPECIAL | ENGINE_TOKENIZE_PARSE_SPECIAL);
+    tokenizer_check_stream(t, "minilm",
+                           ENGINE_TOKENIZE_ADD_SPECIAL | ENGINE_TOKENIZE_PARSE_SPECIAL);
 }
 
 static void
@@ -43,7 +44,8 @@ smollm2_gives_the_reference_ids(void **state)
     assert_int_equal(engine_tokenizer_eos(t), 2);
     assert_true(engine_tokenizer_ends_text(t, 0));
     assert_non_null(engine_tokenizer_chat_template(t));
-    tokenizer_check_stream(t, "smollm2", ENGINE_TOKENIZE_ADD_SPECIAL | ENGINE_TOKENIZE_PARSE_SPECIAL);
+    tokenizer_check_stream(t, "smollm2",
+                           ENGINE_TOKENIZE_ADD_SPECIAL | ENGINE_TOKENIZE_PARSE_SPECIAL);
 }
 
 int

@@ -28,9 +28,11 @@ report_group(const engine_tokenizer *tokenizer, const tokenizer_lines *lines, ui
 }
 
 void
-tokenizer_check_stream(const engine_tokenizer *tokenizer, const char *stream, engine_tokenize_flags flags)
+tokenizer_check_stream(const engine_tokenizer *tokenizer, const char *stream,
+                       engine_tokenize_flags flags)
 {
-    g_autoptr(tokenizer_lines) lines = tokenizer_lines_load(LODE_TEST_DATA "/engine/tokenizer_words.txt");
+    g_autoptr(tokenizer_lines) lines =
+        tokenizer_lines_load(LODE_TEST_DATA "/engine/tokenizer_words.txt");
     assert_non_null(lines);
     g_autofree char *path = g_strdup_printf(LODE_TEST_DATA "/engine/ids_%s.u32", stream);
     g_autofree char *data = NULL;
@@ -57,5 +59,6 @@ tokenizer_check_stream(const engine_tokenizer *tokenizer, const char *stream, en
         if (hash == expected) continue;
         if (n_wrong++ < 2) report_group(tokenizer, lines, group, flags);
     }
-    if (n_wrong > 0) fail_msg("%s: %u of %d groups differ", stream, n_wrong, TOKENIZER_N_LINES / PER_GROUP);
+    if (n_wrong > 0)
+        fail_msg("%s: %u of %d groups differ", stream, n_wrong, TOKENIZER_N_LINES / PER_GROUP);
 }

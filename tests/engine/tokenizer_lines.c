@@ -4,16 +4,19 @@
 #include <string.h>
 
 static const uint32_t ranges[][2] = {
-    {0x61, 0x7A},       {0x41, 0x5A},       {0x30, 0x39},       {0x21, 0x2F},       {0x3A, 0x40},
-    {0x5B, 0x60},       {0xA0, 0xFF},       {0x100, 0x24F},     {0x250, 0x36F},     {0x370, 0x3FF},
-    {0x400, 0x52F},     {0x590, 0x5FF},     {0x600, 0x6FF},     {0x900, 0x97F},     {0xE00, 0xE7F},
-    {0x1100, 0x11FF},   {0x1E00, 0x1FFF},   {0x2000, 0x206F},   {0x2070, 0x209F},   {0x20A0, 0x20FF},
-    {0x2100, 0x218F},   {0x2190, 0x22FF},   {0x2300, 0x23FF},   {0x2460, 0x24FF},   {0x2500, 0x27BF},
-    {0x3000, 0x303F},   {0x3040, 0x30FF},   {0x3400, 0x4DBF},   {0x4E00, 0x9FFF},   {0xA640, 0xA7FF},
-    {0xAC00, 0xD7A3},   {0xE000, 0xF8FF},   {0xF900, 0xFAFF},   {0xFB00, 0xFDFF},   {0xFE00, 0xFE0F},
-    {0xFF00, 0xFFEF},   {0x10000, 0x10FFF}, {0x11000, 0x12FFF}, {0x16E00, 0x16FFF}, {0x1D100, 0x1D1FF},
-    {0x1D400, 0x1D7FF}, {0x1F300, 0x1FAFF}, {0x20000, 0x2A6DF}, {0x2A700, 0x2CEAF}, {0x2F800, 0x2FA1F},
-    {0xE0000, 0xE01EF}, {0x0, 0x1F},        {0x7F, 0x9F},       {0x300, 0x36F},     {0x1DC0, 0x1DFF}};
+    {0x61, 0x7A},       {0x41, 0x5A},       {0x30, 0x39},       {0x21, 0x2F},
+    {0x3A, 0x40},       {0x5B, 0x60},       {0xA0, 0xFF},       {0x100, 0x24F},
+    {0x250, 0x36F},     {0x370, 0x3FF},     {0x400, 0x52F},     {0x590, 0x5FF},
+    {0x600, 0x6FF},     {0x900, 0x97F},     {0xE00, 0xE7F},     {0x1100, 0x11FF},
+    {0x1E00, 0x1FFF},   {0x2000, 0x206F},   {0x2070, 0x209F},   {0x20A0, 0x20FF},
+    {0x2100, 0x218F},   {0x2190, 0x22FF},   {0x2300, 0x23FF},   {0x2460, 0x24FF},
+    {0x2500, 0x27BF},   {0x3000, 0x303F},   {0x3040, 0x30FF},   {0x3400, 0x4DBF},
+    {0x4E00, 0x9FFF},   {0xA640, 0xA7FF},   {0xAC00, 0xD7A3},   {0xE000, 0xF8FF},
+    {0xF900, 0xFAFF},   {0xFB00, 0xFDFF},   {0xFE00, 0xFE0F},   {0xFF00, 0xFFEF},
+    {0x10000, 0x10FFF}, {0x11000, 0x12FFF}, {0x16E00, 0x16FFF}, {0x1D100, 0x1D1FF},
+    {0x1D400, 0x1D7FF}, {0x1F300, 0x1FAFF}, {0x20000, 0x2A6DF}, {0x2A700, 0x2CEAF},
+    {0x2F800, 0x2FA1F}, {0xE0000, 0xE01EF}, {0x0, 0x1F},        {0x7F, 0x9F},
+    {0x300, 0x36F},     {0x1DC0, 0x1DFF}};
 
 static const uint32_t spaces[] = {0x20, 0x20, 0x20,   0x09,   0x0A,   0x0D,   0x0B,   0x0C,
                                   0x85, 0xA0, 0x1680, 0x2003, 0x2028, 0x202F, 0x3000, 0x200B};
@@ -38,7 +41,8 @@ put(GString *out, uint32_t cp)
     const int n = cp < 0x800 ? 1 : cp < 0x10000 ? 2 : 3;
     static const uint8_t lead[] = {0, 0xC0, 0xE0, 0xF0};
     g_string_append_c(out, (char)(lead[n] | cp >> (6 * n)));
-    for (int i = n - 1; i >= 0; i--) g_string_append_c(out, (char)(0x80 | (cp >> (6 * i) & 0x3F)));
+    for (int i = n - 1; i >= 0; i--)
+        g_string_append_c(out, (char)(0x80 | (cp >> (6 * i) & 0x3F)));
 }
 
 static void
@@ -73,31 +77,38 @@ put_part(uint64_t *r, const tokenizer_lines *lines, GString *out)
         g_string_append_len(out, text->str, (gssize)text->len);
     } else if (kind < 21) {
         const uint32_t block = below(r, G_N_ELEMENTS(ranges));
-        for (n = 1 + below(r, 6); n > 0; n--) put_block(r, block, out);
+        for (n = 1 + below(r, 6); n > 0; n--)
+            put_block(r, block, out);
     } else if (kind < 23) {
         for (n = 1 + below(r, 6); n > 0; n--) {
             const uint32_t block = below(r, G_N_ELEMENTS(ranges));
             put_block(r, block, out);
         }
     } else if (kind == 23) {
-        for (n = 1 + below(r, 4); n > 0; n--) put(out, below(r, 0x110000));
+        for (n = 1 + below(r, 4); n > 0; n--)
+            put(out, below(r, 0x110000));
     } else if (kind == 24) {
-        for (n = 1 + below(r, 8); n > 0; n--) g_string_append_c(out, (char)below(r, 256));
+        for (n = 1 + below(r, 8); n > 0; n--)
+            g_string_append_c(out, (char)below(r, 256));
     } else if (kind == 25) {
         const GString *word = lines->words->pdata[below(r, lines->words->len)];
         g_string_append_len(out, word->str, (gssize)below(r, (uint32_t)word->len + 1));
     } else if (kind < 28) {
-        for (n = 1 + below(r, 5); n > 0; n--) put(out, spaces[below(r, G_N_ELEMENTS(spaces))]);
+        for (n = 1 + below(r, 5); n > 0; n--)
+            put(out, spaces[below(r, G_N_ELEMENTS(spaces))]);
     } else if (kind == 28) {
-        for (n = 1 + below(r, 9); n > 0; n--) put(out, 0x30 + below(r, 10));
+        for (n = 1 + below(r, 9); n > 0; n--)
+            put(out, 0x30 + below(r, 10));
     } else if (kind == 29) {
         put(out, 0x61 + below(r, 26));
-        for (n = 1 + below(r, 4); n > 0; n--) put(out, 0x300 + below(r, 0x70));
+        for (n = 1 + below(r, 4); n > 0; n--)
+            put(out, 0x300 + below(r, 0x70));
     } else if (kind == 30) {
         put_repeated(r, lines, out);
     } else {
         const gsize start = out->len;
-        for (n = 1 + below(r, 14); n > 0; n--) put(out, 0x61 + below(r, 26));
+        for (n = 1 + below(r, 14); n > 0; n--)
+            put(out, 0x61 + below(r, 26));
         if (below(r, 2)) out->str[start] = g_ascii_toupper(out->str[start]);
     }
 }
@@ -117,7 +128,8 @@ uint32_t
 tokenizer_lines_fnv(uint32_t hash, const void *data, size_t n)
 {
     const uint8_t *p = data;
-    for (size_t i = 0; i < n; i++) hash = (hash ^ p[i]) * 0x01000193u;
+    for (size_t i = 0; i < n; i++)
+        hash = (hash ^ p[i]) * 0x01000193u;
     return hash;
 }
 

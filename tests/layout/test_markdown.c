@@ -33,7 +33,7 @@ whole_document_comes_out_in_order(void **state)
     static const char expected[] =
         "# A Título\n\nAnn Writer and Bo Reader\n\n## Abstract\n\nWe did things.\n\n## 1 "
         "Introduction\n\n"
-        "We bought[^1] a **very good** foam at 10<sup>−3</sup> and $E = mc^2$, see "
+        "We bought[^1] a **very good** foam at 10⁻³ and $E = mc^2$, see "
         "[the site](https://example.org/a_b).\n\n"
         "- first\n- second\n  1. one\n  2. two\n     - (a) deep\n- third\n\n"
         "````\nif (a) {\n    b(\"```\");\n}\n````\n\n"
@@ -69,7 +69,9 @@ emphasis_never_cuts_a_word(void **state)
     check_one_span("the x-axis is long", "x", LAYOUT_SPAN_ITALIC, NULL, "the x-axis is long");
     check_one_span("the Method works", "Metho", LAYOUT_SPAN_BOLD, NULL, "the **Method** works");
     check_one_span("see (in vitro), then", "in vitro", LAYOUT_SPAN_ITALIC, NULL,
-                   "see *(in vitro),* then");
+                   "see (*in vitro*), then");
+    check_one_span("in Nature, 3", "Nature", LAYOUT_SPAN_ITALIC, NULL, "in *Nature*, 3");
+    check_one_span("so: (very!) good", "(very!)", LAYOUT_SPAN_BOLD, NULL, "so: **(very!)** good");
     check_one_span("bold  and plain", "bold ", LAYOUT_SPAN_BOLD, NULL, "**bold** and plain");
 }
 
@@ -243,7 +245,7 @@ footnote_marks_are_bound_once_each(void **state)
     g_autoptr(lode_document) document = layout_builder_finish(builder);
     g_autofree char *markdown = layout_document_to_markdown(document, NULL);
     assert_string_equal(
-        markdown, "one[^1] two[^2] three<sup>2</sup>\n\n[^1]: Note.\n\n[^2]: Note.\n\n1 Note.\n");
+        markdown, "one[^1] two[^2] three²\n\n[^1]: Note.\n\n[^2]: Note.\n\n1 Note.\n");
 }
 
 int

@@ -14,7 +14,7 @@ sentences_end_where_they_end(void **state)
 {
     (void) state;
     static const char text[] = "The yield was 93.5 % (Fig. 2). See Smith et al. for more! It holds, cf. Eq. 3, "
-                               "e.g. here. \"Quoted.\" Next one.\nA heading\n\nThe last [3]. [4] And J. Doe agreed?";
+                               "e.g. here. \"Quoted.\" Next one.\nA heading\n\nThe last [3]. [4] And J. Doe agreed? At 415 \xC2\xB0""C. Of nitrate.1 After it.";
     static const char *const expected[] = {"The yield was 93.5 % (Fig. 2).",
                                            "See Smith et al. for more!",
                                            "It holds, cf. Eq. 3, e.g. here.",
@@ -22,7 +22,10 @@ sentences_end_where_they_end(void **state)
                                            "Next one.",
                                            "A heading",
                                            "The last [3]. [4]",
-                                           "And J. Doe agreed?"};
+                                           "And J. Doe agreed?",
+                                           "At 415 \xC2\xB0""C.",
+                                           "Of nitrate.1",
+                                           "After it."};
     g_autoptr(GArray) sentences = pipelines_sentences(text, strlen(text));
     for (guint i = 0; i < MIN(sentences->len, G_N_ELEMENTS(expected)); i++) {
         const pipelines_quote *s = &g_array_index(sentences, pipelines_quote, i);

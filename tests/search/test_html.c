@@ -318,7 +318,6 @@ hostile_pages_end_soon(void **state)
         g_autoptr(lode_document) d = search_read_html(page, strlen(page), NULL, NULL, &error);
         assert_true((d == NULL) == (error != NULL));
         double seconds = (double)(clock() - start) / CLOCKS_PER_SEC;
-        if (g_getenv("SHOWT"))
             print_message("page %zu (%s): %.2f seconds\n", i, pages[i].unit, seconds);
         if (seconds > 20) fail_msg("page %zu (%s): %.1f seconds", i, pages[i].unit, seconds);
     }

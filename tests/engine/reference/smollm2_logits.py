@@ -88,16 +88,17 @@ def build_model(reader):
 def record(model, tok, text):
     ids = tok.encode(text).ids
     with torch.no_grad():
-        logits = model(torch.tensor([ids])).logits[0, -1].numpy()
-        greedy, gap, seq = [], float("inf"), list(ids)
-        for _ in range(N_GREEDY):
-            out = model(torch.tensor([seq])).logits[0, -1]
+        step = model(torch.tensor([ids]), use_cache=True)
+        logits = step.logits[0, -1].numpy().copy()
+        greedy, gap = [], float("inf")
+        while True:
+            out = step.logits[0, -1]
             best = torch.topk(out, 2)
             gap = min(gap, float((best.values[0] - best.values[1]) / out.abs().max()))
             greedy.append(int(best.indices[0]))
-            seq.append(greedy[-1])
-            if greedy[-1] in (0, 2):
+            if len(greedy) == N_GREEDY or greedy[-1] in (0, 2):
                 break
+            step = model(torch.tensor([greedy[-1:]]), past_key_values=step.past_key_values, use_cache=True)
     if gap < 1e-4:
         sys.exit(f"near tie (gap {gap:.1e}) after {len(greedy)} tokens: choose another prompt for {text[:40]!r}")
     order = np.argsort(-logits, kind="stable")

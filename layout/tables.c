@@ -1,0 +1,451 @@
+/* Where the tables are.
+ *
+ *   ruled      horizontal and vertical rules that hang together
+ *   booktabs   two or more horizontal rules of one width, one under the other, cells between
+ *   unruled    three or more rows whose pieces stand under each other
+ *
+ * Each candidate must prove itself by making a grid (tables_grid.c) of at least two rows and columns. */
+#include "layout/tables.h"
+
+#include <math.h>
+#include <stdlib.h>
+#include <string.h>
+
+#define MAX_RULES     6000
+#define MAX_RECTS     3000
+#define CHAIN_AHEAD   200
+#define SAME_X_PT     4.0F
+#define MAX_TABLES    200
+
+typedef struct {
+    layout_work *work;
+    layout_sheet *sheet;
+    layout_table_rules rules;
+    guint *by_y; /* upright text segments by baseline */
+    guint n_segs;
+} finder;
+
+static float
+width_of(layout_rect r)
+{
+    return r.x1 - r.x0;
+}
+
+static int
+compare_h(gconstpointer a, gconstpointer b)
+{
+    const layout_rule *x = a, *y = b;
+    if (x->y0 != y->y0) return x->y0 < y->y0 ? -1 : 1;
+    if (x->x0 != y->x0) return x->x0 < y->x0 ? -1 : 1;
+    return (x->x1 > y->x1) - (x->x1 < y->x1);
+}
+
+static int
+compare_v(gconstpointer a, gconstpointer b)
+{
+    const layout_rule *x = a, *y = b;
+    if (x->x0 != y->x0) return x->x0 < y->x0 ? -1 : 1;
+    if (x->y0 != y->y0) return x->y0 < y->y0 ? -1 : 1;
+    return (x->y1 > y->y1) - (x->y1 < y->y1);
+}
+
+/* Pieces of one rule, drawn cell by cell, become one. */
+static GArray *
+rules_join(const GArray *from, const GArray *rects, gboolean vertical)
+{
+    g_autoptr(GArray) all = g_array_new(FALSE, FALSE, sizeof(layout_rule));
+    g_array_append_vals(all, from->data, from->len);
+    if (rects->len <= MAX_RECTS) {
+        for (guint i = 0; i < rects->len; i++) {
+            layout_rect r = g_array_index(rects, layout_rect, i);
+            if (r.x1 - r.x0 < 6 || r.y1 - r.y0 < 5) continue;
+            layout_rule a = vertical ? (layout_rule){r.x0, r.x0, r.y0, r.y1, 0.5F}
+                                     : (layout_rule){r.x0, r.x1, r.y0, r.y0, 0.5F};
+            layout_rule b = vertical ? (layout_rule){r.x1, r.x1, r.y0, r.y1, 0.5F}
+                                     : (layout_rule){r.x0, r.x1, r.y1, r.y1, 0.5F};
+            g_array_append_val(all, a);
+            g_array_append_val(all, b);
+        }
+    }
+    g_array_sort(all, vertical ? compare_v : compare_h);
+    GArray *joined = g_array_new(FALSE, FALSE, sizeof(layout_rule));
+    for (guint i = 0; i < all->len; i++) {
+        layout_rule r = g_array_index(all, layout_rule, i);
+        gboolean taken = FALSE;
+        for (guint k = joined->len, n = 0; k-- > 0 && n < 24 && !taken; n++) {
+            layout_rule *j = &g_array_index(joined, layout_rule, k);
+            if (vertical) {
+                if (r.x0 - j->x0 > 1.5F) break;
+                if (r.y0 > j->y1 + 2.5F || r.y1 < j->y0 - 2.5F) continue;
+            } else {
+                if (r.y0 - j->y0 > 1.5F) break;
+                if (r.x0 > j->x1 + 2.5F || r.x1 < j->x0 - 2.5F) continue;
+            }
+            j->x0 = MIN(j->x0, r.x0);
+            j->x1 = MAX(j->x1, r.x1);
+            j->y0 = MIN(j->y0, r.y0);
+            j->y1 = MAX(j->y1, r.y1);
+            taken = TRUE;
+        }
+        if (!taken) g_array_append_val(joined, r);
+    }
+    g_array_sort(joined, vertical ? compare_v : compare_h);
+    return joined;
+}
+
+static int
+compare_baseline(gconstpointer a, gconstpointer b, gpointer data)
+{
+    const layout_sheet *sheet = data;
+    guint i = *(const guint *) a, j = *(const guint *) b;
+    const layout_seg *x = layout_sheet_seg(sheet, i), *y = layout_sheet_seg(sheet, j);
+    if (x->baseline != y->baseline) return x->baseline < y->baseline ? -1 : 1;
+    if (x->box.x0 != y->box.x0) return x->box.x0 < y->box.x0 ? -1 : 1;
+    return (i > j) - (i < j);
+}
+
+/* The first segment, by baseline, at or below y. */
+static guint
+first_below(const finder *f, float y)
+{
+    guint lo = 0, hi = f->n_segs;
+    while (lo < hi) {
+        guint mid = lo + (hi - lo) / 2;
+        if (layout_sheet_seg(f->sheet, f->by_y[mid])->baseline < y) lo = mid + 1;
+        else hi = mid;
+    }
+    return lo;
+}
+
+/* Free segments whose middle lies in box. */
+static GArray *
+segs_in(const finder *f, layout_rect box)
+{
+    GArray *found = g_array_new(FALSE, FALSE, sizeof(guint));
+    for (guint i = first_below(f, box.y0); i < f->n_segs; i++) {
+        const layout_seg *seg = layout_sheet_seg(f->sheet, f->by_y[i]);
+        if (seg->baseline > box.y1 + seg->size_pt) break;
+        float x = 0.5F * (seg->box.x0 + seg->box.x1), y = seg->baseline - 0.3F * seg->size_pt;
+        if (seg->role != LAYOUT_ROLE_TEXT || x < box.x0 || x > box.x1 || y < box.y0 || y > box.y1) continue;
+        g_array_append_val(found, f->by_y[i]);
+    }
+    return found;
+}
+
+static layout_table_rules
+rules_in(const finder *f, layout_rect box)
+{
+    layout_table_rules in = {g_array_new(FALSE, FALSE, sizeof(layout_rule)),
+                             g_array_new(FALSE, FALSE, sizeof(layout_rule))};
+    for (guint i = 0; i < f->rules.horizontal->len; i++) {
+        const layout_rule *r = &g_array_index(f->rules.horizontal, layout_rule, i);
+        if (r->y0 < box.y0 - 3 || r->y0 > box.y1 + 3 || r->x1 - r->x0 < 6) continue;
+        if (layout_overlap_1d(r->x0, r->x1, box.x0, box.x1) > 0.5F * (r->x1 - r->x0))
+            g_array_append_vals(in.horizontal, r, 1);
+    }
+    for (guint i = 0; i < f->rules.vertical->len; i++) {
+        const layout_rule *r = &g_array_index(f->rules.vertical, layout_rule, i);
+        if (r->x0 < box.x0 - 3 || r->x0 > box.x1 + 3) continue;
+        if (layout_overlap_1d(r->y0, r->y1, box.y0, box.y1) > 0.5F * (r->y1 - r->y0))
+            g_array_append_vals(in.vertical, r, 1);
+    }
+    return in;
+}
+
+static guint
+filled_cells(const layout_table_region *table)
+{
+    guint n = 0;
+    for (guint i = 0; i < table->cells->len; i++)
+        if (*g_array_index(table->cells, layout_grid_cell, i).text != '\0') n++;
+    return n;
+}
+
+/* Long sentences in nearly all cells: text in frames or in columns. */
+static gboolean
+is_prose(const finder *f, const GArray *segs, const layout_table_region *table)
+{
+    guint chars = 0;
+    for (guint i = 0; i < segs->len; i++) chars += layout_sheet_seg(f->sheet, g_array_index(segs, guint, i))->n_chars;
+    guint cells = MAX(1, filled_cells(table));
+    return table->n_cols == 2 && table->n_rows <= 3 && chars / cells > 160;
+}
+
+static gboolean
+table_try(finder *f, layout_rect box, float confidence, guint least_filled_percent)
+{
+    if (f->sheet->tables->len >= MAX_TABLES) return FALSE;
+    g_autoptr(GArray) segs = segs_in(f, box);
+    layout_table_region table = {.box = box, .confidence = confidence};
+    layout_table_rules rules = rules_in(f, box);
+    gboolean fine = segs->len >= 4 && layout_grid_build(f->sheet, &table, &rules, segs);
+    g_array_unref(rules.horizontal);
+    g_array_unref(rules.vertical);
+    if (!fine) return FALSE;
+    guint places = table.n_rows * table.n_cols, filled = filled_cells(&table);
+    if (filled * 100 < places * least_filled_percent || is_prose(f, segs, &table)) {
+        g_array_unref(table.cells);
+        return FALSE;
+    }
+    int owner = (int) f->sheet->tables->len;
+    for (guint i = 0; i < segs->len; i++) {
+        layout_seg *seg = layout_sheet_seg(f->sheet, g_array_index(segs, guint, i));
+        seg->role = LAYOUT_ROLE_TABLE;
+        seg->owner = owner;
+        table.box = layout_rect_join(table.box, seg->box);
+    }
+    g_array_append_val(f->sheet->tables, table);
+    return TRUE;
+}
+
+static gboolean
+in_table(const finder *f, float x, float y)
+{
+    for (guint i = 0; i < f->sheet->tables->len; i++) {
+        layout_rect b = g_array_index(f->sheet->tables, layout_table_region, i).box;
+        if (x > b.x0 - 2 && x < b.x1 + 2 && y > b.y0 - 2 && y < b.y1 + 2) return TRUE;
+    }
+    return FALSE;
+}
+
+/* ---- ruled ---- */
+
+static void
+ruled_find(finder *f)
+{
+    for (guint i = 0; i < f->sheet->clusters->len; i++) {
+        const layout_cluster *c = &g_array_index(f->sheet->clusters, layout_cluster, i);
+        guint straight = c->n_rules + 2 * c->n_rects;
+        if (straight < 4 || c->n_curves > straight / 4 || c->n_images > straight / 8) continue;
+        if (width_of(c->box) < 50 || c->box.y1 - c->box.y0 < 14) continue;
+        layout_table_rules in = rules_in(f, c->box);
+        guint v = 0, h = 0;
+        for (guint k = 0; k < in.vertical->len; k++) {
+            const layout_rule *r = &g_array_index(in.vertical, layout_rule, k);
+            v += r->y1 - r->y0 > 6 ? 1 : 0;
+        }
+        for (guint k = 0; k < in.horizontal->len; k++) {
+            const layout_rule *r = &g_array_index(in.horizontal, layout_rule, k);
+            h += r->x1 - r->x0 > 15 ? 1 : 0;
+        }
+        g_array_unref(in.horizontal);
+        g_array_unref(in.vertical);
+        if (h < 2 || v < 1) continue;
+        table_try(f, c->box, 0.9F, 25);
+    }
+}
+
+/* ---- booktabs ---- */
+
+static gboolean
+starts_caption(const finder *f, const layout_seg *seg, layout_caption_kind *kind)
+{
+    gboolean strong = FALSE;
+    *kind = layout_caption_match(f->sheet->text->str + seg->start, seg->len, NULL, &strong);
+    return *kind != LAYOUT_CAPTION_NONE && strong;
+}
+
+typedef struct {
+    guint n_segs, n_rows, n_multi, n_full; /* rows, rows of several pieces, full lines of prose */
+    gboolean caption;
+} between;
+
+static between
+look_between(const finder *f, layout_rect box)
+{
+    between b = {0};
+    g_autoptr(GArray) segs = segs_in(f, box);
+    float baseline = -G_MAXFLOAT;
+    guint in_row = 0;
+    b.n_segs = segs->len;
+    for (guint i = 0; i < segs->len; i++) {
+        const layout_seg *seg = layout_sheet_seg(f->sheet, g_array_index(segs, guint, i));
+        layout_caption_kind kind;
+        if (starts_caption(f, seg, &kind)) b.caption = TRUE;
+        if (width_of(seg->box) > 0.85F * width_of(box) && seg->n_words >= 8) b.n_full++;
+        if (seg->baseline - baseline > 0.4F * seg->size_pt) {
+            b.n_rows++;
+            in_row = 0;
+        }
+        if (++in_row == 2) b.n_multi++;
+        baseline = seg->baseline;
+    }
+    return b;
+}
+
+static void
+booktabs_find(finder *f)
+{
+    const GArray *rules = f->rules.horizontal;
+    for (guint i = 0; i < rules->len; i++) {
+        layout_rule top = g_array_index(rules, layout_rule, i);
+        if (top.x1 - top.x0 < 40 || in_table(f, 0.5F * (top.x0 + top.x1), top.y0)) continue;
+        float last_y = top.y1, end_y = 0;
+        guint multi = 0, rows = 0, n_rules = 1, full = 0;
+        guint pending_multi = 0, pending_rows = 0;
+        for (guint k = i + 1; k < rules->len && k < i + CHAIN_AHEAD; k++) {
+            const layout_rule *r = &g_array_index(rules, layout_rule, k);
+            if (fabsf(r->x0 - top.x0) > SAME_X_PT || fabsf(r->x1 - top.x1) > SAME_X_PT) continue;
+            between b = look_between(f, (layout_rect){top.x0 - 2, last_y, top.x1 + 2, r->y0});
+            if (b.caption || (b.n_full > 1 && b.n_full * 3 > b.n_rows)) break;
+            if (b.n_segs == 0 && r->y0 - last_y > 30) break;
+            pending_multi += b.n_multi;
+            pending_rows += b.n_rows;
+            full += b.n_full;
+            last_y = r->y1;
+            n_rules++;
+            multi = pending_multi;
+            rows = pending_rows;
+            end_y = r->y1;
+        }
+        if (n_rules < 2 || rows < 2 || multi < 1 || multi * 3 < rows) continue;
+        if (n_rules == 2 && multi < 2) continue;
+        table_try(f, (layout_rect){top.x0 - 2, top.y0 - 1, top.x1 + 2, end_y + 1}, 0.85F, 30);
+    }
+}
+
+/* ---- unruled ---- */
+
+typedef struct {
+    float baseline, size, x0, x1;
+    guint first, n; /* in by_row */
+    guint words, math;
+    gboolean taken, caption;
+} line;
+
+typedef struct {
+    GArray *segs;  /* guint */
+    GArray *lines; /* line */
+} lines_found;
+
+/* Rows of free segments, per column of the page where it has columns. */
+static void
+lines_collect(const finder *f, guint lane, lines_found *out)
+{
+    const layout_work *work = f->work;
+    for (guint i = 0; i < f->n_segs; i++) {
+        const layout_seg *seg = layout_sheet_seg(f->sheet, f->by_y[i]);
+        if (seg->role != LAYOUT_ROLE_TEXT) continue;
+        if (work->two_columns) {
+            guint side = seg->box.x1 < work->gutter_x + 4   ? 0
+                         : seg->box.x0 > work->gutter_x - 4 ? 1
+                                                             : 2;
+            if (side != 2 && side != lane) continue;
+        }
+        line *last = out->lines->len > 0 ? &g_array_index(out->lines, line, out->lines->len - 1) : NULL;
+        if (last == NULL || seg->baseline - last->baseline > 0.35F * seg->size_pt) {
+            line next = {.baseline = seg->baseline, .size = seg->size_pt, .x0 = seg->box.x0, .x1 = seg->box.x1,
+                         .first = out->segs->len};
+            g_array_append_val(out->lines, next);
+            last = &g_array_index(out->lines, line, out->lines->len - 1);
+        }
+        layout_caption_kind kind;
+        last->n++;
+        last->words += seg->n_words;
+        last->math += seg->math > 0.4F ? 1 : 0;
+        last->x0 = MIN(last->x0, seg->box.x0);
+        last->x1 = MAX(last->x1, seg->box.x1);
+        last->caption = last->caption || starts_caption(f, seg, &kind);
+        g_array_append_val(out->segs, f->by_y[i]);
+    }
+}
+
+static gboolean
+line_is_row(const finder *f, const lines_found *found, const line *l)
+{
+    if (l->n < 2 || l->caption || l->words > 7 * l->n || l->math * 2 > l->n) return FALSE;
+    const layout_seg *last = layout_sheet_seg(f->sheet, g_array_index(found->segs, guint, l->first + l->n - 1));
+    const char *text = f->sheet->text->str + last->start;
+    /* equation numbers, dotted leaders */
+    if (l->n == 2 && text[0] == '(' && text[last->len - 1] == ')' && last->len < 8) return FALSE;
+    for (guint i = l->first; i < l->first + l->n; i++) {
+        const layout_seg *seg = layout_sheet_seg(f->sheet, g_array_index(found->segs, guint, i));
+        const char *at = f->sheet->text->str + seg->start;
+        if (g_strstr_len(at, seg->len, ". . .") != NULL || g_strstr_len(at, seg->len, "....") != NULL) return FALSE;
+    }
+    /* a list's marker and its text */
+    const layout_seg *first = layout_sheet_seg(f->sheet, g_array_index(found->segs, guint, l->first));
+    return !(l->n == 2 && first->n_chars <= 3 && last->n_words >= 5);
+}
+
+/* How many of b's pieces stand under a piece of a (left, right or middle in line)? */
+static guint
+aligned(const finder *f, const lines_found *found, const line *a, const line *b)
+{
+    guint n = 0;
+    for (guint i = b->first; i < b->first + b->n && i < b->first + 40; i++) {
+        layout_rect y = layout_sheet_seg(f->sheet, g_array_index(found->segs, guint, i))->box;
+        for (guint k = a->first; k < a->first + a->n && k < a->first + 40; k++) {
+            layout_rect x = layout_sheet_seg(f->sheet, g_array_index(found->segs, guint, k))->box;
+            if (fabsf(x.x0 - y.x0) < 3 || fabsf(x.x1 - y.x1) < 3 || fabsf(x.x0 + x.x1 - y.x0 - y.x1) < 5) {
+                n++;
+                break;
+            }
+        }
+    }
+    return n;
+}
+
+static void
+unruled_lane(finder *f, guint lane)
+{
+    g_autoptr(GArray) segs = g_array_new(FALSE, FALSE, sizeof(guint));
+    g_autoptr(GArray) lines = g_array_new(FALSE, TRUE, sizeof(line));
+    lines_found found = {segs, lines};
+    lines_collect(f, lane, &found);
+    for (guint i = 0; i < lines->len;) {
+        const line *first = &g_array_index(lines, line, i);
+        if (!line_is_row(f, &found, first)) {
+            i++;
+            continue;
+        }
+        guint to = i + 1, rows = 1, last_row = i, good = 0;
+        float x0 = first->x0, x1 = first->x1;
+        guint pieces = first->n;
+        for (; to < lines->len; to++) {
+            const line *l = &g_array_index(lines, line, to), *above = &g_array_index(lines, line, to - 1);
+            if (l->baseline - above->baseline > 3.2F * MAX(l->size, above->size) || l->caption) break;
+            if (line_is_row(f, &found, l)) {
+                guint in_line = aligned(f, &found, &g_array_index(lines, line, last_row), l);
+                if (in_line * 2 < l->n && in_line < 2) break;
+                good += in_line >= 2 ? 1 : 0;
+                rows++;
+                pieces += l->n;
+                last_row = to;
+                x0 = MIN(x0, l->x0);
+                x1 = MAX(x1, l->x1);
+            } else if (to - last_row > 2 || l->words > 12) {
+                break;
+            }
+        }
+        const line *last = &g_array_index(lines, line, last_row);
+        gboolean front = f->sheet->index == 0 && first->baseline < 0.42F * f->sheet->height;
+        guint need = front ? 5 : pieces >= 3 * rows ? 3 : 4;
+        if (rows >= need && good * 2 >= rows && x1 - x0 > 60)
+            table_try(f, (layout_rect){x0 - 2, first->baseline - first->size, x1 + 2, last->baseline + 0.4F * last->size},
+                      0.6F, 45);
+        i = MAX(last_row + 1, i + 1);
+    }
+}
+
+void
+layout_tables_find(layout_work *work, layout_sheet *sheet)
+{
+    finder f = {.work = work, .sheet = sheet};
+    if (sheet->hrules->len > MAX_RULES || sheet->vrules->len > MAX_RULES || sheet->segs->len < 4) return;
+    f.rules.horizontal = rules_join(sheet->hrules, sheet->rects, FALSE);
+    f.rules.vertical = rules_join(sheet->vrules, sheet->rects, TRUE);
+    f.by_y = g_new(guint, sheet->segs->len + 1);
+    for (guint i = 0; i < sheet->segs->len; i++) {
+        const layout_seg *seg = layout_sheet_seg(sheet, i);
+        if (seg->turn == 0 && seg->role == LAYOUT_ROLE_TEXT) f.by_y[f.n_segs++] = i;
+    }
+    g_qsort_with_data(f.by_y, (gint) f.n_segs, sizeof(guint), compare_baseline, sheet);
+    ruled_find(&f);
+    booktabs_find(&f);
+    unruled_lane(&f, 0);
+    if (work->two_columns) unruled_lane(&f, 1);
+    g_array_unref(f.rules.horizontal);
+    g_array_unref(f.rules.vertical);
+    g_free(f.by_y);
+}

@@ -1,0 +1,125 @@
+/* The thread pool: every task once, whoever calls, however often. */
+#include "engine/pool.h"
+
+#include <setjmp.h>
+#include <stdarg.h>
+#include <stdatomic.h>
+#include <stddef.h>
+#include <string.h>
+
+#include <cmocka.h>
+
+enum { MOST = 500 };
+
+typedef struct {
+    atomic_int count[MOST];
+    int n_threads;
+    atomic_int bad_worker;
+} tally;
+
+static void
+count_task(void *data, size_t task, int worker)
+{
+    tally *t = data;
+    atomic_fetch_add(&t->count[task], 1);
+    if (worker < 0 || worker >= t->n_threads) atomic_store(&t->bad_worker, 1);
+}
+
+static void
+check_runs(engine_pool *pool, int rounds)
+{
+    for (int round = 0; round < rounds; round++) {
+        const size_t n = (size_t)(round * 37 % MOST);
+        tally *t = g_new0(tally, 1);
+        t->n_threads = engine_pool_n_threads(pool);
+        engine_pool_run(pool, n, count_task, t);
+        /* all done on return, each once, none beyond */
+        for (size_t i = 0; i < MOST; i++)
+            assert_int_equal(atomic_load(&t->count[i]), i < n ? 1 : 0);
+        assert_int_equal(atomic_load(&t->bad_worker), 0);
+        g_free(t);
+    }
+}
+
+static void
+every_task_runs_exactly_once(void **state)
+{
+    (void)state;
+    for (int threads = 1; threads <= 5; threads++) {
+        g_autoptr(engine_pool) pool = engine_pool_new(threads);
+        assert_int_equal(engine_pool_n_threads(pool), threads);
+        check_runs(pool, 300);
+    }
+}
+
+static void
+the_default_is_at_least_one_thread(void **state)
+{
+    (void)state;
+    g_autoptr(engine_pool) pool = engine_pool_new(0);
+    assert_true(engine_pool_n_threads(pool) >= 1);
+    engine_pool_free(NULL);
+}
+
+static gpointer
+caller_main(gpointer data)
+{
+    check_runs(data, 200);
+    return NULL;
+}
+
+static void
+callers_from_several_threads_take_turns(void **state)
+{
+    (void)state;
+    g_autoptr(engine_pool) pool = engine_pool_new(3);
+    GThread *callers[3];
+    for (int i = 0; i < 3; i++)
+        callers[i] = g_thread_new("caller", caller_main, pool);
+    for (int i = 0; i < 3; i++)
+        g_thread_join(callers[i]);
+}
+
+static void
+work_arrives_after_the_workers_fell_asleep(void **state)
+{
+    (void)state;
+    g_autoptr(engine_pool) pool = engine_pool_new(3);
+    for (int i = 0; i < 5; i++) {
+        g_usleep(20000);
+        check_runs(pool, 3);
+    }
+}
+
+static void
+scratch_task(void *data, size_t task, int worker)
+{
+    engine_pool *pool = data;
+    const size_t n = 1 + task * 100;
+    char *scratch = engine_pool_scratch(pool, worker, n);
+    assert_int_equal((uintptr_t)scratch % 64, 0);
+    memset(scratch, (int)task, n);
+    assert_int_equal((unsigned char)scratch[n - 1], task & 255);
+}
+
+static void
+scratch_belongs_to_one_worker(void **state)
+{
+    (void)state;
+    g_autoptr(engine_pool) pool = engine_pool_new(3);
+    for (int i = 0; i < 50; i++)
+        engine_pool_run(pool, 64, scratch_task, pool);
+}
+
+int
+main(void)
+{
+    const struct CMUnitTest tests[] = {
+        cmocka_unit_test(every_task_runs_exactly_once),
+        cmocka_unit_test(the_default_is_at_least_one_thread),
+        cmocka_unit_test(callers_from_several_threads_take_turns),
+        cmocka_unit_test(work_arrives_after_the_workers_fell_asleep),
+        cmocka_unit_test(scratch_belongs_to_one_worker),
+    };
+    return cmocka_run_group_tests(tests, NULL, NULL);
+}

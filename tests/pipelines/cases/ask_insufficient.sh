@@ -1,0 +1,2 @@
+$LODE index $DATA/papers -L lib -q
+$LODE ask -L lib "Who wrote the constitution of Iceland?"

@@ -1,0 +1,1 @@
+$LODE ask -L lib; echo $?; $LODE ask -L lib "  "; echo $?; $LODE ask -L lib two words

@@ -1,0 +1,1 @@
+: > fake.pdf; exec $LODE convert fake.pdf

@@ -1,0 +1,1 @@
+mkdir empty; exec $LODE convert empty -o out

@@ -1,0 +1,1 @@
+^error: empty: no documents in this folder

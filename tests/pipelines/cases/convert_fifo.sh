@@ -1,0 +1,1 @@
+mkfifo pipe.pdf; exec $LODE convert pipe.pdf -o out

@@ -1,0 +1,1 @@
+^error: .*/pipe\.pdf: not a regular file

@@ -1,0 +1,1 @@
+interrupted: run the same command again to go on$

@@ -1,0 +1,2 @@
+\A\{$
+"schema": "lode-document"

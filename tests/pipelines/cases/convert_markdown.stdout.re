@@ -1,0 +1,3 @@
+\A# Ammonia Decomposition over Ruthenium-Doped Ceria Foams at Moderate Temperature$
+^## Abstract$
+87\.3

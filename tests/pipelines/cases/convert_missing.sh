@@ -1,0 +1,1 @@
+exec $LODE convert nothing.pdf -o out

@@ -1,0 +1,1 @@
+^error: .*/nothing\.pdf: .*(No such file|cannot be opened)

@@ -1,0 +1,1 @@
+mkdir "a b" "ä ö"; cp $DATA/pdf/glyphs.pdf "a b/één 1.pdf"; cp $DATA/pdf/glyphs.pdf "ä ö/$(printf "b\377.pdf")"; cp $DATA/pdf/glyphs.pdf ./-x.pdf; $LODE convert "a b" "ä ö" -o "o u" -q -- ./-x.pdf; echo $?; ls "o u"; $LODE convert "a b" "ä ö" -o "o u" -- ./-x.pdf

@@ -1,0 +1,1 @@
+exec $LODE convert -o out

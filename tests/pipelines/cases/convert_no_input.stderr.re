@@ -1,0 +1,1 @@
+^error: which files or folders\?

@@ -1,0 +1,1 @@
+^error: .*convert\.jsonl: .*[Pp]ermission denied

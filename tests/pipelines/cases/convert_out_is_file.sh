@@ -1,0 +1,1 @@
+: > out; exec $LODE convert $DATA/pdf/glyphs.pdf -o out

@@ -1,0 +1,1 @@
+\Aerror: .*/cut_short\.pdf: .*\n\Z

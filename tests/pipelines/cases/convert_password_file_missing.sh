@@ -1,0 +1,1 @@
+exec $LODE convert $DATA/pdf/encrypted.pdf --password-file nowhere

@@ -1,0 +1,1 @@
+^error: .*glyphs\.pdf: .*out/glyphs: 

@@ -1,0 +1,1 @@
+$LODE convert $DATA/pdf/glyphs.pdf $DATA/pdf/cut_short.pdf -o out --json -q

@@ -1,0 +1,1 @@
+^error: .*cut_short

@@ -1,0 +1,1 @@
+echo "just text" > fake.pdf; exec $LODE convert fake.pdf

@@ -1,0 +1,1 @@
+exec $LODE convert --json $DATA/pdf/truncated.pdf

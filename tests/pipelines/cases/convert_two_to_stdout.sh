@@ -1,0 +1,1 @@
+exec $LODE convert $DATA/pdf/glyphs.pdf $DATA/pdf/rules.pdf

@@ -1,0 +1,1 @@
+give a folder for them with -o

@@ -1,0 +1,2 @@
+^error: .*/encrypted\.pdf: .*password
+!nope

@@ -1,0 +1,3 @@
+--pages: 7-3: not a range of pages like 3-7
+--format: pdf: unknown, choose from md, json, content_list
+--jobs: -1: must be from 0 to 1024

@@ -1,0 +1,2 @@
+"ok": true
+"name": "sqlite"

@@ -1,0 +1,1 @@
+$LODE help > /dev/full; echo $? >&2; $LODE convert --help > /dev/full

@@ -1,0 +1,2 @@
+^3$
+No space left

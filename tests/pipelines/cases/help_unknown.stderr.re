@@ -1,0 +1,1 @@
+^error: nonsense: no such command \(see: lode help\)$

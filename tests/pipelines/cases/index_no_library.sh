@@ -1,0 +1,1 @@
+exec $LODE index $DATA/papers

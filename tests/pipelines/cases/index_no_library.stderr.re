@@ -1,0 +1,1 @@
+^error: which library\? Name its folder with -L

@@ -1,0 +1,6 @@
+^Sources$
+87\.3
+ceria\.pdf
+"unchanged": 3
+"vectors": [1-9]
+"embedder": ".* sha256:[0-9a-f]{64}"

@@ -1,0 +1,1 @@
+^error: which command\? \(see: lode help\)$

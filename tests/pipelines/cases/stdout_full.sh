@@ -1,0 +1,1 @@
+$LODE convert $DATA/papers/ceria.pdf > /dev/full

@@ -1,0 +1,1 @@
+^error: standard output cannot be written: No space left on device$

@@ -1,0 +1,1 @@
+^error: frobnicate: no such command

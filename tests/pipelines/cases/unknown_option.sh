@@ -1,0 +1,1 @@
+exec $LODE convert --frob x.pdf

@@ -1,0 +1,1 @@
+^error: .*--frob.*\(see: lode help convert\)$

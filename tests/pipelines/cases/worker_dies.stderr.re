@@ -1,0 +1,1 @@
+^error: .*\.pdf: the reader process died on this file \(signal 11: an internal fault\)$

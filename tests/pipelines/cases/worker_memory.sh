@@ -1,0 +1,1 @@
+exec $LODE convert $DATA/papers/ceria.pdf --memory 64

@@ -1,0 +1,1 @@
+^error: .*/ceria\.pdf: .*(memory|died)
