@@ -88,6 +88,22 @@ score(const bert_run *run, const float *query, size_t n_queries, const float *ke
     }
 }
 
+/* mixed[q] = sum over p of prob[q][p] v_p. panel: scratch of width * n; the values have their outputs
+ * contiguous already, but a line of cache per token lies too far apart to be read again and again. */
+static void
+mix(const bert_run *run, const float *prob, size_t n_queries, const float *value, size_t n,
+    size_t dim, float *panel, float *mixed)
+{
+    const size_t ld = 3 * run->d, most = run->gemm->width;
+    for (size_t c = 0; c < dim; c += most) {
+        const size_t width = MIN(most, dim - c);
+        if (width < most) memset(panel, 0, most * n * sizeof(float));
+        for (size_t p = 0; p < n; p++)
+            memcpy(panel + p * most, value + p * ld + c, width * sizeof(float));
+        run->gemm->multiply(panel, most, width, prob, n, n_queries, n, NULL, mixed + c, run->d);
+    }
+}
+
 /* One head of one text: mixed[q] = sum over p of softmax(q . k_p / sqrt(head_dim)) v_p. */
 static void
 attention_task(void *data, size_t task, int worker)
@@ -101,15 +117,16 @@ attention_task(void *data, size_t task, int worker)
     const float *key = query + run->d, *value = key + run->d;
     const float scale = 1.0f / sqrtf((float)dim);
     const size_t tile = MIN(n, QUERIES_PER_TILE);
-    float *prob =
-        engine_pool_scratch(run->pool, worker, (tile * n + run->gemm->width * dim) * sizeof(float));
+    float *prob = engine_pool_scratch(run->pool, worker,
+                                      (tile * n + run->gemm->width * MAX(n, dim)) * sizeof(float));
+    float *panel = prob + tile * n;
     for (size_t q = 0; q < n; q += tile) {
         const size_t n_queries = MIN(n - q, tile);
-        score(run, query + q * ld, n_queries, key, n, dim, prob + tile * n, prob);
+        score(run, query + q * ld, n_queries, key, n, dim, panel, prob);
         for (size_t i = 0; i < n_queries; i++)
             run->k->softmax(prob + i * n, n, scale);
-        run->k->weighted_sum(prob, n, n_queries, value, ld, n, dim,
-                             run->mixed + (first + q) * run->d + head * dim, run->d);
+        mix(run, prob, n_queries, value, n, dim, panel,
+            run->mixed + (first + q) * run->d + head * dim);
     }
 }
 

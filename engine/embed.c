@@ -17,7 +17,7 @@ append_tokens(const engine_model *model, const char *text, GArray *tokens)
     if (tokens->len - start > most) {
         const int32_t last = g_array_index(tokens, int32_t, tokens->len - 1);
         g_array_set_size(tokens, start + most);
-        g_array_index(tokens, int32_t, tokens->len - 1) = last;
+        if (last == model->info.eos) g_array_index(tokens, int32_t, tokens->len - 1) = last;
     }
     if (tokens->len == start) { /* a tokenizer that adds nothing, and an empty text */
         const int32_t filler = MAX(0, model->info.pad);

@@ -116,13 +116,14 @@ simd_gemm(const float *w, size_t ldw, size_t n_rows, const float *x, size_t ldx,
 /* ---- one token against packed rows ---- */
 
 /* One block of 32 elements of one row: acc += w * x, w expanded to the very floats the type defines (a
- * half times a small integer is exact in float32, so multiply-then-add and fma agree). */
-typedef vf (*block_fn)(const uint8_t *block, const float *x, vf acc);
+ * half times a small integer is exact in float32, so multiply-then-add and fma agree). scales: the halves at
+ * the block's start, as floats. */
+typedef vf (*block_fn)(const uint8_t *block, const float *scales, const float *x, vf acc);
 
 INLINE vf
-block_q4_1(const uint8_t *block, const float *x, vf acc)
+block_q4_1(const uint8_t *block, const float *scales, const float *x, vf acc)
 {
-    const vf d = v_set1(half_at(block)), m = v_set1(half_at(block + 2));
+    const vf d = v_set1(scales[0]), m = v_set1(scales[1]);
 
     UNROLL
     for (size_t j = 0; j < 16; j += VW)
@@ -134,9 +135,9 @@ block_q4_1(const uint8_t *block, const float *x, vf acc)
 }
 
 INLINE vf
-block_q4_0(const uint8_t *block, const float *x, vf acc)
+block_q4_0(const uint8_t *block, const float *scales, const float *x, vf acc)
 {
-    const vf d = v_set1(half_at(block)), eight = v_set1(8.0f);
+    const vf d = v_set1(scales[0]), eight = v_set1(8.0f);
 
     UNROLL
     for (size_t j = 0; j < 16; j += VW)
@@ -148,9 +149,9 @@ block_q4_0(const uint8_t *block, const float *x, vf acc)
 }
 
 INLINE vf
-block_q8_0(const uint8_t *block, const float *x, vf acc)
+block_q8_0(const uint8_t *block, const float *scales, const float *x, vf acc)
 {
-    const vf d = v_set1(half_at(block));
+    const vf d = v_set1(scales[0]);
 
     UNROLL
     for (size_t j = 0; j < 32; j += VW)
@@ -158,86 +159,80 @@ block_q8_0(const uint8_t *block, const float *x, vf acc)
     return acc;
 }
 
-INLINE vf
-block_f16(const uint8_t *block, const float *x, vf acc)
-{
-    UNROLL
-    for (size_t j = 0; j < 32; j += VW)
-        acc = v_fma(v_half(block + 2 * j), v_load(x + j), acc);
-    return acc;
-}
+#define GEMV_ROWS   2
+#define GEMV_BLOCKS 16 /* scales converted at a time: one by one they cost as much as the weights */
 
-INLINE vf
-block_bf16(const uint8_t *block, const float *x, vf acc)
-{
-    UNROLL
-    for (size_t j = 0; j < 32; j += VW)
-        acc = v_fma(v_bf16(block + 2 * j), v_load(x + j), acc);
-    return acc;
-}
-
-/* Elements past the last whole 32, which only unblocked types have: same lanes, same order. */
-INLINE vf
-tail_16bit(engine_dequantize_fn expand, const uint8_t *packed, const float *x, size_t n, vf acc)
-{
-    float values[32];
-
-    expand(packed, values, n);
-    for (size_t i = 0; i < n; i += VW)
-        acc = n - i >= VW ? v_fma(v_load(values + i), v_load(x + i), acc)
-                          : v_fma(v_load_n(values + i, n - i), v_load_n(x + i, n - i), acc);
-    return acc;
-}
-
+/* rows of n_blocks blocks, each beginning with n_scales halves. */
 INLINE void
-gemv_rows(const size_t rows, block_fn block, size_t block_bytes, engine_dequantize_fn expand_tail,
-          const uint8_t *w, size_t row_bytes, const float *x, size_t n_in, float *y)
+gemv_rows(const size_t rows, block_fn block, const size_t block_bytes, const size_t n_scales, const uint8_t *w,
+          size_t row_bytes, const float *x, size_t n_blocks, float *y)
 {
-    vf acc[4];
-    const size_t n_blocks = n_in / 32, rest = n_in % 32;
+    uint16_t halves[GEMV_ROWS * GEMV_BLOCKS * 2] = {0};
+    float scales[GEMV_ROWS * GEMV_BLOCKS * 2];
+    vf acc[GEMV_ROWS];
 
     UNROLL
     for (size_t r = 0; r < rows; r++)
         acc[r] = v_zero();
-    for (size_t b = 0; b < n_blocks; b++) {
-        UNROLL
+    for (size_t b0 = 0; b0 < n_blocks; b0 += GEMV_BLOCKS) {
+        const size_t n = n_blocks - b0 < GEMV_BLOCKS ? n_blocks - b0 : GEMV_BLOCKS;
         for (size_t r = 0; r < rows; r++)
-            acc[r] = block(w + r * row_bytes + b * block_bytes, x + 32 * b, acc[r]);
-    }
-    if (rest > 0) {
-        for (size_t r = 0; r < rows; r++)
-            acc[r] = tail_16bit(expand_tail, w + r * row_bytes + n_blocks * block_bytes,
-                                x + 32 * n_blocks, rest, acc[r]);
+            for (size_t b = 0; b < n; b++)
+                memcpy(halves + (r * GEMV_BLOCKS + b) * n_scales, w + r * row_bytes + (b0 + b) * block_bytes,
+                       n_scales * sizeof *halves);
+        for (size_t i = 0; i < rows * GEMV_BLOCKS * n_scales; i += VW)
+            v_store(scales + i, v_half((const uint8_t *)(halves + i)));
+        for (size_t b = 0; b < n; b++) {
+            UNROLL
+            for (size_t r = 0; r < rows; r++)
+                acc[r] = block(w + r * row_bytes + (b0 + b) * block_bytes, scales + (r * GEMV_BLOCKS + b) * n_scales,
+                               x + 32 * (b0 + b), acc[r]);
+        }
     }
     UNROLL
     for (size_t r = 0; r < rows; r++)
         y[r] = v_sum(acc[r]);
 }
 
-INLINE void
-gemv(block_fn block, size_t block_bytes, engine_dequantize_fn expand_tail, const uint8_t *w,
-     size_t row_bytes, size_t n_rows, const float *x, size_t n_in, float *y)
-{
-    size_t r = 0;
-
-    for (; r + 4 <= n_rows; r += 4)
-        gemv_rows(4, block, block_bytes, expand_tail, w + r * row_bytes, row_bytes, x, n_in, y + r);
-    for (; r < n_rows; r++)
-        gemv_rows(1, block, block_bytes, expand_tail, w + r * row_bytes, row_bytes, x, n_in, y + r);
-}
-
-#define DEFINE_GEMV(type, block_bytes, expand_tail)                                                  \
+#define DEFINE_GEMV(type, block_bytes, n_scales)                                                     \
     static void simd_gemv_##type(const uint8_t *w, size_t row_bytes, size_t n_rows, const float *x,  \
                                  size_t n_in, float *y)                                              \
     {                                                                                                \
-        gemv(block_##type, block_bytes, expand_tail, w, row_bytes, n_rows, x, n_in, y);              \
+        size_t r = 0;                                                                                \
+        for (; r + GEMV_ROWS <= n_rows; r += GEMV_ROWS)                                              \
+            gemv_rows(GEMV_ROWS, block_##type, block_bytes, n_scales, w + r * row_bytes, row_bytes,  \
+                      x, n_in / 32, y + r);                                                          \
+        for (; r < n_rows; r++)                                                                      \
+            gemv_rows(1, block_##type, block_bytes, n_scales, w + r * row_bytes, row_bytes, x,       \
+                      n_in / 32, y + r);                                                             \
     }
 
-DEFINE_GEMV(q4_0, 18, NULL)
-DEFINE_GEMV(q4_1, 20, NULL)
-DEFINE_GEMV(q8_0, 34, NULL)
-DEFINE_GEMV(f16, 64, engine_dequantize_f16)
-DEFINE_GEMV(bf16, 64, engine_dequantize_bf16)
+DEFINE_GEMV(q4_0, 18, 1)
+DEFINE_GEMV(q4_1, 20, 2)
+DEFINE_GEMV(q8_0, 34, 1)
+
+/* 16-bit floats: rows x one token. */
+#define DEFINE_GEMV_16(type)                                                                         \
+    static void simd_gemv_##type(const uint8_t *w, size_t row_bytes, size_t n_rows, const float *x,  \
+                                 size_t n_in, float *y)                                              \
+    {                                                                                                \
+        const size_t whole = n_in - n_in % VW, rest = n_in % VW;                                     \
+        for (size_t r = 0; r < n_rows; r++) {                                                        \
+            const uint8_t *row = w + r * row_bytes;                                                  \
+            vf acc = v_zero();                                                                       \
+            for (size_t i = 0; i < whole; i += VW)                                                   \
+                acc = v_fma(v_##type(row + 2 * i), v_load(x + i), acc);                              \
+            if (rest > 0) {                                                                          \
+                uint8_t last[2 * VW] = {0};                                                          \
+                memcpy(last, row + 2 * whole, 2 * rest);                                             \
+                acc = v_fma(v_##type(last), v_load_n(x + whole, rest), acc);                         \
+            }                                                                                        \
+            y[r] = v_sum(acc);                                                                       \
+        }                                                                                            \
+    }
+
+DEFINE_GEMV_16(half)
+DEFINE_GEMV_16(bf16)
 
 static void
 simd_gemv_f32(const uint8_t *w, size_t row_bytes, size_t n_rows, const float *x, size_t n_in, float *y)
@@ -642,7 +637,7 @@ simd_layer_norm(const float *x, const float *w, const float *b, float eps, size_
     {                                                                                                \
         .cpu = level, .dot = simd_dot, .gemm = simd_gemm,                                            \
         .gemv = {[ENGINE_TYPE_F32] = simd_gemv_f32,                                                  \
-                 [ENGINE_TYPE_F16] = simd_gemv_f16,                                                  \
+                 [ENGINE_TYPE_F16] = simd_gemv_half,                                                 \
                  [ENGINE_TYPE_BF16] = simd_gemv_bf16,                                                \
                  [ENGINE_TYPE_Q4_0] = simd_gemv_q4_0,                                                \
                  [ENGINE_TYPE_Q4_1] = simd_gemv_q4_1,                                                \

@@ -8,6 +8,7 @@ tokenizer_new(tokenizer_kind kind)
 {
     engine_tokenizer *t = g_new0(engine_tokenizer, 1);
     t->kind = kind;
+    t->max_tokens = TOKENIZER_MAX_VOCAB;
     t->tokens = g_array_new(FALSE, TRUE, sizeof(tokenizer_token));
     t->text = g_string_new(NULL);
     tokenizer_map_init(&t->map);
@@ -48,7 +49,7 @@ gboolean
 tokenizer_set_token(engine_tokenizer *t, int64_t id, const char *text, size_t len,
                     tokenizer_type type, unsigned flags, GError **error)
 {
-    if (id < 0 || (uint64_t)id >= TOKENIZER_MAX_VOCAB || len > G_MAXUINT16) {
+    if (id < 0 || (uint64_t)id >= t->max_tokens || len > G_MAXUINT16) {
         g_set_error(error, ENGINE_ERROR, ENGINE_ERROR_FORMAT,
                     "tokenizer: token %" G_GINT64_FORMAT " of %zu bytes is out of bounds", id, len);
         return FALSE;

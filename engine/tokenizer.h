@@ -29,7 +29,8 @@ G_DEFINE_AUTOPTR_CLEANUP_FUNC(engine_tokenizer, engine_tokenizer_free)
 
 size_t engine_tokenizer_n_vocab(const engine_tokenizer *tokenizer);
 
-/* As engine_tokenize and engine_detokenize (which model.c forwards here); ids out of range decode to nothing. */
+/* As engine_tokenize and engine_detokenize (which model.c forwards here); ids out of range decode to
+ * nothing. */
 void engine_tokenizer_encode(const engine_tokenizer *tokenizer, const char *text, size_t len,
                              engine_tokenize_flags flags, GArray *out);
 void engine_tokenizer_decode(const engine_tokenizer *tokenizer, const int32_t *tokens, size_t n,

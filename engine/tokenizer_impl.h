@@ -131,6 +131,7 @@ typedef struct {
 struct engine_tokenizer {
     tokenizer_kind kind;
     GArray *tokens;        /* of tokenizer_token, by id */
+    size_t max_tokens;     /* ids are below this */
     GString *text;         /* what tokens decode to, one behind the other */
     tokenizer_map map;     /* BPE: normal tokens' bytes; WordPiece: pieces that start a word */
     tokenizer_map added;   /* control and user-defined tokens, as they stand in a text */
@@ -145,6 +146,8 @@ struct engine_tokenizer {
 };
 
 #define TOKENIZER_MAX_VOCAB ((size_t)1 << 24)
+/* Ids of a file may have holes, but a few bytes of JSON must not ask for gigabytes of them. */
+#define TOKENIZER_MAX_HOLES 65536
 
 engine_tokenizer *tokenizer_new(tokenizer_kind kind);
 

@@ -400,6 +400,9 @@ engine_tokenizer_parse_json(const char *data, size_t len, const json_t *tokenize
         ok = unsupported(error, "model", type_of(model));
     } else {
         t = tokenizer_new(bpe ? TOKENIZER_KIND_BPE : TOKENIZER_KIND_WORDPIECE);
+        const size_t n_tokens = json_object_size(json_object_get(model, "vocab")) +
+                                json_array_size(json_object_get(root, "added_tokens"));
+        t->max_tokens = MIN(TOKENIZER_MAX_VOCAB, n_tokens + TOKENIZER_MAX_HOLES);
         ok = add_added_tokens(t, json_object_get(root, "added_tokens"), error) &&
              (bpe ? load_bpe : load_wordpiece)(t, root, model, error) &&
              read_post_processor(t, json_object_get(root, "post_processor"), error);

@@ -6,6 +6,7 @@
 unsigned
 unicode_class(uint32_t cp)
 {
+    if (cp < 128) return unicode_ascii[cp];
     size_t lo = 0, hi = unicode_n_segments; /* segment lo starts at or before cp, hi after it */
     while (hi - lo > 1) {
         size_t mid = lo + (hi - lo) / 2;

@@ -34,6 +34,7 @@ typedef struct {
 
 extern const uint32_t unicode_segments[];
 extern const size_t unicode_n_segments;
+extern const uint16_t unicode_ascii[128];
 extern const unicode_lower_run unicode_lower_runs[];
 extern const size_t unicode_n_lower_runs;
 

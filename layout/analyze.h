@@ -119,6 +119,7 @@ typedef struct {
     float right;               /* where lines end around here: col_x1, or less in an indented block */
     guint region;              /* column region on this sheet, counted in reading order */
     guint flags;               /* as a segment's */
+    gboolean bold_start, bold_end; /* its first and last characters, mathematics aside */
     guint font;
     guint n_chars;
     float math;
@@ -217,6 +218,9 @@ layout_overlap_1d(float a0, float a1, float b0, float b1)
 {
     return MIN(a1, b1) - MAX(a0, b0);
 }
+/* Cut a segment in two behind its first n_words (fewer than it has): they become a new segment, whose
+ * index is returned; index keeps the rest. */
+guint layout_seg_split(layout_sheet *sheet, guint index, guint n_words);
 /* The text of a row with a space between its segments; free with g_free. */
 char *layout_row_text(const layout_sheet *sheet, const layout_row *row);
 

@@ -275,12 +275,17 @@ is_heading(const layout_work *work, heading_search *search, layout_para *para, g
     layout_heading_form form = layout_heading_parse(text);
 
     gboolean bold = (row->flags & LAYOUT_SPAN_BOLD) != 0;
+    const layout_row *last = layout_para_row(work, para, rows - 1);
+    if (bold && !last->bold_end) return FALSE; /* leads into a paragraph */
     gboolean italic = (row->flags & LAYOUT_SPAN_ITALIC) != 0;
     gboolean larger = row->size_pt > 1.07F * work->body_pt + 0.2F;
     gboolean caps = (row->flags & LAYOUT_STYLE_CAPS) != 0 || is_upper_case(text + form.number_len);
     gboolean apart = stands_apart(work, para, index);
     gboolean distinct = bold || larger || caps;
     if (row->size_pt < 0.85F * work->body_pt) return FALSE;
+    /* labels in a margin column */
+    const layout_sheet *sheet = layout_work_sheet(work, para->sheet);
+    if (row->col_x1 - row->col_x0 < 0.3F * sheet->width) return FALSE;
 
     g_autofree char *key = outline_key(text);
     gpointer level;

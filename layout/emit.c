@@ -1,5 +1,6 @@
 /* Blocks in the making -> the document: texts put together, hyphens repaired, spans, lines and boxes. */
 #include "layout/flow.h"
+#include "layout/mathtext.h"
 
 #include <math.h>
 #include <string.h>
@@ -18,6 +19,8 @@ typedef struct {
     int last_sheet;
     gsize skip;    /* bytes of the first row still to be left out: its marker */
     gboolean code; /* keep line breaks */
+    GStringChunk *strings; /* targets of spans, until copied */
+    GString *latex; /* of the formula in hand */
 } composer;
 
 static void
@@ -27,6 +30,7 @@ composer_reset(composer *c)
     g_array_set_size(c->spans, 0);
     g_array_set_size(c->lines, 0);
     g_array_set_size(c->boxes, 0);
+    if (c->strings != NULL) g_string_chunk_clear(c->strings);
     c->last_sheet = LAYOUT_NONE;
     c->skip = 0;
     c->code = FALSE;
@@ -279,6 +283,39 @@ block_add(composer *c, layout_block_type type, int level, const char *marker, fl
                                     (layout_line *) c->lines->data, c->lines->len);
 }
 
+/* The words of a displayed line, its rules, and what they make as LaTeX. */
+static void
+formula_latex(composer *c, const layout_sheet *sheet, const guint *segs, guint n, layout_rect box)
+{
+    g_autoptr(GArray) words = g_array_new(FALSE, FALSE, sizeof(layout_math_word));
+    g_autoptr(GPtrArray) flags = g_ptr_array_new_with_free_func(g_free);
+    for (guint i = 0; i < n; i++) {
+        const layout_seg *seg = layout_sheet_seg(sheet, segs[i]);
+        guint32 *marks = g_new0(guint32, seg->len + 1);
+        g_ptr_array_add(flags, marks);
+        for (guint k = seg->first_style; k < seg->first_style + seg->n_styles; k++) {
+            const layout_style *style = layout_sheet_style(sheet, k);
+            for (uint32_t b = style->start; b < style->start + style->len; b++) marks[b - seg->start] = style->flags;
+        }
+        for (guint k = seg->first_word; k < seg->first_word + seg->n_words; k++) {
+            const layout_word *word = layout_sheet_word(sheet, k);
+            layout_math_word one = {word->x0, word->x1, seg->baseline, seg->size_pt,
+                                    sheet->text->str + word->start, word->len, marks + (word->start - seg->start)};
+            g_array_append_val(words, one);
+        }
+    }
+    g_autoptr(GArray) rules = g_array_new(FALSE, FALSE, sizeof(layout_rule));
+    for (guint i = 0; i < sheet->hrules->len && rules->len < 24; i++) {
+        const layout_rule *rule = &g_array_index(sheet->hrules, layout_rule, i);
+        if (rule->y0 > box.y1) break;
+        if (rule->y0 > box.y0 && rule->x0 > box.x0 - 2 && rule->x1 < box.x1 + 2 && rule->x1 - rule->x0 > 2)
+            g_array_append_vals(rules, rule, 1);
+    }
+    if (c->latex->len > 0) g_string_append(c->latex, " \\\\ ");
+    layout_math_display(c->latex, (layout_math_word *) words->data, words->len, (layout_rule *) rules->data,
+                        rules->len);
+}
+
 static int
 compare_seg_x(gconstpointer a, gconstpointer b, gpointer data)
 {
@@ -315,15 +352,18 @@ formula_append(composer *c, layout_para *para)
             n--;
         }
         segs_append(c, sheet, (guint *) segs->data, n, box, region);
+        formula_latex(c, sheet, (guint *) segs->data, n, box);
     }
 }
 
 static void
 formula_emit(composer *c, layout_para *para, float size_pt)
 {
+    g_string_truncate(c->latex, 0);
     formula_append(c, para);
     para->block = block_add(c, LAYOUT_BLOCK_FORMULA, 0, NULL, size_pt, 0.5F);
     layout_formula formula = {.block = para->block,
+                              .latex = c->latex->len > 0 ? layout_builder_copy(c->builder, c->latex->str, -1) : NULL,
                               .number = layout_builder_copy(c->builder, para->number, -1),
                               .confidence = 0.5F};
     layout_builder_add_formula(c->builder, &formula);
@@ -413,6 +453,7 @@ para_emit(composer *c, layout_para *para)
         const layout_sheet *sheet = layout_work_sheet(c->work, place->sheet);
         row_append(c, sheet, layout_sheet_row(sheet, place->row));
     }
+    if (!c->code) layout_math_spans(c->text->str, c->text->len, c->spans, c->strings);
     para->block = block_add(c, para->type, para->level, para->marker, size_pt, para->confidence);
     if (para->type == LAYOUT_BLOCK_REFERENCE) reference_emit(c, para);
 }
@@ -481,6 +522,8 @@ layout_emit(layout_work *work, layout_builder *builder)
                   .spans = g_array_new(FALSE, TRUE, sizeof(layout_span)),
                   .lines = g_array_new(FALSE, TRUE, sizeof(layout_line)),
                   .boxes = g_array_new(FALSE, TRUE, sizeof(layout_box))};
+    c.strings = g_string_chunk_new(4096);
+    c.latex = g_string_new(NULL);
     pages_add(work, builder);
     guint s = 0;
     for (guint i = 0; i < work->paras->len; i++) {
@@ -491,6 +534,8 @@ layout_emit(layout_work *work, layout_builder *builder)
     for (; s < work->sheets->len; s++) furniture_emit(&c, layout_work_sheet(work, s));
     parents_set(work, builder);
     g_string_free(c.text, TRUE);
+    g_string_free(c.latex, TRUE);
+    g_string_chunk_free(c.strings);
     g_array_unref(c.spans);
     g_array_unref(c.lines);
     g_array_unref(c.boxes);

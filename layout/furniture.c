@@ -21,6 +21,7 @@ typedef struct {
     char *key;
     gboolean number;
     gboolean marked;
+    guint row; /* counted from the edge, 1 the outermost */
 } candidate;
 
 static void
@@ -100,7 +101,7 @@ edge_collect(const layout_sheet *sheet, guint s, const guint *order, guint n, gb
         if (rows > EDGE_ROWS) break;
         const char *text = sheet->text->str + seg->start;
         candidate c = {.sheet = s, .seg = i, .bottom = bottom, .edge = edge,
-                       .key = key_of(text, seg->len, bottom), .number = is_page_number(text, seg->len)};
+                       .key = key_of(text, seg->len, bottom), .number = is_page_number(text, seg->len), .row = rows};
         g_array_append_val(out, c);
     }
 }
@@ -115,7 +116,8 @@ candidates_find(layout_work *work)
         g_autofree guint *order = g_new(guint, sheet->segs->len + 1);
         guint n = 0;
         for (guint i = 0; i < sheet->segs->len; i++)
-            if (layout_sheet_seg(sheet, i)->turn == 0) order[n++] = i;
+            if (layout_sheet_seg(sheet, i)->turn == 0 && layout_sheet_seg(sheet, i)->role == LAYOUT_ROLE_TEXT)
+                order[n++] = i;
         g_qsort_with_data(order, (gint) n, sizeof(guint), compare_top, (gpointer) sheet);
         edge_collect(sheet, s, order, n, FALSE, all);
         edge_collect(sheet, s, order, n, TRUE, all);
@@ -182,7 +184,7 @@ neighbours_mark(const layout_work *work, GArray *all)
     for (guint i = 0; i < all->len; i++) {
         candidate *c = &g_array_index(all, candidate, i);
         const layout_seg *seg = layout_sheet_seg(layout_work_sheet(work, c->sheet), c->seg);
-        if (c->marked || seg->size_pt > 1.15F * work->body_pt) continue;
+        if (c->marked || c->row > 2 || seg->size_pt > 1.15F * work->body_pt || seg->n_words > 16) continue;
         for (guint k = 0; k < heights[c->bottom]->len; k++)
             if (fabsf(g_array_index(heights[c->bottom], float, k) - c->edge) < 1) c->marked = TRUE;
     }
@@ -223,39 +225,90 @@ roles_set(const layout_work *work, GArray *all)
     }
 }
 
-/* Numbers down the left margin, one more each time. */
-static void
-line_numbers_mark(layout_sheet *sheet)
+/* ---- line numbers ---- */
+
+typedef struct {
+    guint seg;
+    float x1, baseline;
+    long value;
+} margin_number;
+
+static int
+compare_number(gconstpointer a, gconstpointer b)
 {
-    g_autoptr(GArray) found = g_array_new(FALSE, FALSE, sizeof(guint));
-    guint steps = 0;
-    long last = -1, step = 0;
-    g_autofree guint *order = g_new(guint, sheet->segs->len + 1);
-    for (guint i = 0; i < sheet->segs->len; i++) order[i] = i;
-    g_qsort_with_data(order, (gint) sheet->segs->len, sizeof(guint), compare_top, sheet);
-    for (guint k = 0; k < sheet->segs->len; k++) {
-        guint i = order[k];
+    const margin_number *x = a, *y = b;
+    if (x->baseline != y->baseline) return x->baseline < y->baseline ? -1 : 1;
+    return (x->seg > y->seg) - (x->seg < y->seg);
+}
+
+/* Numbers at the start of lines, by the tens of points their right edge stands at. */
+static void
+margin_numbers_find(const layout_sheet *sheet, GArray *found)
+{
+    for (guint i = 0; i < sheet->segs->len; i++) {
         const layout_seg *seg = layout_sheet_seg(sheet, i);
-        const char *text = sheet->text->str + seg->start;
-        if (seg->turn != 0 || seg->box.x1 > sheet->text_x0 + 1 || seg->len > 5 ||
-            strspn(text, "0123456789") < seg->len)
-            continue;
-        long value = strtol(text, NULL, 10);
-        if (last >= 0 && value > last && (step == 0 || value - last == step)) {
-            step = value - last;
-            steps++;
-        }
-        last = value;
-        g_array_append_val(found, i);
+        if (seg->turn != 0 || seg->role != LAYOUT_ROLE_TEXT || seg->n_words == 0) continue;
+        const layout_word *word = layout_sheet_word(sheet, seg->first_word);
+        if (word->start != seg->start || word->len > 4) continue;
+        if (strspn(sheet->text->str + word->start, "0123456789") < word->len) continue;
+        margin_number n = {i, word->x1, seg->baseline, strtol(sheet->text->str + word->start, NULL, 10)};
+        g_array_append_val(found, n);
     }
-    if (steps < 5 || steps * 10 < found->len * 7) return;
-    for (guint k = 0; k < found->len; k++)
-        layout_sheet_seg(sheet, g_array_index(found, guint, k))->role = LAYOUT_ROLE_MARGIN;
+    g_array_sort(found, compare_number);
+}
+
+/* Numbers down the margin, right-aligned, one more each time: of drafts for reviewers. They may stand so
+ * close to the text that they became part of its segments. */
+static void
+line_numbers_mark(layout_sheet *sheet, GArray *edges)
+{
+    g_autoptr(GArray) found = g_array_new(FALSE, FALSE, sizeof(margin_number));
+    margin_numbers_find(sheet, found);
+    for (guint tries = 0; tries < 3 && found->len >= (edges->len > 0 ? 1U : 6U); tries++) {
+        /* the right edge that most of them share */
+        guint bins[4096] = {0}, best = 0;
+        for (guint i = 0; i < found->len; i++) {
+            float x1 = g_array_index(found, margin_number, i).x1;
+            guint bin = (guint) CLAMP(x1 / 2, 0, 4094);
+            bins[bin]++;
+            bins[bin + 1]++;
+            if (bins[bin] > bins[best]) best = bin;
+            if (bins[bin + 1] > bins[best]) best = bin + 1;
+        }
+        float edge = 2 * (float) best;
+        guint members = 0, steps = 0, kept = 0;
+        long last = -1;
+        for (guint i = 0; i < found->len; i++) {
+            const margin_number *n = &g_array_index(found, margin_number, i);
+            if (fabsf(n->x1 - edge) > 2.1F) continue;
+            members++;
+            steps += last >= 0 && (n->value == last + 1 || n->value == last + 5) ? 1 : 0;
+            last = n->value;
+        }
+        gboolean known = FALSE;
+        for (guint k = 0; k < edges->len; k++) known = known || fabsf(g_array_index(edges, float, k) - edge) < 3;
+        gboolean numbers = known ? steps + 1 >= members : steps >= 5 && steps * 10 >= members * 7;
+        if (numbers && !known) g_array_append_val(edges, edge);
+        for (guint i = 0; i < found->len; i++) {
+            margin_number n = g_array_index(found, margin_number, i);
+            if (fabsf(n.x1 - edge) > 2.1F) {
+                g_array_index(found, margin_number, kept++) = n;
+                continue;
+            }
+            if (!numbers) continue;
+            guint index = n.seg;
+            if (layout_sheet_seg(sheet, index)->n_words > 1) index = layout_seg_split(sheet, index, 1);
+            layout_sheet_seg(sheet, index)->role = LAYOUT_ROLE_MARGIN;
+        }
+        g_array_set_size(found, kept);
+    }
 }
 
 void
 layout_furniture_mark(layout_work *work)
 {
+    g_autoptr(GArray) edges = g_array_new(FALSE, FALSE, sizeof(float));
+    for (guint s = 0; s < work->sheets->len; s++) line_numbers_mark(layout_work_sheet(work, s), edges);
     g_autoptr(GArray) all = candidates_find(work);
     if (work->sheets->len > 1) {
         repeated_mark(work, all);
@@ -263,5 +316,4 @@ layout_furniture_mark(layout_work *work)
     }
     lone_numbers_mark(work, all);
     roles_set(work, all);
-    for (guint s = 0; s < work->sheets->len; s++) line_numbers_mark(layout_work_sheet(work, s));
 }

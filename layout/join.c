@@ -36,7 +36,7 @@ continues(const layout_work *work, const layout_para *a, const layout_para *b, g
     const layout_row *first = layout_para_row(work, b, 0);
     if (!skipped && same_place(a, b) && last->region == first->region) return FALSE;
     if (fabsf(last->size_pt - first->size_pt) > 0.06F * last->size_pt + 0.2F) return FALSE;
-    if ((last->flags ^ first->flags) & LAYOUT_SPAN_BOLD) return FALSE;
+    if (last->bold_end != first->bold_start && ((last->flags ^ first->flags) & LAYOUT_SPAN_BOLD)) return FALSE;
     g_autofree char *end = layout_para_row_text(work, a, a->places->len - 1);
     g_autofree char *begin = layout_para_row_text(work, b, 0);
     gsize len = strlen(end);

@@ -67,6 +67,13 @@ turn_of_run(const parse_run *run)
     return run->dir_y < 0 ? 1 : 3;
 }
 
+/* Across the page: a watermark, or a label in a plot. */
+static gboolean
+is_skewed(const parse_run *run)
+{
+    return MIN(fabsf(run->dir_x), fabsf(run->dir_y)) > 0.17F;
+}
+
 static void
 point_turn(guint turn, float w, float h, float x, float y, float *u, float *v)
 {
@@ -144,7 +151,7 @@ uses_hidden_text(const parse_page *page)
 }
 
 static void
-collect(layout_work *work, const parse_page *page, gboolean hidden, GArray *glyphs[4])
+collect(layout_work *work, const parse_page *page, gboolean hidden, GArray *glyphs[5])
 {
     twins seen;
     twins_init(&seen, page->n_glyphs);
@@ -154,7 +161,7 @@ collect(layout_work *work, const parse_page *page, gboolean hidden, GArray *glyp
     for (guint r = 0; r < page->n_runs; r++) {
         const parse_run *run = &page->runs[r];
         if (!run_is_kept(run, hidden) || run->font >= page->n_fonts) continue;
-        guint turn = turn_of_run(run);
+        guint turn = turn_of_run(run), list = is_skewed(run) ? 4 : turn;
         guint flags = layout_work_font(work, fonts[run->font])->flags;
         gboolean space = FALSE;
         for (guint i = run->first_glyph; i < run->first_glyph + run->n_glyphs; i++) {
@@ -170,13 +177,12 @@ collect(layout_work *work, const parse_page *page, gboolean hidden, GArray *glyp
             box = layout_rect_turn(box, turn, page->width_pt, page->height_pt);
             point_turn(turn, page->width_pt, page->height_pt, glyph->x, glyph->y, &out.x, &out.y);
             out.x1 = MAX(out.x, box.x1);
-            g_array_append_val(glyphs[turn], out);
+            g_array_append_val(glyphs[list], out);
             space = FALSE;
         }
         /* A space at a run's end counts for what follows. */
-        if (space && r + 1 < page->n_runs && glyphs[turn]->len > 0) {
-            g_array_index(glyphs[turn], layout_glyph, glyphs[turn]->len - 1).flags |= 1U << 30;
-        }
+        if (space && r + 1 < page->n_runs && glyphs[list]->len > 0)
+            g_array_index(glyphs[list], layout_glyph, glyphs[list]->len - 1).flags |= 1U << 30;
     }
     g_free(seen.slots);
 }
@@ -239,7 +245,7 @@ pieces_of_group(GArray *chunks, guint from, guint to, guint group, GArray *piece
     piece *open = NULL;
     for (guint i = from; i < to; i++) {
         chunk *c = &g_array_index(chunks, chunk, i);
-        if (open == NULL || c->u0 - open->u1 > WIDE_GAP_EM * MAX(c->size, open->size) ||
+        if (open == NULL || c->u0 - open->u1 > WIDE_GAP_EM * MIN(c->size, g_array_index(chunks, chunk, i - 1).size) ||
             c->u1 < open->u0) {
             piece next = {.first = i, .u0 = c->u0, .u1 = c->u1, .v = c->v, .size = 0, .host = LAYOUT_NONE,
                           .symbol = TRUE, .accent = TRUE, .group = group};
@@ -546,11 +552,11 @@ void
 layout_lines_find(layout_work *work, layout_sheet *sheet, const parse_page *page)
 {
     gboolean hidden = uses_hidden_text(page);
-    GArray *glyphs[4];
-    for (guint t = 0; t < 4; t++) glyphs[t] = g_array_new(FALSE, FALSE, sizeof(layout_glyph));
+    GArray *glyphs[5];
+    for (guint t = 0; t < 5; t++) glyphs[t] = g_array_new(FALSE, FALSE, sizeof(layout_glyph));
     collect(work, page, hidden, glyphs);
 
-    guint main_turn = 0;
+    guint main_turn = 0, n = glyphs[4]->len;
     for (guint t = 1; t < 4; t++)
         if (glyphs[t]->len > glyphs[main_turn]->len) main_turn = t;
     sheet->turn = main_turn;
@@ -559,12 +565,18 @@ layout_lines_find(layout_work *work, layout_sheet *sheet, const parse_page *page
     sheet->width = main_turn & 1 ? page->height_pt : page->width_pt;
     sheet->height = main_turn & 1 ? page->width_pt : page->height_pt;
     sheet->rotation = page->rotation;
-    guint n = 0;
     for (guint k = 0; k < 4; k++) {
         guint t = (main_turn + k) & 3;
         n += glyphs[t]->len;
         segments_make(work, sheet, glyphs[t], t);
     }
+    /* Skewed text is kept, but not as running text. */
+    guint upright = sheet->segs->len;
+    segments_make(work, sheet, glyphs[4], main_turn);
+    for (guint i = upright; i < sheet->segs->len; i++) {
+        layout_sheet_seg(sheet, i)->turn = 1;
+        layout_sheet_seg(sheet, i)->role = LAYOUT_ROLE_MARGIN;
+    }
     sheet->source = n == 0 ? LAYOUT_TEXT_NONE : hidden ? LAYOUT_TEXT_OCR : LAYOUT_TEXT_NATIVE;
-    for (guint t = 0; t < 4; t++) g_array_unref(glyphs[t]);
+    for (guint t = 0; t < 5; t++) g_array_unref(glyphs[t]);
 }

@@ -5,7 +5,6 @@
  * only where a CommonMark reader would take it for markup: snake_case, 2 * 3, [12] and a lone $ stay.
  *
  * Source of the rules: CommonMark 0.31, sections 2.4, 6.1 to 6.6; GFM for ~ and bare URLs. */
-#include "layout/markdown_math.h"
 #include "layout/writers.h"
 
 #include <string.h>
@@ -119,8 +118,8 @@ add_piece(GArray *pieces, const char *text, piece p)
 
 /* Everything that is not plain text, in order. */
 static GArray *
-find_pieces(const char *text, uint32_t len, const layout_span *spans, guint n_spans,
-            const markdown_call *calls, guint n_calls, GStringChunk *formulas)
+find_pieces(const char *text, const layout_span *spans, guint n_spans, const markdown_call *calls,
+            guint n_calls)
 {
     GArray *pieces = g_array_new(FALSE, FALSE, sizeof(piece));
     guint c = 0;
@@ -135,20 +134,6 @@ find_pieces(const char *text, uint32_t len, const layout_span *spans, guint n_sp
             continue;
         }
         piece p = {PIECE_TEXT, spans[s].start, spans[s].start + spans[s].len, NULL, 0};
-        const uint32_t from =
-            pieces->len > 0 ? g_array_index(pieces, piece, pieces->len - 1).end : 0;
-        guint next = s + 1;
-        g_autofree char *latex = markdown_math(text, c < n_calls ? calls[c].start : len, from,
-                                               spans, n_spans, s, &p.start, &p.end, &next);
-        if (latex && is_math(latex)) {
-            p.kind = PIECE_MATH;
-            p.target = g_string_chunk_insert(formulas, latex);
-            add_piece(pieces, text, p);
-            s = next;
-            continue;
-        }
-        p.start = spans[s].start;
-        p.end = p.start + spans[s].len;
         classify(&p, &spans[s]);
         if (p.kind != PIECE_TEXT) add_piece(pieces, text, p);
         s++;
@@ -456,6 +441,18 @@ append_code(GString *out, const char *text, uint32_t start, uint32_t end)
         g_string_append_c(out, '`');
 }
 
+/* A line's end may have left a blank inside a printed URL. */
+static gboolean
+equal_without_blanks(const char *shown, const char *address)
+{
+    for (; *shown; shown++) {
+        if (*shown == ' ') continue;
+        if (*shown != *address) return FALSE;
+        address++;
+    }
+    return *address == '\0';
+}
+
 static void
 append_link(GString *out, const char *text, uint32_t len, const piece *p, const danger *d)
 {
@@ -463,7 +460,11 @@ append_link(GString *out, const char *text, uint32_t len, const piece *p, const 
     g_autofree char *shown = g_strndup(text + p->start, n);
     const char *address = g_str_has_prefix(p->target, "mailto:") ? p->target + 7 : p->target;
     /* an address that is its own text is a link in every reader as it stands */
-    if (is_url_word(text, p->start, p->end) || strcmp(shown, address) == 0) {
+    if (equal_without_blanks(shown, address)) {
+        g_string_append(out, address);
+        return;
+    }
+    if (is_url_word(text, p->start, p->end)) {
         g_string_append(out, shown);
         return;
     }
@@ -556,8 +557,7 @@ void
 markdown_inline(GString *out, const char *text, uint32_t len, const layout_span *spans,
                 guint n_spans, const markdown_call *calls, guint n_calls, guint flags)
 {
-    g_autoptr(GStringChunk) formulas = g_string_chunk_new(256);
-    g_autoptr(GArray) pieces = find_pieces(text, len, spans, n_spans, calls, n_calls, formulas);
+    g_autoptr(GArray) pieces = find_pieces(text, spans, n_spans, calls, n_calls);
     g_autoptr(GArray) words = find_words(text, len);
     if (!(flags & MARKDOWN_NO_EMPHASIS)) {
         style_words(words, text, spans, n_spans, pieces);

@@ -92,6 +92,23 @@ compare_left(gconstpointer a, gconstpointer b)
     return (x->seg > y->seg) - (x->seg < y->seg);
 }
 
+/* Is the row's first and last text bold? */
+static void
+ends_describe(const layout_sheet *sheet, layout_row *row)
+{
+    gboolean first = TRUE;
+    for (guint i = 0; i < row->n_segs; i++) {
+        const layout_seg *seg = layout_sheet_seg(sheet, g_array_index(sheet->row_segs, guint, row->first_seg + i));
+        for (guint k = seg->first_style; k < seg->first_style + seg->n_styles; k++) {
+            guint flags = layout_sheet_style(sheet, k)->flags;
+            if (flags & (LAYOUT_SPAN_MATH | LAYOUT_SPAN_SUPERSCRIPT | LAYOUT_SPAN_SUBSCRIPT)) continue;
+            row->bold_end = (flags & LAYOUT_SPAN_BOLD) != 0;
+            if (first) row->bold_start = row->bold_end;
+            first = FALSE;
+        }
+    }
+}
+
 static void
 row_describe(layout_sheet *sheet, layout_row *row)
 {
@@ -114,6 +131,7 @@ row_describe(layout_sheet *sheet, layout_row *row)
             row->baseline = seg->baseline;
         }
     }
+    ends_describe(sheet, row);
     guint need = row->n_chars * 7 / 10;
     row->math = row->n_chars > 0 ? math / (float) row->n_chars : 0;
     row->flags |= bold > need ? LAYOUT_SPAN_BOLD : 0;
@@ -148,6 +166,34 @@ rights_set(layout_sheet *sheet, guint from)
     }
 }
 
+/* Are most letters of these segments of a right-to-left script? */
+static gboolean
+reads_leftwards(const layout_sheet *sheet, const layout_item *items, guint n)
+{
+    guint rtl = 0, ltr = 0;
+    if (n < 2) return FALSE;
+    for (guint i = 0; i < n; i++) {
+        const layout_seg *seg = layout_sheet_seg(sheet, (guint) items[i].seg);
+        const char *at = sheet->text->str + seg->start, *end = at + seg->len;
+        for (; at < end; at = g_utf8_next_char(at)) {
+            gunichar ch = g_utf8_get_char(at);
+            if (ch >= 0x590 && ch <= 0x8FF) rtl++;
+            else if (g_unichar_isalpha(ch)) ltr++;
+        }
+    }
+    return rtl > ltr;
+}
+
+static void
+items_reverse(layout_item *items, guint n)
+{
+    for (guint i = 0; i < n / 2; i++) {
+        layout_item t = items[i];
+        items[i] = items[n - 1 - i];
+        items[n - 1 - i] = t;
+    }
+}
+
 /* Items of one column, read from top to bottom. */
 static void
 column_emit(ordering *o, layout_item *items, guint n, float col_x0, float col_x1)
@@ -178,6 +224,7 @@ column_emit(ordering *o, layout_item *items, guint n, float col_x0, float col_x1
             to++;
         }
         qsort(items + i, to - i, sizeof *items, compare_left);
+        if (reads_leftwards(sheet, items + i, to - i)) items_reverse(items + i, to - i);
         for (guint k = i; k < to; k++) {
             guint index = (guint) items[k].seg;
             g_array_append_val(sheet->row_segs, index);
@@ -223,6 +270,25 @@ edges_of(const layout_item *items, guint n, float *x0, float *x1)
 
 static void region_order(ordering *o, layout_item *items, guint n, float x0, float x1, guint depth);
 
+/* A narrow column of small print beside the text. */
+static gboolean
+is_aside(const layout_item *items, guint n, float x)
+{
+    float size[2] = {0, 0}, x0[2] = {G_MAXFLOAT, G_MAXFLOAT}, x1[2] = {0, 0};
+    guint count[2] = {0, 0};
+    for (guint i = 0; i < n; i++) {
+        if (items[i].seg < 0) continue;
+        guint side = items[i].box.x0 + items[i].box.x1 > 2 * x;
+        size[side] += items[i].size_pt * (float) items[i].n_words;
+        count[side] += items[i].n_words;
+        x0[side] = MIN(x0[side], items[i].box.x0);
+        x1[side] = MAX(x1[side], items[i].box.x1);
+    }
+    if (count[0] < 8 || count[1] < 40) return FALSE;
+    return x1[0] - x0[0] < 0.45F * (x1[1] - x0[1]) &&
+           size[0] / (float) count[0] < 0.95F * size[1] / (float) count[1];
+}
+
 /* May these items be cut in two at gutter? */
 static gboolean
 gutter_accept(const ordering *o, const layout_item *items, guint n, const layout_gutter *gutter, guint depth)
@@ -232,6 +298,7 @@ gutter_accept(const ordering *o, const layout_item *items, guint n, const layout
                      work->gutter_x < gutter->x1 + SAME_GUTTER_PT;
     if (usual) return gutter->support >= 1.5F * work->body_pt;
     if (gutter->support < 4 * work->body_pt) return FALSE;
+    if (depth == 0 && gutter->crossing < 0.7F * gutter->support && is_aside(items, n, gutter->x)) return TRUE;
     if (gutter->support < (depth == 0 ? 0.4F : 0.8F) * (gutter->support + gutter->crossing)) return FALSE;
     return layout_gutter_parts_text(items, n, gutter->x);
 }

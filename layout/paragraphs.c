@@ -163,8 +163,10 @@ same_look(const layout_row *a, const layout_row *b)
 {
     float limit = 0.07F * MAX(a->size_pt, b->size_pt) + 0.3F;
     if (a->n_chars > 3 && b->n_chars > 3 && fabsf(a->size_pt - b->size_pt) > limit) return FALSE;
-    guint mask = LAYOUT_SPAN_BOLD;
-    if ((a->flags & mask) != (b->flags & mask) && a->n_chars > 2 && b->n_chars > 2) return FALSE;
+    /* Bold that starts a line and ends within it leads into the paragraph. */
+    if (a->bold_end != b->bold_start && ((a->flags ^ b->flags) & LAYOUT_SPAN_BOLD) && a->n_chars > 2 &&
+        b->n_chars > 2)
+        return FALSE;
     /* Small capitals or all italic on one side only: a heading beside text. */
     return ((a->flags ^ b->flags) & LAYOUT_STYLE_CAPS) == 0 || a->n_chars < 3 || b->n_chars < 3;
 }
@@ -236,6 +238,14 @@ list_item_starts(const flow *f, const layout_row *row, const char *text)
     return ended_early(f, f->prev, row);
 }
 
+/* Set like a heading: all bold, or larger than the body. */
+static gboolean
+headed(const flow *f, const layout_row *row)
+{
+    return ((row->flags & LAYOUT_SPAN_BOLD) && row->bold_start && row->bold_end) ||
+           row->size_pt > 1.15F * f->work->body_pt;
+}
+
 /* Does row begin a new block below open's last row, in the same region? */
 static gboolean
 breaks(flow *f, const layout_row *row, const char *text)
@@ -256,6 +266,10 @@ breaks(flow *f, const layout_row *row, const char *text)
     if (list_item_starts(f, row, text)) return TRUE;
 
     gboolean full = !ended_early(f, prev, row);
+    /* Headings are broken where it looks good. */
+    if (f->n_rows < 3 && type == LAYOUT_BLOCK_PARAGRAPH && headed(f, prev) && headed(f, row) &&
+        !layout_heading_parse(text).numbered)
+        return FALSE;
     float middle = 0.5F * (row->box.x0 + row->box.x1), above = 0.5F * (prev->box.x0 + prev->box.x1);
     gboolean centred = fabsf(middle - above) < 1.5F && fabsf(row->box.x0 - prev->box.x0) > 3;
     if (centred) return FALSE;

@@ -190,6 +190,66 @@ layout_rect_overlap(layout_rect a, layout_rect b)
     return w > 0 && h > 0 ? w * h : 0;
 }
 
+guint
+layout_seg_split(layout_sheet *sheet, guint index, guint n_words)
+{
+    layout_seg front = *layout_sheet_seg(sheet, index);
+    g_assert(n_words > 0 && n_words < front.n_words);
+    const layout_word *last = layout_sheet_word(sheet, front.first_word + n_words - 1);
+    const layout_word *next = last + 1;
+    uint32_t end = last->start + last->len, begin = next->start;
+    guint first_style = front.first_style, n_styles = front.n_styles;
+    front.len = end - front.start;
+    front.box.x1 = last->x1;
+    front.n_words = n_words;
+    front.first_style = sheet->styles->len;
+    front.n_styles = 0;
+    front.n_chars = (guint) g_utf8_strlen(sheet->text->str + front.start, (gssize) front.len) - (n_words - 1);
+
+    layout_seg *rest = layout_sheet_seg(sheet, index);
+    rest->len = rest->start + rest->len - begin;
+    rest->start = begin;
+    rest->first_word += n_words;
+    rest->n_words -= n_words;
+    rest->box.x0 = next->x0;
+    rest->n_chars -= MIN(rest->n_chars, front.n_chars);
+    for (guint i = first_style; i < first_style + n_styles; i++) {
+        layout_style style = *layout_sheet_style(sheet, i);
+        uint32_t stop = style.start + style.len;
+        if (style.start < end) {
+            layout_style part = style;
+            part.len = MIN(stop, end) - style.start;
+            g_array_append_val(sheet->styles, part);
+            front.n_styles++;
+        }
+        rest = layout_sheet_seg(sheet, index);
+        if (stop <= begin) {
+            rest->first_style++;
+            rest->n_styles--;
+        } else if (style.start < begin) {
+            layout_style *kept = layout_sheet_style(sheet, i);
+            kept->len = stop - begin;
+            kept->start = begin;
+        }
+    }
+    /* what is left may be set larger than what was cut off */
+    float size = 0;
+    rest = layout_sheet_seg(sheet, index);
+    uint32_t most = 0;
+    for (guint i = rest->first_style; i < rest->first_style + rest->n_styles; i++) {
+        const layout_style *style = layout_sheet_style(sheet, i);
+        size = MAX(size, style->size_pt);
+        if (style->len <= most) continue;
+        most = style->len;
+        rest->font = style->font;
+        rest->flags = (rest->flags & LAYOUT_SPAN_MATH) | (style->flags & (LAYOUT_SPAN_BOLD | LAYOUT_SPAN_ITALIC |
+                                                                           LAYOUT_SPAN_MONO | LAYOUT_STYLE_CAPS));
+    }
+    if (size > 0) rest->size_pt = size;
+    g_array_append_val(sheet->segs, front);
+    return sheet->segs->len - 1;
+}
+
 char *
 layout_row_text(const layout_sheet *sheet, const layout_row *row)
 {

@@ -250,6 +250,18 @@ typedef struct {
     gboolean caption;
 } between;
 
+/* Gaps within a segment that may be between cells set close to each other. */
+static guint
+wide_gaps(const finder *f, const layout_seg *seg)
+{
+    guint n = 0;
+    for (guint w = seg->first_word + 1; w < seg->first_word + seg->n_words; w++) {
+        const layout_word *word = layout_sheet_word(f->sheet, w);
+        n += word->x0 - word[-1].x1 > 0.55F * seg->size_pt ? 1 : 0;
+    }
+    return n;
+}
+
 static between
 look_between(const finder *f, layout_rect box)
 {
@@ -257,6 +269,7 @@ look_between(const finder *f, layout_rect box)
     g_autoptr(GArray) segs = segs_in(f, box);
     float baseline = -G_MAXFLOAT;
     guint in_row = 0;
+    gboolean counted = FALSE;
     b.n_segs = segs->len;
     for (guint i = 0; i < segs->len; i++) {
         const layout_seg *seg = layout_sheet_seg(f->sheet, g_array_index(segs, guint, i));
@@ -266,8 +279,13 @@ look_between(const finder *f, layout_rect box)
         if (seg->baseline - baseline > 0.4F * seg->size_pt) {
             b.n_rows++;
             in_row = 0;
+            counted = FALSE;
         }
-        if (++in_row == 2) b.n_multi++;
+        in_row += 1 + wide_gaps(f, seg);
+        if (!counted && in_row >= 2) {
+            b.n_multi++;
+            counted = TRUE;
+        }
         baseline = seg->baseline;
     }
     return b;

@@ -10,7 +10,8 @@
 #include <stdlib.h>
 #include <string.h>
 
-#define MAX_CELLS 60000
+#define MAX_CELLS   60000
+#define WORD_GAP_EM 0.47F
 
 typedef struct {
     float x0, x1, baseline, size;
@@ -576,6 +577,27 @@ empty_bands_drop(grid *g)
     g_array_set_size(g->bands, kept);
 }
 
+/* A segment, cut where words stand further apart than within a sentence. */
+static void
+pieces_of_seg(grid *g, const layout_seg *seg)
+{
+    piece p = {.baseline = seg->baseline, .size = seg->size_pt};
+    for (guint w = seg->first_word; w < seg->first_word + seg->n_words; w++) {
+        const layout_word *word = layout_sheet_word(g->sheet, w);
+        if (p.len > 0 && word->x0 - p.x1 > WORD_GAP_EM * seg->size_pt) {
+            g_array_append_val(g->pieces, p);
+            p.len = 0;
+        }
+        if (p.len == 0) {
+            p.x0 = word->x0;
+            p.start = word->start;
+        }
+        p.x1 = p.len == 0 ? word->x1 : MAX(p.x1, word->x1);
+        p.len = word->start + word->len - p.start;
+    }
+    if (p.len > 0) g_array_append_val(g->pieces, p);
+}
+
 gboolean
 layout_grid_build(const layout_sheet *sheet, layout_table_region *table, const layout_table_rules *rules,
                   const GArray *segs)
@@ -586,12 +608,10 @@ layout_grid_build(const layout_sheet *sheet, layout_table_region *table, const l
     g_autoptr(GArray) cuts = g.cuts = g_array_new(FALSE, FALSE, sizeof(float));
     for (guint i = 0; i < segs->len; i++) {
         const layout_seg *seg = layout_sheet_seg(sheet, g_array_index(segs, guint, i));
-        piece p = {.x0 = seg->box.x0, .x1 = seg->box.x1, .baseline = seg->baseline, .size = seg->size_pt,
-                   .start = seg->start, .len = seg->len};
-        g_array_append_val(pieces, p);
+        pieces_of_seg(&g, seg);
         g.size = MAX(g.size, seg->size_pt);
-        g.box.x0 = MIN(g.box.x0, p.x0 - 1);
-        g.box.x1 = MAX(g.box.x1, p.x1 + 1);
+        g.box.x0 = MIN(g.box.x0, seg->box.x0 - 1);
+        g.box.x1 = MAX(g.box.x1, seg->box.x1 + 1);
     }
     if (pieces->len < 4) return FALSE;
     bands_from_baselines(&g);

@@ -301,7 +301,9 @@ layout_words_append(layout_work *work, layout_sheet *sheet, const layout_glyph *
         float gap = rtl ? end - at->x1 : at->x - end;
         gboolean script = (at->flags & (LAYOUT_SPAN_SUPERSCRIPT | LAYOUT_SPAN_SUBSCRIPT)) != 0;
         float em = i > 0 ? MAX(at->size_pt, g[i - 1]->size_pt) : at->size_pt;
-        gboolean space = i > 0 && ((at->space && !rtl && gap > 0.03F * em) ||
+        /* Glyphs lie in memory as the file wrote them: a space was written before the later one. */
+        gboolean given = i > 0 && (at > g[i - 1] ? at->space : g[i - 1]->space);
+        gboolean space = i > 0 && ((given && gap > 0.03F * em) ||
                                    gap > (script ? MAX(least, 0.25F) : least) * em);
         w.seg.box.x0 = MIN(w.seg.box.x0, at->x);
         w.seg.box.x1 = MAX(w.seg.box.x1, at->x1);

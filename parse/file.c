@@ -152,6 +152,7 @@ load_file(fz_context *ctx, parse_file *file, const char *password, GError **erro
     }
     if (file->pdf) {
         load_page_tree(ctx, file);
+        parse_names_check(ctx, file->pdf);
     } else {
         /* A4 at 11 points for what has no pages of its own (EPUB, FB2) */
         if (fz_is_document_reflowable(ctx, file->doc))

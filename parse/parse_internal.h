@@ -140,6 +140,9 @@ void parse_file_unwarn(parse_file *file, const char *message); /* it was the las
  * page map cannot hold them. Throws FZ_ERROR_MEMORY, which stands for limits, on one too large or deep. */
 int parse_pages_check(fz_context *ctx, pdf_document *pdf, guint max_pages, gboolean *direct);
 
+/* names.c: takes a tree of named destinations that is too deep, or none, out of the document. */
+void parse_names_check(fz_context *ctx, pdf_document *pdf);
+
 /* labels.c */
 void parse_labels_load(fz_context *ctx, parse_file *file);
 char *parse_label_format(const parse_label_range *ranges, guint n, int index); /* NULL: none; g_free */

@@ -11,7 +11,7 @@
 
 #include <string.h>
 
-enum { MAX_EXTRACTED = 3, MAX_CONTEXT = 8192, MAX_FALLBACK_QUOTES = 2, MAX_CHOSEN = 6 };
+enum { MAX_EXTRACTED = 3, MAX_CONTEXT = 8192, MAX_FALLBACK_QUOTES = 2, MAX_CHOSEN = 3 };
 
 /* A writer smaller than this loses the thread in whole passages: it gets the best sentences of them. */
 #define SMALL_WRITER 1500000000u
@@ -345,7 +345,6 @@ generate(writing *w, const pipelines_ask_context *context, const pipelines_promp
     options.cancel = answer->options.cancel;
     static const char *const stop[] = {"\n\n", NULL}; /* a second paragraph is where small models drift off */
     options.stop = stop;
-    const char *rp = g_getenv("RP"); if (rp) options.repeat_penalty = (float) g_ascii_strtod(rp, NULL);
     if (!engine_generate(session, (const int32_t *) (void *) prompt->tokens->data, prompt->tokens->len,
                          &options, on_text, w, NULL, &answer->generation, error))
         return FALSE;

@@ -42,19 +42,6 @@ lode_convert_options_default(void)
     return (lode_convert_options) {.struct_size = sizeof(lode_convert_options)};
 }
 
-/* layout counts pages from 0, the public callback gets numbers */
-typedef struct {
-    void (*progress)(int page_number, int n_pages, void *user_data);
-    void *user_data;
-} page_progress;
-
-static void
-on_page(int page, int n_pages, void *user_data)
-{
-    const page_progress *p = user_data;
-    p->progress(page + 1, n_pages, p->user_data);
-}
-
 lode_status
 lode_convert_file(const char *path, const lode_convert_options *options, lode_document **out,
                   lode_error *error)
@@ -63,7 +50,6 @@ lode_convert_file(const char *path, const lode_convert_options *options, lode_do
     *out = NULL;
     lode_convert_options filled = lode_convert_options_default();
     FILL_OPTIONS(filled, options);
-    page_progress progress = {filled.progress, filled.user_data};
     layout_options inner = {
         .password = filled.password,
         .first_page = filled.first_page,
@@ -71,8 +57,8 @@ lode_convert_file(const char *path, const lode_convert_options *options, lode_do
         .memory_limit = filled.memory,
         .page_seconds = filled.page_seconds,
         .cancel = filled.cancel,
-        .progress = filled.progress != NULL ? on_page : NULL,
-        .user_data = &progress,
+        .progress = filled.progress,
+        .user_data = filled.user_data,
     };
     GError *failure = NULL;
     *out = layout_document_open(path, &inner, &failure);

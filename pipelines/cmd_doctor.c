@@ -5,6 +5,7 @@
 #include <string.h>
 
 #include "parse/parse.h"
+#include "pipelines/models.h"
 #include "search/search.h"
 
 typedef struct {
@@ -172,7 +173,7 @@ run_doctor(gpointer data, char **operands, int n_operands)
     check_machine(&e);
     check_libraries(&e);
     check_ocr(&e);
-    g_autofree char *models = pipelines_models_dir();
+    g_autofree char *models = models_user_dir();
     gboolean there = g_file_test(models, G_FILE_TEST_IS_DIR);
     note(&e, there ? FOUND : LACKING, "models", "%s%s", models,
          there ? "" : ": no such folder yet, lode model pull makes it");

@@ -233,7 +233,6 @@ typedef struct {
 
 /* path NULL: the default of its kind, LODE_ERROR_NOT_FOUND when it is not installed. */
 pipelines_model *pipelines_model_open(const char *path, engine_kind kind, GError **error);
-char *pipelines_models_dir(void); /* g_free */
 /* SHA-256 of a large file, remembered between runs; g_free. */
 char *pipelines_cached_sha256(const char *file, GError **error);
 void pipelines_model_free(pipelines_model *model);

@@ -80,7 +80,7 @@ typedef struct {
     uint64_t memory;      /* bytes the PDF reader may hold for this file; 0 (default): 1 GiB */
     double page_seconds;  /* wall clock per page; 0 (default): 30, negative: no limit */
     const int *cancel;    /* may be NULL; a value other than 0 stops between pages */
-    void (*progress)(int page_number, int n_pages, void *user_data); /* may be NULL */
+    void (*progress)(int n_done, int n_pages, void *user_data); /* after each page; may be NULL */
     void *user_data;
 } lode_convert_options;
 

@@ -6,7 +6,7 @@
 #include <string.h>
 
 static const command *const COMMANDS[] = {&cmd_convert, &cmd_index,  &cmd_ask,
-                                          &cmd_doctor,  &cmd_help};
+                                          &cmd_model,   &cmd_doctor, &cmd_help};
 
 const command *const *
 cli_commands(size_t *n)

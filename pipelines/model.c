@@ -6,6 +6,8 @@
 #include <string.h>
 #include <sys/stat.h>
 
+#include "pipelines/models.h"
+
 /* The file whose bytes are the model: itself, or the weights in a folder; free with g_free. */
 static char *
 weights_of(const char *path)
@@ -58,36 +60,29 @@ pipelines_cached_sha256(const char *file, GError **error)
     return hash;
 }
 
-/* $LODE_MODELS, else lode/models in the user's data folder; free with g_free. */
-char *
-pipelines_models_dir(void)
-{
-    const char *dir = g_getenv("LODE_MODELS");
-    if (dir != NULL && dir[0] != '\0') return g_strdup(dir);
-    return g_build_filename(g_get_user_data_dir(), "lode", "models", NULL);
-}
-
-static char *
-find_default(engine_kind kind, GError **error)
-{
-    const char *name =
-        kind == ENGINE_KIND_ENCODER ? "all-MiniLM-L6-v2" : "SmolLM2-135M-Instruct.Q4_1.gguf";
-    g_autofree char *dir = pipelines_models_dir();
-    g_autofree char *path = g_build_filename(dir, name, NULL);
-    if (g_file_test(path, G_FILE_TEST_EXISTS)) return g_steal_pointer(&path);
-    g_set_error(error, PIPELINES_ERROR, LODE_ERROR_NOT_FOUND,
-                "%s: not installed: run `lode model pull --default`", path);
-    return NULL;
-}
-
-/* bge models are trained with an instruction before queries, and none before passages (their model card). */
+/* bge models are trained with an instruction before queries, and none before passages (their model card). The
+ * registry knows its own models; this is for others that are given by path. */
 static const char *
-query_prefix(const char *path, const char *name)
+guess_prefix(const char *path, const char *name)
 {
     g_autofree char *text = g_strconcat(path, " ", name != NULL ? name : "", NULL);
     g_autofree char *folded = g_ascii_strdown(text, -1);
     gboolean bge = strstr(folded, "bge-") != NULL && strstr(folded, "-en") != NULL;
     return bge ? "Represent this sentence for searching relevant passages: " : "";
+}
+
+/* The registered model that is installed at this very path. */
+static const models_entry *
+find_registered(const models_registry *registry, const char *path)
+{
+    g_autofree char *wanted = g_canonicalize_filename(path, NULL);
+    for (guint i = 0; i < registry->n_entries; i++) {
+        g_autofree char *where = NULL;
+        if (models_entry_state(&registry->entries[i], &where) != MODELS_INSTALLED) continue;
+        g_autofree char *absolute = g_canonicalize_filename(where, NULL);
+        if (strcmp(absolute, wanted) == 0) return &registry->entries[i];
+    }
+    return NULL;
 }
 
 static gboolean
@@ -104,7 +99,10 @@ check_kind(const pipelines_model *model, const char *path, engine_kind kind, GEr
 pipelines_model *
 pipelines_model_open(const char *path, engine_kind kind, GError **error)
 {
-    g_autofree char *found = path != NULL ? g_strdup(path) : find_default(kind, error);
+    g_autoptr(models_registry) registry = models_registry_load(NULL, 0, error);
+    if (registry == NULL) return NULL;
+    const char *role = kind == ENGINE_KIND_ENCODER ? "embedder" : "writer";
+    g_autofree char *found = path != NULL ? g_strdup(path) : models_find(registry, role, error);
     if (found == NULL) return NULL;
     g_autoptr(pipelines_model) model = g_new0(pipelines_model, 1);
     model->model = engine_model_open(found, error);
@@ -112,10 +110,12 @@ pipelines_model_open(const char *path, engine_kind kind, GError **error)
     g_autofree char *weights = weights_of(found);
     g_autofree char *hash = pipelines_cached_sha256(weights != NULL ? weights : found, error);
     if (hash == NULL) return NULL;
-    const char *name = engine_model_get_info(model->model)->name;
-    g_autofree char *valid = g_utf8_make_valid(name != NULL ? name : "model", -1);
+    const models_entry *entry = find_registered(registry, found);
+    const char *own_name = engine_model_get_info(model->model)->name;
+    const char *name = entry != NULL ? entry->name : own_name != NULL ? own_name : "model";
+    g_autofree char *valid = g_utf8_make_valid(name, -1);
     model->id = g_strdup_printf("%s sha256:%s", valid, hash);
-    model->query_prefix = g_strdup(query_prefix(found, name));
+    model->query_prefix = g_strdup(entry != NULL ? entry->query_prefix : guess_prefix(found, own_name));
     return g_steal_pointer(&model);
 }
 

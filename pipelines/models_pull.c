@@ -413,7 +413,10 @@ pull_all(pull *p, GError **error)
         }
         if (g_mkdir_with_parents(folder, 0755) != 0)
             return fail(error, LODE_ERROR_IO, folder, g_strerror(errno));
-        if (!pull_file(p, path, error)) return FALSE;
+        if (!pull_file(p, path, error)) {
+            g_rmdir(folder); /* if there is nothing in it */
+            return FALSE;
+        }
     }
     return TRUE;
 }

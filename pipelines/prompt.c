@@ -9,6 +9,10 @@ static const char SYSTEM[] =
     "Write one to three short sentences. After each sentence give the number of its passage, like [1]. "
     "If the passages do not contain the answer, write exactly: The passages do not answer this question.";
 
+/* For writers too small to cite: nothing about numbers. The sentences they write get theirs from lode. */
+static const char SYSTEM_SMALL[] =
+    "Answer the question in one short sentence. Use only facts from the text.";
+
 void
 pipelines_prompt_free(pipelines_prompt *prompt)
 {
@@ -63,16 +67,24 @@ append_chosen(GString *out, const retrieval_hit *hit, guint passage, const GArra
 }
 
 static char *
-user_message(GPtrArray *hits, guint n, const GArray *chosen, size_t max_bytes, const char *question)
+small_message(GPtrArray *hits, guint n, const GArray *chosen, const char *question)
+{
+    g_autoptr(GString) text = g_string_new("Text:\n");
+    for (guint i = 0; i < n; i++) {
+        append_chosen(text, hits->pdata[i], i, chosen);
+        g_string_append_c(text, '\n');
+    }
+    g_string_append_printf(text, "\nQuestion: %s", question);
+    return g_string_free(g_steal_pointer(&text), FALSE);
+}
+
+static char *
+user_message(GPtrArray *hits, guint n, size_t max_bytes, const char *question)
 {
     g_autoptr(GString) text = g_string_new("Passages:\n\n");
     for (guint i = 0; i < n; i++) {
-        const retrieval_hit *hit = hits->pdata[i];
         g_string_append_printf(text, "[%u] ", i + 1);
-        if (chosen != NULL)
-            append_chosen(text, hit, i, chosen);
-        else
-            append_whole(text, hit, max_bytes);
+        append_whole(text, hits->pdata[i], max_bytes);
         g_string_append(text, "\n\n");
     }
     g_string_append_printf(text, "Question: %s\nAnswer with passage numbers like [1].", question);
@@ -80,11 +92,11 @@ user_message(GPtrArray *hits, guint n, const GArray *chosen, size_t max_bytes, c
 }
 
 static char *
-render(const engine_model *writer, const char *user, GError **error)
+render(const engine_model *writer, const char *system, const char *user, GError **error)
 {
     if (!engine_model_get_info(writer)->has_chat_template)
-        return g_strconcat(SYSTEM, "\n\n", user, "\n\nAnswer: ", NULL);
-    engine_message messages[] = {{"system", SYSTEM}, {"user", user}};
+        return g_strconcat(system, "\n\n", user, "\n\nAnswer: ", NULL);
+    engine_message messages[] = {{"system", system}, {"user", user}};
     return engine_chat_render(writer, messages, G_N_ELEMENTS(messages), TRUE, error);
 }
 
@@ -92,8 +104,9 @@ static pipelines_prompt *
 build(const engine_model *writer, GPtrArray *hits, guint n, const GArray *chosen, size_t max_bytes,
       const char *question, GError **error)
 {
-    g_autofree char *user = user_message(hits, n, chosen, max_bytes, question);
-    char *text = render(writer, user, error);
+    g_autofree char *user = chosen != NULL ? small_message(hits, n, chosen, question)
+                                           : user_message(hits, n, max_bytes, question);
+    char *text = render(writer, chosen != NULL ? SYSTEM_SMALL : SYSTEM, user, error);
     if (text == NULL) return NULL;
     pipelines_prompt *prompt = g_new0(pipelines_prompt, 1);
     prompt->text = text;

@@ -20,32 +20,16 @@ static const double bm25_k1 = 1.2, bm25_b = 0.6;
 static const double column_weights[] = {2.0, 1.0, 1.0}; /* title, section, text */
 
 typedef struct {
-    int n_phrases;
+    int n_terms, n_leading;
     double mean_length;
-    double *idf;       /* [n_phrases] */
-    double *frequency; /* [n_phrases], scratch of the current row */
+    double idf[RETRIEVAL_MAX_QUERY_TERMS];
+    double frequency[RETRIEVAL_MAX_QUERY_TERMS]; /* scratch of the current row */
 } bm25_query;
-
-static void
-bm25_query_free(void *data)
-{
-    bm25_query *query = data;
-    g_free(query->idf);
-    g_free(query->frequency);
-    g_free(query);
-}
-
-static int
-count_row(const Fts5ExtensionApi *api, Fts5Context *context, void *user_data)
-{
-    (void)api, (void)context;
-    (*(sqlite3_int64 *)user_data)++;
-    return SQLITE_OK;
-}
 
 /* Numbers of the collection and of the query's words: once per query, kept by FTS5. */
 static int
-bm25_query_get(const Fts5ExtensionApi *api, Fts5Context *context, bm25_query **out)
+bm25_query_get(const Fts5ExtensionApi *api, Fts5Context *context,
+               const retrieval_fulltext_plan *plan, bm25_query **out)
 {
     *out = api->xGetAuxdata(context, 0);
     if (*out) return SQLITE_OK;
@@ -54,50 +38,45 @@ bm25_query_get(const Fts5ExtensionApi *api, Fts5Context *context, bm25_query **o
     int code = api->xRowCount(context, &n_rows);
     if (code == SQLITE_OK) code = api->xColumnTotalSize(context, -1, &n_tokens);
     if (code != SQLITE_OK) return code;
+    if (api->xPhraseCount(context) != plan->n_leading + plan->n_terms) return SQLITE_MISUSE;
 
     bm25_query *query = g_new0(bm25_query, 1);
-    query->n_phrases = api->xPhraseCount(context);
-    query->mean_length = n_rows > 0 ? (double)n_tokens / (double)n_rows : 1.0;
-    if (query->mean_length < 1.0) query->mean_length = 1.0;
-    query->idf = g_new0(double, (gsize)query->n_phrases + 1);
-    query->frequency = g_new0(double, (gsize)query->n_phrases + 1);
-    for (int i = 0; i < query->n_phrases; i++) {
-        sqlite3_int64 n_with = 0;
-        code = api->xQueryPhrase(context, i, &n_with, count_row);
-        if (code != SQLITE_OK) {
-            bm25_query_free(query);
-            return code;
-        }
-        double n = (double)n_with, rest = MAX((double)n_rows - n, 0.0);
+    query->n_terms = plan->n_terms;
+    query->n_leading = plan->n_leading;
+    query->mean_length = n_rows > 0 ? MAX((double)n_tokens / (double)n_rows, 1.0) : 1.0;
+    for (int i = 0; i < query->n_terms; i++) {
+        double n = (double)plan->n_passages[i], rest = MAX((double)n_rows - n, 0.0);
         query->idf[i] = log(1.0 + (rest + 0.5) / (n + 0.5));
     }
-    code = api->xSetAuxdata(context, query, bm25_query_free); /* frees it when it fails */
+    code = api->xSetAuxdata(context, query, g_free); /* frees it when it fails */
     if (code == SQLITE_OK) *out = query;
     return code;
 }
 
 static int
-bm25_score(const Fts5ExtensionApi *api, Fts5Context *context, double *score)
+bm25_score(const Fts5ExtensionApi *api, Fts5Context *context, const retrieval_fulltext_plan *plan,
+           double *score)
 {
     bm25_query *query = NULL;
     int n_hits = 0, length = 0;
-    int code = bm25_query_get(api, context, &query);
+    int code = bm25_query_get(api, context, plan, &query);
     if (code == SQLITE_OK) code = api->xInstCount(context, &n_hits);
     if (code == SQLITE_OK) code = api->xColumnSize(context, -1, &length);
     if (code != SQLITE_OK) return code;
 
-    memset(query->frequency, 0, (gsize)query->n_phrases * sizeof *query->frequency);
+    memset(query->frequency, 0, sizeof query->frequency);
     for (int i = 0; i < n_hits; i++) {
         int phrase = 0, column = 0, offset = 0;
         code = api->xInst(context, i, &phrase, &column, &offset);
         if (code != SQLITE_OK) return code;
-        if (phrase >= 0 && phrase < query->n_phrases && column >= 0 &&
+        phrase -= query->n_leading;
+        if (phrase >= 0 && phrase < query->n_terms && column >= 0 &&
             column < (int)G_N_ELEMENTS(column_weights))
             query->frequency[phrase] += column_weights[column];
     }
     const double norm = bm25_k1 * (1.0 - bm25_b + bm25_b * length / query->mean_length);
     *score = 0.0;
-    for (int i = 0; i < query->n_phrases; i++) {
+    for (int i = 0; i < query->n_terms; i++) {
         double f = query->frequency[i];
         if (f > 0.0) *score += query->idf[i] * f * (bm25_k1 + 1.0) / (f + norm);
     }
@@ -108,9 +87,10 @@ static void
 bm25_function(const Fts5ExtensionApi *api, Fts5Context *context, sqlite3_context *result,
               int n_values, sqlite3_value **values)
 {
-    (void)n_values, (void)values;
+    const retrieval_fulltext_plan *plan =
+        n_values == 1 ? sqlite3_value_pointer(values[0], RETRIEVAL_PLAN_POINTER) : NULL;
     double score = 0.0;
-    int code = bm25_score(api, context, &score);
+    int code = plan ? bm25_score(api, context, plan, &score) : SQLITE_MISUSE;
     if (code == SQLITE_OK)
         sqlite3_result_double(result, score);
     else
@@ -192,19 +172,75 @@ split_words(const char *text)
     return g_steal_pointer(&words);
 }
 
-char *
-retrieval_fulltext_query(const char *text)
+GPtrArray *
+retrieval_fulltext_words(const char *text)
 {
-    g_autoptr(GPtrArray) words = split_words(text);
-    g_autoptr(GString) query = g_string_new(NULL);
-    for (int keep_all = 0; keep_all <= 1 && query->len == 0; keep_all++) {
-        guint n_terms = 0;
-        for (guint i = 0; i < words->len && n_terms < RETRIEVAL_MAX_QUERY_TERMS; i++) {
-            const char *word = words->pdata[i];
-            if (!keep_all && is_stop_word(word)) continue;
-            g_string_append_printf(query, "%s\"%s\"", n_terms > 0 ? " OR " : "", word);
-            n_terms++;
+    g_autoptr(GPtrArray) all = split_words(text);
+    GPtrArray *words = g_ptr_array_new_with_free_func(g_free);
+    for (int keep_all = 0; keep_all <= 1 && words->len == 0; keep_all++) {
+        for (guint i = 0; i < all->len && words->len < RETRIEVAL_MAX_QUERY_TERMS; i++) {
+            if (keep_all || !is_stop_word(all->pdata[i]))
+                g_ptr_array_add(words, g_strdup(all->pdata[i]));
         }
     }
-    return query->len > 0 ? g_string_free(g_steal_pointer(&query), FALSE) : NULL;
+    return words;
+}
+
+char *
+retrieval_fulltext_phrase(const char *word)
+{
+    return g_strdup_printf("\"%s\"", word); /* a word has no quotes */
+}
+
+/* The words that choose passages: rarest first while they fit. */
+static guint
+mark_leading(const int64_t *n_passages, guint n, uint64_t max_scored, gboolean *is_leading)
+{
+    guint n_leading = 0;
+    for (uint64_t n_scored = 0;;) {
+        int rarest = -1;
+        for (guint i = 0; i < n; i++) {
+            if (n_passages[i] <= 0 || is_leading[i]) continue;
+            if (rarest < 0 || n_passages[i] < n_passages[rarest]) rarest = (int)i;
+        }
+        if (rarest < 0) return n_leading;
+        n_scored += (uint64_t)n_passages[rarest];
+        if (n_leading > 0 && n_scored > max_scored) return n_leading;
+        is_leading[rarest] = TRUE;
+        n_leading++;
+    }
+}
+
+static void
+append_phrase(GString *expression, gboolean is_first, const char *word)
+{
+    g_autofree char *phrase = retrieval_fulltext_phrase(word);
+    g_string_append_printf(expression, "%s%s", is_first ? "" : " OR ", phrase);
+}
+
+char *
+retrieval_fulltext_plan_query(const GPtrArray *words, const int64_t *n_passages,
+                              uint64_t max_scored, retrieval_fulltext_plan *plan)
+{
+    gboolean is_leading[RETRIEVAL_MAX_QUERY_TERMS] = {FALSE};
+    const guint n = MIN(words->len, RETRIEVAL_MAX_QUERY_TERMS);
+    const guint n_leading = mark_leading(n_passages, n, max_scored, is_leading);
+    g_autoptr(GString) expression = g_string_new("(");
+    memset(plan, 0, sizeof *plan);
+    for (guint i = 0; i < n; i++) {
+        if (is_leading[i]) append_phrase(expression, plan->n_leading++ == 0, words->pdata[i]);
+    }
+    g_string_append(expression, ") AND (");
+    for (guint i = 0; i < n; i++) {
+        if (n_passages[i] <= 0) continue;
+        append_phrase(expression, plan->n_terms == 0, words->pdata[i]);
+        plan->n_passages[plan->n_terms++] = n_passages[i];
+    }
+    g_string_append_c(expression, ')');
+    if (plan->n_terms == 0) return NULL;
+    if ((guint)plan->n_terms == n_leading) { /* the first part says nothing new */
+        g_string_erase(expression, 0, strstr(expression->str, " AND ") + 5 - expression->str);
+        plan->n_leading = 0;
+    }
+    return g_string_free(g_steal_pointer(&expression), FALSE);
 }

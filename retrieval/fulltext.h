@@ -4,16 +4,40 @@
 
 #include <glib.h>
 #include <sqlite3.h>
+#include <stdint.h>
 
 /* Most words of a query that are looked up; the rest is left out. */
 #define RETRIEVAL_MAX_QUERY_TERMS 64
 
-/* Make the SQL function lode_bm25(table) known to a connection. FALSE: no FTS5. */
+/* Scoring a passage takes about 2 us; a query of usual words matches half of a library. */
+#define RETRIEVAL_MAX_SCORED 20000
+
+/* Make the SQL function lode_bm25(table, plan) known to a connection. FALSE: no FTS5. */
 gboolean retrieval_fulltext_register(sqlite3 *db);
 
-/* text: any bytes. The FTS5 expression that finds every passage with one of its words, each quoted, so
- * nothing in text is syntax; NULL where it has no word. Stop words are left out unless there is nothing
- * else. Free with g_free. */
-char *retrieval_fulltext_query(const char *text);
+/* text: any bytes. Its distinct words (char *, owned), lower case, at most RETRIEVAL_MAX_QUERY_TERMS. Stop
+ * words are left out unless there is nothing else. */
+GPtrArray *retrieval_fulltext_words(const char *text);
+
+/* The FTS5 phrase of one such word: quoted, so nothing in it is syntax. Free with g_free. */
+char *retrieval_fulltext_phrase(const char *word);
+
+/* How a query is run. */
+typedef struct {
+    int n_leading; /* phrases of the expression that only choose passages and are not scored */
+    int n_terms;   /* phrases behind them, scored */
+    int64_t n_passages[RETRIEVAL_MAX_QUERY_TERMS]; /* passages that have the term; > 0 */
+} retrieval_fulltext_plan;
+
+#define RETRIEVAL_PLAN_POINTER                                                                     \
+    "lode_fulltext_plan" /* type of the pointer that lode_bm25 is given */
+
+/* words [n] with the number of passages n_passages [n] that have each -> expression and plan.
+ *
+ * Passages with any of the words are scored as long as that is at most max_scored of them. Above it, only
+ * those that have one of the rarest words, as many words as fit in max_scored and at least one; common
+ * words still count in their scores. NULL where no word is found anywhere. Free with g_free. */
+char *retrieval_fulltext_plan_query(const GPtrArray *words, const int64_t *n_passages,
+                                    uint64_t max_scored, retrieval_fulltext_plan *plan);
 
 #endif

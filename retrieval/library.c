@@ -14,6 +14,8 @@
 #include <sys/file.h>
 #include <unistd.h>
 
+#include "retrieval/fulltext.h"
+
 #define MAX_DIMS 65536
 
 /* ---- embedding ---- */
@@ -141,6 +143,7 @@ retrieval_library_open_with(const char *dir, retrieval_open_mode mode,
     library->vectors_path = g_build_filename(dir, "vectors.faiss", NULL);
     library->writable = mode == RETRIEVAL_OPEN_WRITE;
     library->lock_fd = -1;
+    library->max_scored = RETRIEVAL_MAX_SCORED;
     library->embed = embedder->embed;
     library->embed_data = embedder->user_data;
     library->n_dims = embedder->embed ? embedder->n_dims : 0;

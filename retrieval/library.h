@@ -29,6 +29,8 @@ struct retrieval_library {
     char *embedder_id, *query_prefix;
     struct retrieval_engine_embedder *engine; /* embed_data of the public function, else NULL */
 
+    uint64_t max_scored; /* see retrieval_fulltext_plan; tests lower it */
+
     GMutex lock; /* guards what follows */
     retrieval_store *store;
     retrieval_vectors *vectors; /* NULL until first needed, and while there are none */

@@ -45,23 +45,47 @@ hit_free(gpointer data)
 
 /* ---- the two rankings: arrays of candidate, best first ---- */
 
+/* How many passages have a word. */
+static gboolean
+count_passages(retrieval_library *library, const char *word, int64_t *n, GError **error)
+{
+    g_autofree char *phrase = retrieval_fulltext_phrase(word);
+    sqlite3_stmt *statement = retrieval_store_get(library->store, STORE_COUNT_MATCHES, error);
+    if (!statement) return FALSE;
+    sqlite3_bind_text(statement, 1, phrase, -1, SQLITE_TRANSIENT);
+    if (!retrieval_store_next(library->store, statement, error))
+        return FALSE; /* always has a row */
+    *n = sqlite3_column_int64(statement, 0);
+    sqlite3_reset(statement);
+    return TRUE;
+}
+
 static gboolean
 rank_fulltext(retrieval_library *library, const char *query, guint n, GArray *ranking,
               GError **error)
 {
     GError *failure = NULL;
-    g_autofree char *expression = retrieval_fulltext_query(query);
+    retrieval_fulltext_plan plan;
+    int64_t n_passages[RETRIEVAL_MAX_QUERY_TERMS] = {0};
+    g_autoptr(GPtrArray) words = retrieval_fulltext_words(query);
+    for (guint i = 0; i < words->len; i++)
+        if (!count_passages(library, words->pdata[i], &n_passages[i], error)) return FALSE;
+    g_autofree char *expression =
+        retrieval_fulltext_plan_query(words, n_passages, library->max_scored, &plan);
     if (!expression) return TRUE;
+
     sqlite3_stmt *statement = retrieval_store_get(library->store, STORE_RANK_FULLTEXT, error);
     if (!statement) return FALSE;
-    sqlite3_bind_text(statement, 1, expression, -1, SQLITE_STATIC);
+    sqlite3_bind_text(statement, 1, expression, -1, SQLITE_TRANSIENT);
     sqlite3_bind_int64(statement, 2, n);
+    sqlite3_bind_pointer(statement, 3, &plan, RETRIEVAL_PLAN_POINTER, NULL);
     while (retrieval_store_next(library->store, statement, &failure)) {
         candidate found = {.id = sqlite3_column_int64(statement, 0),
                            .score = sqlite3_column_double(statement, 1),
                            .bm25_rank = (int)ranking->len + 1};
         g_array_append_val(ranking, found);
     }
+    sqlite3_clear_bindings(statement); /* plan is about to go */
     if (!failure) return TRUE;
     g_propagate_error(error, failure);
     return FALSE;

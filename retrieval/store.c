@@ -95,7 +95,8 @@ static const char *const statement_sql[STORE_N_STATEMENTS] = {
         "SELECT t.id, t.title, t.section, t.text FROM chunk_text t"
         " WHERE t.id > ?1 AND NOT EXISTS(SELECT 1 FROM embeddings e WHERE e.chunk = t.id)"
         " ORDER BY t.id LIMIT ?2",
-    [STORE_RANK_FULLTEXT] = "SELECT rowid, lode_bm25(chunk_index) AS score FROM chunk_index"
+    [STORE_COUNT_MATCHES] = "SELECT count(*) FROM chunk_index WHERE chunk_index MATCH ?1",
+    [STORE_RANK_FULLTEXT] = "SELECT rowid, lode_bm25(chunk_index, ?3) AS score FROM chunk_index"
                             " WHERE chunk_index MATCH ?1 ORDER BY score DESC, rowid LIMIT ?2",
     [STORE_LOAD_HIT] =
         "SELECT d.path, d.sha256, d.title, c.section, c.text, c.type, c.first_page, c.last_page,"
@@ -194,7 +195,8 @@ open_connection(retrieval_store *store, gboolean writable, GError **error)
         sqlite3_extended_result_codes(store->db, 1);
         sqlite3_busy_timeout(store->db, BUSY_MS);
         if (!writable && !is_readable(store->db) &&
-            ((code = sqlite3_errcode(store->db)) == SQLITE_CANTOPEN || code == SQLITE_READONLY)) {
+            ((code = sqlite3_errcode(store->db) & 0xff) == SQLITE_CANTOPEN ||
+             code == SQLITE_READONLY)) {
             sqlite3_close(store->db);
             store->db = NULL;
             code = open_immutable(store->path, &store->db);

@@ -16,8 +16,9 @@ GString *html_to_utf8(const char *html, size_t len, const char *charset);
 
 /* ---- html_tree.c ---- */
 
-/* Parse; NULL with the error set. Refuses what libxml2 would need forever for. Free with xmlFreeDoc. */
-xmlDoc *html_tree_parse(const GString *utf8, GError **error);
+/* Parse; NULL with the error set. Refuses what libxml2 would need forever for, and changes in utf8 what it
+ * would need long for. Free with xmlFreeDoc. */
+xmlDoc *html_tree_parse(GString *utf8, GError **error);
 
 gboolean html_is(const xmlNode *node, const char *name); /* an element of that name */
 /* Is the element's name one of the words of list? list: " a b c ", a blank on both sides. */

@@ -122,12 +122,15 @@ same_words(const char *a, const char *b)
 static void
 hold_heading(html_emitter *e)
 {
-    int level = MAX(e->heading - e->top_heading + 1, 1);
-
     if (e->title && same_words(e->text->str, e->title)) {
         e->title = NULL; /* once: a section may be called like the page */
         return;
     }
+    /* ranks are chosen for their looks and skip: what counts is which headings a heading stands below */
+    while (e->n_ranks > 0 && e->ranks[e->n_ranks - 1] >= e->heading)
+        e->n_ranks--;
+    e->ranks[e->n_ranks++] = e->heading;
+    int level = (int)e->n_ranks;
     /* a heading of the same rank or higher came before anything did: that section is empty */
     while (e->pending->len > 0) {
         const pending_heading *last = e->pending->pdata[e->pending->len - 1];
@@ -333,6 +336,30 @@ is_display_math(const xmlNode *node)
     return (display && g_str_equal(display, "block")) || (type && strstr(type, "mode=display"));
 }
 
+static gboolean
+is_equation_number(const xmlNode *node)
+{
+    const char *class = html_is_one_of(node, " td span ") ? html_attribute(node, "class") : NULL;
+    return class && (strstr(class, "ltx_eqn_eqno") || strstr(class, "ltx_tag_equation"));
+}
+
+/* "(3)" of the cell beside a formula -> "3"; NULL where there is none. Free with g_free. */
+static char *
+equation_number(const xmlNode *math)
+{
+    const xmlNode *row = math;
+    for (int i = 0; row && !html_is(row, "tr") && i < 5; i++)
+        row = row->parent;
+    for (const xmlNode *n = html_is(row, "tr") ? row->children : NULL; n; n = n->next) {
+        if (!is_equation_number(n)) continue;
+        g_autofree char *text = html_text(n);
+        gsize len = strlen(text);
+        if (len > 2 && len < 16 && text[0] == '(' && text[len - 1] == ')')
+            return g_strndup(text + 1, len - 2);
+    }
+    return NULL;
+}
+
 static void
 emit_math(html_emitter *e, const xmlNode *node)
 {
@@ -344,7 +371,8 @@ emit_math(html_emitter *e, const xmlNode *node)
     if (is_display_math(node) && e->heading == 0) {
         html_emit_flush(e);
         html_emit_headings(e);
-        layout_formula formula = {.latex = latex, .confidence = 1};
+        g_autofree char *number = equation_number(node);
+        layout_formula formula = {.latex = latex, .number = number, .confidence = 1};
         formula.block = add_block(e, LAYOUT_BLOCK_FORMULA, 0, NULL, text, NULL);
         layout_builder_add_formula(e->builder, &formula);
         return;
@@ -623,6 +651,7 @@ emit_paragraph(html_emitter *e, const xmlNode *node)
 static void
 emit_element(html_emitter *e, const xmlNode *node)
 {
+    if (is_equation_number(node)) return; /* its formula has it */
     if (html_is_one_of(node, " h1 h2 h3 h4 h5 h6 ") && e->heading == 0)
         emit_heading(e, node);
     else if (html_is_one_of(node, " ul ol ") && e->heading == 0)
@@ -667,20 +696,6 @@ emit_node(html_emitter *e, const xmlNode *node)
     e->type = outer;
 }
 
-static void
-find_top_heading(const xmlNode *node, const char *title, int *top)
-{
-    for (const xmlNode *n = node->children; n; n = n->next) {
-        if (html_is_one_of(n, " h1 h2 h3 h4 h5 h6 ")) {
-            g_autofree char *text = html_text(n);
-            int level = n->name[1] - '0';
-            if (level < *top && *text && !(title && same_words(text, title))) *top = level;
-        } else if (n->type == XML_ELEMENT_NODE) {
-            find_top_heading(n, title, top);
-        }
-    }
-}
-
 /* The page's own words for text that could not be found in its tree. */
 static void
 emit_article_body(html_emitter *e, const char *body)
@@ -703,12 +718,10 @@ html_blocks_emit(layout_builder *builder, const xmlNode *main_node, const html_m
                       .text = g_string_new(NULL),
                       .spans = g_array_new(FALSE, FALSE, sizeof(layout_span)),
                       .type = LAYOUT_BLOCK_PARAGRAPH,
-                      .top_heading = 7,
                       .pending = g_ptr_array_new_with_free_func(pending_heading_free)};
 
     if (meta->title) add_block(&e, LAYOUT_BLOCK_TITLE, 0, NULL, meta->title, NULL);
     e.chars = 0; /* of the body */
-    find_top_heading(main_node, meta->title, &e.top_heading);
     g_autofree char *text = html_text(main_node);
     gsize len = strlen(text);
     /* a page that a script would fill */

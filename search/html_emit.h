@@ -19,9 +19,10 @@ typedef struct {
     layout_block_type type; /* of the paragraphs here */
     int heading;            /* 1..6 inside of one, else 0 */
     int list_depth;
-    char *marker;        /* of the list item whose text comes next; NULL */
-    gboolean item_open;  /* inside a list item whose text has not been written */
-    int top_heading;     /* smallest heading level of the page's sections */
+    char *marker;       /* of the list item whose text comes next; NULL */
+    gboolean item_open; /* inside a list item whose text has not been written */
+    int ranks[6];       /* of the headings that the next one may stand below, rising */
+    guint n_ranks;
     GPtrArray *pending;  /* headings that wait for something to follow */
     const xmlNode *item; /* the list item, for references */
     guint n_references;

@@ -66,7 +66,7 @@ static const char unlikely_words[] = " ad ads adv advert advertisement advertisi
                                      "editsection footer gdpr jumplink lightbox login "
                                      "masthead menu menus modal nav navbar navbox navigation "
                                      "newsletter noprint outbrain overlay pager "
-                                     "pagination paging paywall popular popup printfooter promo "
+                                     "pagination paging popular popup printfooter promo "
                                      "promoted promotion recirculation recommend "
                                      "recommended recommendations related share sharebar shares "
                                      "sharing sidebar sidenav signin signup "
@@ -347,7 +347,8 @@ static gboolean
 class_is_doubtful(const xmlNode *node)
 {
     if (html_is_one_of(node, " html body main ") || inside(node, " pre code math ")) return FALSE;
-    if (html_is_one_of(node, " pre code math ")) return FALSE;
+    /* paragraphs carry the words of scripts that act on them ("paywall", "ad-anchor"), boxes say what they are */
+    if (html_is_one_of(node, " p pre code math ")) return FALSE;
     if (!html_is_one_of(node, BLOCKS)) return named(node, unlikely_inline_words);
     if (!named(node, unlikely_words)) return FALSE;
     return !named(node, likely_words) || link_density(stats_of(node)) > 0.5;

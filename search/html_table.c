@@ -143,8 +143,10 @@ find_caption(const xmlNode *table)
 static gboolean
 is_data(const grid *g, const xmlNode *table)
 {
-    const char *role = html_attribute(table, "role");
+    const char *role = html_attribute(table, "role"), *class = html_attribute(table, "class");
 
+    /* LaTeXML lays out numbered equations in tables */
+    if (class && (strstr(class, "ltx_equation") || strstr(class, "ltx_eqn"))) return FALSE;
     if (role && (g_str_equal(role, "presentation") || g_str_equal(role, "none"))) return FALSE;
     if (g->nested || g->prose || g->n_cols < 2) return FALSE;
     if (g->n_rows < 2 && !g->has_header) return FALSE;

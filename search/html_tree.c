@@ -2,7 +2,7 @@
  *
  * The parser is forgiving and never loads anything (NONET, no external entities in HTML). Left alone, two
  * things make it slow beyond use: an attribute list is compared pairwise, and every end tag walks the
- * stack of open elements. So tags with hundreds of attributes are refused beforehand and nesting is cut
+ * stack of open elements. So tags with hundreds of attributes are blunted beforehand and nesting is cut
  * while it happens. */
 #include "search/html.h"
 
@@ -60,16 +60,18 @@ count_attributes(const char *s, gsize start, gsize len, gsize *end)
 }
 
 /* Where a tag begins depends on comments, scripts and quotes, about which parsers differ. So every '<' with
- * a letter is taken for one; the work is bounded, and text that exhausts it is no page. */
+ * a letter is taken for one, and made a blank where too many attributes follow: in a script, where "a<b"
+ * often looks so, that changes nothing that is read. The work is bounded; a text that exhausts it is no page. */
 static gboolean
-attributes_are_sane(const GString *text)
+blunt_long_tags(GString *text)
 {
-    gsize budget = 16 * text->len + 4096;
+    gsize budget = 64 * text->len + 65536;
 
     for (gsize i = 0; i + 1 < text->len; i++) {
         if (text->str[i] != '<' || !g_ascii_isalpha(text->str[i + 1])) continue;
         gsize end = i;
-        if (count_attributes(text->str, i, text->len, &end) > HTML_MAX_ATTRIBUTES) return FALSE;
+        if (count_attributes(text->str, i, text->len, &end) > HTML_MAX_ATTRIBUTES)
+            text->str[i] = ' ';
         if (end - i > budget) return FALSE;
         budget -= end - i;
     }
@@ -105,7 +107,7 @@ on_end_element(void *user_data, const xmlChar *name)
 }
 
 xmlDoc *
-html_tree_parse(const GString *utf8, GError **error)
+html_tree_parse(GString *utf8, GError **error)
 {
     static gsize once = 0;
     if (g_once_init_enter(&once)) {
@@ -117,9 +119,9 @@ html_tree_parse(const GString *utf8, GError **error)
                     HTML_MAX_BYTES);
         return NULL;
     }
-    if (!attributes_are_sane(utf8)) {
+    if (!blunt_long_tags(utf8)) {
         g_set_error_literal(error, SEARCH_ERROR, SEARCH_ERROR_LIMIT,
-                            "HTML with absurdly long tags");
+                            "HTML with too many tags inside of tags");
         return NULL;
     }
     htmlParserCtxt *context = htmlNewParserCtxt();

@@ -1,4 +1,5 @@
-/* all-MiniLM-L6-v2 against PyTorch. LODE_MODELS names the folder that holds it; without it this is skipped. */
+/* all-MiniLM-L6-v2 against PyTorch. LODE_MODELS names the folder that holds it; without it this is
+ * skipped. */
 #include "bert_check.h"
 
 #include <setjmp.h>

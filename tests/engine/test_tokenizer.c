@@ -466,7 +466,7 @@ damaged_tokenizers_are_errors(void **state)
         "1},"
         "\"merges\":[]}}",
         "{\"pre_tokenizer\":{\"type\":\"ByteLevel\"},\"model\":{\"type\":\"BPE\",\"vocab\":"
-        "{\"a\":4000000000},\"merges\":[]}}",
+        "{\"a\":70000},\"merges\":[]}}",
         "{\"pre_tokenizer\":{\"type\":\"ByteLevel\"},\"model\":{\"type\":\"BPE\",\"vocab\":"
         "{\"a\":1,\"b\":1},\"merges\":[]}}",
         "{\"pre_tokenizer\":{\"type\":\"ByteLevel\"},\"model\":{\"type\":\"BPE\",\"vocab\":"

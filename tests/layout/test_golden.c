@@ -261,8 +261,8 @@ tagged_manual_is_understood(void **state)
     static const char *const texts[] = {
         "# 1 Reading a gauge log\n",
         "Values such as 3 * 4, a_b_c, $5 or \\<none> are taken literally",
-        "10<sup>3</sup> metres",
-        "H<sub>2</sub>O",
+        "10³ metres",
+        "H₂O",
         "**default tolerance** is *seven millimetres*",
         "```\ndef highest(path):\n    best = None\n",
         "| time | 20 | 2022-05-02T06:00:00Z |\n",

@@ -157,6 +157,8 @@ code_and_links_keep_their_content(void **state)
                    "at [e.org](<https://e.org/(x)>) now");
     check_one_span("at https://e.org/a_b now", "https://e.org/a_b", LAYOUT_SPAN_LINK,
                    "https://e.org/a_b", "at https://e.org/a_b now");
+    check_one_span("at https: //e.org now", "https: //e.org", LAYOUT_SPAN_LINK, "https://e.org",
+                   "at https://e.org now");
     check_one_span("see Section 3", "3", LAYOUT_SPAN_LINK, "#page=4", "see Section 3");
     const char *text = "two words linked";
     const layout_span spans[] = {
@@ -171,7 +173,25 @@ latex_that_would_end_early_is_left_as_text(void **state)
     (void)state;
     check_one_span("so x + y holds", "x + y", LAYOUT_SPAN_MATH, " x+y ", "so $x+y$ holds");
     check_one_span("so x + y holds", "x + y", LAYOUT_SPAN_MATH, "x$y", "so x + y holds");
-    check_one_span("so x + y holds", "x + y", LAYOUT_SPAN_MATH, NULL, "so x + y holds");
+}
+
+static void
+scripts_use_unicode_where_it_has_them(void **state)
+{
+    (void)state;
+    check_one_span("H2O", "2", LAYOUT_SPAN_SUBSCRIPT, NULL, "H₂O");
+    check_one_span("mol−1", "−1", LAYOUT_SPAN_SUPERSCRIPT, NULL, "mol⁻¹");
+    check_one_span("x(2)", "(2)", LAYOUT_SPAN_SUPERSCRIPT, NULL, "x⁽²⁾");
+    check_one_span("Tmax", "max", LAYOUT_SPAN_SUBSCRIPT, NULL, "T<sub>max</sub>");
+    check_one_span("a1,b", "1,b", LAYOUT_SPAN_SUPERSCRIPT, NULL, "a<sup>1,b</sup>");
+}
+
+static void
+neighbouring_formulas_do_not_merge(void **state)
+{
+    (void)state;
+    const layout_span spans[] = {{0, 1, LAYOUT_SPAN_MATH, "a"}, {1, 1, LAYOUT_SPAN_MATH, "b"}};
+    check_text("ab", spans, 2, "$a$ $b$");
 }
 
 static void
@@ -244,8 +264,8 @@ footnote_marks_are_bound_once_each(void **state)
     }
     g_autoptr(lode_document) document = layout_builder_finish(builder);
     g_autofree char *markdown = layout_document_to_markdown(document, NULL);
-    assert_string_equal(
-        markdown, "one[^1] two[^2] three²\n\n[^1]: Note.\n\n[^2]: Note.\n\n1 Note.\n");
+    assert_string_equal(markdown,
+                        "one[^1] two[^2] three²\n\n[^1]: Note.\n\n[^2]: Note.\n\n1 Note.\n");
 }
 
 int
@@ -262,6 +282,8 @@ main(void)
         cmocka_unit_test(block_starts_are_escaped),
         cmocka_unit_test(code_and_links_keep_their_content),
         cmocka_unit_test(latex_that_would_end_early_is_left_as_text),
+        cmocka_unit_test(scripts_use_unicode_where_it_has_them),
+        cmocka_unit_test(neighbouring_formulas_do_not_merge),
         cmocka_unit_test(headings_have_levels_and_no_emphasis),
         cmocka_unit_test(numbered_lists_that_start_again_stay_two_lists),
         cmocka_unit_test(cells_with_pipes_make_an_html_table),

@@ -362,6 +362,39 @@ any_number_of_threads_get_the_same_answers(void **state)
     }
 }
 
+/* ---- a folder that cannot be written ---- */
+
+static void
+child_reads_as_nobody(void)
+{
+    enum { NOBODY = 65534 };
+    if (geteuid() == 0 && setresuid(NOBODY, NOBODY, NOBODY) != 0)
+        _exit(2); /* root may write anywhere */
+    if (g_access(".", X_OK) != 0) _exit(77);
+    if (g_access(folder, W_OK) == 0) _exit(3);
+    g_autoptr(GError) error = NULL;
+    g_autoptr(retrieval_library) library =
+        retrieval_library_open_with(folder, RETRIEVAL_OPEN_READ, &fake_embedder, &error);
+    if (!library) _exit(4);
+    g_autoptr(GPtrArray) hits = retrieval_library_search(library, "karo mi", NULL, &error);
+    _exit(hits && hits->len > 0 ? 0 : 5);
+}
+
+static void
+a_library_that_cannot_be_written_is_read(void **state)
+{
+    (void)state;
+    index_all_or_fail();
+    assert_int_equal(g_chmod(folder, 0555), 0);
+    g_autofree char *db = g_build_filename(folder, "library.db", NULL);
+    assert_int_equal(g_chmod(db, 0444), 0);
+    const int status = wait_for(start_child(child_reads_as_nobody));
+    assert_int_equal(g_chmod(folder, 0755), 0);
+    assert_true(WIFEXITED(status));
+    if (WEXITSTATUS(status) == 77) skip(); /* the working folder is closed to others */
+    assert_int_equal(WEXITSTATUS(status), 0);
+}
+
 /* ---- a full disk ---- */
 
 /* Files may not grow beyond the limit: writes fail with EFBIG as they would with ENOSPC. */
@@ -442,6 +475,7 @@ main(void)
         TEST(a_killed_writer_frees_its_lock),
         TEST(a_reader_follows_a_writer),
         TEST(any_number_of_threads_get_the_same_answers),
+        TEST(a_library_that_cannot_be_written_is_read),
         TEST(a_full_disk_is_an_error_and_no_damage),
         TEST(a_full_database_keeps_what_it_had),
     };

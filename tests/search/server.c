@@ -221,20 +221,42 @@ make_bomb(void)
     return g_memory_output_stream_steal_as_bytes(G_MEMORY_OUTPUT_STREAM(memory));
 }
 
-test_server *
-test_server_start(void)
+static test_server *
+start_server(const char *key, const char *cert)
 {
     test_server *server = g_new0(test_server, 1);
     struct sockaddr_in address = {.sin_family = AF_INET, .sin_addr.s_addr = htonl(INADDR_LOOPBACK)};
+    guint flags = MHD_USE_THREAD_PER_CONNECTION | MHD_USE_INTERNAL_POLLING_THREAD;
 
     g_mutex_init(&server->lock);
     server->bomb = make_bomb();
-    server->daemon =
-        MHD_start_daemon(MHD_USE_THREAD_PER_CONNECTION | MHD_USE_INTERNAL_POLLING_THREAD, 0, NULL,
-                         NULL, on_request, server, MHD_OPTION_SOCK_ADDR, &address, MHD_OPTION_END);
+    if (key)
+        server->daemon = MHD_start_daemon(flags | MHD_USE_TLS, 0, NULL, NULL, on_request, server,
+                                          MHD_OPTION_SOCK_ADDR, &address, MHD_OPTION_HTTPS_MEM_KEY,
+                                          key, MHD_OPTION_HTTPS_MEM_CERT, cert, MHD_OPTION_END);
+    else
+        server->daemon = MHD_start_daemon(flags, 0, NULL, NULL, on_request, server,
+                                          MHD_OPTION_SOCK_ADDR, &address, MHD_OPTION_END);
     g_assert_nonnull(server->daemon);
     server->port = MHD_get_daemon_info(server->daemon, MHD_DAEMON_INFO_BIND_PORT)->port;
     return server;
+}
+
+test_server *
+test_server_start(void)
+{
+    return start_server(NULL, NULL);
+}
+
+test_server *
+test_server_start_tls(const char *dir)
+{
+    if (MHD_is_feature_supported(MHD_FEATURE_TLS) != MHD_YES) return NULL;
+    g_autofree char *key_path = g_build_filename(dir, "key.pem", NULL), *key = NULL;
+    g_autofree char *cert_path = g_build_filename(dir, "cert.pem", NULL), *cert = NULL;
+    g_assert_true(g_file_get_contents(key_path, &key, NULL, NULL));
+    g_assert_true(g_file_get_contents(cert_path, &cert, NULL, NULL));
+    return start_server(key, cert);
 }
 
 void

@@ -18,6 +18,8 @@ typedef struct {
 } test_file;
 
 test_server *test_server_start(void);
+/* The same over TLS, with dir/key.pem and dir/cert.pem; NULL where libmicrohttpd has none. */
+test_server *test_server_start_tls(const char *dir);
 void test_server_stop(test_server *server);
 /* "http://127.0.0.1:PORT" + path; g_free */
 char *test_server_url(test_server *server, const char *path);

@@ -337,6 +337,55 @@ cancel_flag_stops_a_transfer(void **state)
     assert_refused("/ok", &options, SEARCH_ERROR_CANCELLED);
 }
 
+static gpointer
+fetch_many(gpointer data)
+{
+    (void)data;
+    gsize n_ok = 0;
+    for (int i = 0; i < 20; i++) {
+        g_autoptr(search_response) response = fetch(i % 2 ? "/ok" : "/chain/3", &local, NULL);
+        if (response && g_bytes_get_size(response->body) == 5) n_ok++;
+    }
+    return GSIZE_TO_POINTER(n_ok);
+}
+
+static void
+threads_fetch_side_by_side(void **state)
+{
+    (void)state;
+    GThread *threads[8];
+    for (gsize i = 0; i < G_N_ELEMENTS(threads); i++)
+        threads[i] = g_thread_new("fetch", fetch_many, NULL);
+    for (gsize i = 0; i < G_N_ELEMENTS(threads); i++)
+        assert_int_equal(GPOINTER_TO_SIZE(g_thread_join(threads[i])), 20);
+}
+
+/* A certificate nobody vouches for is refused; one that the user's own file holds is taken. */
+static void
+certificates_are_verified(void **state)
+{
+    (void)state;
+    test_server *secure = test_server_start_tls(LODE_TEST_DATA "/tls");
+    if (!secure) {
+        print_message("libmicrohttpd has no TLS here: skipped\n");
+        skip();
+    }
+    g_autofree char *url = g_strdup_printf("https://127.0.0.1:%u/ok", test_server_port(secure));
+    g_autofree char *other = g_strdup_printf("https://localhost:%u/ok", test_server_port(secure));
+    g_autoptr(GError) error = NULL;
+    assert_null(search_fetch(url, &local, &error));
+    assert_int_equal(error->code, SEARCH_ERROR_NETWORK);
+    g_clear_error(&error);
+
+    g_setenv("SSL_CERT_FILE", LODE_TEST_DATA "/tls/cert.pem", TRUE);
+    g_autoptr(search_response) response = search_fetch(url, &local, &error);
+    if (!response) fail_msg("%s", error->message);
+    assert_null(search_fetch(other, &local, &error)); /* the name is not in it */
+    assert_int_equal(error->code, SEARCH_ERROR_NETWORK);
+    g_unsetenv("SSL_CERT_FILE");
+    test_server_stop(secure);
+}
+
 /* ---- downloads ---- */
 
 static void
@@ -639,6 +688,8 @@ main(void)
         cmocka_unit_test(stall_and_total_time_end_it),
         cmocka_unit_test(nobody_listening_is_a_network_error),
         cmocka_unit_test(cancel_flag_stops_a_transfer),
+        cmocka_unit_test(threads_fetch_side_by_side),
+        cmocka_unit_test(certificates_are_verified),
         cmocka_unit_test(download_arrives_with_its_checksum),
         cmocka_unit_test(cut_connection_is_resumed_where_it_broke),
         cmocka_unit_test(part_of_an_earlier_run_is_used),

@@ -1,0 +1,349 @@
+/* Sampling and generation, on a tiny random model whose tokens are single bytes: it writes broken UTF-8, which
+ * the stream has to mend. */
+#include "llama_check.h"
+
+#include "engine/sample.h"
+
+#include <math.h>
+#include <setjmp.h>
+#include <stdarg.h>
+#include <stddef.h>
+#include <string.h>
+
+#include <cmocka.h>
+
+/* ---- sampler ---- */
+
+/* How often each of n logits is drawn in `draws` tries. */
+static void
+draw(const float *logits, size_t n, const engine_generate_options *options, guint draws, guint *counts)
+{
+    engine_sampler sampler;
+    assert_true(engine_sampler_init(&sampler, n));
+    engine_sampler_seed(&sampler, options->seed);
+    memset(counts, 0, n * sizeof *counts);
+    for (guint i = 0; i < draws; i++) {
+        g_autofree float *copy = g_memdup2(logits, n * sizeof *logits);
+        const int32_t id = engine_sampler_next(&sampler, copy, options, NULL, 0);
+        assert_in_range(id, 0, n - 1);
+        counts[id]++;
+    }
+    engine_sampler_clear(&sampler);
+}
+
+static void
+greedy_takes_the_largest_and_the_lowest_id_of_equals(void **state)
+{
+    (void)state;
+    const engine_generate_options options = engine_generate_options_default();
+    const float logits[5] = {NAN, 1.0f, 3.0f, 3.0f, -INFINITY};
+    guint counts[5];
+    draw(logits, 5, &options, 3, counts);
+    assert_int_equal(counts[2], 3);
+}
+
+static void
+frequencies_follow_the_softmax(void **state)
+{
+    (void)state;
+    engine_generate_options options = engine_generate_options_default();
+    float logits[8];
+    guint counts[8];
+    enum { DRAWS = 40000 };
+    double total = 0;
+
+    options.temperature = 0.7f;
+    options.seed = 5;
+    for (int i = 0; i < 8; i++) {
+        logits[i] = (float)((i * 5) % 8) * 0.4f;
+        total += exp((double)logits[i] / (double)0.7f);
+    }
+    draw(logits, 8, &options, DRAWS, counts);
+    for (int i = 0; i < 8; i++) {
+        const double p = exp((double)logits[i] / (double)0.7f) / total;
+        /* five standard deviations */
+        assert_true(fabs(counts[i] - DRAWS * p) <= 5.0 * sqrt(DRAWS * p * (1.0 - p)));
+    }
+}
+
+static void
+top_k_and_top_p_keep_the_likeliest_only(void **state)
+{
+    (void)state;
+    /* probabilities 0.4 0.3 0.15 0.1 0.05 in a shuffled order */
+    const float logits[5] = {logf(0.1f), logf(0.4f), logf(0.05f), logf(0.3f), logf(0.15f)};
+    static const struct {
+        uint32_t top_k;
+        float top_p;
+        gboolean kept[5];
+    } cases[] = {
+        {0, 1.0f, {1, 1, 1, 1, 1}}, {2, 1.0f, {0, 1, 0, 1, 0}},    {1, 1.0f, {0, 1, 0, 0, 0}},
+        {0, 0.69f, {0, 1, 0, 1, 0}}, {0, 0.72f, {0, 1, 0, 1, 1}},  {0, 0.001f, {0, 1, 0, 0, 0}},
+        {3, 0.8f, {0, 1, 0, 1, 0}}, /* of the three 0.85 in all, two make up 82 % */
+        {99, 1.0f, {1, 1, 1, 1, 1}},
+    };
+    for (size_t i = 0; i < G_N_ELEMENTS(cases); i++) {
+        engine_generate_options options = engine_generate_options_default();
+        guint counts[5];
+        options.temperature = 1.0f;
+        options.top_k = cases[i].top_k;
+        options.top_p = cases[i].top_p;
+        draw(logits, 5, &options, 2000, counts);
+        for (size_t j = 0; j < 5; j++)
+            if ((counts[j] > 0) != cases[i].kept[j]) fail_msg("case %zu: id %zu drawn %u times", i, j, counts[j]);
+    }
+}
+
+static void
+repeat_penalty_lowers_what_was_said(void **state)
+{
+    (void)state;
+    engine_generate_options options = engine_generate_options_default();
+    engine_sampler sampler;
+    const int32_t recent[4] = {1, 1, 2, -5};
+    float logits[4] = {1.0f, 4.0f, -1.0f, 2.5f};
+
+    options.repeat_penalty = 2.0f;
+    assert_true(engine_sampler_init(&sampler, 4));
+    assert_int_equal(engine_sampler_next(&sampler, logits, &options, recent, 4), 3);
+    assert_true(logits[0] == 1.0f && logits[1] == 2.0f && logits[2] == -2.0f && logits[3] == 2.5f);
+    engine_sampler_clear(&sampler);
+}
+
+/* ---- generation ---- */
+
+typedef struct {
+    engine_model *model;
+    engine_pool *pool;
+} fixture;
+
+static int
+set_up(void **state)
+{
+    static fixture f;
+    f.model = open_model(LODE_TEST_DATA "/engine/llama_gguf");
+    f.pool = engine_pool_new(2);
+    *state = &f;
+    return 0;
+}
+
+static int
+tear_down(void **state)
+{
+    fixture *f = *state;
+    engine_pool_free(f->pool);
+    engine_model_free(f->model);
+    return 0;
+}
+
+static const int32_t PROMPT[] = {256, 40, 80, 120, 33, 7, 200, 11};
+enum { N_PROMPT = G_N_ELEMENTS(PROMPT) };
+
+typedef struct {
+    GString *heard;
+    guint calls, stop_after; /* 0: never */
+    int *cancel;             /* raised at stop_after instead, when not NULL */
+} listener;
+
+static gboolean
+hear(const char *text, size_t len, void *user_data)
+{
+    listener *l = user_data;
+    assert_true(len > 0);
+    assert_true(g_utf8_validate_len(text, len, NULL) || memchr(text, 0, len));
+    g_string_append_len(l->heard, text, (gssize)len);
+    l->calls++;
+    if (l->stop_after == 0 || l->calls < l->stop_after) return TRUE;
+    if (!l->cancel) return FALSE;
+    *l->cancel = 1;
+    return TRUE;
+}
+
+/* Generate in a fresh session; text must equal what the callback heard. */
+static GString *
+generate(const fixture *f, const engine_generate_options *options, listener *l, engine_generate_result *result)
+{
+    g_autoptr(engine_session) session = new_session(f->model, f->pool, 512);
+    g_autoptr(GString) heard = g_string_new(NULL);
+    g_autoptr(GError) error = NULL;
+    listener own = {.heard = heard};
+    GString *text = g_string_new(NULL);
+
+    if (l) own.stop_after = l->stop_after, own.cancel = l->cancel;
+    if (!engine_generate(session, PROMPT, N_PROMPT, options, hear, &own, text, result, &error))
+        fail_msg("%s", error->message);
+    assert_int_equal(result->n_prompt, N_PROMPT);
+    assert_int_equal(text->len, heard->len);
+    assert_memory_equal(text->str, heard->str, text->len);
+    return text;
+}
+
+static engine_generate_options
+wild(uint64_t seed)
+{
+    engine_generate_options options = engine_generate_options_default();
+    options.temperature = 3.0f; /* near uniform bytes */
+    options.seed = seed;
+    options.max_tokens = 120;
+    return options;
+}
+
+static void
+a_seed_gives_one_text_and_seeds_differ(void **state)
+{
+    engine_generate_result result;
+    g_autoptr(GHashTable) seen = g_hash_table_new_full(g_str_hash, g_str_equal, g_free, NULL);
+
+    for (uint64_t seed = 0; seed < 8; seed++) {
+        const engine_generate_options options = wild(seed);
+        g_autoptr(GString) first = generate(*state, &options, NULL, &result);
+        g_autoptr(GString) again = generate(*state, &options, NULL, &result);
+        assert_true(g_string_equal(first, again));
+        g_hash_table_add(seen, g_strdup(first->str));
+    }
+    assert_true(g_hash_table_size(seen) >= 7);
+}
+
+static void
+every_way_to_end_has_its_reason(void **state)
+{
+    engine_generate_result result;
+    engine_generate_options options = engine_generate_options_default();
+    gboolean eos = FALSE;
+
+    options.max_tokens = 5;
+    g_autoptr(GString) text = generate(*state, &options, NULL, &result);
+    assert_int_equal(result.reason, ENGINE_STOP_LENGTH);
+    assert_int_equal(result.n_generated, 5);
+    options.max_tokens = 0;
+    g_autoptr(GString) nothing = generate(*state, &options, NULL, &result);
+    assert_int_equal(result.reason, ENGINE_STOP_LENGTH);
+    assert_int_equal(nothing->len, 0);
+    for (uint64_t seed = 0; seed < 100 && !eos; seed++) {
+        options = wild(seed);
+        g_autoptr(GString) some = generate(*state, &options, NULL, &result);
+        eos = result.reason == ENGINE_STOP_EOS;
+        if (eos) assert_true(result.n_generated < 120);
+        else assert_int_equal(result.n_generated, 120);
+    }
+    assert_true(eos);
+    options = wild(1);
+    options.max_tokens = 100000;
+    options.temperature = 0.0f;
+    g_autoptr(GString) full = generate(*state, &options, NULL, &result);
+    if (result.reason == ENGINE_STOP_CONTEXT) assert_int_equal(result.n_generated, 512 - N_PROMPT + 1);
+    else assert_int_equal(result.reason, ENGINE_STOP_EOS);
+}
+
+static void
+cancelling_and_refusing_stop_at_once(void **state)
+{
+    engine_generate_result result;
+    engine_generate_options options = wild(3);
+    int cancel = 1;
+
+    options.cancel = &cancel;
+    g_autoptr(GString) nothing = generate(*state, &options, NULL, &result);
+    assert_int_equal(result.reason, ENGINE_STOP_CANCELLED);
+    assert_int_equal(nothing->len + result.n_generated, 0);
+    cancel = 0;
+    listener later = {.stop_after = 3, .cancel = &cancel};
+    g_autoptr(GString) some = generate(*state, &options, &later, &result);
+    assert_int_equal(result.reason, ENGINE_STOP_CANCELLED);
+    options.cancel = NULL;
+    listener refuser = {.stop_after = 3};
+    g_autoptr(GString) refused = generate(*state, &options, &refuser, &result);
+    assert_int_equal(result.reason, ENGINE_STOP_CALLBACK);
+    assert_true(g_str_has_prefix(some->str, refused->str));
+    /* what was held back when the callback refused is not delivered */
+    g_autoptr(GString) whole = generate(*state, &(engine_generate_options){.max_tokens = 120, .temperature = 3.0f, .seed = 3, .top_p = 1.0f, .repeat_penalty = 1.0f}, NULL, &result);
+    assert_true(g_str_has_prefix(whole->str, refused->str));
+}
+
+static void
+stop_strings_end_the_text_before_themselves(void **state)
+{
+    engine_generate_result result;
+    guint n_stopped = 0;
+
+    for (uint64_t seed = 0; seed < 6; seed++) {
+        engine_generate_options options = wild(seed);
+        g_autoptr(GString) whole = generate(*state, &options, NULL, &result);
+        /* ASCII runs of the text itself, of length 1..3, wherever they are */
+        for (gsize at = 0; at + 3 < whole->len; at += 5) {
+            char stop[4] = {0};
+            const gsize len = 1 + at % 3;
+            memcpy(stop, whole->str + at, len);
+            if (strlen(stop) != len || !g_str_is_ascii(stop)) continue;
+            const char *const stops[] = {"never in any text", "", stop, NULL};
+            options.stop = stops;
+            const char *first = memmem(whole->str, whole->len, stop, len);
+            g_autoptr(GString) cut = generate(*state, &options, NULL, &result);
+            assert_int_equal(result.reason, ENGINE_STOP_STRING);
+            /* a character that the stop string cuts short is dropped, so compare from the front */
+            assert_true(cut->len <= (gsize)(first - whole->str));
+            assert_memory_equal(cut->str, whole->str, cut->len);
+            assert_true((gsize)(first - whole->str) - cut->len <= 3);
+            n_stopped++;
+        }
+    }
+    assert_true(n_stopped > 20);
+}
+
+static void
+a_shared_beginning_is_reused_without_a_trace(void **state)
+{
+    const fixture *f = *state;
+    g_autoptr(engine_session) session = new_session(f->model, f->pool, 512);
+    engine_generate_options options = wild(9);
+    engine_generate_result result;
+    static const int32_t prompts[][6] = {{1, 2, 3, 4, 5, 6}, {1, 2, 3, 9, 9, 9}, {1, 2, 3, 9, 9, 9}, {7, 2, 3, 4, 5, 6}};
+
+    options.max_tokens = 30;
+    for (size_t i = 0; i < G_N_ELEMENTS(prompts); i++) {
+        g_autoptr(engine_session) fresh = new_session(f->model, f->pool, 512);
+        g_autoptr(GString) reused = g_string_new(NULL), clean = g_string_new(NULL);
+        assert_true(engine_generate(session, prompts[i], 6, &options, NULL, NULL, reused, &result, NULL));
+        assert_true(engine_generate(fresh, prompts[i], 6, &options, NULL, NULL, clean, &result, NULL));
+        assert_true(g_string_equal(reused, clean));
+        assert_int_equal(engine_session_n_past(session), engine_session_n_past(fresh));
+    }
+}
+
+static void
+impossible_prompts_are_errors(void **state)
+{
+    const fixture *f = *state;
+    g_autoptr(engine_session) session = new_session(f->model, f->pool, 4);
+    g_autoptr(GError) error = NULL;
+    const int32_t bad[2] = {1, 5000};
+
+    assert_false(engine_generate(session, PROMPT, 0, NULL, NULL, NULL, NULL, NULL, &error));
+    assert_int_equal(error->code, ENGINE_ERROR_ARGUMENT);
+    g_clear_error(&error);
+    assert_false(engine_generate(session, PROMPT, 5, NULL, NULL, NULL, NULL, NULL, &error));
+    assert_int_equal(error->code, ENGINE_ERROR_LIMIT);
+    g_clear_error(&error);
+    assert_false(engine_generate(session, bad, 2, NULL, NULL, NULL, NULL, NULL, &error));
+    assert_int_equal(error->code, ENGINE_ERROR_ARGUMENT);
+    g_clear_error(&error);
+    assert_true(engine_generate(session, PROMPT, 4, NULL, NULL, NULL, NULL, NULL, &error));
+}
+
+int
+main(void)
+{
+    const struct CMUnitTest tests[] = {
+        cmocka_unit_test(greedy_takes_the_largest_and_the_lowest_id_of_equals),
+        cmocka_unit_test(frequencies_follow_the_softmax),
+        cmocka_unit_test(top_k_and_top_p_keep_the_likeliest_only),
+        cmocka_unit_test(repeat_penalty_lowers_what_was_said),
+        cmocka_unit_test(a_seed_gives_one_text_and_seeds_differ),
+        cmocka_unit_test(every_way_to_end_has_its_reason),
+        cmocka_unit_test(cancelling_and_refusing_stop_at_once),
+        cmocka_unit_test(stop_strings_end_the_text_before_themselves),
+        cmocka_unit_test(a_shared_beginning_is_reused_without_a_trace),
+        cmocka_unit_test(impossible_prompts_are_errors),
+    };
+    return cmocka_run_group_tests(tests, set_up, tear_down);
+}

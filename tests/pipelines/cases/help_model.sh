@@ -1,0 +1,1 @@
+exec $LODE help model
