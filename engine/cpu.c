@@ -38,8 +38,8 @@ read_facts(void)
     if (!osxsave || !avx) return facts;
     const uint64_t xcr0 = read_xcr0();
     if (!__get_cpuid_count(7, 0, &a, &b, &c, &d)) return facts;
-    const gboolean ymm = (xcr0 & 0x6) == 0x6;    /* SSE and AVX state */
-    const gboolean zmm = (xcr0 & 0xe6) == 0xe6;  /* and opmask, upper ZMM, high ZMM */
+    const gboolean ymm = (xcr0 & 0x6) == 0x6;   /* SSE and AVX state */
+    const gboolean zmm = (xcr0 & 0xe6) == 0xe6; /* and opmask, upper ZMM, high ZMM */
     const unsigned need = bit_AVX512F | bit_AVX512BW | bit_AVX512VL | bit_AVX512DQ;
     facts.avx2 = ymm && (b & bit_AVX2) != 0;
     facts.avx512 = zmm && (b & need) == need;

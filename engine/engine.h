@@ -34,7 +34,7 @@ typedef enum {
 typedef enum {
     ENGINE_CPU_SCALAR, /* plain C reference kernels */
     ENGINE_CPU_AVX2,   /* AVX2 + FMA + F16C */
-    ENGINE_CPU_AVX512  /* AVX-512 F, BW, VL, DQ (VNNI used where present) */
+    ENGINE_CPU_AVX512  /* AVX-512 F, BW, VL, DQ */
 } engine_cpu;
 
 /* The best level this processor and build support; environment LODE_CPU=scalar|avx2|avx512 lowers it. */
@@ -159,7 +159,8 @@ typedef struct {
     double prompt_seconds, generate_seconds;
 } engine_generate_result;
 
-/* text [len]: whole UTF-8 characters only, never cut inside one. Return FALSE to stop. */
+/* text [len]: whole UTF-8 characters only, never cut inside one; it may be
+ * less than a token or several of them. Return FALSE to stop. */
 typedef gboolean (*engine_text_callback)(const char *text, size_t len, void *user_data);
 
 /* Continue the session after prompt [n] tokens. The leading part of the prompt that the session already

@@ -33,7 +33,8 @@ deliver(text_stream *stream, const char *bytes, size_t len)
 {
     if (len == 0 || stream->refused) return;
     if (stream->text) g_string_append_len(stream->text, bytes, (gssize)len);
-    if (stream->callback && !stream->callback(bytes, len, stream->user_data)) stream->refused = TRUE;
+    if (stream->callback && !stream->callback(bytes, len, stream->user_data))
+        stream->refused = TRUE;
 }
 
 /* Deliver the first n pending bytes, ill-formed ones replaced, and forget them. With `more` to come, a cut
@@ -57,7 +58,8 @@ release(text_stream *stream, size_t n, gboolean more)
             g_string_append_c(out, *p++);
             continue;
         }
-        if (g_utf8_get_char_validated(p, end - p) == (gunichar)-2) break; /* cut, may be completed */
+        if (g_utf8_get_char_validated(p, end - p) == (gunichar)-2)
+            break; /* cut, may be completed */
         g_string_append(out, "\xef\xbf\xbd");
         p++;
     }
@@ -123,8 +125,8 @@ is_cancelled(const engine_generate_options *options)
 /* Bring the session to the end of the prompt, reusing what it holds of it; FALSE with error. *cancelled when
  * the flag went up on the way. */
 static gboolean
-run_prompt(engine_session *session, const int32_t *prompt, size_t n, const engine_generate_options *options,
-           gboolean *cancelled, GError **error)
+run_prompt(engine_session *session, const int32_t *prompt, size_t n,
+           const engine_generate_options *options, gboolean *cancelled, GError **error)
 {
     size_t shared = 0;
 
@@ -138,8 +140,8 @@ run_prompt(engine_session *session, const int32_t *prompt, size_t n, const engin
             *cancelled = TRUE;
             return TRUE;
         }
-        if (!engine_session_eval(session, prompt + done, step, done + step == n ? session->logits : NULL, NULL,
-                                 error))
+        if (!engine_session_eval(session, prompt + done, step,
+                                 done + step == n ? session->logits : NULL, NULL, error))
             return FALSE;
         done += step;
     }
@@ -148,8 +150,8 @@ run_prompt(engine_session *session, const int32_t *prompt, size_t n, const engin
 
 /* The loop after the prompt. */
 static gboolean
-run_tokens(engine_session *session, text_stream *stream, int32_t previous, engine_generate_result *result,
-           GError **error)
+run_tokens(engine_session *session, text_stream *stream, int32_t previous,
+           engine_generate_result *result, GError **error)
 {
     const engine_generate_options *options = stream->options;
 
@@ -163,9 +165,11 @@ run_tokens(engine_session *session, text_stream *stream, int32_t previous, engin
             return TRUE;
         }
         const uint32_t window = MIN(session->n_past, PENALTY_WINDOW);
-        const int32_t token = engine_sampler_next(&session->sampler, session->logits, options,
-                                                  session->tokens + session->n_past - window, window);
-        if (session->model->tokenizer && engine_tokenizer_ends_text(session->model->tokenizer, token)) {
+        const int32_t token =
+            engine_sampler_next(&session->sampler, session->logits, options,
+                                session->tokens + session->n_past - window, window);
+        if (session->model->tokenizer &&
+            engine_tokenizer_ends_text(session->model->tokenizer, token)) {
             result->reason = ENGINE_STOP_EOS;
             return TRUE;
         }
@@ -195,9 +199,9 @@ run_tokens(engine_session *session, text_stream *stream, int32_t previous, engin
 }
 
 gboolean
-engine_generate(engine_session *session, const int32_t *prompt, size_t n, const engine_generate_options *options,
-                engine_text_callback callback, void *user_data, GString *text, engine_generate_result *result,
-                GError **error)
+engine_generate(engine_session *session, const int32_t *prompt, size_t n,
+                const engine_generate_options *options, engine_text_callback callback,
+                void *user_data, GString *text, engine_generate_result *result, GError **error)
 {
     const engine_generate_options defaults = engine_generate_options_default();
     engine_generate_result own = {0};
@@ -206,8 +210,8 @@ engine_generate(engine_session *session, const int32_t *prompt, size_t n, const 
     if (!options) options = &defaults;
     if (n == 0 || n > session->state.n_context) {
         g_set_error(error, ENGINE_ERROR, n == 0 ? ENGINE_ERROR_ARGUMENT : ENGINE_ERROR_LIMIT,
-                    "%s: a prompt of %zu tokens does not fit a context of %u", session->model->info.name, n,
-                    session->state.n_context);
+                    "%s: a prompt of %zu tokens does not fit a context of %u",
+                    session->model->info.name, n, session->state.n_context);
         return FALSE;
     }
     const gint64 start = g_get_monotonic_time();
@@ -217,8 +221,10 @@ engine_generate(engine_session *session, const int32_t *prompt, size_t n, const 
     own.prompt_seconds = (double)(prompt_end - start) / G_USEC_PER_SEC;
     own.reason = ENGINE_STOP_CANCELLED;
 
-    g_autoptr(GString) pending = g_string_new(NULL), before = g_string_new(NULL), both = g_string_new(NULL);
-    text_stream stream = {session->model, options, callback, user_data, text, pending, before, both, FALSE};
+    g_autoptr(GString) pending = g_string_new(NULL), before = g_string_new(NULL),
+                       both = g_string_new(NULL);
+    text_stream stream = {session->model, options, callback, user_data, text,
+                          pending,        before,  both,     FALSE};
     engine_sampler_seed(&session->sampler, options->seed);
     if (!cancelled && !run_tokens(session, &stream, prompt[n - 1], &own, error)) return FALSE;
     release(&stream, pending->len, FALSE);

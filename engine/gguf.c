@@ -18,12 +18,24 @@
 #define MAX_KEY_BYTES 65535
 
 enum {
-    GGUF_U8, GGUF_I8, GGUF_U16, GGUF_I16, GGUF_U32, GGUF_I32, GGUF_F32, GGUF_BOOL,
-    GGUF_STRING, GGUF_ARRAY, GGUF_U64, GGUF_I64, GGUF_F64, GGUF_TYPE_COUNT
+    GGUF_U8,
+    GGUF_I8,
+    GGUF_U16,
+    GGUF_I16,
+    GGUF_U32,
+    GGUF_I32,
+    GGUF_F32,
+    GGUF_BOOL,
+    GGUF_STRING,
+    GGUF_ARRAY,
+    GGUF_U64,
+    GGUF_I64,
+    GGUF_F64,
+    GGUF_TYPE_COUNT
 };
 
 static const size_t SCALAR_BYTES[GGUF_TYPE_COUNT] = {
-    [GGUF_U8] = 1,  [GGUF_I8] = 1,  [GGUF_U16] = 2,  [GGUF_I16] = 2, [GGUF_U32] = 4, [GGUF_I32] = 4,
+    [GGUF_U8] = 1,  [GGUF_I8] = 1,   [GGUF_U16] = 2, [GGUF_I16] = 2, [GGUF_U32] = 4, [GGUF_I32] = 4,
     [GGUF_F32] = 4, [GGUF_BOOL] = 1, [GGUF_U64] = 8, [GGUF_I64] = 8, [GGUF_F64] = 8,
 };
 
@@ -85,10 +97,18 @@ decode_int(const uint8_t *p, uint32_t type, int64_t *out)
     const uint64_t raw = load_le(p, SCALAR_BYTES[type]);
 
     switch (type) {
-    case GGUF_I8: *out = (int8_t)raw; return TRUE;
-    case GGUF_I16: *out = (int16_t)raw; return TRUE;
-    case GGUF_I32: *out = (int32_t)raw; return TRUE;
-    case GGUF_I64: *out = (int64_t)raw; return TRUE;
+    case GGUF_I8:
+        *out = (int8_t)raw;
+        return TRUE;
+    case GGUF_I16:
+        *out = (int16_t)raw;
+        return TRUE;
+    case GGUF_I32:
+        *out = (int32_t)raw;
+        return TRUE;
+    case GGUF_I64:
+        *out = (int64_t)raw;
+        return TRUE;
     default:
         if (raw > G_MAXINT64) return FALSE;
         *out = (int64_t)raw;
@@ -196,15 +216,16 @@ read_metadata(engine_weights *weights, cursor *c, uint64_t n, GError **error)
         if (c->failed || key.len == 0 || key.len > MAX_KEY_BYTES ||
             !g_utf8_validate_len(key.data, key.len, NULL)) {
             g_set_error(error, ENGINE_ERROR, ENGINE_ERROR_FORMAT,
-                        "%s: metadata entry %" G_GUINT64_FORMAT " has no usable key", weights->path, i);
+                        "%s: metadata entry %" G_GUINT64_FORMAT " has no usable key", weights->path,
+                        i);
             return FALSE;
         }
         const char *name = g_string_chunk_insert_len(weights->strings, key.data, (gssize)key.len);
         meta_value *value = g_new0(meta_value, 1);
         if (g_hash_table_contains(weights->meta, name)) {
             g_free(value);
-            g_set_error(error, ENGINE_ERROR, ENGINE_ERROR_FORMAT, "%s: metadata key %s appears twice",
-                        weights->path, name);
+            g_set_error(error, ENGINE_ERROR, ENGINE_ERROR_FORMAT,
+                        "%s: metadata key %s appears twice", weights->path, name);
             return FALSE;
         }
         g_hash_table_insert(weights->meta, (gpointer)name, value);
@@ -274,7 +295,8 @@ read_header(engine_weights *weights, cursor *c, uint64_t *n_tensors, uint64_t *n
     const size_t left = c->len - c->pos;
     if (c->failed || *n_metadata > left / 14 || *n_tensors > left / 25) {
         g_set_error(error, ENGINE_ERROR, ENGINE_ERROR_FORMAT,
-                    "%s: the header announces more than the file holds (truncated?)", weights->path);
+                    "%s: the header announces more than the file holds (truncated?)",
+                    weights->path);
         return FALSE;
     }
     return TRUE;
@@ -305,7 +327,8 @@ engine_gguf_read(engine_weights *weights, GError **error)
     g_autoptr(GArray) entries = read_tensor_entries(weights, &c, n_tensors, error);
     if (!entries) return FALSE;
     const size_t rest = c.pos % alignment;
-    const size_t base = rest == 0 ? c.pos : c.pos + (alignment - rest); /* at most len + 1 MiB: no wrap */
+    const size_t base =
+        rest == 0 ? c.pos : c.pos + (alignment - rest); /* at most len + 1 MiB: no wrap */
     for (guint i = 0; i < entries->len; i++) {
         const tensor_entry *e = &g_array_index(entries, tensor_entry, i);
         if (e->offset % alignment != 0) {
@@ -314,8 +337,8 @@ engine_gguf_read(engine_weights *weights, GError **error)
                         alignment);
             return FALSE;
         }
-        if (!engine_weights_add(weights, e->name.data, e->name.len, e->type, e->n_dims, e->dims, base,
-                                e->offset, G_MAXSIZE, error))
+        if (!engine_weights_add(weights, e->name.data, e->name.len, e->type, e->n_dims, e->dims,
+                                base, e->offset, G_MAXSIZE, error))
             return FALSE;
     }
     return TRUE;

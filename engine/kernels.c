@@ -8,12 +8,16 @@ engine_kernels_lookup(engine_cpu cpu)
 {
     if (cpu > engine_cpu_best()) return NULL;
     switch (cpu) {
-    case ENGINE_CPU_SCALAR: return &engine_kernels_ref;
+    case ENGINE_CPU_SCALAR:
+        return &engine_kernels_ref;
 #ifdef LODE_ENGINE_X86
-    case ENGINE_CPU_AVX2: return &engine_kernels_avx2;
-    case ENGINE_CPU_AVX512: return &engine_kernels_avx512;
+    case ENGINE_CPU_AVX2:
+        return &engine_kernels_avx2;
+    case ENGINE_CPU_AVX512:
+        return &engine_kernels_avx512;
 #endif
-    default: return NULL;
+    default:
+        return NULL;
     }
 }
 

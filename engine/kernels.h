@@ -28,16 +28,16 @@ typedef struct {
 
     /* y[r] = dot of packed row r of w with x, for r < n_rows; rows row_bytes apart. Bit-identical to
      * dequantize + dot. NULL where a type has no fused kernel at this level. */
-    void (*gemv[ENGINE_TYPE_COUNT])(const uint8_t *w, size_t row_bytes, size_t n_rows, const float *x,
-                                    size_t n_in, float *y);
+    void (*gemv[ENGINE_TYPE_COUNT])(const uint8_t *w, size_t row_bytes, size_t n_rows,
+                                    const float *x, size_t n_in, float *y);
 
     /* Packed row to floats, the same values at every level (the types' definition is exact up to the one
      * rounding of each operation). NULL: use the reference in the type's traits. */
     engine_dequantize_fn dequantize[ENGINE_TYPE_COUNT];
 
     /* out[q * ldo + d] = sum over p < n_pos of prob[q * ldp + p] * v[p * ldv + d], p ascending; d < dim. */
-    void (*weighted_sum)(const float *prob, size_t ldp, size_t n_queries, const float *v, size_t ldv,
-                         size_t n_pos, size_t dim, float *out, size_t ldo);
+    void (*weighted_sum)(const float *prob, size_t ldp, size_t n_queries, const float *v,
+                         size_t ldv, size_t n_pos, size_t dim, float *out, size_t ldo);
 
     /* x[i] = exp(x[i] * scale - max) and the sum of those, with max the largest x[i] * scale (returned
      * in *max); n >= 1. Elements from n up to n_padded are set to 0. scale > 0. */
@@ -49,7 +49,8 @@ typedef struct {
     /* y = w * x / sqrt(mean(x^2) + eps); y may be x. */
     void (*rms_norm)(const float *x, const float *w, float eps, size_t n, float *y);
     /* y = (x - mean) / sqrt(var + eps) * w + b; y may be x. */
-    void (*layer_norm)(const float *x, const float *w, const float *b, float eps, size_t n, float *y);
+    void (*layer_norm)(const float *x, const float *w, const float *b, float eps, size_t n,
+                       float *y);
 
     /* gate = silu(gate) * up, silu(z) = z / (1 + exp(-z)) */
     void (*silu_mul)(float *gate, const float *up, size_t n);
@@ -79,7 +80,7 @@ typedef struct {
     const engine_tensor *w; /* dims {n_in, n_out}, any type with a dequantiser */
     const float *bias;      /* [n_out] or NULL */
     float *y;
-    size_t ldy;             /* >= n_out */
+    size_t ldy; /* >= n_out */
 } engine_matmul_job;
 
 /* y_j[t] = W_j x[t] + b_j for all jobs (at most 8, all of the same n_in) and tokens; x [n_tokens, n_in].

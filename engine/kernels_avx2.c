@@ -15,18 +15,19 @@
 
 typedef __m256 vf;
 
-#define v_load(p)     _mm256_loadu_ps(p)
-#define v_store(p, v) _mm256_storeu_ps(p, v)
-#define v_set1(f)     _mm256_set1_ps(f)
-#define v_zero()      _mm256_setzero_ps()
-#define v_add(a, b)   _mm256_add_ps(a, b)
-#define v_sub(a, b)   _mm256_sub_ps(a, b)
-#define v_mul(a, b)   _mm256_mul_ps(a, b)
-#define v_div(a, b)   _mm256_div_ps(a, b)
-#define v_max(a, b)   _mm256_max_ps(a, b)
-#define v_min(a, b)   _mm256_min_ps(a, b)
+#define v_load(p)      _mm256_loadu_ps(p)
+#define v_store(p, v)  _mm256_storeu_ps(p, v)
+#define v_set1(f)      _mm256_set1_ps(f)
+#define v_broadcast(x) _mm256_broadcastss_ps(x)
+#define v_zero()       _mm256_setzero_ps()
+#define v_add(a, b)    _mm256_add_ps(a, b)
+#define v_sub(a, b)    _mm256_sub_ps(a, b)
+#define v_mul(a, b)    _mm256_mul_ps(a, b)
+#define v_div(a, b)    _mm256_div_ps(a, b)
+#define v_max(a, b)    _mm256_max_ps(a, b)
+#define v_min(a, b)    _mm256_min_ps(a, b)
 #define v_fma(a, b, c) _mm256_fmadd_ps(a, b, c)
-#define v_round(v)    _mm256_round_ps(v, _MM_FROUND_TO_NEAREST_INT | _MM_FROUND_NO_EXC)
+#define v_round(v)     _mm256_round_ps(v, _MM_FROUND_TO_NEAREST_INT | _MM_FROUND_NO_EXC)
 
 static inline __m256i
 first_lanes(size_t n)
@@ -97,7 +98,8 @@ v_i8(const uint8_t *p)
 static inline vf
 v_low4(const uint8_t *p)
 {
-    return _mm256_cvtepi32_ps(_mm256_and_si256(_mm256_cvtepu8_epi32(bytes8(p)), _mm256_set1_epi32(15)));
+    return _mm256_cvtepi32_ps(
+        _mm256_and_si256(_mm256_cvtepu8_epi32(bytes8(p)), _mm256_set1_epi32(15)));
 }
 
 static inline vf

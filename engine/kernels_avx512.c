@@ -15,18 +15,19 @@
 
 typedef __m512 vf;
 
-#define v_load(p)     _mm512_loadu_ps(p)
-#define v_store(p, v) _mm512_storeu_ps(p, v)
-#define v_set1(f)     _mm512_set1_ps(f)
-#define v_zero()      _mm512_setzero_ps()
-#define v_add(a, b)   _mm512_add_ps(a, b)
-#define v_sub(a, b)   _mm512_sub_ps(a, b)
-#define v_mul(a, b)   _mm512_mul_ps(a, b)
-#define v_div(a, b)   _mm512_div_ps(a, b)
-#define v_max(a, b)   _mm512_max_ps(a, b)
-#define v_min(a, b)   _mm512_min_ps(a, b)
+#define v_load(p)      _mm512_loadu_ps(p)
+#define v_store(p, v)  _mm512_storeu_ps(p, v)
+#define v_set1(f)      _mm512_set1_ps(f)
+#define v_broadcast(x) _mm512_broadcastss_ps(x)
+#define v_zero()       _mm512_setzero_ps()
+#define v_add(a, b)    _mm512_add_ps(a, b)
+#define v_sub(a, b)    _mm512_sub_ps(a, b)
+#define v_mul(a, b)    _mm512_mul_ps(a, b)
+#define v_div(a, b)    _mm512_div_ps(a, b)
+#define v_max(a, b)    _mm512_max_ps(a, b)
+#define v_min(a, b)    _mm512_min_ps(a, b)
 #define v_fma(a, b, c) _mm512_fmadd_ps(a, b, c)
-#define v_round(v)    _mm512_roundscale_ps(v, _MM_FROUND_TO_NEAREST_INT | _MM_FROUND_NO_EXC)
+#define v_round(v)     _mm512_roundscale_ps(v, _MM_FROUND_TO_NEAREST_INT | _MM_FROUND_NO_EXC)
 
 static inline __mmask16
 first_lanes(size_t n)
@@ -62,7 +63,8 @@ fold(vf v)
 static inline __m128
 v_sum4(vf a, vf b, vf c, vf d)
 {
-    const __m256 quads = _mm256_hadd_ps(_mm256_hadd_ps(fold(a), fold(b)), _mm256_hadd_ps(fold(c), fold(d)));
+    const __m256 quads =
+        _mm256_hadd_ps(_mm256_hadd_ps(fold(a), fold(b)), _mm256_hadd_ps(fold(c), fold(d)));
     return _mm_add_ps(_mm256_castps256_ps128(quads), _mm256_extractf128_ps(quads, 1));
 }
 
@@ -100,7 +102,8 @@ v_i8(const uint8_t *p)
 static inline vf
 v_low4(const uint8_t *p)
 {
-    return _mm512_cvtepi32_ps(_mm512_and_si512(_mm512_cvtepu8_epi32(bytes16(p)), _mm512_set1_epi32(15)));
+    return _mm512_cvtepi32_ps(
+        _mm512_and_si512(_mm512_cvtepu8_epi32(bytes16(p)), _mm512_set1_epi32(15)));
 }
 
 static inline vf

@@ -15,7 +15,8 @@ ref_dot(const float *a, const float *b, size_t n)
             lanes[l] += a[i + l] * b[i + l];
     for (; i < n; i++)
         lanes[i % 8] += a[i] * b[i];
-    return ((lanes[0] + lanes[4]) + (lanes[1] + lanes[5])) + ((lanes[2] + lanes[6]) + (lanes[3] + lanes[7]));
+    return ((lanes[0] + lanes[4]) + (lanes[1] + lanes[5])) +
+           ((lanes[2] + lanes[6]) + (lanes[3] + lanes[7]));
 }
 
 static void

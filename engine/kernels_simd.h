@@ -6,6 +6,7 @@
  *   v_set1 v_zero v_add v_sub v_mul v_div v_max v_fma(a, b, c) = a*b + c, one rounding
  *   v_sum(v)            sum of the lanes, in one fixed order; v_sum4 does four vectors, in the same order
  *   v_max_lanes(v), v_keep_n(v, n) = v with lanes >= n set to 0
+ *   v_broadcast(x)      lane 0 of an __m128 in every lane
  *   v_exp2i(v)          2^v for whole numbers v in -126..127; v_round(v) to nearest
  *   v_i8 v_u8 v_low4 v_high4(p)   VW bytes at p (their low, high nibbles) as floats
  *   v_half v_bf16(p)    VW 16-bit floats at p
@@ -29,22 +30,34 @@ half_at(const uint8_t *p)
     return _cvtsh_ss(h);
 }
 
+/* Two halves side by side, as vectors. */
+INLINE void
+half_pair(const uint8_t *p, vf *first, vf *second)
+{
+    uint32_t bits;
+    memcpy(&bits, p, sizeof bits);
+    const __m128 pair = _mm_cvtph_ps(_mm_cvtsi32_si128((int)bits));
+    *first = v_broadcast(pair);
+    *second = v_broadcast(_mm_movehdup_ps(pair));
+}
+
 /* ---- products ---- */
 
 /* rows x tokens dot products at once; the constants of the call decide the unrolling. */
 INLINE void
-micro(const size_t rows, const size_t tokens, const float *w, size_t ldw, const float *x, size_t ldx,
-      size_t n, const float *bias, float *y, size_t ldy)
+micro(const size_t rows, const size_t tokens, const float *w, size_t ldw, const float *x,
+      size_t ldx, size_t n, const float *bias, float *y, size_t ldy)
 {
     vf acc[MICRO_ROWS][MICRO_TOKENS];
     vf wv[MICRO_ROWS];
     const size_t whole = n - n % VW;
 
     UNROLL
-    for (size_t r = 0; r < rows; r++)
+    for (size_t r = 0; r < rows; r++) {
         UNROLL
         for (size_t t = 0; t < tokens; t++)
             acc[r][t] = v_zero();
+    }
     for (size_t i = 0; i < whole; i += VW) {
         UNROLL
         for (size_t r = 0; r < rows; r++)
@@ -88,13 +101,14 @@ simd_dot(const float *a, const float *b, size_t n)
 }
 
 INLINE void
-gemm_rows(const size_t tokens, const float *w, size_t ldw, size_t n_rows, const float *x, size_t ldx,
-          size_t n_in, const float *bias, float *y, size_t ldy)
+gemm_rows(const size_t tokens, const float *w, size_t ldw, size_t n_rows, const float *x,
+          size_t ldx, size_t n_in, const float *bias, float *y, size_t ldy)
 {
     size_t r = 0;
 
     for (; r + MICRO_ROWS <= n_rows; r += MICRO_ROWS)
-        micro(MICRO_ROWS, tokens, w + r * ldw, ldw, x, ldx, n_in, bias ? bias + r : NULL, y + r, ldy);
+        micro(MICRO_ROWS, tokens, w + r * ldw, ldw, x, ldx, n_in, bias ? bias + r : NULL, y + r,
+              ldy);
     for (; r < n_rows; r++)
         micro(1, tokens, w + r * ldw, ldw, x, ldx, n_in, bias ? bias + r : NULL, y + r, ldy);
 }
@@ -116,15 +130,15 @@ simd_gemm(const float *w, size_t ldw, size_t n_rows, const float *x, size_t ldx,
 /* ---- one token against packed rows ---- */
 
 /* One block of 32 elements of one row: acc += w * x, w expanded to the very floats the type defines (a
- * half times a small integer is exact in float32, so multiply-then-add and fma agree). scales: the halves at
- * the block's start, as floats. */
-typedef vf (*block_fn)(const uint8_t *block, const float *scales, const float *x, vf acc);
+ * half times a small integer is exact in float32, so multiply-then-add and fma agree). */
+typedef vf (*block_fn)(const uint8_t *block, const float *x, vf acc);
 
 INLINE vf
-block_q4_1(const uint8_t *block, const float *scales, const float *x, vf acc)
+block_q4_1(const uint8_t *block, const float *x, vf acc)
 {
-    const vf d = v_set1(scales[0]), m = v_set1(scales[1]);
+    vf d, m;
 
+    half_pair(block, &d, &m);
     UNROLL
     for (size_t j = 0; j < 16; j += VW)
         acc = v_fma(v_fma(d, v_low4(block + 4 + j), m), v_load(x + j), acc);
@@ -135,9 +149,9 @@ block_q4_1(const uint8_t *block, const float *scales, const float *x, vf acc)
 }
 
 INLINE vf
-block_q4_0(const uint8_t *block, const float *scales, const float *x, vf acc)
+block_q4_0(const uint8_t *block, const float *x, vf acc)
 {
-    const vf d = v_set1(scales[0]), eight = v_set1(8.0f);
+    const vf d = v_set1(half_at(block)), eight = v_set1(8.0f);
 
     UNROLL
     for (size_t j = 0; j < 16; j += VW)
@@ -149,9 +163,9 @@ block_q4_0(const uint8_t *block, const float *scales, const float *x, vf acc)
 }
 
 INLINE vf
-block_q8_0(const uint8_t *block, const float *scales, const float *x, vf acc)
+block_q8_0(const uint8_t *block, const float *x, vf acc)
 {
-    const vf d = v_set1(scales[0]);
+    const vf d = v_set1(half_at(block));
 
     UNROLL
     for (size_t j = 0; j < 32; j += VW)
@@ -159,83 +173,90 @@ block_q8_0(const uint8_t *block, const float *scales, const float *x, vf acc)
     return acc;
 }
 
-#define GEMV_ROWS   2
-#define GEMV_BLOCKS 16 /* scales converted at a time: one by one they cost as much as the weights */
-
-/* rows of n_blocks blocks, each beginning with n_scales halves. */
-INLINE void
-gemv_rows(const size_t rows, block_fn block, const size_t block_bytes, const size_t n_scales, const uint8_t *w,
-          size_t row_bytes, const float *x, size_t n_blocks, float *y)
+INLINE vf
+block_f16(const uint8_t *block, const float *x, vf acc)
 {
-    uint16_t halves[GEMV_ROWS * GEMV_BLOCKS * 2] = {0};
-    float scales[GEMV_ROWS * GEMV_BLOCKS * 2];
-    vf acc[GEMV_ROWS];
+    UNROLL
+    for (size_t j = 0; j < 32; j += VW)
+        acc = v_fma(v_half(block + 2 * j), v_load(x + j), acc);
+    return acc;
+}
+
+INLINE vf
+block_bf16(const uint8_t *block, const float *x, vf acc)
+{
+    UNROLL
+    for (size_t j = 0; j < 32; j += VW)
+        acc = v_fma(v_bf16(block + 2 * j), v_load(x + j), acc);
+    return acc;
+}
+
+/* Elements past the last whole 32, which only unblocked types have: same lanes, same order. */
+INLINE vf
+tail_16bit(engine_dequantize_fn expand, const uint8_t *packed, const float *x, size_t n, vf acc)
+{
+    float values[32];
+
+    expand(packed, values, n);
+    for (size_t i = 0; i < n; i += VW)
+        acc = n - i >= VW ? v_fma(v_load(values + i), v_load(x + i), acc)
+                          : v_fma(v_load_n(values + i, n - i), v_load_n(x + i, n - i), acc);
+    return acc;
+}
+
+INLINE void
+gemv_rows(const size_t rows, block_fn block, size_t block_bytes, engine_dequantize_fn expand_tail,
+          const uint8_t *w, size_t row_bytes, const float *x, size_t n_in, float *y)
+{
+    vf acc[4];
+    const size_t n_blocks = n_in / 32, rest = n_in % 32;
 
     UNROLL
     for (size_t r = 0; r < rows; r++)
         acc[r] = v_zero();
-    for (size_t b0 = 0; b0 < n_blocks; b0 += GEMV_BLOCKS) {
-        const size_t n = n_blocks - b0 < GEMV_BLOCKS ? n_blocks - b0 : GEMV_BLOCKS;
+    for (size_t b = 0; b < n_blocks; b++) {
+        UNROLL
         for (size_t r = 0; r < rows; r++)
-            for (size_t b = 0; b < n; b++)
-                memcpy(halves + (r * GEMV_BLOCKS + b) * n_scales, w + r * row_bytes + (b0 + b) * block_bytes,
-                       n_scales * sizeof *halves);
-        for (size_t i = 0; i < rows * GEMV_BLOCKS * n_scales; i += VW)
-            v_store(scales + i, v_half((const uint8_t *)(halves + i)));
-        for (size_t b = 0; b < n; b++) {
-            UNROLL
-            for (size_t r = 0; r < rows; r++)
-                acc[r] = block(w + r * row_bytes + (b0 + b) * block_bytes, scales + (r * GEMV_BLOCKS + b) * n_scales,
-                               x + 32 * (b0 + b), acc[r]);
-        }
+            acc[r] = block(w + r * row_bytes + b * block_bytes, x + 32 * b, acc[r]);
+    }
+    if (rest > 0) {
+        for (size_t r = 0; r < rows; r++)
+            acc[r] = tail_16bit(expand_tail, w + r * row_bytes + n_blocks * block_bytes,
+                                x + 32 * n_blocks, rest, acc[r]);
     }
     UNROLL
     for (size_t r = 0; r < rows; r++)
         y[r] = v_sum(acc[r]);
 }
 
-#define DEFINE_GEMV(type, block_bytes, n_scales)                                                     \
-    static void simd_gemv_##type(const uint8_t *w, size_t row_bytes, size_t n_rows, const float *x,  \
-                                 size_t n_in, float *y)                                              \
-    {                                                                                                \
-        size_t r = 0;                                                                                \
-        for (; r + GEMV_ROWS <= n_rows; r += GEMV_ROWS)                                              \
-            gemv_rows(GEMV_ROWS, block_##type, block_bytes, n_scales, w + r * row_bytes, row_bytes,  \
-                      x, n_in / 32, y + r);                                                          \
-        for (; r < n_rows; r++)                                                                      \
-            gemv_rows(1, block_##type, block_bytes, n_scales, w + r * row_bytes, row_bytes, x,       \
-                      n_in / 32, y + r);                                                             \
+INLINE void
+gemv(block_fn block, size_t block_bytes, engine_dequantize_fn expand_tail, const uint8_t *w,
+     size_t row_bytes, size_t n_rows, const float *x, size_t n_in, float *y)
+{
+    size_t r = 0;
+
+    for (; r + 4 <= n_rows; r += 4)
+        gemv_rows(4, block, block_bytes, expand_tail, w + r * row_bytes, row_bytes, x, n_in, y + r);
+    for (; r < n_rows; r++)
+        gemv_rows(1, block, block_bytes, expand_tail, w + r * row_bytes, row_bytes, x, n_in, y + r);
+}
+
+#define DEFINE_GEMV(type, block_bytes, expand_tail)                                                \
+    static void simd_gemv_##type(const uint8_t *w, size_t row_bytes, size_t n_rows,                \
+                                 const float *x, size_t n_in, float *y)                            \
+    {                                                                                              \
+        gemv(block_##type, block_bytes, expand_tail, w, row_bytes, n_rows, x, n_in, y);            \
     }
 
-DEFINE_GEMV(q4_0, 18, 1)
-DEFINE_GEMV(q4_1, 20, 2)
-DEFINE_GEMV(q8_0, 34, 1)
-
-/* 16-bit floats: rows x one token. */
-#define DEFINE_GEMV_16(type)                                                                         \
-    static void simd_gemv_##type(const uint8_t *w, size_t row_bytes, size_t n_rows, const float *x,  \
-                                 size_t n_in, float *y)                                              \
-    {                                                                                                \
-        const size_t whole = n_in - n_in % VW, rest = n_in % VW;                                     \
-        for (size_t r = 0; r < n_rows; r++) {                                                        \
-            const uint8_t *row = w + r * row_bytes;                                                  \
-            vf acc = v_zero();                                                                       \
-            for (size_t i = 0; i < whole; i += VW)                                                   \
-                acc = v_fma(v_##type(row + 2 * i), v_load(x + i), acc);                              \
-            if (rest > 0) {                                                                          \
-                uint8_t last[2 * VW] = {0};                                                          \
-                memcpy(last, row + 2 * whole, 2 * rest);                                             \
-                acc = v_fma(v_##type(last), v_load_n(x + whole, rest), acc);                         \
-            }                                                                                        \
-            y[r] = v_sum(acc);                                                                       \
-        }                                                                                            \
-    }
-
-DEFINE_GEMV_16(half)
-DEFINE_GEMV_16(bf16)
+DEFINE_GEMV(q4_0, 18, NULL)
+DEFINE_GEMV(q4_1, 20, NULL)
+DEFINE_GEMV(q8_0, 34, NULL)
+DEFINE_GEMV(f16, 64, engine_dequantize_f16)
+DEFINE_GEMV(bf16, 64, engine_dequantize_bf16)
 
 static void
-simd_gemv_f32(const uint8_t *w, size_t row_bytes, size_t n_rows, const float *x, size_t n_in, float *y)
+simd_gemv_f32(const uint8_t *w, size_t row_bytes, size_t n_rows, const float *x, size_t n_in,
+              float *y)
 {
     /* vector loads need no alignment, and nothing else reads w here */
     const float *rows = (const float *)(const void *)w;
@@ -266,7 +287,8 @@ static void
 simd_dequantize_q4_1(const uint8_t *src, float *dst, size_t n)
 {
     for (; n > 0; n -= 32, src += 20, dst += 32) {
-        const vf d = v_set1(half_at(src)), m = v_set1(half_at(src + 2));
+        vf d, m;
+        half_pair(src, &d, &m);
         UNROLL
         for (size_t j = 0; j < 16; j += VW) {
             v_store(dst + j, v_fma(d, v_low4(src + 4 + j), m));
@@ -376,10 +398,11 @@ weigh(const size_t queries, const size_t vectors, const float *prob, size_t ldp,
     vf acc[6][2];
 
     UNROLL
-    for (size_t q = 0; q < queries; q++)
+    for (size_t q = 0; q < queries; q++) {
         UNROLL
         for (size_t i = 0; i < vectors; i++)
             acc[q][i] = v_zero();
+    }
     for (size_t p = 0; p < n_pos; p++) {
         vf row[2];
         UNROLL
@@ -394,16 +417,17 @@ weigh(const size_t queries, const size_t vectors, const float *prob, size_t ldp,
         }
     }
     UNROLL
-    for (size_t q = 0; q < queries; q++)
+    for (size_t q = 0; q < queries; q++) {
         UNROLL
         for (size_t i = 0; i < vectors; i++)
             v_store(out + q * ldo + i * VW, acc[q][i]);
+    }
 }
 
 /* The last dim % VW columns. */
 static void
-weigh_tail(const float *prob, size_t ldp, size_t n_queries, const float *v, size_t ldv, size_t n_pos,
-           size_t n, float *out, size_t ldo)
+weigh_tail(const float *prob, size_t ldp, size_t n_queries, const float *v, size_t ldv,
+           size_t n_pos, size_t n, float *out, size_t ldo)
 {
     for (size_t q = 0; q < n_queries; q++) {
         vf acc = v_zero();
@@ -449,7 +473,8 @@ v_exp(vf x)
 {
     x = v_max(v_min(x, v_set1(88.3f)), v_set1(-87.3f));
     const vf k = v_round(v_mul(x, v_set1(1.44269504f)));
-    vf r = v_fma(k, v_set1(-0.693359375f), x); /* ln2 in two parts: the first has few bits, so k * it is exact */
+    vf r = v_fma(k, v_set1(-0.693359375f),
+                 x); /* ln2 in two parts: the first has few bits, so k * it is exact */
     r = v_fma(k, v_set1(2.12194440e-4f), r);
     vf p = v_set1(1.0f / 5040.0f);
     p = v_fma(p, r, v_set1(1.0f / 720.0f));
@@ -491,25 +516,25 @@ simd_softmax_part(float *x, size_t n, size_t n_padded, float scale, float *max)
 }
 
 /* x [n] = op of its elements a (and those of y [n], b): whole vectors, then the rest by partial loads. */
-#define APPLY_UNARY(op)                                                                              \
-    size_t i = 0;                                                                                    \
-    for (; i + VW <= n; i += VW) {                                                                   \
-        const vf a = v_load(x + i);                                                                  \
-        v_store(x + i, op);                                                                          \
-    }                                                                                                \
-    if (i < n) {                                                                                     \
-        const vf a = v_load_n(x + i, n - i);                                                         \
-        v_store_n(x + i, op, n - i);                                                                 \
+#define APPLY_UNARY(op)                                                                            \
+    size_t i = 0;                                                                                  \
+    for (; i + VW <= n; i += VW) {                                                                 \
+        const vf a = v_load(x + i);                                                                \
+        v_store(x + i, op);                                                                        \
+    }                                                                                              \
+    if (i < n) {                                                                                   \
+        const vf a = v_load_n(x + i, n - i);                                                       \
+        v_store_n(x + i, op, n - i);                                                               \
     }
-#define APPLY_BINARY(op)                                                                             \
-    size_t i = 0;                                                                                    \
-    for (; i + VW <= n; i += VW) {                                                                   \
-        const vf a = v_load(x + i), b = v_load(y + i);                                               \
-        v_store(x + i, op);                                                                          \
-    }                                                                                                \
-    if (i < n) {                                                                                     \
-        const vf a = v_load_n(x + i, n - i), b = v_load_n(y + i, n - i);                             \
-        v_store_n(x + i, op, n - i);                                                                 \
+#define APPLY_BINARY(op)                                                                           \
+    size_t i = 0;                                                                                  \
+    for (; i + VW <= n; i += VW) {                                                                 \
+        const vf a = v_load(x + i), b = v_load(y + i);                                             \
+        v_store(x + i, op);                                                                        \
+    }                                                                                              \
+    if (i < n) {                                                                                   \
+        const vf a = v_load_n(x + i, n - i), b = v_load_n(y + i, n - i);                           \
+        v_store_n(x + i, op, n - i);                                                               \
     }
 
 INLINE vf
@@ -633,25 +658,20 @@ simd_layer_norm(const float *x, const float *w, const float *b, float eps, size_
         y[i] = (x[i] - mean) * scale * w[i] + b[i];
 }
 
-#define SIMD_TABLE(level)                                                                            \
-    {                                                                                                \
-        .cpu = level, .dot = simd_dot, .gemm = simd_gemm,                                            \
-        .gemv = {[ENGINE_TYPE_F32] = simd_gemv_f32,                                                  \
-                 [ENGINE_TYPE_F16] = simd_gemv_half,                                                 \
-                 [ENGINE_TYPE_BF16] = simd_gemv_bf16,                                                \
-                 [ENGINE_TYPE_Q4_0] = simd_gemv_q4_0,                                                \
-                 [ENGINE_TYPE_Q4_1] = simd_gemv_q4_1,                                                \
-                 [ENGINE_TYPE_Q8_0] = simd_gemv_q8_0},                                               \
-        .dequantize = {[ENGINE_TYPE_F16] = simd_dequantize_f16,                                      \
-                       [ENGINE_TYPE_BF16] = simd_dequantize_bf16,                                    \
-                       [ENGINE_TYPE_Q4_0] = simd_dequantize_q4_0,                                    \
-                       [ENGINE_TYPE_Q4_1] = simd_dequantize_q4_1,                                    \
-                       [ENGINE_TYPE_Q8_0] = simd_dequantize_q8_0,                                    \
-                       [ENGINE_TYPE_Q4_K] = simd_dequantize_q4_k,                                    \
-                       [ENGINE_TYPE_Q6_K] = simd_dequantize_q6_k},                                   \
-        .weighted_sum = simd_weighted_sum, .softmax_part = simd_softmax_part,                        \
-        .softmax = simd_softmax, .rms_norm = simd_rms_norm, .layer_norm = simd_layer_norm,           \
-        .silu_mul = simd_silu_mul, .gelu_erf = simd_gelu_erf, .gelu_tanh = simd_gelu_tanh,           \
-        .add = simd_add, .scale = simd_scale, .blend = simd_blend,                                   \
-        .rope_pairs = engine_ref_rope_pairs, .rope_halves = engine_ref_rope_halves,                  \
+#define SIMD_TABLE(level)                                                                          \
+    {                                                                                              \
+        .cpu = level, .dot = simd_dot, .gemm = simd_gemm,                                          \
+        .gemv = {[ENGINE_TYPE_F32] = simd_gemv_f32,   [ENGINE_TYPE_F16] = simd_gemv_f16,           \
+                 [ENGINE_TYPE_BF16] = simd_gemv_bf16, [ENGINE_TYPE_Q4_0] = simd_gemv_q4_0,         \
+                 [ENGINE_TYPE_Q4_1] = simd_gemv_q4_1, [ENGINE_TYPE_Q8_0] = simd_gemv_q8_0},        \
+        .dequantize =                                                                              \
+            {[ENGINE_TYPE_F16] = simd_dequantize_f16,   [ENGINE_TYPE_BF16] = simd_dequantize_bf16, \
+             [ENGINE_TYPE_Q4_0] = simd_dequantize_q4_0, [ENGINE_TYPE_Q4_1] = simd_dequantize_q4_1, \
+             [ENGINE_TYPE_Q8_0] = simd_dequantize_q8_0, [ENGINE_TYPE_Q4_K] = simd_dequantize_q4_k, \
+             [ENGINE_TYPE_Q6_K] = simd_dequantize_q6_k},                                           \
+        .weighted_sum = simd_weighted_sum, .softmax_part = simd_softmax_part,                      \
+        .softmax = simd_softmax, .rms_norm = simd_rms_norm, .layer_norm = simd_layer_norm,         \
+        .silu_mul = simd_silu_mul, .gelu_erf = simd_gelu_erf, .gelu_tanh = simd_gelu_tanh,         \
+        .add = simd_add, .scale = simd_scale, .blend = simd_blend,                                 \
+        .rope_pairs = engine_ref_rope_pairs, .rope_halves = engine_ref_rope_halves,                \
     }

@@ -25,9 +25,11 @@ allocate(float **out, size_t a, size_t b, size_t c, size_t d)
 {
     size_t n;
 
-    if (!g_size_checked_mul(&n, a, b) || !g_size_checked_mul(&n, n, c) || !g_size_checked_mul(&n, n, d))
+    if (!g_size_checked_mul(&n, a, b) || !g_size_checked_mul(&n, n, c) ||
+        !g_size_checked_mul(&n, n, d))
         return FALSE;
-    *out = g_try_malloc0_n(MAX(n, 1), sizeof(float)); /* zeroed memory costs nothing until it is touched */
+    *out = g_try_malloc0_n(MAX(n, 1),
+                           sizeof(float)); /* zeroed memory costs nothing until it is touched */
     return *out != NULL;
 }
 
@@ -40,30 +42,34 @@ engine_llama_state_init(engine_llama_state *state, const engine_model *model, en
     const size_t n_blocks = (n_context + ENGINE_LLAMA_KV_BLOCK - 1) / ENGINE_LLAMA_KV_BLOCK;
     const size_t group = info->n_heads / info->n_kv_heads;
 
-    *state = (engine_llama_state){.model = model, .llama = model->arch, .pool = pool, .n_context = n_context};
+    *state = (engine_llama_state){
+        .model = model, .llama = model->arch, .pool = pool, .n_context = n_context};
     state->chunk = (uint32_t)chunk;
     if (allocate(&state->k_cache, info->n_layers, info->n_kv_heads, n_context, hd) &&
         allocate(&state->v_cache, info->n_layers, info->n_kv_heads, n_context, hd) &&
-        allocate(&state->x, chunk, info->n_embd, 1, 1) && allocate(&state->h, chunk, info->n_embd, 1, 1) &&
-        allocate(&state->q, chunk, info->n_heads, hd, 1) && allocate(&state->att, chunk, info->n_heads, hd, 1) &&
+        allocate(&state->x, chunk, info->n_embd, 1, 1) &&
+        allocate(&state->h, chunk, info->n_embd, 1, 1) &&
+        allocate(&state->q, chunk, info->n_heads, hd, 1) &&
+        allocate(&state->att, chunk, info->n_heads, hd, 1) &&
         allocate(&state->k, chunk, info->n_kv_heads, hd, 1) &&
-        allocate(&state->v, chunk, info->n_kv_heads, hd, 1) && allocate(&state->gate, chunk, info->n_ff, 1, 1) &&
+        allocate(&state->v, chunk, info->n_kv_heads, hd, 1) &&
+        allocate(&state->gate, chunk, info->n_ff, 1, 1) &&
         allocate(&state->up, chunk, info->n_ff, 1, 1) &&
         allocate(&state->cos_sin, chunk, state->llama->n_rot, 1, 1) &&
         allocate(&state->parts, info->n_kv_heads, n_blocks, group, hd + 2))
         return TRUE;
     engine_llama_state_clear(state);
-    g_set_error(error, ENGINE_ERROR, ENGINE_ERROR_LIMIT, "no memory for a cache of %u tokens of %s", n_context,
-                info->name);
+    g_set_error(error, ENGINE_ERROR, ENGINE_ERROR_LIMIT, "no memory for a cache of %u tokens of %s",
+                n_context, info->name);
     return FALSE;
 }
 
 void
 engine_llama_state_clear(engine_llama_state *state)
 {
-    float **const buffers[] = {&state->k_cache, &state->v_cache, &state->x,  &state->h,       &state->q,
-                               &state->att,     &state->k,       &state->v,  &state->gate,    &state->up,
-                               &state->cos_sin, &state->parts};
+    float **const buffers[] = {&state->k_cache, &state->v_cache, &state->x,       &state->h,
+                               &state->q,       &state->att,     &state->k,       &state->v,
+                               &state->gate,    &state->up,      &state->cos_sin, &state->parts};
 
     for (size_t i = 0; i < G_N_ELEMENTS(buffers); i++)
         g_clear_pointer(buffers[i], g_free);
@@ -79,10 +85,12 @@ typedef struct {
 } token_run;
 
 static float *
-cache_row(float *cache, const engine_llama_state *state, uint32_t layer, uint32_t head, uint32_t position)
+cache_row(float *cache, const engine_llama_state *state, uint32_t layer, uint32_t head,
+          uint32_t position)
 {
     const engine_model_info *info = &state->model->info;
-    return cache + (((size_t)layer * info->n_kv_heads + head) * state->n_context + position) * info->head_dim;
+    return cache + (((size_t)layer * info->n_kv_heads + head) * state->n_context + position) *
+                       info->head_dim;
 }
 
 static void
@@ -96,7 +104,8 @@ embed_task(void *data, size_t t, int worker)
     const float position = (float)(run->first + t);
 
     (void)worker;
-    engine_tensor_row(llama->embd, (size_t)run->tokens[t], state->x + t * state->model->info.n_embd);
+    engine_tensor_row(llama->embd, (size_t)run->tokens[t],
+                      state->x + t * state->model->info.n_embd);
     for (uint32_t j = 0; j < n_pairs; j++) {
         const float angle = position * llama->inv_freq[j];
         cos_sin[j] = cosf(angle);
@@ -112,8 +121,8 @@ norm_task(void *data, size_t t, int worker)
     const engine_model_info *info = &state->model->info;
 
     (void)worker;
-    state->model->kernels->rms_norm(state->x + t * info->n_embd, run->norm, info->norm_eps, info->n_embd,
-                                    state->h + t * info->n_embd);
+    state->model->kernels->rms_norm(state->x + t * info->n_embd, run->norm, info->norm_eps,
+                                    info->n_embd, state->h + t * info->n_embd);
 }
 
 /* Rotate q and k of token t, put k and v into the cache. */
@@ -125,7 +134,8 @@ rotate_task(void *data, size_t t, int worker)
     const engine_model_info *info = &state->model->info;
     const engine_llama *llama = state->llama;
     const engine_kernels *kernels = state->model->kernels;
-    void (*rope)(float *, const float *, size_t) = llama->rope_halves ? kernels->rope_halves : kernels->rope_pairs;
+    void (*rope)(float *, const float *, size_t) =
+        llama->rope_halves ? kernels->rope_halves : kernels->rope_pairs;
     const float *cos_sin = state->cos_sin + t * llama->n_rot;
     const size_t hd = info->head_dim;
 
@@ -136,8 +146,10 @@ rotate_task(void *data, size_t t, int worker)
         float *k = state->k + (t * info->n_kv_heads + head) * hd;
         const float *v = state->v + (t * info->n_kv_heads + head) * hd;
         rope(k, cos_sin, llama->n_rot / 2);
-        memcpy(cache_row(state->k_cache, state, run->layer, head, run->first + (uint32_t)t), k, hd * sizeof *k);
-        memcpy(cache_row(state->v_cache, state, run->layer, head, run->first + (uint32_t)t), v, hd * sizeof *v);
+        memcpy(cache_row(state->k_cache, state, run->layer, head, run->first + (uint32_t)t), k,
+               hd * sizeof *k);
+        memcpy(cache_row(state->v_cache, state, run->layer, head, run->first + (uint32_t)t), v,
+               hd * sizeof *v);
     }
 }
 
@@ -184,7 +196,8 @@ attention_branch(token_run *run, const engine_llama_layer *layer, size_t n)
     engine_llama_state *state = run->state;
     const engine_kernels *kernels = state->model->kernels;
     const engine_model_info *info = &state->model->info;
-    const size_t nq = (size_t)info->n_heads * info->head_dim, nkv = (size_t)info->n_kv_heads * info->head_dim;
+    const size_t nq = (size_t)info->n_heads * info->head_dim,
+                 nkv = (size_t)info->n_kv_heads * info->head_dim;
     const engine_matmul_job qkv[] = {{layer->q, layer->q_bias, state->q, nq},
                                      {layer->k, layer->k_bias, state->k, nkv},
                                      {layer->v, layer->v_bias, state->v, nkv}};
@@ -239,7 +252,7 @@ engine_llama_logits(engine_llama_state *state, size_t from, size_t n, float *log
     const engine_matmul_job job = {state->llama->output, NULL, logits, info->n_vocab};
 
     for (size_t t = 0; t < n; t++)
-        model->kernels->rms_norm(state->x + (from + t) * info->n_embd, state->llama->output_norm, info->norm_eps,
-                                 info->n_embd, state->h + t * info->n_embd);
+        model->kernels->rms_norm(state->x + (from + t) * info->n_embd, state->llama->output_norm,
+                                 info->norm_eps, info->n_embd, state->h + t * info->n_embd);
     engine_matmul(state->pool, model->kernels, &job, 1, state->h, n);
 }

@@ -28,8 +28,8 @@ typedef struct {
 
 /* Scratch of one task, for `rows` queries. */
 typedef struct {
-    float *q;       /* [rows, hd] gathered queries */
-    float *scores;  /* [rows, KV_BLOCK] */
+    float *q;                          /* [rows, hd] gathered queries */
+    float *scores;                     /* [rows, KV_BLOCK] */
     float *part, *part_max, *part_sum; /* [rows, hd], [rows], [rows] of the block at hand */
     float *out, *max, *sum;            /* the same, of the blocks joined so far */
 } attention_scratch;
@@ -37,7 +37,8 @@ typedef struct {
 static attention_scratch
 carve_scratch(engine_pool *pool, int worker, size_t rows, size_t hd)
 {
-    float *p = engine_pool_scratch(pool, worker, rows * (3 * hd + ENGINE_LLAMA_KV_BLOCK + 4) * sizeof(float));
+    float *p = engine_pool_scratch(pool, worker,
+                                   rows * (3 * hd + ENGINE_LLAMA_KV_BLOCK + 4) * sizeof(float));
     attention_scratch s;
 
     s.q = p;
@@ -55,8 +56,8 @@ carve_scratch(engine_pool *pool, int worker, size_t rows, size_t hd)
  * at + r / group and sees positions up to its own. Fills out [rows, hd], max and sum [rows]; sum 0 marks a row
  * that sees nothing of this block. */
 static void
-attend_block(const attention_run *run, uint32_t head, size_t base, size_t at, size_t rows, const float *q,
-             float *scores, float *out, float *max, float *sum)
+attend_block(const attention_run *run, uint32_t head, size_t base, size_t at, size_t rows,
+             const float *q, float *scores, float *out, float *max, float *sum)
 {
     const engine_kernels *kernels = run->state->model->kernels;
     const size_t last = at + (rows - 1) / run->group;
@@ -75,13 +76,14 @@ attend_block(const attention_run *run, uint32_t head, size_t base, size_t at, si
         }
         sum[r] = kernels->softmax_part(row, seen, n_pos, run->state->llama->attn_scale, &max[r]);
     }
-    kernels->weighted_sum(scores, ENGINE_LLAMA_KV_BLOCK, rows, run->v + offset, hd, n_pos, hd, out, hd);
+    kernels->weighted_sum(scores, ENGINE_LLAMA_KV_BLOCK, rows, run->v + offset, hd, n_pos, hd, out,
+                          hd);
 }
 
 /* Join a block's part of one row to what is there (sum 0: nothing yet). */
 static void
-join_part(const engine_kernels *kernels, size_t hd, const float *part, float part_max, float part_sum,
-          float *out, float *max, float *sum)
+join_part(const engine_kernels *kernels, size_t hd, const float *part, float part_max,
+          float part_sum, float *out, float *max, float *sum)
 {
     if (part_sum == 0.0f) return;
     if (*sum == 0.0f) {
@@ -113,18 +115,20 @@ prefill_task(void *data, size_t task, int worker)
     attention_scratch s = carve_scratch(state->pool, worker, rows, hd);
 
     for (size_t t = 0; t < n_tokens; t++)
-        memcpy(s.q + t * group * hd, state->q + ((t0 + t) * n_kv + head) * group * hd, group * hd * sizeof(float));
+        memcpy(s.q + t * group * hd, state->q + ((t0 + t) * n_kv + head) * group * hd,
+               group * hd * sizeof(float));
     memset(s.sum, 0, rows * sizeof(float));
     for (size_t base = 0; base < run->first + t0 + n_tokens; base += ENGINE_LLAMA_KV_BLOCK) {
-        attend_block(run, head, base, run->first + t0, rows, s.q, s.scores, s.part, s.part_max, s.part_sum);
+        attend_block(run, head, base, run->first + t0, rows, s.q, s.scores, s.part, s.part_max,
+                     s.part_sum);
         for (size_t r = 0; r < rows; r++)
-            join_part(kernels, hd, s.part + r * hd, s.part_max[r], s.part_sum[r], s.out + r * hd, &s.max[r],
-                      &s.sum[r]);
+            join_part(kernels, hd, s.part + r * hd, s.part_max[r], s.part_sum[r], s.out + r * hd,
+                      &s.max[r], &s.sum[r]);
     }
     for (size_t r = 0; r < rows; r++) {
         kernels->scale(s.out + r * hd, 1.0f / s.sum[r], hd);
-        memcpy(state->att + ((t0 + r / group) * n_kv * group + head * group + r % group) * hd, s.out + r * hd,
-               hd * sizeof(float));
+        memcpy(state->att + ((t0 + r / group) * n_kv * group + head * group + r % group) * hd,
+               s.out + r * hd, hd * sizeof(float));
     }
 }
 
@@ -136,11 +140,13 @@ decode_task(void *data, size_t task, int worker)
     engine_llama_state *state = run->state;
     const size_t hd = run->hd, group = run->group;
     const size_t head = task / run->n_blocks, block = task % run->n_blocks;
-    float *scores = engine_pool_scratch(state->pool, worker, group * ENGINE_LLAMA_KV_BLOCK * sizeof(float));
+    float *scores =
+        engine_pool_scratch(state->pool, worker, group * ENGINE_LLAMA_KV_BLOCK * sizeof(float));
     float *part = state->parts + task * group * (hd + 2);
 
     attend_block(run, (uint32_t)head, block * ENGINE_LLAMA_KV_BLOCK, run->first, group,
-                 state->q + head * group * hd, scores, part, part + group * hd, part + group * (hd + 1));
+                 state->q + head * group * hd, scores, part, part + group * hd,
+                 part + group * (hd + 1));
 }
 
 static void
@@ -156,8 +162,8 @@ decode(attention_run *run)
             float *out = state->att + (head * group + g) * hd, max = 0.0f, sum = 0.0f;
             for (size_t b = 0; b < run->n_blocks; b++) {
                 const float *part = state->parts + (head * run->n_blocks + b) * group * (hd + 2);
-                join_part(kernels, hd, part + g * hd, part[group * hd + g], part[group * (hd + 1) + g], out, &max,
-                          &sum);
+                join_part(kernels, hd, part + g * hd, part[group * hd + g],
+                          part[group * (hd + 1) + g], out, &max, &sum);
             }
             kernels->scale(out, 1.0f / sum, hd);
         }
@@ -178,7 +184,9 @@ engine_llama_attention(engine_llama_state *state, uint32_t layer, size_t n, uint
                          .n_blocks = first / ENGINE_LLAMA_KV_BLOCK + 1,
                          .first = first};
 
-    if (n == 1) decode(&run);
-    else engine_pool_run(state->pool, (n + TOKENS_PER_TASK - 1) / TOKENS_PER_TASK * info->n_kv_heads, prefill_task,
-                         &run);
+    if (n == 1)
+        decode(&run);
+    else
+        engine_pool_run(state->pool, (n + TOKENS_PER_TASK - 1) / TOKENS_PER_TASK * info->n_kv_heads,
+                        prefill_task, &run);
 }

@@ -1,9 +1,9 @@
 /* Matrix products with stored weights of any type.
  *
  * Weights are expanded to float32, exactly as their type defines, and multiplied with float32
- * activations. The usual faster way rounds activations to int8 in blocks of 32; on SmolLM2-135M (Q4_1)
- * that alone moved the logits by 3-5 % of their maximum (against 0.00x % here), and changed the most
- * likely token at one position in fifteen.
+ * activations. The usual faster way rounds activations to int8 in blocks of 32: on SmolLM2-135M (Q4_1) that
+ * alone moved the logits by 3 to 5 % of the largest (here: 0.0001 %) and changed the likeliest token at one
+ * position in ten to twenty. With AVX2, int16 activations would need as many instructions as float32.
  *
  * One token: each row is expanded in registers on its way into the dot product (gemv). Many tokens: a
  * tile of rows is expanded once into scratch that stays in the L2 cache and is multiplied with all tokens
@@ -56,26 +56,29 @@ matmul_task(void *data, size_t task, int worker)
     const float *bias = job->bias ? job->bias + row : NULL;
     if (run->n_tokens == 1 && k->gemv[job->w->type]) {
         const size_t row_bytes = engine_tensor_row_bytes(job->w);
-        k->gemv[job->w->type](job->w->data + row * row_bytes, row_bytes, n, run->x, run->n_in, job->y + row);
+        k->gemv[job->w->type](job->w->data + row * row_bytes, row_bytes, n, run->x, run->n_in,
+                              job->y + row);
         if (bias) k->add(job->y + row, bias, n);
         return;
     }
-    k->gemm(expand_rows(run, job->w, row, n, worker), run->n_in, n, run->x, run->n_in, run->n_tokens,
-            run->n_in, bias, job->y + row, job->ldy);
+    k->gemm(expand_rows(run, job->w, row, n, worker), run->n_in, n, run->x, run->n_in,
+            run->n_tokens, run->n_in, bias, job->y + row, job->ldy);
 }
 
 void
-engine_matmul(engine_pool *pool, const engine_kernels *k, const engine_matmul_job *jobs, size_t n_jobs,
-              const float *x, size_t n_tokens)
+engine_matmul(engine_pool *pool, const engine_kernels *k, const engine_matmul_job *jobs,
+              size_t n_jobs, const float *x, size_t n_tokens)
 {
     g_assert(n_jobs > 0 && n_jobs <= MAX_JOBS);
-    matmul_run run = {.pool = pool, .kernels = k, .jobs = jobs, .n_jobs = n_jobs, .n_tokens = n_tokens, .x = x};
+    matmul_run run = {
+        .pool = pool, .kernels = k, .jobs = jobs, .n_jobs = n_jobs, .n_tokens = n_tokens, .x = x};
 
     run.n_in = (size_t)jobs[0].w->dims[0];
     run.tile = n_tokens == 1 ? ROWS_GEMV : ROWS_GEMM;
     for (size_t j = 0; j < n_jobs; j++) {
         g_assert(jobs[j].w->dims[0] == run.n_in);
-        run.first_task[j + 1] = run.first_task[j] + ((size_t)jobs[j].w->dims[1] + run.tile - 1) / run.tile;
+        run.first_task[j + 1] =
+            run.first_task[j] + ((size_t)jobs[j].w->dims[1] + run.tile - 1) / run.tile;
     }
     if (n_tokens > 0) engine_pool_run(pool, run.first_task[n_jobs], matmul_task, &run);
 }

@@ -50,7 +50,8 @@ load_tokenizer(engine_model *model, GError **error)
         const char *dir = engine_weights_dir(weights);
         g_autofree char *json = g_build_filename(dir, "tokenizer.json", NULL);
         g_autofree char *vocab = g_build_filename(dir, "vocab.txt", NULL);
-        if (!g_file_test(json, G_FILE_TEST_EXISTS) && !g_file_test(vocab, G_FILE_TEST_EXISTS)) return TRUE;
+        if (!g_file_test(json, G_FILE_TEST_EXISTS) && !g_file_test(vocab, G_FILE_TEST_EXISTS))
+            return TRUE;
         model->tokenizer = engine_tokenizer_new_from_hf(dir, engine_weights_config(weights), error);
     }
     if (!model->tokenizer) return FALSE;
@@ -131,8 +132,8 @@ engine_model_get_info(const engine_model *model)
 }
 
 void
-engine_tokenize(const engine_model *model, const char *text, size_t len, engine_tokenize_flags flags,
-                GArray *out)
+engine_tokenize(const engine_model *model, const char *text, size_t len,
+                engine_tokenize_flags flags, GArray *out)
 {
     if (model->tokenizer) engine_tokenizer_encode(model->tokenizer, text, len, flags, out);
 }

@@ -10,12 +10,12 @@
 G_BEGIN_DECLS
 
 struct engine_model {
-    engine_model_info info;         /* its strings are owned below or by weights, or static */
-    engine_weights *weights;        /* owned: the mapping all tensors point into */
-    engine_tokenizer *tokenizer;    /* owned; NULL when the model carries none (ids only) */
-    const engine_kernels *kernels;  /* chosen when the model was opened */
-    char *name;                     /* owned, info.name */
-    void *arch;                     /* owned: engine_llama or the encoder's own struct */
+    engine_model_info info;        /* its strings are owned below or by weights, or static */
+    engine_weights *weights;       /* owned: the mapping all tensors point into */
+    engine_tokenizer *tokenizer;   /* owned; NULL when the model carries none (ids only) */
+    const engine_kernels *kernels; /* chosen when the model was opened */
+    char *name;                    /* owned, info.name */
+    void *arch;                    /* owned: engine_llama or the encoder's own struct */
     GDestroyNotify free_arch;
 };
 

@@ -6,14 +6,15 @@
  * the kernel kept off the processor holds nobody up: the others do its share, and it finds a word with
  * nothing left, or a later run's.
  *
- * Waiting spins for some microseconds (a decoder asks again that soon), then sleeps on a condition. */
+ * Waiting spins for about ten microseconds (a decoder asks again that soon), then sleeps on a condition: longer
+ * spinning takes the processor from the very thread it waits for when the machine is busy. */
 #include "engine/pool.h"
 
 #include <sched.h>
 #include <stdatomic.h>
 
 #define MAX_THREADS 256
-#define SPINS       4000
+#define SPINS       500
 
 typedef struct {
     void *data;
@@ -25,9 +26,9 @@ struct engine_pool {
     int n_threads;
     GThread *threads[MAX_THREADS]; /* 1 .. n_threads-1; the caller is worker 0 */
     scratch_buffer scratch[MAX_THREADS];
-    GRecMutex caller;              /* one run at a time */
+    GRecMutex caller; /* one run at a time */
 
-    engine_pool_fn fn;             /* of the current run; see above for who may read them */
+    engine_pool_fn fn; /* of the current run; see above for who may read them */
     void *data;
     size_t n_tasks;
 
@@ -63,7 +64,8 @@ work(engine_pool *pool, int worker)
         if (!atomic_compare_exchange_weak(&pool->word, &word, word - 1)) continue;
         const size_t n_tasks = pool->n_tasks;
         pool->fn(pool->data, n_tasks - (uint32_t)word, worker);
-        if (atomic_fetch_add(&pool->n_done, 1) + 1 == n_tasks && atomic_load(&pool->caller_asleep)) {
+        if (atomic_fetch_add(&pool->n_done, 1) + 1 == n_tasks &&
+            atomic_load(&pool->caller_asleep)) {
             g_mutex_lock(&pool->mutex);
             g_cond_broadcast(&pool->all_done);
             g_mutex_unlock(&pool->mutex);

@@ -24,8 +24,8 @@ static const struct {
 static gboolean
 malformed(const engine_weights *weights, const char *tensor, const char *what, GError **error)
 {
-    g_set_error(error, ENGINE_ERROR, ENGINE_ERROR_FORMAT, "%s: tensor %s: %s", weights->path, tensor,
-                what);
+    g_set_error(error, ENGINE_ERROR, ENGINE_ERROR_FORMAT, "%s: tensor %s: %s", weights->path,
+                tensor, what);
     return FALSE;
 }
 
@@ -44,7 +44,8 @@ read_shape(const json_t *shape, uint32_t *n_dims, uint64_t dims[4])
 }
 
 static gboolean
-read_tensor(engine_weights *weights, const char *name, const json_t *entry, size_t base, GError **error)
+read_tensor(engine_weights *weights, const char *name, const json_t *entry, size_t base,
+            GError **error)
 {
     const char *dtype = json_string_value(json_object_get(entry, "dtype"));
     const json_t *offsets = json_object_get(entry, "data_offsets");
@@ -67,8 +68,8 @@ read_tensor(engine_weights *weights, const char *name, const json_t *entry, size
         return malformed(weights, name, "data_offsets is not a begin and an end", error);
     const uint64_t from = (uint64_t)json_integer_value(begin);
     const uint64_t len = (uint64_t)json_integer_value(end) - from;
-    return engine_weights_add(weights, name, strlen(name), type, n_dims, dims, base, from, (size_t)len,
-                              error);
+    return engine_weights_add(weights, name, strlen(name), type, n_dims, dims, base, from,
+                              (size_t)len, error);
 }
 
 gboolean
@@ -84,9 +85,11 @@ engine_safetensors_read(engine_weights *weights, GError **error)
                     "%s: not a safetensors file, or cut inside its header", weights->path);
         return FALSE;
     }
-    json_t *header = json_loadb((const char *)weights->data + 8, (size_t)n, JSON_REJECT_DUPLICATES, &where);
+    json_t *header =
+        json_loadb((const char *)weights->data + 8, (size_t)n, JSON_REJECT_DUPLICATES, &where);
     if (!header) {
-        g_set_error(error, ENGINE_ERROR, ENGINE_ERROR_FORMAT, "%s: header: %s", weights->path, where.text);
+        g_set_error(error, ENGINE_ERROR, ENGINE_ERROR_FORMAT, "%s: header: %s", weights->path,
+                    where.text);
         return FALSE;
     }
     const size_t base = 8 + (size_t)n;

@@ -134,7 +134,8 @@ engine_sampler_next(engine_sampler *sampler, float *logits, const engine_generat
     const int32_t best = largest(logits, n);
     if (!(options->temperature > 0.0f) || !isfinite(logits[best])) return best;
     for (size_t i = 0; i < n; i++) {
-        const double weight = exp(((double)logits[i] - (double)logits[best]) / (double)options->temperature);
+        const double weight =
+            exp(((double)logits[i] - (double)logits[best]) / (double)options->temperature);
         c[i] = (engine_candidate){isnan(weight) ? 0.0 : weight, (int32_t)i};
         total += c[i].weight;
     }

@@ -25,8 +25,9 @@ void engine_sampler_seed(engine_sampler *sampler, uint64_t seed);
 
 /* One token from logits [n_vocab], which are changed by the repeat penalty: recent [n_recent] are the tokens it
  * applies to, once each. Temperature 0 takes the largest logit, the lowest id among equals. */
-int32_t engine_sampler_next(engine_sampler *sampler, float *logits, const engine_generate_options *options,
-                            const int32_t *recent, size_t n_recent);
+int32_t engine_sampler_next(engine_sampler *sampler, float *logits,
+                            const engine_generate_options *options, const int32_t *recent,
+                            size_t n_recent);
 
 G_END_DECLS
 #endif

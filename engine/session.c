@@ -11,8 +11,8 @@ engine_session_new(const engine_model *model, engine_pool *pool, uint32_t n_cont
     const engine_model_info *info = &model->info;
 
     if (info->kind != ENGINE_KIND_DECODER) {
-        g_set_error(error, ENGINE_ERROR, ENGINE_ERROR_ARGUMENT, "%s is an encoder: it does not decode",
-                    info->name);
+        g_set_error(error, ENGINE_ERROR, ENGINE_ERROR_ARGUMENT,
+                    "%s is an encoder: it does not decode", info->name);
         return NULL;
     }
     if (n_context == 0) n_context = MIN(info->n_context, DEFAULT_CONTEXT);
@@ -21,9 +21,10 @@ engine_session_new(const engine_model *model, engine_pool *pool, uint32_t n_cont
     if (!engine_llama_state_init(&session->state, model, pool, n_context, error)) return NULL;
     session->tokens = g_try_malloc_n(n_context, sizeof *session->tokens);
     session->logits = g_try_malloc_n(info->n_vocab, sizeof *session->logits);
-    if (!session->tokens || !session->logits || !engine_sampler_init(&session->sampler, info->n_vocab)) {
-        g_set_error(error, ENGINE_ERROR, ENGINE_ERROR_LIMIT, "no memory for a session of %u tokens of %s",
-                    n_context, info->name);
+    if (!session->tokens || !session->logits ||
+        !engine_sampler_init(&session->sampler, info->n_vocab)) {
+        g_set_error(error, ENGINE_ERROR, ENGINE_ERROR_LIMIT,
+                    "no memory for a session of %u tokens of %s", n_context, info->name);
         return NULL;
     }
     return g_steal_pointer(&session);
@@ -66,7 +67,8 @@ check_tokens(const engine_session *session, const int32_t *tokens, size_t n, GEr
     for (size_t i = 0; i < n; i++) {
         if (tokens[i] < 0 || (uint32_t)tokens[i] >= info->n_vocab) {
             g_set_error(error, ENGINE_ERROR, ENGINE_ERROR_ARGUMENT,
-                        "%s: token %d is outside its vocabulary of %u", info->name, tokens[i], info->n_vocab);
+                        "%s: token %d is outside its vocabulary of %u", info->name, tokens[i],
+                        info->n_vocab);
             return FALSE;
         }
     }
@@ -93,8 +95,10 @@ engine_session_eval(engine_session *session, const int32_t *tokens, size_t n, fl
         if (all_logits) engine_llama_logits(state, 0, step, all_logits + done * n_vocab);
         done += step;
         if (done == n && logits) {
-            if (all_logits) memcpy(logits, all_logits + (n - 1) * n_vocab, n_vocab * sizeof *logits);
-            else engine_llama_logits(state, step - 1, 1, logits);
+            if (all_logits)
+                memcpy(logits, all_logits + (n - 1) * n_vocab, n_vocab * sizeof *logits);
+            else
+                engine_llama_logits(state, step - 1, 1, logits);
         }
     }
     return TRUE;

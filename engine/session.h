@@ -10,9 +10,9 @@ G_BEGIN_DECLS
 struct engine_session {
     const engine_model *model;
     engine_llama_state state;
-    int32_t *tokens;  /* [n_context]; the first n_past are in the cache */
+    int32_t *tokens; /* [n_context]; the first n_past are in the cache */
     uint32_t n_past;
-    float *logits;    /* [n_vocab], of engine_generate */
+    float *logits; /* [n_vocab], of engine_generate */
     engine_sampler sampler;
 };
 

@@ -47,7 +47,8 @@ engine_tensor_size(uint32_t type, uint32_t n_dims, const uint64_t dims[4], size_
     }
     uint64_t row = n_dims > 0 ? dims[0] : 1;
     if (row % traits->block_elems != 0) return FALSE;
-    if (!g_uint64_checked_mul(&total, total / traits->block_elems, traits->block_bytes)) return FALSE;
+    if (!g_uint64_checked_mul(&total, total / traits->block_elems, traits->block_bytes))
+        return FALSE;
     if (total > (uint64_t)G_MAXSSIZE) return FALSE;
     *n_bytes = (size_t)total;
     return TRUE;
@@ -91,7 +92,8 @@ engine_half_from_float(float f)
     memcpy(&bits, &f, sizeof bits);
     const uint32_t sign = (bits >> 16) & 0x8000u, magnitude = bits & 0x7fffffffu;
     if (magnitude > 0x7f800000u) return (uint16_t)(sign | 0x7e00u | ((magnitude >> 13) & 0x1ffu));
-    if (magnitude >= 0x477ff000u) return (uint16_t)(sign | 0x7c00u); /* 65520 and above round to infinity */
+    if (magnitude >= 0x477ff000u)
+        return (uint16_t)(sign | 0x7c00u); /* 65520 and above round to infinity */
     if (magnitude < 0x38800000u) {
         /* subnormal half: adding 0.5 puts the rounding at bit 2^-24, ties to even by the FPU */
         float shifted;

@@ -42,10 +42,11 @@ typedef enum {
 typedef void (*engine_dequantize_fn)(const uint8_t *src, float *dst, size_t n);
 
 typedef struct {
-    const char *name;      /* "Q4_1"; NULL: not a type we know */
-    uint32_t block_elems;  /* elements of one block */
-    uint32_t block_bytes;  /* bytes of one block */
-    engine_dequantize_fn dequantize; /* scalar reference; NULL: stored but not computed with (integers) */
+    const char *name;     /* "Q4_1"; NULL: not a type we know */
+    uint32_t block_elems; /* elements of one block */
+    uint32_t block_bytes; /* bytes of one block */
+    engine_dequantize_fn
+        dequantize; /* scalar reference; NULL: stored but not computed with (integers) */
 } engine_type_traits;
 
 /* Facts about a type; NULL when the number is unknown or a removed type. */
@@ -55,8 +56,8 @@ const engine_type_traits *engine_type_lookup(uint32_t type);
 typedef struct {
     const char *name;
     engine_type type;
-    uint32_t n_dims;   /* 0 (a scalar) .. 4 */
-    uint64_t dims[4];  /* dims[0] contiguous; unused ones are 1; all >= 1 */
+    uint32_t n_dims;  /* 0 (a scalar) .. 4 */
+    uint64_t dims[4]; /* dims[0] contiguous; unused ones are 1; all >= 1 */
     const uint8_t *data;
     size_t n_bytes;
 } engine_tensor;
@@ -82,7 +83,8 @@ engine_tensor_row_bytes(const engine_tensor *t)
 
 /* Bytes of a tensor of this type and shape, FALSE when dims[0] is not a whole number of blocks, a
  * dimension is 0, or the product does not fit. */
-gboolean engine_tensor_size(uint32_t type, uint32_t n_dims, const uint64_t dims[4], size_t *n_bytes);
+gboolean engine_tensor_size(uint32_t type, uint32_t n_dims, const uint64_t dims[4],
+                            size_t *n_bytes);
 
 /* Row `row` of a tensor as floats: out [dims[0]]. The type must have a dequantiser. */
 void engine_tensor_row(const engine_tensor *t, size_t row, float *out);

@@ -235,7 +235,8 @@ engine_weights_open(const char *path, GError **error)
     g_autofree char *file_path = NULL;
     g_autoptr(GError) cause = NULL;
 
-    file_path = g_file_test(path, G_FILE_TEST_IS_DIR) ? find_in_folder(path, error) : g_strdup(path);
+    file_path =
+        g_file_test(path, G_FILE_TEST_IS_DIR) ? find_in_folder(path, error) : g_strdup(path);
     if (!file_path) return NULL;
     g_autoptr(GMappedFile) file = g_mapped_file_new(file_path, FALSE, &cause);
     if (!file) {
@@ -311,7 +312,8 @@ engine_weights_require(const engine_weights *weights, const char *name, uint64_t
                     weights->path, name);
         return NULL;
     }
-    if (t->dims[0] != n_cols || t->dims[1] != MAX(n_rows, 1) || t->dims[2] != 1 || t->dims[3] != 1) {
+    if (t->dims[0] != n_cols || t->dims[1] != MAX(n_rows, 1) || t->dims[2] != 1 ||
+        t->dims[3] != 1) {
         g_set_error(error, ENGINE_ERROR, ENGINE_ERROR_FORMAT,
                     "%s: tensor %s is %" G_GUINT64_FORMAT " x %" G_GUINT64_FORMAT
                     ", the configuration needs %" G_GUINT64_FORMAT " x %" G_GUINT64_FORMAT,

@@ -27,12 +27,13 @@ G_DEFINE_AUTOPTR_CLEANUP_FUNC(engine_weights, engine_weights_free)
  * config may be NULL. */
 engine_weights *engine_weights_parse_gguf(const uint8_t *data, size_t n_bytes, const char *name,
                                           GError **error);
-engine_weights *engine_weights_parse_safetensors(const uint8_t *data, size_t n_bytes, json_t *config,
-                                                 const char *name, GError **error);
+engine_weights *engine_weights_parse_safetensors(const uint8_t *data, size_t n_bytes,
+                                                 json_t *config, const char *name, GError **error);
 
 engine_format engine_weights_format(const engine_weights *weights);
 const char *engine_weights_path(const engine_weights *weights); /* the weight file, for messages */
-const char *engine_weights_dir(const engine_weights *weights);  /* its folder: tokenizer.json, vocab.txt */
+const char *engine_weights_dir(
+    const engine_weights *weights); /* its folder: tokenizer.json, vocab.txt */
 
 /* ---- tensors ---- */
 
@@ -62,7 +63,8 @@ typedef struct {
 } engine_bytes;
 
 /* GGUF arrays only. n elements; strings are views into the mapping. */
-const engine_bytes *engine_weights_get_strings(const engine_weights *weights, const char *key, size_t *n);
+const engine_bytes *engine_weights_get_strings(const engine_weights *weights, const char *key,
+                                               size_t *n);
 const float *engine_weights_get_floats(const engine_weights *weights, const char *key, size_t *n);
 const int32_t *engine_weights_get_ints(const engine_weights *weights, const char *key, size_t *n);
 

@@ -6,7 +6,16 @@
 
 G_BEGIN_DECLS
 
-typedef enum { META_OTHER, META_INT, META_FLOAT, META_BOOL, META_STRING, META_STRINGS, META_FLOATS, META_INTS } meta_kind;
+typedef enum {
+    META_OTHER,
+    META_INT,
+    META_FLOAT,
+    META_BOOL,
+    META_STRING,
+    META_STRINGS,
+    META_FLOATS,
+    META_INTS
+} meta_kind;
 
 /* One GGUF metadata value. META_OTHER: well formed, but nothing anyone asks for (an integer beyond int64, a
  * string that is not UTF-8, an integer array with members beyond int32). */
@@ -14,16 +23,16 @@ typedef struct {
     meta_kind kind;
     int64_t i;
     double f;
-    const char *s;   /* in engine_weights.strings */
-    gpointer items;  /* engine_bytes[n], float[n] or int32_t[n]; owned */
+    const char *s;  /* in engine_weights.strings */
+    gpointer items; /* engine_bytes[n], float[n] or int32_t[n]; owned */
     size_t n;
 } meta_value;
 
 struct engine_weights {
     engine_format format;
     char *path, *dir;
-    GMappedFile *file;   /* owns data when the weights came from a file */
-    uint8_t *copy;       /* owns data when they came from memory */
+    GMappedFile *file; /* owns data when the weights came from a file */
+    uint8_t *copy;     /* owns data when they came from memory */
     const uint8_t *data;
     size_t n_bytes;
 

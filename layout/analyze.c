@@ -2,6 +2,7 @@
  *
  * Only one parse_page is alive at any time; what is kept of it (a layout_sheet) is a small multiple of its
  * text. The order of the steps is in analyze.h. */
+#include "layout/document.h"
 #include "layout/flow.h"
 
 #include <string.h>
@@ -34,8 +35,10 @@ layout_analyze(layout_work *work, layout_builder *builder)
     layout_classify(work);
     layout_join(work);
     layout_headings_level(work);
+    layout_lists_level(work);
     layout_captions_bind(work);
     layout_emit(work, builder);
+    layout_builder_name_images(builder);
     lode_document *document = layout_builder_finish(builder);
     layout_metadata_find(work, document);
     return document;

@@ -22,6 +22,7 @@ G_BEGIN_DECLS
 enum {
     LAYOUT_STYLE_CAPS = 1 << 16,   /* a small-capitals font */
     LAYOUT_STYLE_SYMBOL = 1 << 17, /* math extension: glyphs hang below their origin */
+    LAYOUT_STYLE_TEX_SYMBOL = 1 << 18, /* TeX's symbols: the radical sign hangs */
 };
 
 typedef struct {
@@ -303,6 +304,9 @@ void layout_headings_level(layout_work *work);
 /* ---- lists.c ---- */
 /* The length in bytes of a list marker with the space behind it, 0 where there is none. */
 gsize layout_list_marker(const char *text, char **marker);
+
+/* How deep list items are nested, from their indentation. */
+void layout_lists_level(layout_work *work);
 
 /* ---- hyphen.c ---- */
 void layout_hyphen_learn(layout_work *work);

@@ -211,6 +211,39 @@ layout_builder_add_warning(layout_builder *builder, int page, const char *messag
     g_array_append_val(builder->warnings, warning);
 }
 
+/* "page-3-figure-1.png": counted per page, so that a change on one page renames nothing on another. counts has
+ * one element per page. */
+static const char *
+image_name(layout_builder *builder, GArray *counts, int page, const char *kind)
+{
+    guint *count = &g_array_index(counts, guint, page);
+    char name[64];
+    g_snprintf(name, sizeof name, "page-%d-%s-%u.png", page + 1, kind, ++*count);
+    return layout_builder_copy(builder, name, -1);
+}
+
+void
+layout_builder_name_images(layout_builder *builder)
+{
+    g_autoptr(GArray) figures = g_array_new(FALSE, TRUE, sizeof(guint));
+    g_autoptr(GArray) tables = g_array_new(FALSE, TRUE, sizeof(guint));
+    g_array_set_size(figures, builder->pages->len);
+    g_array_set_size(tables, builder->pages->len);
+    for (guint i = 0; i < builder->figures->len; i++) {
+        layout_figure *figure = &g_array_index(builder->figures, layout_figure, i);
+        g_assert(figure->box.page >= 0 && (guint)figure->box.page < figures->len);
+        figure->image = image_name(builder, figures, figure->box.page, "figure");
+    }
+    for (guint i = 0; i < builder->tables->len; i++) {
+        layout_table *table = &g_array_index(builder->tables, layout_table, i);
+        const layout_block *block = layout_builder_block(builder, table->block);
+        if (block->n_boxes == 0) continue;
+        const layout_box *box = &g_array_index(builder->boxes, layout_box, block->first_box);
+        g_assert(box->page >= 0 && (guint)box->page < tables->len);
+        table->image = image_name(builder, tables, box->page, "table");
+    }
+}
+
 /* The array's memory and length; the GArray itself is gone. */
 static gpointer
 hand_over(GArray *array, guint *len)

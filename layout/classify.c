@@ -86,7 +86,10 @@ title_find(const layout_work *work)
         const layout_sheet *sheet = layout_work_sheet(work, 0);
         guint chars = para_chars(work, para);
         if (row->box.y0 > 0.55F * sheet->height || chars < 6 || chars > 350) continue;
-        if (row->size_pt > best_size + 0.4F) {
+        if (row->size_pt <= best_size + 0.4F) continue;
+        g_autofree char *text = short_text(work, para);
+        layout_heading_form form = layout_heading_parse(text);
+        if (!(form.numbered && g_ascii_isdigit(text[0])) && !form.known) {
             best = (int) i;
             best_size = row->size_pt;
         }

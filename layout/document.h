@@ -17,5 +17,9 @@ gboolean layout_document_check(const lode_document *document, GError **error);
 /* layout_builder_finish without the check: for bytes that are not ours. Frees the builder. */
 lode_document *layout_builder_take(layout_builder *builder);
 
+/* Give every figure and table its image name, for documents whose source can be rendered. Names are
+ * deterministic and safe as file names. */
+void layout_builder_name_images(layout_builder *builder);
+
 G_END_DECLS
 #endif

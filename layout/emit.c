@@ -18,7 +18,8 @@ typedef struct {
     guint last_region;
     int last_sheet;
     gsize skip;    /* bytes of the first row still to be left out: its marker */
-    gboolean code; /* keep line breaks */
+    gboolean code; /* keep line breaks and indentation */
+    float code_x0; /* left edge of the block's code */
     GStringChunk *strings; /* targets of spans, until copied */
     GString *latex; /* of the formula in hand */
 } composer;
@@ -235,6 +236,15 @@ box_extend(composer *c, const layout_sheet *sheet, layout_rect frame_box, guint 
     c->last_region = region;
 }
 
+/* Code keeps its indentation: as many spaces as its characters are wide. */
+static void
+indent_append(composer *c, const layout_seg *seg)
+{
+    float width = (seg->box.x1 - seg->box.x0) / (float) MAX(1, seg->len);
+    float n = width > 0.5F ? roundf((seg->box.x0 - c->code_x0) / width) : 0;
+    for (guint i = 0; i < (guint) CLAMP(n, 0, 60); i++) g_string_append_c(c->text, ' ');
+}
+
 static void
 segs_append(composer *c, const layout_sheet *sheet, const guint *segs, guint n, layout_rect frame_box,
             guint region)
@@ -245,6 +255,7 @@ segs_append(composer *c, const layout_sheet *sheet, const guint *segs, guint n, 
     layout_line line = {.start = (uint32_t) c->text->len,
                         .box = {sheet->index, layout_sheet_to_page(sheet, frame_box)}};
     for (guint i = 0; i < n; i++) {
+        if (i == 0 && c->code) indent_append(c, layout_sheet_seg(sheet, segs[0]));
         if (i > 0 && c->text->len > line.start) g_string_append_c(c->text, ' ');
         seg_append(c, sheet, layout_sheet_seg(sheet, segs[i]));
     }
@@ -448,6 +459,9 @@ para_emit(composer *c, layout_para *para)
         if (para->type == LAYOUT_BLOCK_LIST_ITEM) c->skip = layout_list_marker(first, &para->marker);
         else c->skip = layout_reference_marker(first, &para->marker);
     }
+    c->code_x0 = G_MAXFLOAT;
+    for (guint i = 0; i < para->places->len; i++)
+        c->code_x0 = MIN(c->code_x0, layout_para_row(c->work, para, i)->box.x0);
     for (guint i = 0; i < para->places->len; i++) {
         const layout_place *place = &g_array_index(para->places, layout_place, i);
         const layout_sheet *sheet = layout_work_sheet(c->work, place->sheet);

@@ -88,6 +88,9 @@ layout_font_intern(layout_work *work, const parse_font *font)
                          g_str_has_prefix(lower, "cmbsy");
         entry.flags = LAYOUT_SPAN_MATH | (heavy ? LAYOUT_SPAN_BOLD : 0);
         if (is_extension_name(lower)) entry.flags |= LAYOUT_STYLE_SYMBOL;
+        if (g_str_has_prefix(lower, "cmsy") || g_str_has_prefix(lower, "lmmathsymbols") ||
+            g_str_has_prefix(lower, "lmsy") || g_str_has_prefix(lower, "txsy"))
+            entry.flags |= LAYOUT_STYLE_TEX_SYMBOL;
     }
     guint id = work->fonts->len;
     g_array_append_val(work->fonts, entry);

@@ -113,7 +113,7 @@ typedef struct {
     int caption;             /* block, LAYOUT_NONE */
     guint n_rows, n_cols, n_header_rows;
     guint first_cell, n_cells; /* row-major by (row, col); every grid place is covered once */
-    const char *image;       /* file name under images/, NULL when not written */
+    const char *image;       /* file name for layout_document_write_images, NULL where there is nothing to render */
 } layout_table;
 
 typedef struct {
@@ -123,7 +123,7 @@ typedef struct {
     gboolean vector;         /* drawn with paths rather than pixels */
     const char *label;       /* "Figure 3", NULL where none */
     const char *inner_text;  /* words inside the region, not part of the running text; NULL where none */
-    const char *image;       /* file name under images/ */
+    const char *image;       /* as a table's */
 } layout_figure;
 
 typedef struct {
@@ -240,9 +240,10 @@ lode_document *layout_builder_finish(layout_builder *builder);
 /* ---- writers: same document, same bytes ---- */
 
 typedef struct {
-    gboolean page_breaks;  /* Markdown: "<!-- page N -->" between pages; default FALSE */
+    gboolean page_breaks;  /* Markdown: "<!-- page N -->" before each page's first block; default FALSE */
     gboolean furniture;    /* keep running headers, footers, page numbers; default FALSE */
     const char *image_dir; /* Markdown: prefix of image links; default "images" */
+    gboolean no_images;    /* Markdown: no image links, for output without image files; default FALSE */
 } layout_markdown_options;
 
 /* CommonMark with GFM tables (HTML tables where cells span), $$...$$ formulas. options NULL: defaults.

@@ -196,9 +196,10 @@ chunks_find(const GArray *glyphs)
     chunk *open = NULL;
     for (guint i = 0; i < glyphs->len; i++) {
         const layout_glyph *g = &g_array_index(glyphs, layout_glyph, i);
-        gboolean symbol = (g->flags & LAYOUT_STYLE_SYMBOL) != 0;
+        gboolean radical = g->ch == 0x221A && (g->flags & LAYOUT_STYLE_TEX_SYMBOL);
+        gboolean symbol = (g->flags & LAYOUT_STYLE_SYMBOL) != 0 || radical;
         /* Big operators and delimiters hang from their origin, roughly an em above the baseline. */
-        float v = symbol ? g->y + 0.9F * g->size_pt : g->y;
+        float v = symbol ? g->y + (radical ? 0.75F : 0.9F) * g->size_pt : g->y;
         if (open != NULL && symbol == open->symbol) {
             float gap = g->x - open->u1;
             /* After an accent TeX goes back for the letter. */

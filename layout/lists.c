@@ -1,5 +1,5 @@
 /* Markers of list items: bullets, "1.", "2)", "(iii)", "(a)". */
-#include "layout/analyze.h"
+#include "layout/flow.h"
 
 #include <string.h>
 
@@ -57,4 +57,28 @@ layout_list_marker(const char *text, char **marker)
     if (!bullet && skip == len) return 0;
     if (marker != NULL) *marker = bullet ? g_strdup("-") : g_strndup(text, len);
     return skip;
+}
+
+#define MAX_NESTING 8
+
+void
+layout_lists_level(layout_work *work)
+{
+    float indents[MAX_NESTING];
+    guint depth = 0;
+    for (guint i = 0; i < work->paras->len; i++) {
+        layout_para *para = layout_work_para(work, i);
+        if (para->type != LAYOUT_BLOCK_LIST_ITEM || para->places->len == 0) {
+            /* floats and notes stand in between without ending the list */
+            gboolean ends = para->type == LAYOUT_BLOCK_PARAGRAPH || para->type == LAYOUT_BLOCK_HEADING ||
+                            para->type == LAYOUT_BLOCK_ABSTRACT || para->type == LAYOUT_BLOCK_REFERENCE;
+            if (ends) depth = 0;
+            continue;
+        }
+        const layout_row *row = layout_para_row(work, para, 0);
+        float indent = row->box.x0 - row->col_x0;
+        while (depth > 0 && indents[depth - 1] > indent + 3) depth--;
+        if (depth == 0 || (indent > indents[depth - 1] + 3 && depth < MAX_NESTING)) indents[depth++] = indent;
+        para->level = (int) depth;
+    }
 }

@@ -371,7 +371,7 @@ append_figure(writer *w, guint index)
     const layout_block *block = &w->document->blocks[index];
     const layout_figure *figure =
         block->item == LAYOUT_NONE ? NULL : &w->document->figures[block->item];
-    if (figure && figure->image) {
+    if (figure && figure->image && !w->options->no_images) {
         const char *dir = w->options->image_dir ? w->options->image_dir : "images";
         g_autofree char *path =
             *dir ? g_strconcat(dir, "/", figure->image, NULL) : g_strdup(figure->image);

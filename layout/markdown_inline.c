@@ -102,6 +102,9 @@ add_piece(GArray *pieces, const char *text, piece p)
         p.start = next_char(text, p.start);
     while (p.end > p.start && (guchar)text[p.end - 1] <= ' ')
         p.end--;
+    /* a link's rectangle takes the full stop behind it along */
+    while (p.kind == PIECE_LINK && p.end > p.start + 1 && strchr(".,;:", text[p.end - 1]))
+        p.end--;
     if (p.start == p.end) return;
     if (pieces->len > 0) {
         piece *last = &g_array_index(pieces, piece, pieces->len - 1);
@@ -170,27 +173,33 @@ count_letters(const char *text, uint32_t start, uint32_t end)
     return n;
 }
 
-/* Move the inner borders over plain punctuation: "*Nature*, 3", "(*in vitro*)". spans[s] is the first one that
- * ends after the word's start. */
+/* May a marker stand at this byte inside a word? Not between two letters, which would cut the word; and where a
+ * sign is on the marked side, a sign must be on the other, or readers do not see a marker there. */
+static gboolean
+is_marker_place(const char *text, uint32_t at, gboolean opening)
+{
+    const gunichar before = g_utf8_get_char(g_utf8_prev_char(text + at));
+    const gunichar after = g_utf8_get_char(text + at);
+    const gunichar inside = opening ? after : before, outside = opening ? before : after;
+    if (!g_unichar_ispunct(outside)) return FALSE;
+    return g_unichar_isalnum(inside) || g_unichar_ispunct(inside);
+}
+
+/* Move the inner borders to where the style begins and ends: "*Nature*, 3", "(*in vitro*)", "*34*(2)". spans[s] is
+ * the first one that ends after the word's start. */
 static void
 trim_word(word *w, const char *text, const layout_span *spans, guint n_spans, guint s)
 {
-    uint32_t start = w->start, end = w->end;
-    gboolean found = FALSE;
+    const guint styled = w->style | LAYOUT_SPAN_SUPERSCRIPT | LAYOUT_SPAN_SUBSCRIPT;
+    uint32_t start = w->end, end = w->start;
     for (guint k = s; k < n_spans && spans[k].start < w->end; k++) {
-        if (!(spans[k].flags & ~(guint)LAYOUT_SPAN_LINK)) continue;
-        if (!found) start = MAX(spans[k].start, w->start);
-        found = TRUE;
+        if (!(spans[k].flags & styled)) continue;
+        start = MIN(start, MAX(spans[k].start, w->start));
         end = MIN(spans[k].start + spans[k].len, w->end);
     }
-    while (w->inner_start < start && g_ascii_ispunct(text[w->inner_start]))
-        w->inner_start++;
-    while (w->inner_end > end && g_ascii_ispunct(text[w->inner_end - 1]))
-        w->inner_end--;
-    if (w->inner_start >= w->inner_end) {
-        w->inner_start = w->start;
-        w->inner_end = w->end;
-    }
+    if (start >= end) return;
+    if (start > w->start && is_marker_place(text, start, TRUE)) w->inner_start = start;
+    if (end < w->end && is_marker_place(text, end, FALSE)) w->inner_end = end;
 }
 
 static void

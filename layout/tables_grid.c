@@ -12,6 +12,7 @@
 
 #define MAX_CELLS   60000
 #define WORD_GAP_EM 0.47F
+#define BINS_PER_PT 2
 
 typedef struct {
     float x0, x1, baseline, size;
@@ -119,7 +120,7 @@ is_spanning(const grid *g, const piece *p)
 static void
 cuts_from_gutters(grid *g)
 {
-    guint n = (guint) MIN(g->box.x1 - g->box.x0 + 2, 20000);
+    guint n = (guint) MIN((g->box.x1 - g->box.x0 + 2) * BINS_PER_PT, 40000);
     g_autofree gint32 *ink = g_new0(gint32, n + 2);
     gboolean has_body = FALSE;
     for (guint i = 0; i < g->bands->len; i++) has_body = has_body || !g_array_index(g->bands, band, i).header;
@@ -130,14 +131,15 @@ cuts_from_gutters(grid *g)
         const piece *p = &g_array_index(g->pieces, piece, i);
         if (has_body && g_array_index(g->bands, band, p->row).header) continue;
         if (is_spanning(g, p)) continue;
-        int from = (int) (p->x0 - g->box.x0), to = (int) ceilf(p->x1 - g->box.x0);
+        int from = (int) ((p->x0 - g->box.x0) * BINS_PER_PT);
+        int to = (int) ceilf((p->x1 - g->box.x0) * BINS_PER_PT);
         from = CLAMP(from, 0, (int) n);
         to = CLAMP(to, from, (int) n);
         ink[from]++;
         ink[to]--;
     }
     gint32 allowed = (gint32) (rows / 12), over = 0;
-    float least = MAX(0.42F * g->size, 2.5F);
+    float least = MAX(0.42F * g->size, 2.5F) * BINS_PER_PT;
     int start = -1;
     gboolean seen = FALSE;
     for (guint b = 0; b <= n; b++) {
@@ -145,7 +147,7 @@ cuts_from_gutters(grid *g)
         gboolean free = over <= allowed;
         if (!free && start >= 0 && seen) {
             if ((float) b - (float) start >= least) {
-                float x = g->box.x0 + 0.5F * ((float) start + (float) b);
+                float x = g->box.x0 + 0.5F * ((float) start + (float) b) / BINS_PER_PT;
                 g_array_append_val(g->cuts, x);
             }
         }
@@ -272,6 +274,12 @@ bands_from_rules(grid *g)
     snap(ys, 3);
     guint text_rows = g->bands->len;
     if (ys->len < 3 || (ys->len - 1) * 4 < text_rows) return FALSE;
+    /* Several full rows between two rules are rows, not lines of one cell. */
+    guint most = 0, full = 0;
+    for (guint i = 0; i < text_rows; i++) most = MAX(most, g_array_index(g->bands, band, i).n_pieces);
+    for (guint i = 0; i < text_rows; i++)
+        full += g_array_index(g->bands, band, i).n_pieces * 5 >= most * 4 ? 1 : 0;
+    if (most >= 2 && full * 10 >= text_rows * 7 && text_rows * 10 > (ys->len - 1) * 13) return FALSE;
     g_autoptr(GArray) bands = g_array_new(FALSE, FALSE, sizeof(band));
     for (guint i = 0; i + 1 < ys->len; i++) {
         band b = {.top = g_array_index(ys, float, i), .bottom = g_array_index(ys, float, i + 1)};

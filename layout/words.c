@@ -203,18 +203,23 @@ static void
 glyph_write(writer *w, const layout_glyph *g, gunichar accent, gboolean space)
 {
     GString *text = w->sheet->text;
+    guint flags = g->flags & ~(guint) (LAYOUT_STYLE_SYMBOL | LAYOUT_STYLE_TEX_SYMBOL);
+    if (g->ch >= 0x1D400 && g->ch <= 0x1D7FF) flags |= LAYOUT_SPAN_MATH;
+    uint32_t style_start = (uint32_t) text->len;
     if (space && text->len > w->seg.start) {
         word_close(w);
+        /* a space belongs to what is before it, but not to a script */
+        guint scripts = LAYOUT_SPAN_SUPERSCRIPT | LAYOUT_SPAN_SUBSCRIPT;
+        if (w->has_style && (w->style.flags & scripts) && w->style.flags != flags) style_close(w);
         g_string_append_c(text, ' ');
+        if (w->has_style) style_start = (uint32_t) text->len;
     }
-    guint flags = g->flags & ~(guint) LAYOUT_STYLE_SYMBOL;
-    if (g->ch >= 0x1D400 && g->ch <= 0x1D7FF) flags |= LAYOUT_SPAN_MATH;
     /* A mark stays in the style of the letter it is composed with. */
     gboolean mark = w->last != 0 && g_unichar_combining_class(g->ch) > 0;
     if (!w->has_style || (!mark && (w->style.flags != flags || w->style.font != g->font ||
                                     fabsf(w->style.size_pt - g->size_pt) > 0.05F))) {
         style_close(w);
-        w->style = (layout_style){.start = (uint32_t) text->len, .flags = flags, .font = g->font,
+        w->style = (layout_style){.start = style_start, .flags = flags, .font = g->font,
                                   .size_pt = g->size_pt, .link = LAYOUT_NONE};
         w->has_style = TRUE;
     }

@@ -14,7 +14,8 @@ channel(float v)
 }
 
 uint32_t
-parse_color(fz_context *ctx, fz_colorspace *cs, const float *color, float alpha, fz_color_params params)
+parse_color(fz_context *ctx, fz_colorspace *cs, const float *color, float alpha,
+            fz_color_params params)
 {
     float rgb[3] = {0, 0, 0};
     switch (cs && color ? fz_colorspace_type(ctx, cs) : FZ_COLORSPACE_NONE) {

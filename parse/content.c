@@ -9,7 +9,7 @@
 #include "parse/parse_internal.h"
 
 #define MAX_FORM_DEPTH 48
-#define MAX_MARKS 4096
+#define MAX_MARKS      4096
 
 static parse_builder *
 builder_of(fz_context *ctx)
@@ -46,8 +46,10 @@ mark_begin(fz_context *ctx, pdf_processor *proc, const char *tag, pdf_obj *prope
         pdf_obj *id = pdf_dict_get(ctx, properties, PDF_NAME(MCID));
         if (pdf_is_int(ctx, id)) mcid = pdf_to_int(ctx, id);
     }
-    if (builder->marks->len < MAX_MARKS) push_mark(builder, tag, mcid);
-    else builder->mark_overflow++;
+    if (builder->marks->len < MAX_MARKS)
+        push_mark(builder, tag, mcid);
+    else
+        builder->mark_overflow++;
 }
 
 static void
@@ -69,13 +71,16 @@ mark_EMC(fz_context *ctx, pdf_processor *proc)
 {
     parse_builder *builder = builder_of(ctx);
     flush_text(ctx, proc);
-    if (builder->mark_overflow > 0) builder->mark_overflow--;
-    else if (builder->marks->len > builder->mark_floor) g_array_set_size(builder->marks, builder->marks->len - 1);
+    if (builder->mark_overflow > 0)
+        builder->mark_overflow--;
+    else if (builder->marks->len > builder->mark_floor)
+        g_array_set_size(builder->marks, builder->marks->len - 1);
     builder->op.EMC(ctx, proc);
 }
 
 static void
-mark_Do_form(fz_context *ctx, pdf_processor *proc, const char *name, pdf_obj *form, pdf_obj *resources)
+mark_Do_form(fz_context *ctx, pdf_processor *proc, const char *name, pdf_obj *form,
+             pdf_obj *resources)
 {
     parse_builder *builder = builder_of(ctx);
     if (builder->form_depth >= MAX_FORM_DEPTH) {
@@ -86,17 +91,16 @@ mark_Do_form(fz_context *ctx, pdf_processor *proc, const char *name, pdf_obj *fo
     builder->form_depth++;
     builder->mark_floor = builder->marks->len;
     builder->mark_overflow = 0;
-    fz_try(ctx)
-        builder->op.Do_form(ctx, proc, name, form, resources);
-    fz_always(ctx) {
+    fz_try(ctx) builder->op.Do_form(ctx, proc, name, form, resources);
+    fz_always(ctx)
+    {
         /* a form that does not close its own marks must not shift ours */
         g_array_set_size(builder->marks, builder->mark_floor);
         builder->mark_floor = floor;
         builder->mark_overflow = overflow;
         builder->form_depth--;
     }
-    fz_catch(ctx)
-        fz_rethrow(ctx);
+    fz_catch(ctx) fz_rethrow(ctx);
 }
 
 /* What the font's descriptor says is only known here; by the time of the device it is a bare fz_font. */
@@ -106,7 +110,8 @@ note_Tf(fz_context *ctx, pdf_processor *proc, const char *name, pdf_font_desc *f
     parse_builder *builder = builder_of(ctx);
     if (font && font->font) {
         guint flags = 0;
-        if (!font->is_embedded && !fz_font_t3_procs(ctx, font->font)) flags |= PARSE_FONT_SUBSTITUTE;
+        if (!font->is_embedded && !fz_font_t3_procs(ctx, font->font))
+            flags |= PARSE_FONT_SUBSTITUTE;
         if (font->flags & PDF_FD_FIXED_PITCH) flags |= PARSE_FONT_MONO;
         if (font->flags & PDF_FD_SERIF) flags |= PARSE_FONT_SERIF;
         if (font->flags & PDF_FD_FORCE_BOLD) flags |= PARSE_FONT_BOLD;
@@ -142,7 +147,8 @@ run_contents(fz_context *ctx, parse_builder *builder, pdf_page *page, fz_device 
     fz_var(proc);
     fz_var(default_cs);
 
-    fz_try(ctx) {
+    fz_try(ctx)
+    {
         default_cs = pdf_load_default_colorspaces(ctx, page->doc, page);
         pdf_page_transform(ctx, page, &mediabox, &page_ctm);
         proc = pdf_new_run_processor(ctx, dev, fz_concat(page_ctm, ctm), "View", NULL, default_cs,
@@ -152,16 +158,17 @@ run_contents(fz_context *ctx, parse_builder *builder, pdf_page *page, fz_device 
                              pdf_page_contents(ctx, page), &builder->cookie);
         pdf_close_processor(ctx, proc);
     }
-    fz_always(ctx) {
+    fz_always(ctx)
+    {
         pdf_drop_processor(ctx, proc);
         fz_drop_default_colorspaces(ctx, default_cs);
     }
-    fz_catch(ctx)
-        fz_rethrow(ctx);
+    fz_catch(ctx) fz_rethrow(ctx);
 }
 
 void
-parse_content_run(fz_context *ctx, parse_builder *builder, fz_page *page, fz_device *dev, fz_matrix ctm)
+parse_content_run(fz_context *ctx, parse_builder *builder, fz_page *page, fz_device *dev,
+                  fz_matrix ctm)
 {
     pdf_page *pdf = pdf_page_from_fz_page(ctx, page);
     if (!pdf) {

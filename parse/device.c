@@ -121,8 +121,8 @@ clean_unicode(int ucs, gboolean *unmapped)
 {
     if (ucs >= 0x20 && ucs < 0x7f) return (uint32_t)ucs;
     if (ucs == '\t' || ucs == '\n' || ucs == '\r') return ' ';
-    if (ucs < 0xa0 || ucs > 0x10ffff || (ucs >= 0xd800 && ucs < 0xe000) || (ucs & 0xfffe) == 0xfffe ||
-        (ucs >= 0xfdd0 && ucs < 0xfdf0) || ucs == 0xfffd) {
+    if (ucs < 0xa0 || ucs > 0x10ffff || (ucs >= 0xd800 && ucs < 0xe000) ||
+        (ucs & 0xfffe) == 0xfffe || (ucs >= 0xfdd0 && ucs < 0xfdf0) || ucs == 0xfffd) {
         *unmapped = TRUE;
         return 0xfffd;
     }
@@ -239,7 +239,8 @@ add_text(fz_context *ctx, fz_device *dev, const fz_text *text, fz_matrix ctm, ui
                       fz_intersect_rect(builder->bounds, fz_device_current_scissor(ctx, dev))};
     builder->last_text_run = builder->storage->runs->len;
     for (const fz_text_span *span = text->head; span; span = span->next) {
-        text_span s = {.span = span, .ctm = ctm, .font = parse_builder_add_font(ctx, builder, span->font)};
+        text_span s = {
+            .span = span, .ctm = ctm, .font = parse_builder_add_font(ctx, builder, span->font)};
         const parse_builder_font *font = &g_array_index(builder->fonts, parse_builder_font, s.font);
         fz_matrix trm = span->trm;
         trm.e = trm.f = 0;
@@ -271,8 +272,8 @@ is_repeated(fz_context *ctx, parse_builder *builder, const fz_text *text, guint 
 }
 
 static void
-device_fill_text(fz_context *ctx, fz_device *dev, const fz_text *text, fz_matrix ctm, fz_colorspace *cs,
-                 const float *color, float alpha, fz_color_params params)
+device_fill_text(fz_context *ctx, fz_device *dev, const fz_text *text, fz_matrix ctm,
+                 fz_colorspace *cs, const float *color, float alpha, fz_color_params params)
 {
     dev->flags &= ~IN_TYPE3_GLYPH;
     if (is_repeated(ctx, builder_of(dev), text, 0)) return;
@@ -280,9 +281,9 @@ device_fill_text(fz_context *ctx, fz_device *dev, const fz_text *text, fz_matrix
 }
 
 static void
-device_stroke_text(fz_context *ctx, fz_device *dev, const fz_text *text, const fz_stroke_state *stroke,
-                   fz_matrix ctm, fz_colorspace *cs, const float *color, float alpha,
-                   fz_color_params params)
+device_stroke_text(fz_context *ctx, fz_device *dev, const fz_text *text,
+                   const fz_stroke_state *stroke, fz_matrix ctm, fz_colorspace *cs,
+                   const float *color, float alpha, fz_color_params params)
 {
     (void)stroke;
     if (is_repeated(ctx, builder_of(dev), text, PARSE_RUN_STROKED)) return;
@@ -296,8 +297,8 @@ paints_text(parse_builder *builder, uint32_t color)
 {
     if (builder->text_clip_depth == 0 || builder->mask_depth > 0) return FALSE;
     GArray *runs = builder->storage->runs;
-    for (guint i = builder->text_clip_first; !builder->text_clip_painted && i < builder->text_clip_end;
-         i++) {
+    for (guint i = builder->text_clip_first;
+         !builder->text_clip_painted && i < builder->text_clip_end; i++) {
         parse_run *run = &g_array_index(runs, parse_run, i);
         run->flags &= ~(guint)PARSE_RUN_CLIPPED;
         run->color = color;
@@ -307,7 +308,8 @@ paints_text(parse_builder *builder, uint32_t color)
 }
 
 static void
-device_clip_text(fz_context *ctx, fz_device *dev, const fz_text *text, fz_matrix ctm, fz_rect scissor)
+device_clip_text(fz_context *ctx, fz_device *dev, const fz_text *text, fz_matrix ctm,
+                 fz_rect scissor)
 {
     (void)scissor;
     parse_builder *builder = builder_of(dev);
@@ -343,7 +345,8 @@ device_clip_stroke_path(fz_context *ctx, fz_device *dev, const fz_path *path,
 }
 
 static void
-device_clip_image_mask(fz_context *ctx, fz_device *dev, fz_image *image, fz_matrix ctm, fz_rect scissor)
+device_clip_image_mask(fz_context *ctx, fz_device *dev, fz_image *image, fz_matrix ctm,
+                       fz_rect scissor)
 {
     (void)ctx, (void)image, (void)ctm, (void)scissor;
     builder_of(dev)->clip_depth++;
@@ -393,9 +396,9 @@ device_fill_path(fz_context *ctx, fz_device *dev, const fz_path *path, int even_
 }
 
 static void
-device_stroke_path(fz_context *ctx, fz_device *dev, const fz_path *path, const fz_stroke_state *stroke,
-                   fz_matrix ctm, fz_colorspace *cs, const float *color, float alpha,
-                   fz_color_params params)
+device_stroke_path(fz_context *ctx, fz_device *dev, const fz_path *path,
+                   const fz_stroke_state *stroke, fz_matrix ctm, fz_colorspace *cs,
+                   const float *color, float alpha, fz_color_params params)
 {
     parse_builder *builder = builder_of(dev);
     if (is_skipped(builder) || dev->flags & IN_TYPE3_GLYPH) return;
@@ -475,8 +478,8 @@ device_end_mask(fz_context *ctx, fz_device *dev)
 }
 
 static int
-device_begin_tile(fz_context *ctx, fz_device *dev, fz_rect area, fz_rect view, float xstep, float ystep,
-                  fz_matrix ctm, int id)
+device_begin_tile(fz_context *ctx, fz_device *dev, fz_rect area, fz_rect view, float xstep,
+                  float ystep, fz_matrix ctm, int id)
 {
     (void)view, (void)xstep, (void)ystep, (void)id;
     parse_builder *builder = builder_of(dev);

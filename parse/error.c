@@ -1,7 +1,7 @@
 /* The error domain of parse. */
 #include "parse/parse_internal.h"
 
-G_DEFINE_QUARK(lode-parse-error, parse_error)
+G_DEFINE_QUARK(lode - parse - error, parse_error)
 
 parse_error_code
 parse_error_from_mupdf(fz_context *ctx)

@@ -8,9 +8,9 @@
 
 #include "parse/parse_internal.h"
 
-#define STORE_BYTES (64u << 20)
-#define SNIFF_BYTES 4096
-#define MAX_WARNINGS 200
+#define STORE_BYTES       (64u << 20)
+#define SNIFF_BYTES       4096
+#define MAX_WARNINGS      200
 #define MAX_WARNING_BYTES 400
 
 const char *
@@ -32,7 +32,8 @@ void
 parse_file_warn(parse_file *file, const char *message)
 {
     if (file->warnings->len >= MAX_WARNINGS) return;
-    g_autofree char *valid = g_utf8_make_valid(message, (gssize)strnlen(message, MAX_WARNING_BYTES));
+    g_autofree char *valid =
+        g_utf8_make_valid(message, (gssize)strnlen(message, MAX_WARNING_BYTES));
     g_strstrip(g_strdelimit(valid, "\r\n\t", ' '));
     if (!*valid || g_hash_table_contains(file->warnings_seen, valid)) return;
     char *kept = g_steal_pointer(&valid);
@@ -125,7 +126,8 @@ load_page_tree(fz_context *ctx, parse_file *file)
     int n = count_pages(ctx, file, &direct);
     file->n_pages = n;
     if (n == 0 || direct) return;
-    fz_try(ctx) {
+    fz_try(ctx)
+    {
         /* else finding the number of a link's page walks the tree every time */
         pdf_load_page_tree(ctx, file->pdf);
         file->page_tree_loaded = TRUE;
@@ -135,8 +137,7 @@ load_page_tree(fz_context *ctx, parse_file *file)
         file->pdf->fwd_page_map = NULL;
 #endif
     }
-    fz_catch(ctx)
-        fz_warn(ctx, "page tree: %s", fz_caught_message(ctx));
+    fz_catch(ctx) fz_warn(ctx, "page tree: %s", fz_caught_message(ctx));
 }
 
 /* Everything about the file but its pages. FALSE: error is set. Exceptions pass through. */
@@ -178,16 +179,17 @@ open_document(parse_file *file, const char *mime, const char *path, GBytes *byte
     fz_stream *stream = NULL;
     volatile gboolean ok = FALSE;
     fz_var(stream);
-    fz_try(ctx) {
+    fz_try(ctx)
+    {
         fz_register_document_handlers(ctx);
         stream = path ? fz_open_file(ctx, path)
                       : fz_open_memory(ctx, g_bytes_get_data(bytes, NULL), g_bytes_get_size(bytes));
         file->doc = fz_open_document_with_stream(ctx, mime, stream);
         ok = load_file(ctx, file, password, error);
     }
-    fz_always(ctx)
-        fz_drop_stream(ctx, stream);
-    fz_catch(ctx) {
+    fz_always(ctx) fz_drop_stream(ctx, stream);
+    fz_catch(ctx)
+    {
         gboolean limit = fz_caught(ctx) == FZ_ERROR_MEMORY || file->memory.refused_bytes;
         g_set_error(error, PARSE_ERROR, limit ? PARSE_ERROR_LIMIT : PARSE_ERROR_FORMAT,
                     "%s: not a readable document: %s", file->name, fz_caught_message(ctx));
@@ -211,13 +213,15 @@ open_sniffed(const uint8_t *head, gsize n_head, const char *path, GBytes *bytes,
     file->ctx = fz_new_context(&file->memory.alloc, NULL, STORE_BYTES);
     file->memory.limit_bytes = file->options.memory_limit;
     if (!file->ctx) {
-        g_set_error(error, PARSE_ERROR, PARSE_ERROR_LIMIT, "%s: not enough memory to open it", name);
+        g_set_error(error, PARSE_ERROR, PARSE_ERROR_LIMIT, "%s: not enough memory to open it",
+                    name);
         return NULL;
     }
     fz_set_user_context(file->ctx, file);
     fz_set_warning_callback(file->ctx, on_message, file);
     fz_set_error_callback(file->ctx, on_message, file);
-    if (!open_document(file, mime, path, bytes, options ? options->password : NULL, error)) return NULL;
+    if (!open_document(file, mime, path, bytes, options ? options->password : NULL, error))
+        return NULL;
     return g_steal_pointer(&file);
 }
 
@@ -229,10 +233,14 @@ read_head(const char *path, const char *name, uint8_t *head, gsize *n_head, GErr
     const char *reason = NULL;
     FILE *f = NULL;
     /* look before opening: opening a pipe would wait for its writer */
-    if (g_stat(path, &info) != 0) reason = g_strerror(errno);
-    else if (S_ISDIR(info.st_mode)) reason = "it is a directory";
-    else if (!S_ISREG(info.st_mode)) reason = "it is not a regular file";
-    else if (!(f = g_fopen(path, "rbe"))) reason = g_strerror(errno);
+    if (g_stat(path, &info) != 0)
+        reason = g_strerror(errno);
+    else if (S_ISDIR(info.st_mode))
+        reason = "it is a directory";
+    else if (!S_ISREG(info.st_mode))
+        reason = "it is not a regular file";
+    else if (!(f = g_fopen(path, "rbe")))
+        reason = g_strerror(errno);
     if (f) {
         *n_head = fread(head, 1, SNIFF_BYTES, f);
         if (ferror(f)) reason = g_strerror(errno);
@@ -254,8 +262,8 @@ parse_file_open(const char *path, const parse_options *options, GError **error)
 }
 
 parse_file *
-parse_file_open_memory(const void *data, size_t size, const char *name, const parse_options *options,
-                       GError **error)
+parse_file_open_memory(const void *data, size_t size, const char *name,
+                       const parse_options *options, GError **error)
 {
     g_autoptr(GBytes) bytes = g_bytes_new_static(data, size);
     return open_sniffed(data, MIN(size, SNIFF_BYTES), NULL, bytes, name, options, error);

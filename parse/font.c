@@ -52,14 +52,18 @@ static const struct {
     const char *word;
     guint flags;
 } words[] = {
-    {"bold", PARSE_FONT_BOLD},       {"black", PARSE_FONT_BOLD},   {"heavy", PARSE_FONT_BOLD},
-    {"demi", PARSE_FONT_BOLD},       {"-bd", PARSE_FONT_BOLD},     {"italic", PARSE_FONT_ITALIC},
-    {"oblique", PARSE_FONT_ITALIC},  {"slanted", PARSE_FONT_ITALIC}, {"ital", PARSE_FONT_ITALIC},
-    {"mono", PARSE_FONT_MONO},       {"courier", PARSE_FONT_MONO}, {"consolas", PARSE_FONT_MONO},
-    {"typewriter", PARSE_FONT_MONO}, {"menlo", PARSE_FONT_MONO},   {"inconsolata", PARSE_FONT_MONO},
-    {"times", PARSE_FONT_SERIF},     {"nimbusrom", PARSE_FONT_SERIF}, {"georgia", PARSE_FONT_SERIF},
-    {"palatino", PARSE_FONT_SERIF},  {"palladio", PARSE_FONT_SERIF}, {"garamond", PARSE_FONT_SERIF},
-    {"minion", PARSE_FONT_SERIF},    {"cambria", PARSE_FONT_SERIF},
+    {"bold", PARSE_FONT_BOLD},        {"black", PARSE_FONT_BOLD},
+    {"heavy", PARSE_FONT_BOLD},       {"demi", PARSE_FONT_BOLD},
+    {"-bd", PARSE_FONT_BOLD},         {"italic", PARSE_FONT_ITALIC},
+    {"oblique", PARSE_FONT_ITALIC},   {"slanted", PARSE_FONT_ITALIC},
+    {"ital", PARSE_FONT_ITALIC},      {"mono", PARSE_FONT_MONO},
+    {"courier", PARSE_FONT_MONO},     {"consolas", PARSE_FONT_MONO},
+    {"typewriter", PARSE_FONT_MONO},  {"menlo", PARSE_FONT_MONO},
+    {"inconsolata", PARSE_FONT_MONO}, {"times", PARSE_FONT_SERIF},
+    {"nimbusrom", PARSE_FONT_SERIF},  {"georgia", PARSE_FONT_SERIF},
+    {"palatino", PARSE_FONT_SERIF},   {"palladio", PARSE_FONT_SERIF},
+    {"garamond", PARSE_FONT_SERIF},   {"minion", PARSE_FONT_SERIF},
+    {"cambria", PARSE_FONT_SERIF},
 };
 
 static gboolean
@@ -76,8 +80,7 @@ parse_font_name_flags(const char *name)
         /* TeX's own names go on with the design size; "CMRoman" is somebody else's */
         if (strncmp(name, tex_fonts[i].prefix, len) == 0 &&
             (g_ascii_isdigit(name[len]) || g_str_has_prefix(name, "LM")))
-            return tex_fonts[i].flags |
-                   (strstr(name, "Bold") ? PARSE_FONT_BOLD : 0) |
+            return tex_fonts[i].flags | (strstr(name, "Bold") ? PARSE_FONT_BOLD : 0) |
                    (strstr(name, "Italic") || strstr(name, "Oblique") ? PARSE_FONT_ITALIC : 0);
     }
     guint flags = 0;

@@ -54,8 +54,10 @@ parse_guard_arm(parse_guard *guard, fz_cookie *cookie, double seconds)
     gint64 now = g_get_monotonic_time();
     guard->deadline_us = now + (gint64)(MIN(seconds, 1e9) * G_USEC_PER_SEC);
     guard->cookie = cookie;
-    if (!guard->thread) guard->thread = g_thread_try_new("lode-limit", guard_thread, guard, NULL);
-    else if (guard->idle) g_cond_signal(&guard->cond);
+    if (!guard->thread)
+        guard->thread = g_thread_try_new("lode-limit", guard_thread, guard, NULL);
+    else if (guard->idle)
+        g_cond_signal(&guard->cond);
     g_mutex_unlock(&guard->mutex);
 }
 

@@ -4,7 +4,7 @@
 #include "parse/parse_internal.h"
 
 #define MAX_RANGES 20000
-#define MAX_DEPTH 32
+#define MAX_DEPTH  32
 
 static void
 add_range(fz_context *ctx, parse_file *file, int first, pdf_obj *dict)
@@ -29,7 +29,7 @@ load_node(fz_context *ctx, parse_file *file, pdf_obj *node, int depth, guint *bu
     for (int i = 0, n = pdf_array_len(ctx, nums); i + 1 < n && *budget > 0; i += 2, --*budget)
         add_range(ctx, file, pdf_array_get_int(ctx, nums, i), pdf_array_get(ctx, nums, i + 1));
     pdf_obj *kids = pdf_dict_get(ctx, node, PDF_NAME(Kids));
-    for (int i = 0, n = pdf_array_len(ctx, kids); i < n && *budget > 0; i++, --*budget)
+    for (int i = 0, n = pdf_array_len(ctx, kids); i<n && * budget> 0; i++, --*budget)
         load_node(ctx, file, pdf_array_get(ctx, kids, i), depth + 1, budget);
 }
 
@@ -45,7 +45,8 @@ parse_labels_load(fz_context *ctx, parse_file *file)
 {
     guint budget = MAX_RANGES;
     if (!file->pdf) return;
-    load_node(ctx, file, pdf_dict_getp(ctx, pdf_trailer(ctx, file->pdf), "Root/PageLabels"), 0, &budget);
+    load_node(ctx, file, pdf_dict_getp(ctx, pdf_trailer(ctx, file->pdf), "Root/PageLabels"), 0,
+              &budget);
     g_array_sort(file->labels, by_first);
 }
 
@@ -55,8 +56,9 @@ append_roman(GString *out, int number)
     static const struct {
         int value;
         const char *digits;
-    } roman[] = {{1000, "m"}, {900, "cm"}, {500, "d"}, {400, "cd"}, {100, "c"}, {90, "xc"}, {50, "l"},
-                 {40, "xl"},  {10, "x"},   {9, "ix"},  {5, "v"},    {4, "iv"},  {1, "i"}};
+    } roman[] = {{1000, "m"}, {900, "cm"}, {500, "d"}, {400, "cd"}, {100, "c"},
+                 {90, "xc"},  {50, "l"},   {40, "xl"}, {10, "x"},   {9, "ix"},
+                 {5, "v"},    {4, "iv"},   {1, "i"}};
     if (number > 9999) { /* 10 letters m would follow; nobody prints that */
         g_string_append_printf(out, "%d", number);
         return;
@@ -85,8 +87,10 @@ parse_label_format(const parse_label_range *ranges, guint n, int index)
     const parse_label_range *range = NULL;
     for (guint low = 0, high = n; low < high;) {
         guint mid = low + (high - low) / 2;
-        if (ranges[mid].first <= index) range = &ranges[mid], low = mid + 1;
-        else high = mid;
+        if (ranges[mid].first <= index)
+            range = &ranges[mid], low = mid + 1;
+        else
+            high = mid;
     }
     if (!range) return NULL;
     GString *out = g_string_new(range->prefix);

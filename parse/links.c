@@ -10,7 +10,8 @@
 
 /* uri as MuPDF spells it: internal ones begin with '#'. */
 static void
-add_link(fz_context *ctx, parse_builder *builder, fz_rect box, const char *uri, const char *dest_name)
+add_link(fz_context *ctx, parse_builder *builder, fz_rect box, const char *uri,
+         const char *dest_name)
 {
     if (!isfinite(box.x0 + box.x1 + box.y0 + box.y1)) return;
     GStringChunk *strings = builder->storage->strings;
@@ -49,18 +50,20 @@ add_annotation(fz_context *ctx, parse_builder *builder, pdf_obj *annot, fz_matri
     char *uri = NULL;
     fz_var(uri);
     if (!pdf_name_eq(ctx, pdf_dict_get(ctx, annot, PDF_NAME(Subtype)), PDF_NAME(Link))) return;
-    fz_try(ctx) {
+    fz_try(ctx)
+    {
         fz_rect box = fz_transform_rect(pdf_dict_get_rect(ctx, annot, PDF_NAME(Rect)), ctm);
         pdf_obj *dest = pdf_dict_get(ctx, annot, PDF_NAME(Dest));
         pdf_obj *action = pdf_dict_get(ctx, annot, PDF_NAME(A));
-        if (dest) uri = pdf_parse_link_dest(ctx, pdf, dest);
-        else if (action) uri = pdf_parse_link_action(ctx, pdf, action, builder->page->index);
+        if (dest)
+            uri = pdf_parse_link_dest(ctx, pdf, dest);
+        else if (action)
+            uri = pdf_parse_link_action(ctx, pdf, action, builder->page->index);
         if (!dest && pdf_name_eq(ctx, pdf_dict_get(ctx, action, PDF_NAME(S)), PDF_NAME(GoTo)))
             dest = pdf_dict_get(ctx, action, PDF_NAME(D));
         add_link(ctx, builder, box, uri, name_of(ctx, dest));
     }
-    fz_always(ctx)
-        fz_free(ctx, uri);
+    fz_always(ctx) fz_free(ctx, uri);
     fz_catch(ctx)
         fz_warn(ctx, "page %d: link: %s", builder->page->index + 1, fz_caught_message(ctx));
 }
@@ -82,7 +85,8 @@ load_other(fz_context *ctx, parse_builder *builder, fz_page *page, fz_point orig
 {
     fz_link *links = NULL;
     fz_var(links);
-    fz_try(ctx) {
+    fz_try(ctx)
+    {
         links = fz_load_links(ctx, page);
         guint n = 0;
         for (const fz_link *link = links; link && n < MAX_LINKS; link = link->next, n++) {
@@ -90,8 +94,7 @@ load_other(fz_context *ctx, parse_builder *builder, fz_page *page, fz_point orig
             add_link(ctx, builder, fz_transform_rect(link->rect, to_origin), link->uri, NULL);
         }
     }
-    fz_always(ctx)
-        fz_drop_link(ctx, links);
+    fz_always(ctx) fz_drop_link(ctx, links);
     fz_catch(ctx)
         fz_warn(ctx, "page %d: links: %s", builder->page->index + 1, fz_caught_message(ctx));
 }
@@ -100,6 +103,8 @@ void
 parse_links_load(fz_context *ctx, parse_builder *builder, fz_page *page, fz_point origin)
 {
     pdf_page *pdf = pdf_page_from_fz_page(ctx, page);
-    if (pdf) load_pdf(ctx, builder, pdf, origin);
-    else load_other(ctx, builder, page, origin);
+    if (pdf)
+        load_pdf(ctx, builder, pdf, origin);
+    else
+        load_other(ctx, builder, page, origin);
 }

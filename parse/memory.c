@@ -31,8 +31,10 @@ memory_malloc(void *user, size_t size)
     parse_memory *memory = user;
     if (!memory_take(memory, size)) return NULL;
     void *block = malloc(size);
-    if (block) memory_took(memory, block, size);
-    else memory->refused_bytes = size;
+    if (block)
+        memory_took(memory, block, size);
+    else
+        memory->refused_bytes = size;
     return block;
 }
 

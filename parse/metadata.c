@@ -4,7 +4,7 @@
 #include "parse/parse_internal.h"
 
 #define MAX_VALUE_BYTES (64 * 1024)
-#define MAX_XMP_BYTES (1024 * 1024)
+#define MAX_XMP_BYTES   (1024 * 1024)
 
 /* NULL where absent or blank. */
 static const char *
@@ -37,19 +37,20 @@ load_xmp(fz_context *ctx, parse_file *file, pdf_obj *catalog)
     fz_var(stream);
     fz_var(buffer);
     fz_var(xmp);
-    fz_try(ctx) {
+    fz_try(ctx)
+    {
         int truncated = 0;
         stream = pdf_open_stream(ctx, packet);
         buffer = fz_read_best(ctx, stream, 4096, &truncated, MAX_XMP_BYTES);
         if (!truncated && buffer->len > 0)
             xmp = parse_string(file->strings, fz_string_from_buffer(ctx, buffer));
     }
-    fz_always(ctx) {
+    fz_always(ctx)
+    {
         fz_drop_stream(ctx, stream);
         fz_drop_buffer(ctx, buffer);
     }
-    fz_catch(ctx)
-        fz_warn(ctx, "XMP metadata: %s", fz_caught_message(ctx));
+    fz_catch(ctx) fz_warn(ctx, "XMP metadata: %s", fz_caught_message(ctx));
     return xmp;
 }
 

@@ -45,13 +45,15 @@ parse_names_check(fz_context *ctx, pdf_document *pdf)
     tree_walk walk = {.seen = g_hash_table_new(NULL, NULL)};
     tree_walk *const w = &walk;
     fz_var(walk);
-    fz_try(ctx) {
+    fz_try(ctx)
+    {
         visit_node(ctx, w, dests);
         while (w->depth > 0 && !w->unsound) {
             tree_level *level = &w->levels[w->depth - 1];
             if (level->next < level->len)
                 visit_node(ctx, w, pdf_array_get(ctx, level->kids, level->next++));
-            else pdf_drop_obj(ctx, w->levels[--w->depth].kids);
+            else
+                pdf_drop_obj(ctx, w->levels[--w->depth].kids);
         }
         if (w->unsound) {
             fz_warn(ctx, "the tree of named destinations is no tree; left out");
@@ -59,11 +61,11 @@ parse_names_check(fz_context *ctx, pdf_document *pdf)
             pdf_dict_del(ctx, names, PDF_NAME(Dests));
         }
     }
-    fz_always(ctx) {
+    fz_always(ctx)
+    {
         while (w->depth > 0)
             pdf_drop_obj(ctx, w->levels[--w->depth].kids);
         g_hash_table_unref(w->seen);
     }
-    fz_catch(ctx)
-        fz_rethrow(ctx);
+    fz_catch(ctx) fz_rethrow(ctx);
 }

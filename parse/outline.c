@@ -33,17 +33,18 @@ add_pdf_item(fz_context *ctx, parse_file *file, pdf_obj *node, int level)
 {
     char *uri = NULL;
     fz_var(uri);
-    fz_try(ctx) {
+    fz_try(ctx)
+    {
         pdf_obj *dest = pdf_dict_get(ctx, node, PDF_NAME(Dest));
         pdf_obj *action = pdf_dict_get(ctx, node, PDF_NAME(A));
-        if (dest) uri = pdf_parse_link_dest(ctx, file->pdf, dest);
-        else if (action) uri = pdf_parse_link_action(ctx, file->pdf, action, -1);
+        if (dest)
+            uri = pdf_parse_link_dest(ctx, file->pdf, dest);
+        else if (action)
+            uri = pdf_parse_link_action(ctx, file->pdf, action, -1);
         add_item(ctx, file, pdf_dict_get_text_string(ctx, node, PDF_NAME(Title)), uri, level);
     }
-    fz_always(ctx)
-        fz_free(ctx, uri);
-    fz_catch(ctx)
-        fz_warn(ctx, "outline: %s", fz_caught_message(ctx));
+    fz_always(ctx) fz_free(ctx, uri);
+    fz_catch(ctx) fz_warn(ctx, "outline: %s", fz_caught_message(ctx));
 }
 
 /* The items on the way down to the current one. Kept, since a repair on the way would free what the
@@ -105,10 +106,12 @@ load_other(fz_context *ctx, parse_file *file, const fz_outline *node, int level)
 void
 parse_outline_load(fz_context *ctx, parse_file *file)
 {
-    outline_path path = {.seen = g_hash_table_new(NULL, NULL)}; /* only its memory changes: no fz_var */
+    outline_path path = {.seen =
+                             g_hash_table_new(NULL, NULL)}; /* only its memory changes: no fz_var */
     fz_outline *outline = NULL;
     fz_var(outline);
-    fz_try(ctx) {
+    fz_try(ctx)
+    {
         if (file->pdf) {
             load_pdf(ctx, file, &path);
         } else {
@@ -116,12 +119,12 @@ parse_outline_load(fz_context *ctx, parse_file *file)
             load_other(ctx, file, outline, 1);
         }
     }
-    fz_always(ctx) {
+    fz_always(ctx)
+    {
         while (path.depth > 0)
             pop_item(ctx, &path);
         g_hash_table_unref(path.seen);
         fz_drop_outline(ctx, outline);
     }
-    fz_catch(ctx)
-        fz_warn(ctx, "outline: %s", fz_caught_message(ctx));
+    fz_catch(ctx) fz_warn(ctx, "outline: %s", fz_caught_message(ctx));
 }

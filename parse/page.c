@@ -121,17 +121,19 @@ run_page(fz_context *ctx, parse_builder *builder, fz_page *page, fz_matrix ctm)
 {
     fz_device *dev = NULL;
     fz_var(dev);
-    fz_try(ctx) {
+    fz_try(ctx)
+    {
         dev = parse_device_new(ctx, builder);
         parse_content_run(ctx, builder, page, dev, ctm);
         fz_close_device(ctx, dev);
     }
-    fz_always(ctx)
-        fz_drop_device(ctx, dev);
-    fz_catch(ctx) {
+    fz_always(ctx) fz_drop_device(ctx, dev);
+    fz_catch(ctx)
+    {
         if (builder->storage->glyphs->len == 0) fz_rethrow(ctx);
         builder->page->truncated = TRUE;
-        fz_warn(ctx, "page %d: stopped early: %s", builder->page->index + 1, fz_caught_message(ctx));
+        fz_warn(ctx, "page %d: stopped early: %s", builder->page->index + 1,
+                fz_caught_message(ctx));
     }
 }
 
@@ -140,25 +142,24 @@ read_page(fz_context *ctx, parse_builder *builder)
 {
     fz_page *page = NULL;
     fz_var(page);
-    fz_try(ctx) {
+    fz_try(ctx)
+    {
         page = fz_load_page(ctx, builder->file->doc, builder->page->index);
         fz_rect bounds = fz_bound_page(ctx, page);
         set_size(ctx, builder, bounds, page);
         run_page(ctx, builder, page, fz_translate(-bounds.x0, -bounds.y0));
         parse_links_load(ctx, builder, page, (fz_point){bounds.x0, bounds.y0});
     }
-    fz_always(ctx)
-        fz_drop_page(ctx, page);
-    fz_catch(ctx)
-        fz_rethrow(ctx);
+    fz_always(ctx) fz_drop_page(ctx, page);
+    fz_catch(ctx) fz_rethrow(ctx);
 }
 
 static void
 set_label(parse_builder *builder)
 {
     const GArray *ranges = builder->file->labels;
-    g_autofree char *label = parse_label_format((const parse_label_range *)(const void *)ranges->data,
-                                                ranges->len, builder->page->index);
+    g_autofree char *label = parse_label_format(
+        (const parse_label_range *)(const void *)ranges->data, ranges->len, builder->page->index);
     if (label && *label) builder->page->label = parse_string(builder->storage->strings, label);
 }
 
@@ -178,16 +179,15 @@ parse_file_load_page(parse_file *file, int index, GError **error)
     file->memory.refused_bytes = 0;
     parse_guard_arm(&file->guard, &builder.cookie, file->options.page_seconds);
     volatile gboolean failed = FALSE;
-    fz_try(ctx)
-        read_page(ctx, &builder);
-    fz_always(ctx)
-        builder_clear(ctx, &builder);
-    fz_catch(ctx) {
+    fz_try(ctx) read_page(ctx, &builder);
+    fz_always(ctx) builder_clear(ctx, &builder);
+    fz_catch(ctx)
+    {
         parse_error_code code = parse_error_from_mupdf(ctx);
         if (file->memory.refused_bytes) code = PARSE_ERROR_LIMIT;
         failed = TRUE;
-        g_set_error(error, PARSE_ERROR, (gint)code,
-                    "%s: page %d: %s", file->name, index + 1, fz_caught_message(ctx));
+        g_set_error(error, PARSE_ERROR, (gint)code, "%s: page %d: %s", file->name, index + 1,
+                    fz_caught_message(ctx));
         parse_file_unwarn(file, fz_caught_message(ctx));
     }
     file->builder = NULL;

@@ -21,11 +21,11 @@ G_BEGIN_DECLS
 GQuark parse_error_quark(void);
 
 typedef enum {
-    PARSE_ERROR_IO,        /* cannot be opened or read */
-    PARSE_ERROR_FORMAT,    /* not a readable document */
-    PARSE_ERROR_PASSWORD,  /* encrypted, and the password is missing or wrong */
-    PARSE_ERROR_LIMIT,     /* memory, time, pages, size */
-    PARSE_ERROR_PAGE,      /* this page cannot be read; the others may */
+    PARSE_ERROR_IO,       /* cannot be opened or read */
+    PARSE_ERROR_FORMAT,   /* not a readable document */
+    PARSE_ERROR_PASSWORD, /* encrypted, and the password is missing or wrong */
+    PARSE_ERROR_LIMIT,    /* memory, time, pages, size */
+    PARSE_ERROR_PAGE,     /* this page cannot be read; the others may */
     PARSE_ERROR_CANCELLED
 } parse_error_code;
 
@@ -43,37 +43,37 @@ typedef enum {
 } parse_font_flags;
 
 typedef struct {
-    const char *name; /* without the subset prefix "ABCDEF+"; owned by the page */
-    guint flags;      /* parse_font_flags */
+    const char *name;          /* without the subset prefix "ABCDEF+"; owned by the page */
+    guint flags;               /* parse_font_flags */
     float ascender, descender; /* in ems; descender <= 0 */
 } parse_font;
 
 typedef struct {
-    uint32_t unicode;   /* U+FFFD where the font has no mapping */
-    int32_t gid;        /* glyph index in its font, -1 for a further character of a ligature's expansion;
+    uint32_t unicode; /* U+FFFD where the font has no mapping */
+    int32_t gid; /* glyph index in its font, -1 for a further character of a ligature's expansion;
                          * U+FB00 to U+FB06 are expanded, and the characters share the glyph's advance */
-    float x, y;         /* origin on the baseline */
-    parse_rect box;     /* advance wide, ascender to descender high; upright hull where rotated */
+    float x, y;  /* origin on the baseline */
+    parse_rect box; /* advance wide, ascender to descender high; upright hull where rotated */
 } parse_glyph;
 
 typedef enum {
-    PARSE_RUN_HIDDEN = 1 << 0,    /* render mode 3: an OCR layer, mostly */
-    PARSE_RUN_VERTICAL = 1 << 1,  /* vertical writing mode */
-    PARSE_RUN_OFF_PAGE = 1 << 2,  /* outside the crop box, or cut off by the clip: not seen */
-    PARSE_RUN_CLIPPED = 1 << 3,   /* only used as a clip path */
+    PARSE_RUN_HIDDEN = 1 << 0,   /* render mode 3: an OCR layer, mostly */
+    PARSE_RUN_VERTICAL = 1 << 1, /* vertical writing mode */
+    PARSE_RUN_OFF_PAGE = 1 << 2, /* outside the crop box, or cut off by the clip: not seen */
+    PARSE_RUN_CLIPPED = 1 << 3,  /* only used as a clip path */
     PARSE_RUN_STROKED = 1 << 4
 } parse_run_flags;
 
 /* Consecutive glyphs of one font, size, colour, direction and baseline, in content order. Gaps along the
  * baseline (words, columns) do not end a run. */
 typedef struct {
-    guint font;            /* index into fonts */
-    float size_pt;         /* font size as it appears on the page */
-    float dir_x, dir_y;    /* unit vector along the baseline; (1, 0) upright */
-    uint32_t color;        /* 0xAARRGGBB */
-    guint flags;           /* parse_run_flags */
-    int32_t mcid;          /* marked-content id, -1 where none */
-    gboolean artifact;     /* inside an /Artifact marked-content sequence */
+    guint font;         /* index into fonts */
+    float size_pt;      /* font size as it appears on the page */
+    float dir_x, dir_y; /* unit vector along the baseline; (1, 0) upright */
+    uint32_t color;     /* 0xAARRGGBB */
+    guint flags;        /* parse_run_flags */
+    int32_t mcid;       /* marked-content id, -1 where none */
+    gboolean artifact;  /* inside an /Artifact marked-content sequence */
     guint first_glyph, n_glyphs;
     parse_rect box;
 } parse_run;
@@ -81,58 +81,64 @@ typedef struct {
 typedef enum {
     PARSE_PATH_RULE_H, /* a horizontal rule: a stroked segment or a thin filled rectangle */
     PARSE_PATH_RULE_V,
-    PARSE_PATH_RECT,   /* a filled or stroked upright rectangle */
-    PARSE_PATH_OTHER   /* anything else, known by its box */
+    PARSE_PATH_RECT, /* a filled or stroked upright rectangle */
+    PARSE_PATH_OTHER /* anything else, known by its box */
 } parse_path_kind;
 
 typedef struct {
     parse_path_kind kind;
     gboolean stroked, filled;
-    float width_pt;  /* line width; thickness for rules */
-    uint32_t color;  /* 0xAARRGGBB */
+    float width_pt; /* line width; thickness for rules */
+    uint32_t color; /* 0xAARRGGBB */
     guint n_segments;
-    parse_rect box;  /* of what is inked, clipped */
+    parse_rect box; /* of what is inked, clipped */
 } parse_path;
 
 typedef struct {
-    parse_rect box;              /* on the page, clipped */
-    guint width_px, height_px;   /* of the source image */
-    gboolean mask;               /* a stencil, drawn in the fill colour */
-    guint index;                 /* n-th image drawn on the page, for messages */
+    parse_rect box;            /* on the page, clipped */
+    guint width_px, height_px; /* of the source image */
+    gboolean mask;             /* a stencil, drawn in the fill colour */
+    guint index;               /* n-th image drawn on the page, for messages */
 } parse_image;
 
 typedef struct {
     parse_rect box;
-    const char *uri;   /* NULL for an internal link */
-    const char *dest;  /* name of the destination where the file has one, else NULL */
-    int dest_page;     /* 0-based, -1 for an external link */
+    const char *uri;      /* NULL for an internal link */
+    const char *dest;     /* name of the destination where the file has one, else NULL */
+    int dest_page;        /* 0-based, -1 for an external link */
     float dest_x, dest_y; /* on dest_page; NAN where unspecified */
 } parse_link;
 
 typedef struct {
-    int index;              /* 0-based */
-    const char *label;      /* printed page label from /PageLabels, NULL where none */
+    int index;         /* 0-based */
+    const char *label; /* printed page label from /PageLabels, NULL where none */
     float width_pt, height_pt;
-    int rotation;           /* 0, 90, 180, 270: already applied */
-    const parse_font *fonts;   guint n_fonts;
-    const parse_glyph *glyphs; guint n_glyphs;
-    const parse_run *runs;     guint n_runs;
-    const parse_path *paths;   guint n_paths;
-    const parse_image *images; guint n_images;
-    const parse_link *links;   guint n_links;
-    guint n_unmapped;       /* glyphs without a Unicode mapping */
-    gboolean truncated;     /* a limit was reached: more was drawn than kept */
-    void *storage;          /* private */
+    int rotation; /* 0, 90, 180, 270: already applied */
+    const parse_font *fonts;
+    guint n_fonts;
+    const parse_glyph *glyphs;
+    guint n_glyphs;
+    const parse_run *runs;
+    guint n_runs;
+    const parse_path *paths;
+    guint n_paths;
+    const parse_image *images;
+    guint n_images;
+    const parse_link *links;
+    guint n_links;
+    guint n_unmapped;   /* glyphs without a Unicode mapping */
+    gboolean truncated; /* a limit was reached: more was drawn than kept */
+    void *storage;      /* private */
 } parse_page;
 
 /* One node of the structure tree (tagged PDF), pre-order: elements, and below them a leaf for each piece of
  * marked content on a page, which repeats its element's role. */
 typedef struct {
-    const char *role;  /* standard type after the role map: "H1", "P", "Table", "Figure", ... */
-    const char *alt;   /* alternate text, NULL where none */
-    int parent;        /* index, -1 for a root */
-    int page;          /* 0-based, -1 unknown; of its marked content */
-    int32_t mcid;      /* for a leaf, else -1 */
+    const char *role; /* standard type after the role map: "H1", "P", "Table", "Figure", ... */
+    const char *alt;  /* alternate text, NULL where none */
+    int parent;       /* index, -1 for a root */
+    int page;         /* 0-based, -1 unknown; of its marked content */
+    int32_t mcid;     /* for a leaf, else -1 */
 } parse_tag;
 
 typedef struct {
@@ -143,21 +149,21 @@ typedef struct {
 } parse_outline_item;
 
 typedef struct {
-    const char *format;  /* "PDF 1.5", "EPUB", ... */
+    const char *format; /* "PDF 1.5", "EPUB", ... */
     const char *title, *author, *subject, *keywords, *creator, *producer; /* NULL where absent */
-    const char *created, *modified; /* as the file writes them, e.g. "D:20240131120000Z" */
-    const char *xmp;     /* the XMP packet, NULL where absent */
-    const char *language;/* BCP 47 from the catalog, NULL where absent */
+    const char *created, *modified;       /* as the file writes them, e.g. "D:20240131120000Z" */
+    const char *xmp;                      /* the XMP packet, NULL where absent */
+    const char *language;                 /* BCP 47 from the catalog, NULL where absent */
     gboolean encrypted, tagged, repaired; /* repaired: MuPDF had to rebuild the file's structure */
 } parse_metadata;
 
 typedef struct {
-    const char *password;   /* NULL: none */
-    uint64_t memory_limit;  /* bytes MuPDF may hold at once for this file; 0 = 1 GiB */
-    guint max_pages;        /* refuse more; 0 = 20000 */
-    guint max_glyphs;       /* per page, then truncated; 0 = 1000000 */
-    guint max_paths;        /* per page, then truncated; 0 = 200000 */
-    double page_seconds;    /* wall clock per page; 0 = 30, negative = no limit */
+    const char *password;  /* NULL: none */
+    uint64_t memory_limit; /* bytes MuPDF may hold at once for this file; 0 = 1 GiB */
+    guint max_pages;       /* refuse more; 0 = 20000 */
+    guint max_glyphs;      /* per page, then truncated; 0 = 1000000 */
+    guint max_paths;       /* per page, then truncated; 0 = 200000 */
+    double page_seconds;   /* wall clock per page; 0 = 30, negative = no limit */
 } parse_options;
 
 typedef struct parse_file parse_file;
@@ -171,7 +177,8 @@ G_DEFINE_AUTOPTR_CLEANUP_FUNC(parse_file, parse_file_free)
 const char *parse_file_name(const parse_file *file); /* display name: basename, UTF-8 */
 int parse_file_n_pages(const parse_file *file);
 const parse_metadata *parse_file_metadata(const parse_file *file);
-const parse_outline_item *parse_file_outline(const parse_file *file, guint *n); /* NULL and 0 where none */
+const parse_outline_item *parse_file_outline(const parse_file *file,
+                                             guint *n); /* NULL and 0 where none */
 /* The structure tree; loaded at the first call, NULL and 0 where the file is not tagged. */
 const parse_tag *parse_file_tags(parse_file *file, guint *n);
 /* MuPDF's warnings so far, one per element, repeated ones folded; lives as long as the file. */

@@ -12,7 +12,8 @@
 typedef struct {
     fz_alloc_context alloc; /* user points back here */
     uint64_t used_bytes, peak_bytes, limit_bytes;
-    size_t refused_bytes; /* size of the last refusal not followed by a success of that size, else 0 */
+    size_t
+        refused_bytes; /* size of the last refusal not followed by a success of that size, else 0 */
 } parse_memory;
 
 void parse_memory_init(parse_memory *memory, uint64_t limit_bytes);
@@ -27,8 +28,8 @@ typedef struct {
     GMutex mutex;
     GCond cond;
     GThread *thread;
-    fz_cookie *cookie;   /* NULL: disarmed */
-    gint64 deadline_us;  /* monotonic, of the armed cookie */
+    fz_cookie *cookie;  /* NULL: disarmed */
+    gint64 deadline_us; /* monotonic, of the armed cookie */
     gboolean idle, quit, expired;
 } parse_guard;
 
@@ -42,8 +43,8 @@ typedef struct parse_builder parse_builder;
 
 /* One /PageLabels range. */
 typedef struct {
-    int first; /* page index where it begins */
-    int start; /* number of that page */
+    int first;  /* page index where it begins */
+    int start;  /* number of that page */
     char style; /* D R r A a, or 0 for the prefix alone */
     const char *prefix;
 } parse_label_range;
@@ -78,7 +79,8 @@ typedef struct {
 typedef struct {
     fz_font *font; /* kept: its address is the key */
     float ascender, descender;
-    GHashTable *recovered; /* gid -> character or 0, of glyphs without one; NULL until there is one */
+    GHashTable
+        *recovered;    /* gid -> character or 0, of glyphs without one; NULL until there is one */
     float type3_scale; /* em of a Type 3 font in ems of its own matrix; 1 for others */
     gboolean type3;
 } parse_builder_font;
@@ -93,13 +95,14 @@ struct parse_builder {
     parse_page *page;
     parse_storage *storage; /* page's */
     fz_cookie cookie;
-    fz_rect bounds; /* of the page, from (0, 0) */
-    GArray *fonts;  /* parse_builder_font, same order as storage's */
-    GHashTable *font_index; /* fz_font * -> index + 1 */
+    fz_rect bounds;               /* of the page, from (0, 0) */
+    GArray *fonts;                /* parse_builder_font, same order as storage's */
+    GHashTable *font_index;       /* fz_font * -> index + 1 */
     GHashTable *descriptor_flags; /* fz_font * -> parse_font_flags; content.c */
     guint last_font;
     GArray *marks; /* parse_mark, outermost first; content.c */
-    guint mark_floor, mark_overflow; /* a form closes no marks of its caller; deeper ones are only counted */
+    guint mark_floor,
+        mark_overflow; /* a form closes no marks of its caller; deeper ones are only counted */
     guint form_depth;
     int mask_depth, tile_depth;
     /* Text used as a clip, while the clip lasts: painting through it makes it visible text. */
@@ -131,9 +134,11 @@ const char *parse_sniff(const uint8_t *head, size_t n, const char *name, const c
 /* Like parse_file_open, from bytes that outlive the file; name is for messages and for archives. */
 parse_file *parse_file_open_memory(const void *data, size_t size, const char *name,
                                    const parse_options *options, GError **error);
-void parse_file_warn(parse_file *file, const char *message); /* any bytes; made UTF-8, cut, counted once */
+void parse_file_warn(parse_file *file,
+                     const char *message); /* any bytes; made UTF-8, cut, counted once */
 
-void parse_file_unwarn(parse_file *file, const char *message); /* it was the last, and is an error after all */
+void parse_file_unwarn(parse_file *file,
+                       const char *message); /* it was the last, and is an error after all */
 
 /* pages.c: the page tree, checked before MuPDF walks it: recursion and counts there trust the file.
  * Returns the number of pages there really are; *direct: some are not objects of their own, so that MuPDF's
@@ -145,7 +150,8 @@ void parse_names_check(fz_context *ctx, pdf_document *pdf);
 
 /* labels.c */
 void parse_labels_load(fz_context *ctx, parse_file *file);
-char *parse_label_format(const parse_label_range *ranges, guint n, int index); /* NULL: none; g_free */
+char *parse_label_format(const parse_label_range *ranges, guint n,
+                         int index); /* NULL: none; g_free */
 
 /* links.c: origin is the page's top left corner in MuPDF's space. */
 void parse_links_load(fz_context *ctx, parse_builder *builder, fz_page *page, fz_point origin);
@@ -153,7 +159,8 @@ void parse_links_load(fz_context *ctx, parse_builder *builder, fz_page *page, fz
 /* metadata.c, outline.c */
 void parse_metadata_load(fz_context *ctx, parse_file *file);
 void parse_outline_load(fz_context *ctx, parse_file *file);
-const char *parse_string(GStringChunk *strings, const char *text); /* valid UTF-8, NULL stays NULL */
+const char *parse_string(GStringChunk *strings,
+                         const char *text); /* valid UTF-8, NULL stays NULL */
 
 /* font.c: the index of font among the page's, added if new. */
 guint parse_builder_add_font(fz_context *ctx, parse_builder *builder, fz_font *font);
@@ -169,8 +176,8 @@ uint32_t parse_color(fz_context *ctx, fz_colorspace *cs, const float *color, flo
                      fz_color_params params);
 
 /* path.c */
-void parse_builder_fill_path(fz_context *ctx, parse_builder *builder, const fz_path *path, fz_matrix ctm,
-                             fz_rect clip, uint32_t color);
+void parse_builder_fill_path(fz_context *ctx, parse_builder *builder, const fz_path *path,
+                             fz_matrix ctm, fz_rect clip, uint32_t color);
 void parse_builder_stroke_path(fz_context *ctx, parse_builder *builder, const fz_path *path,
                                const fz_stroke_state *stroke, fz_matrix ctm, fz_rect clip,
                                uint32_t color);

@@ -21,13 +21,13 @@ typedef struct {
     fz_rect clip;
     uint32_t color;
     gboolean stroked;
-    float width;   /* line width on the page */
+    float width;                 /* line width on the page */
     fz_point points[MAX_SIMPLE]; /* of the open subpath, at most the first MAX_SIMPLE */
     guint n_points;
     gboolean curved, closed;
     fz_point start; /* of the open subpath */
-    fz_rect box; /* of the open subpath */
-    fz_rect rest; /* of the subpaths that are not simple */
+    fz_rect box;    /* of the open subpath */
+    fz_rect rest;   /* of the subpaths that are not simple */
     guint n_segments, n_rest;
 } path_walk;
 
@@ -85,8 +85,10 @@ add_segment(path_walk *walk, fz_point a, fz_point b)
 {
     fz_rect box = {fminf(a.x, b.x), fminf(a.y, b.y), fmaxf(a.x, b.x), fmaxf(a.y, b.y)};
     float half = walk->width / 2;
-    if (box.x1 - box.x0 >= box.y1 - box.y0) box.y0 -= half, box.y1 += half;
-    else box.x0 -= half, box.x1 += half;
+    if (box.x1 - box.x0 >= box.y1 - box.y0)
+        box.y0 -= half, box.y1 += half;
+    else
+        box.x0 -= half, box.x1 += half;
     add_item(walk, is_upright(a, b) ? box_kind(box) : PARSE_PATH_OTHER, box, 1);
 }
 
@@ -206,7 +208,7 @@ walk_closepath(fz_context *ctx, void *arg)
 }
 
 static const fz_path_walker walker = {walk_moveto, walk_lineto, walk_curveto, walk_closepath,
-                                      NULL, NULL, NULL, NULL};
+                                      NULL,        NULL,        NULL,         NULL};
 
 static void
 walk_path(path_walk *walk, const fz_path *path)
@@ -233,7 +235,8 @@ parse_builder_fill_path(fz_context *ctx, parse_builder *builder, const fz_path *
 
 void
 parse_builder_stroke_path(fz_context *ctx, parse_builder *builder, const fz_path *path,
-                          const fz_stroke_state *stroke, fz_matrix ctm, fz_rect clip, uint32_t color)
+                          const fz_stroke_state *stroke, fz_matrix ctm, fz_rect clip,
+                          uint32_t color)
 {
     float width = stroke->linewidth * fz_matrix_expansion(ctm);
     if (!isfinite(width) || width < 0) width = 0;
@@ -247,8 +250,13 @@ parse_builder_stroke_path(fz_context *ctx, parse_builder *builder, const fz_path
         }
         return;
     }
-    path_walk walk = {.ctx = ctx, .builder = builder, .ctm = ctm, .clip = clip, .color = color,
-                      .stroked = TRUE, .width = width};
+    path_walk walk = {.ctx = ctx,
+                      .builder = builder,
+                      .ctm = ctm,
+                      .clip = clip,
+                      .color = color,
+                      .stroked = TRUE,
+                      .width = width};
     walk_path(&walk, path);
 }
 

@@ -28,7 +28,8 @@ render_page(fz_context *ctx, parse_file *file, int index, const fz_rect *part, f
     fz_var(pixmap);
     fz_var(dev);
     fz_var(png);
-    fz_try(ctx) {
+    fz_try(ctx)
+    {
         page = fz_load_page(ctx, file->doc, index);
         fz_rect bounds = fz_bound_page(ctx, page);
         fz_rect whole = {0, 0, bounds.x1 - bounds.x0, bounds.y1 - bounds.y0};
@@ -43,12 +44,14 @@ render_page(fz_context *ctx, parse_file *file, int index, const fz_rect *part, f
         fz_close_device(ctx, dev);
         png = fz_new_buffer_from_pixmap_as_png(ctx, pixmap, fz_default_color_params);
     }
-    fz_always(ctx) {
+    fz_always(ctx)
+    {
         fz_drop_device(ctx, dev);
         fz_drop_pixmap(ctx, pixmap);
         fz_drop_page(ctx, page);
     }
-    fz_catch(ctx) {
+    fz_catch(ctx)
+    {
         fz_drop_buffer(ctx, png);
         fz_rethrow(ctx);
     }
@@ -56,7 +59,8 @@ render_page(fz_context *ctx, parse_file *file, int index, const fz_rect *part, f
 }
 
 GBytes *
-parse_file_render_png(parse_file *file, int index, const parse_rect *clip, double dpi, GError **error)
+parse_file_render_png(parse_file *file, int index, const parse_rect *clip, double dpi,
+                      GError **error)
 {
     fz_context *ctx = file->ctx;
     if (index < 0 || index >= file->n_pages) {
@@ -65,8 +69,8 @@ parse_file_render_png(parse_file *file, int index, const parse_rect *clip, doubl
         return NULL;
     }
     if (!(dpi >= 1 && dpi <= 4800)) {
-        g_set_error(error, PARSE_ERROR, PARSE_ERROR_LIMIT, "%s: cannot render at %g dpi", file->name,
-                    dpi);
+        g_set_error(error, PARSE_ERROR, PARSE_ERROR_LIMIT, "%s: cannot render at %g dpi",
+                    file->name, dpi);
         return NULL;
     }
     fz_rect part = clip ? (fz_rect){clip->x0, clip->y0, clip->x1, clip->y1} : fz_infinite_rect;
@@ -76,15 +80,14 @@ parse_file_render_png(parse_file *file, int index, const parse_rect *clip, doubl
     fz_var(png);
     fz_var(bytes);
     parse_guard_arm(&file->guard, &cookie, file->options.page_seconds);
-    fz_try(ctx) {
+    fz_try(ctx)
+    {
         png = render_page(ctx, file, index, clip ? &part : NULL, (float)(dpi / 72), &cookie);
         bytes = g_bytes_new(png->data, png->len);
     }
-    fz_always(ctx)
-        fz_drop_buffer(ctx, png);
-    fz_catch(ctx)
-        g_set_error(error, PARSE_ERROR, (gint)parse_error_from_mupdf(ctx), "%s: page %d: %s", file->name,
-                    index + 1, fz_caught_message(ctx));
+    fz_always(ctx) fz_drop_buffer(ctx, png);
+    fz_catch(ctx) g_set_error(error, PARSE_ERROR, (gint)parse_error_from_mupdf(ctx),
+                              "%s: page %d: %s", file->name, index + 1, fz_caught_message(ctx));
     if (parse_guard_disarm(&file->guard) && bytes) {
         g_clear_pointer(&bytes, g_bytes_unref);
         g_set_error(error, PARSE_ERROR, PARSE_ERROR_LIMIT, "%s: page %d: took longer than %g s",

@@ -105,7 +105,8 @@ parse_sniff(const uint8_t *head, size_t n, const char *name, const char **reason
     if (contains(head, MIN(n, 1024), "%PDF-")) return "application/pdf";
     for (gsize i = 0; i < G_N_ELEMENTS(images); i++)
         if (starts_with(head, n, images[i].bytes, images[i].len)) return images[i].mime;
-    if (starts_with(head, n, "BM", 2) && n >= 18 && !memcmp(head + 6, "\0\0\0\0", 4)) return "image/bmp";
+    if (starts_with(head, n, "BM", 2) && n >= 18 && !memcmp(head + 6, "\0\0\0\0", 4))
+        return "image/bmp";
     if (n >= 3 && head[0] == 'P' && head[1] >= '1' && head[1] <= '6' && g_ascii_isspace(head[2]) &&
         (g_ascii_isdigit(head[3 < n ? 3 : 0]) || head[3 < n ? 3 : 0] == '#'))
         return "image/x-portable-anymap";

@@ -6,8 +6,8 @@
 
 #include "parse/parse_internal.h"
 
-#define MAX_TAGS 2000000
-#define MAX_DEPTH 200
+#define MAX_TAGS       2000000
+#define MAX_DEPTH      200
 #define MAX_ROLE_STEPS 16
 
 typedef struct {
@@ -37,7 +37,8 @@ standard_role(fz_context *ctx, const tag_walk *walk, pdf_obj *element)
         role = mapped;
     }
     /* few distinct ones: stored once each */
-    return g_string_chunk_insert_const(walk->file->strings, g_utf8_validate(role, -1, NULL) ? role : "");
+    return g_string_chunk_insert_const(walk->file->strings,
+                                       g_utf8_validate(role, -1, NULL) ? role : "");
 }
 
 static int
@@ -50,10 +51,8 @@ page_of(fz_context *ctx, const tag_walk *walk, pdf_obj *dict, int inherited)
     if (found) return GPOINTER_TO_INT(found) - 2;
     int index = -1;
     fz_var(index);
-    fz_try(ctx)
-        index = pdf_lookup_page_number(ctx, walk->file->pdf, page);
-    fz_catch(ctx)
-        index = -1;
+    fz_try(ctx) index = pdf_lookup_page_number(ctx, walk->file->pdf, page);
+    fz_catch(ctx) index = -1;
     if (index < 0 || index >= walk->file->n_pages) index = -1;
     g_hash_table_insert(walk->pages, GINT_TO_POINTER(num), GINT_TO_POINTER(index + 2));
     return index;
@@ -106,15 +105,18 @@ visit_kid(fz_context *ctx, tag_walk *walk, GArray *levels, pdf_obj *kid)
     int num = pdf_to_num(ctx, kid);
     if (num > 0 && !g_hash_table_add(walk->seen, GINT_TO_POINTER(num))) return;
     pdf_obj *alt = pdf_dict_gets(ctx, kid, "Alt");
-    const char *alt_text =
-        pdf_is_string(ctx, alt) ? parse_string(walk->file->strings, pdf_to_text_string(ctx, alt)) : NULL;
+    const char *alt_text = pdf_is_string(ctx, alt)
+                               ? parse_string(walk->file->strings, pdf_to_text_string(ctx, alt))
+                               : NULL;
     const char *role = standard_role(ctx, walk, kid);
     int page = page_of(ctx, walk, kid, parent.page);
     int index = add_tag(walk, role, alt_text, parent.index, page, -1);
     pdf_obj *kids = pdf_dict_get(ctx, kid, PDF_NAME(K));
     if (!kids || walk->full) return;
-    if (levels->len < MAX_DEPTH) push_level(ctx, levels, kids, index, page, role);
-    else fz_warn(ctx, "structure tree: nested too deeply; the rest is left out");
+    if (levels->len < MAX_DEPTH)
+        push_level(ctx, levels, kids, index, page, role);
+    else
+        fz_warn(ctx, "structure tree: nested too deeply; the rest is left out");
 }
 
 static void
@@ -136,7 +138,8 @@ load_tags(fz_context *ctx, tag_walk *walk, GArray *levels)
             g_array_set_size(levels, levels->len - 1);
         }
     }
-    if (walk->full) fz_warn(ctx, "structure tree: more than %d nodes; the rest is left out", MAX_TAGS);
+    if (walk->full)
+        fz_warn(ctx, "structure tree: more than %d nodes; the rest is left out", MAX_TAGS);
 }
 
 const parse_tag *
@@ -150,9 +153,9 @@ parse_file_tags(parse_file *file, guint *n)
             tag_walk walk = {.file = file,
                              .pages = g_hash_table_new(NULL, NULL),
                              .seen = g_hash_table_new(NULL, NULL)};
-            fz_try(ctx)
-                load_tags(ctx, &walk, levels);
-            fz_always(ctx) {
+            fz_try(ctx) load_tags(ctx, &walk, levels);
+            fz_always(ctx)
+            {
                 for (guint i = 0; i < levels->len; i++)
                     pdf_drop_obj(ctx, g_array_index(levels, tag_level, i).kids);
                 pdf_drop_obj(ctx, walk.role_map);
@@ -160,8 +163,7 @@ parse_file_tags(parse_file *file, guint *n)
                 g_hash_table_unref(walk.pages);
                 g_hash_table_unref(walk.seen);
             }
-            fz_catch(ctx)
-                fz_warn(ctx, "structure tree: %s", fz_caught_message(ctx));
+            fz_catch(ctx) fz_warn(ctx, "structure tree: %s", fz_caught_message(ctx));
         }
     }
     *n = file->tags->len;

@@ -16,16 +16,16 @@ enum { MAX_EXTRACTED = 3, MAX_CONTEXT = 8192, MAX_FALLBACK_QUOTES = 2, MAX_CHOSE
 /* A writer smaller than this loses the thread in whole passages: it gets the best sentences of them. */
 #define SMALL_WRITER 1500000000u
 
-#define SUPPORTED        0.5  /* pipelines_best_support from which a claim rests on a passage */
-#define ALSO_EXTRACTED   0.8  /* of the best sentence's score: a further one is quoted too */
-#define ALMOST_THE_SAME  0.7  /* Jaccard index of two sentences' words */
+#define SUPPORTED       0.5 /* pipelines_best_support from which a claim rests on a passage */
+#define ALSO_EXTRACTED  0.8 /* of the best sentence's score: a further one is quoted too */
+#define ALMOST_THE_SAME 0.7 /* Jaccard index of two sentences' words */
 
 static const char INSUFFICIENT[] = "The library holds no passage that answers this question.";
 
 lode_ask_options
 lode_ask_options_default(void)
 {
-    return (lode_ask_options) {
+    return (lode_ask_options){
         .struct_size = sizeof(lode_ask_options), .n_passages = 8, .max_tokens = 256};
 }
 
@@ -60,7 +60,8 @@ lode_answer_free(lode_answer *answer)
 G_DEFINE_AUTOPTR_CLEANUP_FUNC(lode_answer, lode_answer_free)
 
 static lode_answer *
-answer_new(const pipelines_ask_context *context, const char *question, const lode_ask_options *options)
+answer_new(const pipelines_ask_context *context, const char *question,
+           const lode_ask_options *options)
 {
     lode_answer *answer = g_new0(lode_answer, 1);
     answer->question = g_utf8_make_valid(question, -1);
@@ -80,8 +81,9 @@ static gboolean
 emit(lode_answer *answer, const char *text, size_t len)
 {
     if (len == 0) return TRUE;
-    g_string_append_len(answer->text, text, (gssize) len);
-    return answer->options.text == NULL || answer->options.text(text, len, answer->options.user_data) != 0;
+    g_string_append_len(answer->text, text, (gssize)len);
+    return answer->options.text == NULL ||
+           answer->options.text(text, len, answer->options.user_data) != 0;
 }
 
 static void
@@ -126,7 +128,7 @@ jaccard(GHashTable *a, GHashTable *b)
     while (g_hash_table_iter_next(&iter, &word, NULL))
         if (g_hash_table_contains(b, word)) both++;
     guint either = g_hash_table_size(a) + g_hash_table_size(b) - both;
-    return either > 0 ? (double) both / either : 1;
+    return either > 0 ? (double)both / either : 1;
 }
 
 static gboolean
@@ -140,7 +142,7 @@ already_said(const GPtrArray *said, GHashTable *words)
 static void
 extract(lode_answer *answer, const GArray *ranked)
 {
-    g_autoptr(GPtrArray) said = g_ptr_array_new_with_free_func((GDestroyNotify) g_hash_table_unref);
+    g_autoptr(GPtrArray) said = g_ptr_array_new_with_free_func((GDestroyNotify)g_hash_table_unref);
     double best = g_array_index(ranked, pipelines_quote, 0).score;
     for (guint i = 0; i < ranked->len && said->len < MAX_EXTRACTED; i++) {
         const pipelines_quote *quote = &g_array_index(ranked, pipelines_quote, i);
@@ -151,8 +153,9 @@ extract(lode_answer *answer, const GArray *ranked)
             g_hash_table_unref(words);
             continue;
         }
-        g_autofree char *line = g_strdup_printf("%s\"%.*s\" [%u]", said->len > 0 ? "\n" : "", (int) quote->len,
-                                                hit->text + quote->start, quote->passage + 1);
+        g_autofree char *line =
+            g_strdup_printf("%s\"%.*s\" [%u]", said->len > 0 ? "\n" : "", (int)quote->len,
+                            hit->text + quote->start, quote->passage + 1);
         g_ptr_array_add(said, words);
         cite(answer, *quote);
         if (!emit(answer, line, strlen(line))) return;
@@ -180,7 +183,7 @@ cited_passages(const char *text, size_t len, guint n_passages, gboolean *cited)
             if (!g_ascii_isdigit(text[i])) continue;
             guint64 number = 0;
             for (; i < len && g_ascii_isdigit(text[i]) && number < G_MAXUINT32; i++)
-                number = number * 10 + (guint64) (text[i] - '0');
+                number = number * 10 + (guint64)(text[i] - '0');
             i--;
             if (number < 1 || number > n_passages) continue;
             cited[number - 1] = TRUE;
@@ -251,7 +254,8 @@ finish_sentence(writing *w, const char *text, size_t len)
     /* the other passages it names are sources too where they carry it */
     for (guint i = 0; any && i < answer->n_shown; i++) {
         if (!cited[i] || i == best.passage) continue;
-        pipelines_quote quote = pipelines_best_support(answer->hits->pdata[i], i, claim, strlen(claim));
+        pipelines_quote quote =
+            pipelines_best_support(answer->hits->pdata[i], i, claim, strlen(claim));
         if (quote.score >= SUPPORTED) cite(answer, quote);
     }
     if (!emit(answer, text, len)) return FALSE;
@@ -270,11 +274,12 @@ flush_sentences(writing *w, gboolean at_end)
     gboolean go_on = TRUE;
     for (guint i = 0; i < n && go_on; i++) {
         const pipelines_quote *s = &g_array_index(sentences, pipelines_quote, i);
-        if (w->answer->text->len > 0) go_on = emit(w->answer, w->pending->str + done, s->start - done);
+        if (w->answer->text->len > 0)
+            go_on = emit(w->answer, w->pending->str + done, s->start - done);
         go_on = go_on && finish_sentence(w, w->pending->str + s->start, s->len);
         done = s->start + s->len;
     }
-    g_string_erase(w->pending, 0, (gssize) done);
+    g_string_erase(w->pending, 0, (gssize)done);
     return go_on;
 }
 
@@ -326,8 +331,8 @@ make_prompt(lode_answer *answer, const engine_model *writer, GArray *ranked, uin
     guint n = front_best(answer, ranked);
     g_autoptr(GArray) chosen = g_array_new(FALSE, FALSE, sizeof(pipelines_quote));
     g_array_append_vals(chosen, ranked->data, MIN(ranked->len, MAX_CHOSEN));
-    return pipelines_prompt_new(writer, answer->hits, n, chosen, answer->question, n_context, max_tokens,
-                                error);
+    return pipelines_prompt_new(writer, answer->hits, n, chosen, answer->question, n_context,
+                                max_tokens, error);
 }
 
 static gboolean
@@ -340,13 +345,15 @@ generate(writing *w, const pipelines_ask_context *context, const pipelines_promp
     if (session == NULL) return FALSE;
     engine_generate_options options = engine_generate_options_default();
     options.max_tokens = answer->options.max_tokens;
-    options.temperature = (float) answer->options.temperature;
+    options.temperature = (float)answer->options.temperature;
     options.seed = answer->options.seed;
     options.cancel = answer->options.cancel;
-    static const char *const stop[] = {"\n\n", NULL}; /* a second paragraph is where small models drift off */
+    static const char *const stop[] = {
+        "\n\n", NULL}; /* a second paragraph is where small models drift off */
     options.stop = stop;
-    if (!engine_generate(session, (const int32_t *) (void *) prompt->tokens->data, prompt->tokens->len,
-                         &options, on_text, w, NULL, &answer->generation, error))
+    if (!engine_generate(session, (const int32_t *)(void *)prompt->tokens->data,
+                         prompt->tokens->len, &options, on_text, w, NULL, &answer->generation,
+                         error))
         return FALSE;
     pipelines_citation_filter_finish(&w->filter, w->pending);
     if (answer->generation.reason == ENGINE_STOP_CALLBACK) return TRUE;
@@ -375,7 +382,8 @@ judge(writing *w, const GArray *ranked)
 }
 
 static gboolean
-write_answer(lode_answer *answer, const pipelines_ask_context *context, GArray *ranked, GError **error)
+write_answer(lode_answer *answer, const pipelines_ask_context *context, GArray *ranked,
+             GError **error)
 {
     uint32_t trained = engine_model_get_info(context->writer->model)->n_context;
     uint32_t n_context = answer->options.n_context > 0 ? answer->options.n_context : MAX_CONTEXT;
@@ -405,7 +413,7 @@ static gboolean
 retrieve(lode_answer *answer, const pipelines_ask_context *context, GError **error)
 {
     retrieval_search_options options = retrieval_search_options_default();
-    options.n_results = (guint) answer->options.n_passages;
+    options.n_results = (guint)answer->options.n_passages;
     answer->hits = retrieval_library_search(context->library, answer->question, &options, error);
     if (answer->hits == NULL) return FALSE;
     answer->n_shown = answer->hits->len;
@@ -441,9 +449,9 @@ pipelines_ask(const pipelines_ask_context *context, const char *question,
     gint64 start = g_get_monotonic_time();
     if (!retrieve(answer, context, error)) return NULL;
     gint64 retrieved = g_get_monotonic_time();
-    answer->retrieve_seconds = (double) (retrieved - start) / 1e6;
+    answer->retrieve_seconds = (double)(retrieved - start) / 1e6;
     if (!answer_from_hits(answer, context, error)) return NULL;
-    answer->answer_seconds = (double) (g_get_monotonic_time() - retrieved) / 1e6;
+    answer->answer_seconds = (double)(g_get_monotonic_time() - retrieved) / 1e6;
     if (filled.record) {
         g_autofree char *name = pipelines_record_run(answer, context->library_dir, error);
         if (name == NULL) return NULL;

@@ -4,8 +4,8 @@
 lode_box
 pipelines_box(const layout_box *box)
 {
-    return (lode_box) {box->page + 1, (double) box->rect.x0, (double) box->rect.y0, (double) box->rect.x1,
-                       (double) box->rect.y1};
+    return (lode_box){box->page + 1, (double)box->rect.x0, (double)box->rect.y0,
+                      (double)box->rect.x1, (double)box->rect.y1};
 }
 
 lode_answer_status
@@ -52,7 +52,7 @@ int
 lode_citation_number(const lode_answer *answer, size_t index)
 {
     const pipelines_citation *c = citation_at(answer, index);
-    return c != NULL ? (int) c->passage + 1 : 0;
+    return c != NULL ? (int)c->passage + 1 : 0;
 }
 
 const char *
@@ -84,7 +84,7 @@ page_of_quote(const retrieval_hit *hit, const pipelines_quote *quote)
         return hit->first_page;
     gsize len = MAX(strlen(hit->text), 1);
     gsize middle = MIN(quote->start + quote->len / 2, len - 1);
-    guint line = (guint) ((guint64) middle * hit->boxes->len / len);
+    guint line = (guint)((guint64)middle * hit->boxes->len / len);
     return g_array_index(hit->boxes, layout_box, line).page;
 }
 
@@ -115,6 +115,6 @@ lode_citation_n_boxes(const lode_answer *answer, size_t index)
 lode_box
 lode_citation_box(const lode_answer *answer, size_t index, size_t box)
 {
-    if (box >= lode_citation_n_boxes(answer, index)) return (lode_box) {0};
+    if (box >= lode_citation_n_boxes(answer, index)) return (lode_box){0};
     return pipelines_box(&g_array_index(cited_hit(answer, index)->boxes, layout_box, box));
 }

@@ -5,7 +5,8 @@
 
 /* Options of an older program are shorter than ours: what is missing keeps its default. */
 #define FILL_OPTIONS(filled, given)                                                                \
-    G_STMT_START {                                                                                 \
+    G_STMT_START                                                                                   \
+    {                                                                                              \
         if ((given) != NULL)                                                                       \
             memcpy(&(filled), (given), MIN((given)->struct_size, sizeof(filled)));                 \
         (filled).struct_size = sizeof(filled);                                                     \
@@ -22,12 +23,21 @@ const char *
 lode_status_name(lode_status status)
 {
     static const char *const names[] = {
-        "no error",    "wrong argument", "input or output failed", "wrong format",
-        "wrong password", "limit reached",  "unsupported",         "not found",
-        "busy",        "made with another embedder", "interrupted", "network failed",
+        "no error",
+        "wrong argument",
+        "input or output failed",
+        "wrong format",
+        "wrong password",
+        "limit reached",
+        "unsupported",
+        "not found",
+        "busy",
+        "made with another embedder",
+        "interrupted",
+        "network failed",
         "internal fault",
     };
-    return (guint) status < G_N_ELEMENTS(names) ? names[status] : "unknown status";
+    return (guint)status < G_N_ELEMENTS(names) ? names[status] : "unknown status";
 }
 
 void
@@ -39,14 +49,15 @@ lode_free(void *memory)
 lode_convert_options
 lode_convert_options_default(void)
 {
-    return (lode_convert_options) {.struct_size = sizeof(lode_convert_options)};
+    return (lode_convert_options){.struct_size = sizeof(lode_convert_options)};
 }
 
 lode_status
 lode_convert_file(const char *path, const lode_convert_options *options, lode_document **out,
                   lode_error *error)
 {
-    if (out == NULL || path == NULL) return pipelines_fail_argument(error, "path and out must not be NULL");
+    if (out == NULL || path == NULL)
+        return pipelines_fail_argument(error, "path and out must not be NULL");
     *out = NULL;
     lode_convert_options filled = lode_convert_options_default();
     FILL_OPTIONS(filled, options);
@@ -68,7 +79,8 @@ lode_convert_file(const char *path, const lode_convert_options *options, lode_do
 lode_status
 lode_document_from_json(const char *json, size_t len, lode_document **out, lode_error *error)
 {
-    if (out == NULL || json == NULL) return pipelines_fail_argument(error, "json and out must not be NULL");
+    if (out == NULL || json == NULL)
+        return pipelines_fail_argument(error, "json and out must not be NULL");
     GError *failure = NULL;
     *out = layout_document_from_json(json, len, &failure);
     return *out != NULL ? LODE_OK : pipelines_fail(error, failure);
@@ -85,7 +97,7 @@ lode_document_title(const lode_document *document)
 size_t
 lode_document_n_authors(const lode_document *document)
 {
-    return document->meta.authors != NULL ? g_strv_length((char **) document->meta.authors) : 0;
+    return document->meta.authors != NULL ? g_strv_length((char **)document->meta.authors) : 0;
 }
 
 const char *
@@ -148,14 +160,14 @@ double
 lode_document_page_width(const lode_document *document, size_t page_index)
 {
     const layout_page *page = page_at(document, page_index);
-    return page != NULL ? (double) page->width_pt : 0;
+    return page != NULL ? (double)page->width_pt : 0;
 }
 
 double
 lode_document_page_height(const lode_document *document, size_t page_index)
 {
     const layout_page *page = page_at(document, page_index);
-    return page != NULL ? (double) page->height_pt : 0;
+    return page != NULL ? (double)page->height_pt : 0;
 }
 
 const char *
@@ -245,7 +257,7 @@ lode_box
 lode_document_block_box(const lode_document *document, size_t block, size_t index)
 {
     const layout_block *b = block_at(document, block);
-    if (b == NULL || index >= b->n_boxes) return (lode_box) {0};
+    if (b == NULL || index >= b->n_boxes) return (lode_box){0};
     return pipelines_box(&document->boxes[b->first_box + index]);
 }
 
@@ -272,13 +284,15 @@ lode_document_to_content_list(const lode_document *document)
 lode_save_options
 lode_save_options_default(void)
 {
-    return (lode_save_options) {
-        .struct_size = sizeof(lode_save_options), .formats = LODE_FORMAT_ALL, .images = 1, .dpi = 200};
+    return (lode_save_options){.struct_size = sizeof(lode_save_options),
+                               .formats = LODE_FORMAT_ALL,
+                               .images = 1,
+                               .dpi = 200};
 }
 
 lode_status
-lode_document_save(const lode_document *document, const char *path, const char *dir, const char *stem,
-                   const lode_save_options *options, lode_error *error)
+lode_document_save(const lode_document *document, const char *path, const char *dir,
+                   const char *stem, const lode_save_options *options, lode_error *error)
 {
     if (document == NULL || dir == NULL)
         return pipelines_fail_argument(error, "document and dir must not be NULL");
@@ -290,11 +304,12 @@ lode_document_save(const lode_document *document, const char *path, const char *
         .page_breaks = filled.page_breaks != 0,
         .dpi = filled.dpi,
     };
-    g_autofree char *own_stem =
-        pipelines_stem(stem != NULL ? stem : path != NULL ? path : document->meta.source_name);
+    g_autofree char *own_stem = pipelines_stem(stem != NULL   ? stem
+                                               : path != NULL ? path
+                                                              : document->meta.source_name);
     GError *failure = NULL;
-    if (pipelines_write_document(document, path, filled.password, dir, stem != NULL ? stem : own_stem,
-                                 &output, &failure))
+    if (pipelines_write_document(document, path, filled.password, dir,
+                                 stem != NULL ? stem : own_stem, &output, &failure))
         return LODE_OK;
     return pipelines_fail(error, failure);
 }

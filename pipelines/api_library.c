@@ -83,7 +83,8 @@ lode_embedder_embed(const lode_embedder *embedder, lode_engine *engine, const ch
                     size_t n, float *vectors, lode_error *error)
 {
     if (embedder == NULL || engine == NULL || (n > 0 && (texts == NULL || vectors == NULL)))
-        return pipelines_fail_argument(error, "embedder, engine, texts and vectors must not be NULL");
+        return pipelines_fail_argument(error,
+                                       "embedder, engine, texts and vectors must not be NULL");
     GError *failure = NULL;
     if (engine_embed(embedder->model->model, engine->pool, texts, n, vectors, NULL, &failure))
         return LODE_OK;
@@ -123,7 +124,8 @@ lode_status
 lode_library_open(const char *dir, lode_library_mode mode, const lode_embedder *embedder,
                   lode_engine *engine, lode_library **out, lode_error *error)
 {
-    if (out == NULL || dir == NULL) return pipelines_fail_argument(error, "dir and out must not be NULL");
+    if (out == NULL || dir == NULL)
+        return pipelines_fail_argument(error, "dir and out must not be NULL");
     *out = NULL;
     if (embedder != NULL && engine == NULL)
         return pipelines_fail_argument(error, "an embedder needs an engine to run on");
@@ -136,7 +138,8 @@ lode_library_open(const char *dir, lode_library_mode mode, const lode_embedder *
     }
     GError *failure = NULL;
     retrieval_library *inner = retrieval_library_open(
-        dir, mode == LODE_LIBRARY_WRITE ? RETRIEVAL_OPEN_WRITE : RETRIEVAL_OPEN_READ, &options, &failure);
+        dir, mode == LODE_LIBRARY_WRITE ? RETRIEVAL_OPEN_WRITE : RETRIEVAL_OPEN_READ, &options,
+        &failure);
     if (inner == NULL) return pipelines_fail(error, failure);
     lode_library *library = g_new0(lode_library, 1);
     library->inner = inner;
@@ -160,7 +163,7 @@ lode_library_close(lode_library *library)
 lode_index_options
 lode_index_options_default(void)
 {
-    return (lode_index_options) {.struct_size = sizeof(lode_index_options)};
+    return (lode_index_options){.struct_size = sizeof(lode_index_options)};
 }
 
 static void
@@ -168,10 +171,11 @@ on_indexed(const char *path, pipelines_index_outcome outcome, const GError *fail
            size_t n_total, void *user_data)
 {
     const lode_index_options *options = user_data;
-    (void) outcome;
+    (void)outcome;
     if (options->progress != NULL)
-        options->progress(path, pipelines_status(failure), failure != NULL ? failure->message : NULL,
-                          n_done, n_total, options->user_data);
+        options->progress(path, pipelines_status(failure),
+                          failure != NULL ? failure->message : NULL, n_done, n_total,
+                          options->user_data);
 }
 
 lode_status
@@ -196,7 +200,8 @@ lode_library_index(lode_library *library, const char *const *paths, size_t n,
     lode_index_report ignored;
     g_autoptr(GPtrArray) inputs = pipelines_collect_inputs(paths, n);
     GError *failure = NULL;
-    if (pipelines_index_run(library->inner, inputs, &inner, report != NULL ? report : &ignored, &failure))
+    if (pipelines_index_run(library->inner, inputs, &inner, report != NULL ? report : &ignored,
+                            &failure))
         return LODE_OK;
     return pipelines_fail(error, failure);
 }
@@ -206,7 +211,7 @@ holds(retrieval_library *library, const char *path, gboolean *found, GError **er
 {
     g_auto(GStrv) paths = retrieval_library_list(library, error);
     if (paths == NULL) return FALSE;
-    *found = g_strv_contains((const char *const *) paths, path);
+    *found = g_strv_contains((const char *const *)paths, path);
     return TRUE;
 }
 
@@ -222,7 +227,8 @@ lode_library_remove(lode_library *library, const char *path, lode_error *error)
     gboolean found = FALSE;
     if (!holds(library->inner, absolute, &found, &failure)) return pipelines_fail(error, failure);
     if (!found) {
-        failure = g_error_new(PIPELINES_ERROR, LODE_ERROR_NOT_FOUND, "%s: not in the library", absolute);
+        failure =
+            g_error_new(PIPELINES_ERROR, LODE_ERROR_NOT_FOUND, "%s: not in the library", absolute);
         return pipelines_fail(error, failure);
     }
     if (!retrieval_library_remove(library->inner, absolute, &failure) ||
@@ -240,7 +246,7 @@ lode_library_get_stats(lode_library *library, lode_library_stats *stats, lode_er
     retrieval_stats inner = {0};
     if (!retrieval_library_get_stats(library->inner, &inner, &failure))
         return pipelines_fail(error, failure);
-    *stats = (lode_library_stats) {inner.n_documents, inner.n_chunks, inner.n_vectors, inner.n_dims};
+    *stats = (lode_library_stats){inner.n_documents, inner.n_chunks, inner.n_vectors, inner.n_dims};
     g_free(inner.embedder_id);
     return LODE_OK;
 }
@@ -258,7 +264,7 @@ lode_library_search(lode_library *library, const char *query, lode_search_method
     options.method = method == LODE_SEARCH_BM25    ? RETRIEVAL_BM25
                      : method == LODE_SEARCH_DENSE ? RETRIEVAL_DENSE
                                                    : RETRIEVAL_FUSION;
-    options.n_results = n_results > 0 ? (guint) MIN(n_results, 1u << 20) : 10;
+    options.n_results = n_results > 0 ? (guint)MIN(n_results, 1u << 20) : 10;
     options.n_candidates = MAX(options.n_candidates, options.n_results);
     g_autofree char *valid = g_utf8_make_valid(query, -1);
     GError *failure = NULL;
@@ -348,15 +354,16 @@ lode_passage_n_boxes(const lode_passages *passages, size_t index)
 lode_box
 lode_passage_box(const lode_passages *passages, size_t index, size_t box)
 {
-    if (box >= lode_passage_n_boxes(passages, index)) return (lode_box) {0};
+    if (box >= lode_passage_n_boxes(passages, index)) return (lode_box){0};
     return pipelines_box(&g_array_index(hit_at(passages, index)->boxes, layout_box, box));
 }
 
 /* ---- asking: here, where the handles are known ---- */
 
 lode_status
-lode_ask(lode_library *library, const lode_writer *writer, lode_engine *engine, const char *question,
-         const lode_ask_options *options, lode_answer **out, lode_error *error)
+lode_ask(lode_library *library, const lode_writer *writer, lode_engine *engine,
+         const char *question, const lode_ask_options *options, lode_answer **out,
+         lode_error *error)
 {
     if (library == NULL || question == NULL || out == NULL)
         return pipelines_fail_argument(error, "library, question and out must not be NULL");

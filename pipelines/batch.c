@@ -12,9 +12,9 @@ typedef struct {
     char *options_hash;
     pipelines_journal *journal;
     pipelines_batch_report *report;
-    gint next;        /* atomic: the next input to take */
-    GMutex mutex;     /* journal, report, callback, failure */
-    GError *failure;  /* the batch cannot go on: the journal cannot be written */
+    gint next;       /* atomic: the next input to take */
+    GMutex mutex;    /* journal, report, callback, failure */
+    GError *failure; /* the batch cannot go on: the journal cannot be written */
     int stop;
 } batch;
 
@@ -23,7 +23,7 @@ pipelines_n_cores(void)
 {
     cpu_set_t set;
     if (sched_getaffinity(0, sizeof set, &set) == 0) return MAX(CPU_COUNT(&set), 1);
-    return (int) MAX(g_get_num_processors(), 1);
+    return (int)MAX(g_get_num_processors(), 1);
 }
 
 /* Everything the outputs depend on besides the input's bytes. */
@@ -66,8 +66,7 @@ report_skipped(batch *b, const char *path, const char *key)
     g_mutex_lock(&b->mutex);
     b->report->n_skipped++;
     const pipelines_record *record = pipelines_journal_lookup(b->journal, key);
-    if (b->options->done != NULL)
-        b->options->done(path, record, TRUE, b->options->user_data);
+    if (b->options->done != NULL) b->options->done(path, record, TRUE, b->options->user_data);
     g_mutex_unlock(&b->mutex);
 }
 
@@ -88,8 +87,7 @@ report_finished(batch *b, const char *path, pipelines_record *record)
         g_clear_error(&failure);
         g_atomic_int_set(&b->stop, 1);
     }
-    if (b->options->done != NULL)
-        b->options->done(path, record, FALSE, b->options->user_data);
+    if (b->options->done != NULL) b->options->done(path, record, FALSE, b->options->user_data);
     g_mutex_unlock(&b->mutex);
 }
 
@@ -117,8 +115,8 @@ convert_one(batch *b, guint index, pipelines_worker *worker)
         .output = b->options->output,
     };
     pipelines_job_result result = {0};
-    gboolean ok = sha256 != NULL &&
-                  pipelines_worker_run(worker, &job, b->options->cancel, &result, &error);
+    gboolean ok =
+        sha256 != NULL && pipelines_worker_run(worker, &job, b->options->cancel, &result, &error);
     if (g_error_matches(error, PIPELINES_ERROR, LODE_ERROR_CANCELLED)) {
         pipelines_job_result_clear(&result);
         g_mutex_lock(&b->mutex);
@@ -135,7 +133,7 @@ convert_one(batch *b, guint index, pipelines_worker *worker)
     record->error = ok ? NULL : g_utf8_make_valid(error->message, -1);
     record->n_pages = result.n_pages;
     record->n_failed_pages = result.n_failed_pages;
-    record->seconds = (double) (g_get_monotonic_time() - start) / 1e6;
+    record->seconds = (double)(g_get_monotonic_time() - start) / 1e6;
     if (result.warnings != NULL) {
         g_ptr_array_unref(record->warnings);
         record->warnings = g_steal_pointer(&result.warnings);
@@ -150,7 +148,7 @@ run_thread(gpointer data)
     batch *b = data;
     pipelines_worker *worker = pipelines_worker_new(&b->options->worker);
     for (;;) {
-        guint index = (guint) g_atomic_int_add(&b->next, 1);
+        guint index = (guint)g_atomic_int_add(&b->next, 1);
         if (index >= b->inputs->len) break;
         if (g_atomic_int_get(&b->stop) || pipelines_cancelled(b->options->cancel)) {
             g_mutex_lock(&b->mutex);
@@ -168,7 +166,7 @@ static void
 run_threads(batch *b)
 {
     int wanted = b->options->n_jobs > 0 ? b->options->n_jobs : pipelines_n_cores();
-    guint n = MIN((guint) wanted, b->inputs->len);
+    guint n = MIN((guint)wanted, b->inputs->len);
     g_autofree GThread **threads = g_new0(GThread *, n + 1);
     for (guint i = 0; i < n; i++)
         threads[i] = g_thread_new("lode-batch", run_thread, b);
@@ -180,7 +178,7 @@ gboolean
 pipelines_batch_run(GPtrArray *inputs, const pipelines_batch_options *options,
                     pipelines_batch_report *report, GError **error)
 {
-    *report = (pipelines_batch_report) {0};
+    *report = (pipelines_batch_report){0};
     pipelines_journal *journal = pipelines_journal_open(options->dir, error);
     if (journal == NULL) return FALSE;
     g_autoptr(GPtrArray) stems = g_ptr_array_new_with_free_func(g_free);

@@ -43,9 +43,8 @@ cli_usage_error(const char *name, const char *format, ...)
     va_start(args, format);
     g_autofree char *text = g_strdup_vprintf(format, args);
     va_end(args);
-    g_autofree char *line = name != NULL
-                                ? g_strdup_printf("%s (see: lode help %s)", text, name)
-                                : g_strdup_printf("%s (see: lode help)", text);
+    g_autofree char *line = name != NULL ? g_strdup_printf("%s (see: lode help %s)", text, name)
+                                         : g_strdup_printf("%s (see: lode help)", text);
     say_error(line);
     return EXIT_WRONG_USAGE;
 }
@@ -127,7 +126,7 @@ on_signal(int sig)
 const int *
 cli_cancel(void)
 {
-    return (const int *) &cancel_flag;
+    return (const int *)&cancel_flag;
 }
 
 void

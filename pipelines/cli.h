@@ -11,7 +11,7 @@ G_BEGIN_DECLS
 
 enum {
     EXIT_ALL_GOOD = 0,
-    EXIT_SOME_FAILED = 1,  /* each named, the rest done */
+    EXIT_SOME_FAILED = 1, /* each named, the rest done */
     EXIT_WRONG_USAGE = 2,
     EXIT_NOTHING_DONE = 3
 };
@@ -28,8 +28,9 @@ typedef struct {
     const char *description; /* paragraphs separated by empty lines */
     const char *examples;    /* lines "$ command" and what they do; NULL: none */
     size_t args_size;
-    void (*init)(gpointer args);             /* defaults; NULL: all zero */
-    GOptionEntry *(*entries)(gpointer args); /* NULL-terminated, g_free; strings they store are g_freed */
+    void (*init)(gpointer args); /* defaults; NULL: all zero */
+    GOptionEntry *(*entries)(
+        gpointer args); /* NULL-terminated, g_free; strings they store are g_freed */
     int (*run)(gpointer args, char **operands, int n_operands);
 } command;
 
@@ -57,7 +58,7 @@ int cli_usage_error(const char *name, const char *format, ...) G_GNUC_PRINTF(2, 
 void cli_note(const common_args *args, const char *format, ...) G_GNUC_PRINTF(2, 3);
 /* "error: PATH: message", without a name that the message repeats. */
 void cli_file_error(const char *path, const char *message);
-void cli_write(const char *text, size_t len);                /* stdout, like the next two */
+void cli_write(const char *text, size_t len); /* stdout, like the next two */
 void cli_print(const char *format, ...) G_GNUC_PRINTF(1, 2);
 void cli_print_json(const json_t *json);
 /* Flush stdout; the exit code, or EXIT_NOTHING_DONE with a message where it could not be written. */

@@ -27,19 +27,24 @@ ask_entries(gpointer data)
 {
     ask_args *args = data;
     const GOptionEntry entries[] = {
-        {"library", 'L', 0, G_OPTION_ARG_FILENAME, &args->library, "Folder of the library (no default)",
-         "DIR"},
+        {"library", 'L', 0, G_OPTION_ARG_FILENAME, &args->library,
+         "Folder of the library (no default)", "DIR"},
         {"extractive", 0, 0, G_OPTION_ARG_NONE, &args->extractive,
-         "Quote the best sentences, let no model write (default: when no writer is installed)", NULL},
-        {"passages", 'k', 0, G_OPTION_ARG_INT, &args->n_passages, "Passages to answer from (default: 8)", "N"},
+         "Quote the best sentences, let no model write (default: when no writer is installed)",
+         NULL},
+        {"passages", 'k', 0, G_OPTION_ARG_INT, &args->n_passages,
+         "Passages to answer from (default: 8)", "N"},
         {"model", 'm', 0, G_OPTION_ARG_FILENAME, &args->model,
-         "The model that writes, a .gguf file or folder (default: SmolLM2-135M-Instruct, when installed)",
+         "The model that writes, a .gguf file or folder (default: SmolLM2-135M-Instruct, when "
+         "installed)",
          "PATH"},
         {"embedder", 0, 0, G_OPTION_ARG_FILENAME, &args->embedder,
-         "The embedder the library was made with (default: all-MiniLM-L6-v2, when installed)", "PATH"},
+         "The embedder the library was made with (default: all-MiniLM-L6-v2, when installed)",
+         "PATH"},
         {"no-embeddings", 0, 0, G_OPTION_ARG_NONE, &args->no_embeddings,
          "Full-text search only (default: fused with search by meaning)", NULL},
-        {"max-tokens", 0, 0, G_OPTION_ARG_INT, &args->max_tokens, "Longest answer (default: 256)", "N"},
+        {"max-tokens", 0, 0, G_OPTION_ARG_INT, &args->max_tokens, "Longest answer (default: 256)",
+         "N"},
         {"context", 0, 0, G_OPTION_ARG_INT, &args->context,
          "Tokens of prompt and answer (default: 0, the model's, at most 8192)", "N"},
         {"temperature", 0, 0, G_OPTION_ARG_DOUBLE, &args->temperature,
@@ -95,8 +100,8 @@ open_library(const ask_args *args, ask_session *s)
 {
     retrieval_library_options options = {0};
     if (s->embedder != NULL)
-        options = (retrieval_library_options) {s->embedder->model, s->embedder->id, s->pool,
-                                               s->embedder->query_prefix};
+        options = (retrieval_library_options){s->embedder->model, s->embedder->id, s->pool,
+                                              s->embedder->query_prefix};
     g_autoptr(GError) error = NULL;
     s->library = retrieval_library_open(args->library, RETRIEVAL_OPEN_READ, &options, &error);
     if (s->library != NULL) return TRUE;
@@ -109,7 +114,8 @@ static gboolean
 has_vectors(const char *dir)
 {
     retrieval_library_options none = {0};
-    g_autoptr(retrieval_library) library = retrieval_library_open(dir, RETRIEVAL_OPEN_READ, &none, NULL);
+    g_autoptr(retrieval_library) library =
+        retrieval_library_open(dir, RETRIEVAL_OPEN_READ, &none, NULL);
     retrieval_stats stats = {0};
     if (library == NULL || !retrieval_library_get_stats(library, &stats, NULL)) return FALSE;
     g_free(stats.embedder_id);
@@ -133,7 +139,7 @@ open_session(const ask_args *args, ask_session *s)
 static int
 on_text(const char *text, size_t len, void *user_data)
 {
-    (void) user_data;
+    (void)user_data;
     cli_write(text, len);
     fflush(stdout);
     return !ferror(stdout);
@@ -175,8 +181,9 @@ print_sources(const lode_answer *answer)
         const char *label = lode_citation_page_label(answer, i);
         g_autofree char *number = g_strdup_printf("%d", page);
         g_autofree char *name = g_filename_display_basename(lode_citation_path(answer, i));
-        cli_print("%s[%d]%s %s (%s), page %d", color ? "\033[1m" : "", lode_citation_number(answer, i),
-                  color ? "\033[0m" : "", lode_citation_title(answer, i), name, page);
+        cli_print("%s[%d]%s %s (%s), page %d", color ? "\033[1m" : "",
+                  lode_citation_number(answer, i), color ? "\033[0m" : "",
+                  lode_citation_title(answer, i), name, page);
         if (label != NULL && strcmp(label, number) != 0) cli_print(" (printed: %s)", label);
         cli_print("\n");
         print_quote(lode_citation_quote(answer, i));
@@ -187,9 +194,11 @@ static void
 print_doubts(const common_args *common, const lode_answer *answer)
 {
     for (guint i = 0; i < answer->unsupported->len; i++)
-        cli_note(common, "warning: no passage supports: %s", (const char *) answer->unsupported->pdata[i]);
+        cli_note(common, "warning: no passage supports: %s",
+                 (const char *)answer->unsupported->pdata[i]);
     if (answer->n_removed > 0)
-        cli_note(common, "warning: %u citations of passages that do not exist were removed", answer->n_removed);
+        cli_note(common, "warning: %u citations of passages that do not exist were removed",
+                 answer->n_removed);
 }
 
 static void
@@ -207,12 +216,12 @@ static int
 ask(const ask_args *args, const ask_session *s, const char *question)
 {
     lode_ask_options options = lode_ask_options_default();
-    options.n_passages = (size_t) args->n_passages;
+    options.n_passages = (size_t)args->n_passages;
     options.extractive = args->extractive;
-    options.max_tokens = (uint32_t) args->max_tokens;
-    options.n_context = (uint32_t) args->context;
+    options.max_tokens = (uint32_t)args->max_tokens;
+    options.n_context = (uint32_t)args->context;
     options.temperature = args->temperature;
-    options.seed = (uint64_t) args->seed;
+    options.seed = (uint64_t)args->seed;
     options.cancel = cli_cancel();
     options.text = args->common.json ? NULL : on_text;
     pipelines_ask_context context = {s->library, args->library, s->embedder, s->writer, s->pool};
@@ -223,7 +232,8 @@ ask(const ask_args *args, const ask_session *s, const char *question)
         return cli_error(EXIT_NOTHING_DONE, "%s", error->message);
     }
     if (args->show_prompt)
-        fprintf(stderr, "%s\n", answer->prompt != NULL ? answer->prompt : "(no prompt: nothing was written)");
+        fprintf(stderr, "%s\n",
+                answer->prompt != NULL ? answer->prompt : "(no prompt: nothing was written)");
     if (args->common.json) {
         g_autoptr(json_t) json = pipelines_answer_to_json(answer);
         cli_print_json(json);
@@ -235,7 +245,8 @@ ask(const ask_args *args, const ask_session *s, const char *question)
         if (answer->status == LODE_ANSWER_INSUFFICIENT) print_closest(&args->common, answer);
     }
     /* a library on a read-only disk can be asked all the same */
-    g_autofree char *record = args->no_record ? NULL : pipelines_record_run(answer, args->library, &error);
+    g_autofree char *record =
+        args->no_record ? NULL : pipelines_record_run(answer, args->library, &error);
     if (error != NULL) cli_note(&args->common, "note: no record of this run: %s", error->message);
     int code = answer->status == LODE_ANSWER_INSUFFICIENT ? EXIT_NOTHING_DONE : EXIT_ALL_GOOD;
     lode_answer_free(answer);
@@ -246,13 +257,15 @@ static int
 run_ask(gpointer data, char **operands, int n_operands)
 {
     const ask_args *args = data;
-    if (args->library == NULL) return cli_usage_error("ask", "which library? Name its folder with -L");
+    if (args->library == NULL)
+        return cli_usage_error("ask", "which library? Name its folder with -L");
     if (n_operands == 0) return cli_usage_error("ask", "what is the question?");
     if (n_operands > 1) return cli_usage_error("ask", "one question at a time: put it in quotes");
     if (args->n_passages < 1 || args->n_passages > 1000)
         return cli_usage_error("ask", "--passages: %d: must be from 1 to 1000", args->n_passages);
     if (args->max_tokens < 1 || args->context < 0 || !(args->temperature >= 0))
-        return cli_usage_error("ask", "--max-tokens must be 1 or more, --context and --temperature not negative");
+        return cli_usage_error(
+            "ask", "--max-tokens must be 1 or more, --context and --temperature not negative");
     g_autofree char *question = g_strstrip(g_utf8_make_valid(operands[0], -1));
     if (question[0] == '\0') return cli_usage_error("ask", "the question is empty");
     g_auto(ask_session) session = {0};
@@ -264,12 +277,15 @@ const command cmd_ask = {
     .name = "ask",
     .summary = "answer a question from a library, with quotes and pages",
     .usage = "-L DIR \"QUESTION\" [OPTIONS]",
-    .description =
-        "Finds the passages of the library DIR (made by lode index) that fit the question and lets a model write\n"
-        "an answer from them, or, with --extractive or without a model, quotes the sentences that answer best.\n\n"
-        "Every [n] in the answer is a source listed below it: document, page, and the words themselves. Numbers of\n"
-        "passages that do not exist are removed, and sentences that no passage supports are named on stderr.\n"
-        "When the library holds nothing that answers, lode says so and exits with 3.",
+    .description = "Finds the passages of the library DIR (made by lode index) that fit the "
+                   "question and lets a model write\n"
+                   "an answer from them, or, with --extractive or without a model, quotes the "
+                   "sentences that answer best.\n\n"
+                   "Every [n] in the answer is a source listed below it: document, page, and the "
+                   "words themselves. Numbers of\n"
+                   "passages that do not exist are removed, and sentences that no passage supports "
+                   "are named on stderr.\n"
+                   "When the library holds nothing that answers, lode says so and exits with 3.",
     .examples = "  $ lode ask -L lib/ \"What yield did the catalyst reach?\"\n"
                 "  $ lode ask -L lib/ --extractive --json \"Which data sets were used?\"",
     .args_size = sizeof(ask_args),

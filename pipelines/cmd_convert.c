@@ -28,14 +28,17 @@ convert_entries(gpointer data)
     convert_args *args = data;
     const GOptionEntry entries[] = {
         {"output", 'o', 0, G_OPTION_ARG_FILENAME, &args->output,
-         "Folder of the outputs, made when missing; without it the one input goes to stdout", "DIR"},
+         "Folder of the outputs, made when missing; without it the one input goes to stdout",
+         "DIR"},
         {"format", 'f', 0, G_OPTION_ARG_STRING, &args->format,
          "What to write, a list of: md, json, content_list (default: all; on stdout: md)", "LIST"},
-        {"jobs", 'j', 0, G_OPTION_ARG_INT, &args->jobs, "Files at once (default: 0, one per core)", "N"},
+        {"jobs", 'j', 0, G_OPTION_ARG_INT, &args->jobs, "Files at once (default: 0, one per core)",
+         "N"},
         {"pages", 0, 0, G_OPTION_ARG_STRING, &args->pages,
          "Only these pages: A-B, A-, -B or A (default: all)", "A-B"},
         {"password", 0, 0, G_OPTION_ARG_STRING, &args->password,
-         "Password of encrypted files; other users can see it here, prefer --password-file or LODE_PASSWORD",
+         "Password of encrypted files; other users can see it here, prefer --password-file or "
+         "LODE_PASSWORD",
          "WORD"},
         {"password-file", 0, 0, G_OPTION_ARG_FILENAME, &args->password_file,
          "Read the password from the first line of this file (default: none)", "FILE"},
@@ -75,7 +78,8 @@ parse_formats(const char *list, unsigned *formats)
         for (size_t i = 0; i < G_N_ELEMENTS(known); i++)
             if (strcmp(known[i].name, g_strstrip(*name)) == 0) format = known[i].format;
         if (format == 0) {
-            cli_usage_error("convert", "--format: %s: unknown, choose from md, json, content_list", *name);
+            cli_usage_error("convert", "--format: %s: unknown, choose from md, json, content_list",
+                            *name);
             return FALSE;
         }
         *formats |= format;
@@ -89,7 +93,7 @@ parse_page(const char *text, int *page)
     guint64 value = 0;
     if (text[0] == '\0') return TRUE;
     if (!g_ascii_string_to_unsigned(text, 10, 1, G_MAXINT, &value, NULL)) return FALSE;
-    *page = (int) value;
+    *page = (int)value;
     return TRUE;
 }
 
@@ -102,7 +106,7 @@ parse_pages(const char *text, int *first, int *last)
         good = text[0] != '\0' && parse_page(text, first);
         *last = *first;
     } else {
-        g_autofree char *from = g_strndup(text, (gsize) (dash - text));
+        g_autofree char *from = g_strndup(text, (gsize)(dash - text));
         good = strlen(text) > 1 && parse_page(from, first) && parse_page(dash + 1, last);
     }
     if (good && (*last == 0 || *first <= *last)) return TRUE;
@@ -118,8 +122,8 @@ read_args(const convert_args *args, pipelines_batch_options *options)
     options->force = args->force;
     options->cancel = cli_cancel();
     options->worker.stall_seconds = args->timeout;
-    options->worker.memory_limit = (uint64_t) MAX(args->memory_mb, 0) << 20;
-    options->output = (pipelines_output_options) {
+    options->worker.memory_limit = (uint64_t)MAX(args->memory_mb, 0) << 20;
+    options->output = (pipelines_output_options){
         .formats = args->output != NULL ? LODE_FORMAT_ALL : LODE_FORMAT_MARKDOWN,
         .images = !args->no_images,
         .page_breaks = args->page_breaks,
@@ -137,8 +141,10 @@ read_args(const convert_args *args, pipelines_batch_options *options)
         cli_usage_error("convert", "--memory must be 64 or more, --timeout more than 0");
         return FALSE;
     }
-    if (args->format != NULL && !parse_formats(args->format, &options->output.formats)) return FALSE;
-    return args->pages == NULL || parse_pages(args->pages, &options->first_page, &options->last_page);
+    if (args->format != NULL && !parse_formats(args->format, &options->output.formats))
+        return FALSE;
+    return args->pages == NULL ||
+           parse_pages(args->pages, &options->first_page, &options->last_page);
 }
 
 /* ---- stdin ---- */
@@ -172,7 +178,8 @@ copy_stdin(stdin_copy *copy)
     char buffer[65536];
     size_t n;
     gboolean good = file != NULL;
-    while (good && (n = fread(buffer, 1, sizeof buffer, stdin)) > 0 && !pipelines_cancelled(cli_cancel()))
+    while (good && (n = fread(buffer, 1, sizeof buffer, stdin)) > 0 &&
+           !pipelines_cancelled(cli_cancel()))
         good = fwrite(buffer, 1, n, file) == n;
     if (file != NULL && fclose(file) != 0) good = FALSE;
     if (good && !ferror(stdin)) return TRUE;
@@ -230,7 +237,7 @@ convert_to_stdout(const convert_args *args, GPtrArray *inputs, pipelines_batch_o
     gboolean ok = pipelines_worker_run(worker, &job, options->cancel, &result, &error);
     pipelines_worker_free(worker);
     for (guint i = 0; i < result.warnings->len; i++)
-        cli_note(&args->common, "warning: %s", (const char *) result.warnings->pdata[i]);
+        cli_note(&args->common, "warning: %s", (const char *)result.warnings->pdata[i]);
     if (ok)
         print_document(result.document, &options->output);
     else
@@ -257,7 +264,8 @@ on_done(const char *path, const pipelines_record *record, gboolean skipped, void
         cli_file_error(path, record->error);
     } else if (record->n_failed_pages > 0 && !skipped) {
         g_autofree char *name = g_filename_display_name(path);
-        cli_note(&run->args->common, "warning: %s: %u of %u pages could not be read, see convert.jsonl", name,
+        cli_note(&run->args->common,
+                 "warning: %s: %u of %u pages could not be read, see convert.jsonl", name,
                  record->n_failed_pages, record->n_pages);
     }
     if (run->args->common.json) {
@@ -296,16 +304,16 @@ static void
 report(convert_run *run, const pipelines_batch_report *counts, double seconds)
 {
     cli_note(&run->args->common,
-             "%zu converted (%" G_GUINT64_FORMAT " pages, %.1f s), %zu unchanged, %zu failed%s", counts->n_converted,
-             counts->n_pages, seconds, counts->n_skipped, counts->n_failed,
+             "%zu converted (%" G_GUINT64_FORMAT " pages, %.1f s), %zu unchanged, %zu failed%s",
+             counts->n_converted, counts->n_pages, seconds, counts->n_skipped, counts->n_failed,
              counts->n_left > 0 ? "; interrupted: run the same command again to go on" : "");
     if (!run->args->common.json) return;
     g_autoptr(json_t) json = json_object();
-    json_object_set_new(json, "converted", json_integer((json_int_t) counts->n_converted));
-    json_object_set_new(json, "unchanged", json_integer((json_int_t) counts->n_skipped));
-    json_object_set_new(json, "failed", json_integer((json_int_t) counts->n_failed));
-    json_object_set_new(json, "left", json_integer((json_int_t) counts->n_left));
-    json_object_set_new(json, "pages", json_integer((json_int_t) counts->n_pages));
+    json_object_set_new(json, "converted", json_integer((json_int_t)counts->n_converted));
+    json_object_set_new(json, "unchanged", json_integer((json_int_t)counts->n_skipped));
+    json_object_set_new(json, "failed", json_integer((json_int_t)counts->n_failed));
+    json_object_set_new(json, "left", json_integer((json_int_t)counts->n_left));
+    json_object_set_new(json, "pages", json_integer((json_int_t)counts->n_pages));
     json_object_set_new(json, "seconds", json_real(seconds));
     run->records = sorted_records(run->records);
     json_object_set(json, "inputs", run->records);
@@ -324,7 +332,7 @@ convert_to_folder(const convert_args *args, GPtrArray *inputs, pipelines_batch_o
     g_autoptr(GError) error = NULL;
     gint64 start = g_get_monotonic_time();
     gboolean ran = pipelines_batch_run(inputs, options, &counts, &error);
-    double seconds = (double) (g_get_monotonic_time() - start) / 1e6;
+    double seconds = (double)(g_get_monotonic_time() - start) / 1e6;
     cli_progress_free(run.progress);
     if (ran) report(&run, &counts, seconds);
     json_decref(run.records);
@@ -346,10 +354,10 @@ run_convert(gpointer data, char **operands, int n_operands)
     g_auto(stdin_copy) copy = {0};
     if (!replace_stdin(operands, n_operands, &copy)) return EXIT_NOTHING_DONE;
     g_autoptr(GPtrArray) inputs =
-        pipelines_collect_inputs((const char *const *) operands, (size_t) n_operands);
+        pipelines_collect_inputs((const char *const *)operands, (size_t)n_operands);
     if (inputs->len == 0)
-        return cli_error(EXIT_NOTHING_DONE, "%s: no documents in this folder (PDF, XPS, EPUB, FB2, CBZ)",
-                         operands[0]);
+        return cli_error(EXIT_NOTHING_DONE,
+                         "%s: no documents in this folder (PDF, XPS, EPUB, FB2, CBZ)", operands[0]);
     return args->output != NULL ? convert_to_folder(args, inputs, &options)
                                 : convert_to_stdout(args, inputs, &options);
 }
@@ -359,12 +367,16 @@ const command cmd_convert = {
     .summary = "turn PDFs into Markdown, JSON and images",
     .usage = "INPUT... [-o DIR] [OPTIONS]",
     .description =
-        "INPUT is a file, a folder (searched for documents at any depth), or - for standard input.\n\n"
+        "INPUT is a file, a folder (searched for documents at any depth), or - for standard "
+        "input.\n\n"
         "For in.pdf, DIR gets in/in.md (Markdown), in/in.json (the whole document, with boxes),\n"
-        "in/in_content_list.json (MinerU's content list) and in/images/. DIR/convert.jsonl has one line\n"
-        "per input with its status, pages, time, warnings and error. A second run skips what is unchanged\n"
+        "in/in_content_list.json (MinerU's content list) and in/images/. DIR/convert.jsonl has one "
+        "line\n"
+        "per input with its status, pages, time, warnings and error. A second run skips what is "
+        "unchanged\n"
         "and done with the same options, so an interrupted batch goes on where it stopped.\n\n"
-        "Every file is read by a process of its own kind: one that crashes, hangs or takes too much memory\n"
+        "Every file is read by a process of its own kind: one that crashes, hangs or takes too "
+        "much memory\n"
         "fails, and the others go on.",
     .examples = "  $ lode convert paper.pdf                        Markdown on the terminal\n"
                 "  $ lode convert papers/ -o out/                  a whole folder\n"

@@ -18,8 +18,8 @@ doctor_entries(gpointer data)
 {
     doctor_args *args = data;
     const GOptionEntry entries[] = {
-        {"library", 'L', 0, G_OPTION_ARG_FILENAME, &args->library, "Look at this library too (default: none)",
-         "DIR"},
+        {"library", 'L', 0, G_OPTION_ARG_FILENAME, &args->library,
+         "Look at this library too (default: none)", "DIR"},
         G_OPTION_ENTRY_NULL,
     };
     return g_memdup2(entries, sizeof entries);
@@ -36,8 +36,8 @@ typedef struct {
     gboolean json, broken;
 } examination;
 
-static void
-note(examination *e, verdict v, const char *name, const char *format, ...) G_GNUC_PRINTF(4, 5);
+static void note(examination *e, verdict v, const char *name, const char *format, ...)
+    G_GNUC_PRINTF(4, 5);
 
 static void
 note(examination *e, verdict v, const char *name, const char *format, ...)
@@ -75,7 +75,8 @@ check_libraries(examination *e)
 {
     note(e, FOUND, "lode", "%s", lode_version());
     note(e, FOUND, "mupdf", "%s", parse_mupdf_version());
-    note(e, retrieval_sqlite_has_fts5() ? FOUND : BROKEN, "sqlite", "%s %s", retrieval_sqlite_version(),
+    note(e, retrieval_sqlite_has_fts5() ? FOUND : BROKEN, "sqlite", "%s %s",
+         retrieval_sqlite_version(),
          retrieval_sqlite_has_fts5() ? "with FTS5"
                                      : "without FTS5: libraries need it, install another SQLite");
     note(e, FOUND, "faiss", "%s", retrieval_faiss_version());
@@ -104,7 +105,7 @@ find_tessdata(void)
 static gint
 compare_names(gconstpointer a, gconstpointer b)
 {
-    return strcmp(*(const char *const *) a, *(const char *const *) b);
+    return strcmp(*(const char *const *)a, *(const char *const *)b);
 }
 
 static void
@@ -119,7 +120,7 @@ check_ocr(examination *e)
     if (handle != NULL) g_dir_close(handle);
     g_ptr_array_sort(languages, compare_names);
     g_ptr_array_add(languages, NULL);
-    g_autofree char *list = g_strjoinv(" ", (char **) languages->pdata);
+    g_autofree char *list = g_strjoinv(" ", (char **)languages->pdata);
     if (list[0] != '\0')
         note(e, FOUND, "ocr", "Tesseract languages: %s (%s)", list, dir);
     else
@@ -135,8 +136,8 @@ check_model(examination *e, const char *name, engine_kind kind, const char *with
     g_autoptr(pipelines_model) model = pipelines_model_open(NULL, kind, &error);
     if (model != NULL) {
         const engine_model_info *info = engine_model_get_info(model->model);
-        note(e, FOUND, name, "%s, %s %s, %.0f M parameters", model->id, info->format, info->weight_type,
-             (double) info->n_parameters / 1e6);
+        note(e, FOUND, name, "%s, %s %s, %.0f M parameters", model->id, info->format,
+             info->weight_type, (double)info->n_parameters / 1e6);
     } else if (g_error_matches(error, PIPELINES_ERROR, LODE_ERROR_NOT_FOUND)) {
         note(e, LACKING, name, "%s; without it %s", error->message, without);
     } else {
@@ -194,10 +195,11 @@ const command cmd_doctor = {
     .name = "doctor",
     .summary = "check what is installed and what is missing",
     .usage = "[OPTIONS]",
-    .description =
-        "Looks at the processor, the libraries with their versions, OCR languages, and the models with their\n"
-        "hashes. One line per check: ok, missing (optional: what lode cannot do without it), or broken.\n"
-        "Exits with 1 when something is broken.",
+    .description = "Looks at the processor, the libraries with their versions, OCR languages, and "
+                   "the models with their\n"
+                   "hashes. One line per check: ok, missing (optional: what lode cannot do without "
+                   "it), or broken.\n"
+                   "Exits with 1 when something is broken.",
     .examples = "  $ lode doctor\n  $ lode doctor -L lib/ --json",
     .args_size = sizeof(doctor_args),
     .entries = doctor_entries,

@@ -13,7 +13,8 @@ help_entries(gpointer data)
 {
     help_args *args = data;
     const GOptionEntry entries[] = {
-        {"man", 0, G_OPTION_FLAG_HIDDEN, G_OPTION_ARG_NONE, &args->man, "The manual page, as roff", NULL},
+        {"man", 0, G_OPTION_FLAG_HIDDEN, G_OPTION_ARG_NONE, &args->man, "The manual page, as roff",
+         NULL},
         G_OPTION_ENTRY_NULL,
     };
     return g_memdup2(entries, sizeof entries);
@@ -25,13 +26,15 @@ print_overview(void)
     size_t n = 0;
     const command *const *commands = cli_commands(&n);
     cli_print("Usage: lode COMMAND [OPTIONS] [ARGUMENTS]\n\n"
-              "Turns PDFs into layout-aware text, keeps them in a library, and answers questions from it\n"
+              "Turns PDFs into layout-aware text, keeps them in a library, and answers questions "
+              "from it\n"
               "with every claim tied to a quote on a page.\n\nCommands:\n");
     for (size_t i = 0; i < n; i++)
         cli_print("  %-10s %s\n", commands[i]->name, commands[i]->summary);
-    cli_print("\n  lode help COMMAND   options and examples of one command\n"
-              "  lode --version      the version\n\n"
-              "Exit codes: 0 all good, 1 some inputs failed, 2 wrong usage, 3 nothing could be done.\n");
+    cli_print(
+        "\n  lode help COMMAND   options and examples of one command\n"
+        "  lode --version      the version\n\n"
+        "Exit codes: 0 all good, 1 some inputs failed, 2 wrong usage, 3 nothing could be done.\n");
 }
 
 static int
@@ -58,7 +61,8 @@ const command cmd_help = {
     .name = "help",
     .summary = "explain a command",
     .usage = "[COMMAND]",
-    .description = "Without COMMAND: what lode can do. With it: its options, their defaults, and examples.",
+    .description =
+        "Without COMMAND: what lode can do. With it: its options, their defaults, and examples.",
     .args_size = sizeof(help_args),
     .entries = help_entries,
     .run = run_help,

@@ -32,9 +32,11 @@ index_entries(gpointer data)
          "Model for search by meaning (default: all-MiniLM-L6-v2, when installed)", "PATH"},
         {"no-embeddings", 0, 0, G_OPTION_ARG_NONE, &args->no_embeddings,
          "Full text only, no vectors (default: vectors when an embedder is installed)", NULL},
-        {"jobs", 'j', 0, G_OPTION_ARG_INT, &args->jobs, "Files read at once (default: 0, one per core)", "N"},
+        {"jobs", 'j', 0, G_OPTION_ARG_INT, &args->jobs,
+         "Files read at once (default: 0, one per core)", "N"},
         {"password", 0, 0, G_OPTION_ARG_STRING, &args->password,
-         "Password of encrypted files; other users can see it here, prefer --password-file or LODE_PASSWORD",
+         "Password of encrypted files; other users can see it here, prefer --password-file or "
+         "LODE_PASSWORD",
          "WORD"},
         {"password-file", 0, 0, G_OPTION_ARG_FILENAME, &args->password_file,
          "Read the password from the first line of this file (default: none)", "FILE"},
@@ -56,7 +58,8 @@ open_worker(gpointer data)
 }
 
 static lode_document *
-read_by_worker(gpointer reader, const char *path, const char *password, const int *cancel, GError **error)
+read_by_worker(gpointer reader, const char *path, const char *password, const int *cancel,
+               GError **error)
 {
     pipelines_job job = {.path = path, .password = password, .want_document = TRUE};
     pipelines_job_result result = {0};
@@ -86,7 +89,7 @@ on_indexed(const char *path, pipelines_index_outcome outcome, const GError *fail
            size_t n_total, void *user_data)
 {
     index_run *run = user_data;
-    (void) n_total;
+    (void)n_total;
     if (outcome == PIPELINES_INDEX_FAILED) {
         cli_progress_clear(run->progress);
         cli_file_error(path, failure != NULL ? failure->message : "interrupted");
@@ -95,7 +98,8 @@ on_indexed(const char *path, pipelines_index_outcome outcome, const GError *fail
         json_t *file = json_object();
         json_object_set_new(file, "path", pipelines_json_path(path));
         json_object_set_new(file, "outcome", json_string(pipelines_index_outcome_name(outcome)));
-        json_object_set_new(file, "error", failure != NULL ? json_string(failure->message) : json_null());
+        json_object_set_new(file, "error",
+                            failure != NULL ? json_string(failure->message) : json_null());
         json_array_append_new(run->files, file);
     }
     cli_progress_update(run->progress, n_done);
@@ -109,18 +113,18 @@ print_report(const index_run *run, const lode_index_report *counts, const retrie
              "%zu added, %zu replaced, %zu unchanged, %zu pruned, %zu failed; the library has "
              "%" G_GUINT64_FORMAT " documents, %" G_GUINT64_FORMAT " passages, %" G_GUINT64_FORMAT
              " vectors (%.1f s)",
-             counts->n_added, counts->n_replaced, counts->n_unchanged, counts->n_pruned, counts->n_failed,
-             stats->n_documents, stats->n_chunks, stats->n_vectors, seconds);
+             counts->n_added, counts->n_replaced, counts->n_unchanged, counts->n_pruned,
+             counts->n_failed, stats->n_documents, stats->n_chunks, stats->n_vectors, seconds);
     if (!run->args->common.json) return;
     g_autoptr(json_t) json = json_object();
-    json_object_set_new(json, "added", json_integer((json_int_t) counts->n_added));
-    json_object_set_new(json, "replaced", json_integer((json_int_t) counts->n_replaced));
-    json_object_set_new(json, "unchanged", json_integer((json_int_t) counts->n_unchanged));
-    json_object_set_new(json, "pruned", json_integer((json_int_t) counts->n_pruned));
-    json_object_set_new(json, "failed", json_integer((json_int_t) counts->n_failed));
-    json_object_set_new(json, "documents", json_integer((json_int_t) stats->n_documents));
-    json_object_set_new(json, "passages", json_integer((json_int_t) stats->n_chunks));
-    json_object_set_new(json, "vectors", json_integer((json_int_t) stats->n_vectors));
+    json_object_set_new(json, "added", json_integer((json_int_t)counts->n_added));
+    json_object_set_new(json, "replaced", json_integer((json_int_t)counts->n_replaced));
+    json_object_set_new(json, "unchanged", json_integer((json_int_t)counts->n_unchanged));
+    json_object_set_new(json, "pruned", json_integer((json_int_t)counts->n_pruned));
+    json_object_set_new(json, "failed", json_integer((json_int_t)counts->n_failed));
+    json_object_set_new(json, "documents", json_integer((json_int_t)stats->n_documents));
+    json_object_set_new(json, "passages", json_integer((json_int_t)stats->n_chunks));
+    json_object_set_new(json, "vectors", json_integer((json_int_t)stats->n_vectors));
     json_object_set_new(json, "embedder",
                         stats->embedder_id != NULL ? json_string(stats->embedder_id) : json_null());
     json_object_set_new(json, "seconds", json_real(seconds));
@@ -138,7 +142,8 @@ open_embedder(const index_args *args, pipelines_model **model)
     *model = pipelines_model_open(args->embedder, ENGINE_KIND_ENCODER, &error);
     if (*model != NULL) return TRUE;
     if (args->embedder == NULL && g_error_matches(error, PIPELINES_ERROR, LODE_ERROR_NOT_FOUND)) {
-        cli_note(&args->common, "note: full text only, search by meaning needs an embedder: %s", error->message);
+        cli_note(&args->common, "note: full text only, search by meaning needs an embedder: %s",
+                 error->message);
         return TRUE;
     }
     cli_error(0, "%s", error->message);
@@ -146,11 +151,12 @@ open_embedder(const index_args *args, pipelines_model **model)
 }
 
 static int
-index_into(const index_args *args, retrieval_library *library, GPtrArray *inputs, const char *password)
+index_into(const index_args *args, retrieval_library *library, GPtrArray *inputs,
+           const char *password)
 {
     pipelines_worker_options worker = {
         .stall_seconds = args->timeout,
-        .memory_limit = (uint64_t) args->memory_mb << 20,
+        .memory_limit = (uint64_t)args->memory_mb << 20,
     };
     pipelines_reader reader = {open_worker, read_by_worker, close_worker, &worker};
     index_run run = {.args = args, .files = json_array()};
@@ -171,7 +177,7 @@ index_into(const index_args *args, retrieval_library *library, GPtrArray *inputs
     gboolean ran = pipelines_index_run(library, inputs, &options, &counts, &error) &&
                    retrieval_library_get_stats(library, &stats, &error);
     cli_progress_free(run.progress);
-    if (ran) print_report(&run, &counts, &stats, (double) (g_get_monotonic_time() - start) / 1e6);
+    if (ran) print_report(&run, &counts, &stats, (double)(g_get_monotonic_time() - start) / 1e6);
     json_decref(run.files);
     g_free(stats.embedder_id);
     gboolean some = counts.n_added + counts.n_replaced + counts.n_unchanged + counts.n_pruned > 0;
@@ -183,7 +189,8 @@ index_into(const index_args *args, retrieval_library *library, GPtrArray *inputs
 static int
 check_args(const index_args *args, int n_operands)
 {
-    if (args->library == NULL) return cli_usage_error("index", "which library? Name its folder with -L");
+    if (args->library == NULL)
+        return cli_usage_error("index", "which library? Name its folder with -L");
     if (n_operands == 0 && !args->prune) return cli_usage_error("index", "which files or folders?");
     if (args->jobs < 0 || args->jobs > 1024)
         return cli_usage_error("index", "--jobs: %d: must be from 0 to 1024", args->jobs);
@@ -201,16 +208,16 @@ run_index(gpointer data, char **operands, int n_operands)
     g_autofree char *password = NULL;
     if (!cli_password(args->password, args->password_file, &password)) return EXIT_NOTHING_DONE;
     g_autoptr(GPtrArray) inputs =
-        pipelines_collect_inputs((const char *const *) operands, (size_t) n_operands);
+        pipelines_collect_inputs((const char *const *)operands, (size_t)n_operands);
     if (inputs->len == 0 && !args->prune)
-        return cli_error(EXIT_NOTHING_DONE, "%s: no documents in this folder (PDF, XPS, EPUB, FB2, CBZ)",
-                         operands[0]);
+        return cli_error(EXIT_NOTHING_DONE,
+                         "%s: no documents in this folder (PDF, XPS, EPUB, FB2, CBZ)", operands[0]);
     g_autoptr(pipelines_model) model = NULL;
     if (!open_embedder(args, &model)) return EXIT_NOTHING_DONE;
     g_autoptr(engine_pool) pool = model != NULL ? engine_pool_new(0) : NULL;
     retrieval_library_options options = {0};
     if (model != NULL)
-        options = (retrieval_library_options) {model->model, model->id, pool, model->query_prefix};
+        options = (retrieval_library_options){model->model, model->id, pool, model->query_prefix};
     g_autoptr(GError) error = NULL;
     g_autoptr(retrieval_library) library =
         retrieval_library_open(args->library, RETRIEVAL_OPEN_WRITE, &options, &error);
@@ -223,9 +230,12 @@ const command cmd_index = {
     .summary = "make documents searchable in a library",
     .usage = "INPUT... -L DIR [OPTIONS]",
     .description =
-        "Reads INPUT (files, folders) into the library DIR: passages with their pages and boxes, a full-text\n"
-        "index, and vectors for search by meaning when an embedder is installed (lode model pull --default).\n\n"
-        "Running it again is cheap: unchanged files (same path, same SHA-256) are neither read nor embedded,\n"
+        "Reads INPUT (files, folders) into the library DIR: passages with their pages and boxes, a "
+        "full-text\n"
+        "index, and vectors for search by meaning when an embedder is installed (lode model pull "
+        "--default).\n\n"
+        "Running it again is cheap: unchanged files (same path, same SHA-256) are neither read nor "
+        "embedded,\n"
         "changed ones are replaced. A kill at any moment leaves a sound library; a rerun goes on.",
     .examples = "  $ lode index papers/ -L lib/\n"
                 "  $ lode index papers/ -L lib/ --prune            and forget files that are gone",

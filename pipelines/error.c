@@ -6,7 +6,7 @@
 #include "parse/parse.h"
 #include "search/search.h"
 
-G_DEFINE_QUARK(lode-pipelines-error-quark, pipelines_error)
+G_DEFINE_QUARK(lode - pipelines - error - quark, pipelines_error)
 
 typedef struct {
     int code;
@@ -75,10 +75,14 @@ static lode_status
 status_of_search(int code)
 {
     static const code_status table[] = {
-        {SEARCH_ERROR_URL, LODE_ERROR_ARGUMENT},     {SEARCH_ERROR_ADDRESS, LODE_ERROR_NETWORK},
-        {SEARCH_ERROR_NETWORK, LODE_ERROR_NETWORK},  {SEARCH_ERROR_STATUS, LODE_ERROR_NETWORK},
-        {SEARCH_ERROR_LIMIT, LODE_ERROR_LIMIT},      {SEARCH_ERROR_CHECKSUM, LODE_ERROR_FORMAT},
-        {SEARCH_ERROR_IO, LODE_ERROR_IO},            {SEARCH_ERROR_FORMAT, LODE_ERROR_FORMAT},
+        {SEARCH_ERROR_URL, LODE_ERROR_ARGUMENT},
+        {SEARCH_ERROR_ADDRESS, LODE_ERROR_NETWORK},
+        {SEARCH_ERROR_NETWORK, LODE_ERROR_NETWORK},
+        {SEARCH_ERROR_STATUS, LODE_ERROR_NETWORK},
+        {SEARCH_ERROR_LIMIT, LODE_ERROR_LIMIT},
+        {SEARCH_ERROR_CHECKSUM, LODE_ERROR_FORMAT},
+        {SEARCH_ERROR_IO, LODE_ERROR_IO},
+        {SEARCH_ERROR_FORMAT, LODE_ERROR_FORMAT},
         {SEARCH_ERROR_CANCELLED, LODE_ERROR_CANCELLED},
     };
     return find_status(table, G_N_ELEMENTS(table), code);
@@ -96,7 +100,7 @@ lode_status
 pipelines_status(const GError *error)
 {
     if (error == NULL) return LODE_OK;
-    if (error->domain == PIPELINES_ERROR) return (lode_status) error->code;
+    if (error->domain == PIPELINES_ERROR) return (lode_status)error->code;
     if (error->domain == PARSE_ERROR || error->domain == LAYOUT_ERROR)
         return status_of_document(error->domain, error->code);
     if (error->domain == ENGINE_ERROR) return status_of_engine(error->code);
@@ -113,7 +117,7 @@ pipelines_copy_line(char *dst, size_t size, const char *src)
     size_t len = strlen(valid);
     if (len >= size) {
         len = size - 1;
-        while (len > 0 && ((guchar) valid[len] & 0xC0) == 0x80)
+        while (len > 0 && ((guchar)valid[len] & 0xC0) == 0x80)
             len--;
     }
     for (size_t i = 0; i < len; i++)

@@ -10,9 +10,9 @@
 #include <string.h>
 
 enum {
-    MAX_SENTENCES = 256,  /* ranked by words */
-    MAX_EMBEDDED = 64,    /* of those, also by vectors */
-    MIN_QUOTE_WORDS = 3   /* content words: fewer is a heading, a label, a number */
+    MAX_SENTENCES = 256, /* ranked by words */
+    MAX_EMBEDDED = 64,   /* of those, also by vectors */
+    MIN_QUOTE_WORDS = 3  /* content words: fewer is a heading, a label, a number */
 };
 
 /* Word coverage from which passages count as speaking of the question; cosines that mean the same. Words of the
@@ -28,9 +28,10 @@ enum {
 static gboolean
 is_abbreviation(const char *text, size_t dot)
 {
-    static const char *const list[] = {"e.g", "i.e", "al",  "fig", "figs", "eq",  "eqs", "dr",   "vs",
-                                       "cf",  "no",  "pp",  "p",   "sec",  "ref", "tab", "prof", "mr",
-                                       "ms",  "mrs", "approx", "resp", "ca",  "vol", "st",  "refs", "etc"};
+    static const char *const list[] = {"e.g",  "i.e", "al",   "fig", "figs", "eq",  "eqs",
+                                       "dr",   "vs",  "cf",   "no",  "pp",   "p",   "sec",
+                                       "ref",  "tab", "prof", "mr",  "ms",   "mrs", "approx",
+                                       "resp", "ca",  "vol",  "st",  "refs", "etc"};
     size_t start = dot;
     while (start > 0 && (g_ascii_isalpha(text[start - 1]) || text[start - 1] == '.'))
         start--;
@@ -39,7 +40,8 @@ is_abbreviation(const char *text, size_t dot)
     if (len == 1 && g_ascii_isupper(text[start]))
         return start == 0 || text[start - 1] == ' ' || text[start - 1] == '(';
     for (size_t i = 0; i < G_N_ELEMENTS(list); i++)
-        if (strlen(list[i]) == len && g_ascii_strncasecmp(list[i], text + start, len) == 0) return TRUE;
+        if (strlen(list[i]) == len && g_ascii_strncasecmp(list[i], text + start, len) == 0)
+            return TRUE;
     return FALSE;
 }
 
@@ -48,7 +50,8 @@ is_abbreviation(const char *text, size_t dot)
 static size_t
 trailer_length(const char *text, size_t len, size_t pos)
 {
-    static const char *const closers[] = {"\"", "'", ")", "]", "\xE2\x80\x9D", "\xE2\x80\x99", "\xC2\xBB"};
+    static const char *const closers[] = {"\"",           "'",       ")", "]", "\xE2\x80\x9D",
+                                          "\xE2\x80\x99", "\xC2\xBB"};
     for (size_t i = 0; i < G_N_ELEMENTS(closers); i++) {
         size_t n = strlen(closers[i]);
         if (len - pos >= n && memcmp(text + pos, closers[i], n) == 0) return n;
@@ -110,7 +113,7 @@ pipelines_sentences(const char *text, size_t len)
             pos++;
         if (pos >= len) break;
         size_t end = sentence_end(text, len, pos);
-        pipelines_quote quote = {.start = (uint32_t) pos, .len = (uint32_t) (end - pos)};
+        pipelines_quote quote = {.start = (uint32_t)pos, .len = (uint32_t)(end - pos)};
         g_array_append_val(sentences, quote);
         pos = end;
     }
@@ -123,14 +126,15 @@ static gboolean
 is_stop_word(const char *word)
 {
     static const char *const list[] = {
-        "a",    "about", "all",  "also",  "an",    "and",  "any",   "are",  "as",    "at",    "be",
-        "been", "both",  "but",  "by",    "can",   "could", "did",  "do",   "does",  "each",  "for",
-        "from", "had",   "has",  "have",  "how",   "i",    "if",    "in",   "into",  "is",    "it",
-        "its",  "many",  "may",  "me",    "more",  "most", "much",  "my",   "no",    "not",   "of",
-        "on",   "one",   "or",   "our",   "paper", "s",    "should", "so",  "some",  "such",  "than",
-        "that", "the",   "their", "them", "then",  "there", "these", "they", "this", "those", "to",
-        "us",   "used",  "using", "was",  "we",    "were", "what",  "when", "where", "which", "while",
-        "who",  "whose", "why",  "will",  "with",  "would", "you",  "your"};
+        "a",      "about", "all",   "also", "an",    "and",   "any",   "are",   "as",    "at",
+        "be",     "been",  "both",  "but",  "by",    "can",   "could", "did",   "do",    "does",
+        "each",   "for",   "from",  "had",  "has",   "have",  "how",   "i",     "if",    "in",
+        "into",   "is",    "it",    "its",  "many",  "may",   "me",    "more",  "most",  "much",
+        "my",     "no",    "not",   "of",   "on",    "one",   "or",    "our",   "paper", "s",
+        "should", "so",    "some",  "such", "than",  "that",  "the",   "their", "them",  "then",
+        "there",  "these", "they",  "this", "those", "to",    "us",    "used",  "using", "was",
+        "we",     "were",  "what",  "when", "where", "which", "while", "who",   "whose", "why",
+        "will",   "with",  "would", "you",  "your"};
     size_t low = 0, high = G_N_ELEMENTS(list);
     while (low < high) {
         size_t mid = (low + high) / 2;
@@ -152,11 +156,12 @@ stem(GString *word)
     static const struct {
         const char *suffix, *replacement;
         size_t min_rest;
-    } rules[] = {{"ies", "y", 2},  {"sses", "ss", 1}, {"ing", "", 3}, {"ed", "", 3},
-                 {"es", "", 3},    {"s", "", 3},      {"e", "", 3}};
+    } rules[] = {{"ies", "y", 2}, {"sses", "ss", 1}, {"ing", "", 3}, {"ed", "", 3},
+                 {"es", "", 3},   {"s", "", 3},      {"e", "", 3}};
     for (size_t i = 0; i < G_N_ELEMENTS(rules); i++) {
         size_t n = strlen(rules[i].suffix);
-        if (word->len < n + rules[i].min_rest || !g_str_has_suffix(word->str, rules[i].suffix)) continue;
+        if (word->len < n + rules[i].min_rest || !g_str_has_suffix(word->str, rules[i].suffix))
+            continue;
         if (i == 5 && word->str[word->len - 2] == 's') return; /* "mass" */
         g_string_truncate(word, word->len - n);
         g_string_append(word, rules[i].replacement);
@@ -168,7 +173,7 @@ GHashTable *
 pipelines_content_words(const char *text, size_t len)
 {
     GHashTable *words = g_hash_table_new_full(g_str_hash, g_str_equal, g_free, NULL);
-    g_autofree char *folded = g_utf8_casefold(text, (gssize) len);
+    g_autofree char *folded = g_utf8_casefold(text, (gssize)len);
     g_autoptr(GString) word = g_string_new(NULL);
     for (const char *p = folded;; p = g_utf8_next_char(p)) {
         gunichar c = g_utf8_get_char(p);
@@ -224,7 +229,7 @@ weigh(const char *question, GPtrArray *hit_words)
 static gint
 compare_doubles(gconstpointer a, gconstpointer b)
 {
-    double x = *(const double *) a, y = *(const double *) b;
+    double x = *(const double *)a, y = *(const double *)b;
     return x < y ? -1 : x > y;
 }
 
@@ -250,7 +255,7 @@ coverage(const weighted_words *w, GHashTable *words)
 static GPtrArray *
 words_of_hits(GPtrArray *hits)
 {
-    GPtrArray *all = g_ptr_array_new_with_free_func((GDestroyNotify) g_hash_table_unref);
+    GPtrArray *all = g_ptr_array_new_with_free_func((GDestroyNotify)g_hash_table_unref);
     for (guint i = 0; i < hits->len; i++) {
         const retrieval_hit *hit = hits->pdata[i];
         g_autofree char *text = g_strconcat(hit->title, "\n", hit->section, "\n", hit->text, NULL);
@@ -292,7 +297,8 @@ rank_by_words(GPtrArray *hits, const char *question)
         g_autoptr(GArray) sentences = pipelines_sentences(hit->text, strlen(hit->text));
         for (guint j = 0; j < sentences->len; j++) {
             pipelines_quote quote = g_array_index(sentences, pipelines_quote, j);
-            g_autoptr(GHashTable) words = pipelines_content_words(hit->text + quote.start, quote.len);
+            g_autoptr(GHashTable) words =
+                pipelines_content_words(hit->text + quote.start, quote.len);
             if (g_hash_table_size(words) < MIN_QUOTE_WORDS) continue;
             quote.passage = i;
             quote.score = 0.75 * coverage(&w, words) + 0.25 * whole;
@@ -310,9 +316,9 @@ dot(const float *a, const float *b, size_t n)
 {
     double sum = 0, aa = 0, bb = 0;
     for (size_t i = 0; i < n; i++) {
-        sum += (double) a[i] * (double) b[i];
-        aa += (double) a[i] * (double) a[i];
-        bb += (double) b[i] * (double) b[i];
+        sum += (double)a[i] * (double)b[i];
+        aa += (double)a[i] * (double)a[i];
+        bb += (double)b[i] * (double)b[i];
     }
     return aa > 0 && bb > 0 ? sum / sqrt(aa * bb) : 0;
 }
@@ -331,8 +337,8 @@ add_cosines(GArray *ranked, GPtrArray *hits, const char *question, const pipelin
         g_ptr_array_add(texts, g_strndup(hit->text + quote->start, quote->len));
     }
     g_autofree float *vectors = g_new(float, (n + 1) * n_dims);
-    if (!engine_embed(embedder->model, pool, (const char *const *) texts->pdata, n + 1, vectors, cancel,
-                      error))
+    if (!engine_embed(embedder->model, pool, (const char *const *)texts->pdata, n + 1, vectors,
+                      cancel, error))
         return FALSE;
     g_array_set_size(ranked, n);
     for (guint i = 0; i < n; i++) {
@@ -367,7 +373,8 @@ pipelines_evidence_suffices(GPtrArray *hits, const char *question, const GArray 
     for (guint i = 0; i < hits->len; i++)
         best = MAX(best, coverage(&w, hit_words->pdata[i]));
     if (best >= COVERAGE_SUFFICES) return TRUE;
-    return best >= COVERAGE_ANY && g_array_index(ranked, pipelines_quote, 0).score >= COSINE_SUFFICES;
+    return best >= COVERAGE_ANY &&
+           g_array_index(ranked, pipelines_quote, 0).score >= COSINE_SUFFICES;
 }
 
 /* ---- support of a claim ---- */
@@ -380,7 +387,8 @@ numbers_agree(GHashTable *claim, GHashTable *support)
     gpointer word;
     g_hash_table_iter_init(&iter, claim);
     while (g_hash_table_iter_next(&iter, &word, NULL))
-        if (g_ascii_isdigit(*(const char *) word) && !g_hash_table_contains(support, word)) return FALSE;
+        if (g_ascii_isdigit(*(const char *)word) && !g_hash_table_contains(support, word))
+            return FALSE;
     return TRUE;
 }
 
@@ -393,7 +401,7 @@ share_of(GHashTable *claim, GHashTable *support)
     g_hash_table_iter_init(&iter, claim);
     while (g_hash_table_iter_next(&iter, &word, NULL))
         if (g_hash_table_contains(support, word)) found++;
-    return n > 0 ? (double) found / n : 0;
+    return n > 0 ? (double)found / n : 0;
 }
 
 pipelines_quote

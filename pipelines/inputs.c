@@ -29,7 +29,7 @@ looks_like_pdf(const char *path)
     char head[SNIFF_BYTES];
     ssize_t n = read(fd, head, sizeof head);
     close(fd);
-    return n >= 5 && memmem(head, (size_t) n, "%PDF-", 5) != NULL;
+    return n >= 5 && memmem(head, (size_t)n, "%PDF-", 5) != NULL;
 }
 
 /* Folders entered on the way down, so that a symbolic link to a parent does not loop. */
@@ -76,7 +76,7 @@ collect_folder(const char *dir, const struct stat *st, GArray *parents, GHashTab
 static gint
 compare_paths(gconstpointer a, gconstpointer b)
 {
-    return strcmp(*(const char *const *) a, *(const char *const *) b);
+    return strcmp(*(const char *const *)a, *(const char *const *)b);
 }
 
 GPtrArray *
@@ -112,7 +112,7 @@ pipelines_stem(const char *path)
     if (dot != NULL && dot != base) *dot = '\0';
     char *stem = g_utf8_make_valid(base, -1);
     for (char *p = stem; *p != '\0'; p++)
-        if ((guchar) *p < 0x20 || *p == '/' || *p == 0x7F) *p = '_';
+        if ((guchar)*p < 0x20 || *p == '/' || *p == 0x7F) *p = '_';
     /* "." and ".." are folders, and a leading "-" reads as an option later on */
     if (stem[0] == '\0' || stem[0] == '.' || stem[0] == '-') {
         char *safe = g_strconcat("_", stem, NULL);
@@ -135,7 +135,8 @@ pipelines_check_input(const char *path, GError **error)
     int saved = errno;
     g_autofree char *name = g_filename_display_name(path);
     if (access(path, F_OK) != 0)
-        g_set_error(error, PIPELINES_ERROR, LODE_ERROR_IO, "%s: cannot be opened: %s", name, g_strerror(saved));
+        g_set_error(error, PIPELINES_ERROR, LODE_ERROR_IO, "%s: cannot be opened: %s", name,
+                    g_strerror(saved));
     else
         g_set_error(error, PIPELINES_ERROR, LODE_ERROR_IO, "%s: not a regular file", name);
     return FALSE;

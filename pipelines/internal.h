@@ -42,7 +42,7 @@ void pipelines_copy_line(char *dst, size_t size, const char *src);
 static inline gboolean
 pipelines_cancelled(const int *cancel)
 {
-    return cancel != NULL && *(const volatile int *) cancel != 0;
+    return cancel != NULL && *(const volatile int *)cancel != 0;
 }
 
 /* ---- inputs ---- */
@@ -68,8 +68,8 @@ typedef struct {
 } pipelines_output_options;
 
 /* Write the outputs of one document into dir (made with parents). path NULL: no images. */
-gboolean pipelines_write_document(const lode_document *document, const char *path, const char *password,
-                                  const char *dir, const char *stem,
+gboolean pipelines_write_document(const lode_document *document, const char *path,
+                                  const char *password, const char *dir, const char *stem,
                                   const pipelines_output_options *options, GError **error);
 gboolean pipelines_make_dir(const char *dir, GError **error);
 /* To a temporary name, synced, renamed. */
@@ -86,7 +86,7 @@ json_t *pipelines_json_path(const char *path);
 
 /* One line of convert.jsonl. Strings owned; NULL where they have no meaning. */
 typedef struct {
-    char *input;   /* absolute path; percent-escaped where it is not UTF-8 */
+    char *input; /* absolute path; percent-escaped where it is not UTF-8 */
     char *stem;
     char *sha256;
     char *options; /* hash of what the outputs depend on besides the input */
@@ -116,16 +116,17 @@ const pipelines_record *pipelines_journal_lookup(pipelines_journal *journal, con
 /* The stem an input has or gets: its own when free, else STEM-2, STEM-3, ... What an earlier run gave stays. */
 const char *pipelines_journal_stem(pipelines_journal *journal, const char *input);
 /* Append and keep; takes record. One thread at a time. */
-gboolean pipelines_journal_append(pipelines_journal *journal, pipelines_record *record, GError **error);
+gboolean pipelines_journal_append(pipelines_journal *journal, pipelines_record *record,
+                                  GError **error);
 
 /* ---- worker processes ---- */
 
 typedef struct {
     const char *path, *password; /* password NULL: none */
     int first_page, last_page;
-    const char *dir, *stem;      /* dir NULL: write nothing */
+    const char *dir, *stem; /* dir NULL: write nothing */
     pipelines_output_options output;
-    gboolean want_document;      /* hand the document back */
+    gboolean want_document; /* hand the document back */
 } pipelines_job;
 
 typedef struct {
@@ -153,8 +154,8 @@ int pipelines_worker_main(int argc, char **argv);
 
 /* Do one job in this process. */
 gboolean pipelines_job_run(const pipelines_job *job, const int *cancel,
-                           void (*progress)(int page, int n_pages, void *user_data), void *user_data,
-                           pipelines_job_result *result, GError **error);
+                           void (*progress)(int page, int n_pages, void *user_data),
+                           void *user_data, pipelines_job_result *result, GError **error);
 
 /* ---- batch conversion ---- */
 
@@ -168,7 +169,8 @@ typedef struct {
     pipelines_worker_options worker;
     const int *cancel;
     /* One at a time, in the order in which files finish. skipped: unchanged since an earlier run. */
-    void (*done)(const char *path, const pipelines_record *record, gboolean skipped, void *user_data);
+    void (*done)(const char *path, const pipelines_record *record, gboolean skipped,
+                 void *user_data);
     void *user_data;
 } pipelines_batch_options;
 
@@ -188,8 +190,8 @@ int pipelines_n_cores(void);
 /* How a thread of its own reads files: in this process, or by a worker. */
 typedef struct {
     gpointer (*open)(gpointer data);
-    lode_document *(*read)(gpointer reader, const char *path, const char *password, const int *cancel,
-                           GError **error);
+    lode_document *(*read)(gpointer reader, const char *path, const char *password,
+                           const int *cancel, GError **error);
     void (*close)(gpointer reader);
     gpointer data;
 } pipelines_reader;
@@ -212,8 +214,8 @@ typedef struct {
     const int *cancel;
     const pipelines_reader *reader;
     /* In input order; message NULL unless it failed. */
-    void (*done)(const char *path, pipelines_index_outcome outcome, const GError *failure, size_t n_done,
-                 size_t n_total, void *user_data);
+    void (*done)(const char *path, pipelines_index_outcome outcome, const GError *failure,
+                 size_t n_done, size_t n_total, void *user_data);
     void *user_data;
 } pipelines_index_options;
 
@@ -244,7 +246,7 @@ G_DEFINE_AUTOPTR_CLEANUP_FUNC(pipelines_model, pipelines_model_free)
 typedef struct {
     guint passage; /* index into the hits */
     uint32_t start, len;
-    double score;  /* 0..1, for the question or claim it was chosen for */
+    double score; /* 0..1, for the question or claim it was chosen for */
 } pipelines_quote;
 
 /* Content words of a text, lower case, stop words left out, lightly stemmed; as a set. */
@@ -252,8 +254,9 @@ GHashTable *pipelines_content_words(const char *text, size_t len);
 
 /* Rank the sentences of the passages for the question: GArray of pipelines_quote, best first. embedder may be
  * NULL: words alone. */
-GArray *pipelines_rank_sentences(GPtrArray *hits, const char *question, const pipelines_model *embedder,
-                                 engine_pool *pool, const int *cancel, GError **error);
+GArray *pipelines_rank_sentences(GPtrArray *hits, const char *question,
+                                 const pipelines_model *embedder, engine_pool *pool,
+                                 const int *cancel, GError **error);
 /* The sentence of one passage that supports the claim best, by the claim's content words found in it. */
 pipelines_quote pipelines_best_support(const retrieval_hit *hit, guint passage, const char *claim,
                                        size_t len);
@@ -265,9 +268,9 @@ GArray *pipelines_sentences(const char *text, size_t len);
 /* ---- prompt ---- */
 
 typedef struct {
-    char *text;          /* rendered for the model */
-    GArray *tokens;      /* of int32_t */
-    guint n_passages;    /* the first so many hits are in it */
+    char *text;       /* rendered for the model */
+    GArray *tokens;   /* of int32_t */
+    guint n_passages; /* the first so many hits are in it */
 } pipelines_prompt;
 void pipelines_prompt_free(pipelines_prompt *prompt);
 G_DEFINE_AUTOPTR_CLEANUP_FUNC(pipelines_prompt, pipelines_prompt_free)
@@ -275,8 +278,8 @@ G_DEFINE_AUTOPTR_CLEANUP_FUNC(pipelines_prompt, pipelines_prompt_free)
 /* The first n_hits passages, numbered, as many as fit into n_context - max_tokens, then the question. chosen (of
  * pipelines_quote): only these sentences of them; NULL: all of their text. */
 pipelines_prompt *pipelines_prompt_new(const engine_model *writer, GPtrArray *hits, guint n_hits,
-                                       const GArray *chosen, const char *question, uint32_t n_context,
-                                       uint32_t max_tokens, GError **error);
+                                       const GArray *chosen, const char *question,
+                                       uint32_t n_context, uint32_t max_tokens, GError **error);
 
 /* Drops "[n]" with n outside 1..n_passages from a text that comes in pieces. */
 typedef struct {
@@ -291,7 +294,7 @@ void pipelines_citation_filter_finish(pipelines_citation_filter *filter, GString
 /* ---- answers ---- */
 
 typedef struct {
-    guint passage;      /* number - 1 */
+    guint passage; /* number - 1 */
     pipelines_quote quote;
 } pipelines_citation;
 
@@ -300,13 +303,13 @@ struct lode_answer {
     gboolean extractive;
     char *question;
     GString *text;
-    GPtrArray *hits;      /* of retrieval_hit: the passages, in the order of their numbers */
-    guint n_shown;        /* of them in the prompt */
-    GPtrArray *quotes;    /* of char *, one per citation: verbatim */
-    GArray *citations;    /* of pipelines_citation, by number */
+    GPtrArray *hits;        /* of retrieval_hit: the passages, in the order of their numbers */
+    guint n_shown;          /* of them in the prompt */
+    GPtrArray *quotes;      /* of char *, one per citation: verbatim */
+    GArray *citations;      /* of pipelines_citation, by number */
     GPtrArray *unsupported; /* of char *: sentences no passage supports */
-    guint n_removed;      /* citation numbers that did not exist */
-    char *prompt;         /* NULL when extractive */
+    guint n_removed;        /* citation numbers that did not exist */
+    char *prompt;           /* NULL when extractive */
     char *writer_id, *embedder_id;
     lode_ask_options options;
     engine_generate_result generation;

@@ -6,7 +6,7 @@ pipelines_job_result_clear(pipelines_job_result *result)
 {
     g_clear_pointer(&result->warnings, g_ptr_array_unref);
     g_clear_pointer(&result->document, lode_document_free);
-    *result = (pipelines_job_result) {0};
+    *result = (pipelines_job_result){0};
 }
 
 static void
@@ -29,7 +29,7 @@ pipelines_job_run(const pipelines_job *job, const int *cancel,
                   void (*progress)(int page, int n_pages, void *user_data), void *user_data,
                   pipelines_job_result *result, GError **error)
 {
-    *result = (pipelines_job_result) {.warnings = g_ptr_array_new_with_free_func(g_free)};
+    *result = (pipelines_job_result){.warnings = g_ptr_array_new_with_free_func(g_free)};
     layout_options options = {
         .password = job->password,
         .first_page = job->first_page,
@@ -41,13 +41,13 @@ pipelines_job_run(const pipelines_job *job, const int *cancel,
     gint64 start = g_get_monotonic_time();
     g_autoptr(lode_document) document = layout_document_open(job->path, &options, error);
     gint64 read = g_get_monotonic_time();
-    result->read_seconds = (double) (read - start) / 1e6;
+    result->read_seconds = (double)(read - start) / 1e6;
     if (document == NULL) return FALSE;
     summarise(document, result);
     if (job->dir != NULL && !pipelines_write_document(document, job->path, job->password, job->dir,
                                                       job->stem, &job->output, error))
         return FALSE;
-    result->write_seconds = (double) (g_get_monotonic_time() - read) / 1e6;
+    result->write_seconds = (double)(g_get_monotonic_time() - read) / 1e6;
     if (job->want_document) result->document = g_steal_pointer(&document);
     return TRUE;
 }

@@ -79,7 +79,7 @@ static guint
 copy_count(const json_t *object, const char *key)
 {
     json_int_t n = json_integer_value(json_object_get(object, key));
-    return (guint) CLAMP(n, 0, G_MAXINT);
+    return (guint)CLAMP(n, 0, G_MAXINT);
 }
 
 /* NULL when the line is not one of ours. */
@@ -104,9 +104,8 @@ record_from_line(const char *line, size_t len)
     record->seconds = json_number_value(json_object_get(json, "seconds"));
     size_t i;
     json_t *warning;
-    json_array_foreach(json_object_get(json, "warnings"), i, warning)
-        if (json_is_string(warning))
-            g_ptr_array_add(record->warnings, g_strdup(json_string_value(warning)));
+    json_array_foreach(json_object_get(json, "warnings"), i, warning) if (json_is_string(warning))
+        g_ptr_array_add(record->warnings, g_strdup(json_string_value(warning)));
     return record;
 }
 
@@ -121,9 +120,9 @@ static void
 load(pipelines_journal *journal, const char *text, size_t len)
 {
     for (const char *p = text, *end = text + len; p < end;) {
-        const char *newline = memchr(p, '\n', (size_t) (end - p));
+        const char *newline = memchr(p, '\n', (size_t)(end - p));
         if (newline == NULL) return; /* cut short by a kill */
-        pipelines_record *record = record_from_line(p, (size_t) (newline - p));
+        pipelines_record *record = record_from_line(p, (size_t)(newline - p));
         if (record != NULL) keep(journal, record);
         p = newline + 1;
     }
@@ -148,7 +147,8 @@ lock(pipelines_journal *journal, GError **error)
         return TRUE; /* a file system without locks is used without one */
     g_autofree char *name = g_filename_display_name(journal->dir);
     g_set_error(error, PIPELINES_ERROR, LODE_ERROR_BUSY,
-                "%s: another lode convert writes here: wait for it, or choose another folder", name);
+                "%s: another lode convert writes here: wait for it, or choose another folder",
+                name);
     return FALSE;
 }
 
@@ -182,7 +182,7 @@ pipelines_journal_open(const char *dir, GError **error)
     journal->dir = g_strdup(dir);
     journal->path = g_build_filename(dir, "convert.jsonl", NULL);
     journal->records = g_hash_table_new_full(g_str_hash, g_str_equal, g_free,
-                                             (GDestroyNotify) pipelines_record_free);
+                                             (GDestroyNotify)pipelines_record_free);
     journal->stems = g_hash_table_new_full(g_str_hash, g_str_equal, g_free, g_free);
     journal->given = g_hash_table_new_full(g_str_hash, g_str_equal, g_free, g_free);
     if (!lock(journal, error) || !open_file(journal, error)) return NULL;
@@ -235,7 +235,7 @@ write_all(int fd, const char *data, size_t len)
         if (n < 0 && errno == EINTR) continue;
         if (n <= 0) return FALSE;
         data += n;
-        len -= (size_t) n;
+        len -= (size_t)n;
     }
     return TRUE;
 }

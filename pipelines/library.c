@@ -31,7 +31,7 @@ const char *
 pipelines_index_outcome_name(pipelines_index_outcome outcome)
 {
     static const char *const names[] = {"added", "replaced", "unchanged", "pruned", "failed"};
-    g_assert((guint) outcome < G_N_ELEMENTS(names));
+    g_assert((guint)outcome < G_N_ELEMENTS(names));
     return names[outcome];
 }
 
@@ -47,7 +47,7 @@ static lode_document *
 read_in_process(gpointer reader, const char *path, const char *password, const int *cancel,
                 GError **error)
 {
-    (void) reader;
+    (void)reader;
     layout_options options = {.password = password, .cancel = cancel};
     return layout_document_open(path, &options, error);
 }
@@ -55,13 +55,14 @@ read_in_process(gpointer reader, const char *path, const char *password, const i
 static void
 close_in_process(gpointer reader)
 {
-    (void) reader;
+    (void)reader;
 }
 
 const pipelines_reader *
 pipelines_reader_in_process(void)
 {
-    static const pipelines_reader reader = {open_in_process, read_in_process, close_in_process, NULL};
+    static const pipelines_reader reader = {open_in_process, read_in_process, close_in_process,
+                                            NULL};
     return &reader;
 }
 
@@ -119,7 +120,7 @@ wait_for_slot(indexer *x, guint index)
         g_cond_wait_until(&x->changed, &x->mutex, until);
     }
     slot result = x->slots[index];
-    x->slots[index] = (slot) {0};
+    x->slots[index] = (slot){0};
     x->stored = index + 1;
     g_cond_broadcast(&x->changed);
     g_mutex_unlock(&x->mutex);
@@ -197,7 +198,7 @@ static gboolean
 read_and_store(indexer *x, lode_index_report *report, GError **error)
 {
     int wanted = x->options->n_jobs > 0 ? x->options->n_jobs : pipelines_n_cores();
-    guint n = MIN((guint) wanted, x->inputs->len);
+    guint n = MIN((guint)wanted, x->inputs->len);
     g_autofree GThread **threads = g_new0(GThread *, n + 1);
     x->window = 2 * n + 1;
     for (guint i = 0; i < n; i++)
@@ -218,7 +219,8 @@ read_and_store(indexer *x, lode_index_report *report, GError **error)
 static gboolean
 is_gone(const char *path)
 {
-    return g_path_is_absolute(path) && access(path, F_OK) != 0 && (errno == ENOENT || errno == ENOTDIR);
+    return g_path_is_absolute(path) && access(path, F_OK) != 0 &&
+           (errno == ENOENT || errno == ENOTDIR);
 }
 
 static gboolean
@@ -239,15 +241,16 @@ prune(indexer *x, lode_index_report *report, GError **error)
 
 gboolean
 pipelines_index_run(retrieval_library *library, GPtrArray *inputs,
-                    const pipelines_index_options *options, lode_index_report *report, GError **error)
+                    const pipelines_index_options *options, lode_index_report *report,
+                    GError **error)
 {
-    *report = (lode_index_report) {0};
+    *report = (lode_index_report){0};
     indexer x = {.library = library, .inputs = inputs, .options = options};
-    x.slots = g_new0(slot, (gsize) inputs->len + 1);
+    x.slots = g_new0(slot, (gsize)inputs->len + 1);
     g_mutex_init(&x.mutex);
     g_cond_init(&x.changed);
-    gboolean done = read_and_store(&x, report, error) &&
-                    (!options->prune || prune(&x, report, error));
+    gboolean done =
+        read_and_store(&x, report, error) && (!options->prune || prune(&x, report, error));
     free_slots(&x);
     g_mutex_clear(&x.mutex);
     g_cond_clear(&x.changed);

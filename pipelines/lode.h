@@ -38,11 +38,11 @@ extern "C" {
 
 typedef enum {
     LODE_OK = 0,
-    LODE_ERROR_ARGUMENT = 1,    /* a call that makes no sense: NULL, out of range */
-    LODE_ERROR_IO = 2,          /* cannot be opened, read, written */
-    LODE_ERROR_FORMAT = 3,      /* not what it should be: not a readable document, library or model */
-    LODE_ERROR_PASSWORD = 4,    /* encrypted, and the password is missing or wrong */
-    LODE_ERROR_LIMIT = 5,       /* memory, time, pages, size, context */
+    LODE_ERROR_ARGUMENT = 1, /* a call that makes no sense: NULL, out of range */
+    LODE_ERROR_IO = 2,       /* cannot be opened, read, written */
+    LODE_ERROR_FORMAT = 3,   /* not what it should be: not a readable document, library or model */
+    LODE_ERROR_PASSWORD = 4, /* encrypted, and the password is missing or wrong */
+    LODE_ERROR_LIMIT = 5,    /* memory, time, pages, size, context */
     LODE_ERROR_UNSUPPORTED = 6, /* well formed, but something this version does not handle */
     LODE_ERROR_NOT_FOUND = 7,   /* no such library, model or document */
     LODE_ERROR_BUSY = 8,        /* another process writes to this library */
@@ -123,7 +123,8 @@ LODE_API const char *lode_document_page_failure(const lode_document *document, s
 /* What went wrong without failing the file. */
 LODE_API size_t lode_document_n_warnings(const lode_document *document);
 LODE_API const char *lode_document_warning(const lode_document *document, size_t index);
-LODE_API int lode_document_warning_page(const lode_document *document, size_t index); /* number; 0: the file */
+/* A page number; 0: the whole file. */
+LODE_API int lode_document_warning_page(const lode_document *document, size_t index);
 
 typedef struct {
     int page_number; /* 1-based; 0 where the index was out of range */
@@ -136,17 +137,19 @@ typedef struct {
  * ONE block with several boxes. */
 LODE_API size_t lode_document_n_blocks(const lode_document *document);
 LODE_API const char *lode_document_block_type(const lode_document *document, size_t block);
-LODE_API int lode_document_block_level(const lode_document *document, size_t block); /* headings: 1.. */
+/* Headings: 1.. ; list items: depth of nesting. */
+LODE_API int lode_document_block_level(const lode_document *document, size_t block);
 LODE_API const char *lode_document_block_text(const lode_document *document, size_t block);
 /* The block it belongs to (caption -> its figure or table), -1 for none. */
 LODE_API long lode_document_block_parent(const lode_document *document, size_t block);
 LODE_API size_t lode_document_block_n_boxes(const lode_document *document, size_t block);
-LODE_API lode_box lode_document_block_box(const lode_document *document, size_t block, size_t index);
+LODE_API lode_box lode_document_block_box(const lode_document *document, size_t block,
+                                          size_t index);
 
 /* The document as text; release with lode_free. Same document, same bytes. NULL only for NULL. */
 LODE_API char *lode_document_to_markdown(const lode_document *document);
 LODE_API char *lode_document_to_json(const lode_document *document);
-LODE_API char *lode_document_to_content_list(const lode_document *document); /* MinerU's content list */
+LODE_API char *lode_document_to_content_list(const lode_document *document); /* MinerU's */
 
 enum {
     LODE_FORMAT_MARKDOWN = 1,     /* STEM.md */
@@ -172,9 +175,9 @@ LODE_API lode_save_options lode_save_options_default(void);
  * dir    made when missing, with its parents.  stem  NULL: the source's base name without its extension.
  *
  * Each file is written to a temporary name, synced and renamed. */
-LODE_API lode_status lode_document_save(const lode_document *document, const char *path, const char *dir,
-                                        const char *stem, const lode_save_options *options,
-                                        lode_error *error);
+LODE_API lode_status lode_document_save(const lode_document *document, const char *path,
+                                        const char *dir, const char *stem,
+                                        const lode_save_options *options, lode_error *error);
 
 /* ---- models --------------------------------------------------------------------------------- */
 
@@ -192,7 +195,7 @@ typedef struct lode_embedder lode_embedder;
 /* path: a folder, .safetensors or .gguf file; NULL: the default embedder, as `lode model pull` installs it.
  * LODE_ERROR_NOT_FOUND when there is none. Keep it alive longer than the libraries that use it. */
 LODE_API lode_status lode_embedder_open(const char *path, lode_embedder **out, lode_error *error);
-LODE_API void lode_embedder_free(lode_embedder *embedder);                /* NULL is fine */
+LODE_API void lode_embedder_free(lode_embedder *embedder); /* NULL is fine */
 LODE_API size_t lode_embedder_n_dims(const lode_embedder *embedder);
 LODE_API const char *lode_embedder_id(const lode_embedder *embedder); /* name and hash */
 
@@ -206,7 +209,7 @@ typedef struct lode_writer lode_writer;
 
 /* path: a .gguf file or a model's folder; NULL: the default writer. LODE_ERROR_NOT_FOUND when there is none. */
 LODE_API lode_status lode_writer_open(const char *path, lode_writer **out, lode_error *error);
-LODE_API void lode_writer_free(lode_writer *writer);                /* NULL is fine */
+LODE_API void lode_writer_free(lode_writer *writer);            /* NULL is fine */
 LODE_API const char *lode_writer_id(const lode_writer *writer); /* name and hash */
 
 /* ---- libraries ------------------------------------------------------------------------------ */
@@ -249,11 +252,12 @@ typedef struct {
  * changed ones replaced. A file that fails is counted and reported, the others go on: LODE_OK all the same.
  * report may be NULL. */
 LODE_API lode_status lode_library_index(lode_library *library, const char *const *paths, size_t n,
-                                        const lode_index_options *options, lode_index_report *report,
-                                        lode_error *error);
+                                        const lode_index_options *options,
+                                        lode_index_report *report, lode_error *error);
 
 /* path: as it was indexed. LODE_ERROR_NOT_FOUND when it is not in the library. */
-LODE_API lode_status lode_library_remove(lode_library *library, const char *path, lode_error *error);
+LODE_API lode_status lode_library_remove(lode_library *library, const char *path,
+                                         lode_error *error);
 
 typedef struct {
     uint64_t n_documents, n_passages, n_vectors;
@@ -269,7 +273,7 @@ LODE_API lode_status lode_library_get_stats(lode_library *library, lode_library_
 typedef struct lode_passages lode_passages;
 
 typedef enum {
-    LODE_SEARCH_FUSION = 0, /* full text and vectors, fused by rank; full text alone without vectors */
+    LODE_SEARCH_FUSION = 0, /* both, fused by rank; full text alone without vectors */
     LODE_SEARCH_BM25 = 1,
     LODE_SEARCH_DENSE = 2
 } lode_search_method;
@@ -283,11 +287,14 @@ LODE_API void lode_passages_free(lode_passages *passages); /* NULL is fine */
 LODE_API size_t lode_passages_n(const lode_passages *passages);
 /* index < lode_passages_n, else NULL or 0. */
 LODE_API const char *lode_passage_text(const lode_passages *passages, size_t index);
-LODE_API const char *lode_passage_title(const lode_passages *passages, size_t index);   /* document's */
+/* Title of the document. */
+LODE_API const char *lode_passage_title(const lode_passages *passages, size_t index);
 LODE_API const char *lode_passage_path(const lode_passages *passages, size_t index);
-LODE_API const char *lode_passage_section(const lode_passages *passages, size_t index); /* "" where none */
+/* Headings above the passage, "3 Methods > 3.2 Training"; "" where none. */
+LODE_API const char *lode_passage_section(const lode_passages *passages, size_t index);
 LODE_API int lode_passage_page_number(const lode_passages *passages, size_t index);
-LODE_API const char *lode_passage_page_label(const lode_passages *passages, size_t index); /* printed; or NULL */
+/* As printed; NULL where the file has none. */
+LODE_API const char *lode_passage_page_label(const lode_passages *passages, size_t index);
 LODE_API double lode_passage_score(const lode_passages *passages, size_t index);
 LODE_API size_t lode_passage_n_boxes(const lode_passages *passages, size_t index);
 LODE_API lode_box lode_passage_box(const lode_passages *passages, size_t index, size_t box);
@@ -298,21 +305,21 @@ LODE_API lode_box lode_passage_box(const lode_passages *passages, size_t index, 
 typedef struct lode_answer lode_answer;
 
 typedef enum {
-    LODE_ANSWERED = 0,             /* every sentence has a source */
-    LODE_ANSWER_PARTIAL = 1,       /* some sentence is without support in the passages: read with care */
-    LODE_ANSWER_INSUFFICIENT = 2   /* the library holds nothing that answers: the text says so */
+    LODE_ANSWERED = 0,       /* every sentence has a source */
+    LODE_ANSWER_PARTIAL = 1, /* some sentence is without support in the passages: read with care */
+    LODE_ANSWER_INSUFFICIENT = 2 /* the library holds nothing that answers: the text says so */
 } lode_answer_status;
 
 typedef struct {
     size_t struct_size;
-    size_t n_passages;    /* passages retrieved; default 8 */
-    int extractive;       /* quote instead of write, even with a writer; default 0 */
-    uint32_t max_tokens;  /* of the answer; default 256 */
-    uint32_t n_context;   /* tokens of prompt and answer; 0 (default): the model's, at most 8192 */
-    double temperature;   /* 0 (default): always the most likely token */
-    uint64_t seed;        /* same seed, same answer; default 0 */
-    int record;           /* keep a record of the run in the library's runs/; default 0 */
-    const int *cancel;    /* may be NULL */
+    size_t n_passages;   /* passages retrieved; default 8 */
+    int extractive;      /* quote instead of write, even with a writer; default 0 */
+    uint32_t max_tokens; /* of the answer; default 256 */
+    uint32_t n_context;  /* tokens of prompt and answer; 0 (default): the model's, at most 8192 */
+    double temperature;  /* 0 (default): always the most likely token */
+    uint64_t seed;       /* same seed, same answer; default 0 */
+    int record;          /* keep a record of the run in the library's runs/; default 0 */
+    const int *cancel;   /* may be NULL */
     /* The answer as it is written, whole characters, len bytes, not terminated. Return 0 to stop. May be NULL. */
     int (*text)(const char *text, size_t len, void *user_data);
     void *user_data;
@@ -328,8 +335,8 @@ LODE_API lode_ask_options lode_ask_options_default(void);
  *
  * Numbers [n] in the text are citation numbers; those that no passage carries were removed. */
 LODE_API lode_status lode_ask(lode_library *library, const lode_writer *writer, lode_engine *engine,
-                              const char *question, const lode_ask_options *options, lode_answer **out,
-                              lode_error *error);
+                              const char *question, const lode_ask_options *options,
+                              lode_answer **out, lode_error *error);
 LODE_API void lode_answer_free(lode_answer *answer); /* NULL is fine */
 
 LODE_API lode_answer_status lode_answer_get_status(const lode_answer *answer);
@@ -338,12 +345,14 @@ LODE_API char *lode_answer_to_json(const lode_answer *answer); /* as `lode ask -
 
 /* The sources, in the order of their numbers. Indices out of range give NULL or 0. */
 LODE_API size_t lode_answer_n_citations(const lode_answer *answer);
-LODE_API int lode_citation_number(const lode_answer *answer, size_t index);         /* the n of "[n]" */
-LODE_API const char *lode_citation_title(const lode_answer *answer, size_t index);  /* document's */
+LODE_API int lode_citation_number(const lode_answer *answer, size_t index); /* the n of "[n]" */
+LODE_API const char *lode_citation_title(const lode_answer *answer, size_t index); /* document's */
 LODE_API const char *lode_citation_path(const lode_answer *answer, size_t index);
-LODE_API const char *lode_citation_quote(const lode_answer *answer, size_t index);  /* verbatim from the passage */
+/* Word for word from the passage. */
+LODE_API const char *lode_citation_quote(const lode_answer *answer, size_t index);
 LODE_API int lode_citation_page_number(const lode_answer *answer, size_t index);
-LODE_API const char *lode_citation_page_label(const lode_answer *answer, size_t index); /* printed; or NULL */
+/* As printed; NULL where the file has none, or on a passage's second page. */
+LODE_API const char *lode_citation_page_label(const lode_answer *answer, size_t index);
 LODE_API size_t lode_citation_n_boxes(const lode_answer *answer, size_t index);
 LODE_API lode_box lode_citation_box(const lode_answer *answer, size_t index, size_t box);
 

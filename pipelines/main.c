@@ -30,7 +30,7 @@ run_command(const command *cmd, int argc, char **argv)
     if (cmd->init != NULL) cmd->init(args);
     g_auto(GStrv) operands = NULL;
     int code = cli_parse(cmd, args, argc, argv, &operands);
-    if (code < 0) code = cli_finish(cmd->run(args, operands, (int) g_strv_length(operands)));
+    if (code < 0) code = cli_finish(cmd->run(args, operands, (int)g_strv_length(operands)));
     cli_args_free(cmd, args);
     return code;
 }
@@ -38,8 +38,10 @@ run_command(const command *cmd, int argc, char **argv)
 int
 main(int argc, char **argv)
 {
-    if (argc >= 2 && strcmp(argv[1], "__worker") == 0) return pipelines_worker_main(argc - 1, argv + 1);
-    setlocale(LC_CTYPE, ""); /* file names as the user's terminal spells them; numbers stay as they are */
+    if (argc >= 2 && strcmp(argv[1], "__worker") == 0)
+        return pipelines_worker_main(argc - 1, argv + 1);
+    setlocale(LC_CTYPE,
+              ""); /* file names as the user's terminal spells them; numbers stay as they are */
     cli_install_signals();
     if (argc < 2) return cli_usage_error(NULL, "which command?");
     const char *name = argv[1];

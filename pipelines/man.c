@@ -52,7 +52,8 @@ append_options(GString *out, const GOptionEntry *entries)
                                      ? g_strdup_printf("-%c, --%s", e->short_name, e->long_name)
                                      : g_strdup_printf("--%s", e->long_name);
         append_roff(out, names);
-        if (e->arg_description != NULL) g_string_append_printf(out, " \\fI%s\\fR", e->arg_description);
+        if (e->arg_description != NULL)
+            g_string_append_printf(out, " \\fI%s\\fR", e->arg_description);
         g_string_append_c(out, '\n');
         append_roff(out, e->description);
         g_string_append_c(out, '\n');
@@ -62,17 +63,18 @@ append_options(GString *out, const GOptionEntry *entries)
 static void
 append_ends(GString *out)
 {
-    g_string_append(out,
-                    ".SH EXIT STATUS\n"
-                    "0 all good; 1 some inputs failed, each named on standard error, the rest done; "
-                    "2 wrong usage; 3 nothing could be done.\n"
-                    ".SH ENVIRONMENT\n"
-                    "Each option has a variable: \\-\\-max\\-tokens is LODE_MAX_TOKENS. A flag wins over its "
-                    "variable, a variable over the configuration file. LODE_MODELS names the folder of models, "
-                    "LODE_CPU (scalar, avx2, avx512) limits the instruction set, NO_COLOR turns colours off.\n"
-                    ".SH FILES\n"
-                    "$XDG_CONFIG_HOME/lode/config.ini: options as NAME = VALUE, under [lode] for every "
-                    "command or under [COMMAND] for one.\n");
+    g_string_append(
+        out,
+        ".SH EXIT STATUS\n"
+        "0 all good; 1 some inputs failed, each named on standard error, the rest done; "
+        "2 wrong usage; 3 nothing could be done.\n"
+        ".SH ENVIRONMENT\n"
+        "Each option has a variable: \\-\\-max\\-tokens is LODE_MAX_TOKENS. A flag wins over its "
+        "variable, a variable over the configuration file. LODE_MODELS names the folder of models, "
+        "LODE_CPU (scalar, avx2, avx512) limits the instruction set, NO_COLOR turns colours off.\n"
+        ".SH FILES\n"
+        "$XDG_CONFIG_HOME/lode/config.ini: options as NAME = VALUE, under [lode] for every "
+        "command or under [COMMAND] for one.\n");
 }
 
 static void
@@ -83,7 +85,8 @@ append_command_page(GString *out, const command *cmd)
     g_autofree GOptionEntry *own = cmd->entries(args);
     g_autofree GOptionEntry *common = cli_common_entries(args);
     g_autofree char *upper = g_ascii_strup(cmd->name, -1);
-    g_string_append_printf(out, ".TH LODE\\-%s 1 \"\" \"lode %s\" \"User Commands\"\n", upper, lode_version());
+    g_string_append_printf(out, ".TH LODE\\-%s 1 \"\" \"lode %s\" \"User Commands\"\n", upper,
+                           lode_version());
     g_string_append_printf(out, ".SH NAME\nlode\\-%s \\- %s\n.SH SYNOPSIS\n.B lode %s\n", cmd->name,
                            cmd->summary, cmd->name);
     append_roff(out, cmd->usage);
@@ -105,10 +108,11 @@ append_main_page(GString *out)
     size_t n = 0;
     const command *const *commands = cli_commands(&n);
     g_string_append_printf(out, ".TH LODE 1 \"\" \"lode %s\" \"User Commands\"\n", lode_version());
-    g_string_append(out, ".SH NAME\nlode \\- mines scientific papers for answers\n.SH SYNOPSIS\n"
-                         ".B lode\n.I COMMAND\n[OPTIONS] [ARGUMENTS]\n.SH DESCRIPTION\n"
-                         "Turns PDFs into layout\\-aware text, keeps them in a library, and answers questions "
-                         "from it with every claim tied to a quote on a page.\n.SH COMMANDS\n");
+    g_string_append(
+        out, ".SH NAME\nlode \\- mines scientific papers for answers\n.SH SYNOPSIS\n"
+             ".B lode\n.I COMMAND\n[OPTIONS] [ARGUMENTS]\n.SH DESCRIPTION\n"
+             "Turns PDFs into layout\\-aware text, keeps them in a library, and answers questions "
+             "from it with every claim tied to a quote on a page.\n.SH COMMANDS\n");
     for (size_t i = 0; i < n; i++) {
         g_string_append_printf(out, ".TP\n.BR lode\\-%s (1)\n", commands[i]->name);
         append_roff(out, commands[i]->summary);

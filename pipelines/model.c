@@ -28,11 +28,11 @@ cache_name(const char *file)
     struct stat st;
     if (stat(file, &st) != 0) return NULL;
     g_autofree char *absolute = g_canonicalize_filename(file, NULL);
-    g_autofree char *key = g_strdup_printf(
-        "%s\n%" G_GINT64_FORMAT "\n%" G_GUINT64_FORMAT "\n%" G_GINT64_FORMAT ".%09ld\n%" G_GINT64_FORMAT
-        ".%09ld",
-        absolute, (gint64) st.st_size, (guint64) st.st_ino, (gint64) st.st_mtim.tv_sec, st.st_mtim.tv_nsec,
-        (gint64) st.st_ctim.tv_sec, st.st_ctim.tv_nsec);
+    g_autofree char *key =
+        g_strdup_printf("%s\n%" G_GINT64_FORMAT "\n%" G_GUINT64_FORMAT "\n%" G_GINT64_FORMAT
+                        ".%09ld\n%" G_GINT64_FORMAT ".%09ld",
+                        absolute, (gint64)st.st_size, (guint64)st.st_ino, (gint64)st.st_mtim.tv_sec,
+                        st.st_mtim.tv_nsec, (gint64)st.st_ctim.tv_sec, st.st_ctim.tv_nsec);
     g_autofree char *hash = g_compute_checksum_for_string(G_CHECKSUM_SHA256, key, -1);
     return g_build_filename(g_get_user_cache_dir(), "lode", "hashes", hash, NULL);
 }
@@ -91,8 +91,9 @@ check_kind(const pipelines_model *model, const char *path, engine_kind kind, GEr
     if (engine_model_get_info(model->model)->kind == kind) return TRUE;
     g_autofree char *name = g_filename_display_name(path);
     g_set_error(error, PIPELINES_ERROR, LODE_ERROR_UNSUPPORTED, "%s: this model %s", name,
-                kind == ENGINE_KIND_ENCODER ? "writes text; an embedder is needed here"
-                                            : "makes embeddings; a model that writes is needed here");
+                kind == ENGINE_KIND_ENCODER
+                    ? "writes text; an embedder is needed here"
+                    : "makes embeddings; a model that writes is needed here");
     return FALSE;
 }
 
@@ -115,7 +116,8 @@ pipelines_model_open(const char *path, engine_kind kind, GError **error)
     const char *name = entry != NULL ? entry->name : own_name != NULL ? own_name : "model";
     g_autofree char *valid = g_utf8_make_valid(name, -1);
     model->id = g_strdup_printf("%s sha256:%s", valid, hash);
-    model->query_prefix = g_strdup(entry != NULL ? entry->query_prefix : guess_prefix(found, own_name));
+    model->query_prefix =
+        g_strdup(entry != NULL ? entry->query_prefix : guess_prefix(found, own_name));
     return g_steal_pointer(&model);
 }
 

@@ -448,7 +448,6 @@ models_pull(const models_entry *entry, const models_pull_options *options, GErro
         fail(error, LODE_ERROR_IO, p.dir, g_strerror(errno));
     else
         ok = pull_all(&p, error);
-    if (!ok) g_prefix_error(error, "%s: ", entry->name);
     if (p.temp) remove_tree(p.temp);
     g_hash_table_unref(p.wheels);
     g_hash_table_unref(p.pip_errors);

@@ -16,8 +16,10 @@ GOptionEntry *
 cli_common_entries(common_args *args)
 {
     const GOptionEntry entries[] = {
-        {"json", 0, 0, G_OPTION_ARG_NONE, &args->json, "Results as one JSON document on stdout", NULL},
-        {"quiet", 'q', 0, G_OPTION_ARG_NONE, &args->quiet, "No progress and no notes, errors only", NULL},
+        {"json", 0, 0, G_OPTION_ARG_NONE, &args->json, "Results as one JSON document on stdout",
+         NULL},
+        {"quiet", 'q', 0, G_OPTION_ARG_NONE, &args->quiet, "No progress and no notes, errors only",
+         NULL},
         {"help", 'h', 0, G_OPTION_ARG_NONE, &args->help, "Show this help", NULL},
         G_OPTION_ENTRY_NULL,
     };
@@ -29,7 +31,8 @@ cli_common_entries(common_args *args)
 static gboolean
 parse_boolean(const char *text, gboolean *value)
 {
-    static const char *const yes[] = {"1", "true", "yes", "on"}, *const no[] = {"", "0", "false", "no", "off"};
+    static const char *const yes[] = {"1", "true", "yes", "on"}, *const no[] = {"", "0", "false",
+                                                                                "no", "off"};
     for (size_t i = 0; i < G_N_ELEMENTS(yes); i++)
         if (g_ascii_strcasecmp(text, yes[i]) == 0) return *value = TRUE;
     for (size_t i = 0; i < G_N_ELEMENTS(no); i++)
@@ -45,13 +48,13 @@ set_value(const GOptionEntry *entry, const char *text)
         gboolean value = FALSE;
         if (!parse_boolean(text, &value)) return FALSE;
         /* an option that takes something away is stored the other way round */
-        *(gboolean *) entry->arg_data = (entry->flags & G_OPTION_FLAG_REVERSE) ? !value : value;
+        *(gboolean *)entry->arg_data = (entry->flags & G_OPTION_FLAG_REVERSE) ? !value : value;
         return TRUE;
     }
     case G_OPTION_ARG_INT: {
         gint64 value = 0;
         if (!g_ascii_string_to_signed(text, 10, G_MININT, G_MAXINT, &value, NULL)) return FALSE;
-        *(gint *) entry->arg_data = (gint) value;
+        *(gint *)entry->arg_data = (gint)value;
         return TRUE;
     }
     case G_OPTION_ARG_INT64:
@@ -60,13 +63,13 @@ set_value(const GOptionEntry *entry, const char *text)
         char *end = NULL;
         double value = g_ascii_strtod(text, &end);
         if (end == text || *end != '\0') return FALSE;
-        *(double *) entry->arg_data = value;
+        *(double *)entry->arg_data = value;
         return TRUE;
     }
     case G_OPTION_ARG_STRING:
     case G_OPTION_ARG_FILENAME:
-        g_free(*(char **) entry->arg_data);
-        *(char **) entry->arg_data = g_strdup(text);
+        g_free(*(char **)entry->arg_data);
+        *(char **)entry->arg_data = g_strdup(text);
         return TRUE;
     default:
         return FALSE;
@@ -110,7 +113,8 @@ load_config(GError **error)
     g_autofree char *path = g_build_filename(g_get_user_config_dir(), "lode", "config.ini", NULL);
     g_autoptr(GKeyFile) config = g_key_file_new();
     g_autoptr(GError) cause = NULL;
-    if (g_key_file_load_from_file(config, path, G_KEY_FILE_NONE, &cause)) return g_steal_pointer(&config);
+    if (g_key_file_load_from_file(config, path, G_KEY_FILE_NONE, &cause))
+        return g_steal_pointer(&config);
     if (!g_error_matches(cause, G_FILE_ERROR, G_FILE_ERROR_NOENT))
         g_set_error(error, PIPELINES_ERROR, LODE_ERROR_FORMAT, "%s: %s", path, cause->message);
     return NULL;
@@ -151,9 +155,9 @@ append_entries(GString *text, const GOptionEntry *entries)
 {
     for (const GOptionEntry *e = entries; e->long_name != NULL; e++) {
         if (e->flags & G_OPTION_FLAG_HIDDEN) continue;
-        g_autofree char *names =
-            e->short_name != 0 ? g_strdup_printf("-%c, --%s", e->short_name, e->long_name)
-                               : g_strdup_printf("    --%s", e->long_name);
+        g_autofree char *names = e->short_name != 0
+                                     ? g_strdup_printf("-%c, --%s", e->short_name, e->long_name)
+                                     : g_strdup_printf("    --%s", e->long_name);
         g_autofree char *left = e->arg_description != NULL
                                     ? g_strdup_printf("%s %s", names, e->arg_description)
                                     : g_strdup(names);
@@ -184,7 +188,7 @@ cli_args_free(const command *cmd, gpointer args)
     g_autofree GOptionEntry *entries = cmd->entries(args);
     for (const GOptionEntry *e = entries; e->long_name != NULL; e++)
         if (e->arg == G_OPTION_ARG_STRING || e->arg == G_OPTION_ARG_FILENAME)
-            g_clear_pointer((char **) e->arg_data, g_free);
+            g_clear_pointer((char **)e->arg_data, g_free);
     g_free(args);
 }
 
@@ -195,7 +199,7 @@ string_values(const GOptionEntry *entries)
     GPtrArray *values = g_ptr_array_new();
     for (const GOptionEntry *e = entries; e->long_name != NULL; e++)
         if (e->arg == G_OPTION_ARG_STRING || e->arg == G_OPTION_ARG_FILENAME)
-            g_ptr_array_add(values, *(char **) e->arg_data);
+            g_ptr_array_add(values, *(char **)e->arg_data);
     return values;
 }
 
@@ -218,13 +222,13 @@ cli_parse(const command *cmd, gpointer args, int argc, char **argv, char ***oper
     if (code >= 0) return code;
     g_autoptr(GOptionContext) context = make_context(cmd, own, common);
     g_autoptr(GError) error = NULL;
-    char **copy = g_new0(char *, (gsize) argc + 1);
+    char **copy = g_new0(char *, (gsize)argc + 1);
     for (int i = 0; i < argc; i++)
         copy[i] = g_strdup(argv[i]);
     GPtrArray *before = string_values(own);
     gboolean parsed = g_option_context_parse_strv(context, &copy, &error);
     free_replaced(before, own);
-    if (((common_args *) args)->help) {
+    if (((common_args *)args)->help) {
         g_autofree char *text = cli_help_text(cmd);
         cli_write(text, strlen(text));
         g_strfreev(copy);

@@ -3,6 +3,7 @@
 
 #include <errno.h>
 #include <string.h>
+#include <unistd.h>
 
 gboolean
 pipelines_make_dir(const char *dir, GError **error)
@@ -20,7 +21,7 @@ pipelines_write_file(const char *path, const char *data, size_t len, GError **er
 {
     g_autoptr(GError) cause = NULL;
     if (len <= G_MAXSSIZE &&
-        g_file_set_contents_full(path, data, (gssize) len,
+        g_file_set_contents_full(path, data, (gssize)len,
                                  G_FILE_SET_CONTENTS_CONSISTENT | G_FILE_SET_CONTENTS_DURABLE, 0666,
                                  &cause))
         return TRUE;
@@ -67,12 +68,30 @@ has_images(const lode_document *document)
     return FALSE;
 }
 
+/* What a killed run left: "STEM.md.A1B2C3", GLib's temporary names. The folder is ours alone, see journal.c. */
+static void
+remove_leftovers(const char *dir, const char *stem)
+{
+    GDir *handle = g_dir_open(dir, 0, NULL);
+    if (handle == NULL) return;
+    for (const char *name; (name = g_dir_read_name(handle)) != NULL;) {
+        for (size_t i = 0; i < G_N_ELEMENTS(OUTPUTS); i++) {
+            g_autofree char *prefix = g_strconcat(stem, OUTPUTS[i].suffix, ".", NULL);
+            if (!g_str_has_prefix(name, prefix) || strlen(name) != strlen(prefix) + 6) continue;
+            g_autofree char *path = g_build_filename(dir, name, NULL);
+            unlink(path);
+        }
+    }
+    g_dir_close(handle);
+}
+
 gboolean
 pipelines_write_document(const lode_document *document, const char *path, const char *password,
                          const char *dir, const char *stem, const pipelines_output_options *options,
                          GError **error)
 {
     if (!pipelines_make_dir(dir, error)) return FALSE;
+    remove_leftovers(dir, stem);
     for (size_t i = 0; i < G_N_ELEMENTS(OUTPUTS); i++) {
         if ((options->formats & OUTPUTS[i].format) == 0) continue;
         g_autofree char *name = g_strconcat(stem, OUTPUTS[i].suffix, NULL);

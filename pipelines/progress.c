@@ -33,18 +33,20 @@ static char *
 time_left(const cli_progress *p, double seconds)
 {
     if (p->n_done == 0 || p->n_done >= p->n_total) return g_strdup("");
-    double left = seconds / (double) p->n_done * (double) (p->n_total - p->n_done);
-    guint64 s = (guint64) (left + 0.5);
-    if (s >= 3600) return g_strdup_printf(", %" G_GUINT64_FORMAT " h %02u min left", s / 3600, (guint) (s / 60 % 60));
-    if (s >= 60) return g_strdup_printf(", %u min %02u s left", (guint) (s / 60), (guint) (s % 60));
-    return g_strdup_printf(", %u s left", (guint) s);
+    double left = seconds / (double)p->n_done * (double)(p->n_total - p->n_done);
+    guint64 s = (guint64)(left + 0.5);
+    if (s >= 3600)
+        return g_strdup_printf(", %" G_GUINT64_FORMAT " h %02u min left", s / 3600,
+                               (guint)(s / 60 % 60));
+    if (s >= 60) return g_strdup_printf(", %u min %02u s left", (guint)(s / 60), (guint)(s % 60));
+    return g_strdup_printf(", %u s left", (guint)s);
 }
 
 static void
 draw(cli_progress *p, gint64 now)
 {
-    double seconds = (double) (now - p->start_us) / 1e6;
-    double rate = seconds > 0 ? (double) p->n_done / seconds : 0;
+    double seconds = (double)(now - p->start_us) / 1e6;
+    double rate = seconds > 0 ? (double)p->n_done / seconds : 0;
     g_autofree char *left = time_left(p, seconds);
     if (!p->bar) {
         fprintf(stderr, "%s: %zu of %zu (%.1f/s%s)\n", p->what, p->n_done, p->n_total, rate, left);
@@ -55,7 +57,8 @@ draw(cli_progress *p, gint64 now)
     for (size_t i = 0; i < BAR_CELLS; i++)
         cells[i] = i < full ? '#' : '.';
     cells[BAR_CELLS] = '\0';
-    fprintf(stderr, "\r\033[K%s [%s] %zu/%zu  %.1f/s%s", p->what, cells, p->n_done, p->n_total, rate, left);
+    fprintf(stderr, "\r\033[K%s [%s] %zu/%zu  %.1f/s%s", p->what, cells, p->n_done, p->n_total,
+            rate, left);
     fflush(stderr);
     p->drawn = TRUE;
 }
@@ -66,7 +69,7 @@ cli_progress_update(cli_progress *p, size_t n_done)
     if (!p->enabled) return;
     g_mutex_lock(&p->mutex);
     gint64 now = g_get_monotonic_time();
-    gint64 pause = p->bar ? G_USEC_PER_SEC / 10 : (gint64) LINE_SECONDS * G_USEC_PER_SEC;
+    gint64 pause = p->bar ? G_USEC_PER_SEC / 10 : (gint64)LINE_SECONDS * G_USEC_PER_SEC;
     p->n_done = n_done;
     if (now - p->last_us >= pause || (p->bar && n_done >= p->n_total)) {
         p->last_us = now;

@@ -4,10 +4,11 @@
 #include <string.h>
 
 /* Short and literal: small models follow little else. The fixed sentence is recognised in answer.c. */
-static const char SYSTEM[] =
-    "You answer questions using only the numbered passages. "
-    "Write one to three short sentences. After each sentence give the number of its passage, like [1]. "
-    "If the passages do not contain the answer, write exactly: The passages do not answer this question.";
+static const char SYSTEM[] = "You answer questions using only the numbered passages. "
+                             "Write one to three short sentences. After each sentence give the "
+                             "number of its passage, like [1]. "
+                             "If the passages do not contain the answer, write exactly: The "
+                             "passages do not answer this question.";
 
 /* For writers too small to cite: nothing about numbers. The sentences they write get theirs from lode. */
 static const char SYSTEM_SMALL[] =
@@ -44,7 +45,7 @@ append_whole(GString *out, const retrieval_hit *hit, size_t max_bytes)
 {
     size_t len = strlen(hit->text);
     if (len > max_bytes)
-        len = (size_t) (g_utf8_find_prev_char(hit->text, hit->text + max_bytes) - hit->text);
+        len = (size_t)(g_utf8_find_prev_char(hit->text, hit->text + max_bytes) - hit->text);
     append_without_callouts(out, hit->text, len);
 }
 
@@ -56,7 +57,8 @@ append_chosen(GString *out, const retrieval_hit *hit, guint passage, const GArra
         const pipelines_quote *next = NULL;
         for (guint i = 0; i < chosen->len; i++) {
             const pipelines_quote *q = &g_array_index(chosen, pipelines_quote, i);
-            if (q->passage == passage && q->start > last && (next == NULL || q->start < next->start))
+            if (q->passage == passage && q->start > last &&
+                (next == NULL || q->start < next->start))
                 next = q;
         }
         if (next == NULL) return;
@@ -114,13 +116,15 @@ build(const engine_model *writer, GPtrArray *hits, guint n, const GArray *chosen
     prompt->tokens = g_array_new(FALSE, FALSE, sizeof(int32_t));
     gboolean chat = engine_model_get_info(writer)->has_chat_template;
     engine_tokenize(writer, text, strlen(text),
-                    chat ? ENGINE_TOKENIZE_PARSE_SPECIAL : ENGINE_TOKENIZE_ADD_SPECIAL, prompt->tokens);
+                    chat ? ENGINE_TOKENIZE_PARSE_SPECIAL : ENGINE_TOKENIZE_ADD_SPECIAL,
+                    prompt->tokens);
     return prompt;
 }
 
 pipelines_prompt *
-pipelines_prompt_new(const engine_model *writer, GPtrArray *hits, guint n_hits, const GArray *chosen,
-                     const char *question, uint32_t n_context, uint32_t max_tokens, GError **error)
+pipelines_prompt_new(const engine_model *writer, GPtrArray *hits, guint n_hits,
+                     const GArray *chosen, const char *question, uint32_t n_context,
+                     uint32_t max_tokens, GError **error)
 {
     uint32_t room = n_context > max_tokens ? n_context - max_tokens : 0;
     size_t max_bytes = G_MAXUINT32;
@@ -137,10 +141,11 @@ pipelines_prompt_new(const engine_model *writer, GPtrArray *hits, guint n_hits, 
         max_bytes = MIN(max_bytes, strlen(hit->text)) / 2;
         if (max_bytes < 64 || chosen != NULL) break;
     }
-    g_set_error(error, PIPELINES_ERROR, LODE_ERROR_LIMIT,
-                "the question does not fit the writer's context of %u tokens with %u left for the answer: "
-                "shorten it, or lower --max-tokens",
-                n_context, max_tokens);
+    g_set_error(
+        error, PIPELINES_ERROR, LODE_ERROR_LIMIT,
+        "the question does not fit the writer's context of %u tokens with %u left for the answer: "
+        "shorten it, or lower --max-tokens",
+        n_context, max_tokens);
     return NULL;
 }
 
@@ -204,7 +209,7 @@ pipelines_citation_filter_feed(pipelines_citation_filter *filter, const char *te
             g_string_append_c(held, c);
             continue;
         }
-        g_string_append_len(out, held->str, (gssize) held->len);
+        g_string_append_len(out, held->str, (gssize)held->len);
         g_string_truncate(held, 0);
         g_string_append_c(c == ' ' || c == '[' ? held : out, c);
     }
@@ -214,7 +219,7 @@ void
 pipelines_citation_filter_finish(pipelines_citation_filter *filter, GString *out)
 {
     if (filter->held == NULL) return;
-    g_string_append_len(out, filter->held->str, (gssize) filter->held->len);
+    g_string_append_len(out, filter->held->str, (gssize)filter->held->len);
     g_string_free(filter->held, TRUE);
     filter->held = NULL;
 }

@@ -24,8 +24,8 @@ boxes_to_json(const GArray *boxes)
     for (guint i = 0; boxes != NULL && i < boxes->len; i++) {
         const layout_box *box = &g_array_index(boxes, layout_box, i);
         json_array_append_new(json, json_pack("{s:i, s:[f,f,f,f]}", "page", box->page + 1, "box",
-                                              (double) box->rect.x0, (double) box->rect.y0,
-                                              (double) box->rect.x1, (double) box->rect.y1));
+                                              (double)box->rect.x0, (double)box->rect.y0,
+                                              (double)box->rect.x1, (double)box->rect.y1));
     }
     return json;
 }
@@ -90,7 +90,7 @@ passages_to_json(const lode_answer *answer)
         const retrieval_hit *hit = answer->hits->pdata[i];
         g_autofree char *hash = g_compute_checksum_for_string(G_CHECKSUM_SHA256, hit->text, -1);
         json_t *passage = json_object();
-        json_object_set_new(passage, "number", json_integer((json_int_t) i + 1));
+        json_object_set_new(passage, "number", json_integer((json_int_t)i + 1));
         json_object_set_new(passage, "chunk", json_integer(hit->chunk_id));
         json_object_set_new(passage, "path", pipelines_json_path(hit->path));
         json_object_set_new(passage, "document_sha256", string_or_null(hit->sha256));
@@ -109,12 +109,12 @@ settings_to_json(const lode_answer *answer)
 {
     const lode_ask_options *o = &answer->options;
     json_t *json = json_object();
-    json_object_set_new(json, "passages", json_integer((json_int_t) o->n_passages));
+    json_object_set_new(json, "passages", json_integer((json_int_t)o->n_passages));
     json_object_set_new(json, "extractive", json_boolean(answer->extractive));
     json_object_set_new(json, "max_tokens", json_integer(o->max_tokens));
     json_object_set_new(json, "context", json_integer(o->n_context));
     json_object_set_new(json, "temperature", json_real(o->temperature));
-    json_object_set_new(json, "seed", json_integer((json_int_t) o->seed));
+    json_object_set_new(json, "seed", json_integer((json_int_t)o->seed));
     json_object_set_new(json, "cpu", json_string(engine_cpu_name(engine_cpu_best())));
     return json;
 }

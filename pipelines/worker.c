@@ -25,12 +25,12 @@
 enum {
     MAX_JOBS = 64,
     POLL_MS = 100,
-    TERM_MS = 3000,            /* from SIGTERM to SIGKILL */
-    MAX_LINE = 16 << 20,       /* of a reply; its warnings are bounded by layout */
-    PROGRESS_US = 20 * 1000    /* at most 50 signs of life a second */
+    TERM_MS = 3000,         /* from SIGTERM to SIGKILL */
+    MAX_LINE = 16 << 20,    /* of a reply; its warnings are bounded by layout */
+    PROGRESS_US = 20 * 1000 /* at most 50 signs of life a second */
 };
-#define MAX_DOCUMENT_BYTES ((json_int_t) 2 << 30)
-#define DEFAULT_MEMORY     ((uint64_t) 4 << 30)
+#define MAX_DOCUMENT_BYTES ((json_int_t)2 << 30)
+#define DEFAULT_MEMORY     ((uint64_t)4 << 30)
 
 struct pipelines_worker {
     pipelines_worker_options options;
@@ -59,7 +59,7 @@ start(pipelines_worker *worker, GError **error)
 {
     g_autofree char *memory = g_strdup_printf("%" G_GUINT64_FORMAT, worker->options.memory_limit);
     /* the child resolves this name after the fork: the same program, even where it was replaced on disk */
-    char *argv[] = {(char *) "/proc/self/exe", (char *) "__worker", memory, NULL};
+    char *argv[] = {(char *)"/proc/self/exe", (char *)"__worker", memory, NULL};
     GSpawnFlags flags = G_SPAWN_DO_NOT_REAP_CHILD;
 #ifndef LODE_SANITIZED
     flags |= G_SPAWN_STDERR_TO_DEV_NULL; /* what matters comes back as warnings */
@@ -117,7 +117,7 @@ static json_t *
 escaped(const char *bytes)
 {
     if (bytes == NULL) return json_null();
-    g_autofree char *text = g_uri_escape_bytes((const guint8 *) bytes, strlen(bytes), "/");
+    g_autofree char *text = g_uri_escape_bytes((const guint8 *)bytes, strlen(bytes), "/");
     return json_string(text);
 }
 
@@ -147,7 +147,7 @@ write_all(int fd, const char *data, size_t len)
         if (n < 0 && errno == EINTR) continue;
         if (n <= 0) return FALSE;
         data += n;
-        len -= (size_t) n;
+        len -= (size_t)n;
     }
     return TRUE;
 }
@@ -168,7 +168,7 @@ receive(pipelines_worker *worker, gint64 deadline, const int *cancel)
             ssize_t n = read(worker->out, buffer, sizeof buffer);
             if (n < 0 && errno == EINTR) continue;
             if (n <= 0) return ENDED;
-            g_byte_array_append(worker->received, buffer, (guint) n);
+            g_byte_array_append(worker->received, buffer, (guint)n);
             return RECEIVED;
         }
         if (g_get_monotonic_time() > deadline) return STALLED;
@@ -183,8 +183,8 @@ take_line(pipelines_worker *worker)
     const guint8 *newline =
         worker->received->len > 0 ? memchr(data, '\n', worker->received->len) : NULL;
     if (newline == NULL) return NULL;
-    guint len = (guint) (newline - data);
-    char *line = g_strndup((const char *) data, len);
+    guint len = (guint)(newline - data);
+    char *line = g_strndup((const char *)data, len);
     g_byte_array_remove_range(worker->received, 0, len + 1);
     return line;
 }
@@ -215,7 +215,8 @@ give_up(pipelines_worker *worker, receive_status why, GError **error)
         g_set_error_literal(error, PIPELINES_ERROR, LODE_ERROR_CANCELLED, "interrupted");
     else if (why == STALLED)
         g_set_error(error, PIPELINES_ERROR, LODE_ERROR_LIMIT,
-                    "no page finished for %.0f s: stopped (raise --timeout to wait longer)", seconds);
+                    "no page finished for %.0f s: stopped (raise --timeout to wait longer)",
+                    seconds);
     else
         set_death_error(error, status);
 }
@@ -223,20 +224,20 @@ give_up(pipelines_worker *worker, receive_status why, GError **error)
 static gint64
 deadline_of(const pipelines_worker *worker)
 {
-    return g_get_monotonic_time() + (gint64) (worker->options.stall_seconds * 1e6);
+    return g_get_monotonic_time() + (gint64)(worker->options.stall_seconds * 1e6);
 }
 
 /* The reply's document: json [n] bytes after the line. */
 static gboolean
-take_document(pipelines_worker *worker, json_int_t n, const int *cancel, pipelines_job_result *result,
-              GError **error)
+take_document(pipelines_worker *worker, json_int_t n, const int *cancel,
+              pipelines_job_result *result, GError **error)
 {
     if (n < 0 || n > MAX_DOCUMENT_BYTES) {
         give_up(worker, ENDED, error);
         return FALSE;
     }
     gint64 deadline = deadline_of(worker);
-    while (worker->received->len < (guint64) n) {
+    while (worker->received->len < (guint64)n) {
         receive_status status = receive(worker, deadline, cancel);
         if (status != RECEIVED) {
             give_up(worker, status, error);
@@ -244,8 +245,8 @@ take_document(pipelines_worker *worker, json_int_t n, const int *cancel, pipelin
         }
     }
     result->document =
-        layout_document_from_json((const char *) worker->received->data, (size_t) n, error);
-    g_byte_array_remove_range(worker->received, 0, (guint) n);
+        layout_document_from_json((const char *)worker->received->data, (size_t)n, error);
+    g_byte_array_remove_range(worker->received, 0, (guint)n);
     return result->document != NULL;
 }
 
@@ -253,8 +254,8 @@ static gboolean
 read_reply(pipelines_worker *worker, const json_t *reply, const int *cancel,
            pipelines_job_result *result, GError **error)
 {
-    result->n_pages = (guint) json_integer_value(json_object_get(reply, "pages"));
-    result->n_failed_pages = (guint) json_integer_value(json_object_get(reply, "failed_pages"));
+    result->n_pages = (guint)json_integer_value(json_object_get(reply, "pages"));
+    result->n_failed_pages = (guint)json_integer_value(json_object_get(reply, "failed_pages"));
     result->read_seconds = json_number_value(json_object_get(reply, "read_seconds"));
     result->write_seconds = json_number_value(json_object_get(reply, "write_seconds"));
     size_t i;
@@ -265,8 +266,8 @@ read_reply(pipelines_worker *worker, const json_t *reply, const int *cancel,
         const char *message = json_string_value(json_object_get(reply, "error"));
         json_int_t code = json_integer_value(json_object_get(reply, "code"));
         g_set_error_literal(error, PIPELINES_ERROR,
-                            code > LODE_OK && code <= LODE_ERROR_INTERNAL ? (int) code
-                                                                         : LODE_ERROR_INTERNAL,
+                            code > LODE_OK && code <= LODE_ERROR_INTERNAL ? (int)code
+                                                                          : LODE_ERROR_INTERNAL,
                             message != NULL ? message : "unknown failure");
         return FALSE;
     }
@@ -298,7 +299,7 @@ gboolean
 pipelines_worker_run(pipelines_worker *worker, const pipelines_job *job, const int *cancel,
                      pipelines_job_result *result, GError **error)
 {
-    *result = (pipelines_job_result) {.warnings = g_ptr_array_new_with_free_func(g_free)};
+    *result = (pipelines_job_result){.warnings = g_ptr_array_new_with_free_func(g_free)};
     if (worker->n_jobs >= MAX_JOBS) stop(worker, TRUE);
     if (worker->pid == 0 && !start(worker, error)) return FALSE;
     worker->n_jobs++;
@@ -317,7 +318,7 @@ static volatile int child_cancel;
 static void
 on_term(int sig)
 {
-    (void) sig;
+    (void)sig;
     child_cancel = 1;
 }
 
@@ -375,11 +376,11 @@ do_job(const json_t *json, reporter *r)
     pipelines_job job = {
         .path = path != NULL ? path : "",
         .password = password,
-        .first_page = (int) json_integer_value(json_object_get(json, "first_page")),
-        .last_page = (int) json_integer_value(json_object_get(json, "last_page")),
+        .first_page = (int)json_integer_value(json_object_get(json, "first_page")),
+        .last_page = (int)json_integer_value(json_object_get(json, "last_page")),
         .dir = dir,
         .stem = stem,
-        .output = {.formats = (unsigned) json_integer_value(json_object_get(json, "formats")),
+        .output = {.formats = (unsigned)json_integer_value(json_object_get(json, "formats")),
                    .images = json_is_true(json_object_get(json, "images")),
                    .page_breaks = json_is_true(json_object_get(json, "page_breaks")),
                    .dpi = json_number_value(json_object_get(json, "dpi"))},
@@ -388,12 +389,12 @@ do_job(const json_t *json, reporter *r)
     pipelines_job_result result = {0};
     g_autoptr(GError) failure = NULL;
     gboolean ok =
-        pipelines_job_run(&job, (const int *) &child_cancel, report_page, r, &result, &failure);
+        pipelines_job_run(&job, (const int *)&child_cancel, report_page, r, &result, &failure);
     g_autoptr(json_t) reply = result_to_json(ok, &result, failure);
     g_autofree char *document =
         result.document != NULL ? layout_document_to_json(result.document) : NULL;
     size_t len = document != NULL ? strlen(document) : 0;
-    json_object_set_new(reply, "document_bytes", json_integer((json_int_t) len));
+    json_object_set_new(reply, "document_bytes", json_integer((json_int_t)len));
     g_autofree char *line = pipelines_json_line(reply);
     fputs(line, r->out);
     if (len > 0) fwrite(document, 1, len, r->out);
@@ -410,7 +411,7 @@ limit_memory(const char *text)
     struct rlimit limit = {.rlim_cur = bytes, .rlim_max = bytes};
     setrlimit(RLIMIT_AS, &limit);
 #else
-    (void) text;
+    (void)text;
 #endif
     struct rlimit none = {0};
     setrlimit(RLIMIT_CORE, &none); /* a crash here is expected: no core files in people's folders */

@@ -165,7 +165,9 @@ typedef struct {
 } retrieval_hit;
 
 /* query UTF-8, any text: no query syntax. Elements are retrieval_hit *, best first, owned by the array;
- * ties are broken by chunk id. Thread-safe. */
+ * ties are broken by chunk id. Words match by their stem, without accents or case; of a query's words the
+ * common ones only count in passages that have a rarer one, once more than 20,000 passages match.
+ * Thread-safe. */
 GPtrArray *retrieval_library_search(retrieval_library *library, const char *query,
                                     const retrieval_search_options *options, GError **error);
 

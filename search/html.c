@@ -152,7 +152,8 @@ search_read_html(const char *html, size_t len, const char *charset, const char *
 {
     if (!check_is_html(html, len, error)) return NULL;
     GString *text = html_to_utf8(html, len, charset);
-    xmlDoc *tree = html_tree_parse(text, error);
+    gboolean cut = FALSE;
+    xmlDoc *tree = html_tree_parse(text, &cut, error);
     g_string_free(text, TRUE);
     if (!tree) return NULL;
 
@@ -164,6 +165,9 @@ search_read_html(const char *html, size_t len, const char *charset, const char *
     layout_page page = {
         .width_pt = PAGE_WIDTH_PT, .height_pt = PAGE_HEIGHT_PT, .source = LAYOUT_TEXT_NATIVE};
     layout_builder_add_page(builder, &page);
+    if (cut)
+        layout_builder_add_warning(builder, LAYOUT_NONE,
+                                   "absurdly many or deep elements: the rest was not read");
     gsize chars = html_blocks_emit(builder, main_node, &meta, url);
     fill_metadata(builder, &meta, html, len, url);
     html_meta_clear(&meta);

@@ -17,8 +17,9 @@ GString *html_to_utf8(const char *html, size_t len, const char *charset);
 /* ---- html_tree.c ---- */
 
 /* Parse; NULL with the error set. Refuses what libxml2 would need forever for, and changes in utf8 what it
- * would need long for. Free with xmlFreeDoc. */
-xmlDoc *html_tree_parse(GString *utf8, GError **error);
+ * would need long for. cut: the page was too deep or had too many elements and was read only so far.
+ * Free with xmlFreeDoc. */
+xmlDoc *html_tree_parse(GString *utf8, gboolean *cut, GError **error);
 
 gboolean html_is(const xmlNode *node, const char *name); /* an element of that name */
 /* Is the element's name one of the words of list? list: " a b c ", a blank on both sides. */

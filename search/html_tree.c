@@ -13,8 +13,9 @@
 
 #define HTML_MAX_BYTES      (8u * 1024 * 1024)
 #define HTML_MAX_ATTRIBUTES 256
-#define HTML_MAX_DEPTH      256  /* elements deeper than this are flattened into their ancestor */
-#define HTML_MAX_OPEN       1000 /* here reading stops */
+#define HTML_MAX_DEPTH      256 /* elements deeper than this are flattened into their ancestor */
+#define HTML_MAX_ELEMENTS   300000
+#define HTML_MAX_OPEN       1000 /* at these reading stops */
 
 static gsize
 skip_blanks(const char *s, gsize at, gsize len)
@@ -78,17 +79,24 @@ blunt_long_tags(GString *text)
     return TRUE;
 }
 
+typedef struct {
+    guint n_elements;
+    guint n_skipped; /* open elements that are not in the tree */
+    gboolean stopped;
+} reader;
+
 /* Start and end calls nest, so counting those we pass over keeps them in step. */
 static void
 on_start_element(void *user_data, const xmlChar *name, const xmlChar **attributes)
 {
     htmlParserCtxt *context = user_data;
-    gsize skipped = GPOINTER_TO_SIZE(context->_private);
+    reader *r = context->_private;
 
-    if (context->nameNr > HTML_MAX_OPEN) {
+    if (context->nameNr > HTML_MAX_OPEN || ++r->n_elements > HTML_MAX_ELEMENTS) {
+        r->stopped = TRUE;
         xmlStopParser(context);
-    } else if (context->nodeNr > HTML_MAX_DEPTH || skipped > 0) {
-        context->_private = GSIZE_TO_POINTER(skipped + 1);
+    } else if (context->nodeNr > HTML_MAX_DEPTH || r->n_skipped > 0) {
+        r->n_skipped++;
     } else {
         xmlSAX2StartElement(context, name, attributes);
     }
@@ -98,22 +106,23 @@ static void
 on_end_element(void *user_data, const xmlChar *name)
 {
     htmlParserCtxt *context = user_data;
-    gsize skipped = GPOINTER_TO_SIZE(context->_private);
+    reader *r = context->_private;
 
-    if (skipped > 0)
-        context->_private = GSIZE_TO_POINTER(skipped - 1);
+    if (r->n_skipped > 0)
+        r->n_skipped--;
     else
         xmlSAX2EndElement(context, name);
 }
 
 xmlDoc *
-html_tree_parse(GString *utf8, GError **error)
+html_tree_parse(GString *utf8, gboolean *cut, GError **error)
 {
     static gsize once = 0;
     if (g_once_init_enter(&once)) {
         xmlInitParser();
         g_once_init_leave(&once, 1);
     }
+    *cut = FALSE;
     if (utf8->len > HTML_MAX_BYTES) {
         g_set_error(error, SEARCH_ERROR, SEARCH_ERROR_LIMIT, "HTML larger than %u bytes",
                     HTML_MAX_BYTES);
@@ -129,10 +138,12 @@ html_tree_parse(GString *utf8, GError **error)
         g_set_error_literal(error, SEARCH_ERROR, SEARCH_ERROR_IO, "out of memory");
         return NULL;
     }
+    reader r = {0};
+    context->_private = &r;
     context->sax->startElement = on_start_element;
     context->sax->endElement = on_end_element;
     /* The text begins with a byte order mark: the parser then reads our memory as it is. Told "UTF-8" it
-     * would convert piece by piece, and move all of the rest with every piece. */
+     * would convert piece by piece. */
     xmlDoc *document =
         htmlCtxtReadMemory(context, utf8->str, (int)utf8->len, NULL, NULL,
                            HTML_PARSE_RECOVER | HTML_PARSE_NOERROR | HTML_PARSE_NOWARNING |
@@ -140,6 +151,7 @@ html_tree_parse(GString *utf8, GError **error)
     /* a stopped parser hands nothing over but has built all of it up to there */
     if (!document) document = g_steal_pointer(&context->myDoc);
     htmlFreeParserCtxt(context);
+    *cut = r.stopped;
     if (!document || !xmlDocGetRootElement(document)) {
         g_clear_pointer(&document, xmlFreeDoc);
         g_set_error_literal(error, SEARCH_ERROR, SEARCH_ERROR_FORMAT, "not HTML: no element in it");

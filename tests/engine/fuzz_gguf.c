@@ -18,7 +18,8 @@ read_first_row(const engine_tensor *t)
 int
 LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
 {
-    static const char *const keys[] = {"general.name", "a.int", "a.ints", "a.floats", "tokenizer.ggml.tokens"};
+    static const char *const keys[] = {"general.name", "a.int", "a.ints", "a.floats",
+                                       "tokenizer.ggml.tokens"};
     g_autoptr(GError) error = NULL, tokenizer_error = NULL;
     g_autoptr(engine_weights) weights = engine_weights_parse_gguf(data, size, "fuzz", &error);
 
@@ -39,13 +40,16 @@ LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
         engine_weights_get_ints(weights, keys[i], &n);
         engine_weights_get_floats(weights, keys[i], &n);
     }
-    g_autoptr(engine_tokenizer) tokenizer = engine_tokenizer_new_from_gguf(weights, &tokenizer_error);
+    g_autoptr(engine_tokenizer) tokenizer =
+        engine_tokenizer_new_from_gguf(weights, &tokenizer_error);
     g_assert((tokenizer == NULL) == (tokenizer_error != NULL));
     if (tokenizer) {
         g_autoptr(GArray) ids = g_array_new(FALSE, FALSE, sizeof(int32_t));
         g_autoptr(GString) text = g_string_new(NULL);
-        engine_tokenizer_encode(tokenizer, (const char *)data, MIN(size, 200), ENGINE_TOKENIZE_PARSE_SPECIAL, ids);
-        engine_tokenizer_decode(tokenizer, (const int32_t *)(void *)ids->data, ids->len, TRUE, text);
+        engine_tokenizer_encode(tokenizer, (const char *)data, MIN(size, 200),
+                                ENGINE_TOKENIZE_PARSE_SPECIAL, ids);
+        engine_tokenizer_decode(tokenizer, (const int32_t *)(void *)ids->data, ids->len, TRUE,
+                                text);
     }
     return 0;
 }

@@ -7,7 +7,8 @@ int
 LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
 {
     g_autoptr(GError) error = NULL;
-    g_autoptr(engine_weights) weights = engine_weights_parse_safetensors(data, size, NULL, "fuzz", &error);
+    g_autoptr(engine_weights) weights =
+        engine_weights_parse_safetensors(data, size, NULL, "fuzz", &error);
 
     g_assert((weights == NULL) == (error != NULL));
     for (size_t i = 0; weights && i < engine_weights_n_tensors(weights); i++) {

@@ -30,10 +30,11 @@ float *
 eval_in_steps(engine_session *session, const int32_t *tokens, size_t n, size_t step)
 {
     const size_t n_vocab = engine_model_get_info(session->model)->n_vocab;
-    float *all = g_new(float, n * n_vocab);
+    float *all = g_new(float, n *n_vocab);
     for (size_t done = 0; done < n; done += step) {
         g_autoptr(GError) error = NULL;
-        if (!engine_session_eval(session, tokens + done, MIN(step, n - done), NULL, all + done * n_vocab, &error))
+        if (!engine_session_eval(session, tokens + done, MIN(step, n - done), NULL,
+                                 all + done * n_vocab, &error))
             fail_msg("%s", error->message);
     }
     return all;

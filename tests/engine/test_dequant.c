@@ -16,7 +16,8 @@ from_hex(const char *hex, size_t *n)
     *n = strlen(hex) / 2;
     uint8_t *bytes = g_malloc(*n);
     for (size_t i = 0; i < *n; i++)
-        bytes[i] = (uint8_t)(g_ascii_xdigit_value(hex[2 * i]) << 4 | g_ascii_xdigit_value(hex[2 * i + 1]));
+        bytes[i] =
+            (uint8_t)(g_ascii_xdigit_value(hex[2 * i]) << 4 | g_ascii_xdigit_value(hex[2 * i + 1]));
     return bytes;
 }
 
@@ -34,8 +35,10 @@ every_type_dequantises_to_the_recorded_values(void **state)
         const uint32_t type = (uint32_t)json_integer_value(json_object_get(vector, "type"));
         const engine_type_traits *traits = engine_type_lookup(type);
         size_t n_packed, n_bytes;
-        g_autofree uint8_t *packed = from_hex(json_string_value(json_object_get(vector, "packed")), &n_packed);
-        g_autofree uint8_t *expected = from_hex(json_string_value(json_object_get(vector, "values")), &n_bytes);
+        g_autofree uint8_t *packed =
+            from_hex(json_string_value(json_object_get(vector, "packed")), &n_packed);
+        g_autofree uint8_t *expected =
+            from_hex(json_string_value(json_object_get(vector, "values")), &n_bytes);
         const size_t n = n_bytes / sizeof(float);
 
         assert_non_null(traits);
@@ -48,7 +51,8 @@ every_type_dequantises_to_the_recorded_values(void **state)
             memcpy(&want, expected + i * sizeof want, sizeof want);
             /* the recorder may round scale * min elsewhere: an ulp of the largest term */
             if (!(fabsf(out[i] - want) <= 1e-6f * fmaxf(fabsf(want), 1.0f)))
-                fail_msg("%s[%zu]: %.9g, recorded %.9g", traits->name, i, (double)out[i], (double)want);
+                fail_msg("%s[%zu]: %.9g, recorded %.9g", traits->name, i, (double)out[i],
+                         (double)want);
         }
         n_checked++;
     }
@@ -70,8 +74,8 @@ every_half_survives_the_way_to_float_and_back(void **state)
         assert_int_equal(engine_half_from_float(f), h);
         const int exponent = (int)(h >> 10 & 31), mantissa = (int)(h & 1023);
         if (exponent < 31) {
-            const float magnitude =
-                exponent ? ldexpf((float)(1024 + mantissa), exponent - 25) : ldexpf((float)mantissa, -24);
+            const float magnitude = exponent ? ldexpf((float)(1024 + mantissa), exponent - 25)
+                                             : ldexpf((float)mantissa, -24);
             assert_true(fabsf(f) == magnitude && (signbit(f) != 0) == (h >> 15 != 0));
         } else {
             assert_true(isinf(f));
@@ -83,12 +87,12 @@ static void
 floats_round_to_the_nearest_half_ties_to_even(void **state)
 {
     (void)state;
-    assert_int_equal(engine_half_from_float(1.0f + 0x1p-11f), 0x3c00);          /* tie, down to even */
-    assert_int_equal(engine_half_from_float(1.0f + 3 * 0x1p-11f), 0x3c02);      /* tie, up to even */
+    assert_int_equal(engine_half_from_float(1.0f + 0x1p-11f), 0x3c00);     /* tie, down to even */
+    assert_int_equal(engine_half_from_float(1.0f + 3 * 0x1p-11f), 0x3c02); /* tie, up to even */
     assert_int_equal(engine_half_from_float(1.0f + 0x1p-11f + 0x1p-20f), 0x3c01);
     assert_int_equal(engine_half_from_float(65519.0f), 0x7bff);
     assert_int_equal(engine_half_from_float(65520.0f), 0x7c00);
-    assert_int_equal(engine_half_from_float(0x1p-25f), 0x0000);                 /* tie between 0 and 2^-24 */
+    assert_int_equal(engine_half_from_float(0x1p-25f), 0x0000); /* tie between 0 and 2^-24 */
     assert_int_equal(engine_half_from_float(-0x1.8p-25f), 0x8001);
 }
 

@@ -16,7 +16,8 @@
 
 /* How often each of n logits is drawn in `draws` tries. */
 static void
-draw(const float *logits, size_t n, const engine_generate_options *options, guint draws, guint *counts)
+draw(const float *logits, size_t n, const engine_generate_options *options, guint draws,
+     guint *counts)
 {
     engine_sampler sampler;
     assert_true(engine_sampler_init(&sampler, n));
@@ -77,8 +78,8 @@ top_k_and_top_p_keep_the_likeliest_only(void **state)
         float top_p;
         gboolean kept[5];
     } cases[] = {
-        {0, 1.0f, {1, 1, 1, 1, 1}}, {2, 1.0f, {0, 1, 0, 1, 0}},    {1, 1.0f, {0, 1, 0, 0, 0}},
-        {0, 0.69f, {0, 1, 0, 1, 0}}, {0, 0.72f, {0, 1, 0, 1, 1}},  {0, 0.001f, {0, 1, 0, 0, 0}},
+        {0, 1.0f, {1, 1, 1, 1, 1}},  {2, 1.0f, {0, 1, 0, 1, 0}},  {1, 1.0f, {0, 1, 0, 0, 0}},
+        {0, 0.69f, {0, 1, 0, 1, 0}}, {0, 0.72f, {0, 1, 0, 1, 1}}, {0, 0.001f, {0, 1, 0, 0, 0}},
         {3, 0.8f, {0, 1, 0, 1, 0}}, /* of the three 0.85 in all, two make up 82 % */
         {99, 1.0f, {1, 1, 1, 1, 1}},
     };
@@ -90,7 +91,8 @@ top_k_and_top_p_keep_the_likeliest_only(void **state)
         options.top_p = cases[i].top_p;
         draw(logits, 5, &options, 2000, counts);
         for (size_t j = 0; j < 5; j++)
-            if ((counts[j] > 0) != cases[i].kept[j]) fail_msg("case %zu: id %zu drawn %u times", i, j, counts[j]);
+            if ((counts[j] > 0) != cases[i].kept[j])
+                fail_msg("case %zu: id %zu drawn %u times", i, j, counts[j]);
     }
 }
 
@@ -161,7 +163,8 @@ hear(const char *text, size_t len, void *user_data)
 
 /* Generate in a fresh session; text must equal what the callback heard. */
 static GString *
-generate(const fixture *f, const engine_generate_options *options, listener *l, engine_generate_result *result)
+generate(const fixture *f, const engine_generate_options *options, listener *l,
+         engine_generate_result *result)
 {
     g_autoptr(engine_session) session = new_session(f->model, f->pool, 512);
     g_autoptr(GString) heard = g_string_new(NULL);
@@ -223,16 +226,20 @@ every_way_to_end_has_its_reason(void **state)
         options = wild(seed);
         g_autoptr(GString) some = generate(*state, &options, NULL, &result);
         eos = result.reason == ENGINE_STOP_EOS;
-        if (eos) assert_true(result.n_generated < 120);
-        else assert_int_equal(result.n_generated, 120);
+        if (eos)
+            assert_true(result.n_generated < 120);
+        else
+            assert_int_equal(result.n_generated, 120);
     }
     assert_true(eos);
     options = wild(1);
     options.max_tokens = 100000;
     options.temperature = 0.0f;
     g_autoptr(GString) full = generate(*state, &options, NULL, &result);
-    if (result.reason == ENGINE_STOP_CONTEXT) assert_int_equal(result.n_generated, 512 - N_PROMPT + 1);
-    else assert_int_equal(result.reason, ENGINE_STOP_EOS);
+    if (result.reason == ENGINE_STOP_CONTEXT)
+        assert_int_equal(result.n_generated, 512 - N_PROMPT + 1);
+    else
+        assert_int_equal(result.reason, ENGINE_STOP_EOS);
 }
 
 static void
@@ -256,7 +263,13 @@ cancelling_and_refusing_stop_at_once(void **state)
     assert_int_equal(result.reason, ENGINE_STOP_CALLBACK);
     assert_true(g_str_has_prefix(some->str, refused->str));
     /* what was held back when the callback refused is not delivered */
-    g_autoptr(GString) whole = generate(*state, &(engine_generate_options){.max_tokens = 120, .temperature = 3.0f, .seed = 3, .top_p = 1.0f, .repeat_penalty = 1.0f}, NULL, &result);
+    g_autoptr(GString) whole = generate(*state,
+                                        &(engine_generate_options){.max_tokens = 120,
+                                                                   .temperature = 3.0f,
+                                                                   .seed = 3,
+                                                                   .top_p = 1.0f,
+                                                                   .repeat_penalty = 1.0f},
+                                        NULL, &result);
     assert_true(g_str_has_prefix(whole->str, refused->str));
 }
 
@@ -297,14 +310,17 @@ a_shared_beginning_is_reused_without_a_trace(void **state)
     g_autoptr(engine_session) session = new_session(f->model, f->pool, 512);
     engine_generate_options options = wild(9);
     engine_generate_result result;
-    static const int32_t prompts[][6] = {{1, 2, 3, 4, 5, 6}, {1, 2, 3, 9, 9, 9}, {1, 2, 3, 9, 9, 9}, {7, 2, 3, 4, 5, 6}};
+    static const int32_t prompts[][6] = {
+        {1, 2, 3, 4, 5, 6}, {1, 2, 3, 9, 9, 9}, {1, 2, 3, 9, 9, 9}, {7, 2, 3, 4, 5, 6}};
 
     options.max_tokens = 30;
     for (size_t i = 0; i < G_N_ELEMENTS(prompts); i++) {
         g_autoptr(engine_session) fresh = new_session(f->model, f->pool, 512);
         g_autoptr(GString) reused = g_string_new(NULL), clean = g_string_new(NULL);
-        assert_true(engine_generate(session, prompts[i], 6, &options, NULL, NULL, reused, &result, NULL));
-        assert_true(engine_generate(fresh, prompts[i], 6, &options, NULL, NULL, clean, &result, NULL));
+        assert_true(
+            engine_generate(session, prompts[i], 6, &options, NULL, NULL, reused, &result, NULL));
+        assert_true(
+            engine_generate(fresh, prompts[i], 6, &options, NULL, NULL, clean, &result, NULL));
         assert_true(g_string_equal(reused, clean));
         assert_int_equal(engine_session_n_past(session), engine_session_n_past(fresh));
     }

@@ -13,7 +13,8 @@
 #include <cmocka.h>
 
 /* lengths around every vector width, and usual ones */
-static const size_t LENGTHS[] = {1, 2, 3, 7, 8, 9, 15, 16, 17, 23, 31, 32, 33, 63, 64, 100, 384, 576, 1000, 1536};
+static const size_t LENGTHS[] = {1,  2,  3,  7,  8,  9,   15,  16,  17,   23,
+                                 31, 32, 33, 63, 64, 100, 384, 576, 1000, 1536};
 
 static float
 next_value(GRand *rand)
@@ -35,7 +36,8 @@ level_of(void **state)
 {
     const engine_kernels *k = engine_kernels_lookup(*(const engine_cpu *)*state);
     if (!k) {
-        print_message("this processor has no %s: skipped\n", engine_cpu_name(*(const engine_cpu *)*state));
+        print_message("this processor has no %s: skipped\n",
+                      engine_cpu_name(*(const engine_cpu *)*state));
         skip();
     }
     return k;
@@ -80,9 +82,10 @@ gemm_is_dot_bit_for_bit_whatever_the_shape(void **state)
     for (size_t l = 0; l < G_N_ELEMENTS(LENGTHS); l++) {
         const size_t n = LENGTHS[l], ldw = n + 3, ldx = n + 1, most = 24, ldy = most + 2;
         g_autofree float *w = random_floats(rand, most * ldw), *x = random_floats(rand, most * ldx);
-        g_autofree float *bias = random_floats(rand, most), *y = g_new(float, most * ldy);
+        g_autofree float *bias = random_floats(rand, most), *y = g_new(float, most *ldy);
         for (size_t s = 0; s < G_N_ELEMENTS(shapes) * G_N_ELEMENTS(shapes); s++) {
-            const size_t rows = shapes[s / G_N_ELEMENTS(shapes)], tokens = shapes[s % G_N_ELEMENTS(shapes)];
+            const size_t rows = shapes[s / G_N_ELEMENTS(shapes)],
+                         tokens = shapes[s % G_N_ELEMENTS(shapes)];
             const float *b = s % 2 ? bias : NULL;
             for (size_t i = 0; i < most * ldy; i++)
                 y[i] = -77.0f;
@@ -133,9 +136,11 @@ packed_rows_expand_and_multiply_like_the_reference(void **state)
         const engine_type_traits *traits = engine_type_lookup(type);
         if (!traits || !traits->dequantize) continue;
         for (size_t blocks = 1; blocks <= 70; blocks += blocks < 40 ? 1 : 15) {
-            const size_t n = blocks * traits->block_elems, row_bytes = blocks * traits->block_bytes, rows = 7;
+            const size_t n = blocks * traits->block_elems, row_bytes = blocks * traits->block_bytes,
+                         rows = 7;
             g_autofree uint8_t *packed = random_packed(rand, traits, rows * blocks);
-            g_autofree float *x = random_floats(rand, n), *want = g_new(float, n), *got = g_new(float, n);
+            g_autofree float *x = random_floats(rand, n), *want = g_new(float, n),
+                             *got = g_new(float, n);
             float y[7];
             if (k->gemv[type]) k->gemv[type](packed, row_bytes, rows, x, n, y), n_fused++;
             for (size_t r = 0; r < rows; r++) {
@@ -147,7 +152,8 @@ packed_rows_expand_and_multiply_like_the_reference(void **state)
                 if (k->gemv[type]) {
                     const float dot = k->dot(want, x, n);
                     if (memcmp(&y[r], &dot, sizeof dot) != 0)
-                        fail_msg("%s: fused %.9g, expanded %.9g", traits->name, (double)y[r], (double)dot);
+                        fail_msg("%s: fused %.9g, expanded %.9g", traits->name, (double)y[r],
+                                 (double)dot);
                 }
             }
         }
@@ -163,17 +169,18 @@ elementwise_kernels_agree_with_the_scalar_ones(void **state)
 
     for (size_t l = 0; l < G_N_ELEMENTS(LENGTHS); l++) {
         const size_t n = LENGTHS[l];
-        g_autofree float *x = random_floats(rand, n), *w = random_floats(rand, n), *b = random_floats(rand, n);
+        g_autofree float *x = random_floats(rand, n), *w = random_floats(rand, n),
+                         *b = random_floats(rand, n);
         g_autofree float *got = g_memdup2(x, n * sizeof *x), *want = g_memdup2(x, n * sizeof *x);
-#define CHECK(name, tolerance, ...)                                                                  \
-    memcpy(got, x, n * sizeof *x);                                                                   \
-    memcpy(want, x, n * sizeof *x);                                                                  \
-    {                                                                                                \
-        float *y = got;                                                                              \
-        k->name(__VA_ARGS__);                                                                        \
-        y = want;                                                                                    \
-        ref->name(__VA_ARGS__);                                                                      \
-    }                                                                                                \
+#define CHECK(name, tolerance, ...)                                                                \
+    memcpy(got, x, n * sizeof *x);                                                                 \
+    memcpy(want, x, n * sizeof *x);                                                                \
+    {                                                                                              \
+        float *y = got;                                                                            \
+        k->name(__VA_ARGS__);                                                                      \
+        y = want;                                                                                  \
+        ref->name(__VA_ARGS__);                                                                    \
+    }                                                                                              \
     assert_close(got, want, n, tolerance, #name)
         CHECK(rms_norm, 1e-6f, x, w, 1e-5f, n, y);
         CHECK(layer_norm, 3e-6f, x, w, b, 1e-5f, n, y);
@@ -200,8 +207,10 @@ gelu_and_silu_are_accurate_near_zero(void **state)
         float gelu[1] = {x}, silu[1] = {x}, one[1] = {1.0f};
         k->gelu_erf(gelu, 1);
         k->silu_mul(silu, one, 1);
-        assert_true(fabs((double)gelu[0] - 0.5 * (double)x * erfc(-(double)x / sqrt(2.0))) <= 3e-7 * fmax(1.0, fabs((double)x)));
-        assert_true(fabs((double)silu[0] - (double)x / (1.0 + exp(-(double)x))) <= 3e-7 * fmax(1.0, fabs((double)x)));
+        assert_true(fabs((double)gelu[0] - 0.5 * (double)x * erfc(-(double)x / sqrt(2.0))) <=
+                    3e-7 * fmax(1.0, fabs((double)x)));
+        assert_true(fabs((double)silu[0] - (double)x / (1.0 + exp(-(double)x))) <=
+                    3e-7 * fmax(1.0, fabs((double)x)));
     }
 }
 
@@ -231,8 +240,10 @@ weighted_sum_does_not_depend_on_its_company(void **state)
 
     for (size_t d = 0; d < G_N_ELEMENTS(dims); d++) {
         const size_t dim = dims[d];
-        g_autofree float *prob = random_floats(rand, QUERIES * POSITIONS), *v = random_floats(rand, POSITIONS * dim);
-        g_autofree float *all = g_new(float, QUERIES * dim), *one = g_new(float, dim), *want = g_new(float, QUERIES * dim);
+        g_autofree float *prob = random_floats(rand, QUERIES * POSITIONS),
+                         *v = random_floats(rand, POSITIONS * dim);
+        g_autofree float *all = g_new(float, QUERIES *dim), *one = g_new(float, dim),
+                         *want = g_new(float, QUERIES *dim);
         k->weighted_sum(prob, POSITIONS, QUERIES, v, dim, POSITIONS, dim, all, dim);
         ref->weighted_sum(prob, POSITIONS, QUERIES, v, dim, POSITIONS, dim, want, dim);
         assert_close(all, want, QUERIES * dim, 1e-6f, "weighted_sum");
@@ -249,7 +260,8 @@ rope_turns_pairs_by_their_angle(void **state)
     const engine_kernels *k = level_of(state);
     float pairs[6] = {1, 0, 0, 1, 5, 6}, halves[6] = {1, 0, 0, 1, 5, 6};
     const float cos_sin[4] = {0.0f, 0.6f, 1.0f, 0.8f}; /* a quarter turn, and one of atan(4/3) */
-    const float want_pairs[6] = {0, 1, -0.8f, 0.6f, 5, 6}, want_halves[6] = {0, -0.8f, 1, 0.6f, 5, 6};
+    const float want_pairs[6] = {0, 1, -0.8f, 0.6f, 5, 6},
+                want_halves[6] = {0, -0.8f, 1, 0.6f, 5, 6};
 
     k->rope_pairs(pairs, cos_sin, 2);
     k->rope_halves(halves, cos_sin, 2);
@@ -263,7 +275,8 @@ matmul_does_not_depend_on_threads_or_company(void **state)
     const engine_kernels *k = level_of(state);
     g_autoptr(GRand) rand = g_rand_new_with_seed(6);
     enum { N_IN = 96, N_OUT = 150, TOKENS = 11 };
-    static const engine_type types[] = {ENGINE_TYPE_F32, ENGINE_TYPE_Q4_1, ENGINE_TYPE_Q5_0, ENGINE_TYPE_Q8_0, ENGINE_TYPE_BF16};
+    static const engine_type types[] = {ENGINE_TYPE_F32, ENGINE_TYPE_Q4_1, ENGINE_TYPE_Q5_0,
+                                        ENGINE_TYPE_Q8_0, ENGINE_TYPE_BF16};
     g_autofree float *x = random_floats(rand, TOKENS * N_IN), *bias = random_floats(rand, N_OUT);
 
     for (size_t i = 0; i < G_N_ELEMENTS(types); i++) {
@@ -274,7 +287,7 @@ matmul_does_not_depend_on_threads_or_company(void **state)
         g_autofree uint8_t *odd = g_malloc(w.n_bytes + 1); /* nothing may rely on alignment */
         memcpy(odd + 1, packed, w.n_bytes);
         w.data = odd + 1;
-        g_autofree float *first = g_new(float, TOKENS * N_OUT), *again = g_new(float, TOKENS * N_OUT);
+        g_autofree float *first = g_new(float, TOKENS *N_OUT), *again = g_new(float, TOKENS *N_OUT);
         for (int threads = 1; threads <= 3; threads++) {
             g_autoptr(engine_pool) pool = engine_pool_new(threads);
             float *y = threads == 1 ? first : again;
@@ -309,15 +322,15 @@ the_environment_lowers_the_level(void **state)
 }
 
 #define LEVEL_TEST(f, cpu) cmocka_unit_test_prestate(f, (void *)&levels[cpu])
-#define LEVEL_TESTS(cpu)                                                                             \
-    LEVEL_TEST(dot_agrees_with_double_precision, cpu),                                               \
-        LEVEL_TEST(gemm_is_dot_bit_for_bit_whatever_the_shape, cpu),                                 \
-        LEVEL_TEST(packed_rows_expand_and_multiply_like_the_reference, cpu),                         \
-        LEVEL_TEST(elementwise_kernels_agree_with_the_scalar_ones, cpu),                             \
-        LEVEL_TEST(gelu_and_silu_are_accurate_near_zero, cpu),                                       \
-        LEVEL_TEST(softmax_survives_extreme_and_masked_inputs, cpu),                                 \
-        LEVEL_TEST(weighted_sum_does_not_depend_on_its_company, cpu),                                \
-        LEVEL_TEST(rope_turns_pairs_by_their_angle, cpu),                                            \
+#define LEVEL_TESTS(cpu)                                                                           \
+    LEVEL_TEST(dot_agrees_with_double_precision, cpu),                                             \
+        LEVEL_TEST(gemm_is_dot_bit_for_bit_whatever_the_shape, cpu),                               \
+        LEVEL_TEST(packed_rows_expand_and_multiply_like_the_reference, cpu),                       \
+        LEVEL_TEST(elementwise_kernels_agree_with_the_scalar_ones, cpu),                           \
+        LEVEL_TEST(gelu_and_silu_are_accurate_near_zero, cpu),                                     \
+        LEVEL_TEST(softmax_survives_extreme_and_masked_inputs, cpu),                               \
+        LEVEL_TEST(weighted_sum_does_not_depend_on_its_company, cpu),                              \
+        LEVEL_TEST(rope_turns_pairs_by_their_angle, cpu),                                          \
         LEVEL_TEST(matmul_does_not_depend_on_threads_or_company, cpu)
 
 int

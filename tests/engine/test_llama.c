@@ -35,7 +35,8 @@ load_ints(const json_t *list, size_t *n)
 static void
 check_reference(const char *name, engine_pool *pool)
 {
-    g_autofree char *model_path = case_path(name, NULL), *json_path = case_path(name, "reference.json");
+    g_autofree char *model_path = case_path(name, NULL),
+                    *json_path = case_path(name, "reference.json");
     g_autofree char *logits_path = case_path(name, "logits.f32"), *raw = NULL;
     g_autoptr(engine_model) model = open_model(model_path);
     const size_t n_vocab = engine_model_get_info(model)->n_vocab;
@@ -45,7 +46,8 @@ check_reference(const char *name, engine_pool *pool)
 
     assert_non_null(reference);
     g_autofree int32_t *ids = load_ints(json_object_get(reference, "ids"), &n);
-    g_autofree int32_t *positions = load_ints(json_object_get(reference, "positions"), &n_positions);
+    g_autofree int32_t *positions =
+        load_ints(json_object_get(reference, "positions"), &n_positions);
     json_decref(reference);
     assert_true(g_file_get_contents(logits_path, &raw, &raw_len, NULL));
     assert_int_equal(raw_len, n_positions * n_vocab * sizeof(float));
@@ -56,10 +58,12 @@ check_reference(const char *name, engine_pool *pool)
     for (size_t p = 0; p < n_positions; p++) {
         for (size_t i = 0; i < n_vocab; i++) {
             largest = fmaxf(largest, fabsf(expected[p * n_vocab + i]));
-            error = fmaxf(error, fabsf(expected[p * n_vocab + i] - logits[(size_t)positions[p] * n_vocab + i]));
+            error = fmaxf(error, fabsf(expected[p * n_vocab + i] -
+                                       logits[(size_t)positions[p] * n_vocab + i]));
         }
     }
-    print_message("%s, %s: relative error %.2g\n", name, engine_cpu_name(engine_cpu_best()), (double)(error / largest));
+    print_message("%s, %s: relative error %.2g\n", name, engine_cpu_name(engine_cpu_best()),
+                  (double)(error / largest));
     assert_true(error <= 2e-5f * largest);
 }
 
@@ -96,7 +100,8 @@ chunks_and_threads_change_no_bit(void **state)
     for (size_t c = 0; c < G_N_ELEMENTS(CASES); c++) {
         g_autofree char *path = case_path(CASES[c], NULL), *first = NULL;
         g_autoptr(engine_model) model = open_model(path);
-        const size_t n_vocab = engine_model_get_info(model)->n_vocab, n_bytes = N_TOKENS * n_vocab * sizeof(float);
+        const size_t n_vocab = engine_model_get_info(model)->n_vocab,
+                     n_bytes = N_TOKENS * n_vocab * sizeof(float);
         int32_t tokens[N_TOKENS];
         fill_tokens(tokens, N_TOKENS, (uint32_t)n_vocab);
         for (size_t s = 0; s < G_N_ELEMENTS(steps); s++) {
@@ -104,8 +109,10 @@ chunks_and_threads_change_no_bit(void **state)
             /* another cache size moves everything in memory */
             g_autoptr(engine_session) session = new_session(model, pool, N_TOKENS + (uint32_t)s);
             g_autofree char *logits = (char *)eval_in_steps(session, tokens, N_TOKENS, steps[s]);
-            if (!first) first = g_steal_pointer(&logits);
-            else if (memcmp(first, logits, n_bytes) != 0) fail_msg("%s: step %zu differs", CASES[c], steps[s]);
+            if (!first)
+                first = g_steal_pointer(&logits);
+            else if (memcmp(first, logits, n_bytes) != 0)
+                fail_msg("%s: step %zu differs", CASES[c], steps[s]);
         }
     }
 }
@@ -132,8 +139,10 @@ truncating_and_replaying_changes_no_bit(void **state)
         engine_session_truncate(session, cuts[i]);
         engine_session_truncate(session, N_TOKENS); /* never lengthens */
         assert_int_equal(engine_session_n_past(session), cuts[i]);
-        g_autofree float *again = eval_in_steps(session, tokens + cuts[i], N_TOKENS - cuts[i], N_TOKENS);
-        assert_memory_equal(again, first + cuts[i] * n_vocab, (N_TOKENS - cuts[i]) * n_vocab * sizeof(float));
+        g_autofree float *again =
+            eval_in_steps(session, tokens + cuts[i], N_TOKENS - cuts[i], N_TOKENS);
+        assert_memory_equal(again, first + cuts[i] * n_vocab,
+                            (N_TOKENS - cuts[i]) * n_vocab * sizeof(float));
     }
 }
 
@@ -147,7 +156,8 @@ last_logits_are_the_last_of_all_logits(void **state)
     const size_t n_vocab = engine_model_get_info(model)->n_vocab;
     g_autoptr(engine_session) session = new_session(model, pool, 0);
     int32_t tokens[9];
-    g_autofree float *last = g_new(float, n_vocab), *both = g_new(float, n_vocab), *all = g_new(float, 9 * n_vocab);
+    g_autofree float *last = g_new(float, n_vocab), *both = g_new(float, n_vocab),
+                     *all = g_new(float, 9 * n_vocab);
 
     fill_tokens(tokens, 9, (uint32_t)n_vocab);
     assert_true(engine_session_eval(session, tokens, 9, last, NULL, NULL));
@@ -221,12 +231,15 @@ info_tells_what_the_file_says(void **state)
 static void
 assert_config_refused(const char *dir, const char *key, json_t *value, const char *what)
 {
-    g_autofree char *from = case_path("llama_tied", "config.json"), *to = g_build_filename(dir, "config.json", NULL);
+    g_autofree char *from = case_path("llama_tied", "config.json"),
+                    *to = g_build_filename(dir, "config.json", NULL);
     json_t *config = json_load_file(from, 0, NULL);
     g_autoptr(GError) error = NULL;
 
-    if (value) json_object_set_new(config, key, value);
-    else json_object_del(config, key);
+    if (value)
+        json_object_set_new(config, key, value);
+    else
+        json_object_del(config, key);
     assert_int_equal(json_dump_file(config, to, 0), 0);
     json_decref(config);
     g_autoptr(engine_model) model = engine_model_open(dir, &error);
@@ -239,7 +252,8 @@ static void
 impossible_configurations_are_refused(void **state)
 {
     (void)state;
-    g_autofree char *dir = g_dir_make_tmp("lode-llama-XXXXXX", NULL), *from = case_path("llama_tied", "model.safetensors");
+    g_autofree char *dir = g_dir_make_tmp("lode-llama-XXXXXX", NULL),
+                    *from = case_path("llama_tied", "model.safetensors");
     g_autofree char *to = g_build_filename(dir, "model.safetensors", NULL), *weights = NULL;
     gsize len;
 
@@ -249,8 +263,10 @@ impossible_configurations_are_refused(void **state)
     assert_config_refused(dir, "model_type", NULL, "not supported");
     assert_config_refused(dir, "hidden_size", NULL, "hidden_size is missing");
     assert_config_refused(dir, "hidden_size", json_integer(-4), "hidden_size");
-    assert_config_refused(dir, "hidden_size", json_integer(64), "model.embed_tokens.weight is 36 x 272");
-    assert_config_refused(dir, "num_hidden_layers", json_integer(3), "model.layers.2.input_layernorm.weight is missing");
+    assert_config_refused(dir, "hidden_size", json_integer(64),
+                          "model.embed_tokens.weight is 36 x 272");
+    assert_config_refused(dir, "num_hidden_layers", json_integer(3),
+                          "model.layers.2.input_layernorm.weight is missing");
     assert_config_refused(dir, "num_hidden_layers", json_integer(0), "num_hidden_layers");
     assert_config_refused(dir, "num_hidden_layers", json_integer(1ll << 40), "num_hidden_layers");
     assert_config_refused(dir, "num_key_value_heads", json_integer(3), "multiple");
@@ -261,8 +277,10 @@ impossible_configurations_are_refused(void **state)
     assert_config_refused(dir, "rms_norm_eps", json_string("small"), "epsilon");
     assert_config_refused(dir, "rope_theta", json_real(0.0), "rope base");
     assert_config_refused(dir, "hidden_act", json_string("gelu"), "hidden_act");
-    assert_config_refused(dir, "rope_scaling", json_pack("{s:s,s:f}", "rope_type", "yarn", "factor", 2.0), "yarn");
-    assert_config_refused(dir, "rope_scaling", json_pack("{s:s}", "rope_type", "llama3"), "llama3 rope scaling");
+    assert_config_refused(dir, "rope_scaling",
+                          json_pack("{s:s,s:f}", "rope_type", "yarn", "factor", 2.0), "yarn");
+    assert_config_refused(dir, "rope_scaling", json_pack("{s:s}", "rope_type", "llama3"),
+                          "llama3 rope scaling");
     assert_config_refused(dir, "num_local_experts", json_integer(8), "mixture-of-experts");
     assert_int_equal(g_remove(to), 0);
     assert_int_equal(g_rmdir(dir), 0);

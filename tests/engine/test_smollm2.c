@@ -22,13 +22,16 @@ set_up(void **state)
 {
     static fixture f;
     const char *dir = g_getenv("LODE_MODELS");
-    g_autofree char *path = g_build_filename(dir ? dir : "", "SmolLM2-135M-Instruct.Q4_1.gguf", NULL);
+    g_autofree char *path =
+        g_build_filename(dir ? dir : "", "SmolLM2-135M-Instruct.Q4_1.gguf", NULL);
 
     f.pool = engine_pool_new(0);
     f.reference = json_load_file(LODE_TEST_DATA "/engine/smollm2_logits.json", 0, NULL);
     if (!f.reference) return -1;
-    if (dir && g_file_test(path, G_FILE_TEST_EXISTS)) f.model = open_model(path);
-    else print_message("no SmolLM2-135M-Instruct.Q4_1.gguf in $LODE_MODELS: skipped\n");
+    if (dir && g_file_test(path, G_FILE_TEST_EXISTS))
+        f.model = open_model(path);
+    else
+        print_message("no SmolLM2-135M-Instruct.Q4_1.gguf in $LODE_MODELS: skipped\n");
     *state = &f;
     return 0;
 }
@@ -68,12 +71,14 @@ logits_are_within_a_hundredth_of_float32(void **state)
     {
         g_autoptr(GArray) ids = load_ids(json_object_get(prompt, "ids"));
         g_autoptr(engine_session) session = new_session(f->model, f->pool, 256);
-        assert_true(engine_session_eval(session, (int32_t *)(void *)ids->data, ids->len, logits, NULL, NULL));
+        assert_true(engine_session_eval(session, (int32_t *)(void *)ids->data, ids->len, logits,
+                                        NULL, NULL));
         double error = 0.0;
         json_array_foreach(json_object_get(prompt, "logits"), i, pair)
         {
             const double want = json_number_value(json_array_get(pair, 1));
-            error = fmax(error, fabs((double)logits[json_integer_value(json_array_get(pair, 0))] - want));
+            error = fmax(error,
+                         fabs((double)logits[json_integer_value(json_array_get(pair, 0))] - want));
         }
         error /= json_real_value(json_object_get(prompt, "max_abs"));
         print_message("prompt %zu: relative error %.2g\n", p, error);
@@ -107,7 +112,8 @@ greedy_text_is_that_of_float32_from_text_to_text(void **state)
         assert_int_equal(ids->len, want_ids->len);
         assert_memory_equal(ids->data, want_ids->data, ids->len * sizeof(int32_t));
         options.max_tokens = 64;
-        assert_true(engine_generate(session, (int32_t *)(void *)ids->data, ids->len, &options, NULL, NULL, text, &result, NULL));
+        assert_true(engine_generate(session, (int32_t *)(void *)ids->data, ids->len, &options, NULL,
+                                    NULL, text, &result, NULL));
         assert_string_equal(text->str, json_string_value(json_object_get(prompt, "greedy_text")));
         const gboolean ended = g_array_index(want, int32_t, want->len - 1) == 2;
         assert_int_equal(result.n_generated, want->len - (ended ? 1 : 0));
@@ -130,9 +136,14 @@ threads_and_chunks_change_no_bit_of_the_real_model_either(void **state)
     for (int threads = 1; threads <= 3; threads++) {
         g_autoptr(engine_pool) pool = engine_pool_new(threads);
         g_autoptr(engine_session) session = new_session(f->model, pool, N);
-        g_autofree float *logits = eval_in_steps(session, tokens, N, threads == 1 ? N : threads == 2 ? 1 : 32);
-        if (!first) first = g_steal_pointer(&logits);
-        else assert_memory_equal(first, logits, N * n_vocab * sizeof(float));
+        g_autofree float *logits = eval_in_steps(session, tokens, N,
+                                                 threads == 1   ? N
+                                                 : threads == 2 ? 1
+                                                                : 32);
+        if (!first)
+            first = g_steal_pointer(&logits);
+        else
+            assert_memory_equal(first, logits, N * n_vocab * sizeof(float));
     }
 }
 

@@ -132,7 +132,8 @@ lying_headers_are_refused(void **state)
         {3, 0, 1, ENGINE_ERROR_FORMAT, "announces more"},
     };
     for (size_t i = 0; i < G_N_ELEMENTS(cases); i++) {
-        g_autoptr(GByteArray) file = gguf_start(cases[i].version, cases[i].n_tensors, cases[i].n_metadata);
+        g_autoptr(GByteArray) file =
+            gguf_start(cases[i].version, cases[i].n_tensors, cases[i].n_metadata);
         assert_refused(file, cases[i].code, cases[i].what);
     }
     g_autoptr(GByteArray) other = gguf_start(3, 0, 0);
@@ -148,7 +149,8 @@ lying_metadata_is_refused(void **state)
     static const struct {
         uint32_t element;
         uint64_t count;
-    } arrays[] = {{8, 1u << 30}, {8, G_MAXUINT64}, {4, 1u << 28}, {12, G_MAXUINT64 / 8 + 2}, {9, 1}, {13, 1}, {0, 65}};
+    } arrays[] = {{8, 1u << 30}, {8, G_MAXUINT64}, {4, 1u << 28}, {12, G_MAXUINT64 / 8 + 2},
+                  {9, 1},        {13, 1},          {0, 65}};
 
     for (size_t i = 0; i < G_N_ELEMENTS(arrays); i++) {
         g_autoptr(GByteArray) file = gguf_start(3, 0, 1);
@@ -206,7 +208,8 @@ lying_tensors_are_refused(void **state)
     };
     for (size_t i = 0; i < G_N_ELEMENTS(cases); i++) {
         g_autoptr(GByteArray) file = gguf_start(3, 1, 0);
-        gguf_tensor(file, cases[i].name, cases[i].n_dims, cases[i].dims, cases[i].type, cases[i].offset);
+        gguf_tensor(file, cases[i].name, cases[i].n_dims, cases[i].dims, cases[i].type,
+                    cases[i].offset);
         gguf_data(file, 32, 68);
         assert_refused(file, cases[i].code, cases[i].what);
     }
@@ -214,10 +217,12 @@ lying_tensors_are_refused(void **state)
     put_string(dims, "w"), put_u32(dims, 5), gguf_data(dims, 1, 200);
     assert_refused(dims, ENGINE_ERROR_FORMAT, "tensor table");
     g_autoptr(GByteArray) twice = gguf_start(3, 2, 0);
-    gguf_tensor(twice, "w", 2, SHAPE, 8, 0), gguf_tensor(twice, "w", 2, SHAPE, 8, 96), gguf_data(twice, 32, 200);
+    gguf_tensor(twice, "w", 2, SHAPE, 8, 0), gguf_tensor(twice, "w", 2, SHAPE, 8, 96),
+        gguf_data(twice, 32, 200);
     assert_refused(twice, ENGINE_ERROR_FORMAT, "two tensors are named w");
     g_autoptr(GByteArray) overlap = gguf_start(3, 2, 0);
-    gguf_tensor(overlap, "w", 2, SHAPE, 8, 0), gguf_tensor(overlap, "v", 2, SHAPE, 8, 64), gguf_data(overlap, 32, 200);
+    gguf_tensor(overlap, "w", 2, SHAPE, 8, 0), gguf_tensor(overlap, "v", 2, SHAPE, 8, 64),
+        gguf_data(overlap, 32, 200);
     assert_refused(overlap, ENGINE_ERROR_FORMAT, "w and v overlap");
 }
 
@@ -236,11 +241,14 @@ a_good_safetensors_file_gives_reversed_shapes_and_its_configuration(void **state
 {
     (void)state;
     g_autoptr(GError) error = NULL;
-    json_t *config = json_loads("{\"n\": 3, \"x\": 0.5, \"eps\": 1, \"yes\": true, \"s\": \"t\", \"rope\": {\"theta\": 7.5}}", 0, NULL);
-    g_autoptr(engine_weights) weights = parse_safetensors(
-        "{\"__metadata__\":{\"format\":\"pt\"},\"a\":{\"dtype\":\"F32\",\"shape\":[2,3],\"data_offsets\":[4,28]},"
-        "\"s\":{\"dtype\":\"BF16\",\"shape\":[2],\"data_offsets\":[0,4]}}   ",
-        28, config, &error);
+    json_t *config = json_loads("{\"n\": 3, \"x\": 0.5, \"eps\": 1, \"yes\": true, \"s\": \"t\", "
+                                "\"rope\": {\"theta\": 7.5}}",
+                                0, NULL);
+    g_autoptr(engine_weights) weights =
+        parse_safetensors("{\"__metadata__\":{\"format\":\"pt\"},\"a\":{\"dtype\":\"F32\","
+                          "\"shape\":[2,3],\"data_offsets\":[4,28]},"
+                          "\"s\":{\"dtype\":\"BF16\",\"shape\":[2],\"data_offsets\":[0,4]}}   ",
+                          28, config, &error);
     float x;
     uint32_t n;
     gboolean yes;
@@ -272,7 +280,8 @@ lying_safetensors_are_refused(void **state)
         {"[]", 0, "not a JSON object"},
         {"{", 0, "header"},
         {"{\"a\":1}", 0, "no dtype"},
-        {"{\"a\":{\"dtype\":\"F8_E4M3\",\"shape\":[4],\"data_offsets\":[0,4]}}", 4, "F8_E4M3 is not supported"},
+        {"{\"a\":{\"dtype\":\"F8_E4M3\",\"shape\":[4],\"data_offsets\":[0,4]}}", 4,
+         "F8_E4M3 is not supported"},
         {"{\"a\":{\"dtype\":\"F32\",\"shape\":[-1],\"data_offsets\":[0,4]}}", 4, "shape"},
         {"{\"a\":{\"dtype\":\"F32\",\"shape\":[1.5],\"data_offsets\":[0,4]}}", 4, "shape"},
         {"{\"a\":{\"dtype\":\"F32\",\"shape\":[1,1,1,1,1],\"data_offsets\":[0,4]}}", 4, "shape"},
@@ -281,19 +290,30 @@ lying_safetensors_are_refused(void **state)
         {"{\"a\":{\"dtype\":\"F32\",\"shape\":[1],\"data_offsets\":[-4,0]}}", 4, "data_offsets"},
         {"{\"a\":{\"dtype\":\"F32\",\"shape\":[2],\"data_offsets\":[0,4]}}", 8, "needs 8 bytes"},
         {"{\"a\":{\"dtype\":\"F32\",\"shape\":[2],\"data_offsets\":[0,8]}}", 4, "beyond the end"},
-        {"{\"a\":{\"dtype\":\"F32\",\"shape\":[1],\"data_offsets\":[9223372036854775803,9223372036854775807]}}", 4, "beyond the end"},
-        {"{\"a\":{\"dtype\":\"F32\",\"shape\":[4611686018427387904,4],\"data_offsets\":[0,0]}}", 4, "impossible shape"},
-        {"{\"a\":{\"dtype\":\"F32\",\"shape\":[1],\"data_offsets\":[0,4]},\"a\":{\"dtype\":\"F32\",\"shape\":[1],\"data_offsets\":[4,8]}}", 8, "uplicate"},
-        {"{\"a\":{\"dtype\":\"F32\",\"shape\":[1],\"data_offsets\":[0,4]},\"b\":{\"dtype\":\"F32\",\"shape\":[1],\"data_offsets\":[2,6]}}", 8, "overlap"},
-        {"{\"a\":{\"dtype\":\"F32\",\"shape\":[1],\"data_offsets\":[0,4]},\"b\":{\"dtype\":\"F32\",\"shape\":[1],\"data_offsets\":[8,12]}}", 12, "cover 8 of 12"},
+        {"{\"a\":{\"dtype\":\"F32\",\"shape\":[1],\"data_offsets\":[9223372036854775803,"
+         "9223372036854775807]}}",
+         4, "beyond the end"},
+        {"{\"a\":{\"dtype\":\"F32\",\"shape\":[4611686018427387904,4],\"data_offsets\":[0,0]}}", 4,
+         "impossible shape"},
+        {"{\"a\":{\"dtype\":\"F32\",\"shape\":[1],\"data_offsets\":[0,4]},\"a\":{\"dtype\":\"F32\","
+         "\"shape\":[1],\"data_offsets\":[4,8]}}",
+         8, "uplicate"},
+        {"{\"a\":{\"dtype\":\"F32\",\"shape\":[1],\"data_offsets\":[0,4]},\"b\":{\"dtype\":\"F32\","
+         "\"shape\":[1],\"data_offsets\":[2,6]}}",
+         8, "overlap"},
+        {"{\"a\":{\"dtype\":\"F32\",\"shape\":[1],\"data_offsets\":[0,4]},\"b\":{\"dtype\":\"F32\","
+         "\"shape\":[1],\"data_offsets\":[8,12]}}",
+         12, "cover 8 of 12"},
         {"{\"a\":{\"dtype\":\"F32\",\"shape\":[1],\"data_offsets\":[0,4]}}", 5, "cover 4 of 5"},
     };
     for (size_t i = 0; i < G_N_ELEMENTS(cases); i++) {
         g_autoptr(GError) error = NULL;
-        g_autoptr(engine_weights) weights = parse_safetensors(cases[i].header, cases[i].n, NULL, &error);
+        g_autoptr(engine_weights) weights =
+            parse_safetensors(cases[i].header, cases[i].n, NULL, &error);
         if (weights) fail_msg("accepted: %s", cases[i].header);
         assert_non_null(error);
-        if (!strstr(error->message, cases[i].what)) fail_msg("expected \"%s\" in: %s", cases[i].what, error->message);
+        if (!strstr(error->message, cases[i].what))
+            fail_msg("expected \"%s\" in: %s", cases[i].what, error->message);
     }
     static const uint64_t lengths[] = {0, 1, 9, 100u << 20, G_MAXUINT64, G_MAXUINT64 - 7};
     for (size_t i = 0; i < G_N_ELEMENTS(lengths); i++) {
@@ -301,7 +321,8 @@ lying_safetensors_are_refused(void **state)
         g_autoptr(GError) error = NULL;
         put_u64(file, lengths[i]);
         gguf_data(file, 1, 8);
-        assert_null(engine_weights_parse_safetensors(file->data, file->len, NULL, "lengths", &error));
+        assert_null(
+            engine_weights_parse_safetensors(file->data, file->len, NULL, "lengths", &error));
         assert_non_null(error);
     }
 }
@@ -323,7 +344,8 @@ files_that_are_no_model_say_so(void **state)
 {
     (void)state;
     g_autofree char *dir = g_dir_make_tmp("lode-weights-XXXXXX", NULL);
-    g_autofree char *empty = g_build_filename(dir, "a.gguf", NULL), *second = g_build_filename(dir, "b.gguf", NULL);
+    g_autofree char *empty = g_build_filename(dir, "a.gguf", NULL),
+                    *second = g_build_filename(dir, "b.gguf", NULL);
     g_autofree char *config = g_build_filename(dir, "config.json", NULL);
     g_autofree char *st = g_build_filename(dir, "m.safetensors", NULL);
 

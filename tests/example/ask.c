@@ -25,7 +25,7 @@ show_document(const char *path)
     if (lode_convert_file(path, NULL, &document, &error) != LODE_OK) return fail("convert", &error);
     const char *title = lode_document_title(document);
     printf("title: %s\npages: %lu\n", title != NULL ? title : "(none)",
-           (unsigned long) lode_document_n_pages(document));
+           (unsigned long)lode_document_n_pages(document));
     for (size_t i = 0; i < lode_document_n_blocks(document); i++) {
         const char *type = lode_document_block_type(document, i);
         if (strcmp(type, "heading") == 0)
@@ -44,8 +44,9 @@ show_answer(const lode_answer *answer)
 {
     printf("%s\n", lode_answer_text(answer));
     for (size_t i = 0; i < lode_answer_n_citations(answer); i++)
-        printf("[%d] %s, page %d: \"%s\"\n", lode_citation_number(answer, i), lode_citation_title(answer, i),
-               lode_citation_page_number(answer, i), lode_citation_quote(answer, i));
+        printf("[%d] %s, page %d: \"%s\"\n", lode_citation_number(answer, i),
+               lode_citation_title(answer, i), lode_citation_page_number(answer, i),
+               lode_citation_quote(answer, i));
 }
 
 static int

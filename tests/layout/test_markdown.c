@@ -71,6 +71,8 @@ emphasis_never_cuts_a_word(void **state)
     check_one_span("see (in vitro), then", "in vitro", LAYOUT_SPAN_ITALIC, NULL,
                    "see (*in vitro*), then");
     check_one_span("in Nature, 3", "Nature", LAYOUT_SPAN_ITALIC, NULL, "in *Nature*, 3");
+    check_one_span("in Nature, 34(2), 3", "Nature, 34", LAYOUT_SPAN_ITALIC, NULL,
+                   "in *Nature, 34*(2), 3");
     check_one_span("so: (very!) good", "(very!)", LAYOUT_SPAN_BOLD, NULL, "so: **(very!)** good");
     check_one_span("bold  and plain", "bold ", LAYOUT_SPAN_BOLD, NULL, "**bold** and plain");
 }
@@ -159,6 +161,8 @@ code_and_links_keep_their_content(void **state)
                    "https://e.org/a_b", "at https://e.org/a_b now");
     check_one_span("at https: //e.org now", "https: //e.org", LAYOUT_SPAN_LINK, "https://e.org",
                    "at https://e.org now");
+    check_one_span("under CC BY 4.0. And", "CC BY 4.0.", LAYOUT_SPAN_LINK, "http://e.org",
+                   "under [CC BY 4.0](http://e.org). And");
     check_one_span("see Section 3", "3", LAYOUT_SPAN_LINK, "#page=4", "see Section 3");
     const char *text = "two words linked";
     const layout_span spans[] = {

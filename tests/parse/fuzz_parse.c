@@ -20,8 +20,12 @@ read_pages(parse_file *file)
 int
 LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
 {
-    parse_options options = {.memory_limit = 64u << 20, .max_pages = 1000, .max_glyphs = 20000,
-                             .max_paths = 20000, .page_seconds = 1, .password = "user"};
+    parse_options options = {.memory_limit = 64u << 20,
+                             .max_pages = 1000,
+                             .max_glyphs = 20000,
+                             .max_paths = 20000,
+                             .page_seconds = 1,
+                             .password = "user"};
     g_autoptr(parse_file) file = parse_file_open_memory(data, size, "fuzz.pdf", &options, NULL);
     if (!file) return 0;
     read_pages(file);

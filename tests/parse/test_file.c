@@ -108,14 +108,18 @@ a_bottomless_page_tree_does_not_end_the_stack(void **state)
 {
     (void)state;
     enum { DEPTH = 50000 };
-    g_autoptr(GString) pdf = g_string_new("%PDF-1.4\n1 0 obj\n<</Type/Catalog/Pages 2 0 R>>\nendobj\n");
+    g_autoptr(GString) pdf =
+        g_string_new("%PDF-1.4\n1 0 obj\n<</Type/Catalog/Pages 2 0 R>>\nendobj\n");
     for (int i = 2; i < DEPTH; i++)
-        g_string_append_printf(pdf, "%d 0 obj\n<</Type/Pages/Count 1/Kids[%d 0 R]>>\nendobj\n", i, i + 1);
-    g_string_append_printf(pdf, "%d 0 obj\n<</Type/Page/MediaBox[0 0 9 9]/Parent %d 0 R>>\nendobj\n",
+        g_string_append_printf(pdf, "%d 0 obj\n<</Type/Pages/Count 1/Kids[%d 0 R]>>\nendobj\n", i,
+                               i + 1);
+    g_string_append_printf(pdf,
+                           "%d 0 obj\n<</Type/Page/MediaBox[0 0 9 9]/Parent %d 0 R>>\nendobj\n",
                            DEPTH, DEPTH - 1);
     g_string_append(pdf, "trailer\n<</Root 1 0 R>>\n");
     g_autoptr(GError) error = NULL;
-    g_autoptr(parse_file) file = parse_file_open_memory(pdf->str, pdf->len, "deep.pdf", NULL, &error);
+    g_autoptr(parse_file) file =
+        parse_file_open_memory(pdf->str, pdf->len, "deep.pdf", NULL, &error);
     assert_non_null(file);
     assert_int_equal(parse_file_n_pages(file), 1);
     g_autoptr(parse_page) page = load_page(file, 0);
@@ -232,8 +236,9 @@ structure_tree_is_flattened_with_standard_roles(void **state)
         const char *role;
         int parent, page, mcid;
     } expected[] = {
-        {"Document", -1, -1, -1}, {"H1", 0, 0, -1}, {"H1", 1, 0, 0},      {"P", 0, 0, -1},     {"P", 3, 0, 1},
-        {"P", 3, 0, 2},           {"P", 3, 0, 3},   {"Figure", 0, 0, -1}, {"Loop", 0, -1, -1},
+        {"Document", -1, -1, -1}, {"H1", 0, 0, -1},     {"H1", 1, 0, 0},
+        {"P", 0, 0, -1},          {"P", 3, 0, 1},       {"P", 3, 0, 2},
+        {"P", 3, 0, 3},           {"Figure", 0, 0, -1}, {"Loop", 0, -1, -1},
     };
     assert_int_equal(n, G_N_ELEMENTS(expected));
     for (guint i = 0; i < n; i++) {
@@ -285,8 +290,9 @@ static void
 other_formats_are_known_by_content(void **state)
 {
     (void)state;
-    static const char fb2[] = "<?xml version=\"1.0\"?><FictionBook><body><section><p>Once upon a time"
-                              "</p></section></body></FictionBook>";
+    static const char fb2[] =
+        "<?xml version=\"1.0\"?><FictionBook><body><section><p>Once upon a time"
+        "</p></section></body></FictionBook>";
     g_autoptr(parse_file) file =
         parse_file_open_memory(fb2, sizeof fb2 - 1, "story.pdf", NULL, NULL);
     assert_non_null(file);

@@ -24,7 +24,8 @@ formats_are_known_by_their_first_bytes(void **state)
     assert_string_equal(sniff("P5 640 480 255\n", "x"), "image/x-portable-anymap");
     assert_string_equal(sniff("P5 is a page", "x"), "it is plain text");
     assert_string_equal(sniff("PK\3\4", "Book.EPUB"), "application/epub+zip");
-    assert_string_equal(sniff("PK\3\4", "x.docx"), "it is a ZIP archive, but neither EPUB, XPS nor CBZ");
+    assert_string_equal(sniff("PK\3\4", "x.docx"),
+                        "it is a ZIP archive, but neither EPUB, XPS nor CBZ");
     assert_string_equal(sniff("\x1f\x8b\x08", "x.pdf.gz"), "it is gzip data");
     assert_string_equal(sniff("", "x"), "it is empty");
     /* a header too far in is text about PDF */
@@ -59,7 +60,8 @@ font_names_tell_styles(void **state)
     };
     for (gsize i = 0; i < G_N_ELEMENTS(fonts); i++)
         if (parse_font_name_flags(fonts[i].name) != fonts[i].flags)
-            fail_msg("%s: %x, not %x", fonts[i].name, parse_font_name_flags(fonts[i].name), fonts[i].flags);
+            fail_msg("%s: %x, not %x", fonts[i].name, parse_font_name_flags(fonts[i].name),
+                     fonts[i].flags);
 }
 
 static void
@@ -70,13 +72,27 @@ tex_glyph_names_have_characters(void **state)
         const char *name;
         uint32_t unicode;
     } glyphs[] = {
-        {"summationdisplay", 0x2211}, {"parenleftBigg", '('},  {"bracketrightbig", ']'},
-        {"uniontext", 0x22c3},        {"integraldisplay", 0x222b}, {"arrowdblright", 0x21d2},
-        {"alpha", 0x3b1},             {"epsilon1", 0x3b5},     {"uni2A7D", 0x2a7d},
-        {"u1D49C", 0x1d49c},          {"A.sc", 'A'},           {"mapsto", 0x21a6},
-        {"similarequal", 0x2243},     {"Finv", 0x2132},        {"wreathproduct", 0x2240},
-        {"g123", 0},                  {".notdef", 0},          {"", 0},
-        {"uniD800", 0},               {"big", 0},              {"notelement", 0x2209},
+        {"summationdisplay", 0x2211},
+        {"parenleftBigg", '('},
+        {"bracketrightbig", ']'},
+        {"uniontext", 0x22c3},
+        {"integraldisplay", 0x222b},
+        {"arrowdblright", 0x21d2},
+        {"alpha", 0x3b1},
+        {"epsilon1", 0x3b5},
+        {"uni2A7D", 0x2a7d},
+        {"u1D49C", 0x1d49c},
+        {"A.sc", 'A'},
+        {"mapsto", 0x21a6},
+        {"similarequal", 0x2243},
+        {"Finv", 0x2132},
+        {"wreathproduct", 0x2240},
+        {"g123", 0},
+        {".notdef", 0},
+        {"", 0},
+        {"uniD800", 0},
+        {"big", 0},
+        {"notelement", 0x2209},
     };
     for (gsize i = 0; i < G_N_ELEMENTS(glyphs); i++)
         if (parse_unicode_from_name(glyphs[i].name) != glyphs[i].unicode)
@@ -93,11 +109,11 @@ labels_count_in_every_style(void **state)
         int index;
         const char *label;
     } cases[] = {
-        {{0, 1, 'D', NULL}, 0, "1"},        {{0, 1, 'r', NULL}, 3, "iv"},
+        {{0, 1, 'D', NULL}, 0, "1"},          {{0, 1, 'r', NULL}, 3, "iv"},
         {{0, 1, 'R', NULL}, 1993, "MCMXCIV"}, {{0, 1, 'a', NULL}, 25, "z"},
-        {{0, 1, 'A', NULL}, 27, "BB"},      {{0, 1, 0, "Cover"}, 0, "Cover"},
-        {{2, 7, 'D', "B-"}, 4, "B-9"},      {{0, G_MAXINT, 'D', NULL}, 5, "2147483647"},
-        {{0, -5, 'r', NULL}, 0, "i"},       {{0, 1000000, 'a', NULL}, 0, "1000000"},
+        {{0, 1, 'A', NULL}, 27, "BB"},        {{0, 1, 0, "Cover"}, 0, "Cover"},
+        {{2, 7, 'D', "B-"}, 4, "B-9"},        {{0, G_MAXINT, 'D', NULL}, 5, "2147483647"},
+        {{0, -5, 'r', NULL}, 0, "i"},         {{0, 1000000, 'a', NULL}, 0, "1000000"},
     };
     for (gsize i = 0; i < G_N_ELEMENTS(cases); i++) {
         g_autofree char *label = parse_label_format(&cases[i].range, 1, cases[i].index);

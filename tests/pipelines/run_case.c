@@ -59,13 +59,14 @@ remove_tree(const char *dir)
 static char **
 make_environment(const char *name, const char *scratch, const char *lode, const char *data)
 {
-    static const char *const kept[] = {"PATH", "ASAN_OPTIONS", "LSAN_OPTIONS", "UBSAN_OPTIONS",
-                                       "TSAN_OPTIONS", "LODE_CPU"};
+    static const char *const kept[] = {"PATH",          "ASAN_OPTIONS", "LSAN_OPTIONS",
+                                       "UBSAN_OPTIONS", "TSAN_OPTIONS", "LODE_CPU"};
     char **env = NULL;
     for (size_t i = 0; i < G_N_ELEMENTS(kept); i++)
-        if (g_getenv(kept[i]) != NULL) env = g_environ_setenv(env, kept[i], g_getenv(kept[i]), TRUE);
-    static const char *const folders[] = {"HOME", "XDG_CONFIG_HOME", "XDG_DATA_HOME", "XDG_CACHE_HOME",
-                                          "TMPDIR"};
+        if (g_getenv(kept[i]) != NULL)
+            env = g_environ_setenv(env, kept[i], g_getenv(kept[i]), TRUE);
+    static const char *const folders[] = {"HOME", "XDG_CONFIG_HOME", "XDG_DATA_HOME",
+                                          "XDG_CACHE_HOME", "TMPDIR"};
     for (size_t i = 0; i < G_N_ELEMENTS(folders); i++) {
         g_autofree char *dir = g_strconcat(scratch, "/../", name, ".", folders[i], NULL);
         remove_tree(dir);
@@ -75,6 +76,9 @@ make_environment(const char *name, const char *scratch, const char *lode, const 
     const char *models = g_getenv("LODE_MODELS");
     if (g_str_has_prefix(name, "model_") && models != NULL)
         env = g_environ_setenv(env, "LODE_MODELS", models, TRUE);
+#ifdef LODE_SANITIZED
+    env = g_environ_setenv(env, "SANITIZED", "1", TRUE); /* memory limits are off then */
+#endif
     env = g_environ_setenv(env, "LODE", lode, TRUE);
     env = g_environ_setenv(env, "DATA", data, TRUE);
     env = g_environ_setenv(env, "LC_ALL", "C.UTF-8", TRUE);
@@ -135,10 +139,12 @@ check_patterns(const char *what, char *patterns, const char *text)
         if ((*line)[0] == '\0') continue;
         gboolean wanted = (*line)[0] != '!';
         g_autoptr(GError) error = NULL;
-        g_autoptr(GRegex) regex = g_regex_new(wanted ? *line : *line + 1, G_REGEX_MULTILINE, 0, &error);
+        g_autoptr(GRegex) regex =
+            g_regex_new(wanted ? *line : *line + 1, G_REGEX_MULTILINE, 0, &error);
         if (regex == NULL) return complain(*line, error->message);
         if (g_regex_match(regex, text, 0, NULL) == wanted) continue;
-        g_autofree char *name = g_strdup_printf("%s %s", what, wanted ? "has no match" : "has a match");
+        g_autofree char *name =
+            g_strdup_printf("%s %s", what, wanted ? "has no match" : "has a match");
         good = complain(name, *line);
     }
     return good;
@@ -152,7 +158,7 @@ check_stdout(const outcome *o, gboolean update)
     g_autofree char *patterns = read_case(o, ".stdout.re", NULL);
     if (exact != NULL && update) {
         g_autofree char *path = case_file(o, ".stdout");
-        return g_file_set_contents(path, o->out, (gssize) o->out_len, NULL);
+        return g_file_set_contents(path, o->out, (gssize)o->out_len, NULL);
     }
     if (patterns != NULL) return check_patterns("stdout", patterns, o->out);
     if (exact == NULL) return o->out_len == 0 || complain("stdout", "should be empty");
@@ -196,7 +202,8 @@ main(int argc, char **argv)
     good = check_stdout(&o, update) && good;
     good = check_stderr(&o) && good;
     if (!good)
-        fprintf(stderr, "---- exit code %d, stdout ----\n%s---- stderr ----\n%s", o.code, o.out, o.err);
+        fprintf(stderr, "---- exit code %d, stdout ----\n%s---- stderr ----\n%s", o.code, o.out,
+                o.err);
     g_free(o.out);
     g_free(o.err);
     return good ? 0 : 1;

@@ -12,7 +12,7 @@
 
 #include "pipelines/lode.h"
 
-#define PAPER LODE_TEST_DATA "/papers/ceria.pdf"
+#define PAPER    LODE_TEST_DATA "/papers/ceria.pdf"
 #define QUESTION "What ammonia conversion did foam RC-4 reach?"
 
 static lode_document *
@@ -27,10 +27,11 @@ convert(const char *path)
 static void
 a_document_tells_what_is_on_its_pages(void **state)
 {
-    (void) state;
+    (void)state;
     lode_document *document = convert(PAPER);
-    assert_string_equal(lode_document_title(document),
-                        "Ammonia Decomposition over Ruthenium-Doped Ceria Foams at Moderate Temperature");
+    assert_string_equal(
+        lode_document_title(document),
+        "Ammonia Decomposition over Ruthenium-Doped Ceria Foams at Moderate Temperature");
     assert_int_equal(lode_document_n_pages(document), 4);
     assert_true(lode_document_n_authors(document) >= 1);
     assert_null(lode_document_author(document, 1000));
@@ -40,7 +41,8 @@ a_document_tells_what_is_on_its_pages(void **state)
     size_t n_headings = 0, n_boxes = 0;
     for (size_t i = 0; i < lode_document_n_blocks(document); i++) {
         assert_non_null(lode_document_block_text(document, i));
-        assert_true(lode_document_block_parent(document, i) < (long) lode_document_n_blocks(document));
+        assert_true(lode_document_block_parent(document, i) <
+                    (long)lode_document_n_blocks(document));
         if (strcmp(lode_document_block_type(document, i), "heading") == 0) {
             n_headings++;
             assert_true(lode_document_block_level(document, i) >= 1);
@@ -49,8 +51,10 @@ a_document_tells_what_is_on_its_pages(void **state)
             lode_box box = lode_document_block_box(document, i, j);
             assert_in_range(box.page_number, 1, 4);
             assert_true(box.x0 <= box.x1 && box.y0 <= box.y1);
-            assert_true(box.x1 <= lode_document_page_width(document, (size_t) box.page_number - 1) + 1);
-            assert_true(box.y1 <= lode_document_page_height(document, (size_t) box.page_number - 1) + 1);
+            assert_true(box.x1 <=
+                        lode_document_page_width(document, (size_t)box.page_number - 1) + 1);
+            assert_true(box.y1 <=
+                        lode_document_page_height(document, (size_t)box.page_number - 1) + 1);
         }
     }
     assert_true(n_headings >= 5 && n_boxes > 20);
@@ -68,7 +72,7 @@ a_document_tells_what_is_on_its_pages(void **state)
 static void
 json_there_and_back_is_the_same_document(void **state)
 {
-    (void) state;
+    (void)state;
     lode_document *document = convert(PAPER), *again = NULL;
     char *json = lode_document_to_json(document);
     lode_error error;
@@ -90,28 +94,32 @@ json_there_and_back_is_the_same_document(void **state)
 static void
 failures_have_a_status_and_a_message(void **state)
 {
-    (void) state;
+    (void)state;
     lode_error error = {LODE_OK, 0, ""};
-    lode_document *document = (lode_document *) (void *) &error;
-    assert_int_equal(lode_convert_file("/nonexistent/a.pdf", NULL, &document, &error), LODE_ERROR_IO);
+    lode_document *document = (lode_document *)(void *)&error;
+    assert_int_equal(lode_convert_file("/nonexistent/a.pdf", NULL, &document, &error),
+                     LODE_ERROR_IO);
     assert_null(document);
     assert_int_equal(error.code, LODE_ERROR_IO);
     assert_non_null(strstr(error.message, "a.pdf"));
     assert_int_equal(lode_convert_file("/nonexistent/a.pdf", NULL, &document, NULL), LODE_ERROR_IO);
     assert_int_equal(lode_convert_file(NULL, NULL, &document, &error), LODE_ERROR_ARGUMENT);
-    assert_int_equal(lode_convert_file(LODE_TEST_DATA "/pdf/encrypted.pdf", NULL, &document, &error),
-                     LODE_ERROR_PASSWORD);
+    assert_int_equal(
+        lode_convert_file(LODE_TEST_DATA "/pdf/encrypted.pdf", NULL, &document, &error),
+        LODE_ERROR_PASSWORD);
     lode_convert_options options = lode_convert_options_default();
     options.password = "user";
-    assert_int_equal(lode_convert_file(LODE_TEST_DATA "/pdf/encrypted.pdf", &options, &document, &error),
-                     LODE_OK);
+    assert_int_equal(
+        lode_convert_file(LODE_TEST_DATA "/pdf/encrypted.pdf", &options, &document, &error),
+        LODE_OK);
     lode_document_free(document);
     int cancel = 1;
     options.cancel = &cancel;
     assert_int_equal(lode_convert_file(PAPER, &options, &document, &error), LODE_ERROR_CANCELLED);
     lode_library *library = NULL;
-    assert_int_equal(lode_library_open("/nonexistent/lib", LODE_LIBRARY_READ, NULL, NULL, &library, &error),
-                     LODE_ERROR_NOT_FOUND);
+    assert_int_equal(
+        lode_library_open("/nonexistent/lib", LODE_LIBRARY_READ, NULL, NULL, &library, &error),
+        LODE_ERROR_NOT_FOUND);
 }
 
 static void
@@ -126,7 +134,7 @@ count_pages(int n_done, int n_pages, void *user_data)
 static void
 options_of_an_older_program_are_filled_up(void **state)
 {
-    (void) state;
+    (void)state;
     lode_convert_options options = lode_convert_options_default();
     int last = 0;
     options.progress = count_pages;
@@ -146,7 +154,7 @@ options_of_an_older_program_are_filled_up(void **state)
 static void
 saving_writes_what_convert_writes(void **state)
 {
-    (void) state;
+    (void)state;
     char dir[] = "api-save-XXXXXX";
     assert_non_null(mkdtemp(dir));
     lode_document *document = convert(PAPER);
@@ -180,7 +188,7 @@ static char library_dir[] = "api-library-XXXXXX";
 static int
 make_library(void **state)
 {
-    (void) state;
+    (void)state;
     strcpy(library_dir, "api-library-XXXXXX");
     return mkdtemp(library_dir) == NULL;
 }
@@ -188,7 +196,7 @@ make_library(void **state)
 static int
 drop_library(void **state)
 {
-    (void) state;
+    (void)state;
     char command[64];
     snprintf(command, sizeof command, "rm -r %s", library_dir);
     return system(command) != 0;
@@ -252,18 +260,20 @@ collect_text(const char *text, size_t len, void *user_data)
 static void
 a_library_answers_with_quotes(void **state)
 {
-    (void) state;
+    (void)state;
     lode_error error;
     lode_library *library = NULL;
     lode_index_report report;
-    assert_int_equal(lode_library_open(library_dir, LODE_LIBRARY_WRITE, NULL, NULL, &library, &error), LODE_OK);
+    assert_int_equal(
+        lode_library_open(library_dir, LODE_LIBRARY_WRITE, NULL, NULL, &library, &error), LODE_OK);
     index_papers(library, &report);
     assert_true(report.n_added == 3 && report.n_failed == 1 && report.n_unchanged == 0);
     index_papers(library, &report);
     assert_true(report.n_added == 0 && report.n_failed == 1 && report.n_unchanged == 3);
 
     lode_passages *passages = NULL;
-    assert_int_equal(lode_library_search(library, QUESTION, LODE_SEARCH_FUSION, 5, &passages, &error), LODE_OK);
+    assert_int_equal(
+        lode_library_search(library, QUESTION, LODE_SEARCH_FUSION, 5, &passages, &error), LODE_OK);
     assert_in_range(lode_passages_n(passages), 1, 5);
     assert_non_null(strstr(lode_passage_path(passages, 0), "ceria.pdf"));
     assert_true(lode_passage_page_number(passages, 0) >= 1 && lode_passage_score(passages, 0) > 0);
@@ -286,7 +296,8 @@ a_library_answers_with_quotes(void **state)
     lode_free(json);
     lode_answer_free(answer);
 
-    assert_int_equal(lode_ask(library, NULL, NULL, "Who wrote the constitution of Iceland?", NULL, &answer, &error),
+    assert_int_equal(lode_ask(library, NULL, NULL, "Who wrote the constitution of Iceland?", NULL,
+                              &answer, &error),
                      LODE_OK);
     assert_int_equal(lode_answer_get_status(answer), LODE_ANSWER_INSUFFICIENT);
     assert_int_equal(lode_answer_n_citations(answer), 0);
@@ -301,7 +312,8 @@ a_library_answers_with_quotes(void **state)
     assert_int_equal(stats.n_documents, 2);
     lode_library_close(library);
 
-    assert_int_equal(lode_library_open(library_dir, LODE_LIBRARY_READ, NULL, NULL, &library, &error), LODE_OK);
+    assert_int_equal(
+        lode_library_open(library_dir, LODE_LIBRARY_READ, NULL, NULL, &library, &error), LODE_OK);
     assert_int_equal(lode_library_remove(library, PAPER, &error), LODE_ERROR_ARGUMENT);
     lode_library_close(library);
 }
@@ -309,7 +321,7 @@ a_library_answers_with_quotes(void **state)
 static void
 models_answer_with_sources(void **state)
 {
-    (void) state;
+    (void)state;
     const char *models = getenv("LODE_MODELS");
     lode_error error;
     lode_embedder *embedder = NULL;
@@ -327,7 +339,7 @@ models_answer_with_sources(void **state)
     assert_int_equal(lode_embedder_embed(embedder, engine, texts, 2, vectors, &error), LODE_OK);
     double cosine = 0;
     for (size_t i = 0; i < n_dims; i++)
-        cosine += (double) vectors[i] * (double) vectors[n_dims + i];
+        cosine += (double)vectors[i] * (double)vectors[n_dims + i];
     assert_true(cosine > 0.5);
     free(vectors);
     lode_writer *none = NULL;
@@ -336,15 +348,19 @@ models_answer_with_sources(void **state)
 
     lode_library *library = NULL;
     lode_index_report report;
-    assert_int_equal(lode_library_open(library_dir, LODE_LIBRARY_WRITE, embedder, engine, &library, &error),
-                     LODE_OK);
-    index_papers(library, &report);
+    assert_int_equal(
+        lode_library_open(library_dir, LODE_LIBRARY_WRITE, embedder, engine, &library, &error),
+        LODE_OK);
+    const char *paper = PAPER;
+    assert_int_equal(lode_library_index(library, &paper, 1, NULL, &report, &error), LODE_OK);
     lode_ask_options options = lode_ask_options_default();
-    options.max_tokens = 40;
+    options.max_tokens = 12;
     options.record = 1;
     lode_answer *first = NULL, *second = NULL;
-    assert_int_equal(lode_ask(library, writer, engine, QUESTION, &options, &first, &error), LODE_OK);
-    assert_int_equal(lode_ask(library, writer, engine, QUESTION, &options, &second, &error), LODE_OK);
+    assert_int_equal(lode_ask(library, writer, engine, QUESTION, &options, &first, &error),
+                     LODE_OK);
+    assert_int_equal(lode_ask(library, writer, engine, QUESTION, &options, &second, &error),
+                     LODE_OK);
     assert_string_equal(lode_answer_text(first), lode_answer_text(second));
     check_citations(first);
     lode_answer_free(first);

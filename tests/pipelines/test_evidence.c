@@ -12,9 +12,12 @@
 static void
 sentences_end_where_they_end(void **state)
 {
-    (void) state;
-    static const char text[] = "The yield was 93.5 % (Fig. 2). See Smith et al. for more! It holds, cf. Eq. 3, "
-                               "e.g. here. \"Quoted.\" Next one.\nA heading\n\nThe last [3]. [4] And J. Doe agreed? At 415 \xC2\xB0""C. Of nitrate.1 After it.";
+    (void)state;
+    static const char text[] =
+        "The yield was 93.5 % (Fig. 2). See Smith et al. for more! It holds, cf. Eq. 3, "
+        "e.g. here. \"Quoted.\" Next one.\nA heading\n\nThe last [3]. [4] And J. Doe agreed? At "
+        "415 \xC2\xB0"
+        "C. Of nitrate.1 After it.";
     static const char *const expected[] = {"The yield was 93.5 % (Fig. 2).",
                                            "See Smith et al. for more!",
                                            "It holds, cf. Eq. 3, e.g. here.",
@@ -23,7 +26,8 @@ sentences_end_where_they_end(void **state)
                                            "A heading",
                                            "The last [3]. [4]",
                                            "And J. Doe agreed?",
-                                           "At 415 \xC2\xB0""C.",
+                                           "At 415 \xC2\xB0"
+                                           "C.",
                                            "Of nitrate.1",
                                            "After it."};
     g_autoptr(GArray) sentences = pipelines_sentences(text, strlen(text));
@@ -38,9 +42,11 @@ sentences_end_where_they_end(void **state)
 static void
 sentences_cover_any_text(void **state)
 {
-    (void) state;
-    static const char *const texts[] = {"", " ", ".", "...", "\n\n", "no end", "A.B.C.", "\xE4\xB8\xAD\xE6\x96\x87. \xE4\xB8\xAD",
-                                        "x [", "x. [1", "x. [1]"};
+    (void)state;
+    static const char *const texts[] = {
+        "",     " ",      ".",      "...",
+        "\n\n", "no end", "A.B.C.", "\xE4\xB8\xAD\xE6\x96\x87. \xE4\xB8\xAD",
+        "x [",  "x. [1",  "x. [1]"};
     for (size_t i = 0; i < G_N_ELEMENTS(texts); i++) {
         size_t len = strlen(texts[i]), covered = 0;
         g_autoptr(GArray) sentences = pipelines_sentences(texts[i], len);
@@ -57,8 +63,9 @@ sentences_cover_any_text(void **state)
 static void
 content_words_meet_across_forms(void **state)
 {
-    (void) state;
-    g_autoptr(GHashTable) a = pipelines_content_words("What STUDIES reached 93.5 % of the yields?", 42);
+    (void)state;
+    g_autoptr(GHashTable) a =
+        pipelines_content_words("What STUDIES reached 93.5 % of the yields?", 42);
     g_autoptr(GHashTable) b = pipelines_content_words("the study reaches a yield: 93.5", 31);
     assert_int_equal(g_hash_table_size(a), 4);
     GHashTableIter iter;
@@ -75,9 +82,9 @@ static retrieval_hit *
 hit(const char *title, const char *text)
 {
     retrieval_hit *h = g_new0(retrieval_hit, 1);
-    h->title = (char *) title;
-    h->section = (char *) "";
-    h->text = (char *) text;
+    h->title = (char *)title;
+    h->section = (char *)"";
+    h->text = (char *)text;
     return h;
 }
 
@@ -85,16 +92,18 @@ static GPtrArray *
 catalyst_hits(void)
 {
     GPtrArray *hits = g_ptr_array_new_with_free_func(g_free);
-    g_ptr_array_add(hits, hit("Lakes in winter", "The lake froze in January. Its ice was 30 cm thick at most."));
-    g_ptr_array_add(hits, hit("A cobalt catalyst", "We prepared the catalyst in water. The cobalt catalyst reached "
-                                                   "a yield of 93 % after two hours. It was stable for a week."));
+    g_ptr_array_add(hits, hit("Lakes in winter",
+                              "The lake froze in January. Its ice was 30 cm thick at most."));
+    g_ptr_array_add(hits, hit("A cobalt catalyst",
+                              "We prepared the catalyst in water. The cobalt catalyst reached "
+                              "a yield of 93 % after two hours. It was stable for a week."));
     return hits;
 }
 
 static void
 the_answering_sentence_ranks_first(void **state)
 {
-    (void) state;
+    (void)state;
     g_autoptr(GPtrArray) hits = catalyst_hits();
     const char *question = "What yield did the cobalt catalyst reach?";
     g_autoptr(GArray) ranked = pipelines_rank_sentences(hits, question, NULL, NULL, NULL, NULL);
@@ -108,7 +117,7 @@ the_answering_sentence_ranks_first(void **state)
 static void
 an_unrelated_question_has_no_evidence(void **state)
 {
-    (void) state;
+    (void)state;
     g_autoptr(GPtrArray) hits = catalyst_hits();
     const char *question = "Who wrote the constitution of Iceland?";
     g_autoptr(GArray) ranked = pipelines_rank_sentences(hits, question, NULL, NULL, NULL, NULL);
@@ -122,9 +131,10 @@ an_unrelated_question_has_no_evidence(void **state)
 static void
 an_invented_number_is_not_supported(void **state)
 {
-    (void) state;
+    (void)state;
     g_autoptr(GPtrArray) hits = catalyst_hits();
-    const char *right = "The cobalt catalyst reached a yield of 93 %.", *wrong = "The cobalt catalyst reached a yield of 99 %.";
+    const char *right = "The cobalt catalyst reached a yield of 93 %.",
+               *wrong = "The cobalt catalyst reached a yield of 99 %.";
     assert_true(pipelines_best_support(hits->pdata[1], 1, right, strlen(right)).score > 0.9);
     assert_true(pipelines_best_support(hits->pdata[1], 1, wrong, strlen(wrong)).score < 0.1);
     assert_true(pipelines_best_support(hits->pdata[0], 0, right, strlen(right)).score < 0.5);
@@ -147,7 +157,7 @@ filtered(const char *text, size_t step, guint n_passages, guint *n_removed)
 static void
 only_citations_that_exist_pass_in_pieces_of_any_size(void **state)
 {
-    (void) state;
+    (void)state;
     static const struct {
         const char *text, *expected;
         guint n_removed;

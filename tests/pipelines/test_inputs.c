@@ -17,7 +17,7 @@ static char *scratch;
 static int
 make_scratch(void **state)
 {
-    (void) state;
+    (void)state;
     scratch = g_dir_make_tmp("lode-test-XXXXXX", NULL);
     return scratch == NULL;
 }
@@ -42,7 +42,7 @@ remove_tree(const char *dir)
 static int
 drop_scratch(void **state)
 {
-    (void) state;
+    (void)state;
     remove_tree(scratch);
     g_clear_pointer(&scratch, g_free);
     return 0;
@@ -61,7 +61,7 @@ put(const char *name, const char *content)
 static void
 folders_give_their_documents_in_byte_order(void **state)
 {
-    (void) state;
+    (void)state;
     g_free(put("b/two.PDF", "x"));
     g_free(put("a/one.pdf", "x"));
     g_free(put("a/notes.txt", "plain text"));
@@ -80,7 +80,7 @@ folders_give_their_documents_in_byte_order(void **state)
 static void
 a_missing_argument_stays_an_input(void **state)
 {
-    (void) state;
+    (void)state;
     const char *args[] = {"/nonexistent/x.pdf"};
     g_autoptr(GPtrArray) inputs = pipelines_collect_inputs(args, 1);
     assert_int_equal(inputs->len, 1);
@@ -90,13 +90,18 @@ a_missing_argument_stays_an_input(void **state)
 static void
 stems_are_safe_file_names(void **state)
 {
-    (void) state;
+    (void)state;
     static const struct {
         const char *path, *stem;
     } cases[] = {
-        {"/a/paper.pdf", "paper"},       {"paper.v2.pdf", "paper.v2"},   {"/a/.pdf", "_.pdf"},
-        {"/a/-rf.pdf", "_-rf"},          {"/a/...pdf", "_.."},           {"/a/l\n1.pdf", "l_1"},
-        {"/a/\xC3\xA9tude.pdf", "\xC3\xA9tude"}, {"/a/b\xFF.pdf", "b\xEF\xBF\xBD"},
+        {"/a/paper.pdf", "paper"},
+        {"paper.v2.pdf", "paper.v2"},
+        {"/a/.pdf", "_.pdf"},
+        {"/a/-rf.pdf", "_-rf"},
+        {"/a/...pdf", "_.."},
+        {"/a/l\n1.pdf", "l_1"},
+        {"/a/\xC3\xA9tude.pdf", "\xC3\xA9tude"},
+        {"/a/b\xFF.pdf", "b\xEF\xBF\xBD"},
     };
     for (size_t i = 0; i < G_N_ELEMENTS(cases); i++) {
         g_autofree char *stem = pipelines_stem(cases[i].path);
@@ -113,7 +118,7 @@ stems_are_safe_file_names(void **state)
 static void
 an_error_line_is_never_cut_inside_a_character(void **state)
 {
-    (void) state;
+    (void)state;
     lode_error error;
     for (size_t pad = 0; pad < 4; pad++) {
         g_autoptr(GString) text = g_string_new(NULL);
@@ -132,7 +137,7 @@ an_error_line_is_never_cut_inside_a_character(void **state)
 static void
 every_module_error_has_a_status(void **state)
 {
-    (void) state;
+    (void)state;
     static const int n_engine = ENGINE_ERROR_ARGUMENT, n_layout = LAYOUT_ERROR_CANCELLED;
     for (int code = 0; code <= n_engine; code++) {
         g_autoptr(GError) error = g_error_new_literal(ENGINE_ERROR, code, "x");
@@ -148,8 +153,8 @@ every_module_error_has_a_status(void **state)
     }
     assert_int_equal(pipelines_status(NULL), LODE_OK);
     for (int status = LODE_OK; status <= LODE_ERROR_INTERNAL; status++)
-        assert_string_not_equal(lode_status_name((lode_status) status), "unknown status");
-    assert_string_equal(lode_status_name((lode_status) 99), "unknown status");
+        assert_string_not_equal(lode_status_name((lode_status)status), "unknown status");
+    assert_string_equal(lode_status_name((lode_status)99), "unknown status");
 }
 
 /* ---- journal ---- */
@@ -168,7 +173,7 @@ record(const char *input, const char *stem, gboolean ok)
 static void
 a_journal_keeps_stems_and_the_last_word_on_an_input(void **state)
 {
-    (void) state;
+    (void)state;
     g_autoptr(GError) error = NULL;
     pipelines_journal *journal = pipelines_journal_open(scratch, &error);
     assert_non_null(journal);
@@ -194,7 +199,7 @@ a_journal_keeps_stems_and_the_last_word_on_an_input(void **state)
 static void
 a_journal_survives_damage(void **state)
 {
-    (void) state;
+    (void)state;
     g_free(put("convert.jsonl", "not json\n{\"input\":1}\n{\"input\":\"/q\",\"stem\":\"../up\"}\n"
                                 "{\"input\":\"/a\",\"stem\":\"a\",\"status\":\"ok\",\"pages\":-5}\n"
                                 "{\"input\":\"/b\",\"stem\":\"b\",\"stat"));
@@ -215,7 +220,7 @@ a_journal_survives_damage(void **state)
 static void
 two_batches_do_not_write_into_one_folder(void **state)
 {
-    (void) state;
+    (void)state;
     g_autoptr(GError) error = NULL;
     g_autoptr(pipelines_journal) first = pipelines_journal_open(scratch, &error);
     assert_non_null(first);
@@ -234,8 +239,8 @@ main(void)
         cmocka_unit_test(stems_are_safe_file_names),
         cmocka_unit_test(an_error_line_is_never_cut_inside_a_character),
         cmocka_unit_test(every_module_error_has_a_status),
-        cmocka_unit_test_setup_teardown(a_journal_keeps_stems_and_the_last_word_on_an_input, make_scratch,
-                                        drop_scratch),
+        cmocka_unit_test_setup_teardown(a_journal_keeps_stems_and_the_last_word_on_an_input,
+                                        make_scratch, drop_scratch),
         cmocka_unit_test_setup_teardown(a_journal_survives_damage, make_scratch, drop_scratch),
         cmocka_unit_test_setup_teardown(two_batches_do_not_write_into_one_folder, make_scratch,
                                         drop_scratch),

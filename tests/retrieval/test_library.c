@@ -506,6 +506,39 @@ a_very_long_query_is_answered(void **state)
     check_search(library, query->str, RETRIEVAL_BM25, "");
 }
 
+/* Past the limit only passages with a rare word are scored, with the same scores as before. */
+static void
+common_words_choose_no_passages_in_a_large_library(void **state)
+{
+    (void)state;
+    enum { N = 60, N_RARE = 6 };
+    g_autoptr(retrieval_library) library = open_writer();
+    g_autoptr(GRand) rand = g_rand_new_with_seed(3);
+    for (int i = 0; i < N; i++) {
+        g_autofree char *id = g_strdup_printf("%02d", i), *noise = random_sentence(rand, 20);
+        g_autofree char *text = g_strdup_printf("cell %s %s %s", i % 2 ? "protein" : "",
+                                                i % (N / N_RARE) == 3 ? "kinase" : "", noise);
+        add(library, id, "", text);
+    }
+    static const char query[] = "kinase protein of the cell";
+    retrieval_search_options options = {.method = RETRIEVAL_BM25, .n_results = N};
+    g_autoptr(GPtrArray) all = retrieval_library_search(library, query, &options, NULL);
+    assert_int_equal(all->len, N);
+    for (uint64_t limit = 1; limit < N; limit++) {
+        library->max_scored = limit;
+        g_autoptr(GPtrArray) some = retrieval_library_search(library, query, &options, NULL);
+        /* kinase: 6 passages, protein: 30 (with all of the 6), cell: 60 */
+        assert_int_equal(some->len, limit < N_RARE + N / 2 ? N_RARE : N / 2);
+        for (guint i = 0; i < some->len; i++) {
+            const retrieval_hit *a = all->pdata[i], *b = some->pdata[i];
+            assert_true(a->chunk_id == b->chunk_id && a->score == b->score);
+        }
+    }
+    library->max_scored = N_RARE + N / 2 + N;
+    g_autoptr(GPtrArray) again = retrieval_library_search(library, query, &options, NULL);
+    assert_int_equal(again->len, N);
+}
+
 static void
 options_out_of_range_are_no_harm(void **state)
 {
@@ -644,6 +677,7 @@ main(void)
         TEST(an_embedder_that_answers_nonsense_is_an_error),
         TEST(any_bytes_are_a_query),
         TEST(a_very_long_query_is_answered),
+        TEST(common_words_choose_no_passages_in_a_large_library),
         TEST(options_out_of_range_are_no_harm),
         TEST(what_is_no_library_is_refused),
         TEST(a_reader_cannot_write),

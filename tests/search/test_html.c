@@ -302,12 +302,12 @@ hostile_pages_end_soon(void **state)
         {"<p>Start.</p>", "<div></x>", 200000, ""},
         {"<p>Start.</p><table>", "<tr><td><table>", 50000, "x"},
         {"<p>Start.</p>", "<ul><li>", 100000, "x"},
-        {"<p>Start.</p>", "<p>&amp;&lt;&nosuch;", 100000, ""},
-        {"<p>Start.</p>", "<a href=x>y</a>", 200000, ""},
+        {"<p>Start.</p>", "<p>&amp;&lt;&nosuch;", 50000, ""},
+        {"<p>Start.</p>", "<a href=x>y</a>", 100000, ""},
         {"<p>Start.</p>", "<!-- <p ", 100000, ""},
         {"<p>Start.</p>", "<svg><math><template>", 50000, "x"},
         {"<p>Start.</p><table><tr>", "<td rowspan=65534 colspan=1000>x", 20000, "</table>"},
-        {"<p>Start.</p><table>", "<tr><td>x<td>y", 150000, "</table>"},
+        {"<p>Start.</p><table>", "<tr><td>x<td>y", 80000, "</table>"},
         {"<p>Start.</p><p>", "e\314\201\314\201\314\201", 300000, ""},
         {"<p>Start.</p>", "</p></div></b>", 200000, ""},
         {"<p>Start.</p>", "<h1>x", 200000, "</h1>"},
@@ -321,6 +321,17 @@ hostile_pages_end_soon(void **state)
         double seconds = (double)(clock() - start) / CLOCKS_PER_SEC;
         if (seconds > 20) fail_msg("page %zu (%s): %.1f seconds", i, pages[i].unit, seconds);
     }
+}
+
+static void
+reading_stops_with_a_warning(void **state)
+{
+    (void)state;
+    g_autofree char *page = repeat("<p>Start.</p>", "<br>", 400000, "<p>Never read.</p>");
+    g_autoptr(lode_document) d = read_page(page);
+    g_autofree char *text = all_text(d);
+    assert_string_equal(text, "Start.\n");
+    assert_int_equal(d->n_warnings, 1);
 }
 
 static void
@@ -380,6 +391,7 @@ main(int argc, char **argv)
         cmocka_unit_test(links_lead_to_the_web_or_nowhere),
         cmocka_unit_test(what_is_not_html_is_refused),
         cmocka_unit_test(hostile_pages_end_soon),
+        cmocka_unit_test(reading_stops_with_a_warning),
         cmocka_unit_test(absurd_tags_and_sizes_are_refused),
         cmocka_unit_test(long_attribute_lists_cost_no_time),
         cmocka_unit_test(deep_text_is_not_lost),

@@ -1,6 +1,6 @@
 ^Sources$
 87\.3
 ceria\.pdf
-"unchanged": 3
+"unchanged": 1
 "vectors": [1-9]
 "embedder": ".* sha256:[0-9a-f]{64}"

@@ -1,0 +1,181 @@
+/* The small judgements on text: captions, headings, list markers, hyphens, references, mathematics. */
+#include "layout/analyze.h"
+#include "layout/mathtext.h"
+
+#include <setjmp.h>
+#include <stdarg.h>
+#include <stddef.h>
+#include <cmocka.h>
+#include <string.h>
+
+static layout_caption_kind
+match(const char *text, gboolean *strong)
+{
+    return layout_caption_match(text, strlen(text), NULL, strong);
+}
+
+static void
+captions_need_a_number_and_a_separator(void **state)
+{
+    (void) state;
+    gboolean strong = FALSE;
+    gsize len = 0;
+    assert_int_equal(layout_caption_match("Figure 3: Shape", 15, &len, &strong), LAYOUT_CAPTION_FIGURE);
+    assert_int_equal(len, 8);
+    assert_true(strong);
+    assert_int_equal(match("FIG. 2. Shape", &strong), LAYOUT_CAPTION_FIGURE);
+    assert_true(strong);
+    assert_int_equal(match("Table S1 | Rates", &strong), LAYOUT_CAPTION_TABLE);
+    assert_true(strong);
+    assert_int_equal(match("TABLE IV", &strong), LAYOUT_CAPTION_TABLE);
+    assert_true(strong);
+    assert_int_equal(match("Figure 3 shows that it works", &strong), LAYOUT_CAPTION_FIGURE);
+    assert_false(strong);
+    assert_int_equal(match("figure 3: inside a sentence", &strong), LAYOUT_CAPTION_NONE);
+    assert_int_equal(match("Figures are nice", &strong), LAYOUT_CAPTION_NONE);
+    assert_int_equal(match("Table", &strong), LAYOUT_CAPTION_NONE);
+}
+
+static void
+heading_numbers_have_depth(void **state)
+{
+    (void) state;
+    assert_int_equal(layout_heading_parse("2.3.1 Data").depth, 3);
+    assert_int_equal(layout_heading_parse("IV. RESULTS").depth, 1);
+    assert_true(layout_heading_parse("IV. RESULTS").numbered);
+    assert_true(layout_heading_parse("A.2 Proofs").numbered);
+    assert_int_equal(layout_heading_parse("A.2 Proofs").depth, 2);
+    assert_true(layout_heading_parse("3 Methods").known);
+    assert_false(layout_heading_parse("A new method").numbered);
+    assert_false(layout_heading_parse("2020 was a year").numbered);
+    assert_false(layout_heading_parse("3.5").numbered);
+    assert_true(layout_heading_is_references("6. R EFERENCES"));
+    assert_false(layout_heading_is_references("References to it are rare"));
+}
+
+static void
+list_markers_need_room_behind(void **state)
+{
+    (void) state;
+    g_autofree char *marker = NULL;
+    assert_int_equal(layout_list_marker("(ii) second", &marker), 5);
+    assert_string_equal(marker, "(ii)");
+    assert_int_equal(layout_list_marker("\xE2\x80\xA2 item", NULL), 4);
+    assert_int_equal(layout_list_marker("3) item", NULL), 3);
+    assert_int_equal(layout_list_marker("-glued", NULL), 0);
+    assert_int_equal(layout_list_marker("operations", NULL), 0);
+    assert_int_equal(layout_list_marker("3.5 percent", NULL), 0);
+    assert_int_equal(layout_list_marker("B. Author", NULL), 0);
+}
+
+static gboolean
+drops(const layout_work *work, const char *left, const char *right)
+{
+    return layout_hyphen_drops(work, left, strlen(left), right, strlen(right));
+}
+
+static void
+the_document_knows_its_hyphens(void **state)
+{
+    (void) state;
+    g_autoptr(layout_work) work = layout_work_new();
+    static const char *const words[] = {"well-known", "optimization", "state-of-the-art"};
+    for (guint i = 0; i < G_N_ELEMENTS(words); i++)
+        g_hash_table_insert(work->vocabulary, g_strdup(words[i]), GUINT_TO_POINTER(1));
+    assert_true(drops(work, "an opti", "mization problem"));
+    assert_false(drops(work, "a well", "known fact"));
+    assert_false(drops(work, "the state", "of-the-art method"));
+    assert_true(drops(work, "some un", "seen word"));
+    assert_false(drops(work, "the Smith", "Jones rule"));
+    assert_false(drops(work, "see https://a.org/some", "thing"));
+    assert_false(drops(work, "COVID-19", "2020"));
+}
+
+static void
+identifiers_are_found_in_entries(void **state)
+{
+    (void) state;
+    gsize len = 0;
+    const char *at = layout_find_doi("see https://doi.org/10.1145/12345.678. Then", &len);
+    assert_non_null(at);
+    assert_int_equal(len, strlen("10.1145/12345.678"));
+    assert_null(layout_find_doi("version 10.2 of it", &len));
+    at = layout_find_arxiv("arXiv preprint arXiv:2301.01234v2, 2023", &len);
+    assert_non_null(at);
+    assert_memory_equal(at, "2301.01234v2", 12);
+    assert_int_equal(len, 12);
+    assert_null(layout_find_arxiv("arXiv is an archive", &len));
+    g_autofree char *marker = NULL;
+    assert_int_equal(layout_reference_marker("[12] A. Author", &marker), 5);
+    assert_string_equal(marker, "[12]");
+}
+
+static void
+inline_mathematics_becomes_one_span(void **state)
+{
+    (void) state;
+    const char *text = "where x = 5 holds";
+    layout_span x = {6, 1, LAYOUT_SPAN_MATH, NULL};
+    g_autoptr(GArray) spans = g_array_new(FALSE, FALSE, sizeof(layout_span));
+    GStringChunk *strings = g_string_chunk_new(64);
+    g_array_append_val(spans, x);
+    layout_math_spans(text, strlen(text), spans, strings);
+    assert_int_equal(spans->len, 1);
+    const layout_span *span = &g_array_index(spans, layout_span, 0);
+    assert_int_equal(span->start, 6);
+    assert_int_equal(span->len, 5);
+    assert_string_equal(span->target, "x = 5");
+    g_string_chunk_free(strings);
+}
+
+static void
+other_spans_survive_mathematics(void **state)
+{
+    (void) state;
+    /* bold word, then a variable with a subscript, then italics */
+    const char *text = "Bold xi and more";
+    layout_span in[] = {{0, 4, LAYOUT_SPAN_BOLD, NULL},
+                        {5, 1, LAYOUT_SPAN_MATH, NULL},
+                        {6, 1, LAYOUT_SPAN_MATH | LAYOUT_SPAN_SUBSCRIPT, NULL},
+                        {12, 4, LAYOUT_SPAN_ITALIC, NULL}};
+    g_autoptr(GArray) spans = g_array_new(FALSE, FALSE, sizeof(layout_span));
+    GStringChunk *strings = g_string_chunk_new(64);
+    g_array_append_vals(spans, in, G_N_ELEMENTS(in));
+    layout_math_spans(text, strlen(text), spans, strings);
+    assert_int_equal(spans->len, 3);
+    assert_int_equal(g_array_index(spans, layout_span, 0).flags, LAYOUT_SPAN_BOLD);
+    assert_string_equal(g_array_index(spans, layout_span, 1).target, "x_{i}");
+    assert_int_equal(g_array_index(spans, layout_span, 2).start, 12);
+    g_string_chunk_free(strings);
+}
+
+static void
+a_rule_with_words_on_both_sides_is_a_fraction(void **state)
+{
+    (void) state;
+    static const guint32 flags[4] = {LAYOUT_SPAN_MATH, LAYOUT_SPAN_MATH, LAYOUT_SPAN_MATH, LAYOUT_SPAN_MATH};
+    const layout_math_word words[] = {{10, 15, 100, 10, "y", 1, flags},
+                                      {18, 24, 100, 10, "=", 1, flags},
+                                      {30, 35, 93, 10, "a", 1, flags},
+                                      {30, 35, 107, 10, "b", 1, flags}};
+    const layout_rule rule = {28, 37, 97, 97.4F, 0.4F};
+    g_autoptr(GString) out = g_string_new(NULL);
+    layout_math_display(out, words, G_N_ELEMENTS(words), &rule, 1);
+    assert_string_equal(out->str, "y = \\frac{a }{b }");
+}
+
+int
+main(void)
+{
+    const struct CMUnitTest tests[] = {
+        cmocka_unit_test(captions_need_a_number_and_a_separator),
+        cmocka_unit_test(heading_numbers_have_depth),
+        cmocka_unit_test(list_markers_need_room_behind),
+        cmocka_unit_test(the_document_knows_its_hyphens),
+        cmocka_unit_test(identifiers_are_found_in_entries),
+        cmocka_unit_test(inline_mathematics_becomes_one_span),
+        cmocka_unit_test(other_spans_survive_mathematics),
+        cmocka_unit_test(a_rule_with_words_on_both_sides_is_a_fraction),
+    };
+    return cmocka_run_group_tests(tests, NULL, NULL);
+}
