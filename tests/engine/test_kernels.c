@@ -25,6 +25,7 @@ next_value(GRand *rand)
 static float *
 random_floats(GRand *rand, size_t n)
 {
+    g_assert(n <= 1u << 24); /* tells an optimising compiler that n is no wrapped difference */
     float *x = g_new(float, n);
     for (size_t i = 0; i < n; i++)
         x[i] = next_value(rand);
