@@ -10,7 +10,7 @@
 layout_sheet *
 layout_sheet_take(layout_work *work, const parse_page *page)
 {
-    layout_sheet *sheet = layout_sheet_new((int) work->sheets->len);
+    layout_sheet *sheet = layout_sheet_new((int)work->sheets->len);
     sheet->label = g_strdup(page->label);
     layout_lines_find(work, sheet, page);
     layout_graphics_find(sheet, page);
@@ -51,11 +51,16 @@ code_of(const GError *error)
 {
     if (error->domain != PARSE_ERROR) return LAYOUT_ERROR_FORMAT;
     switch (error->code) {
-    case PARSE_ERROR_IO: return LAYOUT_ERROR_IO;
-    case PARSE_ERROR_PASSWORD: return LAYOUT_ERROR_PASSWORD;
-    case PARSE_ERROR_LIMIT: return LAYOUT_ERROR_LIMIT;
-    case PARSE_ERROR_CANCELLED: return LAYOUT_ERROR_CANCELLED;
-    default: return LAYOUT_ERROR_FORMAT;
+    case PARSE_ERROR_IO:
+        return LAYOUT_ERROR_IO;
+    case PARSE_ERROR_PASSWORD:
+        return LAYOUT_ERROR_PASSWORD;
+    case PARSE_ERROR_LIMIT:
+        return LAYOUT_ERROR_LIMIT;
+    case PARSE_ERROR_CANCELLED:
+        return LAYOUT_ERROR_CANCELLED;
+    default:
+        return LAYOUT_ERROR_FORMAT;
     }
 }
 
@@ -68,7 +73,7 @@ set_from_parse(GError **error, const GError *cause)
 static layout_sheet *
 page_skipped(layout_work *work)
 {
-    layout_sheet *sheet = layout_sheet_new((int) work->sheets->len);
+    layout_sheet *sheet = layout_sheet_new((int)work->sheets->len);
     /* Letter size: nothing is known of this page but that it exists. */
     sheet->page_width = sheet->width = 612;
     sheet->page_height = sheet->height = 792;
@@ -78,8 +83,8 @@ page_skipped(layout_work *work)
 }
 
 static gboolean
-pages_read(layout_work *work, layout_builder *builder, parse_file *file, const layout_options *options,
-           GError **error)
+pages_read(layout_work *work, layout_builder *builder, parse_file *file,
+           const layout_options *options, GError **error)
 {
     int n = parse_file_n_pages(file);
     int first = options != NULL && options->first_page > 0 ? options->first_page - 1 : 0;
@@ -92,9 +97,11 @@ pages_read(layout_work *work, layout_builder *builder, parse_file *file, const l
     }
     g_autoptr(GError) first_failure = NULL;
     /* Page indices are those of the file: pages skipped at its start are there, but empty. */
-    for (int i = 0; i < first; i++) page_skipped(work);
+    for (int i = 0; i < first; i++)
+        page_skipped(work);
     for (int i = first; i <= last; i++) {
-        if (options != NULL && options->cancel != NULL && __atomic_load_n(options->cancel, __ATOMIC_RELAXED)) {
+        if (options != NULL && options->cancel != NULL &&
+            __atomic_load_n(options->cancel, __ATOMIC_RELAXED)) {
             g_set_error(error, LAYOUT_ERROR, LAYOUT_ERROR_CANCELLED, "%s: cancelled at page %d",
                         parse_file_name(file), i + 1);
             return FALSE;
@@ -108,14 +115,15 @@ pages_read(layout_work *work, layout_builder *builder, parse_file *file, const l
         } else {
             layout_sheet_take(work, page);
             if (page->truncated) {
-                g_autofree char *message = g_strdup_printf("page %d: more was drawn than is kept", i + 1);
+                g_autofree char *message =
+                    g_strdup_printf("page %d: more was drawn than is kept", i + 1);
                 layout_builder_add_warning(builder, i, message);
             }
         }
         if (options != NULL && options->progress != NULL)
             options->progress(i - first + 1, last - first + 1, options->user_data);
     }
-    if (n_failed == (guint) (last - first + 1)) {
+    if (n_failed == (guint)(last - first + 1)) {
         set_from_parse(error, first_failure);
         return FALSE;
     }
@@ -153,7 +161,8 @@ layout_document_open(const char *path, const layout_options *options, GError **e
 
     guint n_warnings = 0;
     const char *const *warnings = parse_file_warnings(file, &n_warnings);
-    for (guint i = 0; i < n_warnings; i++) layout_builder_add_warning(builder, LAYOUT_NONE, warnings[i]);
+    for (guint i = 0; i < n_warnings; i++)
+        layout_builder_add_warning(builder, LAYOUT_NONE, warnings[i]);
     lode_document *document = layout_analyze(work, g_steal_pointer(&builder));
     source_describe(document, path, file);
     return document;

@@ -20,8 +20,8 @@ G_BEGIN_DECLS
 
 /* Beyond layout_span_flags: what else a character's style may be. */
 enum {
-    LAYOUT_STYLE_CAPS = 1 << 16,   /* a small-capitals font */
-    LAYOUT_STYLE_SYMBOL = 1 << 17, /* math extension: glyphs hang below their origin */
+    LAYOUT_STYLE_CAPS = 1 << 16,       /* a small-capitals font */
+    LAYOUT_STYLE_SYMBOL = 1 << 17,     /* math extension: glyphs hang below their origin */
     LAYOUT_STYLE_TEX_SYMBOL = 1 << 18, /* TeX's symbols: the radical sign hangs */
 };
 
@@ -42,11 +42,11 @@ typedef struct {
     guint flags; /* layout_span_flags and LAYOUT_STYLE_ */
     guint font;  /* index into layout_work.fonts */
     float size_pt;
-    int link;    /* index into the sheet's links, LAYOUT_NONE */
+    int link; /* index into the sheet's links, LAYOUT_NONE */
 } layout_style;
 
 typedef enum {
-    LAYOUT_ROLE_TEXT,   /* running text, so far */
+    LAYOUT_ROLE_TEXT, /* running text, so far */
     LAYOUT_ROLE_HEADER,
     LAYOUT_ROLE_FOOTER,
     LAYOUT_ROLE_PAGE_NUMBER,
@@ -57,17 +57,17 @@ typedef enum {
 
 /* Part of a printed line without a wide gap: what stands on one baseline with its sub- and superscripts. */
 typedef struct {
-    layout_rect box;       /* advance wide, roughly ascender to descender high */
+    layout_rect box; /* advance wide, roughly ascender to descender high */
     float baseline, size_pt;
-    uint32_t start, len;   /* bytes into the sheet's text */
+    uint32_t start, len; /* bytes into the sheet's text */
     guint first_word, n_words;
     guint first_style, n_styles;
-    guint n_chars;         /* without spaces */
-    guint flags;           /* BOLD ITALIC MONO CAPS when most characters are; MATH when any is */
-    guint font;            /* of most characters */
-    float math;            /* share of characters set in math fonts */
-    float script;          /* share of characters set as sub- or superscript */
-    guint turn;            /* quarter turns against the frame; 0 upright */
+    guint n_chars; /* without spaces */
+    guint flags;   /* BOLD ITALIC MONO CAPS when most characters are; MATH when any is */
+    guint font;    /* of most characters */
+    float math;    /* share of characters set in math fonts */
+    float script;  /* share of characters set as sub- or superscript */
+    guint turn;    /* quarter turns against the frame; 0 upright */
     layout_role role;
     int owner;
 } layout_seg;
@@ -86,15 +86,15 @@ typedef struct {
 
 typedef struct {
     layout_rect box;
-    char *uri; /* "http..." or "#page=N" */
+    char *uri;  /* "http..." or "#page=N" */
     char *dest; /* name of the destination, NULL where none */
 } layout_link;
 
 typedef struct {
     layout_rect box;
-    int caption;      /* row that starts the caption, LAYOUT_NONE */
+    int caption; /* row that starts the caption, LAYOUT_NONE */
     gboolean vector;
-    int block;        /* once emitted */
+    int block; /* once emitted */
 } layout_figure_region;
 
 typedef struct {
@@ -115,16 +115,16 @@ typedef struct {
 typedef struct {
     layout_rect box;
     float baseline, size_pt;
-    guint first_seg, n_segs;   /* into the sheet's row_segs */
-    float col_x0, col_x1;      /* its column */
-    float right;               /* where lines end around here: col_x1, or less in an indented block */
-    guint region;              /* column region on this sheet, counted in reading order */
-    guint flags;               /* as a segment's */
+    guint first_seg, n_segs; /* into the sheet's row_segs */
+    float col_x0, col_x1;    /* its column */
+    float right;             /* where lines end around here: col_x1, or less in an indented block */
+    guint region;            /* column region on this sheet, counted in reading order */
+    guint flags;             /* as a segment's */
     gboolean bold_start, bold_end; /* its first and last characters, mathematics aside */
     guint font;
     guint n_chars;
     float math;
-    int figure, table;         /* a float that stands here instead of text: index, else LAYOUT_NONE */
+    int figure, table; /* a float that stands here instead of text: index, else LAYOUT_NONE */
 } layout_row;
 
 typedef struct {
@@ -136,18 +136,18 @@ typedef struct {
     char *label, *failure;
     layout_text_source source;
     GString *text;
-    GArray *words;    /* layout_word */
-    GArray *styles;   /* layout_style */
-    GArray *segs;     /* layout_seg */
-    GArray *hrules;   /* layout_rule, sorted by y then x */
+    GArray *words;  /* layout_word */
+    GArray *styles; /* layout_style */
+    GArray *segs;   /* layout_seg */
+    GArray *hrules; /* layout_rule, sorted by y then x */
     GArray *vrules;
-    GArray *rects;    /* layout_rect: fills that may be table cells or frames */
-    GArray *clusters; /* layout_cluster */
-    GArray *links;    /* layout_link */
-    GArray *figures;  /* layout_figure_region */
-    GArray *tables;   /* layout_table_region */
-    GArray *rows;     /* layout_row, in reading order */
-    GArray *row_segs; /* guint: indices into segs */
+    GArray *rects;          /* layout_rect: fills that may be table cells or frames */
+    GArray *clusters;       /* layout_cluster */
+    GArray *links;          /* layout_link */
+    GArray *figures;        /* layout_figure_region */
+    GArray *tables;         /* layout_table_region */
+    GArray *rows;           /* layout_row, in reading order */
+    GArray *row_segs;       /* guint: indices into segs */
     float text_x0, text_x1; /* left and right edge of most text */
 } layout_sheet;
 
@@ -160,31 +160,31 @@ typedef struct {
 typedef struct {
     layout_block_type type;
     int level;
-    GArray *places;       /* layout_place, in reading order; empty for figures and tables */
-    guint sheet;          /* where it starts */
-    int figure, table;    /* on that sheet, LAYOUT_NONE */
-    char *text;           /* once composed */
+    GArray *places;    /* layout_place, in reading order; empty for figures and tables */
+    guint sheet;       /* where it starts */
+    int figure, table; /* on that sheet, LAYOUT_NONE */
+    char *text;        /* once composed */
     char *marker;
-    char *number;         /* formulas */
-    int parent;           /* para index, LAYOUT_NONE */
-    int block;            /* once emitted */
-    float skip;           /* bytes of the first row's text that are the marker */
+    char *number; /* formulas */
+    int parent;   /* para index, LAYOUT_NONE */
+    int block;    /* once emitted */
+    float skip;   /* bytes of the first row's text that are the marker */
     float confidence;
-    gboolean open;        /* may go on in the next column or page */
+    gboolean open; /* may go on in the next column or page */
 } layout_para;
 
 typedef struct {
     GPtrArray *sheets; /* layout_sheet */
     GArray *fonts;     /* layout_font */
     GHashTable *font_ids;
-    GPtrArray *paras;  /* layout_para */
+    GPtrArray *paras;       /* layout_para */
     GHashTable *vocabulary; /* lower-case words of the document, GUINT counts */
     const parse_metadata *meta;
     const parse_outline_item *outline;
     guint n_outline;
-    float body_pt;     /* font size of most of the text */
+    float body_pt; /* font size of most of the text */
     guint body_font;
-    float leading_pt;  /* baseline distance of most of the text */
+    float leading_pt;     /* baseline distance of most of the text */
     gboolean two_columns; /* most pages have a gutter, near gutter_x of the frame */
     float gutter_x;
 } layout_work;
@@ -234,12 +234,12 @@ void layout_lines_find(layout_work *work, layout_sheet *sheet, const parse_page 
 
 /* ---- words.c: the glyphs of one segment -> text ---- */
 typedef struct {
-    float x, x1, y;   /* origin and advance end on the frame's axes, baseline */
+    float x, x1, y; /* origin and advance end on the frame's axes, baseline */
     float size_pt;
     uint32_t ch;
-    guint font;       /* document font */
-    guint flags;      /* style flags with SUPERSCRIPT and SUBSCRIPT */
-    gboolean space;   /* a space glyph stood before it */
+    guint font;     /* document font */
+    guint flags;    /* style flags with SUPERSCRIPT and SUBSCRIPT */
+    gboolean space; /* a space glyph stood before it */
 } layout_glyph;
 /* Appends one segment made of glyphs in reading order. */
 void layout_words_append(layout_work *work, layout_sheet *sheet, const layout_glyph *const *glyphs,
@@ -255,10 +255,16 @@ void layout_style_measure(layout_work *work);
 void layout_furniture_mark(layout_work *work);
 
 /* ---- caption_match.c ---- */
-typedef enum { LAYOUT_CAPTION_NONE, LAYOUT_CAPTION_FIGURE, LAYOUT_CAPTION_TABLE, LAYOUT_CAPTION_OTHER } layout_caption_kind;
+typedef enum {
+    LAYOUT_CAPTION_NONE,
+    LAYOUT_CAPTION_FIGURE,
+    LAYOUT_CAPTION_TABLE,
+    LAYOUT_CAPTION_OTHER
+} layout_caption_kind;
 /* Does text start like a caption ("Figure 3:")? label_len: bytes of "Figure 3"; strong: a separator or
  * nothing follows, so that it is no sentence about a figure. Both may be NULL. */
-layout_caption_kind layout_caption_match(const char *text, gsize len, gsize *label_len, gboolean *strong);
+layout_caption_kind layout_caption_match(const char *text, gsize len, gsize *label_len,
+                                         gboolean *strong);
 
 /* ---- figures.c, tables.c: regions; mark their segments ---- */
 void layout_tables_find(layout_work *work, layout_sheet *sheet);
@@ -292,9 +298,9 @@ void layout_paragraphs_build(layout_work *work);
 /* ---- headings.c ---- */
 typedef struct {
     gboolean numbered;
-    guint depth;     /* of the number: "2.1" 2 */
-    gsize number_len;/* bytes of number and the space behind it */
-    gboolean known;  /* "Abstract", "References" ... */
+    guint depth;      /* of the number: "2.1" 2 */
+    gsize number_len; /* bytes of number and the space behind it */
+    gboolean known;   /* "Abstract", "References" ... */
 } layout_heading_form;
 layout_heading_form layout_heading_parse(const char *text);
 gboolean layout_heading_is_references(const char *text);

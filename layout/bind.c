@@ -22,7 +22,8 @@ static layout_rect
 para_box(const layout_work *work, const layout_para *para)
 {
     const layout_sheet *sheet = layout_work_sheet(work, para->sheet);
-    if (para->figure >= 0) return g_array_index(sheet->figures, layout_figure_region, para->figure).box;
+    if (para->figure >= 0)
+        return g_array_index(sheet->figures, layout_figure_region, para->figure).box;
     if (para->table >= 0) return g_array_index(sheet->tables, layout_table_region, para->table).box;
     layout_rect box = layout_para_row(work, para, 0)->box;
     for (guint i = 1; i < para->places->len; i++)
@@ -69,8 +70,9 @@ layout_captions_bind(layout_work *work)
         const bond *b = &g_array_index(bonds, bond, i);
         if (taken[b->caption] || taken[b->owner]) continue;
         taken[b->caption] = taken[b->owner] = 1;
-        layout_para *caption = layout_work_para(work, b->caption), *owner = layout_work_para(work, b->owner);
-        caption->parent = (int) b->owner;
+        layout_para *caption = layout_work_para(work, b->caption),
+                    *owner = layout_work_para(work, b->owner);
+        caption->parent = (int)b->owner;
         g_autofree char *text = layout_para_row_text(work, caption, 0);
         gsize len = 0;
         layout_caption_match(text, strlen(text), &len, NULL);

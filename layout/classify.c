@@ -30,7 +30,8 @@ static guint
 para_chars(const layout_work *work, const layout_para *para)
 {
     guint n = 0;
-    for (guint i = 0; i < para->places->len; i++) n += layout_para_row(work, para, i)->n_chars;
+    for (guint i = 0; i < para->places->len; i++)
+        n += layout_para_row(work, para, i)->n_chars;
     return n;
 }
 
@@ -64,8 +65,10 @@ outline_table(const layout_work *work)
         const parse_outline_item *item = &work->outline[i];
         if (item->title == NULL) continue;
         char *key = outline_key(item->title);
-        if (*key == '\0' || g_hash_table_contains(table, key)) g_free(key);
-        else g_hash_table_insert(table, key, GINT_TO_POINTER(MAX(1, item->level)));
+        if (*key == '\0' || g_hash_table_contains(table, key))
+            g_free(key);
+        else
+            g_hash_table_insert(table, key, GINT_TO_POINTER(MAX(1, item->level)));
     }
     return table;
 }
@@ -90,7 +93,7 @@ title_find(const layout_work *work)
         g_autofree char *text = short_text(work, para);
         layout_heading_form form = layout_heading_parse(text);
         if (!(form.numbered && g_ascii_isdigit(text[0])) && !form.known) {
-            best = (int) i;
+            best = (int)i;
             best_size = row->size_pt;
         }
     }
@@ -102,9 +105,11 @@ title_find(const layout_work *work)
         const layout_row *row = layout_para_row(work, para, 0);
         g_autofree char *text = short_text(work, para);
         layout_heading_form form = layout_heading_parse(text);
-        if ((row->flags & LAYOUT_SPAN_BOLD) && row->box.y0 < 0.33F * layout_work_sheet(work, 0)->height &&
-            para_chars(work, para) >= 15 && para_chars(work, para) < 250 && !form.known && !form.numbered)
-            return (int) i;
+        if ((row->flags & LAYOUT_SPAN_BOLD) &&
+            row->box.y0 < 0.33F * layout_work_sheet(work, 0)->height &&
+            para_chars(work, para) >= 15 && para_chars(work, para) < 250 && !form.known &&
+            !form.numbered)
+            return (int)i;
     }
     return LAYOUT_NONE;
 }
@@ -121,17 +126,19 @@ void
 layout_paras_drop_empty(layout_work *work)
 {
     guint kept = 0;
-    g_autoptr(GPtrArray) dead = g_ptr_array_new_with_free_func((GDestroyNotify) layout_para_free);
+    g_autoptr(GPtrArray) dead = g_ptr_array_new_with_free_func((GDestroyNotify)layout_para_free);
     for (guint i = 0; i < work->paras->len; i++) {
         layout_para *para = work->paras->pdata[i];
         gboolean empty = para->places->len == 0 && para->figure < 0 && para->table < 0;
-        if (empty) g_ptr_array_add(dead, para);
-        else work->paras->pdata[kept++] = para;
+        if (empty)
+            g_ptr_array_add(dead, para);
+        else
+            work->paras->pdata[kept++] = para;
     }
     /* shrink without freeing what was moved down */
     g_ptr_array_set_free_func(work->paras, NULL);
-    g_ptr_array_set_size(work->paras, (gint) kept);
-    g_ptr_array_set_free_func(work->paras, (GDestroyNotify) layout_para_free);
+    g_ptr_array_set_size(work->paras, (gint)kept);
+    g_ptr_array_set_free_func(work->paras, (GDestroyNotify)layout_para_free);
 }
 
 static void
@@ -139,10 +146,10 @@ title_mark(layout_work *work)
 {
     int index = title_find(work);
     if (index < 0) return;
-    layout_para *title = layout_work_para(work, (guint) index);
+    layout_para *title = layout_work_para(work, (guint)index);
     title->type = LAYOUT_BLOCK_TITLE;
     float size = layout_para_row(work, title, 0)->size_pt;
-    for (guint i = (guint) index + 1; i < work->paras->len; i++) {
+    for (guint i = (guint)index + 1; i < work->paras->len; i++) {
         layout_para *next = layout_work_para(work, i);
         if (!is_text(next) || next->sheet > 0) break;
         const layout_row *row = layout_para_row(work, next, 0);
@@ -166,7 +173,8 @@ static void
 authors_mark(layout_work *work)
 {
     guint i = 0;
-    while (i < work->paras->len && layout_work_para(work, i)->type != LAYOUT_BLOCK_TITLE) i++;
+    while (i < work->paras->len && layout_work_para(work, i)->type != LAYOUT_BLOCK_TITLE)
+        i++;
     for (i++; i < work->paras->len; i++) {
         layout_para *para = layout_work_para(work, i);
         if (para->sheet > 0 || !is_text(para)) return;
@@ -235,7 +243,8 @@ static guint
 count_words(const char *text)
 {
     guint n = 0;
-    for (const char *at = text; *at != '\0'; at++) n += at[0] != ' ' && (at == text || at[-1] == ' ');
+    for (const char *at = text; *at != '\0'; at++)
+        n += at[0] != ' ' && (at == text || at[-1] == ' ');
     return n;
 }
 
@@ -296,7 +305,7 @@ is_heading(const layout_work *work, heading_search *search, layout_para *para, g
         (distinct || apart || form.numbered)) {
         para->level = GPOINTER_TO_INT(level);
         search->matched++;
-        if (form.numbered) para->level = (int) form.depth;
+        if (form.numbered) para->level = (int)form.depth;
         return TRUE;
     }
     if (rows > 3) return FALSE;
@@ -304,11 +313,11 @@ is_heading(const layout_work *work, heading_search *search, layout_para *para, g
     if (end == ',' || end == ';' || (end == ':' && !bold)) return FALSE;
     if (end == '.' && !form.numbered && !(bold && count_words(text) <= 8)) return FALSE;
     if (form.numbered && (distinct || (italic && apart)) && count_words(text) <= 25) {
-        para->level = (int) form.depth;
+        para->level = (int)form.depth;
         return TRUE;
     }
     if (form.known && (distinct || apart) && rows == 1) {
-        para->level = form.numbered ? (int) form.depth : 0;
+        para->level = form.numbered ? (int)form.depth : 0;
         return TRUE;
     }
     /* The outline knows the document's headings: others need to look like them beyond doubt. */
@@ -347,8 +356,10 @@ starts_with_mark(const layout_work *work, const layout_para *para, const char *t
     const layout_place *place = &g_array_index(para->places, layout_place, 0);
     const layout_sheet *sheet = layout_work_sheet(work, place->sheet);
     const layout_row *row = layout_sheet_row(sheet, place->row);
-    const layout_seg *seg = layout_sheet_seg(sheet, g_array_index(sheet->row_segs, guint, row->first_seg));
-    if (seg->n_styles > 0 && (layout_sheet_style(sheet, seg->first_style)->flags & LAYOUT_SPAN_SUPERSCRIPT))
+    const layout_seg *seg =
+        layout_sheet_seg(sheet, g_array_index(sheet->row_segs, guint, row->first_seg));
+    if (seg->n_styles > 0 &&
+        (layout_sheet_style(sheet, seg->first_style)->flags & LAYOUT_SPAN_SUPERSCRIPT))
         return TRUE;
     gunichar first = g_utf8_get_char(text);
     return first == '*' || first == 0x2217 || first == 0x2020 || first == 0x2021 || first == 0xA7 ||
@@ -363,8 +374,8 @@ under_rule(const layout_sheet *sheet, const layout_row *row)
         const layout_rule *rule = &g_array_index(sheet->hrules, layout_rule, i);
         if (rule->y0 > row->box.y0 + 3) break;
         float width = rule->x1 - rule->x0;
-        if (rule->y0 > row->box.y0 - 14 && width > 25 && width < 0.75F * (row->col_x1 - row->col_x0) &&
-            fabsf(rule->x0 - row->col_x0) < 6)
+        if (rule->y0 > row->box.y0 - 14 && width > 25 &&
+            width < 0.75F * (row->col_x1 - row->col_x0) && fabsf(rule->x0 - row->col_x0) < 6)
             return TRUE;
     }
     return FALSE;

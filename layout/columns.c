@@ -9,12 +9,12 @@
 #include <stdlib.h>
 #include <string.h>
 
-#define STRIP_PT    3.0F
-#define BIN_PT      2.0F
-#define MAX_STRIPS  4000
-#define MAX_BINS    3000
-#define EDGE_SHARE  0.12F /* no gutter this close to the text's edges */
-#define LEAST_GAP   3.0F
+#define STRIP_PT   3.0F
+#define BIN_PT     2.0F
+#define MAX_STRIPS 4000
+#define MAX_BINS   3000
+#define EDGE_SHARE 0.12F /* no gutter this close to the text's edges */
+#define LEAST_GAP  3.0F
 
 typedef struct {
     guint strip;
@@ -34,7 +34,8 @@ static layout_rect
 hull(const layout_item *items, guint n)
 {
     layout_rect box = items[0].box;
-    for (guint i = 1; i < n; i++) box = layout_rect_join(box, items[i].box);
+    for (guint i = 1; i < n; i++)
+        box = layout_rect_join(box, items[i].box);
     return box;
 }
 
@@ -45,7 +46,8 @@ stretches_make(const layout_item *items, guint n, layout_rect box, float strip)
     for (guint i = 0; i < n; i++) {
         /* a little less than the item's height: lines set tight must not count twice */
         float y0 = items[i].box.y0 + 1, y1 = MAX(items[i].box.y1 - 1, items[i].box.y0 + 1.5F);
-        guint from = (guint) MAX(0, (y0 - box.y0) / strip), to = (guint) MAX(0, (y1 - box.y0) / strip);
+        guint from = (guint)MAX(0, (y0 - box.y0) / strip),
+              to = (guint)MAX(0, (y1 - box.y0) / strip);
         for (guint s = from; s <= to && s < MAX_STRIPS; s++) {
             stretch one = {s, items[i].box.x0, items[i].box.x1};
             g_array_append_val(all, one);
@@ -58,9 +60,9 @@ stretches_make(const layout_item *items, guint n, layout_rect box, float strip)
 static void
 bins_add(gint32 *bins, guint n_bins, float x0, float x1, float origin)
 {
-    int from = (int) ceilf((x0 - origin) / BIN_PT), to = (int) floorf((x1 - origin) / BIN_PT);
-    from = CLAMP(from, 0, (int) n_bins);
-    to = CLAMP(to + 1, 0, (int) n_bins);
+    int from = (int)ceilf((x0 - origin) / BIN_PT), to = (int)floorf((x1 - origin) / BIN_PT);
+    from = CLAMP(from, 0, (int)n_bins);
+    to = CLAMP(to + 1, 0, (int)n_bins);
     if (to <= from) return;
     bins[from]++;
     bins[to]--;
@@ -74,7 +76,7 @@ layout_gutter_find(const layout_item *items, guint n, layout_gutter *gutter)
     float width = box.x1 - box.x0, height = box.y1 - box.y0;
     if (width < 60 || height < 20) return FALSE;
     float strip = MAX(STRIP_PT, height / (MAX_STRIPS - 1));
-    guint n_bins = (guint) MIN(width / BIN_PT + 1, MAX_BINS);
+    guint n_bins = (guint)MIN(width / BIN_PT + 1, MAX_BINS);
     g_autofree gint32 *gaps = g_new0(gint32, n_bins + 1);
     g_autofree gint32 *ink = g_new0(gint32, n_bins + 1);
     g_autoptr(GArray) all = stretches_make(items, n, box, strip);
@@ -101,7 +103,7 @@ layout_gutter_find(const layout_item *items, guint n, layout_gutter *gutter)
     for (guint b = 0; b < n_bins; b++) {
         gap += gaps[b];
         over += ink[b];
-        float x = box.x0 + (float) b * BIN_PT;
+        float x = box.x0 + (float)b * BIN_PT;
         if (x < box.x0 + EDGE_SHARE * width || x > box.x1 - EDGE_SHARE * width) continue;
         gint32 score = gap - over / 4;
         if (score > best_score) {
@@ -117,11 +119,11 @@ layout_gutter_find(const layout_item *items, guint n, layout_gutter *gutter)
         }
     }
     if (best_gap <= 0) return FALSE;
-    gutter->x0 = box.x0 + (float) best0 * BIN_PT;
-    gutter->x1 = box.x0 + (float) best1 * BIN_PT;
+    gutter->x0 = box.x0 + (float)best0 * BIN_PT;
+    gutter->x1 = box.x0 + (float)best1 * BIN_PT;
     gutter->x = 0.5F * (gutter->x0 + gutter->x1);
-    gutter->support = (float) best_gap * strip;
-    gutter->crossing = (float) best_over * strip;
+    gutter->support = (float)best_gap * strip;
+    gutter->crossing = (float)best_over * strip;
     return TRUE;
 }
 
@@ -141,7 +143,7 @@ layout_gutter_parts_text(const layout_item *items, guint n, float x)
     }
     for (guint side = 0; side < 2; side++) {
         if (count[side] < 2) return FALSE;
-        if (sum[side] < 0.42F * width[side] * (float) count[side]) return FALSE;
+        if (sum[side] < 0.42F * width[side] * (float)count[side]) return FALSE;
         if (words[side] < 3 * count[side]) return FALSE;
     }
     return TRUE;

@@ -17,11 +17,11 @@ typedef struct {
     GArray *boxes; /* layout_box */
     guint last_region;
     int last_sheet;
-    gsize skip;    /* bytes of the first row still to be left out: its marker */
-    gboolean code; /* keep line breaks and indentation */
-    float code_x0; /* left edge of the block's code */
+    gsize skip;            /* bytes of the first row still to be left out: its marker */
+    gboolean code;         /* keep line breaks and indentation */
+    float code_x0;         /* left edge of the block's code */
     GStringChunk *strings; /* targets of spans, until copied */
-    GString *latex; /* of the formula in hand */
+    GString *latex;        /* of the formula in hand */
 } composer;
 
 static void
@@ -80,13 +80,16 @@ links_near(const layout_sheet *sheet, const layout_seg *seg, near_links *near)
     near->n = 0;
     while (lo < hi) {
         guint mid = lo + (hi - lo) / 2;
-        if (g_array_index(sheet->links, layout_link, mid).box.y0 < middle - MAX_LINK_HEIGHT_PT) lo = mid + 1;
-        else hi = mid;
+        if (g_array_index(sheet->links, layout_link, mid).box.y0 < middle - MAX_LINK_HEIGHT_PT)
+            lo = mid + 1;
+        else
+            hi = mid;
     }
     for (; lo < sheet->links->len && near->n < MAX_LINKS_PER_SEG; lo++) {
         const layout_link *link = &g_array_index(sheet->links, layout_link, lo);
         if (link->box.y0 > middle) break;
-        if (link->uri == NULL || link->box.y1 < middle || link->box.y1 - link->box.y0 > MAX_LINK_HEIGHT_PT)
+        if (link->uri == NULL || link->box.y1 < middle ||
+            link->box.y1 - link->box.y0 > MAX_LINK_HEIGHT_PT)
             continue;
         if (layout_overlap_1d(link->box.x0, link->box.x1, seg->box.x0, seg->box.x1) > 0)
             near->links[near->n++] = link;
@@ -97,15 +100,16 @@ static const layout_link *
 link_at(const near_links *near, float x)
 {
     for (guint i = 0; i < near->n; i++)
-        if (near->links[i]->box.x0 - 0.5F <= x && x <= near->links[i]->box.x1 + 0.5F) return near->links[i];
+        if (near->links[i]->box.x0 - 0.5F <= x && x <= near->links[i]->box.x1 + 0.5F)
+            return near->links[i];
     return NULL;
 }
 
 /* ---- text ---- */
 
 static void
-style_append(composer *c, const layout_sheet *sheet, const layout_style *style, const layout_seg *seg,
-             const near_links *near, guint *word)
+style_append(composer *c, const layout_sheet *sheet, const layout_style *style,
+             const layout_seg *seg, const near_links *near, guint *word)
 {
     guint flags = style->flags;
     uint32_t at = style->start, end = style->start + style->len;
@@ -125,19 +129,19 @@ style_append(composer *c, const layout_sheet *sheet, const layout_style *style, 
             } else {
                 stop = MIN(end, w->start + w->len);
                 if (near->n > 0 && w->len > 0) {
-                    float t = ((float) (at - w->start) + 0.5F * (float) (stop - at)) / (float) w->len;
+                    float t = ((float)(at - w->start) + 0.5F * (float)(stop - at)) / (float)w->len;
                     link = link_at(near, w->x0 + t * (w->x1 - w->x0));
                 }
             }
         }
         uint32_t from = at;
         if (c->skip > 0) {
-            uint32_t cut = (uint32_t) MIN(c->skip, (gsize) (stop - from));
+            uint32_t cut = (uint32_t)MIN(c->skip, (gsize)(stop - from));
             c->skip -= cut;
             from += cut;
         }
-        uint32_t start = (uint32_t) c->text->len;
-        g_string_append_len(c->text, sheet->text->str + from, (gssize) (stop - from));
+        uint32_t start = (uint32_t)c->text->len;
+        g_string_append_len(c->text, sheet->text->str + from, (gssize)(stop - from));
         span_add(c, start, stop - from, flags | (link != NULL ? LAYOUT_SPAN_LINK : 0),
                  link != NULL ? link->uri : NULL);
         at = stop;
@@ -164,8 +168,8 @@ last_char(const GString *text)
 static gboolean
 is_ideograph(gunichar ch)
 {
-    return (ch >= 0x2E80 && ch <= 0x9FFF) || (ch >= 0xF900 && ch <= 0xFAFF) || (ch >= 0xFF00 && ch <= 0xFF60) ||
-           (ch >= 0x20000 && ch <= 0x3FFFF);
+    return (ch >= 0x2E80 && ch <= 0x9FFF) || (ch >= 0xF900 && ch <= 0xFAFF) ||
+           (ch >= 0xFF00 && ch <= 0xFF60) || (ch >= 0x20000 && ch <= 0x3FFFF);
 }
 
 static void
@@ -175,14 +179,14 @@ text_cut(composer *c, gsize len)
     while (c->spans->len > 0) {
         layout_span *last = &g_array_index(c->spans, layout_span, c->spans->len - 1);
         if (last->start < len) {
-            last->len = MIN(last->len, (uint32_t) len - last->start);
+            last->len = MIN(last->len, (uint32_t)len - last->start);
             break;
         }
         g_array_set_size(c->spans, c->spans->len - 1);
     }
     if (c->lines->len > 0) {
         layout_line *line = &g_array_index(c->lines, layout_line, c->lines->len - 1);
-        line->len = MIN(line->len, (uint32_t) len - MIN(line->start, (uint32_t) len));
+        line->len = MIN(line->len, (uint32_t)len - MIN(line->start, (uint32_t)len));
     }
 }
 
@@ -215,7 +219,8 @@ lines_meet(composer *c, const char *next, gsize next_len)
     if (end == '/' || begin == '/') {
         const char *space = strrchr(text->str, ' ');
         const char *word = space != NULL ? space + 1 : text->str;
-        if (strstr(word, "://") != NULL || g_str_has_prefix(word, "www.") || g_str_has_prefix(word, "10."))
+        if (strstr(word, "://") != NULL || g_str_has_prefix(word, "www.") ||
+            g_str_has_prefix(word, "10."))
             return;
     }
     g_string_append_c(text, ' ');
@@ -240,26 +245,27 @@ box_extend(composer *c, const layout_sheet *sheet, layout_rect frame_box, guint 
 static void
 indent_append(composer *c, const layout_seg *seg)
 {
-    float width = (seg->box.x1 - seg->box.x0) / (float) MAX(1, seg->len);
+    float width = (seg->box.x1 - seg->box.x0) / (float)MAX(1, seg->len);
     float n = width > 0.5F ? roundf((seg->box.x0 - c->code_x0) / width) : 0;
-    for (guint i = 0; i < (guint) CLAMP(n, 0, 60); i++) g_string_append_c(c->text, ' ');
+    for (guint i = 0; i < (guint)CLAMP(n, 0, 60); i++)
+        g_string_append_c(c->text, ' ');
 }
 
 static void
-segs_append(composer *c, const layout_sheet *sheet, const guint *segs, guint n, layout_rect frame_box,
-            guint region)
+segs_append(composer *c, const layout_sheet *sheet, const guint *segs, guint n,
+            layout_rect frame_box, guint region)
 {
     if (n == 0) return;
     const layout_seg *first = layout_sheet_seg(sheet, segs[0]);
     lines_meet(c, sheet->text->str + first->start, first->len);
-    layout_line line = {.start = (uint32_t) c->text->len,
+    layout_line line = {.start = (uint32_t)c->text->len,
                         .box = {sheet->index, layout_sheet_to_page(sheet, frame_box)}};
     for (guint i = 0; i < n; i++) {
         if (i == 0 && c->code) indent_append(c, layout_sheet_seg(sheet, segs[0]));
         if (i > 0 && c->text->len > line.start) g_string_append_c(c->text, ' ');
         seg_append(c, sheet, layout_sheet_seg(sheet, segs[i]));
     }
-    line.len = (uint32_t) c->text->len - line.start;
+    line.len = (uint32_t)c->text->len - line.start;
     g_array_append_val(c->lines, line);
     box_extend(c, sheet, frame_box, region);
 }
@@ -267,19 +273,21 @@ segs_append(composer *c, const layout_sheet *sheet, const guint *segs, guint n, 
 static void
 row_append(composer *c, const layout_sheet *sheet, const layout_row *row)
 {
-    segs_append(c, sheet, &g_array_index(sheet->row_segs, guint, row->first_seg), row->n_segs, row->box,
-                row->region);
+    segs_append(c, sheet, &g_array_index(sheet->row_segs, guint, row->first_seg), row->n_segs,
+                row->box, row->region);
 }
 
 /* ---- blocks ---- */
 
 static int
-block_add(composer *c, layout_block_type type, int level, const char *marker, float size_pt, float confidence)
+block_add(composer *c, layout_block_type type, int level, const char *marker, float size_pt,
+          float confidence)
 {
     layout_block block = {.type = type,
                           .level = level,
-                          .text = layout_builder_copy(c->builder, c->text->str, (gssize) c->text->len),
-                          .text_len = (uint32_t) c->text->len,
+                          .text =
+                              layout_builder_copy(c->builder, c->text->str, (gssize)c->text->len),
+                          .text_len = (uint32_t)c->text->len,
                           .marker = layout_builder_copy(c->builder, marker, -1),
                           .parent = LAYOUT_NONE,
                           .item = LAYOUT_NONE,
@@ -289,9 +297,9 @@ block_add(composer *c, layout_block_type type, int level, const char *marker, fl
         layout_span *span = &g_array_index(c->spans, layout_span, i);
         span->target = layout_builder_copy(c->builder, span->target, -1);
     }
-    return layout_builder_add_block(c->builder, &block, (layout_box *) c->boxes->data, c->boxes->len,
-                                    (layout_span *) c->spans->data, c->spans->len,
-                                    (layout_line *) c->lines->data, c->lines->len);
+    return layout_builder_add_block(c->builder, &block, (layout_box *)c->boxes->data, c->boxes->len,
+                                    (layout_span *)c->spans->data, c->spans->len,
+                                    (layout_line *)c->lines->data, c->lines->len);
 }
 
 /* The words of a displayed line, its rules, and what they make as LaTeX. */
@@ -306,12 +314,18 @@ formula_latex(composer *c, const layout_sheet *sheet, const guint *segs, guint n
         g_ptr_array_add(flags, marks);
         for (guint k = seg->first_style; k < seg->first_style + seg->n_styles; k++) {
             const layout_style *style = layout_sheet_style(sheet, k);
-            for (uint32_t b = style->start; b < style->start + style->len; b++) marks[b - seg->start] = style->flags;
+            for (uint32_t b = style->start; b < style->start + style->len; b++)
+                marks[b - seg->start] = style->flags;
         }
         for (guint k = seg->first_word; k < seg->first_word + seg->n_words; k++) {
             const layout_word *word = layout_sheet_word(sheet, k);
-            layout_math_word one = {word->x0, word->x1, seg->baseline, seg->size_pt,
-                                    sheet->text->str + word->start, word->len, marks + (word->start - seg->start)};
+            layout_math_word one = {word->x0,
+                                    word->x1,
+                                    seg->baseline,
+                                    seg->size_pt,
+                                    sheet->text->str + word->start,
+                                    word->len,
+                                    marks + (word->start - seg->start)};
             g_array_append_val(words, one);
         }
     }
@@ -319,19 +333,20 @@ formula_latex(composer *c, const layout_sheet *sheet, const guint *segs, guint n
     for (guint i = 0; i < sheet->hrules->len && rules->len < 24; i++) {
         const layout_rule *rule = &g_array_index(sheet->hrules, layout_rule, i);
         if (rule->y0 > box.y1) break;
-        if (rule->y0 > box.y0 && rule->x0 > box.x0 - 2 && rule->x1 < box.x1 + 2 && rule->x1 - rule->x0 > 2)
+        if (rule->y0 > box.y0 && rule->x0 > box.x0 - 2 && rule->x1 < box.x1 + 2 &&
+            rule->x1 - rule->x0 > 2)
             g_array_append_vals(rules, rule, 1);
     }
     if (c->latex->len > 0) g_string_append(c->latex, " \\\\ ");
-    layout_math_display(c->latex, (layout_math_word *) words->data, words->len, (layout_rule *) rules->data,
-                        rules->len);
+    layout_math_display(c->latex, (layout_math_word *)words->data, words->len,
+                        (layout_rule *)rules->data, rules->len);
 }
 
 static int
 compare_seg_x(gconstpointer a, gconstpointer b, gpointer data)
 {
     const layout_sheet *sheet = data;
-    guint i = *(const guint *) a, j = *(const guint *) b;
+    guint i = *(const guint *)a, j = *(const guint *)b;
     const layout_seg *x = layout_sheet_seg(sheet, i), *y = layout_sheet_seg(sheet, j);
     if (x->box.x0 != y->box.x0) return x->box.x0 < y->box.x0 ? -1 : 1;
     return (i > j) - (i < j);
@@ -352,9 +367,11 @@ formula_append(composer *c, layout_para *para)
             const layout_row *row = layout_sheet_row(sheet, next->row);
             if (next->sheet != place->sheet || row->box.y0 > box.y1) break;
             box = layout_rect_join(box, row->box);
-            g_array_append_vals(segs, &g_array_index(sheet->row_segs, guint, row->first_seg), row->n_segs);
+            g_array_append_vals(segs, &g_array_index(sheet->row_segs, guint, row->first_seg),
+                                row->n_segs);
         }
-        g_qsort_with_data(segs->data, (gint) segs->len, sizeof(guint), compare_seg_x, (gpointer) sheet);
+        g_qsort_with_data(segs->data, (gint)segs->len, sizeof(guint), compare_seg_x,
+                          (gpointer)sheet);
         guint n = segs->len;
         const layout_seg *last = layout_sheet_seg(sheet, g_array_index(segs, guint, n - 1));
         const char *text = sheet->text->str + last->start;
@@ -362,8 +379,8 @@ formula_append(composer *c, layout_para *para)
             para->number = g_strndup(text + 1, last->len - 2);
             n--;
         }
-        segs_append(c, sheet, (guint *) segs->data, n, box, region);
-        formula_latex(c, sheet, (guint *) segs->data, n, box);
+        segs_append(c, sheet, (guint *)segs->data, n, box, region);
+        formula_latex(c, sheet, (guint *)segs->data, n, box);
     }
 }
 
@@ -373,10 +390,11 @@ formula_emit(composer *c, layout_para *para, float size_pt)
     g_string_truncate(c->latex, 0);
     formula_append(c, para);
     para->block = block_add(c, LAYOUT_BLOCK_FORMULA, 0, NULL, size_pt, 0.5F);
-    layout_formula formula = {.block = para->block,
-                              .latex = c->latex->len > 0 ? layout_builder_copy(c->builder, c->latex->str, -1) : NULL,
-                              .number = layout_builder_copy(c->builder, para->number, -1),
-                              .confidence = 0.5F};
+    layout_formula formula = {
+        .block = para->block,
+        .latex = c->latex->len > 0 ? layout_builder_copy(c->builder, c->latex->str, -1) : NULL,
+        .number = layout_builder_copy(c->builder, para->number, -1),
+        .confidence = 0.5F};
     layout_builder_add_formula(c->builder, &formula);
 }
 
@@ -384,7 +402,8 @@ static void
 figure_emit(composer *c, layout_para *para)
 {
     layout_sheet *sheet = layout_work_sheet(c->work, para->sheet);
-    layout_figure_region *region = &g_array_index(sheet->figures, layout_figure_region, para->figure);
+    layout_figure_region *region =
+        &g_array_index(sheet->figures, layout_figure_region, para->figure);
     box_extend(c, sheet, region->box, G_MAXUINT);
     para->block = region->block = block_add(c, LAYOUT_BLOCK_FIGURE, 0, NULL, 0, 0.8F);
     g_autoptr(GString) inner = g_string_new(NULL);
@@ -399,7 +418,8 @@ figure_emit(composer *c, layout_para *para)
                             .box = {sheet->index, layout_sheet_to_page(sheet, region->box)},
                             .vector = region->vector,
                             .label = layout_builder_copy(c->builder, para->marker, -1)};
-    if (inner->len > 0) figure.inner_text = layout_builder_copy(c->builder, inner->str, (gssize) inner->len);
+    if (inner->len > 0)
+        figure.inner_text = layout_builder_copy(c->builder, inner->str, (gssize)inner->len);
     layout_builder_add_figure(c->builder, &figure);
 }
 
@@ -413,19 +433,26 @@ table_emit(composer *c, layout_para *para)
     g_autoptr(GArray) cells = g_array_new(FALSE, TRUE, sizeof(layout_cell));
     for (guint i = 0; i < region->cells->len; i++) {
         const layout_grid_cell *from = &g_array_index(region->cells, layout_grid_cell, i);
-        layout_cell cell = {.row = from->row, .col = from->col, .row_span = from->row_span,
-                            .col_span = from->col_span, .header = from->header,
-                            .text = layout_builder_copy(c->builder, from->text != NULL ? from->text : "", -1),
-                            .box = {sheet->index, layout_sheet_to_page(sheet, from->box)}};
+        layout_cell cell = {
+            .row = from->row,
+            .col = from->col,
+            .row_span = from->row_span,
+            .col_span = from->col_span,
+            .header = from->header,
+            .text = layout_builder_copy(c->builder, from->text != NULL ? from->text : "", -1),
+            .box = {sheet->index, layout_sheet_to_page(sheet, from->box)}};
         g_array_append_val(cells, cell);
         if (cell.text[0] == '\0') continue;
         if (c->text->len > 0) g_string_append_c(c->text, ' ');
         g_string_append(c->text, cell.text);
     }
     para->block = block_add(c, LAYOUT_BLOCK_TABLE, 0, NULL, 0, region->confidence);
-    layout_table table = {.block = para->block, .caption = LAYOUT_NONE, .n_rows = region->n_rows,
-                          .n_cols = region->n_cols, .n_header_rows = region->n_header_rows};
-    layout_builder_add_table(c->builder, &table, (layout_cell *) cells->data, cells->len);
+    layout_table table = {.block = para->block,
+                          .caption = LAYOUT_NONE,
+                          .n_rows = region->n_rows,
+                          .n_cols = region->n_cols,
+                          .n_header_rows = region->n_header_rows};
+    layout_builder_add_table(c->builder, &table, (layout_cell *)cells->data, cells->len);
 }
 
 static void
@@ -456,8 +483,10 @@ para_emit(composer *c, layout_para *para)
     c->code = para->type == LAYOUT_BLOCK_CODE;
     if (para->type == LAYOUT_BLOCK_LIST_ITEM || para->type == LAYOUT_BLOCK_REFERENCE) {
         g_autofree char *first = layout_para_row_text(c->work, para, 0);
-        if (para->type == LAYOUT_BLOCK_LIST_ITEM) c->skip = layout_list_marker(first, &para->marker);
-        else c->skip = layout_reference_marker(first, &para->marker);
+        if (para->type == LAYOUT_BLOCK_LIST_ITEM)
+            c->skip = layout_list_marker(first, &para->marker);
+        else
+            c->skip = layout_reference_marker(first, &para->marker);
     }
     c->code_x0 = G_MAXFLOAT;
     for (guint i = 0; i < para->places->len; i++)
@@ -478,10 +507,14 @@ static layout_block_type
 type_of_role(layout_role role)
 {
     switch (role) {
-    case LAYOUT_ROLE_HEADER: return LAYOUT_BLOCK_HEADER;
-    case LAYOUT_ROLE_FOOTER: return LAYOUT_BLOCK_FOOTER;
-    case LAYOUT_ROLE_PAGE_NUMBER: return LAYOUT_BLOCK_PAGE_NUMBER;
-    default: return LAYOUT_BLOCK_WATERMARK;
+    case LAYOUT_ROLE_HEADER:
+        return LAYOUT_BLOCK_HEADER;
+    case LAYOUT_ROLE_FOOTER:
+        return LAYOUT_BLOCK_FOOTER;
+    case LAYOUT_ROLE_PAGE_NUMBER:
+        return LAYOUT_BLOCK_PAGE_NUMBER;
+    default:
+        return LAYOUT_BLOCK_WATERMARK;
     }
 }
 
@@ -489,8 +522,8 @@ type_of_role(layout_role role)
 static void
 furniture_emit(composer *c, const layout_sheet *sheet)
 {
-    static const layout_role roles[] = {LAYOUT_ROLE_HEADER, LAYOUT_ROLE_FOOTER, LAYOUT_ROLE_PAGE_NUMBER,
-                                        LAYOUT_ROLE_MARGIN};
+    static const layout_role roles[] = {LAYOUT_ROLE_HEADER, LAYOUT_ROLE_FOOTER,
+                                        LAYOUT_ROLE_PAGE_NUMBER, LAYOUT_ROLE_MARGIN};
     for (guint r = 0; r < G_N_ELEMENTS(roles); r++) {
         composer_reset(c);
         float size_pt = 0;
@@ -510,8 +543,10 @@ pages_add(layout_work *work, layout_builder *builder)
     for (guint s = 0; s < work->sheets->len; s++) {
         layout_sheet *sheet = layout_work_sheet(work, s);
         g_array_sort(sheet->links, compare_link);
-        layout_page page = {.width_pt = sheet->page_width, .height_pt = sheet->page_height,
-                            .rotation = sheet->rotation, .source = sheet->source,
+        layout_page page = {.width_pt = sheet->page_width,
+                            .height_pt = sheet->page_height,
+                            .rotation = sheet->rotation,
+                            .source = sheet->source,
                             .label = layout_builder_copy(builder, sheet->label, -1),
                             .failure = layout_builder_copy(builder, sheet->failure, -1)};
         int index = layout_builder_add_page(builder, &page);
@@ -525,14 +560,17 @@ parents_set(layout_work *work, layout_builder *builder)
     for (guint i = 0; i < work->paras->len; i++) {
         const layout_para *para = layout_work_para(work, i);
         if (para->parent < 0 || para->block < 0) continue;
-        layout_builder_block(builder, para->block)->parent = layout_work_para(work, para->parent)->block;
+        layout_builder_block(builder, para->block)->parent =
+            layout_work_para(work, para->parent)->block;
     }
 }
 
 void
 layout_emit(layout_work *work, layout_builder *builder)
 {
-    composer c = {.work = work, .builder = builder, .text = g_string_new(NULL),
+    composer c = {.work = work,
+                  .builder = builder,
+                  .text = g_string_new(NULL),
                   .spans = g_array_new(FALSE, TRUE, sizeof(layout_span)),
                   .lines = g_array_new(FALSE, TRUE, sizeof(layout_line)),
                   .boxes = g_array_new(FALSE, TRUE, sizeof(layout_box))};
@@ -542,10 +580,12 @@ layout_emit(layout_work *work, layout_builder *builder)
     guint s = 0;
     for (guint i = 0; i < work->paras->len; i++) {
         layout_para *para = layout_work_para(work, i);
-        for (; s < para->sheet; s++) furniture_emit(&c, layout_work_sheet(work, s));
+        for (; s < para->sheet; s++)
+            furniture_emit(&c, layout_work_sheet(work, s));
         para_emit(&c, para);
     }
-    for (; s < work->sheets->len; s++) furniture_emit(&c, layout_work_sheet(work, s));
+    for (; s < work->sheets->len; s++)
+        furniture_emit(&c, layout_work_sheet(work, s));
     parents_set(work, builder);
     g_string_free(c.text, TRUE);
     g_string_free(c.latex, TRUE);

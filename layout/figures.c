@@ -11,9 +11,9 @@
 #include <stdlib.h>
 #include <string.h>
 
-#define MIN_SIDE_PT   18.0F
-#define MAX_REGIONS   400
-#define PANEL_GAP_PT  28.0F
+#define MIN_SIDE_PT  18.0F
+#define MAX_REGIONS  400
+#define PANEL_GAP_PT 28.0F
 
 typedef struct {
     layout_rect box;
@@ -25,11 +25,11 @@ typedef struct {
 typedef struct {
     layout_work *work;
     layout_sheet *sheet;
-    GArray *regions;   /* region */
-    guint *by_y;       /* segments sorted by upper edge */
+    GArray *regions; /* region */
+    guint *by_y;     /* segments sorted by upper edge */
     guint n_segs;
-    GArray *captions;  /* guint: segments that start a figure's caption */
-    float max_height;  /* of a segment */
+    GArray *captions; /* guint: segments that start a figure's caption */
+    float max_height; /* of a segment */
 } search;
 
 static float
@@ -57,7 +57,7 @@ static int
 compare_top(gconstpointer a, gconstpointer b, gpointer data)
 {
     const layout_sheet *sheet = data;
-    guint i = *(const guint *) a, j = *(const guint *) b;
+    guint i = *(const guint *)a, j = *(const guint *)b;
     const layout_seg *x = layout_sheet_seg(sheet, i), *y = layout_sheet_seg(sheet, j);
     if (x->box.y0 != y->box.y0) return x->box.y0 < y->box.y0 ? -1 : 1;
     return (i > j) - (i < j);
@@ -70,8 +70,10 @@ first_at(const search *s, float y)
     guint lo = 0, hi = s->n_segs;
     while (lo < hi) {
         guint mid = lo + (hi - lo) / 2;
-        if (layout_sheet_seg(s->sheet, s->by_y[mid])->box.y0 < y - s->max_height) lo = mid + 1;
-        else hi = mid;
+        if (layout_sheet_seg(s->sheet, s->by_y[mid])->box.y0 < y - s->max_height)
+            lo = mid + 1;
+        else
+            hi = mid;
     }
     return lo;
 }
@@ -80,7 +82,8 @@ static gboolean
 inside(layout_rect outer, layout_rect inner, float slack)
 {
     float x = 0.5F * (inner.x0 + inner.x1), y = 0.5F * (inner.y0 + inner.y1);
-    return x > outer.x0 - slack && x < outer.x1 + slack && y > outer.y0 - slack && y < outer.y1 + slack;
+    return x > outer.x0 - slack && x < outer.x1 + slack && y > outer.y0 - slack &&
+           y < outer.y1 + slack;
 }
 
 /* Is a body text line in this box? */
@@ -113,7 +116,8 @@ is_text_frame(const search *s, const layout_cluster *c)
     }
     float area = width_of(c->box) * height_of(c->box);
     /* a border around the page */
-    if (area > 0.45F * s->sheet->width * s->sheet->height && prose >= 4 && prose * 3 > lines) return TRUE;
+    if (area > 0.45F * s->sheet->width * s->sheet->height && prose >= 4 && prose * 3 > lines)
+        return TRUE;
     if (c->image_area > 0.3F * area) return FALSE;
     if (c->n_images == 0 && c->n_curves == 0 && lines > 0 && prose * 3 >= lines) return TRUE;
     if (c->n_curves < 4 && text_area > 0.35F * area && lines >= 2) return TRUE;
@@ -125,7 +129,8 @@ touches_table(const layout_sheet *sheet, layout_rect box)
 {
     for (guint i = 0; i < sheet->tables->len && i < 100; i++) {
         layout_rect table = g_array_index(sheet->tables, layout_table_region, i).box;
-        if (layout_rect_overlap(table, box) > 0.5F * MAX(1, width_of(box) * height_of(box))) return TRUE;
+        if (layout_rect_overlap(table, box) > 0.5F * MAX(1, width_of(box) * height_of(box)))
+            return TRUE;
     }
     return FALSE;
 }
@@ -142,8 +147,10 @@ regions_seed(search *s)
             if (w * h < 30 || (c->n_images == 0 && c->n_curves == 0)) continue;
         }
         if (touches_table(s->sheet, c->box) || is_text_frame(s, c)) continue;
-        region r = {.box = c->box, .vector = c->image_area < 0.5F * w * h,
-                    .weight = c->image_area + 20.0F * (float) (c->n_curves + c->n_rects + c->n_rules)};
+        region r = {.box = c->box,
+                    .vector = c->image_area < 0.5F * w * h,
+                    .weight =
+                        c->image_area + 20.0F * (float)(c->n_curves + c->n_rects + c->n_rules)};
         g_array_append_val(s->regions, r);
     }
 }
@@ -167,7 +174,8 @@ regions_merge(search *s)
                 layout_rect both = layout_rect_join(a->box, b->box);
                 gboolean blocked = FALSE;
                 for (guint c = 0; c < s->captions->len && !blocked; c++) {
-                    const layout_seg *seg = layout_sheet_seg(s->sheet, g_array_index(s->captions, guint, c));
+                    const layout_seg *seg =
+                        layout_sheet_seg(s->sheet, g_array_index(s->captions, guint, c));
                     blocked = inside(both, seg->box, 0) && !inside(a->box, seg->box, 0) &&
                               !inside(b->box, seg->box, 0);
                 }
@@ -176,7 +184,8 @@ regions_merge(search *s)
                                            MAX(a->box.y0, b->box.y0)};
                     blocked = blocked || has_body_text(s, between);
                 } else if (dx > 0) {
-                    layout_rect between = {MIN(a->box.x1, b->box.x1), both.y0, MAX(a->box.x0, b->box.x0), both.y1};
+                    layout_rect between = {MIN(a->box.x1, b->box.x1), both.y0,
+                                           MAX(a->box.x0, b->box.x0), both.y1};
                     blocked = blocked || has_body_text(s, between);
                 }
                 if (blocked) continue;
@@ -194,7 +203,8 @@ regions_merge(search *s)
 static gboolean
 takes(const search *s, const region *r, const layout_seg *seg)
 {
-    if (seg->role != LAYOUT_ROLE_TEXT && !(seg->role == LAYOUT_ROLE_MARGIN && seg->turn != 0)) return FALSE;
+    if (seg->role != LAYOUT_ROLE_TEXT && !(seg->role == LAYOUT_ROLE_MARGIN && seg->turn != 0))
+        return FALSE;
     if (inside(r->box, seg->box, 1)) return TRUE;
     if (seg->turn == 0 && is_body(s, seg)) return FALSE;
     float body = s->work->body_pt;
@@ -227,8 +237,10 @@ region_grow(search *s, region *r, int owner)
     for (guint c = 0; c < s->captions->len; c++) {
         layout_rect box = layout_sheet_seg(s->sheet, g_array_index(s->captions, guint, c))->box;
         if (layout_overlap_1d(box.x0, box.x1, r->box.x0, r->box.x1) <= 0) continue;
-        if (box.y0 > 0.5F * (r->box.y0 + r->box.y1)) bottom = MIN(bottom, box.y0);
-        else top = MAX(top, box.y1);
+        if (box.y0 > 0.5F * (r->box.y0 + r->box.y1))
+            bottom = MIN(bottom, box.y0);
+        else
+            top = MAX(top, box.y1);
     }
     for (guint round = 0; round < 4; round++) {
         gboolean grew = FALSE;
@@ -254,7 +266,8 @@ has_caption(const search *s, const region *r)
 {
     for (guint c = 0; c < s->captions->len; c++) {
         const layout_seg *seg = layout_sheet_seg(s->sheet, g_array_index(s->captions, guint, c));
-        if (layout_overlap_1d(seg->box.x0, seg->box.x1, r->box.x0 - 40, r->box.x1 + 40) <= 0) continue;
+        if (layout_overlap_1d(seg->box.x0, seg->box.x1, r->box.x0 - 40, r->box.x1 + 40) <= 0)
+            continue;
         float below = seg->box.y0 - r->box.y1, above = r->box.y0 - seg->box.y1;
         if ((below > -6 && below < 60) || (above > -6 && above < 60)) return TRUE;
     }
@@ -286,12 +299,12 @@ search_init(search *s, layout_work *work, layout_sheet *sheet)
         gboolean strong = FALSE;
         layout_caption_kind kind =
             layout_caption_match(sheet->text->str + seg->start, seg->len, NULL, &strong);
-        if (seg->role == LAYOUT_ROLE_TEXT && seg->turn == 0 && strong && kind != LAYOUT_CAPTION_NONE &&
-            s->captions->len < 200)
+        if (seg->role == LAYOUT_ROLE_TEXT && seg->turn == 0 && strong &&
+            kind != LAYOUT_CAPTION_NONE && s->captions->len < 200)
             g_array_append_val(s->captions, i);
     }
     s->max_height = MIN(s->max_height, 300);
-    g_qsort_with_data(s->by_y, (gint) s->n_segs, sizeof(guint), compare_top, sheet);
+    g_qsort_with_data(s->by_y, (gint)s->n_segs, sizeof(guint), compare_top, sheet);
 }
 
 void
@@ -304,9 +317,9 @@ layout_figures_find(layout_work *work, layout_sheet *sheet)
     for (guint i = 0; i < s.regions->len; i++) {
         region *r = &g_array_index(s.regions, region, i);
         if (r->dead || !is_figure(&s, r)) continue;
-        region_grow(&s, r, (int) sheet->figures->len);
-        layout_figure_region figure = {.box = r->box, .vector = r->vector, .caption = LAYOUT_NONE,
-                                       .block = LAYOUT_NONE};
+        region_grow(&s, r, (int)sheet->figures->len);
+        layout_figure_region figure = {
+            .box = r->box, .vector = r->vector, .caption = LAYOUT_NONE, .block = LAYOUT_NONE};
         g_array_append_val(sheet->figures, figure);
     }
     g_array_unref(s.regions);

@@ -9,14 +9,73 @@
 /* Families that set mathematics, by the start of their names, lower case. Computer Modern and AMS,
  * Latin Modern, Euler, tx/px/newtx/newpx, MathTime, STIX, Fourier, Lucida and the OpenType math fonts. */
 static const char *const math_prefixes[] = {
-    "cmmi",   "cmsy",    "cmex",    "cmbsy",  "cmmib",  "msam",   "msbm",   "eufm",   "eufb",
-    "eusm",   "eurm",    "euex",    "rsfs",   "lmmath", "lmmi",   "lmsy",   "lmex",   "txmi",
-    "txsy",   "txex",    "rtxmi",   "pxmi",   "pxsy",   "pxex",   "rpxmi",  "ntxmi",  "ntxsy",
-    "ntxex",  "newtxmi", "newpxmi", "mtmi",   "mtsy",   "mtex",   "mt2mi",  "stmary", "wasy",
-    "esint",  "bbm",     "bbold",   "dsrom",  "yhmath", "mnsymb", "fourier-math", "pazomath",
-    "zplm",   "stixmath", "xitsmath", "cambriamath", "asana", "latinmodernmath", "lmmono-math",
-    "mathematica", "symbolmath", "ntx-", "txb", "hvmath", "bickham", "boondox", "libertinemathmi",
-    "libertinusmath", "firamath", "xcharter-math", "cmmath", "futm", "fut-", "fourier-m", "ltxmi",
+    "cmmi",
+    "cmsy",
+    "cmex",
+    "cmbsy",
+    "cmmib",
+    "msam",
+    "msbm",
+    "eufm",
+    "eufb",
+    "eusm",
+    "eurm",
+    "euex",
+    "rsfs",
+    "lmmath",
+    "lmmi",
+    "lmsy",
+    "lmex",
+    "txmi",
+    "txsy",
+    "txex",
+    "rtxmi",
+    "pxmi",
+    "pxsy",
+    "pxex",
+    "rpxmi",
+    "ntxmi",
+    "ntxsy",
+    "ntxex",
+    "newtxmi",
+    "newpxmi",
+    "mtmi",
+    "mtsy",
+    "mtex",
+    "mt2mi",
+    "stmary",
+    "wasy",
+    "esint",
+    "bbm",
+    "bbold",
+    "dsrom",
+    "yhmath",
+    "mnsymb",
+    "fourier-math",
+    "pazomath",
+    "zplm",
+    "stixmath",
+    "xitsmath",
+    "cambriamath",
+    "asana",
+    "latinmodernmath",
+    "lmmono-math",
+    "mathematica",
+    "symbolmath",
+    "ntx-",
+    "txb",
+    "hvmath",
+    "bickham",
+    "boondox",
+    "libertinemathmi",
+    "libertinusmath",
+    "firamath",
+    "xcharter-math",
+    "cmmath",
+    "futm",
+    "fut-",
+    "fourier-m",
+    "ltxmi",
 };
 
 static gboolean
@@ -50,16 +109,18 @@ has_any(const char *name, const char *const *parts)
 static guint
 flags_of_name(const char *lower)
 {
-    static const char *const bold[] = {"bold", "black", "heavy", "-medi", "demi", "cmbx", "cmssbx",
-                                       "sfbx", "ecbx", "lmroman10-bold", "cmb10", "-bd", "sfrb", "sfxb",
-                                       NULL};
-    static const char *const italic[] = {"ital", "obli", "slant", "cmti", "cmsl", "cmbxti", "sfti",
-                                         "ecti", "sfsl", "cmssi", "-it", "kursiv", NULL};
-    static const char *const mono[] = {"cmtt", "courier", "mono", "typewriter", "consol", "inconsolata",
-                                       "sftt", "ectt", "lmtt", "txtt", "menlo", "monaco", "nimbusmonl",
-                                       "beramono", "luximono", "cmsltt", "cmitt", NULL};
-    static const char *const caps[] = {"cmcsc", "smallcap", "-sc", "lmromancaps", "capsregular",
-                                       "smcp", "eccc", "sfcc", NULL};
+    static const char *const bold[] = {"bold",  "black",  "heavy", "-medi", "demi",
+                                       "cmbx",  "cmssbx", "sfbx",  "ecbx",  "lmroman10-bold",
+                                       "cmb10", "-bd",    "sfrb",  "sfxb",  NULL};
+    static const char *const italic[] = {"ital",   "obli",   "slant", "cmti", "cmsl",
+                                         "cmbxti", "sfti",   "ecti",  "sfsl", "cmssi",
+                                         "-it",    "kursiv", NULL};
+    static const char *const mono[] = {
+        "cmtt",       "courier",  "mono",     "typewriter", "consol", "inconsolata",
+        "sftt",       "ectt",     "lmtt",     "txtt",       "menlo",  "monaco",
+        "nimbusmonl", "beramono", "luximono", "cmsltt",     "cmitt",  NULL};
+    static const char *const caps[] = {"cmcsc", "smallcap", "-sc",  "lmromancaps", "capsregular",
+                                       "smcp",  "eccc",     "sfcc", NULL};
     guint flags = 0;
     if (has_any(lower, bold)) flags |= LAYOUT_SPAN_BOLD;
     if (has_any(lower, italic)) flags |= LAYOUT_SPAN_ITALIC;
@@ -75,7 +136,8 @@ layout_font_intern(layout_work *work, const parse_font *font)
     guint kept = font->flags & (PARSE_FONT_BOLD | PARSE_FONT_ITALIC | PARSE_FONT_MONO);
     g_autofree char *key = g_strdup_printf("%u %s", kept, name);
     gpointer found;
-    if (g_hash_table_lookup_extended(work->font_ids, key, NULL, &found)) return GPOINTER_TO_UINT(found);
+    if (g_hash_table_lookup_extended(work->font_ids, key, NULL, &found))
+        return GPOINTER_TO_UINT(found);
 
     g_autofree char *lower = g_ascii_strdown(name, -1);
     layout_font entry = {.name = g_strdup(name), .flags = flags_of_name(lower)};

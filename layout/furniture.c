@@ -10,9 +10,9 @@
 #include <stdlib.h>
 #include <string.h>
 
-#define EDGE_SHARE  0.16F /* of the page's height */
-#define EDGE_ROWS   4
-#define SAME_PT     3.0F
+#define EDGE_SHARE 0.16F /* of the page's height */
+#define EDGE_ROWS  4
+#define SAME_PT    3.0F
 
 typedef struct {
     guint sheet, seg;
@@ -27,7 +27,7 @@ typedef struct {
 static void
 candidate_clear(gpointer data)
 {
-    g_free(((candidate *) data)->key);
+    g_free(((candidate *)data)->key);
 }
 
 static gboolean
@@ -43,17 +43,21 @@ is_roman(const char *text, gsize len)
 static gboolean
 is_page_number(const char *text, gsize len)
 {
-    g_autofree char *copy = g_ascii_strdown(text, (gssize) len);
+    g_autofree char *copy = g_ascii_strdown(text, (gssize)len);
     char *at = copy;
     if (g_str_has_prefix(at, "page")) at += 4;
-    while (*at != '\0' && strchr(" -|[(", *at) != NULL) at++;
+    while (*at != '\0' && strchr(" -|[(", *at) != NULL)
+        at++;
     gsize digits = strspn(at, "0123456789");
     if (digits == 0) return is_roman(copy, len) && strcmp(copy, "i") >= 0 && len <= 6;
     if (digits > 4) return FALSE;
     at += digits;
-    while (*at == ' ') at++;
-    if (g_str_has_prefix(at, "of ")) at += 3;
-    else if (*at == '/') at++;
+    while (*at == ' ')
+        at++;
+    if (g_str_has_prefix(at, "of "))
+        at += 3;
+    else if (*at == '/')
+        at++;
     at += strspn(at, " 0123456789");
     at += strspn(at, " -|])");
     return *at == '\0';
@@ -80,14 +84,15 @@ static int
 compare_top(gconstpointer a, gconstpointer b, gpointer data)
 {
     const layout_sheet *sheet = data;
-    guint i = *(const guint *) a, j = *(const guint *) b;
+    guint i = *(const guint *)a, j = *(const guint *)b;
     const layout_seg *x = layout_sheet_seg(sheet, i), *y = layout_sheet_seg(sheet, j);
     if (x->baseline != y->baseline) return x->baseline < y->baseline ? -1 : 1;
     return (i > j) - (i < j);
 }
 
 static void
-edge_collect(const layout_sheet *sheet, guint s, const guint *order, guint n, gboolean bottom, GArray *out)
+edge_collect(const layout_sheet *sheet, guint s, const guint *order, guint n, gboolean bottom,
+             GArray *out)
 {
     float last = -G_MAXFLOAT;
     guint rows = 0;
@@ -100,8 +105,13 @@ edge_collect(const layout_sheet *sheet, guint s, const guint *order, guint n, gb
         last = seg->baseline;
         if (rows > EDGE_ROWS) break;
         const char *text = sheet->text->str + seg->start;
-        candidate c = {.sheet = s, .seg = i, .bottom = bottom, .edge = edge,
-                       .key = key_of(text, seg->len, bottom), .number = is_page_number(text, seg->len), .row = rows};
+        candidate c = {.sheet = s,
+                       .seg = i,
+                       .bottom = bottom,
+                       .edge = edge,
+                       .key = key_of(text, seg->len, bottom),
+                       .number = is_page_number(text, seg->len),
+                       .row = rows};
         g_array_append_val(out, c);
     }
 }
@@ -116,9 +126,10 @@ candidates_find(layout_work *work)
         g_autofree guint *order = g_new(guint, sheet->segs->len + 1);
         guint n = 0;
         for (guint i = 0; i < sheet->segs->len; i++)
-            if (layout_sheet_seg(sheet, i)->turn == 0 && layout_sheet_seg(sheet, i)->role == LAYOUT_ROLE_TEXT)
+            if (layout_sheet_seg(sheet, i)->turn == 0 &&
+                layout_sheet_seg(sheet, i)->role == LAYOUT_ROLE_TEXT)
                 order[n++] = i;
-        g_qsort_with_data(order, (gint) n, sizeof(guint), compare_top, (gpointer) sheet);
+        g_qsort_with_data(order, (gint)n, sizeof(guint), compare_top, (gpointer)sheet);
         edge_collect(sheet, s, order, n, FALSE, all);
         edge_collect(sheet, s, order, n, TRUE, all);
     }
@@ -160,7 +171,8 @@ repeated_mark(const layout_work *work, GArray *all)
             last_edge = c->edge;
         }
         if (pages >= need)
-            for (guint i = from; i < to; i++) g_array_index(all, candidate, i).marked = TRUE;
+            for (guint i = from; i < to; i++)
+                g_array_index(all, candidate, i).marked = TRUE;
         from = to;
     }
 }
@@ -184,7 +196,8 @@ neighbours_mark(const layout_work *work, GArray *all)
     for (guint i = 0; i < all->len; i++) {
         candidate *c = &g_array_index(all, candidate, i);
         const layout_seg *seg = layout_sheet_seg(layout_work_sheet(work, c->sheet), c->seg);
-        if (c->marked || c->row > 2 || seg->size_pt > 1.15F * work->body_pt || seg->n_words > 16) continue;
+        if (c->marked || c->row > 2 || seg->size_pt > 1.15F * work->body_pt || seg->n_words > 16)
+            continue;
         for (guint k = 0; k < heights[c->bottom]->len; k++)
             if (fabsf(g_array_index(heights[c->bottom], float, k) - c->edge) < 1) c->marked = TRUE;
     }
@@ -220,8 +233,9 @@ roles_set(const layout_work *work, GArray *all)
         if (!c->marked) continue;
         layout_seg *seg = layout_sheet_seg(layout_work_sheet(work, c->sheet), c->seg);
         if (c->sheet == 0 && seg->size_pt > 1.25F * work->body_pt) continue;
-        seg->role = c->number ? LAYOUT_ROLE_PAGE_NUMBER
-                              : c->bottom ? LAYOUT_ROLE_FOOTER : LAYOUT_ROLE_HEADER;
+        seg->role = c->number   ? LAYOUT_ROLE_PAGE_NUMBER
+                    : c->bottom ? LAYOUT_ROLE_FOOTER
+                                : LAYOUT_ROLE_HEADER;
     }
 }
 
@@ -251,7 +265,8 @@ margin_numbers_find(const layout_sheet *sheet, GArray *found)
         const layout_word *word = layout_sheet_word(sheet, seg->first_word);
         if (word->start != seg->start || word->len > 4) continue;
         if (strspn(sheet->text->str + word->start, "0123456789") < word->len) continue;
-        margin_number n = {i, word->x1, seg->baseline, strtol(sheet->text->str + word->start, NULL, 10)};
+        margin_number n = {i, word->x1, seg->baseline,
+                           strtol(sheet->text->str + word->start, NULL, 10)};
         g_array_append_val(found, n);
     }
     g_array_sort(found, compare_number);
@@ -269,13 +284,13 @@ line_numbers_mark(layout_sheet *sheet, GArray *edges)
         guint bins[4096] = {0}, best = 0;
         for (guint i = 0; i < found->len; i++) {
             float x1 = g_array_index(found, margin_number, i).x1;
-            guint bin = (guint) CLAMP(x1 / 2, 0, 4094);
+            guint bin = (guint)CLAMP(x1 / 2, 0, 4094);
             bins[bin]++;
             bins[bin + 1]++;
             if (bins[bin] > bins[best]) best = bin;
             if (bins[bin + 1] > bins[best]) best = bin + 1;
         }
-        float edge = 2 * (float) best;
+        float edge = 2 * (float)best;
         guint members = 0, steps = 0, kept = 0;
         long last = -1;
         for (guint i = 0; i < found->len; i++) {
@@ -286,7 +301,8 @@ line_numbers_mark(layout_sheet *sheet, GArray *edges)
             last = n->value;
         }
         gboolean known = FALSE;
-        for (guint k = 0; k < edges->len; k++) known = known || fabsf(g_array_index(edges, float, k) - edge) < 3;
+        for (guint k = 0; k < edges->len; k++)
+            known = known || fabsf(g_array_index(edges, float, k) - edge) < 3;
         gboolean numbers = known ? steps + 1 >= members : steps >= 5 && steps * 10 >= members * 7;
         if (numbers && !known) g_array_append_val(edges, edge);
         for (guint i = 0; i < found->len; i++) {
@@ -297,10 +313,47 @@ line_numbers_mark(layout_sheet *sheet, GArray *edges)
             }
             if (!numbers) continue;
             guint index = n.seg;
-            if (layout_sheet_seg(sheet, index)->n_words > 1) index = layout_seg_split(sheet, index, 1);
+            if (layout_sheet_seg(sheet, index)->n_words > 1)
+                index = layout_seg_split(sheet, index, 1);
             layout_sheet_seg(sheet, index)->role = LAYOUT_ROLE_MARGIN;
         }
         g_array_set_size(found, kept);
+    }
+}
+
+/* ---- logos ---- */
+
+static char *
+cluster_key(const layout_cluster *c)
+{
+    return g_strdup_printf("%ld %ld %ld %ld", lroundf(c->box.x0 / 2), lroundf(c->box.y0 / 2),
+                           lroundf(c->box.x1 / 2), lroundf(c->box.y1 / 2));
+}
+
+/* Drawings that stand at the same place on several pages are the publisher's, not the paper's. Rules alone
+ * may be tables that go on. */
+static void
+repeated_graphics_drop(layout_work *work)
+{
+    if (work->sheets->len < 2) return;
+    g_autoptr(GHashTable) seen = g_hash_table_new_full(g_str_hash, g_str_equal, g_free, NULL);
+    for (guint pass = 0; pass < 2; pass++) {
+        for (guint s = 0; s < work->sheets->len; s++) {
+            layout_sheet *sheet = layout_work_sheet(work, s);
+            guint kept = 0;
+            for (guint i = 0; i < sheet->clusters->len; i++) {
+                layout_cluster c = g_array_index(sheet->clusters, layout_cluster, i);
+                gboolean drawn = c.n_images > 0 || c.n_curves > 0;
+                char *key = cluster_key(&c);
+                guint n = GPOINTER_TO_UINT(g_hash_table_lookup(seen, key));
+                if (pass == 0 && drawn)
+                    g_hash_table_insert(seen, g_strdup(key), GUINT_TO_POINTER(n + 1));
+                g_free(key);
+                if (pass == 1 && drawn && n >= pages_needed(work->sheets->len)) continue;
+                if (pass == 1) g_array_index(sheet->clusters, layout_cluster, kept++) = c;
+            }
+            if (pass == 1) g_array_set_size(sheet->clusters, kept);
+        }
     }
 }
 
@@ -308,7 +361,9 @@ void
 layout_furniture_mark(layout_work *work)
 {
     g_autoptr(GArray) edges = g_array_new(FALSE, FALSE, sizeof(float));
-    for (guint s = 0; s < work->sheets->len; s++) line_numbers_mark(layout_work_sheet(work, s), edges);
+    for (guint s = 0; s < work->sheets->len; s++)
+        line_numbers_mark(layout_work_sheet(work, s), edges);
+    repeated_graphics_drop(work);
     g_autoptr(GArray) all = candidates_find(work);
     if (work->sheets->len > 1) {
         repeated_mark(work, all);

@@ -14,7 +14,7 @@
 typedef struct {
     float cell;
     guint cols, rows;
-    gint32 *mark;  /* (cols + 1) * (rows + 1) */
+    gint32 *mark;   /* (cols + 1) * (rows + 1) */
     guint32 *label; /* cols * rows, 0: nothing drawn */
 } grid;
 
@@ -29,10 +29,10 @@ grid_init(grid *g, float width, float height)
     g->cell = CELL_PT;
     float cells = width * height / (CELL_PT * CELL_PT);
     if (cells > MAX_CELLS) g->cell *= sqrtf(cells / MAX_CELLS);
-    g->cols = (guint) ceilf(width / g->cell) + 1;
-    g->rows = (guint) ceilf(height / g->cell) + 1;
-    g->mark = g_try_new0(gint32, (gsize) (g->cols + 1) * (g->rows + 1));
-    g->label = g_try_new0(guint32, (gsize) g->cols * g->rows);
+    g->cols = (guint)ceilf(width / g->cell) + 1;
+    g->rows = (guint)ceilf(height / g->cell) + 1;
+    g->mark = g_try_new0(gint32, (gsize)(g->cols + 1) * (g->rows + 1));
+    g->label = g_try_new0(guint32, (gsize)g->cols * g->rows);
     return g->mark != NULL && g->label != NULL;
 }
 
@@ -41,7 +41,7 @@ cell_of(const grid *g, float at, guint n)
 {
     float k = at / g->cell;
     if (!(k > 0)) return 0;
-    return k >= (float) n ? n - 1 : (guint) k;
+    return k >= (float)n ? n - 1 : (guint)k;
 }
 
 static void
@@ -100,7 +100,8 @@ static gboolean
 is_white(const parse_path *path)
 {
     guint32 c = path->color;
-    return !path->stroked && ((c >> 16) & 0xFF) > 250 && ((c >> 8) & 0xFF) > 250 && (c & 0xFF) > 250;
+    return !path->stroked && ((c >> 16) & 0xFF) > 250 && ((c >> 8) & 0xFF) > 250 &&
+           (c & 0xFF) > 250;
 }
 
 static gboolean
@@ -126,8 +127,10 @@ path_take(layout_sheet *sheet, const parse_path *path, GArray *all)
     float w = box.x1 - box.x0, h = box.y1 - box.y0;
     if (w <= 0 && h <= 0) return;
     parse_path_kind kind = path->kind;
-    if ((sheet->turn & 1) && kind == PARSE_PATH_RULE_H) kind = PARSE_PATH_RULE_V;
-    else if ((sheet->turn & 1) && kind == PARSE_PATH_RULE_V) kind = PARSE_PATH_RULE_H;
+    if ((sheet->turn & 1) && kind == PARSE_PATH_RULE_H)
+        kind = PARSE_PATH_RULE_V;
+    else if ((sheet->turn & 1) && kind == PARSE_PATH_RULE_V)
+        kind = PARSE_PATH_RULE_H;
 
     drawn item = {.box = box, .kind = DRAWN_CURVE};
     layout_rule rule = {box.x0, box.x1, box.y0, box.y1, path->width_pt};
@@ -178,14 +181,16 @@ clusters_make(layout_sheet *sheet, const GArray *all)
     grid g = {0};
     if (all->len == 0) return;
     if (grid_init(&g, sheet->width, sheet->height)) {
-        for (guint i = 0; i < all->len; i++) grid_put(&g, g_array_index(all, drawn, i).box);
+        for (guint i = 0; i < all->len; i++)
+            grid_put(&g, g_array_index(all, drawn, i).box);
         guint n = grid_label(&g);
         g_array_set_size(sheet->clusters, n);
-        layout_cluster *clusters = (layout_cluster *) sheet->clusters->data;
+        layout_cluster *clusters = (layout_cluster *)sheet->clusters->data;
         memset(clusters, 0, n * sizeof *clusters);
         for (guint i = 0; i < all->len; i++) {
             const drawn *item = &g_array_index(all, drawn, i);
-            guint32 k = cell_of(&g, item->box.y0, g.rows) * g.cols + cell_of(&g, item->box.x0, g.cols);
+            guint32 k =
+                cell_of(&g, item->box.y0, g.rows) * g.cols + cell_of(&g, item->box.x0, g.cols);
             if (g.label[k] == 0) continue;
             layout_cluster *c = &clusters[g.label[k] - 1];
             gboolean first = c->n_curves + c->n_rects + c->n_rules + c->n_images == 0;
@@ -206,7 +211,8 @@ void
 layout_graphics_find(layout_sheet *sheet, const parse_page *page)
 {
     g_autoptr(GArray) all = g_array_new(FALSE, FALSE, sizeof(drawn));
-    for (guint i = 0; i < page->n_paths; i++) path_take(sheet, &page->paths[i], all);
+    for (guint i = 0; i < page->n_paths; i++)
+        path_take(sheet, &page->paths[i], all);
     for (guint i = 0; i < page->n_images; i++) {
         if (!box_is_sane(page->images[i].box)) continue;
         layout_rect box = box_in_frame(sheet, page->images[i].box);
@@ -223,8 +229,10 @@ layout_graphics_find(layout_sheet *sheet, const parse_page *page)
         const parse_link *from = &page->links[i];
         if (!box_is_sane(from->box)) continue;
         layout_link link = {.box = box_in_frame(sheet, from->box), .dest = g_strdup(from->dest)};
-        if (from->uri != NULL) link.uri = g_utf8_make_valid(from->uri, -1);
-        else if (from->dest_page >= 0) link.uri = g_strdup_printf("#page=%d", from->dest_page + 1);
+        if (from->uri != NULL)
+            link.uri = g_utf8_make_valid(from->uri, -1);
+        else if (from->dest_page >= 0)
+            link.uri = g_strdup_printf("#page=%d", from->dest_page + 1);
         g_array_append_val(sheet->links, link);
     }
 }

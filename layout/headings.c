@@ -9,15 +9,54 @@
 #include <string.h>
 
 static const char *const known_words[] = {
-    "abstract", "introduction", "references", "bibliography", "acknowledgments", "acknowledgements",
-    "acknowledgment", "acknowledgement", "conclusion", "conclusions", "related work", "background",
-    "methods", "method", "methodology", "materials and methods", "results", "discussion", "experiments",
-    "evaluation", "appendix", "appendices", "supplementary material", "supplemental material",
-    "summary", "preliminaries", "limitations", "future work", "results and discussion",
-    "literature cited", "notation", "keywords", "contents", "table of contents", "literature",
-    "literatur", "literaturverzeichnis", "zusammenfassung", "einleitung", "data availability",
-    "code availability", "author contributions", "competing interests", "ethics statement",
-    "statement of need", "funding", "conflict of interest", "declaration of competing interest",
+    "abstract",
+    "introduction",
+    "references",
+    "bibliography",
+    "acknowledgments",
+    "acknowledgements",
+    "acknowledgment",
+    "acknowledgement",
+    "conclusion",
+    "conclusions",
+    "related work",
+    "background",
+    "methods",
+    "method",
+    "methodology",
+    "materials and methods",
+    "results",
+    "discussion",
+    "experiments",
+    "evaluation",
+    "appendix",
+    "appendices",
+    "supplementary material",
+    "supplemental material",
+    "summary",
+    "preliminaries",
+    "limitations",
+    "future work",
+    "results and discussion",
+    "literature cited",
+    "notation",
+    "keywords",
+    "contents",
+    "table of contents",
+    "literature",
+    "literatur",
+    "literaturverzeichnis",
+    "zusammenfassung",
+    "einleitung",
+    "data availability",
+    "code availability",
+    "author contributions",
+    "competing interests",
+    "ethics statement",
+    "statement of need",
+    "funding",
+    "conflict of interest",
+    "declaration of competing interest",
 };
 
 /* Letters only, lower case, single spaces; "R EFERENCES" becomes "references" as a last resort. */
@@ -27,10 +66,13 @@ words_of(const char *text)
     GString *out = g_string_new(NULL);
     for (const char *at = text; *at != '\0'; at = g_utf8_next_char(at)) {
         gunichar ch = g_utf8_get_char(at);
-        if (g_unichar_isalpha(ch)) g_string_append_unichar(out, g_unichar_tolower(ch));
-        else if (out->len > 0 && out->str[out->len - 1] != ' ') g_string_append_c(out, ' ');
+        if (g_unichar_isalpha(ch))
+            g_string_append_unichar(out, g_unichar_tolower(ch));
+        else if (out->len > 0 && out->str[out->len - 1] != ' ')
+            g_string_append_c(out, ' ');
     }
-    while (out->len > 0 && out->str[out->len - 1] == ' ') g_string_truncate(out, out->len - 1);
+    while (out->len > 0 && out->str[out->len - 1] == ' ')
+        g_string_truncate(out, out->len - 1);
     return g_string_free(out, FALSE);
 }
 
@@ -55,9 +97,11 @@ layout_heading_is_references(const char *text)
     for (const char *from = words; *from != '\0'; from++)
         if (*from != ' ') *to++ = *from;
     *to = '\0';
-    static const char *const names[] = {"references", "bibliography", "literature", "literaturecited",
-                                        "literaturverzeichnis", "referencesandnotes", "workscited",
-                                        "bibliographie", "literatur", "reference"};
+    static const char *const names[] = {
+        "references",      "bibliography",         "literature",
+        "literaturecited", "literaturverzeichnis", "referencesandnotes",
+        "workscited",      "bibliographie",        "literatur",
+        "reference"};
     for (guint i = 0; i < G_N_ELEMENTS(names); i++)
         if (strcmp(tight, names[i]) == 0) return TRUE;
     return FALSE;
@@ -66,7 +110,8 @@ layout_heading_is_references(const char *text)
 gboolean
 layout_heading_is_abstract(const char *text, gsize *len)
 {
-    static const char *const words[] = {"abstract", "zusammenfassung", "a b s t r a c t", "summary"};
+    static const char *const words[] = {"abstract", "zusammenfassung", "a b s t r a c t",
+                                        "summary"};
     for (guint i = 0; i < G_N_ELEMENTS(words); i++) {
         gsize n = strlen(words[i]);
         if (g_ascii_strncasecmp(text, words[i], n) != 0) continue;
@@ -84,17 +129,22 @@ number_parse(const char *text, guint *depth)
 {
     gsize i = 0;
     *depth = 1;
-    if (g_str_has_prefix(text, "Appendix ") && g_ascii_isupper(text[9]) && !g_ascii_isalpha(text[10])) {
+    if (g_str_has_prefix(text, "Appendix ") && g_ascii_isupper(text[9]) &&
+        !g_ascii_isalpha(text[10])) {
         i = 10;
-        while (text[i] == ':' || text[i] == '.') i++;
+        while (text[i] == ':' || text[i] == '.')
+            i++;
         return i;
     }
     gsize roman = strspn(text, "IVXL");
     if (roman > 0 && roman <= 6 && text[roman] == '.' && text[roman + 1] == ' ') return roman + 1;
     gsize digits = strspn(text, "0123456789");
-    if (digits > 0 && digits <= 2) i = digits;
-    else if (g_ascii_isupper(text[0]) && (text[1] == '.' || text[1] == ' ')) i = 1;
-    else return 0;
+    if (digits > 0 && digits <= 2)
+        i = digits;
+    else if (g_ascii_isupper(text[0]) && (text[1] == '.' || text[1] == ' '))
+        i = 1;
+    else
+        return 0;
     gboolean letter = i == 1 && g_ascii_isupper(text[0]);
     while (text[i] == '.' && g_ascii_isdigit(text[i + 1])) {
         gsize n = strspn(text + i + 1, "0123456789");
@@ -144,7 +194,8 @@ style_of(const layout_work *work, const layout_para *para)
     const layout_place *place = &g_array_index(para->places, layout_place, 0);
     const layout_row *row = layout_sheet_row(layout_work_sheet(work, place->sheet), place->row);
     return (heading_style){roundf(row->size_pt * 2) / 2,
-                           row->flags & (LAYOUT_SPAN_BOLD | LAYOUT_SPAN_ITALIC | LAYOUT_STYLE_CAPS), 0};
+                           row->flags & (LAYOUT_SPAN_BOLD | LAYOUT_SPAN_ITALIC | LAYOUT_STYLE_CAPS),
+                           0};
 }
 
 static int
@@ -152,7 +203,7 @@ style_find(const GArray *styles, heading_style style)
 {
     for (guint i = 0; i < styles->len; i++) {
         const heading_style *s = &g_array_index(styles, heading_style, i);
-        if (s->flags == style.flags && fabsf(s->size_pt - style.size_pt) < 0.6F) return (int) i;
+        if (s->flags == style.flags && fabsf(s->size_pt - style.size_pt) < 0.6F) return (int)i;
     }
     return LAYOUT_NONE;
 }

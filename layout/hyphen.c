@@ -11,7 +11,7 @@ static void
 learn(layout_work *work, const char *word, gsize len)
 {
     if (len < 2 || len > LONGEST_WORD || g_hash_table_size(work->vocabulary) > MAX_WORDS) return;
-    char *lower = g_utf8_strdown(word, (gssize) len);
+    char *lower = g_utf8_strdown(word, (gssize)len);
     gpointer count = g_hash_table_lookup(work->vocabulary, lower);
     g_hash_table_insert(work->vocabulary, lower, GUINT_TO_POINTER(GPOINTER_TO_UINT(count) + 1));
 }
@@ -34,10 +34,10 @@ learn_text(layout_work *work, const char *text, gsize len)
             if (start == NULL) start = at;
             continue;
         }
-        if (start != NULL) learn(work, start, (gsize) (at - start));
+        if (start != NULL) learn(work, start, (gsize)(at - start));
         start = NULL;
     }
-    if (start != NULL && end[-1] != '-') learn(work, start, (gsize) (end - start));
+    if (start != NULL && end[-1] != '-') learn(work, start, (gsize)(end - start));
 }
 
 void
@@ -50,16 +50,17 @@ layout_hyphen_learn(layout_work *work)
             /* The first word of a line may be a second half. */
             const char *text = sheet->text->str + seg->start;
             const char *space = memchr(text, ' ', seg->len);
-            if (space != NULL) learn_text(work, space, seg->len - (gsize) (space - text));
+            if (space != NULL) learn_text(work, space, seg->len - (gsize)(space - text));
         }
     }
 }
 
 static gboolean
-knows(const layout_work *work, const char *a, gsize a_len, const char *joint, const char *b, gsize b_len)
+knows(const layout_work *work, const char *a, gsize a_len, const char *joint, const char *b,
+      gsize b_len)
 {
     if (a_len + b_len > LONGEST_WORD) return FALSE;
-    g_autofree char *word = g_strdup_printf("%.*s%s%.*s", (int) a_len, a, joint, (int) b_len, b);
+    g_autofree char *word = g_strdup_printf("%.*s%s%.*s", (int)a_len, a, joint, (int)b_len, b);
     g_autofree char *lower = g_utf8_strdown(word, -1);
     return g_hash_table_contains(work->vocabulary, lower);
 }
@@ -76,10 +77,11 @@ layout_hyphen_drops(const layout_work *work, const char *left, gsize left_len, c
         if (prev == NULL || !is_word_char(g_utf8_get_char(prev))) break;
         from = prev;
     }
-    gsize a_len = (gsize) (left + left_len - from);
+    gsize a_len = (gsize)(left + left_len - from);
     const char *to = right;
-    while (to < right + right_len && g_unichar_isalpha(g_utf8_get_char(to))) to = g_utf8_next_char(to);
-    gsize b_len = (gsize) (to - right);
+    while (to < right + right_len && g_unichar_isalpha(g_utf8_get_char(to)))
+        to = g_utf8_next_char(to);
+    gsize b_len = (gsize)(to - right);
     if (a_len == 0 || b_len == 0) return FALSE; /* digits, addresses */
     /* "https://a-|b", "10.1000/a-|b" */
     for (const char *at = from; at > left && at[-1] != ' '; at--)
@@ -87,10 +89,12 @@ layout_hyphen_drops(const layout_work *work, const char *left, gsize left_len, c
 
     /* "state-|of-the-art": the compound as a whole */
     const char *whole = to;
-    while (whole < right + right_len && is_word_char(g_utf8_get_char(whole))) whole = g_utf8_next_char(whole);
-    while (whole > to && whole[-1] == '-') whole--;
-    if (whole > to && knows(work, from, a_len, "-", right, (gsize) (whole - right))) return FALSE;
-    if (whole > to && knows(work, from, a_len, "", right, (gsize) (whole - right))) return TRUE;
+    while (whole < right + right_len && is_word_char(g_utf8_get_char(whole)))
+        whole = g_utf8_next_char(whole);
+    while (whole > to && whole[-1] == '-')
+        whole--;
+    if (whole > to && knows(work, from, a_len, "-", right, (gsize)(whole - right))) return FALSE;
+    if (whole > to && knows(work, from, a_len, "", right, (gsize)(whole - right))) return TRUE;
     if (knows(work, from, a_len, "", right, b_len)) return TRUE;
     if (knows(work, from, a_len, "-", right, b_len)) return FALSE;
     if (g_unichar_isupper(g_utf8_get_char(right))) return FALSE;

@@ -9,15 +9,16 @@
 static gboolean
 may_join(layout_block_type type)
 {
-    return type == LAYOUT_BLOCK_PARAGRAPH || type == LAYOUT_BLOCK_LIST_ITEM || type == LAYOUT_BLOCK_ABSTRACT ||
-           type == LAYOUT_BLOCK_FOOTNOTE;
+    return type == LAYOUT_BLOCK_PARAGRAPH || type == LAYOUT_BLOCK_LIST_ITEM ||
+           type == LAYOUT_BLOCK_ABSTRACT || type == LAYOUT_BLOCK_FOOTNOTE;
 }
 
 static gboolean
 may_skip(layout_block_type type)
 {
-    return type == LAYOUT_BLOCK_FIGURE || type == LAYOUT_BLOCK_TABLE || type == LAYOUT_BLOCK_CAPTION ||
-           type == LAYOUT_BLOCK_FOOTNOTE || layout_block_type_is_furniture(type);
+    return type == LAYOUT_BLOCK_FIGURE || type == LAYOUT_BLOCK_TABLE ||
+           type == LAYOUT_BLOCK_CAPTION || type == LAYOUT_BLOCK_FOOTNOTE ||
+           layout_block_type_is_furniture(type);
 }
 
 static gboolean
@@ -36,7 +37,8 @@ continues(const layout_work *work, const layout_para *a, const layout_para *b, g
     const layout_row *first = layout_para_row(work, b, 0);
     if (!skipped && same_place(a, b) && last->region == first->region) return FALSE;
     if (fabsf(last->size_pt - first->size_pt) > 0.06F * last->size_pt + 0.2F) return FALSE;
-    if (last->bold_end != first->bold_start && ((last->flags ^ first->flags) & LAYOUT_SPAN_BOLD)) return FALSE;
+    if (last->bold_end != first->bold_start && ((last->flags ^ first->flags) & LAYOUT_SPAN_BOLD))
+        return FALSE;
     g_autofree char *end = layout_para_row_text(work, a, a->places->len - 1);
     g_autofree char *begin = layout_para_row_text(work, b, 0);
     gsize len = strlen(end);
@@ -62,8 +64,9 @@ layout_join(layout_work *work)
         gboolean skipped = FALSE;
         for (guint k = i + 1, n = 0; k < work->paras->len && n < MAX_SKIP; k++, n++) {
             layout_para *next = layout_work_para(work, k);
-            gboolean mate = next->type == LAYOUT_BLOCK_PARAGRAPH ||
-                            (para->type == LAYOUT_BLOCK_FOOTNOTE && next->type == LAYOUT_BLOCK_FOOTNOTE);
+            gboolean mate =
+                next->type == LAYOUT_BLOCK_PARAGRAPH ||
+                (para->type == LAYOUT_BLOCK_FOOTNOTE && next->type == LAYOUT_BLOCK_FOOTNOTE);
             if (next->places->len == 0 && next->figure < 0 && next->table < 0) continue;
             if (mate && next->places->len > 0 && continues(work, para, next, skipped)) {
                 g_array_append_vals(para->places, next->places->data, next->places->len);

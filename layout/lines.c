@@ -13,9 +13,9 @@
 #include <stdlib.h>
 #include <string.h>
 
-#define WIDE_GAP_EM      0.85F
+#define WIDE_GAP_EM       0.85F
 #define SCRIPT_NEIGHBOURS 24
-#define BAND_PT          6.0F
+#define BAND_PT           6.0F
 
 typedef struct {
     guint first, n; /* glyphs */
@@ -30,7 +30,7 @@ typedef struct {
     float u0, u1, v, size;
     float reach0, reach1; /* with scripts */
     guint n_glyphs;
-    int host;             /* piece this is a script of, or that it was merged into */
+    int host; /* piece this is a script of, or that it was merged into */
     gboolean symbol, accent;
     guint group;
 } piece;
@@ -40,8 +40,8 @@ typedef struct {
 static gboolean
 is_space(uint32_t ch)
 {
-    return ch == ' ' || ch == '\t' || ch == 0xA0 || (ch >= 0x2000 && ch <= 0x200A) || ch == 0x202F ||
-           ch == 0x205F || ch == 0x3000;
+    return ch == ' ' || ch == '\t' || ch == 0xA0 || (ch >= 0x2000 && ch <= 0x200A) ||
+           ch == 0x202F || ch == 0x205F || ch == 0x3000;
 }
 
 static gboolean
@@ -91,8 +91,8 @@ typedef struct {
 static uint64_t
 twin_key(uint32_t ch, int x, int y)
 {
-    uint64_t key = ((uint64_t) ch << 42) ^ ((uint64_t) (uint32_t) (x & 0x1FFFFF) << 21) ^
-                   (uint64_t) (uint32_t) (y & 0x1FFFFF);
+    uint64_t key = ((uint64_t)ch << 42) ^ ((uint64_t)(uint32_t)(x & 0x1FFFFF) << 21) ^
+                   (uint64_t)(uint32_t)(y & 0x1FFFFF);
     return key | (1ULL << 63);
 }
 
@@ -100,7 +100,7 @@ static gboolean
 twin_find(const twins *set, uint64_t key, size_t *slot)
 {
     uint64_t hash = key * 0x9E3779B97F4A7C15ULL;
-    for (size_t i = (size_t) (hash >> 20) & set->mask;; i = (i + 1) & set->mask) {
+    for (size_t i = (size_t)(hash >> 20) & set->mask;; i = (i + 1) & set->mask) {
         *slot = i;
         if (set->slots[i] == key) return TRUE;
         if (set->slots[i] == 0) return FALSE;
@@ -111,7 +111,7 @@ static gboolean
 twin_seen(const twins *set, uint32_t ch, float x, float y)
 {
     if (set->slots == NULL) return FALSE;
-    int cx = (int) floorf(x * 2), cy = (int) floorf(y * 2);
+    int cx = (int)floorf(x * 2), cy = (int)floorf(y * 2);
     size_t slot;
     for (int dx = -1; dx <= 1; dx++)
         for (int dy = -1; dy <= 1; dy++)
@@ -125,7 +125,8 @@ static void
 twins_init(twins *set, guint n)
 {
     size_t size = 64;
-    while (size < (size_t) n * 2) size *= 2;
+    while (size < (size_t)n * 2)
+        size *= 2;
     set->mask = size - 1;
     set->slots = g_try_new0(uint64_t, size);
 }
@@ -144,8 +145,10 @@ uses_hidden_text(const parse_page *page)
 {
     guint64 hidden = 0, visible = 0;
     for (guint i = 0; i < page->n_runs; i++) {
-        if (page->runs[i].flags & PARSE_RUN_HIDDEN) hidden += page->runs[i].n_glyphs;
-        else visible += page->runs[i].n_glyphs;
+        if (page->runs[i].flags & PARSE_RUN_HIDDEN)
+            hidden += page->runs[i].n_glyphs;
+        else
+            visible += page->runs[i].n_glyphs;
     }
     return hidden > 4 * visible;
 }
@@ -156,7 +159,8 @@ collect(layout_work *work, const parse_page *page, gboolean hidden, GArray *glyp
     twins seen;
     twins_init(&seen, page->n_glyphs);
     g_autofree guint *fonts = g_new(guint, page->n_fonts + 1);
-    for (guint i = 0; i < page->n_fonts; i++) fonts[i] = layout_font_intern(work, &page->fonts[i]);
+    for (guint i = 0; i < page->n_fonts; i++)
+        fonts[i] = layout_font_intern(work, &page->fonts[i]);
 
     for (guint r = 0; r < page->n_runs; r++) {
         const parse_run *run = &page->runs[r];
@@ -171,8 +175,11 @@ collect(layout_work *work, const parse_page *page, gboolean hidden, GArray *glyp
                 !isfinite(glyph->y) || !isfinite(glyph->box.x0 + glyph->box.x1))
                 continue;
             if (glyph->gid >= 0 && twin_seen(&seen, glyph->unicode, glyph->x, glyph->y)) continue;
-            layout_glyph out = {.size_pt = run->size_pt, .ch = glyph->unicode, .flags = flags,
-                                .font = fonts[run->font], .space = space};
+            layout_glyph out = {.size_pt = run->size_pt,
+                                .ch = glyph->unicode,
+                                .flags = flags,
+                                .font = fonts[run->font],
+                                .space = space};
             layout_rect box = {glyph->box.x0, glyph->box.y0, glyph->box.x1, glyph->box.y1};
             box = layout_rect_turn(box, turn, page->width_pt, page->height_pt);
             point_turn(turn, page->width_pt, page->height_pt, glyph->x, glyph->y, &out.x, &out.y);
@@ -205,8 +212,8 @@ chunks_find(const GArray *glyphs)
             /* After an accent TeX goes back for the letter. */
             float back = is_spacing_accent(g[-1].ch) ? 0.9F : 0.4F;
             if (fabsf(v - open->v) <= 0.04F * open->size + 0.02F && !symbol &&
-                fabsf(g->size_pt - open->size) <= 0.1F * open->size && gap < WIDE_GAP_EM * open->size &&
-                gap > -back * open->size) {
+                fabsf(g->size_pt - open->size) <= 0.1F * open->size &&
+                gap < WIDE_GAP_EM * open->size && gap > -back * open->size) {
                 open->n++;
                 open->u0 = MIN(open->u0, g->x);
                 open->u1 = MAX(open->u1, g->x1);
@@ -214,8 +221,14 @@ chunks_find(const GArray *glyphs)
                 continue;
             }
         }
-        chunk next = {.first = i, .n = 1, .u0 = g->x, .u1 = g->x1, .v = v, .size = g->size_pt,
-                      .symbol = symbol, .accent = is_spacing_accent(g->ch)};
+        chunk next = {.first = i,
+                      .n = 1,
+                      .u0 = g->x,
+                      .u1 = g->x1,
+                      .v = v,
+                      .size = g->size_pt,
+                      .symbol = symbol,
+                      .accent = is_spacing_accent(g->ch)};
         g_array_append_val(chunks, next);
         open = &g_array_index(chunks, chunk, chunks->len - 1);
     }
@@ -246,10 +259,19 @@ pieces_of_group(GArray *chunks, guint from, guint to, guint group, GArray *piece
     piece *open = NULL;
     for (guint i = from; i < to; i++) {
         chunk *c = &g_array_index(chunks, chunk, i);
-        if (open == NULL || c->u0 - open->u1 > WIDE_GAP_EM * MIN(c->size, g_array_index(chunks, chunk, i - 1).size) ||
+        if (open == NULL ||
+            c->u0 - open->u1 >
+                WIDE_GAP_EM * MIN(c->size, g_array_index(chunks, chunk, i - 1).size) ||
             c->u1 < open->u0) {
-            piece next = {.first = i, .u0 = c->u0, .u1 = c->u1, .v = c->v, .size = 0, .host = LAYOUT_NONE,
-                          .symbol = TRUE, .accent = TRUE, .group = group};
+            piece next = {.first = i,
+                          .u0 = c->u0,
+                          .u1 = c->u1,
+                          .v = c->v,
+                          .size = 0,
+                          .host = LAYOUT_NONE,
+                          .symbol = TRUE,
+                          .accent = TRUE,
+                          .group = group};
             g_array_append_val(pieces, next);
             open = &g_array_index(pieces, piece, pieces->len - 1);
         }
@@ -309,7 +331,7 @@ band_of(const bands *b, float v)
 {
     float k = (v - b->v0) / BAND_PT;
     if (!(k > 0)) return 0;
-    return k >= (float) b->n_bands ? b->n_bands - 1 : (guint) k;
+    return k >= (float)b->n_bands ? b->n_bands - 1 : (guint)k;
 }
 
 typedef struct {
@@ -321,8 +343,8 @@ static int
 compare_band(gconstpointer a, gconstpointer b, gpointer data)
 {
     const band_order *o = data;
-    const piece *x = &g_array_index(o->pieces, piece, *(const guint *) a);
-    const piece *y = &g_array_index(o->pieces, piece, *(const guint *) b);
+    const piece *x = &g_array_index(o->pieces, piece, *(const guint *)a);
+    const piece *y = &g_array_index(o->pieces, piece, *(const guint *)b);
     guint bx = band_of(o->b, x->v), by = band_of(o->b, y->v);
     if (bx != by) return bx < by ? -1 : 1;
     if (x->u0 != y->u0) return x->u0 < y->u0 ? -1 : 1;
@@ -339,16 +361,17 @@ bands_make(bands *b, const GArray *pieces)
         v1 = MAX(v1, p->v);
     }
     b->v0 = v0;
-    b->n_bands = 1 + (guint) CLAMP((v1 - v0) / BAND_PT, 0, 20000);
+    b->n_bands = 1 + (guint)CLAMP((v1 - v0) / BAND_PT, 0, 20000);
     b->order = g_new(guint, pieces->len);
     b->starts = g_new0(guint, b->n_bands + 1);
     for (guint i = 0; i < pieces->len; i++) {
         b->order[i] = i;
         b->starts[band_of(b, g_array_index(pieces, piece, i).v) + 1]++;
     }
-    for (guint k = 0; k < b->n_bands; k++) b->starts[k + 1] += b->starts[k];
+    for (guint k = 0; k < b->n_bands; k++)
+        b->starts[k + 1] += b->starts[k];
     band_order order = {b, pieces};
-    g_qsort_with_data(b->order, (gint) pieces->len, sizeof(guint), compare_band, &order);
+    g_qsort_with_data(b->order, (gint)pieces->len, sizeof(guint), compare_band, &order);
 }
 
 /* How badly p sits as a script of h; negative: not at all. */
@@ -393,8 +416,10 @@ scripts_attach(GArray *pieces)
             while (lo < hi) {
                 guint mid = lo + (hi - lo) / 2;
                 const piece *q = &g_array_index(pieces, piece, b.order[mid]);
-                if (q->u0 <= p->u1 + reach) lo = mid + 1;
-                else hi = mid;
+                if (q->u0 <= p->u1 + reach)
+                    lo = mid + 1;
+                else
+                    hi = mid;
             }
             for (guint n = 0; n < SCRIPT_NEIGHBOURS && lo > b.starts[k]; n++) {
                 guint j = b.order[--lo];
@@ -405,7 +430,7 @@ scripts_attach(GArray *pieces)
                 cost += 0.1F * fabsf(p->v - h->v);
                 if (cost < best) {
                     best = cost;
-                    p->host = (int) j;
+                    p->host = (int)j;
                 }
             }
         }
@@ -420,7 +445,7 @@ root_of(const GArray *pieces, guint i)
     for (guint depth = 0; depth < 64; depth++) {
         int host = g_array_index(pieces, piece, i).host;
         if (host < 0) return i;
-        i = (guint) host;
+        i = (guint)host;
     }
     return i;
 }
@@ -433,7 +458,7 @@ roots_settle(GArray *pieces)
         guint at = i;
         guint depth = 0;
         while (g_array_index(pieces, piece, at).host >= 0 && depth++ < 6) {
-            at = (guint) g_array_index(pieces, piece, at).host;
+            at = (guint)g_array_index(pieces, piece, at).host;
             if (at == i) break;
         }
         if (depth > 6 || (at == i && depth > 0)) g_array_index(pieces, piece, i).host = LAYOUT_NONE;
@@ -453,13 +478,14 @@ roots_settle(GArray *pieces)
         if (p->host >= 0) continue;
         if (last >= 0) {
             piece *l = &g_array_index(pieces, piece, last);
-            if (l->group == p->group && p->reach0 - l->reach1 <= WIDE_GAP_EM * MAX(p->size, l->size)) {
+            if (l->group == p->group &&
+                p->reach0 - l->reach1 <= WIDE_GAP_EM * MAX(p->size, l->size)) {
                 p->host = last;
                 l->reach1 = MAX(l->reach1, p->reach1);
                 continue;
             }
         }
-        last = (int) i;
+        last = (int)i;
     }
 }
 
@@ -483,7 +509,7 @@ compare_member(gconstpointer a, gconstpointer b)
 static int
 compare_glyph_x(gconstpointer a, gconstpointer b)
 {
-    const layout_glyph *x = *(const layout_glyph *const *) a, *y = *(const layout_glyph *const *) b;
+    const layout_glyph *x = *(const layout_glyph *const *)a, *y = *(const layout_glyph *const *)b;
     if (x->x != y->x) return x->x < y->x ? -1 : 1;
     return x < y ? -1 : x > y;
 }
@@ -513,7 +539,7 @@ segment_emit(layout_work *work, layout_sheet *sheet, GArray *glyphs, const GArra
         }
     }
     if (interleaved) qsort(line->pdata, line->len, sizeof(gpointer), compare_glyph_x);
-    layout_words_append(work, sheet, (const layout_glyph *const *) line->pdata, line->len, root->v,
+    layout_words_append(work, sheet, (const layout_glyph *const *)line->pdata, line->len, root->v,
                         root->size, turn);
 }
 
@@ -543,7 +569,8 @@ segments_make(layout_work *work, layout_sheet *sheet, GArray *glyphs, guint turn
     g_autoptr(GPtrArray) line = g_ptr_array_new();
     for (guint from = 0; from < chunks->len;) {
         guint to = from + 1;
-        while (to < chunks->len && members[to].root == members[from].root) to++;
+        while (to < chunks->len && members[to].root == members[from].root)
+            to++;
         segment_emit(work, sheet, glyphs, chunks, pieces, members + from, to - from, turn, line);
         from = to;
     }
@@ -554,7 +581,8 @@ layout_lines_find(layout_work *work, layout_sheet *sheet, const parse_page *page
 {
     gboolean hidden = uses_hidden_text(page);
     GArray *glyphs[5];
-    for (guint t = 0; t < 5; t++) glyphs[t] = g_array_new(FALSE, FALSE, sizeof(layout_glyph));
+    for (guint t = 0; t < 5; t++)
+        glyphs[t] = g_array_new(FALSE, FALSE, sizeof(layout_glyph));
     collect(work, page, hidden, glyphs);
 
     guint main_turn = 0, n = glyphs[4]->len;
@@ -579,5 +607,6 @@ layout_lines_find(layout_work *work, layout_sheet *sheet, const parse_page *page
         layout_sheet_seg(sheet, i)->role = LAYOUT_ROLE_MARGIN;
     }
     sheet->source = n == 0 ? LAYOUT_TEXT_NONE : hidden ? LAYOUT_TEXT_OCR : LAYOUT_TEXT_NATIVE;
-    for (guint t = 0; t < 5; t++) g_array_unref(glyphs[t]);
+    for (guint t = 0; t < 5; t++)
+        g_array_unref(glyphs[t]);
 }

@@ -3,9 +3,10 @@
 
 #include <string.h>
 
-static const gunichar bullets[] = {0x2022, 0x25CF, 0x25E6, 0x25AA, 0x25AB, 0x25A0, 0x25A1, 0x2023, 0x2043,
-                                   0x2219, 0x00B7, 0x22C4, 0x25C6, 0x25C7, 0x27A2, 0x2713, 0x2714, 0x25B6,
-                                   0x25BA, 0x2605, 0x2217, 0xF0B7, 0x2756, 0x2794, 0x25CB};
+static const gunichar bullets[] = {0x2022, 0x25CF, 0x25E6, 0x25AA, 0x25AB, 0x25A0, 0x25A1,
+                                   0x2023, 0x2043, 0x2219, 0x00B7, 0x22C4, 0x25C6, 0x25C7,
+                                   0x27A2, 0x2713, 0x2714, 0x25B6, 0x25BA, 0x2605, 0x2217,
+                                   0xF0B7, 0x2756, 0x2794, 0x25CB};
 
 static gboolean
 is_bullet(gunichar ch)
@@ -35,11 +36,13 @@ layout_list_marker(const char *text, char **marker)
     gsize len = 0;
     gboolean bullet = FALSE;
     if (is_bullet(first)) {
-        len = (gsize) (g_utf8_next_char(text) - text);
+        len = (gsize)(g_utf8_next_char(text) - text);
         bullet = TRUE;
-    } else if ((first == '-' || first == '*' || first == 0x2013 || first == 0x2014 || first == 0x2212) &&
-               (gsize) (g_utf8_next_char(text) - text) < strlen(text) && *g_utf8_next_char(text) == ' ') {
-        len = (gsize) (g_utf8_next_char(text) - text);
+    } else if ((first == '-' || first == '*' || first == 0x2013 || first == 0x2014 ||
+                first == 0x2212) &&
+               (gsize)(g_utf8_next_char(text) - text) < strlen(text) &&
+               *g_utf8_next_char(text) == ' ') {
+        len = (gsize)(g_utf8_next_char(text) - text);
         bullet = TRUE;
     } else if (first == '(') {
         gsize n = ordinal_len(text + 1);
@@ -70,15 +73,18 @@ layout_lists_level(layout_work *work)
         layout_para *para = layout_work_para(work, i);
         if (para->type != LAYOUT_BLOCK_LIST_ITEM || para->places->len == 0) {
             /* floats and notes stand in between without ending the list */
-            gboolean ends = para->type == LAYOUT_BLOCK_PARAGRAPH || para->type == LAYOUT_BLOCK_HEADING ||
-                            para->type == LAYOUT_BLOCK_ABSTRACT || para->type == LAYOUT_BLOCK_REFERENCE;
+            gboolean ends =
+                para->type == LAYOUT_BLOCK_PARAGRAPH || para->type == LAYOUT_BLOCK_HEADING ||
+                para->type == LAYOUT_BLOCK_ABSTRACT || para->type == LAYOUT_BLOCK_REFERENCE;
             if (ends) depth = 0;
             continue;
         }
         const layout_row *row = layout_para_row(work, para, 0);
         float indent = row->box.x0 - row->col_x0;
-        while (depth > 0 && indents[depth - 1] > indent + 3) depth--;
-        if (depth == 0 || (indent > indents[depth - 1] + 3 && depth < MAX_NESTING)) indents[depth++] = indent;
-        para->level = (int) depth;
+        while (depth > 0 && indents[depth - 1] > indent + 3)
+            depth--;
+        if (depth == 0 || (indent > indents[depth - 1] + 3 && depth < MAX_NESTING))
+            indents[depth++] = indent;
+        para->level = (int)depth;
     }
 }

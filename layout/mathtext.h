@@ -21,8 +21,8 @@ typedef struct {
 } layout_math_word;
 
 /* One line of a displayed formula from its words and the rules among them. */
-void layout_math_display(GString *out, const layout_math_word *words, guint n, const layout_rule *rules,
-                         guint n_rules);
+void layout_math_display(GString *out, const layout_math_word *words, guint n,
+                         const layout_rule *rules, guint n_rules);
 
 G_END_DECLS
 #endif

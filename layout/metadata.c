@@ -36,9 +36,10 @@ looks_like_name(const char *text, gsize len)
         words++;
         upper += g_unichar_isupper(ch) || ch > 0x2E80;
     }
-    static const char *const places[] = {"University", "Institute", "Department", "School", "College",
-                                         "Laborator", "Center", "Centre", "Research", "Faculty",
-                                         "Inc", "Google", "Microsoft", "Academy", "Universit"};
+    static const char *const places[] = {"University", "Institute", "Department", "School",
+                                         "College",    "Laborator", "Center",     "Centre",
+                                         "Research",   "Faculty",   "Inc",        "Google",
+                                         "Microsoft",  "Academy",   "Universit"};
     g_autofree char *copy = g_strndup(text, len);
     for (guint i = 0; i < G_N_ELEMENTS(places); i++)
         if (strstr(copy, places[i]) != NULL) return FALSE;
@@ -52,7 +53,8 @@ names_of_block(const lode_document *document, const layout_block *block, GPtrArr
     g_autoptr(GString) text = g_string_new(NULL);
     guint line = 0, span = 0;
     for (uint32_t i = 0; i < block->text_len; i++) {
-        while (line < block->n_lines && document->lines[block->first_line + line].start < i) line++;
+        while (line < block->n_lines && document->lines[block->first_line + line].start < i)
+            line++;
         if (i > 0 && line < block->n_lines && document->lines[block->first_line + line].start == i)
             g_string_append_c(text, '\n');
         while (span < block->n_spans) {
@@ -60,13 +62,17 @@ names_of_block(const lode_document *document, const layout_block *block, GPtrArr
             if (i < s->start + s->len) break;
             span++;
         }
-        const layout_span *s = span < block->n_spans ? &document->spans[block->first_span + span] : NULL;
+        const layout_span *s =
+            span < block->n_spans ? &document->spans[block->first_span + span] : NULL;
         gboolean raised = s != NULL && i >= s->start && (s->flags & LAYOUT_SPAN_SUPERSCRIPT);
-        if (raised) g_string_append_c(text, '\n');
-        else g_string_append_c(text, block->text[i]);
+        if (raised)
+            g_string_append_c(text, '\n');
+        else
+            g_string_append_c(text, block->text[i]);
     }
-    g_autoptr(GRegex) cut = g_regex_new("\\s*(?:[,;\\n&\xC2\xB7\\x{2022}*\\x{2020}\\x{2021}]|\\band\\b)\\s*", 0, 0, NULL);
-    if (cut == NULL || !g_utf8_validate(text->str, (gssize) text->len, NULL)) return;
+    g_autoptr(GRegex) cut = g_regex_new(
+        "\\s*(?:[,;\\n&\xC2\xB7\\x{2022}*\\x{2020}\\x{2021}]|\\band\\b)\\s*", 0, 0, NULL);
+    if (cut == NULL || !g_utf8_validate(text->str, (gssize)text->len, NULL)) return;
     g_auto(GStrv) parts = g_regex_split(cut, text->str, 0);
     for (char **p = parts; p != NULL && *p != NULL && names->len < MAX_AUTHORS; p++) {
         g_strstrip(*p);
@@ -103,7 +109,8 @@ language_guess(const lode_document *document)
         {"it", {" il ", " di ", " che ", " della ", " una ", " per ", " sono ", " gli "}},
         {"pt", {" o ", " os ", " uma ", " do ", " com ", " para ", " das ", " mais "}},
     };
-    guint score[G_N_ELEMENTS(languages)] = {0}, cjk = 0, kana = 0, hangul = 0, cyrillic = 0, arabic = 0;
+    guint score[G_N_ELEMENTS(languages)] = {0}, cjk = 0, kana = 0, hangul = 0, cyrillic = 0,
+          arabic = 0;
     gsize seen = 0;
     for (guint i = 0; i < document->n_blocks && seen < 40000; i++) {
         const layout_block *block = &document->blocks[i];
@@ -111,10 +118,11 @@ language_guess(const lode_document *document)
             block->type != LAYOUT_BLOCK_LIST_ITEM)
             continue;
         seen += block->text_len;
-        g_autofree char *lower = g_utf8_strdown(block->text, (gssize) MIN(block->text_len, 4000U));
+        g_autofree char *lower = g_utf8_strdown(block->text, (gssize)MIN(block->text_len, 4000U));
         for (guint l = 0; l < G_N_ELEMENTS(languages); l++)
             for (guint w = 0; w < 8; w++)
-                for (const char *at = lower; (at = strstr(at, languages[l].words[w])) != NULL; at++) score[l]++;
+                for (const char *at = lower; (at = strstr(at, languages[l].words[w])) != NULL; at++)
+                    score[l]++;
         for (const char *at = lower; *at != '\0'; at = g_utf8_next_char(at)) {
             gunichar ch = g_utf8_get_char(at);
             cjk += ch >= 0x4E00 && ch <= 0x9FFF;
@@ -148,18 +156,19 @@ identifiers_find(layout_work *work, lode_document *document, layout_metadata *me
         gboolean stamp = layout_block_type_is_furniture(block->type);
         if (meta->arxiv == NULL && (stamp || block->type == LAYOUT_BLOCK_FOOTNOTE) &&
             (at = layout_find_arxiv(block->text, &len)) != NULL)
-            meta->arxiv = keep(document, at, (gssize) len);
+            meta->arxiv = keep(document, at, (gssize)len);
         if (meta->doi == NULL && block->type != LAYOUT_BLOCK_PARAGRAPH &&
             (at = layout_find_doi(block->text, &len)) != NULL)
-            meta->doi = keep(document, at, (gssize) len);
+            meta->doi = keep(document, at, (gssize)len);
     }
     const parse_metadata *file = work->meta;
     const char *at;
-    if (meta->doi == NULL && file != NULL && file->xmp != NULL && (at = layout_find_doi(file->xmp, &len)) != NULL)
-        meta->doi = keep(document, at, (gssize) len);
+    if (meta->doi == NULL && file != NULL && file->xmp != NULL &&
+        (at = layout_find_doi(file->xmp, &len)) != NULL)
+        meta->doi = keep(document, at, (gssize)len);
     if (meta->doi == NULL && file != NULL && file->subject != NULL &&
         (at = layout_find_doi(file->subject, &len)) != NULL)
-        meta->doi = keep(document, at, (gssize) len);
+        meta->doi = keep(document, at, (gssize)len);
 }
 
 static void
@@ -180,8 +189,9 @@ year_find(layout_work *work, lode_document *document, layout_metadata *meta)
 static gboolean
 is_template_name(const char *title)
 {
-    return title == NULL || *title == '\0' || strstr(title, ".dvi") != NULL || strstr(title, ".doc") != NULL ||
-           strstr(title, ".tex") != NULL || g_ascii_strncasecmp(title, "untitled", 8) == 0 ||
+    return title == NULL || *title == '\0' || strstr(title, ".dvi") != NULL ||
+           strstr(title, ".doc") != NULL || strstr(title, ".tex") != NULL ||
+           g_ascii_strncasecmp(title, "untitled", 8) == 0 ||
            g_str_has_prefix(title, "Microsoft Word");
 }
 
@@ -197,8 +207,9 @@ layout_metadata_find(layout_work *work, lode_document *document)
     g_autoptr(GPtrArray) names = g_ptr_array_new_with_free_func(g_free);
     authors_find(document, file, names);
     const char **authors = g_new0(const char *, names->len + 1);
-    for (guint i = 0; i < names->len; i++) authors[i] = keep(document, names->pdata[i], -1);
-    g_free((gpointer) meta->authors);
+    for (guint i = 0; i < names->len; i++)
+        authors[i] = keep(document, names->pdata[i], -1);
+    g_free((gpointer)meta->authors);
     meta->authors = authors;
     identifiers_find(work, document, meta);
     year_find(work, document, meta);

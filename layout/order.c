@@ -9,8 +9,8 @@
 #include <stdlib.h>
 #include <string.h>
 
-#define MAX_DEPTH 4
-#define RIGHT_ROWS 5
+#define MAX_DEPTH      4
+#define RIGHT_ROWS     5
 #define SAME_GUTTER_PT 14.0F
 
 typedef struct {
@@ -26,18 +26,18 @@ items_of_sheet(layout_sheet *sheet)
     for (guint i = 0; i < sheet->segs->len; i++) {
         const layout_seg *seg = layout_sheet_seg(sheet, i);
         if (seg->role != LAYOUT_ROLE_TEXT) continue;
-        layout_item item = {seg->box, (int) i, LAYOUT_NONE, LAYOUT_NONE,
+        layout_item item = {seg->box,      (int)i,       LAYOUT_NONE, LAYOUT_NONE,
                             seg->baseline, seg->size_pt, seg->n_words};
         g_array_append_val(items, item);
     }
     for (guint i = 0; i < sheet->figures->len; i++) {
         layout_rect box = g_array_index(sheet->figures, layout_figure_region, i).box;
-        layout_item item = {box, LAYOUT_NONE, (int) i, LAYOUT_NONE, box.y1, 0, 0};
+        layout_item item = {box, LAYOUT_NONE, (int)i, LAYOUT_NONE, box.y1, 0, 0};
         g_array_append_val(items, item);
     }
     for (guint i = 0; i < sheet->tables->len; i++) {
         layout_rect box = g_array_index(sheet->tables, layout_table_region, i).box;
-        layout_item item = {box, LAYOUT_NONE, LAYOUT_NONE, (int) i, box.y1, 0, 0};
+        layout_item item = {box, LAYOUT_NONE, LAYOUT_NONE, (int)i, box.y1, 0, 0};
         g_array_append_val(items, item);
     }
     return items;
@@ -52,9 +52,9 @@ layout_order_measure(layout_work *work)
         g_autoptr(GArray) items = items_of_sheet(layout_work_sheet(work, s));
         layout_gutter gutter;
         pages += items->len > 8;
-        if (!layout_gutter_find((layout_item *) items->data, items->len, &gutter)) continue;
+        if (!layout_gutter_find((layout_item *)items->data, items->len, &gutter)) continue;
         if (gutter.support < 100 || gutter.support < 0.5F * gutter.crossing) continue;
-        if (!layout_gutter_parts_text((layout_item *) items->data, items->len, gutter.x)) continue;
+        if (!layout_gutter_parts_text((layout_item *)items->data, items->len, gutter.x)) continue;
         g_array_append_val(found, gutter);
     }
     work->two_columns = found->len > 0 && found->len * 5 >= pages * 2;
@@ -98,10 +98,12 @@ ends_describe(const layout_sheet *sheet, layout_row *row)
 {
     gboolean first = TRUE;
     for (guint i = 0; i < row->n_segs; i++) {
-        const layout_seg *seg = layout_sheet_seg(sheet, g_array_index(sheet->row_segs, guint, row->first_seg + i));
+        const layout_seg *seg =
+            layout_sheet_seg(sheet, g_array_index(sheet->row_segs, guint, row->first_seg + i));
         for (guint k = seg->first_style; k < seg->first_style + seg->n_styles; k++) {
             guint flags = layout_sheet_style(sheet, k)->flags;
-            if (flags & (LAYOUT_SPAN_MATH | LAYOUT_SPAN_SUPERSCRIPT | LAYOUT_SPAN_SUBSCRIPT)) continue;
+            if (flags & (LAYOUT_SPAN_MATH | LAYOUT_SPAN_SUPERSCRIPT | LAYOUT_SPAN_SUBSCRIPT))
+                continue;
             row->bold_end = (flags & LAYOUT_SPAN_BOLD) != 0;
             if (first) row->bold_start = row->bold_end;
             first = FALSE;
@@ -119,7 +121,7 @@ row_describe(layout_sheet *sheet, layout_row *row)
         const layout_seg *seg = layout_sheet_seg(sheet, index);
         row->box = i == 0 ? seg->box : layout_rect_join(row->box, seg->box);
         row->n_chars += seg->n_chars;
-        math += seg->math * (float) seg->n_chars;
+        math += seg->math * (float)seg->n_chars;
         bold += seg->flags & LAYOUT_SPAN_BOLD ? seg->n_chars : 0;
         italic += seg->flags & LAYOUT_SPAN_ITALIC ? seg->n_chars : 0;
         mono += seg->flags & LAYOUT_SPAN_MONO ? seg->n_chars : 0;
@@ -133,7 +135,7 @@ row_describe(layout_sheet *sheet, layout_row *row)
     }
     ends_describe(sheet, row);
     guint need = row->n_chars * 7 / 10;
-    row->math = row->n_chars > 0 ? math / (float) row->n_chars : 0;
+    row->math = row->n_chars > 0 ? math / (float)row->n_chars : 0;
     row->flags |= bold > need ? LAYOUT_SPAN_BOLD : 0;
     row->flags |= italic > need ? LAYOUT_SPAN_ITALIC : 0;
     row->flags |= mono > need ? LAYOUT_SPAN_MONO : 0;
@@ -154,7 +156,8 @@ rights_set(layout_sheet *sheet, guint from)
                 guint at = step < 0 ? i - k : i + k;
                 if (at < from || at >= sheet->rows->len || (step < 0 && k > i)) break;
                 const layout_row *next = layout_sheet_row(sheet, at);
-                if (next->n_segs == 0 || fabsf(next->baseline - last->baseline) > 1.7F * row->size_pt ||
+                if (next->n_segs == 0 ||
+                    fabsf(next->baseline - last->baseline) > 1.7F * row->size_pt ||
                     fabsf(next->size_pt - row->size_pt) > 0.5F)
                     break;
                 right = MAX(right, next->box.x1);
@@ -173,12 +176,14 @@ reads_leftwards(const layout_sheet *sheet, const layout_item *items, guint n)
     guint rtl = 0, ltr = 0;
     if (n < 2) return FALSE;
     for (guint i = 0; i < n; i++) {
-        const layout_seg *seg = layout_sheet_seg(sheet, (guint) items[i].seg);
+        const layout_seg *seg = layout_sheet_seg(sheet, (guint)items[i].seg);
         const char *at = sheet->text->str + seg->start, *end = at + seg->len;
         for (; at < end; at = g_utf8_next_char(at)) {
             gunichar ch = g_utf8_get_char(at);
-            if (ch >= 0x590 && ch <= 0x8FF) rtl++;
-            else if (g_unichar_isalpha(ch)) ltr++;
+            if (ch >= 0x590 && ch <= 0x8FF)
+                rtl++;
+            else if (g_unichar_isalpha(ch))
+                ltr++;
         }
     }
     return rtl > ltr;
@@ -202,9 +207,12 @@ column_emit(ordering *o, layout_item *items, guint n, float col_x0, float col_x1
     guint first_row = sheet->rows->len;
     qsort(items, n, sizeof *items, compare_reading);
     for (guint i = 0; i < n;) {
-        layout_row row = {.col_x0 = col_x0, .col_x1 = col_x1, .region = o->region,
+        layout_row row = {.col_x0 = col_x0,
+                          .col_x1 = col_x1,
+                          .region = o->region,
                           .first_seg = sheet->row_segs->len,
-                          .figure = items[i].figure, .table = items[i].table};
+                          .figure = items[i].figure,
+                          .table = items[i].table};
         if (items[i].seg < 0) {
             row.box = items[i].box;
             row.baseline = items[i].box.y1;
@@ -226,7 +234,7 @@ column_emit(ordering *o, layout_item *items, guint n, float col_x0, float col_x1
         qsort(items + i, to - i, sizeof *items, compare_left);
         if (reads_leftwards(sheet, items + i, to - i)) items_reverse(items + i, to - i);
         for (guint k = i; k < to; k++) {
-            guint index = (guint) items[k].seg;
+            guint index = (guint)items[k].seg;
             g_array_append_val(sheet->row_segs, index);
         }
         row.n_segs = to - i;
@@ -243,7 +251,7 @@ column_emit(ordering *o, layout_item *items, guint n, float col_x0, float col_x1
 static int
 compare_float(gconstpointer a, gconstpointer b)
 {
-    float x = *(const float *) a, y = *(const float *) b;
+    float x = *(const float *)a, y = *(const float *)b;
     return (x > y) - (x < y);
 }
 
@@ -256,7 +264,7 @@ edges_of(const layout_item *items, guint n, float *x0, float *x1)
     for (int least = 4; least >= 0 && k < 2; least -= 4) {
         k = 0;
         for (guint i = 0; i < n; i++) {
-            if (items[i].seg < 0 || (int) items[i].n_words < least) continue;
+            if (items[i].seg < 0 || (int)items[i].n_words < least) continue;
             left[k] = items[i].box.x0;
             right[k++] = items[i].box.x1;
         }
@@ -279,27 +287,31 @@ is_aside(const layout_item *items, guint n, float x)
     for (guint i = 0; i < n; i++) {
         if (items[i].seg < 0) continue;
         guint side = items[i].box.x0 + items[i].box.x1 > 2 * x;
-        size[side] += items[i].size_pt * (float) items[i].n_words;
+        size[side] += items[i].size_pt * (float)items[i].n_words;
         count[side] += items[i].n_words;
         x0[side] = MIN(x0[side], items[i].box.x0);
         x1[side] = MAX(x1[side], items[i].box.x1);
     }
     if (count[0] < 8 || count[1] < 40) return FALSE;
     return x1[0] - x0[0] < 0.45F * (x1[1] - x0[1]) &&
-           size[0] / (float) count[0] < 0.95F * size[1] / (float) count[1];
+           size[0] / (float)count[0] < 0.95F * size[1] / (float)count[1];
 }
 
 /* May these items be cut in two at gutter? */
 static gboolean
-gutter_accept(const ordering *o, const layout_item *items, guint n, const layout_gutter *gutter, guint depth)
+gutter_accept(const ordering *o, const layout_item *items, guint n, const layout_gutter *gutter,
+              guint depth)
 {
     const layout_work *work = o->work;
-    gboolean usual = depth == 0 && work->two_columns && work->gutter_x > gutter->x0 - SAME_GUTTER_PT &&
+    gboolean usual = depth == 0 && work->two_columns &&
+                     work->gutter_x > gutter->x0 - SAME_GUTTER_PT &&
                      work->gutter_x < gutter->x1 + SAME_GUTTER_PT;
     if (usual) return gutter->support >= 1.5F * work->body_pt;
     if (gutter->support < 4 * work->body_pt) return FALSE;
-    if (depth == 0 && gutter->crossing < 0.7F * gutter->support && is_aside(items, n, gutter->x)) return TRUE;
-    if (gutter->support < (depth == 0 ? 0.4F : 0.8F) * (gutter->support + gutter->crossing)) return FALSE;
+    if (depth == 0 && gutter->crossing < 0.7F * gutter->support && is_aside(items, n, gutter->x))
+        return TRUE;
+    if (gutter->support < (depth == 0 ? 0.4F : 0.8F) * (gutter->support + gutter->crossing))
+        return FALSE;
     return layout_gutter_parts_text(items, n, gutter->x);
 }
 
@@ -317,7 +329,8 @@ band_flush(ordering *o, sides *band, const float edges[4], guint depth)
     for (guint k = 0; k < 2; k++) {
         guint side = aside ? 1 - k : k;
         if (band->n[side] == 0) continue;
-        region_order(o, band->items[side], band->n[side], edges[2 * side], edges[2 * side + 1], depth + 1);
+        region_order(o, band->items[side], band->n[side], edges[2 * side], edges[2 * side + 1],
+                     depth + 1);
         band->n[side] = 0;
     }
 }
@@ -331,8 +344,10 @@ columns_emit(ordering *o, layout_item *items, guint n, float cut, float x0, floa
     sides band = {{left, right}, {0, 0}};
     for (guint i = 0; i < n; i++) {
         if (items[i].box.x0 < cut - 3 && items[i].box.x1 > cut + 3) continue;
-        if (items[i].box.x0 + items[i].box.x1 < 2 * cut) left[n_left++] = items[i];
-        else right[n_right++] = items[i];
+        if (items[i].box.x0 + items[i].box.x1 < 2 * cut)
+            left[n_left++] = items[i];
+        else
+            right[n_right++] = items[i];
     }
     float edges[4] = {x0, cut, cut, x1};
     edges_of(left, n_left, &edges[0], &edges[1]);
@@ -373,7 +388,8 @@ region_order(ordering *o, layout_item *items, guint n, float x0, float x1, guint
         gutter_accept(o, items, n, &gutter, depth)) {
         float cut = gutter.x;
         const layout_work *work = o->work;
-        if (depth == 0 && work->two_columns && work->gutter_x >= gutter.x0 && work->gutter_x <= gutter.x1)
+        if (depth == 0 && work->two_columns && work->gutter_x >= gutter.x0 &&
+            work->gutter_x <= gutter.x1)
             cut = work->gutter_x;
         columns_emit(o, items, n, cut, x0, x1, depth);
         return;
@@ -389,5 +405,5 @@ layout_order_rows(layout_work *work, layout_sheet *sheet)
     g_autoptr(GArray) items = items_of_sheet(sheet);
     g_array_set_size(sheet->rows, 0);
     g_array_set_size(sheet->row_segs, 0);
-    region_order(&o, (layout_item *) items->data, items->len, sheet->text_x0, sheet->text_x1, 0);
+    region_order(&o, (layout_item *)items->data, items->len, sheet->text_x0, sheet->text_x1, 0);
 }

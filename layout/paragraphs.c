@@ -14,12 +14,18 @@ typedef struct {
     guint s;
     layout_sheet *sheet;
     layout_para *open;
-    const layout_row *prev;  /* last row of open, on this sheet */
-    float gap;               /* distance of lines in open, 0 unknown */
-    float left;              /* left edge of open's rows but the first */
-    guint n_rows;            /* of open, in this region */
+    const layout_row *prev; /* last row of open, on this sheet */
+    float gap;              /* distance of lines in open, 0 unknown */
+    float left;             /* left edge of open's rows but the first */
+    guint n_rows;           /* of open, in this region */
     gboolean references;
-    enum { ENTRIES_UNKNOWN, ENTRIES_BRACKET, ENTRIES_NUMBER, ENTRIES_HANGING, ENTRIES_PLAIN } entries;
+    enum {
+        ENTRIES_UNKNOWN,
+        ENTRIES_BRACKET,
+        ENTRIES_NUMBER,
+        ENTRIES_HANGING,
+        ENTRIES_PLAIN
+    } entries;
     guint ref_region_sheet;
 } flow;
 
@@ -29,7 +35,8 @@ layout_equation_number(const char *text, gsize len)
     if (len < 3 || len > 10 || text[0] != '(' || text[len - 1] != ')') return FALSE;
     gsize digits = 0;
     for (gsize i = 1; i + 1 < len; i++) {
-        if (g_ascii_isdigit(text[i])) digits++;
+        if (g_ascii_isdigit(text[i]))
+            digits++;
         else if (text[i] != '.' && text[i] != '-' && !(i == 1 && g_ascii_isupper(text[i])) &&
                  !(g_ascii_islower(text[i]) && i + 2 == len) && text[i] != ' ')
             return FALSE;
@@ -76,11 +83,16 @@ count_math(const layout_sheet *sheet, const layout_row *row)
                 run = letter && !(style->flags & LAYOUT_SPAN_MATH) ? run + 1 : 0;
                 if (run == 4) c.words++;
                 if (ch == ' ') continue;
-                if (style->flags & LAYOUT_SPAN_MATH) c.math++;
-                else if (letter) c.plain++;
-                else if (g_unichar_isdigit(ch)) c.digits++;
-                else if (is_relation(ch)) c.math++;
-                else c.other++;
+                if (style->flags & LAYOUT_SPAN_MATH)
+                    c.math++;
+                else if (letter)
+                    c.plain++;
+                else if (g_unichar_isdigit(ch))
+                    c.digits++;
+                else if (is_relation(ch))
+                    c.math++;
+                else
+                    c.other++;
             }
         }
     }
@@ -104,18 +116,21 @@ row_is_formula(const flow *f, const layout_row *row)
     float indent = row->box.x0 - row->col_x0;
     float size = MAX(row->size_pt, 4);
     guint all = c.plain + c.math + c.digits + c.other;
-    if (all == 0 || c.math == 0) return row_has_number(f->sheet, row) && row->n_segs == 1 && indent > 5 * size;
+    if (all == 0 || c.math == 0)
+        return row_has_number(f->sheet, row) && row->n_segs == 1 && indent > 5 * size;
     gboolean apart = indent > 1.2F * size || row_has_number(f->sheet, row);
     if (!apart) {
         /* long formulas reach the margins */
         return c.math * 2 > all && c.words == 0 && c.relation && c.plain * 3 < c.math;
     }
     if (c.words >= 4) return FALSE;
-    if (row_has_number(f->sheet, row) && row->n_segs > 1) return c.plain * 2 < all * 1 + c.math * 2 || c.words <= 1;
+    if (row_has_number(f->sheet, row) && row->n_segs > 1)
+        return c.plain * 2 < all * 1 + c.math * 2 || c.words <= 1;
     float middle = 0.5F * (row->box.x0 + row->box.x1), centre = 0.5F * (row->col_x0 + row->col_x1);
     gboolean centred = fabsf(middle - centre) < 0.2F * (row->col_x1 - row->col_x0);
     if (c.words >= 2 && c.plain > c.math) return FALSE;
-    return c.math * 2 >= c.plain && (c.relation || centred || c.math > 2) && (centred || indent > 2 * size);
+    return c.math * 2 >= c.plain && (c.relation || centred || c.math > 2) &&
+           (centred || indent > 2 * size);
 }
 
 /* Parts of a formula that stand alone: limits, numerators, long fraction bars' digits. */
@@ -143,7 +158,8 @@ ended_early(const flow *f, const layout_row *row, const layout_row *next)
 static gboolean
 ends_sentence(const char *text, gsize len)
 {
-    while (len > 0 && (strchr(")]\"'", text[len - 1]) != NULL)) len--;
+    while (len > 0 && (strchr(")]\"'", text[len - 1]) != NULL))
+        len--;
     if (len >= 3 && memcmp(text + len - 3, "\xE2\x80\x9D", 3) == 0) len -= 3;
     if (len == 0) return TRUE;
     if (strchr(".!?:;", text[len - 1]) != NULL) return TRUE;
@@ -164,8 +180,8 @@ same_look(const layout_row *a, const layout_row *b)
     float limit = 0.07F * MAX(a->size_pt, b->size_pt) + 0.3F;
     if (a->n_chars > 3 && b->n_chars > 3 && fabsf(a->size_pt - b->size_pt) > limit) return FALSE;
     /* Bold that starts a line and ends within it leads into the paragraph. */
-    if (a->bold_end != b->bold_start && ((a->flags ^ b->flags) & LAYOUT_SPAN_BOLD) && a->n_chars > 2 &&
-        b->n_chars > 2)
+    if (a->bold_end != b->bold_start && ((a->flags ^ b->flags) & LAYOUT_SPAN_BOLD) &&
+        a->n_chars > 2 && b->n_chars > 2)
         return FALSE;
     /* Small capitals or all italic on one side only: a heading beside text. */
     return ((a->flags ^ b->flags) & LAYOUT_STYLE_CAPS) == 0 || a->n_chars < 3 || b->n_chars < 3;
@@ -179,7 +195,7 @@ entry_marker(const char *text, gboolean *bracket)
         const char *end = strchr(text, ']');
         if (end == NULL || end - text > 40 || end - text < 2) return 0;
         *bracket = TRUE;
-        gsize len = (gsize) (end - text) + 1;
+        gsize len = (gsize)(end - text) + 1;
         return len + strspn(text + len, " ");
     }
     gsize digits = strspn(text, "0123456789");
@@ -228,13 +244,16 @@ list_item_starts(const flow *f, const layout_row *row, const char *text)
     if (marker[0] == '-') {
         gunichar first = g_utf8_get_char(text);
         /* A dash may just continue the sentence. */
-        if (first != '-' && first != 0x2013 && first != 0x2014 && first != 0x2212 && first != '*') return TRUE;
+        if (first != '-' && first != 0x2013 && first != 0x2014 && first != 0x2212 && first != '*')
+            return TRUE;
         return f->open == NULL || row->box.x0 > row->col_x0 + 2 || f->prev == NULL ||
                ended_early(f, f->prev, row);
     }
     if (f->prev == NULL || f->open == NULL) return TRUE;
-    if (row->box.x0 > row->col_x0 + 0.4F * row->size_pt && fabsf(row->box.x0 - f->left) > 2) return TRUE;
-    if (f->open->type == LAYOUT_BLOCK_LIST_ITEM && (f->n_rows == 1 || row->box.x0 < f->left - 2)) return TRUE;
+    if (row->box.x0 > row->col_x0 + 0.4F * row->size_pt && fabsf(row->box.x0 - f->left) > 2)
+        return TRUE;
+    if (f->open->type == LAYOUT_BLOCK_LIST_ITEM && (f->n_rows == 1 || row->box.x0 < f->left - 2))
+        return TRUE;
     return ended_early(f, f->prev, row);
 }
 
@@ -258,9 +277,11 @@ breaks(flow *f, const layout_row *row, const char *text)
     if (!same_look(prev, row) && type != LAYOUT_BLOCK_CAPTION) return TRUE;
     if (type == LAYOUT_BLOCK_CAPTION && fabsf(prev->size_pt - row->size_pt) > 0.9F) return TRUE;
 
-    float usual = f->gap > 0 ? f->gap : MAX(1.2F * size, f->work->leading_pt * size / f->work->body_pt);
+    float usual =
+        f->gap > 0 ? f->gap : MAX(1.2F * size, f->work->leading_pt * size / f->work->body_pt);
     if (step > 1.32F * usual + 0.5F || step < -2) return TRUE;
-    if (f->gap > 0 && step > 1.14F * f->gap + 1 && f->n_rows >= 2 && (row->flags & LAYOUT_SPAN_MATH) == 0 &&
+    if (f->gap > 0 && step > 1.14F * f->gap + 1 && f->n_rows >= 2 &&
+        (row->flags & LAYOUT_SPAN_MATH) == 0 &&
         (ended_early(f, prev, row) || row->box.x0 > f->left + 0.6F * size))
         return TRUE;
     if (list_item_starts(f, row, text)) return TRUE;
@@ -275,8 +296,10 @@ breaks(flow *f, const layout_row *row, const char *text)
     if (centred) return FALSE;
     if (type == LAYOUT_BLOCK_LIST_ITEM) {
         const layout_place *first = &g_array_index(f->open->places, layout_place, 0);
-        const layout_row *start = layout_sheet_row(layout_work_sheet(f->work, first->sheet), first->row);
-        if (f->n_rows == 1) return row->box.x0 < start->box.x0 - 2 || (row->box.x0 < start->box.x0 + 2 && !full);
+        const layout_row *start =
+            layout_sheet_row(layout_work_sheet(f->work, first->sheet), first->row);
+        if (f->n_rows == 1)
+            return row->box.x0 < start->box.x0 - 2 || (row->box.x0 < start->box.x0 + 2 && !full);
         if (row->box.x0 < f->left - 0.6F * size) return TRUE;
         return row->box.x0 > f->left + 0.7F * size && !full;
     }
@@ -331,10 +354,13 @@ para_add(flow *f, guint index)
 static void
 float_add(flow *f, const layout_row *row)
 {
+    /* a bibliography entry goes on behind it */
+    layout_para *entry = f->references ? f->open : NULL;
     para_begin(f, row->figure >= 0 ? LAYOUT_BLOCK_FIGURE : LAYOUT_BLOCK_TABLE);
     f->open->figure = row->figure;
     f->open->table = row->table;
     para_close(f);
+    f->open = entry;
 }
 
 static layout_block_type
@@ -377,8 +403,9 @@ row_take(flow *f, guint index)
     }
     g_autofree char *text = layout_row_text(f->sheet, row);
     gboolean strong = FALSE;
-    gboolean caption = layout_caption_match(text, strlen(text), NULL, &strong) != LAYOUT_CAPTION_NONE &&
-                       strong && !f->references;
+    gboolean caption =
+        layout_caption_match(text, strlen(text), NULL, &strong) != LAYOUT_CAPTION_NONE && strong &&
+        !f->references;
     if (f->references && ends_references(f, row, text)) {
         f->references = FALSE;
         para_close(f);
@@ -388,7 +415,8 @@ row_take(flow *f, guint index)
 
     if (!f->references && !caption && row_is_formula(f, row)) {
         float size = MAX(row->size_pt, f->work->body_pt);
-        if (!same || f->open->type != LAYOUT_BLOCK_FORMULA || step > 3.2F * size) para_begin(f, LAYOUT_BLOCK_FORMULA);
+        if (!same || f->open->type != LAYOUT_BLOCK_FORMULA || step > 3.2F * size)
+            para_begin(f, LAYOUT_BLOCK_FORMULA);
         para_add(f, index);
         return;
     }
@@ -414,8 +442,7 @@ row_take(flow *f, guint index)
         f->gap = 0;
     }
     para_add(f, index);
-    if (f->n_rows == 1 && fresh && layout_heading_is_references(text) &&
-        (f->s > 0 || index > 3)) {
+    if (f->n_rows == 1 && fresh && layout_heading_is_references(text) && (f->s > 0 || index > 3)) {
         f->references = TRUE;
         f->entries = ENTRIES_UNKNOWN;
         f->open->type = LAYOUT_BLOCK_HEADING;
@@ -432,6 +459,7 @@ layout_paragraphs_build(layout_work *work)
         f.sheet = layout_work_sheet(work, s);
         if (!f.references) para_close(&f);
         f.prev = NULL;
-        for (guint i = 0; i < f.sheet->rows->len; i++) row_take(&f, i);
+        for (guint i = 0; i < f.sheet->rows->len; i++)
+            row_take(&f, i);
     }
 }

@@ -10,7 +10,7 @@ layout_reference_marker(const char *text, char **marker)
     if (text[0] == '[') {
         const char *end = strchr(text, ']');
         if (end == NULL || end - text > 40 || end - text < 2) return 0;
-        gsize len = (gsize) (end - text) + 1;
+        gsize len = (gsize)(end - text) + 1;
         if (marker != NULL) *marker = g_strndup(text, len);
         return len + strspn(text + len, " ");
     }
@@ -26,7 +26,8 @@ static gsize
 address_len(const char *at)
 {
     gsize n = strcspn(at, " \t\n<>\"");
-    while (n > 0 && strchr(".,;)]}", at[n - 1]) != NULL) n--;
+    while (n > 0 && strchr(".,;)]}", at[n - 1]) != NULL)
+        n--;
     return n;
 }
 
@@ -50,16 +51,20 @@ layout_find_arxiv(const char *text, gsize *len)
     for (const char *at = text; *at != '\0'; at++) {
         if (g_ascii_strncasecmp(at, "arxiv", 5) != 0) continue;
         const char *id = at + 5;
-        if (g_str_has_prefix(id, ".org/abs/")) id += 9;
-        else if (g_str_has_prefix(id, ".org/pdf/")) id += 9;
-        else if (g_str_has_prefix(id, " preprint arXiv:")) id += 16;
+        if (g_str_has_prefix(id, ".org/abs/"))
+            id += 9;
+        else if (g_str_has_prefix(id, ".org/pdf/"))
+            id += 9;
+        else if (g_str_has_prefix(id, " preprint arXiv:"))
+            id += 16;
         id += strspn(id, ": ");
         gsize a = strspn(id, "0123456789");
         if (a == 4 && id[4] == '.') {
             gsize b = strspn(id + 5, "0123456789");
             if (b < 4 || b > 5) continue;
             *len = 5 + b;
-            if (id[*len] == 'v' && g_ascii_isdigit(id[*len + 1])) *len += 1 + strspn(id + *len + 1, "0123456789");
+            if (id[*len] == 'v' && g_ascii_isdigit(id[*len + 1]))
+                *len += 1 + strspn(id + *len + 1, "0123456789");
             return id;
         }
         gsize letters = strspn(id, "abcdefghijklmnopqrstuvwxyz-.ABCDEFGHIJKLMNOPQRSTUVWXYZ");
@@ -98,8 +103,9 @@ sentence_end(const char *text)
         if (*at != '.' && *at != '?') continue;
         if (at[1] != ' ' && at[1] != '\0') continue;
         gsize word = 0;
-        while (at - word > text && g_ascii_isalpha(at[-1 - (gssize) word])) word++;
-        if (word <= 1 && g_ascii_isupper(at[-1])) continue;
+        while (at - word > text && g_ascii_isalpha(at[-1 - (gssize)word]))
+            word++;
+        if (at == text || (word == 1 && g_ascii_isupper(at[-1]))) continue;
         if (word == 2 && strncmp(at - 2, "al", 2) != 0) continue;
         return at;
     }
@@ -114,32 +120,35 @@ authors_and_title(layout_builder *builder, const char *text, layout_reference *o
     const char *title = end + 1 + strspn(end + 1, " ");
     /* "(2020)." or "2020." between the two */
     gsize year = strspn(title, "(0123456789abc)");
-    if (year >= 4 && year <= 7 && title[year] == '.') title += year + 1 + strspn(title + year + 1, " ");
+    if (year >= 4 && year <= 7 && title[year] == '.')
+        title += year + 1 + strspn(title + year + 1, " ");
     const char *stop = sentence_end(title);
     if (stop == NULL || stop - title < 8 || stop - title > 500) return;
     out->authors = layout_builder_copy(builder, text, end - text);
     out->title = layout_builder_copy(builder, title, stop - title);
     const char *venue = stop + 1 + strspn(stop + 1, " ");
     gsize len = strcspn(venue, ",.0123456789");
-    while (len > 0 && venue[len - 1] == ' ') len--;
-    if (len > 3 && len < 200) out->venue = layout_builder_copy(builder, venue, (gssize) len);
+    while (len > 0 && venue[len - 1] == ' ')
+        len--;
+    if (len > 3 && len < 200) out->venue = layout_builder_copy(builder, venue, (gssize)len);
 }
 
 void
-layout_reference_parse(layout_builder *builder, const char *text, const char *marker, layout_reference *out)
+layout_reference_parse(layout_builder *builder, const char *text, const char *marker,
+                       layout_reference *out)
 {
     gsize len;
     if (marker != NULL) {
         const char *from = marker + strspn(marker, "[");
-        out->key = layout_builder_copy(builder, from, (gssize) strcspn(from, "]."));
+        out->key = layout_builder_copy(builder, from, (gssize)strcspn(from, "]."));
     }
     const char *at = layout_find_doi(text, &len);
-    if (at != NULL) out->doi = layout_builder_copy(builder, at, (gssize) len);
+    if (at != NULL) out->doi = layout_builder_copy(builder, at, (gssize)len);
     at = layout_find_arxiv(text, &len);
-    if (at != NULL) out->arxiv = layout_builder_copy(builder, at, (gssize) len);
+    if (at != NULL) out->arxiv = layout_builder_copy(builder, at, (gssize)len);
     at = strstr(text, "http");
     if (at != NULL && (g_str_has_prefix(at, "http://") || g_str_has_prefix(at, "https://")))
-        out->url = layout_builder_copy(builder, at, (gssize) address_len(at));
+        out->url = layout_builder_copy(builder, at, (gssize)address_len(at));
     at = find_year(text);
     if (at != NULL) out->year = layout_builder_copy(builder, at, 4);
     authors_and_title(builder, text, out);

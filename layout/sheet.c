@@ -15,7 +15,7 @@ link_clear(gpointer data)
 static void
 grid_cell_clear(gpointer data)
 {
-    g_free(((layout_grid_cell *) data)->text);
+    g_free(((layout_grid_cell *)data)->text);
 }
 
 static void
@@ -81,15 +81,15 @@ layout_grid_cells_new(void)
 static void
 font_clear(gpointer data)
 {
-    g_free(((layout_font *) data)->name);
+    g_free(((layout_font *)data)->name);
 }
 
 layout_work *
 layout_work_new(void)
 {
     layout_work *work = g_new0(layout_work, 1);
-    work->sheets = g_ptr_array_new_with_free_func((GDestroyNotify) layout_sheet_free);
-    work->paras = g_ptr_array_new_with_free_func((GDestroyNotify) layout_para_free);
+    work->sheets = g_ptr_array_new_with_free_func((GDestroyNotify)layout_sheet_free);
+    work->paras = g_ptr_array_new_with_free_func((GDestroyNotify)layout_para_free);
     work->fonts = g_array_new(FALSE, TRUE, sizeof(layout_font));
     g_array_set_clear_func(work->fonts, font_clear);
     work->font_ids = g_hash_table_new_full(g_str_hash, g_str_equal, g_free, NULL);
@@ -204,7 +204,8 @@ layout_seg_split(layout_sheet *sheet, guint index, guint n_words)
     front.n_words = n_words;
     front.first_style = sheet->styles->len;
     front.n_styles = 0;
-    front.n_chars = (guint) g_utf8_strlen(sheet->text->str + front.start, (gssize) front.len) - (n_words - 1);
+    front.n_chars =
+        (guint)g_utf8_strlen(sheet->text->str + front.start, (gssize)front.len) - (n_words - 1);
 
     layout_seg *rest = layout_sheet_seg(sheet, index);
     rest->len = rest->start + rest->len - begin;
@@ -242,8 +243,9 @@ layout_seg_split(layout_sheet *sheet, guint index, guint n_words)
         if (style->len <= most) continue;
         most = style->len;
         rest->font = style->font;
-        rest->flags = (rest->flags & LAYOUT_SPAN_MATH) | (style->flags & (LAYOUT_SPAN_BOLD | LAYOUT_SPAN_ITALIC |
-                                                                           LAYOUT_SPAN_MONO | LAYOUT_STYLE_CAPS));
+        rest->flags = (rest->flags & LAYOUT_SPAN_MATH) |
+                      (style->flags & (LAYOUT_SPAN_BOLD | LAYOUT_SPAN_ITALIC | LAYOUT_SPAN_MONO |
+                                       LAYOUT_STYLE_CAPS));
     }
     if (size > 0) rest->size_pt = size;
     g_array_append_val(sheet->segs, front);

@@ -30,7 +30,7 @@ static int
 compare_baseline(gconstpointer a, gconstpointer b, gpointer data)
 {
     const layout_sheet *sheet = data;
-    guint i = *(const guint *) a, j = *(const guint *) b;
+    guint i = *(const guint *)a, j = *(const guint *)b;
     const layout_seg *x = layout_sheet_seg(sheet, i), *y = layout_sheet_seg(sheet, j);
     if (x->baseline != y->baseline) return x->baseline < y->baseline ? -1 : 1;
     return (i > j) - (i < j);
@@ -42,8 +42,9 @@ leading_count(const layout_work *work, const layout_sheet *sheet, guint64 *bins)
 {
     guint n = sheet->segs->len;
     g_autofree guint *order = g_new(guint, n + 1);
-    for (guint i = 0; i < n; i++) order[i] = i;
-    g_qsort_with_data(order, (gint) n, sizeof(guint), compare_baseline, (gpointer) sheet);
+    for (guint i = 0; i < n; i++)
+        order[i] = i;
+    g_qsort_with_data(order, (gint)n, sizeof(guint), compare_baseline, (gpointer)sheet);
     for (guint i = 0; i < n; i++) {
         const layout_seg *seg = layout_sheet_seg(sheet, order[i]);
         if (seg->n_words < 4 || fabsf(seg->size_pt - work->body_pt) > 0.3F) continue;
@@ -71,7 +72,7 @@ fullest(const guint64 *bins, guint n)
 static int
 compare_float(gconstpointer a, gconstpointer b)
 {
-    float x = *(const float *) a, y = *(const float *) b;
+    float x = *(const float *)a, y = *(const float *)b;
     return (x > y) - (x < y);
 }
 
@@ -104,12 +105,14 @@ layout_style_measure(layout_work *work)
     g_autofree guint64 *fonts = g_new0(guint64, work->fonts->len + 1);
     sizes_count(work, bins, fonts);
     guint best = fullest(bins, MAX_BINS);
-    if (bins[best] > 0) work->body_pt = (float) best / BINS_PER_PT;
+    if (bins[best] > 0) work->body_pt = (float)best / BINS_PER_PT;
     work->body_font = fullest(fonts, work->fonts->len);
 
     memset(bins, 0, MAX_BINS * sizeof *bins);
-    for (guint s = 0; s < work->sheets->len; s++) leading_count(work, layout_work_sheet(work, s), bins);
+    for (guint s = 0; s < work->sheets->len; s++)
+        leading_count(work, layout_work_sheet(work, s), bins);
     best = fullest(bins, MAX_BINS);
-    work->leading_pt = bins[best] > 2 ? (float) best / BINS_PER_PT : 1.2F * work->body_pt;
-    for (guint s = 0; s < work->sheets->len; s++) margins_measure(work, layout_work_sheet(work, s));
+    work->leading_pt = bins[best] > 2 ? (float)best / BINS_PER_PT : 1.2F * work->body_pt;
+    for (guint s = 0; s < work->sheets->len; s++)
+        margins_measure(work, layout_work_sheet(work, s));
 }

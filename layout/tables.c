@@ -11,11 +11,11 @@
 #include <stdlib.h>
 #include <string.h>
 
-#define MAX_RULES     6000
-#define MAX_RECTS     3000
-#define CHAIN_AHEAD   200
-#define SAME_X_PT     4.0F
-#define MAX_TABLES    200
+#define MAX_RULES   6000
+#define MAX_RECTS   3000
+#define CHAIN_AHEAD 200
+#define SAME_X_PT   4.0F
+#define MAX_TABLES  200
 
 typedef struct {
     layout_work *work;
@@ -97,7 +97,7 @@ static int
 compare_baseline(gconstpointer a, gconstpointer b, gpointer data)
 {
     const layout_sheet *sheet = data;
-    guint i = *(const guint *) a, j = *(const guint *) b;
+    guint i = *(const guint *)a, j = *(const guint *)b;
     const layout_seg *x = layout_sheet_seg(sheet, i), *y = layout_sheet_seg(sheet, j);
     if (x->baseline != y->baseline) return x->baseline < y->baseline ? -1 : 1;
     if (x->box.x0 != y->box.x0) return x->box.x0 < y->box.x0 ? -1 : 1;
@@ -111,8 +111,10 @@ first_below(const finder *f, float y)
     guint lo = 0, hi = f->n_segs;
     while (lo < hi) {
         guint mid = lo + (hi - lo) / 2;
-        if (layout_sheet_seg(f->sheet, f->by_y[mid])->baseline < y) lo = mid + 1;
-        else hi = mid;
+        if (layout_sheet_seg(f->sheet, f->by_y[mid])->baseline < y)
+            lo = mid + 1;
+        else
+            hi = mid;
     }
     return lo;
 }
@@ -126,7 +128,8 @@ segs_in(const finder *f, layout_rect box)
         const layout_seg *seg = layout_sheet_seg(f->sheet, f->by_y[i]);
         if (seg->baseline > box.y1 + seg->size_pt) break;
         float x = 0.5F * (seg->box.x0 + seg->box.x1), y = seg->baseline - 0.3F * seg->size_pt;
-        if (seg->role != LAYOUT_ROLE_TEXT || x < box.x0 || x > box.x1 || y < box.y0 || y > box.y1) continue;
+        if (seg->role != LAYOUT_ROLE_TEXT || x < box.x0 || x > box.x1 || y < box.y0 || y > box.y1)
+            continue;
         g_array_append_val(found, f->by_y[i]);
     }
     return found;
@@ -166,7 +169,8 @@ static gboolean
 is_prose(const finder *f, const GArray *segs, const layout_table_region *table)
 {
     guint chars = 0;
-    for (guint i = 0; i < segs->len; i++) chars += layout_sheet_seg(f->sheet, g_array_index(segs, guint, i))->n_chars;
+    for (guint i = 0; i < segs->len; i++)
+        chars += layout_sheet_seg(f->sheet, g_array_index(segs, guint, i))->n_chars;
     guint cells = MAX(1, filled_cells(table));
     return table->n_cols == 2 && table->n_rows <= 3 && chars / cells > 160;
 }
@@ -187,7 +191,7 @@ table_try(finder *f, layout_rect box, float confidence, guint least_filled_perce
         g_array_unref(table.cells);
         return FALSE;
     }
-    int owner = (int) f->sheet->tables->len;
+    int owner = (int)f->sheet->tables->len;
     for (guint i = 0; i < segs->len; i++) {
         layout_seg *seg = layout_sheet_seg(f->sheet, g_array_index(segs, guint, i));
         seg->role = LAYOUT_ROLE_TABLE;
@@ -347,12 +351,16 @@ lines_collect(const finder *f, guint lane, lines_found *out)
         if (work->two_columns) {
             guint side = seg->box.x1 < work->gutter_x + 4   ? 0
                          : seg->box.x0 > work->gutter_x - 4 ? 1
-                                                             : 2;
+                                                            : 2;
             if (side != 2 && side != lane) continue;
         }
-        line *last = out->lines->len > 0 ? &g_array_index(out->lines, line, out->lines->len - 1) : NULL;
+        line *last =
+            out->lines->len > 0 ? &g_array_index(out->lines, line, out->lines->len - 1) : NULL;
         if (last == NULL || seg->baseline - last->baseline > 0.35F * seg->size_pt) {
-            line next = {.baseline = seg->baseline, .size = seg->size_pt, .x0 = seg->box.x0, .x1 = seg->box.x1,
+            line next = {.baseline = seg->baseline,
+                         .size = seg->size_pt,
+                         .x0 = seg->box.x0,
+                         .x1 = seg->box.x1,
                          .first = out->segs->len};
             g_array_append_val(out->lines, next);
             last = &g_array_index(out->lines, line, out->lines->len - 1);
@@ -372,17 +380,21 @@ static gboolean
 line_is_row(const finder *f, const lines_found *found, const line *l)
 {
     if (l->n < 2 || l->caption || l->words > 7 * l->n || l->math * 2 > l->n) return FALSE;
-    const layout_seg *last = layout_sheet_seg(f->sheet, g_array_index(found->segs, guint, l->first + l->n - 1));
+    const layout_seg *last =
+        layout_sheet_seg(f->sheet, g_array_index(found->segs, guint, l->first + l->n - 1));
     const char *text = f->sheet->text->str + last->start;
     /* equation numbers, dotted leaders */
     if (l->n == 2 && text[0] == '(' && text[last->len - 1] == ')' && last->len < 8) return FALSE;
     for (guint i = l->first; i < l->first + l->n; i++) {
         const layout_seg *seg = layout_sheet_seg(f->sheet, g_array_index(found->segs, guint, i));
         const char *at = f->sheet->text->str + seg->start;
-        if (g_strstr_len(at, seg->len, ". . .") != NULL || g_strstr_len(at, seg->len, "....") != NULL) return FALSE;
+        if (g_strstr_len(at, seg->len, ". . .") != NULL ||
+            g_strstr_len(at, seg->len, "....") != NULL)
+            return FALSE;
     }
     /* a list's marker and its text */
-    const layout_seg *first = layout_sheet_seg(f->sheet, g_array_index(found->segs, guint, l->first));
+    const layout_seg *first =
+        layout_sheet_seg(f->sheet, g_array_index(found->segs, guint, l->first));
     return !(l->n == 2 && first->n_chars <= 3 && last->n_words >= 5);
 }
 
@@ -395,7 +407,8 @@ aligned(const finder *f, const lines_found *found, const line *a, const line *b)
         layout_rect y = layout_sheet_seg(f->sheet, g_array_index(found->segs, guint, i))->box;
         for (guint k = a->first; k < a->first + a->n && k < a->first + 40; k++) {
             layout_rect x = layout_sheet_seg(f->sheet, g_array_index(found->segs, guint, k))->box;
-            if (fabsf(x.x0 - y.x0) < 3 || fabsf(x.x1 - y.x1) < 3 || fabsf(x.x0 + x.x1 - y.x0 - y.x1) < 5) {
+            if (fabsf(x.x0 - y.x0) < 3 || fabsf(x.x1 - y.x1) < 3 ||
+                fabsf(x.x0 + x.x1 - y.x0 - y.x1) < 5) {
                 n++;
                 break;
             }
@@ -421,8 +434,10 @@ unruled_lane(finder *f, guint lane)
         float x0 = first->x0, x1 = first->x1;
         guint pieces = first->n;
         for (; to < lines->len; to++) {
-            const line *l = &g_array_index(lines, line, to), *above = &g_array_index(lines, line, to - 1);
-            if (l->baseline - above->baseline > 3.2F * MAX(l->size, above->size) || l->caption) break;
+            const line *l = &g_array_index(lines, line, to),
+                       *above = &g_array_index(lines, line, to - 1);
+            if (l->baseline - above->baseline > 3.2F * MAX(l->size, above->size) || l->caption)
+                break;
             if (line_is_row(f, &found, l)) {
                 guint in_line = aligned(f, &found, &g_array_index(lines, line, last_row), l);
                 if (in_line * 2 < l->n && in_line < 2) break;
@@ -440,7 +455,9 @@ unruled_lane(finder *f, guint lane)
         gboolean front = f->sheet->index == 0 && first->baseline < 0.42F * f->sheet->height;
         guint need = front ? 5 : pieces >= 3 * rows ? 3 : 4;
         if (rows >= need && good * 2 >= rows && x1 - x0 > 60)
-            table_try(f, (layout_rect){x0 - 2, first->baseline - first->size, x1 + 2, last->baseline + 0.4F * last->size},
+            table_try(f,
+                      (layout_rect){x0 - 2, first->baseline - first->size, x1 + 2,
+                                    last->baseline + 0.4F * last->size},
                       0.6F, 45);
         i = MAX(last_row + 1, i + 1);
     }
@@ -450,7 +467,8 @@ void
 layout_tables_find(layout_work *work, layout_sheet *sheet)
 {
     finder f = {.work = work, .sheet = sheet};
-    if (sheet->hrules->len > MAX_RULES || sheet->vrules->len > MAX_RULES || sheet->segs->len < 4) return;
+    if (sheet->hrules->len > MAX_RULES || sheet->vrules->len > MAX_RULES || sheet->segs->len < 4)
+        return;
     f.rules.horizontal = rules_join(sheet->hrules, sheet->rects, FALSE);
     f.rules.vertical = rules_join(sheet->vrules, sheet->rects, TRUE);
     f.by_y = g_new(guint, sheet->segs->len + 1);
@@ -458,7 +476,7 @@ layout_tables_find(layout_work *work, layout_sheet *sheet)
         const layout_seg *seg = layout_sheet_seg(sheet, i);
         if (seg->turn == 0 && seg->role == LAYOUT_ROLE_TEXT) f.by_y[f.n_segs++] = i;
     }
-    g_qsort_with_data(f.by_y, (gint) f.n_segs, sizeof(guint), compare_baseline, sheet);
+    g_qsort_with_data(f.by_y, (gint)f.n_segs, sizeof(guint), compare_baseline, sheet);
     ruled_find(&f);
     booktabs_find(&f);
     unruled_lane(&f, 0);

@@ -40,7 +40,7 @@ typedef struct {
 static int
 compare_float(gconstpointer a, gconstpointer b)
 {
-    float x = *(const float *) a, y = *(const float *) b;
+    float x = *(const float *)a, y = *(const float *)b;
     return (x > y) - (x < y);
 }
 
@@ -76,7 +76,7 @@ snap(GArray *values, float slack)
         guint n = 0;
         for (; i < values->len && g_array_index(values, float, i) - first <= slack; i++, n++)
             sum += g_array_index(values, float, i);
-        g_array_index(values, float, kept++) = sum / (float) n;
+        g_array_index(values, float, kept++) = sum / (float)n;
     }
     g_array_set_size(values, kept);
 }
@@ -117,28 +117,51 @@ is_spanning(const grid *g, const piece *p)
     return b->n_pieces == 1 && p->x1 - p->x0 > 0.45F * (g->box.x1 - g->box.x0);
 }
 
+/* The middle of the widest stretch of [from, to) with the least ink. */
+static float
+quietest(const gint32 *ink, guint from, guint to)
+{
+    gint32 least = G_MAXINT32;
+    guint best = from, best_len = 0;
+    for (guint i = from; i < to;) {
+        guint end = i;
+        while (end < to && ink[end] == ink[i])
+            end++;
+        if (ink[i] < least || (ink[i] == least && end - i > best_len)) {
+            least = ink[i];
+            best = i;
+            best_len = end - i;
+        }
+        i = end;
+    }
+    return (float)best + 0.5F * (float)best_len;
+}
+
 static void
 cuts_from_gutters(grid *g)
 {
-    guint n = (guint) MIN((g->box.x1 - g->box.x0 + 2) * BINS_PER_PT, 40000);
-    g_autofree gint32 *ink = g_new0(gint32, n + 2);
+    guint n = (guint)MIN((g->box.x1 - g->box.x0 + 2) * BINS_PER_PT, 40000);
+    g_autofree gint32 *ink = g_new0(gint32, n + 2), *head = g_new0(gint32, n + 2);
     gboolean has_body = FALSE;
-    for (guint i = 0; i < g->bands->len; i++) has_body = has_body || !g_array_index(g->bands, band, i).header;
+    for (guint i = 0; i < g->bands->len; i++)
+        has_body = has_body || !g_array_index(g->bands, band, i).header;
     guint rows = 0;
     for (guint i = 0; i < g->bands->len; i++)
         rows += has_body == !g_array_index(g->bands, band, i).header;
     for (guint i = 0; i < g->pieces->len; i++) {
         const piece *p = &g_array_index(g->pieces, piece, i);
-        if (has_body && g_array_index(g->bands, band, p->row).header) continue;
         if (is_spanning(g, p)) continue;
-        int from = (int) ((p->x0 - g->box.x0) * BINS_PER_PT);
-        int to = (int) ceilf((p->x1 - g->box.x0) * BINS_PER_PT);
-        from = CLAMP(from, 0, (int) n);
-        to = CLAMP(to, from, (int) n);
-        ink[from]++;
-        ink[to]--;
+        gint32 *into = has_body && g_array_index(g->bands, band, p->row).header ? head : ink;
+        int from = (int)((p->x0 - g->box.x0) * BINS_PER_PT);
+        int to = (int)ceilf((p->x1 - g->box.x0) * BINS_PER_PT);
+        from = CLAMP(from, 0, (int)n);
+        to = CLAMP(to, from, (int)n);
+        into[from]++;
+        into[to]--;
     }
-    gint32 allowed = (gint32) (rows / 12), over = 0;
+    for (guint b = 1; b <= n; b++)
+        head[b] += head[b - 1];
+    gint32 allowed = (gint32)(rows / 12), over = 0;
     float least = MAX(0.42F * g->size, 2.5F) * BINS_PER_PT;
     int start = -1;
     gboolean seen = FALSE;
@@ -146,8 +169,8 @@ cuts_from_gutters(grid *g)
         over += ink[b];
         gboolean free = over <= allowed;
         if (!free && start >= 0 && seen) {
-            if ((float) b - (float) start >= least) {
-                float x = g->box.x0 + 0.5F * ((float) start + (float) b) / BINS_PER_PT;
+            if ((float)b - (float)start >= least) {
+                float x = g->box.x0 + quietest(head, (guint)start, b) / BINS_PER_PT;
                 g_array_append_val(g->cuts, x);
             }
         }
@@ -155,7 +178,7 @@ cuts_from_gutters(grid *g)
             seen = TRUE;
             start = -1;
         } else if (start < 0) {
-            start = (int) b;
+            start = (int)b;
         }
     }
 }
@@ -175,14 +198,18 @@ pieces_split(grid *g)
             guint lo = 0, hi = g->sheet->words->len;
             while (lo < hi) {
                 guint mid = lo + (hi - lo) / 2;
-                if (layout_sheet_word(g->sheet, mid)->start < p.start) lo = mid + 1;
-                else hi = mid;
+                if (layout_sheet_word(g->sheet, mid)->start < p.start)
+                    lo = mid + 1;
+                else
+                    hi = mid;
             }
             for (guint w = lo; w < g->sheet->words->len; w++) {
                 const layout_word *word = layout_sheet_word(g->sheet, w);
                 if (word->start >= p.start + p.len) break;
-                if (word->x1 <= x + 2) before = word;
-                else if (after == NULL) after = word;
+                if (word->x1 <= x + 2)
+                    before = word;
+                else if (after == NULL)
+                    after = word;
             }
             if (before == NULL || after == NULL || after->start < before->start) continue;
             float gap = after->x0 - before->x1;
@@ -212,7 +239,8 @@ bands_from_baselines(grid *g)
         piece *p = &g_array_index(g->pieces, piece, i);
         band *last = g->bands->len > 0 ? &g_array_index(g->bands, band, g->bands->len - 1) : NULL;
         if (last == NULL || p->baseline - last->baseline > 0.42F * p->size) {
-            band b = {.top = p->baseline - 0.75F * p->size, .bottom = p->baseline + 0.23F * p->size,
+            band b = {.top = p->baseline - 0.75F * p->size,
+                      .bottom = p->baseline + 0.23F * p->size,
                       .baseline = p->baseline};
             g_array_append_val(g->bands, b);
             last = &g_array_index(g->bands, band, g->bands->len - 1);
@@ -243,7 +271,8 @@ header_mark(grid *g)
     }
     /* a rule that leaves next to nothing below is a foot rule */
     if (n_header * 2 > g->bands->len + 1)
-        for (guint i = 0; i < g->bands->len; i++) g_array_index(g->bands, band, i).header = FALSE;
+        for (guint i = 0; i < g->bands->len; i++)
+            g_array_index(g->bands, band, i).header = FALSE;
 }
 
 static gboolean
@@ -253,7 +282,8 @@ rule_between(const grid *g, float y0, float y1, float x0, float x1)
     for (guint i = 0; i < rules->len; i++) {
         const layout_rule *r = &g_array_index(rules, layout_rule, i);
         float y = 0.5F * (r->y0 + r->y1);
-        if (y > y0 && y < y1 && layout_overlap_1d(r->x0, r->x1, x0, x1) > 0.5F * (x1 - x0)) return TRUE;
+        if (y > y0 && y < y1 && layout_overlap_1d(r->x0, r->x1, x0, x1) > 0.5F * (x1 - x0))
+            return TRUE;
     }
     return FALSE;
 }
@@ -276,10 +306,12 @@ bands_from_rules(grid *g)
     if (ys->len < 3 || (ys->len - 1) * 4 < text_rows) return FALSE;
     /* Several full rows between two rules are rows, not lines of one cell. */
     guint most = 0, full = 0;
-    for (guint i = 0; i < text_rows; i++) most = MAX(most, g_array_index(g->bands, band, i).n_pieces);
+    for (guint i = 0; i < text_rows; i++)
+        most = MAX(most, g_array_index(g->bands, band, i).n_pieces);
     for (guint i = 0; i < text_rows; i++)
         full += g_array_index(g->bands, band, i).n_pieces * 5 >= most * 4 ? 1 : 0;
-    if (most >= 2 && full * 10 >= text_rows * 7 && text_rows * 10 > (ys->len - 1) * 13) return FALSE;
+    if (most >= 2 && full * 10 >= text_rows * 7 && text_rows * 10 > (ys->len - 1) * 13)
+        return FALSE;
     g_autoptr(GArray) bands = g_array_new(FALSE, FALSE, sizeof(band));
     for (guint i = 0; i + 1 < ys->len; i++) {
         band b = {.top = g_array_index(ys, float, i), .bottom = g_array_index(ys, float, i + 1)};
@@ -292,7 +324,8 @@ bands_from_rules(grid *g)
         piece *p = &g_array_index(g->pieces, piece, i);
         float y = p->baseline - 0.3F * p->size;
         guint row = 0;
-        while (row + 1 < bands->len && y > g_array_index(bands, band, row).bottom) row++;
+        while (row + 1 < bands->len && y > g_array_index(bands, band, row).bottom)
+            row++;
         p->row = row;
     }
     g_array_set_size(g->bands, 0);
@@ -308,7 +341,8 @@ static guint
 column_of(const grid *g, float x)
 {
     guint c = 0;
-    while (c < g->cuts->len && x > g_array_index(g->cuts, float, c)) c++;
+    while (c < g->cuts->len && x > g_array_index(g->cuts, float, c))
+        c++;
     return c;
 }
 
@@ -385,7 +419,8 @@ wrapped_merge(grid *g)
         if (p->col0 == 0) first[p->row]++;
     }
     for (guint r = 1; r < n; r++) {
-        float step = g_array_index(g->bands, band, r).baseline - g_array_index(g->bands, band, r - 1).baseline;
+        float step = g_array_index(g->bands, band, r).baseline -
+                     g_array_index(g->bands, band, r - 1).baseline;
         g_array_append_val(steps, step);
     }
     g_array_sort(steps, compare_float);
@@ -399,7 +434,8 @@ wrapped_merge(grid *g)
             float step = b->baseline - above->baseline;
             wrapped = first[r] == 0 && cells[r] * 2 <= cols && step < 1.35F * g->size &&
                       (step < 0.93F * widest || cells[r] == 1) && cells[r] < cells[r - 1] + 1 &&
-                      !rule_between(g, above->baseline, b->baseline, g->box.x0, g->box.x1) && b->header == above->header;
+                      !rule_between(g, above->baseline, b->baseline, g->box.x0, g->box.x1) &&
+                      b->header == above->header;
         }
         if (!wrapped && r > 0) kept++;
         to[r] = kept;
@@ -431,7 +467,8 @@ vertical_between(const grid *g, guint cut, const band *b)
     float middle = 0.5F * (b->top + b->bottom);
     for (guint i = 0; i < rules->len; i++) {
         const layout_rule *r = &g_array_index(rules, layout_rule, i);
-        if (fabsf(0.5F * (r->x0 + r->x1) - x) < 3.5F && r->y0 < middle && r->y1 > middle) return TRUE;
+        if (fabsf(0.5F * (r->x0 + r->x1) - x) < 3.5F && r->y0 < middle && r->y1 > middle)
+            return TRUE;
     }
     return FALSE;
 }
@@ -458,20 +495,25 @@ cells_make(grid *g, layout_table_region *table, guint32 *owner)
         guint32 *place = &owner[p->row * cols + p->col0];
         if (*place != 0) {
             layout_grid_cell *cell = &g_array_index(table->cells, layout_grid_cell, *place - 1);
-            char *joint = g_strdup_printf("%s %.*s", cell->text, (int) p->len, text);
+            char *joint = g_strdup_printf("%s %.*s", cell->text, (int)p->len, text);
             g_free(cell->text);
             cell->text = joint;
             continue;
         }
-        layout_grid_cell cell = {.row = p->row, .col = p->col0, .row_span = 1, .col_span = 1,
+        layout_grid_cell cell = {.row = p->row,
+                                 .col = p->col0,
+                                 .row_span = 1,
+                                 .col_span = 1,
                                  .text = g_strndup(text, p->len),
                                  .header = g_array_index(g->bands, band, p->row).header};
         guint last = p->col0;
-        while (last < p->col1 && last + 1 < cols && owner[p->row * cols + last + 1] == 0) last++;
+        while (last < p->col1 && last + 1 < cols && owner[p->row * cols + last + 1] == 0)
+            last++;
         cell.col_span = last - p->col0 + 1;
         cell.box = cell_box(g, p->row, p->col0, last);
         g_array_append_val(table->cells, cell);
-        for (guint c = p->col0; c <= last; c++) owner[p->row * cols + c] = table->cells->len;
+        for (guint c = p->col0; c <= last; c++)
+            owner[p->row * cols + c] = table->cells->len;
     }
     table->n_rows = rows;
     table->n_cols = cols;
@@ -504,18 +546,23 @@ cells_join_lattice(grid *g, layout_table_region *table, guint32 *owner)
         }
     }
     for (guint r = 0; r + 1 < rows; r++) {
-        const band *above = &g_array_index(g->bands, band, r), *below = &g_array_index(g->bands, band, r + 1);
+        const band *above = &g_array_index(g->bands, band, r),
+                   *below = &g_array_index(g->bands, band, r + 1);
         for (guint c = 0; c < cols; c++) {
             guint32 k = owner[r * cols + c];
             if (k == 0) continue;
             layout_grid_cell *cell = &g_array_index(table->cells, layout_grid_cell, k - 1);
             if (cell->col != c || cell->row + cell->row_span != r + 1) continue;
             gboolean free = TRUE;
-            for (guint x = c; x < c + cell->col_span; x++) free = free && owner[(r + 1) * cols + x] == 0;
-            if (!free || rule_between(g, above->bottom - 3, below->top + 3, cell->box.x0, cell->box.x1)) continue;
+            for (guint x = c; x < c + cell->col_span; x++)
+                free = free && owner[(r + 1) * cols + x] == 0;
+            if (!free ||
+                rule_between(g, above->bottom - 3, below->top + 3, cell->box.x0, cell->box.x1))
+                continue;
             cell->row_span++;
             cell->box.y1 = below->bottom;
-            for (guint x = c; x < c + cell->col_span; x++) owner[(r + 1) * cols + x] = k;
+            for (guint x = c; x < c + cell->col_span; x++)
+                owner[(r + 1) * cols + x] = k;
         }
     }
 }
@@ -534,14 +581,19 @@ cells_fill(grid *g, layout_table_region *table, const guint32 *owner)
     for (guint r = 0; r < table->n_rows; r++)
         for (guint c = 0; c < table->n_cols; c++) {
             if (owner[r * table->n_cols + c] != 0) continue;
-            layout_grid_cell cell = {.row = r, .col = c, .row_span = 1, .col_span = 1, .text = g_strdup(""),
+            layout_grid_cell cell = {.row = r,
+                                     .col = c,
+                                     .row_span = 1,
+                                     .col_span = 1,
+                                     .text = g_strdup(""),
                                      .header = g_array_index(g->bands, band, r).header,
                                      .box = cell_box(g, r, c, c)};
             g_array_append_val(table->cells, cell);
         }
     g_array_sort(table->cells, compare_grid_cell);
     table->n_header_rows = 0;
-    while (table->n_header_rows < table->n_rows && g_array_index(g->bands, band, table->n_header_rows).header)
+    while (table->n_header_rows < table->n_rows &&
+           g_array_index(g->bands, band, table->n_header_rows).header)
         table->n_header_rows++;
 }
 
@@ -607,8 +659,8 @@ pieces_of_seg(grid *g, const layout_seg *seg)
 }
 
 gboolean
-layout_grid_build(const layout_sheet *sheet, layout_table_region *table, const layout_table_rules *rules,
-                  const GArray *segs)
+layout_grid_build(const layout_sheet *sheet, layout_table_region *table,
+                  const layout_table_rules *rules, const GArray *segs)
 {
     grid g = {.sheet = sheet, .box = table->box, .rules = rules};
     g_autoptr(GArray) pieces = g.pieces = g_array_new(FALSE, TRUE, sizeof(piece));
@@ -626,7 +678,8 @@ layout_grid_build(const layout_sheet *sheet, layout_table_region *table, const l
     header_mark(&g);
     cuts_from_rules(&g);
     /* the outer border is no cut */
-    while (cuts->len > 0 && g_array_index(cuts, float, 0) < g.box.x0 + 4) g_array_remove_index(cuts, 0);
+    while (cuts->len > 0 && g_array_index(cuts, float, 0) < g.box.x0 + 4)
+        g_array_remove_index(cuts, 0);
     while (cuts->len > 0 && g_array_index(cuts, float, cuts->len - 1) > g.box.x1 - 4)
         g_array_set_size(cuts, cuts->len - 1);
     g.lattice = cuts->len >= 1 && bands_from_rules(&g);
@@ -651,8 +704,8 @@ layout_grid_build(const layout_sheet *sheet, layout_table_region *table, const l
         empty_bands_drop(&g);
     }
     guint rows = g.bands->len;
-    if (rows < 2 || (gsize) rows * n_cols > MAX_CELLS) return FALSE;
-    g_autofree guint32 *owner = g_new0(guint32, (gsize) rows * n_cols);
+    if (rows < 2 || (gsize)rows * n_cols > MAX_CELLS) return FALSE;
+    g_autofree guint32 *owner = g_new0(guint32, (gsize)rows * n_cols);
     cells_make(&g, table, owner);
     if (g.lattice) cells_join_lattice(&g, table, owner);
     cells_fill(&g, table, owner);

@@ -16,20 +16,39 @@ static gunichar
 combining_of(uint32_t accent)
 {
     switch (accent) {
-    case 0x60: case 0x2CB: return 0x300;
-    case 0xB4: case 0x2CA: return 0x301;
-    case 0x5E: case 0x2C6: return 0x302;
-    case 0x7E: case 0x2DC: return 0x303;
-    case 0xAF: case 0x2C9: return 0x304;
-    case 0x2D8: return 0x306;
-    case 0x2D9: return 0x307;
-    case 0xA8: return 0x308;
-    case 0x2DA: return 0x30A;
-    case 0x2DD: return 0x30B;
-    case 0x2C7: return 0x30C;
-    case 0xB8: return 0x327;
-    case 0x2DB: return 0x328;
-    default: return 0;
+    case 0x60:
+    case 0x2CB:
+        return 0x300;
+    case 0xB4:
+    case 0x2CA:
+        return 0x301;
+    case 0x5E:
+    case 0x2C6:
+        return 0x302;
+    case 0x7E:
+    case 0x2DC:
+        return 0x303;
+    case 0xAF:
+    case 0x2C9:
+        return 0x304;
+    case 0x2D8:
+        return 0x306;
+    case 0x2D9:
+        return 0x307;
+    case 0xA8:
+        return 0x308;
+    case 0x2DA:
+        return 0x30A;
+    case 0x2DD:
+        return 0x30B;
+    case 0x2C7:
+        return 0x30C;
+    case 0xB8:
+        return 0x327;
+    case 0x2DB:
+        return 0x328;
+    default:
+        return 0;
     }
 }
 
@@ -51,7 +70,8 @@ covers(const layout_glyph *letter, const layout_glyph *accent)
 static gboolean
 is_rtl(gunichar ch)
 {
-    return (ch >= 0x590 && ch <= 0x8FF) || (ch >= 0xFB1D && ch <= 0xFDFF) || (ch >= 0xFE70 && ch <= 0xFEFC);
+    return (ch >= 0x590 && ch <= 0x8FF) || (ch >= 0xFB1D && ch <= 0xFDFF) ||
+           (ch >= 0xFE70 && ch <= 0xFEFC);
 }
 
 static gboolean
@@ -96,14 +116,14 @@ order_rtl(const layout_glyph **g, guint n)
 static int
 compare_float(gconstpointer a, gconstpointer b)
 {
-    float x = *(const float *) a, y = *(const float *) b;
+    float x = *(const float *)a, y = *(const float *)b;
     return (x > y) - (x < y);
 }
 
 static int
 compare_x(gconstpointer a, gconstpointer b)
 {
-    const layout_glyph *x = *(const layout_glyph *const *) a, *y = *(const layout_glyph *const *) b;
+    const layout_glyph *x = *(const layout_glyph *const *)a, *y = *(const layout_glyph *const *)b;
     if (x->x != y->x) return x->x < y->x ? -1 : 1;
     return x < y ? -1 : x > y;
 }
@@ -116,7 +136,8 @@ word_gap(const layout_glyph *const *g, guint n)
     float gaps[256];
     for (guint i = 1; i < n; i++) {
         if (g[i]->space) n_spaces++;
-        if (n_gaps < G_N_ELEMENTS(gaps) && is_letter(g[i]) && is_letter(g[i - 1]) && g[i]->size_pt > 0)
+        if (n_gaps < G_N_ELEMENTS(gaps) && is_letter(g[i]) && is_letter(g[i - 1]) &&
+            g[i]->size_pt > 0)
             gaps[n_gaps++] = (g[i]->x - g[i - 1]->x1) / g[i]->size_pt;
     }
     float gap = n_spaces * 14 > n ? GAP_GIVEN_EM : GAP_EM;
@@ -136,15 +157,15 @@ typedef struct {
     gboolean has_style;
     layout_word word;
     gboolean has_word;
-    gunichar last; /* last character written, 0 at a word's start */
-    guint counts[6];  /* characters by flag: bold italic mono math script caps */
+    gunichar last;   /* last character written, 0 at a word's start */
+    guint counts[6]; /* characters by flag: bold italic mono math script caps */
 } writer;
 
 static void
 style_close(writer *w)
 {
     if (!w->has_style) return;
-    w->style.len = (uint32_t) w->sheet->text->len - w->style.start;
+    w->style.len = (uint32_t)w->sheet->text->len - w->style.start;
     if (w->style.len > 0) {
         g_array_append_val(w->sheet->styles, w->style);
         w->seg.n_styles++;
@@ -156,7 +177,7 @@ static void
 word_close(writer *w)
 {
     if (!w->has_word) return;
-    w->word.len = (uint32_t) w->sheet->text->len - w->word.start;
+    w->word.len = (uint32_t)w->sheet->text->len - w->word.start;
     if (w->word.len > 0) {
         g_array_append_val(w->sheet->words, w->word);
         w->seg.n_words++;
@@ -169,11 +190,12 @@ static void
 put_char(writer *w, gunichar ch)
 {
     gunichar composed;
-    if (w->last != 0 && g_unichar_combining_class(ch) > 0 && g_unichar_compose(w->last, ch, &composed)) {
+    if (w->last != 0 && g_unichar_combining_class(ch) > 0 &&
+        g_unichar_compose(w->last, ch, &composed)) {
         GString *text = w->sheet->text;
         const char *at = g_utf8_find_prev_char(text->str + w->word.start, text->str + text->len);
         if (at != NULL) {
-            g_string_truncate(text, (gsize) (at - text->str));
+            g_string_truncate(text, (gsize)(at - text->str));
             ch = composed;
         }
     }
@@ -185,14 +207,17 @@ put_char(writer *w, gunichar ch)
 static void
 put_glyph(writer *w, gunichar ch, gunichar accent)
 {
-    if (ch == 0xF0B7) ch = 0x2022;
-    else if (ch == 0xF0A7) ch = 0x25AA;
+    if (ch == 0xF0B7)
+        ch = 0x2022;
+    else if (ch == 0xF0A7)
+        ch = 0x25AA;
     if (accent != 0 && ch == 0x131) ch = 'i';
     if (accent != 0 && ch == 0x237) ch = 'j';
     if ((ch >= 0xFB00 && ch <= 0xFDFF) || (ch >= 0xFE70 && ch <= 0xFEFC)) {
         gunichar parts[G_UNICHAR_MAX_DECOMPOSITION_LENGTH];
         gsize n = g_unichar_fully_decompose(ch, TRUE, parts, G_N_ELEMENTS(parts));
-        for (gsize i = 0; i < n; i++) put_char(w, parts[i]);
+        for (gsize i = 0; i < n; i++)
+            put_char(w, parts[i]);
     } else {
         put_char(w, ch);
     }
@@ -203,28 +228,31 @@ static void
 glyph_write(writer *w, const layout_glyph *g, gunichar accent, gboolean space)
 {
     GString *text = w->sheet->text;
-    guint flags = g->flags & ~(guint) (LAYOUT_STYLE_SYMBOL | LAYOUT_STYLE_TEX_SYMBOL);
+    guint flags = g->flags & ~(guint)(LAYOUT_STYLE_SYMBOL | LAYOUT_STYLE_TEX_SYMBOL);
     if (g->ch >= 0x1D400 && g->ch <= 0x1D7FF) flags |= LAYOUT_SPAN_MATH;
-    uint32_t style_start = (uint32_t) text->len;
+    uint32_t style_start = (uint32_t)text->len;
     if (space && text->len > w->seg.start) {
         word_close(w);
         /* a space belongs to what is before it, but not to a script */
         guint scripts = LAYOUT_SPAN_SUPERSCRIPT | LAYOUT_SPAN_SUBSCRIPT;
         if (w->has_style && (w->style.flags & scripts) && w->style.flags != flags) style_close(w);
         g_string_append_c(text, ' ');
-        if (w->has_style) style_start = (uint32_t) text->len;
+        if (w->has_style) style_start = (uint32_t)text->len;
     }
     /* A mark stays in the style of the letter it is composed with. */
     gboolean mark = w->last != 0 && g_unichar_combining_class(g->ch) > 0;
     if (!w->has_style || (!mark && (w->style.flags != flags || w->style.font != g->font ||
                                     fabsf(w->style.size_pt - g->size_pt) > 0.05F))) {
         style_close(w);
-        w->style = (layout_style){.start = style_start, .flags = flags, .font = g->font,
-                                  .size_pt = g->size_pt, .link = LAYOUT_NONE};
+        w->style = (layout_style){.start = style_start,
+                                  .flags = flags,
+                                  .font = g->font,
+                                  .size_pt = g->size_pt,
+                                  .link = LAYOUT_NONE};
         w->has_style = TRUE;
     }
     if (!w->has_word) {
-        w->word = (layout_word){.x0 = g->x, .x1 = g->x1, .start = (uint32_t) text->len};
+        w->word = (layout_word){.x0 = g->x, .x1 = g->x1, .start = (uint32_t)text->len};
         w->has_word = TRUE;
     }
     put_glyph(w, g->ch, accent);
@@ -246,15 +274,15 @@ seg_finish(writer *w, float baseline, float size_pt, guint turn)
     layout_seg *seg = &w->seg;
     style_close(w);
     word_close(w);
-    seg->len = (uint32_t) sheet->text->len - seg->start;
-    float n = (float) MAX(seg->n_chars, 1);
+    seg->len = (uint32_t)sheet->text->len - seg->start;
+    float n = (float)MAX(seg->n_chars, 1);
     static const guint bits[] = {LAYOUT_SPAN_BOLD, LAYOUT_SPAN_ITALIC, LAYOUT_SPAN_MONO};
     for (guint i = 0; i < G_N_ELEMENTS(bits); i++)
-        if ((float) w->counts[i] > 0.7F * n) seg->flags |= bits[i];
-    if ((float) w->counts[5] > 0.5F * n) seg->flags |= LAYOUT_STYLE_CAPS;
+        if ((float)w->counts[i] > 0.7F * n) seg->flags |= bits[i];
+    if ((float)w->counts[5] > 0.5F * n) seg->flags |= LAYOUT_STYLE_CAPS;
     if (w->counts[3] > 0) seg->flags |= LAYOUT_SPAN_MATH;
-    seg->math = (float) w->counts[3] / n;
-    seg->script = (float) w->counts[4] / n;
+    seg->math = (float)w->counts[3] / n;
+    seg->script = (float)w->counts[4] / n;
     seg->baseline = baseline;
     seg->size_pt = size_pt;
     seg->box.y0 = baseline - 0.75F * size_pt;
@@ -269,7 +297,8 @@ seg_finish(writer *w, float baseline, float size_pt, guint turn)
     }
     seg->turn = (turn + 4 - sheet->turn) & 3;
     if (seg->turn != 0) {
-        layout_rect page = layout_rect_unturn(seg->box, turn, sheet->page_width, sheet->page_height);
+        layout_rect page =
+            layout_rect_unturn(seg->box, turn, sheet->page_width, sheet->page_height);
         seg->box = layout_rect_turn(page, sheet->turn, sheet->page_width, sheet->page_height);
     }
     seg->role = seg->turn == 0 ? LAYOUT_ROLE_TEXT : LAYOUT_ROLE_MARGIN;
@@ -278,21 +307,22 @@ seg_finish(writer *w, float baseline, float size_pt, guint turn)
 }
 
 void
-layout_words_append(layout_work *work, layout_sheet *sheet, const layout_glyph *const *glyphs, guint n,
-                    float baseline, float size_pt, guint turn)
+layout_words_append(layout_work *work, layout_sheet *sheet, const layout_glyph *const *glyphs,
+                    guint n, float baseline, float size_pt, guint turn)
 {
-    (void) work;
+    (void)work;
     if (n == 0) return;
     g_autofree const layout_glyph **g = g_memdup2(glyphs, n * sizeof *glyphs);
     gboolean rtl = FALSE;
-    for (guint i = 0; i < n && !rtl; i++) rtl = is_rtl(g[i]->ch);
+    for (guint i = 0; i < n && !rtl; i++)
+        rtl = is_rtl(g[i]->ch);
     if (rtl) {
         qsort(g, n, sizeof *g, compare_x);
         rtl = order_rtl(g, n);
     }
     writer w = {.sheet = sheet};
     if (sheet->text->len > 0) g_string_append_c(sheet->text, '\n');
-    w.seg.start = (uint32_t) sheet->text->len;
+    w.seg.start = (uint32_t)sheet->text->len;
     w.seg.first_word = sheet->words->len;
     w.seg.first_style = sheet->styles->len;
     w.seg.box.x0 = g[0]->x;

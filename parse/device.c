@@ -22,10 +22,25 @@ builder_of(fz_device *dev)
     return ((parse_device *)dev)->builder;
 }
 
+/* Inside a soft mask or tile. One whose content broke off is not ended by MuPDF, only popped. */
 static gboolean
-is_skipped(const parse_builder *builder)
+is_skipped(const fz_device *dev, parse_builder *builder)
 {
+    if (builder->mask_depth > 0 && dev->container_len < builder->mask_level)
+        builder->mask_depth = 0;
+    if (builder->tile_depth > 0 && dev->container_len < builder->tile_level)
+        builder->tile_depth = 0;
     return builder->mask_depth > 0 || builder->tile_depth > 0;
+}
+
+/* What can be seen of the page at this point. MuPDF gives the container of a tile a box in the pattern's
+ * own space, so there the one outside it counts. */
+static fz_rect
+visible_box(const fz_device *dev, const parse_builder *builder)
+{
+    int level = builder->tile_depth > 0 ? builder->tile_level - 1 : dev->container_len;
+    if (level <= 0 || level > dev->container_len) return builder->bounds;
+    return fz_intersect_rect(builder->bounds, dev->container[level - 1].scissor);
 }
 
 static gboolean
@@ -234,9 +249,8 @@ add_text(fz_context *ctx, fz_device *dev, const fz_text *text, fz_matrix ctm, ui
          guint flags)
 {
     parse_builder *builder = builder_of(dev);
-    if (is_skipped(builder)) return;
-    text_call call = {ctx, builder, color, flags,
-                      fz_intersect_rect(builder->bounds, fz_device_current_scissor(ctx, dev))};
+    if (is_skipped(dev, builder)) return;
+    text_call call = {ctx, builder, color, flags, visible_box(dev, builder)};
     builder->last_text_run = builder->storage->runs->len;
     for (const fz_text_span *span = text->head; span; span = span->next) {
         text_span s = {
@@ -388,8 +402,8 @@ device_fill_path(fz_context *ctx, fz_device *dev, const fz_path *path, int even_
 {
     (void)even_odd;
     parse_builder *builder = builder_of(dev);
-    if (is_skipped(builder) || dev->flags & IN_TYPE3_GLYPH) return;
-    fz_rect clip = fz_intersect_rect(builder->bounds, fz_device_current_scissor(ctx, dev));
+    if (is_skipped(dev, builder) || dev->flags & IN_TYPE3_GLYPH) return;
+    fz_rect clip = visible_box(dev, builder);
     uint32_t argb = parse_color(ctx, cs, color, alpha, params);
     if (paints_text(builder, argb)) return;
     parse_builder_fill_path(ctx, builder, path, ctm, clip, argb);
@@ -401,8 +415,8 @@ device_stroke_path(fz_context *ctx, fz_device *dev, const fz_path *path,
                    const float *color, float alpha, fz_color_params params)
 {
     parse_builder *builder = builder_of(dev);
-    if (is_skipped(builder) || dev->flags & IN_TYPE3_GLYPH) return;
-    fz_rect clip = fz_intersect_rect(builder->bounds, fz_device_current_scissor(ctx, dev));
+    if (is_skipped(dev, builder) || dev->flags & IN_TYPE3_GLYPH) return;
+    fz_rect clip = visible_box(dev, builder);
     parse_builder_stroke_path(ctx, builder, path, stroke, ctm, clip,
                               parse_color(ctx, cs, color, alpha, params));
 }
@@ -413,21 +427,23 @@ device_fill_shade(fz_context *ctx, fz_device *dev, fz_shade *shade, fz_matrix ct
 {
     (void)params;
     parse_builder *builder = builder_of(dev);
-    if (is_skipped(builder) || dev->flags & IN_TYPE3_GLYPH) return;
-    fz_rect clip = fz_intersect_rect(builder->bounds, fz_device_current_scissor(ctx, dev));
+    if (is_skipped(dev, builder) || dev->flags & IN_TYPE3_GLYPH) return;
+    fz_rect clip = visible_box(dev, builder);
     uint32_t gray = parse_color(ctx, NULL, NULL, alpha, fz_default_color_params) | 0x808080u;
     if (paints_text(builder, gray)) return;
     parse_builder_add_region(ctx, builder, fz_bound_shade(ctx, shade, ctm), clip, gray);
 }
 
 static void
-add_image(fz_context *ctx, fz_device *dev, const fz_image *image, fz_matrix ctm, gboolean mask)
+add_image(fz_device *dev, const fz_image *image, fz_matrix ctm, gboolean mask)
 {
     parse_builder *builder = builder_of(dev);
-    if (builder->mask_depth > 0 || dev->flags & IN_TYPE3_GLYPH) return;
+    /* unlike text, images are kept in tiles */
+    if (is_skipped(dev, builder) && builder->mask_depth > 0) return;
+    if (dev->flags & IN_TYPE3_GLYPH) return;
     GArray *images = builder->storage->images;
     if (paints_text(builder, 0xff808080u)) return;
-    fz_rect clip = fz_intersect_rect(builder->bounds, fz_device_current_scissor(ctx, dev));
+    fz_rect clip = visible_box(dev, builder);
     fz_rect box = fz_intersect_rect(fz_transform_rect(fz_unit_rect, ctm), clip);
     builder->run_open = FALSE;
     if (!fz_is_valid_rect(box) || !(box.x1 > box.x0 && box.y1 > box.y0)) return;
@@ -449,16 +465,16 @@ static void
 device_fill_image(fz_context *ctx, fz_device *dev, fz_image *image, fz_matrix ctm, float alpha,
                   fz_color_params params)
 {
-    (void)alpha, (void)params;
-    add_image(ctx, dev, image, ctm, FALSE);
+    (void)ctx, (void)alpha, (void)params;
+    add_image(dev, image, ctm, FALSE);
 }
 
 static void
 device_fill_image_mask(fz_context *ctx, fz_device *dev, fz_image *image, fz_matrix ctm,
                        fz_colorspace *cs, const float *color, float alpha, fz_color_params params)
 {
-    (void)cs, (void)color, (void)alpha, (void)params;
-    add_image(ctx, dev, image, ctm, TRUE);
+    (void)ctx, (void)cs, (void)color, (void)alpha, (void)params;
+    add_image(dev, image, ctm, TRUE);
 }
 
 static void
@@ -466,15 +482,18 @@ device_begin_mask(fz_context *ctx, fz_device *dev, fz_rect area, int luminosity,
                   const float *color, fz_color_params params)
 {
     (void)ctx, (void)area, (void)luminosity, (void)cs, (void)color, (void)params;
-    builder_of(dev)->mask_depth++;
+    parse_builder *builder = builder_of(dev);
+    if (builder->mask_depth++ == 0) builder->mask_level = dev->container_len;
 }
 
 static void
 device_end_mask(fz_context *ctx, fz_device *dev)
 {
     (void)ctx;
-    builder_of(dev)->mask_depth--; /* what it masks is a clip now, ended by pop_clip */
-    builder_of(dev)->clip_depth++;
+    parse_builder *builder = builder_of(dev);
+    if (builder->mask_depth > 0)
+        builder->mask_depth--; /* what it masks is a clip now, ended by pop_clip */
+    builder->clip_depth++;
 }
 
 static int
@@ -483,11 +502,11 @@ device_begin_tile(fz_context *ctx, fz_device *dev, fz_rect area, fz_rect view, f
 {
     (void)view, (void)xstep, (void)ystep, (void)id;
     parse_builder *builder = builder_of(dev);
-    if (!is_skipped(builder) && !paints_text(builder, 0xff808080u)) {
-        fz_rect clip = fz_intersect_rect(builder->bounds, fz_device_current_scissor(ctx, dev));
-        parse_builder_add_region(ctx, builder, fz_transform_rect(area, ctm), clip, 0xff808080u);
-    }
-    builder->tile_depth++;
+    gboolean skipped = is_skipped(dev, builder);
+    if (builder->tile_depth++ == 0) builder->tile_level = dev->container_len;
+    if (!skipped && !paints_text(builder, 0xff808080u))
+        parse_builder_add_region(ctx, builder, fz_transform_rect(area, ctm),
+                                 visible_box(dev, builder), 0xff808080u);
     return 0;
 }
 
@@ -495,7 +514,8 @@ static void
 device_end_tile(fz_context *ctx, fz_device *dev)
 {
     (void)ctx;
-    builder_of(dev)->tile_depth--;
+    parse_builder *builder = builder_of(dev);
+    if (builder->tile_depth > 0) builder->tile_depth--;
 }
 
 static void

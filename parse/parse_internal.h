@@ -105,6 +105,7 @@ struct parse_builder {
         mark_overflow; /* a form closes no marks of its caller; deeper ones are only counted */
     guint form_depth;
     int mask_depth, tile_depth;
+    int mask_level, tile_level; /* container_len of the device in the outermost one */
     /* Text used as a clip, while the clip lasts: painting through it makes it visible text. */
     guint clip_depth, text_clip_depth, text_clip_first, text_clip_end;
     gboolean text_clip_painted;

@@ -380,6 +380,38 @@ def bomb():
     return pdf
 
 
+def masks():
+    """Text in a soft mask, through one, and in a tiling pattern."""
+    pdf = Pdf()
+    form = "/Type /XObject /Subtype /Form /BBox [0 0 612 792] /Resources << %s >> " % fonts(F=HELVETICA)
+    mask = pdf.stream("BT /F 12 Tf 72 720 Td (in the mask) Tj ET",
+                      form + "/Group << /S /Transparency /CS /DeviceGray >>")
+    tile = pdf.stream("BT /F 12 Tf 0 0 Td (tile) Tj ET", "/PatternType 1 /PaintType 1 /TilingType 1 "
+                      "/BBox [0 0 30 20] /XStep 30 /YStep 20 /Resources << %s >>" % fonts(F=HELVETICA))
+    pdf.page("q /M gs BT /F 12 Tf 72 700 Td (through it) Tj ET Q\n"
+             "BT /F 12 Tf 72 680 Td (after it) Tj ET\n"
+             "q /Pattern cs /T scn 72 500 200 100 re f Q\n"
+             "BT /F 12 Tf 72 660 Td (after the tiles) Tj ET\n",
+             fonts(F=HELVETICA) + " /ExtGState << /M << /SMask << /S /Luminosity /G %d 0 R >> >> >> "
+             "/Pattern << /T %d 0 R >>" % (mask, tile))
+    pdf.finish()
+    return pdf
+
+
+def layers():
+    """Optional content that is switched off, and on."""
+    pdf = Pdf()
+    off = pdf.add("<< /Type /OCG /Name (off) >>")
+    on = pdf.add("<< /Type /OCG /Name (on) >>")
+    pdf.page("BT /F 12 Tf 72 720 Td /OC /Off BDC (switched off) Tj EMC ET\n"
+             "BT /F 12 Tf 72 700 Td /OC /On BDC (switched on) Tj EMC ET\n",
+             fonts(F=HELVETICA) + " /Properties << /Off %d 0 R /On %d 0 R >>" % (off, on))
+    pdf.catalog = ("/OCProperties << /OCGs [%d 0 R %d 0 R] /D << /ON [%d 0 R] /OFF [%d 0 R] "
+                   "/Order [] >> >>" % (off, on, on, off))
+    pdf.finish()
+    return pdf
+
+
 def vertical():
     font = ("<< /Type /Font /Subtype /Type0 /BaseFont /Ryumin-Light-V /Encoding /UniJIS-UTF16-V "
             "/DescendantFonts [<< /Type /Font /Subtype /CIDFontType0 /BaseFont /Ryumin-Light "
@@ -393,7 +425,7 @@ def vertical():
 def main():
     os.makedirs(OUT, exist_ok=True)
     for make in (glyphs, rotated, rules, image, document, tagged, modes, type3, unicode_maps,
-                 annotations, cyclic_pages, bad_count, bomb, vertical):
+                 annotations, cyclic_pages, bad_count, bomb, masks, layers, vertical):
         save(make.__name__ + ".pdf", make().bytes())
     save("nested_forms.pdf", nested_forms())
     save("deep_pages.pdf", deep_pages())

@@ -216,6 +216,7 @@ every_way_to_end_has_its_reason(void **state)
 
     options.max_tokens = 5;
     g_autoptr(GString) text = generate(*state, &options, NULL, &result);
+    assert_in_range(text->len, 1, 15); /* a byte, or U+FFFD for it */
     assert_int_equal(result.reason, ENGINE_STOP_LENGTH);
     assert_int_equal(result.n_generated, 5);
     options.max_tokens = 0;
@@ -225,6 +226,7 @@ every_way_to_end_has_its_reason(void **state)
     for (uint64_t seed = 0; seed < 100 && !eos; seed++) {
         options = wild(seed);
         g_autoptr(GString) some = generate(*state, &options, NULL, &result);
+        assert_true(some->len <= 3 * (gsize)result.n_generated);
         eos = result.reason == ENGINE_STOP_EOS;
         if (eos)
             assert_true(result.n_generated < 120);
@@ -236,6 +238,7 @@ every_way_to_end_has_its_reason(void **state)
     options.max_tokens = 100000;
     options.temperature = 0.0f;
     g_autoptr(GString) full = generate(*state, &options, NULL, &result);
+    assert_true(full->len > 0);
     if (result.reason == ENGINE_STOP_CONTEXT)
         assert_int_equal(result.n_generated, 512 - N_PROMPT + 1);
     else

@@ -136,6 +136,7 @@ truncating_and_replaying_changes_no_bit(void **state)
     for (size_t i = 0; i < G_N_ELEMENTS(cuts); i++) {
         engine_session_truncate(session, cuts[i]);
         g_autofree float *noise = eval_in_steps(session, other, 40, 40);
+        assert_non_null(noise);
         engine_session_truncate(session, cuts[i]);
         engine_session_truncate(session, N_TOKENS); /* never lengthens */
         assert_int_equal(engine_session_n_past(session), cuts[i]);

@@ -35,11 +35,15 @@ page_maker_free(page_maker *maker)
 }
 
 float
-page_maker_spaced(page_maker *maker, maker_font font, float size_pt, float x, float y, const char *text,
-                  float extra_em)
+page_maker_spaced(page_maker *maker, maker_font font, float size_pt, float x, float y,
+                  const char *text, float extra_em)
 {
     float start = x;
-    parse_run run = {.font = font, .size_pt = size_pt, .dir_x = 1, .color = 0xFF000000, .mcid = -1,
+    parse_run run = {.font = font,
+                     .size_pt = size_pt,
+                     .dir_x = 1,
+                     .color = 0xFF000000,
+                     .mcid = -1,
                      .first_glyph = maker->glyphs->len};
     for (const char *at = text; *at != '\0'; at = g_utf8_next_char(at)) {
         gunichar ch = g_utf8_get_char(at);
@@ -47,8 +51,12 @@ page_maker_spaced(page_maker *maker, maker_font font, float size_pt, float x, fl
             x += (0.3F + 2 * extra_em) * size_pt;
             continue;
         }
-        parse_glyph glyph = {.unicode = ch, .gid = 1, .x = x, .y = y,
-                             .box = {x, y - 0.75F * size_pt, x + 0.5F * size_pt, y + 0.25F * size_pt}};
+        parse_glyph glyph = {
+            .unicode = ch,
+            .gid = 1,
+            .x = x,
+            .y = y,
+            .box = {x, y - 0.75F * size_pt, x + 0.5F * size_pt, y + 0.25F * size_pt}};
         g_array_append_val(maker->glyphs, glyph);
         x += (0.5F + extra_em) * size_pt;
     }
@@ -59,7 +67,8 @@ page_maker_spaced(page_maker *maker, maker_font font, float size_pt, float x, fl
 }
 
 float
-page_maker_text(page_maker *maker, maker_font font, float size_pt, float x, float y, const char *text)
+page_maker_text(page_maker *maker, maker_font font, float size_pt, float x, float y,
+                const char *text)
 {
     return page_maker_spaced(maker, font, size_pt, x, y, text, 0);
 }
@@ -67,16 +76,24 @@ page_maker_text(page_maker *maker, maker_font font, float size_pt, float x, floa
 void
 page_maker_rule_h(page_maker *maker, float x0, float x1, float y)
 {
-    parse_path path = {.kind = PARSE_PATH_RULE_H, .stroked = TRUE, .width_pt = 0.5F, .color = 0xFF000000,
-                       .n_segments = 1, .box = {x0, y - 0.25F, x1, y + 0.25F}};
+    parse_path path = {.kind = PARSE_PATH_RULE_H,
+                       .stroked = TRUE,
+                       .width_pt = 0.5F,
+                       .color = 0xFF000000,
+                       .n_segments = 1,
+                       .box = {x0, y - 0.25F, x1, y + 0.25F}};
     g_array_append_val(maker->paths, path);
 }
 
 void
 page_maker_rule_v(page_maker *maker, float x, float y0, float y1)
 {
-    parse_path path = {.kind = PARSE_PATH_RULE_V, .stroked = TRUE, .width_pt = 0.5F, .color = 0xFF000000,
-                       .n_segments = 1, .box = {x - 0.25F, y0, x + 0.25F, y1}};
+    parse_path path = {.kind = PARSE_PATH_RULE_V,
+                       .stroked = TRUE,
+                       .width_pt = 0.5F,
+                       .color = 0xFF000000,
+                       .n_segments = 1,
+                       .box = {x - 0.25F, y0, x + 0.25F, y1}};
     g_array_append_val(maker->paths, path);
 }
 
@@ -93,13 +110,13 @@ page_maker_page(page_maker *maker)
     parse_page *page = &maker->page;
     page->fonts = fonts;
     page->n_fonts = MAKER_N_FONTS;
-    page->glyphs = (parse_glyph *) maker->glyphs->data;
+    page->glyphs = (parse_glyph *)maker->glyphs->data;
     page->n_glyphs = maker->glyphs->len;
-    page->runs = (parse_run *) maker->runs->data;
+    page->runs = (parse_run *)maker->runs->data;
     page->n_runs = maker->runs->len;
-    page->paths = (parse_path *) maker->paths->data;
+    page->paths = (parse_path *)maker->paths->data;
     page->n_paths = maker->paths->len;
-    page->images = (parse_image *) maker->images->data;
+    page->images = (parse_image *)maker->images->data;
     page->n_images = maker->images->len;
     return page;
 }
@@ -109,7 +126,7 @@ page_maker_document(page_maker **makers, guint n)
 {
     g_autoptr(layout_work) work = layout_work_new();
     for (guint i = 0; i < n; i++) {
-        makers[i]->page.index = (int) i;
+        makers[i]->page.index = (int)i;
         layout_sheet_take(work, page_maker_page(makers[i]));
         page_maker_free(makers[i]);
     }

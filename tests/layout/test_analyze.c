@@ -10,9 +10,12 @@
 #define LEADING 12
 
 static const char *const prose[] = {
-    "the quick brown fox jumps over lazy dogs", "while seven wizards boxed and five more quacked",
-    "every letter of this line is half an em wide", "so that columns end where they should end up",
-    "and sentences go on over several long lines", "until the paragraph has said what it wanted to",
+    "the quick brown fox jumps over lazy dogs",
+    "while seven wizards boxed and five more quacked",
+    "every letter of this line is half an em wide",
+    "so that columns end where they should end up",
+    "and sentences go on over several long lines",
+    "until the paragraph has said what it wanted to",
 };
 
 /* n lines of prose at size 10 from (x, y) down, each cut at width; returns the next baseline. */
@@ -21,15 +24,17 @@ lines_put(page_maker *maker, float x, float y, float width, guint n, guint first
 {
     for (guint i = 0; i < n; i++) {
         g_autoptr(GString) line = g_string_new(NULL);
-        for (guint k = 0; (float) line->len * 5 < width; k++) {
+        for (guint k = 0; (float)line->len * 5 < width; k++) {
             if (k > 0) g_string_append_c(line, ' ');
             g_string_append(line, prose[(first + i + k) % G_N_ELEMENTS(prose)]);
         }
         /* as many glyphs as fit; spaces are 0.3 em, the rest 0.5 em */
         float used = 0;
         gsize len = 0;
-        while (len < line->len && used + 5 <= width) used += line->str[len++] == ' ' ? 3 : 5;
-        while (len > 0 && line->str[len - 1] == ' ') len--;
+        while (len < line->len && used + 5 <= width)
+            used += line->str[len++] == ' ' ? 3 : 5;
+        while (len > 0 && line->str[len - 1] == ' ')
+            len--;
         g_string_truncate(line, len);
         page_maker_text(maker, MAKER_ROMAN, 10, x, y, line->str);
         y += LEADING;
@@ -40,7 +45,7 @@ lines_put(page_maker *maker, float x, float y, float width, guint n, guint first
 static void
 full_width_text_cuts_columns_into_bands(void **state)
 {
-    (void) state;
+    (void)state;
     page_maker *maker = page_maker_new(612, 792);
     page_maker_text(maker, MAKER_BOLD, 17, 120, 80, "A Title Across Both of the Columns");
     page_maker_text(maker, MAKER_ROMAN, 10, 54, 140, "leftfirst");
@@ -51,9 +56,9 @@ full_width_text_cuts_columns_into_bands(void **state)
     assert_non_null(document_find(document, LAYOUT_BLOCK_TITLE, "A Title Across"));
     int left = -1, right = -1, title = -1;
     for (guint i = 0; i < document->n_blocks; i++) {
-        if (strstr(document->blocks[i].text, "leftfirst")) left = (int) i;
-        if (strstr(document->blocks[i].text, "rightfirst")) right = (int) i;
-        if (document->blocks[i].type == LAYOUT_BLOCK_TITLE) title = (int) i;
+        if (strstr(document->blocks[i].text, "leftfirst")) left = (int)i;
+        if (strstr(document->blocks[i].text, "rightfirst")) right = (int)i;
+        if (document->blocks[i].type == LAYOUT_BLOCK_TITLE) title = (int)i;
     }
     assert_true(title >= 0 && title < left && left < right);
     lode_document_free(document);
@@ -74,16 +79,18 @@ page_with_furniture(guint number)
 static void
 repeated_lines_are_furniture_but_kept(void **state)
 {
-    (void) state;
+    (void)state;
     page_maker *makers[3];
-    for (guint i = 0; i < 3; i++) makers[i] = page_with_furniture(i + 7);
+    for (guint i = 0; i < 3; i++)
+        makers[i] = page_with_furniture(i + 7);
     lode_document *document = page_maker_document(makers, 3);
     guint headers = 0, numbers = 0;
     for (guint i = 0; i < document->n_blocks; i++) {
         const layout_block *block = &document->blocks[i];
         headers += block->type == LAYOUT_BLOCK_HEADER ? 1 : 0;
         numbers += block->type == LAYOUT_BLOCK_PAGE_NUMBER ? 1 : 0;
-        if (!layout_block_type_is_furniture(block->type)) assert_null(strstr(block->text, "RUNNING"));
+        if (!layout_block_type_is_furniture(block->type))
+            assert_null(strstr(block->text, "RUNNING"));
     }
     assert_int_equal(headers, 3);
     assert_int_equal(numbers, 3);
@@ -94,7 +101,7 @@ repeated_lines_are_furniture_but_kept(void **state)
 static void
 the_title_of_one_page_is_no_header(void **state)
 {
-    (void) state;
+    (void)state;
     page_maker *maker = page_maker_new(612, 792);
     page_maker_text(maker, MAKER_ROMAN, 10, 72, 40, "This first line stays where it is");
     lines_put(maker, 72, 90, 460, 40, 0);
@@ -107,15 +114,17 @@ the_title_of_one_page_is_no_header(void **state)
 static void
 numbers_give_headings_their_level(void **state)
 {
-    (void) state;
+    (void)state;
     page_maker *maker = page_maker_new(612, 792);
     page_maker_text(maker, MAKER_BOLD, 12, 72, 80, "2 Methods");
     float y = lines_put(maker, 72, 104, 460, 6, 0);
     page_maker_text(maker, MAKER_BOLD, 10, 72, y + 14, "2.1 Data and models");
     y = lines_put(maker, 72, y + 34, 460, 6, 2);
     page_maker_text(maker, MAKER_BOLD, 12, 72, y + 16, "References");
-    page_maker_text(maker, MAKER_ROMAN, 10, 72, y + 40, "[1] A. Author. A title of a work. A Journal, 2020.");
-    page_maker_text(maker, MAKER_ROMAN, 10, 72, y + 52, "[2] B. Author. Another title. doi:10.1000/xyz123, 2021.");
+    page_maker_text(maker, MAKER_ROMAN, 10, 72, y + 40,
+                    "[1] A. Author. A title of a work. A Journal, 2020.");
+    page_maker_text(maker, MAKER_ROMAN, 10, 72, y + 52,
+                    "[2] B. Author. Another title. doi:10.1000/xyz123, 2021.");
     lode_document *document = page_maker_document(&maker, 1);
     const layout_block *methods = document_find(document, LAYOUT_BLOCK_HEADING, "2 Methods");
     const layout_block *data = document_find(document, LAYOUT_BLOCK_HEADING, "2.1 Data");
@@ -134,15 +143,17 @@ numbers_give_headings_their_level(void **state)
 static void
 bold_that_leads_into_a_sentence_is_no_heading(void **state)
 {
-    (void) state;
+    (void)state;
     page_maker *maker = page_maker_new(612, 792);
     float y = lines_put(maker, 72, 90, 460, 8, 0);
     float x = page_maker_text(maker, MAKER_BOLD, 10, 72, y + 8, "Data sets.");
-    page_maker_text(maker, MAKER_ROMAN, 10, x + 3, y + 8, "we used the quick brown fox and its lazy dogs for this");
+    page_maker_text(maker, MAKER_ROMAN, 10, x + 3, y + 8,
+                    "we used the quick brown fox and its lazy dogs for this");
     lines_put(maker, 72, y + 20, 460, 3, 1);
     lode_document *document = page_maker_document(&maker, 1);
     assert_null(document_find(document, LAYOUT_BLOCK_HEADING, "Data"));
-    const layout_block *block = document_find(document, LAYOUT_BLOCK_PARAGRAPH, "Data sets. we used");
+    const layout_block *block =
+        document_find(document, LAYOUT_BLOCK_PARAGRAPH, "Data sets. we used");
     assert_non_null(block);
     assert_true(block->n_spans >= 1);
     assert_true(document->spans[block->first_span].flags & LAYOUT_SPAN_BOLD);
@@ -152,7 +163,7 @@ bold_that_leads_into_a_sentence_is_no_heading(void **state)
 static void
 a_caption_stays_with_its_figure(void **state)
 {
-    (void) state;
+    (void)state;
     page_maker *maker = page_maker_new(612, 792);
     float y = lines_put(maker, 72, 90, 460, 8, 0);
     page_maker_image(maker, 150, y + 10, 450, y + 160);
@@ -167,20 +178,22 @@ a_caption_stays_with_its_figure(void **state)
     const layout_block *caption = document_find(document, LAYOUT_BLOCK_CAPTION, "Figure 1:");
     assert_non_null(caption);
     assert_int_equal(caption->parent, document->figures[0].block);
-    for (guint i = 0; i < document->n_blocks; i++) assert_null(strstr(document->blocks[i].text, "axis label"));
+    for (guint i = 0; i < document->n_blocks; i++)
+        assert_null(strstr(document->blocks[i].text, "axis label"));
     lode_document_free(document);
 }
 
 static void
 a_paragraph_goes_on_behind_a_figure_and_in_the_next_page(void **state)
 {
-    (void) state;
+    (void)state;
     page_maker *makers[2] = {page_maker_new(612, 792), page_maker_new(612, 792)};
     lines_put(makers[0], 72, 90, 460, 40, 0);
     lines_put(makers[0], 72, 570, 400, 1, 0);
     page_maker_text(makers[0], MAKER_ROMAN, 10, 72 + 403, 570, "and contin-");
-    page_maker_text(makers[1], MAKER_ROMAN, 10, 72, 90,
-                    "ues on the next one so that both of them make a single paragraph of one document");
+    page_maker_text(
+        makers[1], MAKER_ROMAN, 10, 72, 90,
+        "ues on the next one so that both of them make a single paragraph of one document");
     lines_put(makers[1], 72, 102, 460, 20, 1);
     lode_document *document = page_maker_document(makers, 2);
     guint n = 0;
@@ -199,17 +212,20 @@ a_paragraph_goes_on_behind_a_figure_and_in_the_next_page(void **state)
 static void
 booktabs_rules_make_a_table(void **state)
 {
-    (void) state;
+    (void)state;
     page_maker *maker = page_maker_new(612, 792);
     lines_put(maker, 72, 90, 460, 8, 0);
     page_maker_text(maker, MAKER_ROMAN, 9, 150, 215, "Table 2: Scores.");
     page_maker_rule_h(maker, 150, 400, 224);
-    static const char *const cells[4][3] = {
-        {"Model", "Recall", "Precision"}, {"first", "0.91", "0.80"}, {"second", "0.72", ""}, {"third", "0.55", "0.61"}};
+    static const char *const cells[4][3] = {{"Model", "Recall", "Precision"},
+                                            {"first", "0.91", "0.80"},
+                                            {"second", "0.72", ""},
+                                            {"third", "0.55", "0.61"}};
     static const float x[3] = {155, 240, 320};
     for (guint r = 0; r < 4; r++) {
         for (guint c = 0; c < 3; c++)
-            if (cells[r][c][0] != '\0') page_maker_text(maker, MAKER_ROMAN, 9, x[c], 236 + 12 * (float) r, cells[r][c]);
+            if (cells[r][c][0] != '\0')
+                page_maker_text(maker, MAKER_ROMAN, 9, x[c], 236 + 12 * (float)r, cells[r][c]);
         if (r == 0) page_maker_rule_h(maker, 150, 400, 240);
     }
     page_maker_rule_h(maker, 150, 400, 278);
@@ -232,7 +248,7 @@ booktabs_rules_make_a_table(void **state)
 static void
 a_ruled_table_joins_cells_without_a_border(void **state)
 {
-    (void) state;
+    (void)state;
     page_maker *maker = page_maker_new(612, 792);
     /* two columns under one wide cell */
     page_maker_rule_h(maker, 100, 400, 100);
@@ -261,7 +277,7 @@ a_ruled_table_joins_cells_without_a_border(void **state)
 static void
 formulas_stand_apart_with_their_number(void **state)
 {
-    (void) state;
+    (void)state;
     page_maker *maker = page_maker_new(612, 792);
     float y = lines_put(maker, 72, 90, 460, 6, 0) + 10;
     page_maker_text(maker, MAKER_MATH, 10, 250, y, "a = b + c");
@@ -277,17 +293,18 @@ formulas_stand_apart_with_their_number(void **state)
 static void
 line_numbers_leave_the_text(void **state)
 {
-    (void) state;
+    (void)state;
     page_maker *maker = page_maker_new(612, 792);
     lines_put(maker, 72, 90, 460, 30, 0);
     for (guint i = 0; i < 30; i++) {
         char number[12];
         g_snprintf(number, sizeof number, "%u", i + 10);
-        page_maker_text(maker, MAKER_ROMAN, 6, 60, 90 + LEADING * (float) i, number);
+        page_maker_text(maker, MAKER_ROMAN, 6, 60, 90 + LEADING * (float)i, number);
     }
     lode_document *document = page_maker_document(&maker, 1);
     for (guint i = 0; i < document->n_blocks; i++)
-        if (document->blocks[i].type != LAYOUT_BLOCK_WATERMARK) assert_null(strpbrk(document->blocks[i].text, "0123456789"));
+        if (document->blocks[i].type != LAYOUT_BLOCK_WATERMARK)
+            assert_null(strpbrk(document->blocks[i].text, "0123456789"));
     assert_non_null(document_find(document, LAYOUT_BLOCK_WATERMARK, "10 11 12"));
     lode_document_free(document);
 }
@@ -296,13 +313,13 @@ line_numbers_leave_the_text(void **state)
 static void
 nothing_is_lost_and_boxes_lie_on_the_page(void **state)
 {
-    (void) state;
+    (void)state;
     page_maker *maker = page_maker_new(400, 400);
     char word[8];
     for (guint i = 0; i < 150; i++) {
         g_snprintf(word, sizeof word, "w%03u", i);
-        page_maker_text(maker, (maker_font) (i % MAKER_N_FONTS), (float) (6 + i % 7), (float) (i * 37 % 390),
-                        (float) (10 + i * 53 % 400), word);
+        page_maker_text(maker, (maker_font)(i % MAKER_N_FONTS), (float)(6 + i % 7),
+                        (float)(i * 37 % 390), (float)(10 + i * 53 % 400), word);
     }
     lode_document *document = page_maker_document(&maker, 1);
     g_autoptr(GString) all = g_string_new(NULL);
@@ -320,7 +337,8 @@ nothing_is_lost_and_boxes_lie_on_the_page(void **state)
         if (block->n_lines > 0) assert_true(covered + block->n_lines > block->text_len);
     }
     guint digits = 0;
-    for (gsize i = 0; i < all->len; i++) digits += g_ascii_isdigit(all->str[i]) ? 1 : 0;
+    for (gsize i = 0; i < all->len; i++)
+        digits += g_ascii_isdigit(all->str[i]) ? 1 : 0;
     assert_int_equal(digits, 450);
     lode_document_free(document);
 }
@@ -328,7 +346,7 @@ nothing_is_lost_and_boxes_lie_on_the_page(void **state)
 static void
 the_same_pages_make_the_same_bytes(void **state)
 {
-    (void) state;
+    (void)state;
     char *texts[2];
     for (guint i = 0; i < 2; i++) {
         page_maker *makers[2] = {page_with_furniture(1), page_with_furniture(2)};

@@ -216,7 +216,7 @@ two_column_paper_is_understood(void **state)
         "\n1. soak the template for 30 minutes at 40 °C;\n2. remove",
         "\nTable 1: Composition of the foams",
         "| RC-4 | 1.8 | 410 | 87.3 |\n",
-        "colspan=\"2\">At 415 °C</th>",
+        "<th colspan=\"2\">At 415 °C</th>",
         "\nFigure 2: Ammonia conversion against temperature",
         "made the same observation for nickel",                /* over the column's end */
         "because transport to the struts limits the reaction", /* over the page's end */
@@ -272,7 +272,7 @@ tagged_manual_is_understood(void **state)
     g_autofree char *markdown = layout_document_to_markdown(document, NULL);
     assert_contains("manual", markdown, texts);
     assert_null(strstr(markdown, "draft-0417"));
-    assert_string_equal(document->pages[1].label, "ii");
+    assert_int_equal(g_strcmp0(document->pages[1].label, "ii"), 0);
 }
 
 /* ---- pictures ---- */

@@ -28,7 +28,7 @@ assert_seg(const layout_sheet *sheet, guint i, const char *text)
 static void
 gaps_become_spaces(void **state)
 {
-    (void) state;
+    (void)state;
     g_autoptr(layout_work) work = layout_work_new();
     page_maker *maker = page_maker_new(600, 800);
     page_maker_text(maker, MAKER_ROMAN, 10, 50, 100, "no spaces in the file");
@@ -41,7 +41,7 @@ gaps_become_spaces(void **state)
 static void
 letter_spacing_makes_no_words(void **state)
 {
-    (void) state;
+    (void)state;
     g_autoptr(layout_work) work = layout_work_new();
     page_maker *maker = page_maker_new(600, 800);
     page_maker_spaced(maker, MAKER_ROMAN, 10, 50, 100, "INTRODUCTION AND RELATED WORK", 0.18F);
@@ -52,7 +52,7 @@ letter_spacing_makes_no_words(void **state)
 static void
 wide_gaps_end_a_segment(void **state)
 {
-    (void) state;
+    (void)state;
     g_autoptr(layout_work) work = layout_work_new();
     page_maker *maker = page_maker_new(600, 800);
     page_maker_text(maker, MAKER_ROMAN, 10, 50, 100, "left");
@@ -66,7 +66,7 @@ wide_gaps_end_a_segment(void **state)
 static void
 scripts_join_their_line(void **state)
 {
-    (void) state;
+    (void)state;
     g_autoptr(layout_work) work = layout_work_new();
     page_maker *maker = page_maker_new(600, 800);
     float x = page_maker_text(maker, MAKER_MATH, 10, 50, 100, "x");
@@ -90,7 +90,7 @@ scripts_join_their_line(void **state)
 static void
 drawn_accents_are_composed(void **state)
 {
-    (void) state;
+    (void)state;
     g_autoptr(layout_work) work = layout_work_new();
     page_maker *maker = page_maker_new(600, 800);
     float x = page_maker_text(maker, MAKER_ROMAN, 10, 50, 100, "caf");
@@ -104,17 +104,19 @@ drawn_accents_are_composed(void **state)
 static void
 ligatures_are_expanded(void **state)
 {
-    (void) state;
+    (void)state;
     g_autoptr(layout_work) work = layout_work_new();
     page_maker *maker = page_maker_new(600, 800);
-    page_maker_text(maker, MAKER_ROMAN, 10, 50, 100, "e\xEF\xAC\x83" "cient \xEF\xAC\x81nd");
+    page_maker_text(maker, MAKER_ROMAN, 10, 50, 100,
+                    "e\xEF\xAC\x83"
+                    "cient \xEF\xAC\x81nd");
     assert_seg(sheet_of(work, maker), 0, "efficient find");
 }
 
 static void
 text_printed_twice_is_read_once(void **state)
 {
-    (void) state;
+    (void)state;
     g_autoptr(layout_work) work = layout_work_new();
     page_maker *maker = page_maker_new(600, 800);
     page_maker_text(maker, MAKER_ROMAN, 10, 50, 100, "shadow");
@@ -125,18 +127,19 @@ text_printed_twice_is_read_once(void **state)
 static void
 right_to_left_text_is_in_reading_order(void **state)
 {
-    (void) state;
+    (void)state;
     g_autoptr(layout_work) work = layout_work_new();
     page_maker *maker = page_maker_new(600, 800);
     /* drawn from left to right: the last letter first, a number inside */
-    page_maker_text(maker, MAKER_ROMAN, 10, 50, 100, "\xD7\x92\xD7\x91\xD7\x90 12 \xD7\x93\xD7\x92");
+    page_maker_text(maker, MAKER_ROMAN, 10, 50, 100,
+                    "\xD7\x92\xD7\x91\xD7\x90 12 \xD7\x93\xD7\x92");
     assert_seg(sheet_of(work, maker), 0, "\xD7\x92\xD7\x93 12 \xD7\x90\xD7\x91\xD7\x92");
 }
 
 static void
 stamps_up_the_margin_are_no_text(void **state)
 {
-    (void) state;
+    (void)state;
     g_autoptr(layout_work) work = layout_work_new();
     page_maker *maker = page_maker_new(600, 800);
     page_maker_text(maker, MAKER_ROMAN, 10, 100, 100, "upright body text of this page");
@@ -147,7 +150,7 @@ stamps_up_the_margin_are_no_text(void **state)
     for (guint i = 0; i < 5; i++) {
         parse_glyph *g = &g_array_index(maker->glyphs, parse_glyph, run->first_glyph + i);
         g->x = 20;
-        g->y = 400 - 5 * (float) i;
+        g->y = 400 - 5 * (float)i;
         g->box = (parse_rect){12.5F, g->y - 5, 22.5F, g->y};
     }
     layout_sheet *sheet = sheet_of(work, maker);
@@ -161,7 +164,7 @@ stamps_up_the_margin_are_no_text(void **state)
 static void
 a_split_segment_keeps_all_its_text(void **state)
 {
-    (void) state;
+    (void)state;
     g_autoptr(layout_work) work = layout_work_new();
     page_maker *maker = page_maker_new(600, 800);
     page_maker_text(maker, MAKER_ROMAN, 10, 50, 100, "12 words of a line");
@@ -181,20 +184,22 @@ a_split_segment_keeps_all_its_text(void **state)
 static void
 a_hostile_page_ends_in_time(void **state)
 {
-    (void) state;
+    (void)state;
     g_autoptr(layout_work) work = layout_work_new();
     page_maker *maker = page_maker_new(600, 800);
     guint32 seed = 1;
     for (guint i = 0; i < 60000; i++) {
         seed = seed * 1664525 + 1013904223;
-        float x = (float) (seed >> 16 & 0x3FF) * 0.6F, y = (float) (seed >> 6 & 0x3FF) * 0.8F;
-        page_maker_text(maker, (maker_font) (i % MAKER_N_FONTS), (float) (4 + i % 9), x, y, "ab");
+        float x = (float)(seed >> 16 & 0x3FF) * 0.6F, y = (float)(seed >> 6 & 0x3FF) * 0.8F;
+        page_maker_text(maker, (maker_font)(i % MAKER_N_FONTS), (float)(4 + i % 9), x, y, "ab");
     }
     for (guint i = 0; i < 30000; i++) {
         seed = seed * 1664525 + 1013904223;
-        float y = (float) (seed >> 8 & 0xFFFF) * 0.012F;
-        if (i % 2) page_maker_rule_h(maker, 50, 550, y);
-        else page_maker_rule_v(maker, y * 0.7F, 50, 700);
+        float y = (float)(seed >> 8 & 0xFFFF) * 0.012F;
+        if (i % 2)
+            page_maker_rule_h(maker, 50, 550, y);
+        else
+            page_maker_rule_v(maker, y * 0.7F, 50, 700);
     }
     lode_document *document = page_maker_document(&maker, 1);
     assert_int_equal(document->n_pages, 1);

@@ -17,10 +17,11 @@ match(const char *text, gboolean *strong)
 static void
 captions_need_a_number_and_a_separator(void **state)
 {
-    (void) state;
+    (void)state;
     gboolean strong = FALSE;
     gsize len = 0;
-    assert_int_equal(layout_caption_match("Figure 3: Shape", 15, &len, &strong), LAYOUT_CAPTION_FIGURE);
+    assert_int_equal(layout_caption_match("Figure 3: Shape", 15, &len, &strong),
+                     LAYOUT_CAPTION_FIGURE);
     assert_int_equal(len, 8);
     assert_true(strong);
     assert_int_equal(match("FIG. 2. Shape", &strong), LAYOUT_CAPTION_FIGURE);
@@ -39,7 +40,7 @@ captions_need_a_number_and_a_separator(void **state)
 static void
 heading_numbers_have_depth(void **state)
 {
-    (void) state;
+    (void)state;
     assert_int_equal(layout_heading_parse("2.3.1 Data").depth, 3);
     assert_int_equal(layout_heading_parse("IV. RESULTS").depth, 1);
     assert_true(layout_heading_parse("IV. RESULTS").numbered);
@@ -56,7 +57,7 @@ heading_numbers_have_depth(void **state)
 static void
 list_markers_need_room_behind(void **state)
 {
-    (void) state;
+    (void)state;
     g_autofree char *marker = NULL;
     assert_int_equal(layout_list_marker("(ii) second", &marker), 5);
     assert_string_equal(marker, "(ii)");
@@ -77,7 +78,7 @@ drops(const layout_work *work, const char *left, const char *right)
 static void
 the_document_knows_its_hyphens(void **state)
 {
-    (void) state;
+    (void)state;
     g_autoptr(layout_work) work = layout_work_new();
     static const char *const words[] = {"well-known", "optimization", "state-of-the-art"};
     for (guint i = 0; i < G_N_ELEMENTS(words); i++)
@@ -94,7 +95,7 @@ the_document_knows_its_hyphens(void **state)
 static void
 identifiers_are_found_in_entries(void **state)
 {
-    (void) state;
+    (void)state;
     gsize len = 0;
     const char *at = layout_find_doi("see https://doi.org/10.1145/12345.678. Then", &len);
     assert_non_null(at);
@@ -113,7 +114,7 @@ identifiers_are_found_in_entries(void **state)
 static void
 inline_mathematics_becomes_one_span(void **state)
 {
-    (void) state;
+    (void)state;
     const char *text = "where x = 5 holds";
     layout_span x = {6, 1, LAYOUT_SPAN_MATH, NULL};
     g_autoptr(GArray) spans = g_array_new(FALSE, FALSE, sizeof(layout_span));
@@ -131,7 +132,7 @@ inline_mathematics_becomes_one_span(void **state)
 static void
 other_spans_survive_mathematics(void **state)
 {
-    (void) state;
+    (void)state;
     /* bold word, then a variable with a subscript, then italics */
     const char *text = "Bold xi and more";
     layout_span in[] = {{0, 4, LAYOUT_SPAN_BOLD, NULL},
@@ -152,8 +153,9 @@ other_spans_survive_mathematics(void **state)
 static void
 a_rule_with_words_on_both_sides_is_a_fraction(void **state)
 {
-    (void) state;
-    static const guint32 flags[4] = {LAYOUT_SPAN_MATH, LAYOUT_SPAN_MATH, LAYOUT_SPAN_MATH, LAYOUT_SPAN_MATH};
+    (void)state;
+    static const guint32 flags[4] = {LAYOUT_SPAN_MATH, LAYOUT_SPAN_MATH, LAYOUT_SPAN_MATH,
+                                     LAYOUT_SPAN_MATH};
     const layout_math_word words[] = {{10, 15, 100, 10, "y", 1, flags},
                                       {18, 24, 100, 10, "=", 1, flags},
                                       {30, 35, 93, 10, "a", 1, flags},

@@ -300,6 +300,31 @@ glyphs_without_a_character_are_counted(void **state)
 }
 
 static void
+only_what_is_seen_of_masks_and_tiles_is_read(void **state)
+{
+    (void)state;
+    g_autoptr(parse_page) page = load_single(PDF("masks.pdf"));
+    assert_null(find_run(page, "in the mask"));
+    assert_int_equal(the_run(page, "through it")->flags, 0);
+    assert_int_equal(the_run(page, "after it")->flags, 0);
+    assert_null(find_run(page, "tile"));
+    assert_non_null(find_run(page, "after the tiles"));
+    assert_int_equal(page->n_runs, 3);
+    assert_int_equal(page->n_paths, 1); /* the tiled region */
+    assert_int_equal(page->paths[0].kind, PARSE_PATH_OTHER);
+    assert_box(page->paths[0].box, 72, 192, 272, 292, 1);
+}
+
+static void
+layers_that_are_off_are_not_read(void **state)
+{
+    (void)state;
+    g_autoptr(parse_page) page = load_single(PDF("layers.pdf"));
+    assert_null(find_run(page, "switched off"));
+    assert_non_null(find_run(page, "switched on"));
+}
+
+static void
 vertical_text_runs_downwards(void **state)
 {
     (void)state;
@@ -434,6 +459,8 @@ main(void)
         cmocka_unit_test(type3_glyphs_are_text_and_not_drawings),
         cmocka_unit_test(ligatures_are_expanded_and_share_the_width),
         cmocka_unit_test(glyphs_without_a_character_are_counted),
+        cmocka_unit_test(only_what_is_seen_of_masks_and_tiles_is_read),
+        cmocka_unit_test(layers_that_are_off_are_not_read),
         cmocka_unit_test(vertical_text_runs_downwards),
         cmocka_unit_test(annotations_and_fields_are_read),
         cmocka_unit_test(forms_within_forms_end),
