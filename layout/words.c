@@ -193,7 +193,10 @@ put_char(writer *w, gunichar ch)
     if (w->last != 0 && g_unichar_combining_class(ch) > 0 &&
         g_unichar_compose(w->last, ch, &composed)) {
         GString *text = w->sheet->text;
-        const char *at = g_utf8_find_prev_char(text->str + w->word.start, text->str + text->len);
+        /* A base letter of the style before stays apart: composing it would move that style's end
+         * into the middle of a character. */
+        uint32_t from = w->has_style ? MAX(w->word.start, w->style.start) : w->word.start;
+        const char *at = g_utf8_find_prev_char(text->str + from, text->str + text->len);
         if (at != NULL) {
             g_string_truncate(text, (gsize)(at - text->str));
             ch = composed;

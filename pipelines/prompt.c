@@ -10,9 +10,10 @@ static const char SYSTEM[] = "You answer questions using only the numbered passa
                              "If the passages do not contain the answer, write exactly: The "
                              "passages do not answer this question.";
 
-/* For writers too small to cite: nothing about numbers. The sentences they write get theirs from lode. */
+/* For writers too small to cite: nothing about numbers, the sentences they write get theirs from lode. Asked to
+ * copy they invent less than asked to answer (SmolLM2-135M on the sample papers). */
 static const char SYSTEM_SMALL[] =
-    "Answer the question in one short sentence. Use only facts from the text.";
+    "You are a careful assistant. Answer the question with one full sentence copied from the text.";
 
 void
 pipelines_prompt_free(pipelines_prompt *prompt)
@@ -72,7 +73,8 @@ static char *
 small_message(GPtrArray *hits, guint n, const GArray *chosen, const char *question)
 {
     g_autoptr(GString) text = g_string_new("Text:\n");
-    for (guint i = 0; i < n; i++) {
+    /* the best passage last: these models hold on to what they read last */
+    for (guint i = n; i-- > 0;) {
         append_chosen(text, hits->pdata[i], i, chosen);
         g_string_append_c(text, '\n');
     }

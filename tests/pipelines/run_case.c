@@ -196,6 +196,8 @@ main(int argc, char **argv)
     run(&o, argv[3], argv[4]);
     if (o.code == 77) {
         fprintf(stderr, "skipped: %s", o.err);
+        g_free(o.out);
+        g_free(o.err);
         return 77;
     }
     gboolean good = check_code(&o);
