@@ -19,7 +19,7 @@ layout_sheet_take(layout_work *work, const parse_page *page)
 }
 
 lode_document *
-layout_analyze(layout_work *work, layout_builder *builder)
+layout_analyze(layout_work *work, layout_builder *builder, GError **error)
 {
     layout_style_measure(work);
     layout_furniture_mark(work);
@@ -39,9 +39,15 @@ layout_analyze(layout_work *work, layout_builder *builder)
     layout_captions_bind(work);
     layout_emit(work, builder);
     layout_builder_name_images(builder);
-    lode_document *document = layout_builder_finish(builder);
+    /* A page is foreign bytes: a promise it talks us into breaking is this file's error, not the end of
+     * the program that linked us. */
+    g_autoptr(lode_document) document = layout_builder_take(builder);
+    if (!layout_document_check(document, error)) {
+        g_prefix_error(error, "a fault in the analysis: ");
+        return NULL;
+    }
     layout_metadata_find(work, document);
-    return document;
+    return g_steal_pointer(&document);
 }
 
 /* ---- reading ---- */
@@ -163,7 +169,11 @@ layout_document_open(const char *path, const layout_options *options, GError **e
     const char *const *warnings = parse_file_warnings(file, &n_warnings);
     for (guint i = 0; i < n_warnings; i++)
         layout_builder_add_warning(builder, LAYOUT_NONE, warnings[i]);
-    lode_document *document = layout_analyze(work, g_steal_pointer(&builder));
+    lode_document *document = layout_analyze(work, g_steal_pointer(&builder), error);
+    if (document == NULL) {
+        g_prefix_error(error, "%s: ", parse_file_name(file));
+        return NULL;
+    }
     source_describe(document, path, file);
     return document;
 }

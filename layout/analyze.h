@@ -338,7 +338,7 @@ void layout_emit(layout_work *work, layout_builder *builder);
 void layout_metadata_find(layout_work *work, lode_document *document);
 
 /* ---- analyze.c: everything between pages and document. Sheets must be in work; takes the builder. ---- */
-lode_document *layout_analyze(layout_work *work, layout_builder *builder);
+lode_document *layout_analyze(layout_work *work, layout_builder *builder, GError **error);
 /* One page -> a sheet, appended to work. */
 layout_sheet *layout_sheet_take(layout_work *work, const parse_page *page);
 

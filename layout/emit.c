@@ -262,7 +262,10 @@ segs_append(composer *c, const layout_sheet *sheet, const guint *segs, guint n,
                         .box = {sheet->index, layout_sheet_to_page(sheet, frame_box)}};
     for (guint i = 0; i < n; i++) {
         if (i == 0 && c->code) indent_append(c, layout_sheet_seg(sheet, segs[0]));
-        if (i > 0 && c->text->len > line.start) g_string_append_c(c->text, ' ');
+        if (i > 0 && c->text->len > line.start)
+            g_string_append_c(c->text, ' ');
+        else if (i > 0 && c->skip > 0)
+            c->skip--; /* the blank between segments counts in a marker's length */
         seg_append(c, sheet, layout_sheet_seg(sheet, segs[i]));
     }
     line.len = (uint32_t)c->text->len - line.start;

@@ -130,7 +130,7 @@ page_maker_document(page_maker **makers, guint n)
         layout_sheet_take(work, page_maker_page(makers[i]));
         page_maker_free(makers[i]);
     }
-    return layout_analyze(work, layout_builder_new());
+    return layout_analyze(work, layout_builder_new(), NULL);
 }
 
 const layout_block *

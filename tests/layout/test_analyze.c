@@ -140,6 +140,31 @@ numbers_give_headings_their_level(void **state)
     lode_document_free(document);
 }
 
+/* Once, the blank between marker and text was cut from the text instead: half of its first character. */
+static void
+a_marker_set_apart_is_cut_whole(void **state)
+{
+    (void)state;
+    page_maker *maker = page_maker_new(612, 792);
+    float y = lines_put(maker, 72, 80, 460, 8, 0);
+    page_maker_text(maker, MAKER_BOLD, 12, 72, y + 16, "References");
+    static const char *const entries[] = {"“Alpha,” A Journal, 2020.",
+                                          "“Beta,” A Journal, 2021.",
+                                          "“Gamma,” A Journal, 2022."};
+    for (guint i = 0; i < G_N_ELEMENTS(entries); i++) {
+        g_autofree char *marker = g_strdup_printf("[%u]", i + 1);
+        float at = y + 40 + 12 * (float)i;
+        page_maker_text(maker, MAKER_ROMAN, 10, 72, at, marker);
+        page_maker_text(maker, MAKER_ROMAN, 10, 110, at, entries[i]);
+    }
+    lode_document *document = page_maker_document(&maker, 1);
+    assert_non_null(document);
+    assert_int_equal(document->n_references, G_N_ELEMENTS(entries));
+    for (guint i = 0; i < document->n_references; i++)
+        assert_string_equal(document->blocks[document->references[i].block].text, entries[i]);
+    lode_document_free(document);
+}
+
 static void
 bold_that_leads_into_a_sentence_is_no_heading(void **state)
 {
@@ -367,6 +392,7 @@ main(void)
         cmocka_unit_test(repeated_lines_are_furniture_but_kept),
         cmocka_unit_test(the_title_of_one_page_is_no_header),
         cmocka_unit_test(numbers_give_headings_their_level),
+        cmocka_unit_test(a_marker_set_apart_is_cut_whole),
         cmocka_unit_test(bold_that_leads_into_a_sentence_is_no_heading),
         cmocka_unit_test(a_caption_stays_with_its_figure),
         cmocka_unit_test(a_paragraph_goes_on_behind_a_figure_and_in_the_next_page),
