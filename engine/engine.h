@@ -63,14 +63,14 @@ typedef enum { ENGINE_POOLING_NONE, ENGINE_POOLING_MEAN, ENGINE_POOLING_CLS } en
 
 typedef struct {
     engine_kind kind;
-    const char *architecture;   /* "llama", "bert" */
-    const char *name;           /* general.name, or the folder's name */
-    const char *format;         /* "gguf", "safetensors" */
-    const char *weight_type;    /* the type most matrix bytes are stored in: "Q4_1", "F32", ... */
+    const char *architecture; /* "llama", "bert" */
+    const char *name;         /* general.name, or the folder's name */
+    const char *format;       /* "gguf", "safetensors" */
+    const char *weight_type;  /* the type most matrix bytes are stored in: "Q4_1", "F32", ... */
     uint64_t n_parameters;
-    uint64_t n_bytes;           /* weights on disk */
+    uint64_t n_bytes; /* weights on disk */
     uint32_t n_layers, n_embd, n_heads, n_kv_heads, head_dim, n_ff, n_vocab;
-    uint32_t n_context;         /* trained context; for encoders the longest input in tokens */
+    uint32_t n_context; /* trained context; for encoders the longest input in tokens */
     float rope_theta, norm_eps;
     engine_pooling pooling;     /* encoders */
     gboolean normalize;         /* encoders: output is scaled to unit length */
@@ -85,13 +85,15 @@ typedef struct engine_model engine_model;
 engine_model *engine_model_open(const char *path, GError **error);
 void engine_model_free(engine_model *model); /* NULL is fine; no session may be alive */
 G_DEFINE_AUTOPTR_CLEANUP_FUNC(engine_model, engine_model_free)
-const engine_model_info *engine_model_get_info(const engine_model *model); /* lives as long as the model */
+const engine_model_info *engine_model_get_info(
+    const engine_model *model); /* lives as long as the model */
 
 /* ---- tokens --------------------------------------------------------------------------------- */
 
 typedef enum {
     ENGINE_TOKENIZE_PLAIN = 0,
-    ENGINE_TOKENIZE_ADD_SPECIAL = 1 << 0,  /* BOS, or [CLS] ... [SEP], as the model's metadata says */
+    ENGINE_TOKENIZE_ADD_SPECIAL = 1
+                                  << 0, /* BOS, or [CLS] ... [SEP], as the model's metadata says */
     ENGINE_TOKENIZE_PARSE_SPECIAL = 1 << 1 /* "<|im_start|>" in the text becomes that token */
 } engine_tokenize_flags;
 
@@ -111,8 +113,8 @@ void engine_detokenize(const engine_model *model, const int32_t *tokens, size_t 
  * configuration says; inputs longer than the model's context are truncated, keeping [SEP]. A row depends
  * on its text alone: not on the batch it came in, not on the number of threads.
  * cancel may be NULL; *cancel != 0 stops between batches with ENGINE_ERROR_CANCELLED. */
-gboolean engine_embed(const engine_model *model, engine_pool *pool, const char *const *texts, size_t n,
-                      float *out, const int *cancel, GError **error);
+gboolean engine_embed(const engine_model *model, engine_pool *pool, const char *const *texts,
+                      size_t n, float *out, const int *cancel, GError **error);
 
 /* ---- decoding ------------------------------------------------------------------------------- */
 
@@ -123,39 +125,40 @@ engine_session *engine_session_new(const engine_model *model, engine_pool *pool,
                                    GError **error);
 void engine_session_free(engine_session *session); /* NULL is fine */
 G_DEFINE_AUTOPTR_CLEANUP_FUNC(engine_session, engine_session_free)
-uint32_t engine_session_n_past(const engine_session *session); /* tokens in the cache */
+uint32_t engine_session_n_past(const engine_session *session);          /* tokens in the cache */
 void engine_session_truncate(engine_session *session, uint32_t n_past); /* forget what came after */
 
 /* Run tokens [n] at the positions n_past .. n_past+n-1. logits: NULL, or [n_vocab] for the last token.
  * all_logits: NULL, or [n, n_vocab]. Chunked and whole evaluation give the same bytes. */
-gboolean engine_session_eval(engine_session *session, const int32_t *tokens, size_t n, float *logits,
-                             float *all_logits, GError **error);
+gboolean engine_session_eval(engine_session *session, const int32_t *tokens, size_t n,
+                             float *logits, float *all_logits, GError **error);
 
 typedef struct {
-    uint32_t max_tokens;      /* stop after this many; default 256 */
-    float temperature;        /* 0 = greedy (default 0) */
-    float top_p;              /* (0, 1]; default 1 */
-    uint32_t top_k;           /* 0 = all (default) */
-    float repeat_penalty;     /* 1 = none (default); divides positive logits of the last 64 tokens */
-    uint64_t seed;            /* same seed, same text; default 0 */
-    const char *const *stop;  /* NULL-terminated strings that end the text and are not part of it; may be NULL */
-    const int *cancel;        /* may be NULL; checked before every token */
+    uint32_t max_tokens;  /* stop after this many; default 256 */
+    float temperature;    /* 0 = greedy (default 0) */
+    float top_p;          /* (0, 1]; default 1 */
+    uint32_t top_k;       /* 0 = all (default) */
+    float repeat_penalty; /* 1 = none (default); divides positive logits of the last 64 tokens */
+    uint64_t seed;        /* same seed, same text; default 0 */
+    const char *const
+        *stop; /* NULL-terminated strings that end the text and are not part of it; may be NULL */
+    const int *cancel; /* may be NULL; checked before every token */
 } engine_generate_options;
 
 engine_generate_options engine_generate_options_default(void);
 
 typedef enum {
-    ENGINE_STOP_EOS,       /* the model ended its turn */
-    ENGINE_STOP_STRING,    /* one of options->stop */
-    ENGINE_STOP_LENGTH,    /* max_tokens */
-    ENGINE_STOP_CONTEXT,   /* the KV cache is full */
-    ENGINE_STOP_CALLBACK,  /* the callback returned FALSE */
-    ENGINE_STOP_CANCELLED  /* *cancel */
+    ENGINE_STOP_EOS,      /* the model ended its turn */
+    ENGINE_STOP_STRING,   /* one of options->stop */
+    ENGINE_STOP_LENGTH,   /* max_tokens */
+    ENGINE_STOP_CONTEXT,  /* the KV cache is full */
+    ENGINE_STOP_CALLBACK, /* the callback returned FALSE */
+    ENGINE_STOP_CANCELLED /* *cancel */
 } engine_stop_reason;
 
 typedef struct {
     engine_stop_reason reason;
-    uint32_t n_prompt, n_generated;  /* tokens */
+    uint32_t n_prompt, n_generated; /* tokens */
     double prompt_seconds, generate_seconds;
 } engine_generate_result;
 
@@ -168,7 +171,8 @@ typedef gboolean (*engine_text_callback)(const char *text, size_t len, void *use
  * NULL. Being cancelled or stopped is a success with its reason. */
 gboolean engine_generate(engine_session *session, const int32_t *prompt, size_t n,
                          const engine_generate_options *options, engine_text_callback callback,
-                         void *user_data, GString *text, engine_generate_result *result, GError **error);
+                         void *user_data, GString *text, engine_generate_result *result,
+                         GError **error);
 
 typedef struct {
     const char *role; /* "system", "user", "assistant" */

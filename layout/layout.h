@@ -48,15 +48,16 @@ typedef enum {
     LAYOUT_BLOCK_CODE,
     LAYOUT_BLOCK_CAPTION,
     LAYOUT_BLOCK_FOOTNOTE,
-    LAYOUT_BLOCK_REFERENCE,   /* one bibliography entry */
-    LAYOUT_BLOCK_HEADER,      /* running header: kept, left out of the text */
+    LAYOUT_BLOCK_REFERENCE, /* one bibliography entry */
+    LAYOUT_BLOCK_HEADER,    /* running header: kept, left out of the text */
     LAYOUT_BLOCK_FOOTER,
     LAYOUT_BLOCK_PAGE_NUMBER,
-    LAYOUT_BLOCK_WATERMARK,   /* also margin stamps and line numbers */
+    LAYOUT_BLOCK_WATERMARK, /* also margin stamps and line numbers */
     LAYOUT_N_BLOCK_TYPES
 } layout_block_type;
 
-const char *layout_block_type_name(layout_block_type type); /* "title", "author", "list_item", ... */
+const char *layout_block_type_name(
+    layout_block_type type); /* "title", "author", "list_item", ... */
 /* FALSE when name is none of them. */
 gboolean layout_block_type_from_name(const char *name, layout_block_type *type);
 /* Running headers, footers, page numbers, watermarks. */
@@ -88,17 +89,17 @@ typedef struct {
 
 typedef struct {
     layout_block_type type;
-    int level;           /* headings: 1.. ; list items: nesting depth 1.. ; else 0 */
-    const char *text;    /* UTF-8, NFC, NUL-terminated, never NULL; hyphenation repaired, one line */
-    uint32_t text_len;   /* bytes */
-    const char *marker;  /* list items: "-", "1.", "(a)"; references: "[12]"; NULL where none */
-    guint first_box, n_boxes;   /* a block continued in the next column or page has several */
+    int level;          /* headings: 1.. ; list items: nesting depth 1.. ; else 0 */
+    const char *text;   /* UTF-8, NFC, NUL-terminated, never NULL; hyphenation repaired, one line */
+    uint32_t text_len;  /* bytes */
+    const char *marker; /* list items: "-", "1.", "(a)"; references: "[12]"; NULL where none */
+    guint first_box, n_boxes; /* a block continued in the next column or page has several */
     guint first_span, n_spans;
     guint first_line, n_lines;
-    int parent;          /* caption -> its figure or table, footnote -> its caller; LAYOUT_NONE */
-    int item;            /* index into tables, figures, formulas, references by type; LAYOUT_NONE */
-    float font_size_pt;  /* most of its glyphs */
-    float confidence;    /* 0..1, 1 for native text without doubt */
+    int parent;         /* caption -> its figure or table, footnote -> its caller; LAYOUT_NONE */
+    int item;           /* index into tables, figures, formulas, references by type; LAYOUT_NONE */
+    float font_size_pt; /* most of its glyphs */
+    float confidence;   /* 0..1, 1 for native text without doubt */
 } layout_block;
 
 typedef struct {
@@ -109,45 +110,52 @@ typedef struct {
 } layout_cell;
 
 typedef struct {
-    int block;               /* its LAYOUT_BLOCK_TABLE */
-    int caption;             /* block, LAYOUT_NONE */
+    int block;   /* its LAYOUT_BLOCK_TABLE */
+    int caption; /* block, LAYOUT_NONE */
     guint n_rows, n_cols, n_header_rows;
     guint first_cell, n_cells; /* row-major by (row, col); every grid place is covered once */
-    const char *image;       /* file name for layout_document_write_images, NULL where there is nothing to render */
+    const char *
+        image; /* file name for layout_document_write_images, NULL where there is nothing to render */
 } layout_table;
 
 typedef struct {
     int block;
     int caption;
     layout_box box;
-    gboolean vector;         /* drawn with paths rather than pixels */
-    const char *label;       /* "Figure 3", NULL where none */
-    const char *inner_text;  /* words inside the region, not part of the running text; NULL where none */
-    const char *image;       /* as a table's */
+    gboolean vector;   /* drawn with paths rather than pixels */
+    const char *label; /* "Figure 3", NULL where none */
+    const char
+        *inner_text;   /* words inside the region, not part of the running text; NULL where none */
+    const char *image; /* as a table's */
 } layout_figure;
 
 typedef struct {
     int block;
-    const char *latex;       /* NULL where it is not known: the block's text is the glyphs as Unicode */
-    const char *number;      /* "(3)" -> "3", NULL where none */
+    const char *latex;  /* NULL where it is not known: the block's text is the glyphs as Unicode */
+    const char *number; /* "(3)" -> "3", NULL where none */
     float confidence;
     const char *image;
 } layout_formula;
 
 typedef struct {
     int block;
-    const char *key;         /* "12" of "[12]", NULL where unnumbered */
+    const char *key; /* "12" of "[12]", NULL where unnumbered */
     const char *authors, *title, *venue, *year, *doi, *arxiv, *url; /* NULL where not found */
 } layout_reference;
 
-typedef enum { LAYOUT_TEXT_NATIVE, LAYOUT_TEXT_OCR, LAYOUT_TEXT_MIXED, LAYOUT_TEXT_NONE } layout_text_source;
+typedef enum {
+    LAYOUT_TEXT_NATIVE,
+    LAYOUT_TEXT_OCR,
+    LAYOUT_TEXT_MIXED,
+    LAYOUT_TEXT_NONE
+} layout_text_source;
 
 typedef struct {
     float width_pt, height_pt;
     int rotation;
-    const char *label;       /* printed page label, NULL where none */
+    const char *label; /* printed page label, NULL where none */
     layout_text_source source;
-    const char *failure;     /* NULL, or why this page is empty */
+    const char *failure; /* NULL, or why this page is empty */
 } layout_page;
 
 typedef struct {
@@ -156,9 +164,9 @@ typedef struct {
 } layout_warning;
 
 typedef struct {
-    const char *source_name;   /* base name of the file, UTF-8 */
-    const char *source_sha256; /* hex, of the file's bytes */
-    const char *format;        /* "PDF 1.5" */
+    const char *source_name;                                      /* base name of the file, UTF-8 */
+    const char *source_sha256;                                    /* hex, of the file's bytes */
+    const char *format;                                           /* "PDF 1.5" */
     const char *title, *abstract, *doi, *arxiv, *language, *year; /* NULL where not found */
     const char *const *authors; /* NULL-terminated, may be empty */
     const char *producer;
@@ -166,36 +174,48 @@ typedef struct {
 
 typedef struct lode_document {
     layout_metadata meta;
-    layout_page *pages;           guint n_pages;
-    layout_block *blocks;         guint n_blocks;     /* reading order; furniture at its page's end */
-    layout_box *boxes;            guint n_boxes;
-    layout_span *spans;           guint n_spans;
-    layout_line *lines;           guint n_lines;
-    layout_table *tables;         guint n_tables;
-    layout_cell *cells;           guint n_cells;
-    layout_figure *figures;       guint n_figures;
-    layout_formula *formulas;     guint n_formulas;
-    layout_reference *references; guint n_references;
-    layout_warning *warnings;     guint n_warnings;
-    GStringChunk *text;           /* owns every string */
+    layout_page *pages;
+    guint n_pages;
+    layout_block *blocks;
+    guint n_blocks; /* reading order; furniture at its page's end */
+    layout_box *boxes;
+    guint n_boxes;
+    layout_span *spans;
+    guint n_spans;
+    layout_line *lines;
+    guint n_lines;
+    layout_table *tables;
+    guint n_tables;
+    layout_cell *cells;
+    guint n_cells;
+    layout_figure *figures;
+    guint n_figures;
+    layout_formula *formulas;
+    guint n_formulas;
+    layout_reference *references;
+    guint n_references;
+    layout_warning *warnings;
+    guint n_warnings;
+    GStringChunk *text; /* owns every string */
 } lode_document;
 
 void lode_document_free(lode_document *document); /* NULL is fine */
 G_DEFINE_AUTOPTR_CLEANUP_FUNC(lode_document, lode_document_free)
 
 typedef struct {
-    const char *password;   /* NULL: none */
+    const char *password;      /* NULL: none */
     int first_page, last_page; /* 1-based, inclusive; 0 = from the first, to the last */
-    uint64_t memory_limit;  /* bytes for one file in MuPDF; 0 = parse's default */
-    double page_seconds;    /* 0 = parse's default */
-    const int *cancel;      /* may be NULL; *cancel != 0 stops between pages */
+    uint64_t memory_limit;     /* bytes for one file in MuPDF; 0 = parse's default */
+    double page_seconds;       /* 0 = parse's default */
+    const int *cancel;         /* may be NULL; *cancel != 0 stops between pages */
     void (*progress)(int page, int n_pages, void *user_data); /* may be NULL */
     void *user_data;
 } layout_options;
 
 /* Parse and analyse one file. A page that fails is kept empty with its reason in pages[i].failure and a
  * warning; the file fails only when nothing of it can be read. Thread-safe. */
-lode_document *layout_document_open(const char *path, const layout_options *options, GError **error);
+lode_document *layout_document_open(const char *path, const layout_options *options,
+                                    GError **error);
 
 /* ---- making a document: for the readers of this and other modules ----
  *
@@ -240,15 +260,18 @@ lode_document *layout_builder_finish(layout_builder *builder);
 /* ---- writers: same document, same bytes ---- */
 
 typedef struct {
-    gboolean page_breaks;  /* Markdown: "<!-- page N -->" before each page's first block; default FALSE */
+    gboolean
+        page_breaks; /* Markdown: "<!-- page N -->" before each page's first block; default FALSE */
     gboolean furniture;    /* keep running headers, footers, page numbers; default FALSE */
     const char *image_dir; /* Markdown: prefix of image links; default "images" */
-    gboolean no_images;    /* Markdown: no image links, for output without image files; default FALSE */
+    gboolean
+        no_images; /* Markdown: no image links, for output without image files; default FALSE */
 } layout_markdown_options;
 
 /* CommonMark with GFM tables (HTML tables where cells span), $$...$$ formulas. options NULL: defaults.
  * Free with g_free. */
-char *layout_document_to_markdown(const lode_document *document, const layout_markdown_options *options);
+char *layout_document_to_markdown(const lode_document *document,
+                                  const layout_markdown_options *options);
 
 /* lode's own JSON, schema "lode-document", version 1: the whole document, boxes on everything. Two spaces
  * of indentation, keys in a fixed order, newline at the end. Free with g_free. */
@@ -264,7 +287,8 @@ char *layout_document_to_content_list(const lode_document *document);
  * (0 = 200). File names are those the document carries. path: the source. Files are written atomically.
  * Stops at the first error. */
 gboolean layout_document_write_images(const lode_document *document, const char *path,
-                                      const char *password, const char *dir, double dpi, GError **error);
+                                      const char *password, const char *dir, double dpi,
+                                      GError **error);
 
 /* SHA-256 of a file's bytes as lower-case hex; free with g_free. */
 char *layout_file_sha256(const char *path, GError **error);

@@ -25,8 +25,10 @@ replay_damaged(const uint8_t *data, size_t size)
         /* headers are at the front: half of the damage goes to the first 512 bytes */
         size_t span = i % 2 == 0 ? MIN(size, 512) : size;
         size_t at = (size_t)g_rand_int_range(rand, 0, (gint32)MIN(span, (size_t)G_MAXINT32));
-        if (i % 3 == 0 && size - at >= 4) memcpy(copy + at, &extremes[(i / 3) % 4], 4);
-        else copy[at] = (uint8_t)(copy[at] ^ (1u << g_rand_int_range(rand, 0, 8)));
+        if (i % 3 == 0 && size - at >= 4)
+            memcpy(copy + at, &extremes[(i / 3) % 4], 4);
+        else
+            copy[at] = (uint8_t)(copy[at] ^ (1u << g_rand_int_range(rand, 0, 8)));
         LLVMFuzzerTestOneInput(copy, size);
     }
 }

@@ -148,8 +148,7 @@ a_marker_set_apart_is_cut_whole(void **state)
     page_maker *maker = page_maker_new(612, 792);
     float y = lines_put(maker, 72, 80, 460, 8, 0);
     page_maker_text(maker, MAKER_BOLD, 12, 72, y + 16, "References");
-    static const char *const entries[] = {"“Alpha,” A Journal, 2020.",
-                                          "“Beta,” A Journal, 2021.",
+    static const char *const entries[] = {"“Alpha,” A Journal, 2020.", "“Beta,” A Journal, 2021.",
                                           "“Gamma,” A Journal, 2022."};
     for (guint i = 0; i < G_N_ELEMENTS(entries); i++) {
         g_autofree char *marker = g_strdup_printf("[%u]", i + 1);
