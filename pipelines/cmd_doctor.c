@@ -62,8 +62,7 @@ static void
 check_machine(examination *e)
 {
     g_autofree char *features = engine_cpu_features();
-    note(e, FOUND, "cpu", "%s; kernels: %s; %d cores", features, engine_cpu_name(engine_cpu_best()),
-         pipelines_n_cores());
+    note(e, FOUND, "cpu", "%s; %d cores", features, pipelines_n_cores());
     void *driver = dlopen("libcuda.so.1", RTLD_LAZY | RTLD_LOCAL);
     note(e, LACKING, "cuda", "%s; this build has no CUDA backend, models run on the CPU",
          driver != NULL ? "a driver is installed" : "no driver");
