@@ -368,9 +368,10 @@ static void
 child_reads_as_nobody(void)
 {
     enum { NOBODY = 65534 };
+    g_autofree char *here = g_get_current_dir(); /* as the database sees it: by its whole path */
     if (geteuid() == 0 && setresuid(NOBODY, NOBODY, NOBODY) != 0)
         _exit(2); /* root may write anywhere */
-    if (g_access(".", X_OK) != 0) _exit(77);
+    if (g_access(here, X_OK) != 0) _exit(77);
     if (g_access(folder, W_OK) == 0) _exit(3);
     g_autoptr(GError) error = NULL;
     g_autoptr(retrieval_library) library =

@@ -1,1 +1,1 @@
-^error: .*\.pdf: the reader process died on this file \(signal 11: an internal fault\)$
+^error: .*\.pdf: the reader process died on this file \(signal 9: out of memory, or an internal fault\)$
