@@ -14,7 +14,7 @@
 
 struct layout_builder {
     layout_metadata meta;
-    GArray *pages, *blocks, *boxes, *spans, *lines, *tables, *cells, *figures, *formulas,
+    GArray *pages, *blocks, *boxes, *spans, *lines, *tables, *cells, *figures, *panels, *formulas,
         *references, *warnings;
     GStringChunk *text;
 };
@@ -31,6 +31,7 @@ layout_builder_new(void)
     builder->tables = g_array_new(FALSE, FALSE, sizeof(layout_table));
     builder->cells = g_array_new(FALSE, FALSE, sizeof(layout_cell));
     builder->figures = g_array_new(FALSE, FALSE, sizeof(layout_figure));
+    builder->panels = g_array_new(FALSE, FALSE, sizeof(layout_panel));
     builder->formulas = g_array_new(FALSE, FALSE, sizeof(layout_formula));
     builder->references = g_array_new(FALSE, FALSE, sizeof(layout_reference));
     builder->warnings = g_array_new(FALSE, FALSE, sizeof(layout_warning));
@@ -159,13 +160,21 @@ layout_builder_add_table(layout_builder *builder, const layout_table *table,
 }
 
 int
-layout_builder_add_figure(layout_builder *builder, const layout_figure *figure)
+layout_builder_add_figure(layout_builder *builder, const layout_figure *figure,
+                          const layout_panel *panels, guint n_panels)
 {
     layout_figure copy = *figure;
     copy.box.rect = tidy_rect(figure->box.rect);
     copy.label = layout_builder_copy(builder, figure->label, -1);
     copy.inner_text = layout_builder_copy(builder, figure->inner_text, -1);
     copy.image = layout_builder_copy(builder, figure->image, -1);
+    copy.svg = layout_builder_copy(builder, figure->svg, -1);
+    copy.first_panel = builder->panels->len, copy.n_panels = n_panels;
+    for (guint i = 0; i < n_panels; i++) {
+        const layout_panel panel = {{panels[i].box.page, tidy_rect(panels[i].box.rect)},
+                                    layout_builder_copy(builder, panels[i].label, -1)};
+        g_array_append_val(builder->panels, panel);
+    }
     const int index = (int)builder->figures->len;
     g_array_append_val(builder->figures, copy);
     layout_builder_block(builder, figure->block)->item = index;
@@ -211,6 +220,14 @@ layout_builder_add_warning(layout_builder *builder, int page, const char *messag
     g_array_append_val(builder->warnings, warning);
 }
 
+/* Beside the PNG. */
+static const char *
+svg_name(layout_builder *builder, const char *image)
+{
+    g_autofree char *name = g_strdup_printf("%.*s.svg", (int)strlen(image) - 4, image);
+    return layout_builder_copy(builder, name, -1);
+}
+
 /* "page-3-figure-1.png": counted per page, so that a change on one page renames nothing on another. counts has
  * one element per page. */
 static const char *
@@ -233,6 +250,7 @@ layout_builder_name_images(layout_builder *builder)
         layout_figure *figure = &g_array_index(builder->figures, layout_figure, i);
         g_assert(figure->box.page >= 0 && (guint)figure->box.page < figures->len);
         figure->image = image_name(builder, figures, figure->box.page, "figure");
+        if (figure->vector) figure->svg = svg_name(builder, figure->image);
     }
     for (guint i = 0; i < builder->tables->len; i++) {
         layout_table *table = &g_array_index(builder->tables, layout_table, i);
@@ -274,6 +292,7 @@ layout_builder_take(layout_builder *builder)
     document->tables = hand_over(builder->tables, &document->n_tables);
     document->cells = hand_over(builder->cells, &document->n_cells);
     document->figures = hand_over(builder->figures, &document->n_figures);
+    document->panels = hand_over(builder->panels, &document->n_panels);
     document->formulas = hand_over(builder->formulas, &document->n_formulas);
     document->references = hand_over(builder->references, &document->n_references);
     document->warnings = hand_over(builder->warnings, &document->n_warnings);

@@ -204,6 +204,11 @@ check_items(const lode_document *d, GError **error)
         if (!caption_is_fine(d, d->figures[i].caption))
             return wrong(error, "figures", i, "caption is none");
         if (!box_is_fine(d, &d->figures[i].box)) return wrong(error, "figures", i, "bad box");
+        if (!range_is_fine(d->figures[i].first_panel, d->figures[i].n_panels, d->n_panels))
+            return wrong(error, "figures", i, "panels out of range");
+    }
+    for (guint i = 0; i < d->n_panels; i++) {
+        if (!box_is_fine(d, &d->panels[i].box)) return wrong(error, "panels", i, "bad box");
     }
     for (guint i = 0; i < d->n_formulas; i++) {
         if (!owner_is_fine(d, d->formulas[i].block, LAYOUT_BLOCK_FORMULA, i))

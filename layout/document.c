@@ -47,6 +47,7 @@ lode_document_free(lode_document *document)
     g_free(document->tables);
     g_free(document->cells);
     g_free(document->figures);
+    g_free(document->panels);
     g_free(document->formulas);
     g_free(document->references);
     g_free(document->warnings);

@@ -423,7 +423,7 @@ figure_emit(composer *c, layout_para *para)
                             .label = layout_builder_copy(c->builder, para->marker, -1)};
     if (inner->len > 0)
         figure.inner_text = layout_builder_copy(c->builder, inner->str, (gssize)inner->len);
-    layout_builder_add_figure(c->builder, &figure);
+    layout_builder_add_figure(c->builder, &figure, NULL, 0);
 }
 
 static void

@@ -1,4 +1,5 @@
-/* The pictures of a document, cut out of rendered pages: figures, and what tables and formulas ask for. */
+/* The pictures of a document, cut out of rendered pages: figures, and what tables and formulas ask for.
+ * Vector art comes as SVG as well. */
 #include "layout/layout.h"
 
 #include "parse/parse.h"
@@ -16,12 +17,22 @@
 /* Around a crop, so that strokes on its border keep their whole width. */
 #define MARGIN_PT 2.0f
 
+/* An SVG beyond this is a drawing that no viewer enjoys: a map, a scatter plot of a million points. */
+#define MAX_SVG_BYTES (4 * 1024 * 1024)
+
 typedef struct {
     const lode_document *document;
     parse_file *file;
     const char *dir;
     double dpi;
+    const layout_image_options *options;
 } renderer;
+
+layout_image_options
+layout_image_options_default(void)
+{
+    return (layout_image_options){.which = LAYOUT_IMAGES_ALL};
+}
 
 /* A document read from JSON can carry any name: only one that stays in its folder will do. */
 static gboolean
@@ -30,22 +41,39 @@ is_safe_name(const char *name)
     return name[0] != '\0' && name[0] != '.' && !strpbrk(name, "/\\") && strlen(name) < 200;
 }
 
+/* The part of the page that the picture name shows. */
 static gboolean
-render(const renderer *r, const char *name, const layout_box *box, GError **error)
+clip_find(const renderer *r, const char *name, const layout_box *box, parse_rect *clip,
+          GError **error)
 {
     const layout_page *page = &r->document->pages[box->page];
     if (!is_safe_name(name)) {
         g_set_error(error, LAYOUT_ERROR, LAYOUT_ERROR_FORMAT, "unsafe image name \"%s\"", name);
         return FALSE;
     }
-    const parse_rect clip = {MAX(box->rect.x0 - MARGIN_PT, 0), MAX(box->rect.y0 - MARGIN_PT, 0),
-                             MIN(box->rect.x1 + MARGIN_PT, page->width_pt),
-                             MIN(box->rect.y1 + MARGIN_PT, page->height_pt)};
-    if (!(clip.x1 > clip.x0 && clip.y1 > clip.y0)) {
-        g_set_error(error, LAYOUT_ERROR, LAYOUT_ERROR_FORMAT, "page %d: %s lies outside the page",
-                    box->page + 1, name);
-        return FALSE;
-    }
+    *clip = (parse_rect){MAX(box->rect.x0 - MARGIN_PT, 0), MAX(box->rect.y0 - MARGIN_PT, 0),
+                         MIN(box->rect.x1 + MARGIN_PT, page->width_pt),
+                         MIN(box->rect.y1 + MARGIN_PT, page->height_pt)};
+    if (clip->x1 > clip->x0 && clip->y1 > clip->y0) return TRUE;
+    g_set_error(error, LAYOUT_ERROR, LAYOUT_ERROR_FORMAT, "page %d: %s lies outside the page",
+                box->page + 1, name);
+    return FALSE;
+}
+
+static gboolean
+write_bytes(const renderer *r, const char *name, GBytes *bytes, GError **error)
+{
+    gsize len = 0;
+    gconstpointer data = g_bytes_get_data(bytes, &len);
+    g_autofree char *path = g_build_filename(r->dir, name, NULL);
+    return layout_write_file_atomic(path, data, len, error);
+}
+
+static gboolean
+render(const renderer *r, const char *name, const layout_box *box, GError **error)
+{
+    parse_rect clip;
+    if (!clip_find(r, name, box, &clip, error)) return FALSE;
     const double square_inches =
         (double)(clip.x1 - clip.x0) * (double)(clip.y1 - clip.y0) / (72.0 * 72.0);
     const double dpi = MIN(r->dpi, MAX(sqrt(MAX_PIXELS / square_inches), 1.0));
@@ -54,10 +82,24 @@ render(const renderer *r, const char *name, const layout_box *box, GError **erro
         g_prefix_error(error, "page %d: %s: ", box->page + 1, name);
         return FALSE;
     }
-    gsize len = 0;
-    gconstpointer data = g_bytes_get_data(png, &len);
-    g_autofree char *path = g_build_filename(r->dir, name, NULL);
-    return layout_write_file_atomic(path, data, len, error);
+    return write_bytes(r, name, png, error);
+}
+
+/* The picture is there as PNG already: an SVG that cannot be made is worth a warning, not an error. */
+static gboolean
+render_svg(const renderer *r, const char *name, const layout_box *box, GError **error)
+{
+    parse_rect clip;
+    if (!clip_find(r, name, box, &clip, error)) return FALSE;
+    g_autoptr(GError) cause = NULL;
+    g_autoptr(GBytes) svg = parse_file_render_svg(r->file, box->page, &clip, MAX_SVG_BYTES, &cause);
+    if (svg) return write_bytes(r, name, svg, error);
+    if (r->options->warn) {
+        g_autofree char *message =
+            g_strdup_printf("page %d: %s: not written: %s", box->page + 1, name, cause->message);
+        r->options->warn(box->page, message, r->options->user_data);
+    }
+    return TRUE;
 }
 
 /* The first box of a block; a table that goes on over the page is shown by its beginning. */
@@ -70,17 +112,38 @@ render_block(const renderer *r, const char *name, int block, GError **error)
 }
 
 gboolean
-layout_document_write_images(const lode_document *document, const char *path, const char *password,
-                             const char *dir, double dpi, GError **error)
+layout_document_has_images(const lode_document *document, layout_images which)
 {
-    guint n = 0;
+    if (which == LAYOUT_IMAGES_NONE) return FALSE;
     for (guint i = 0; i < document->n_figures; i++)
-        n += document->figures[i].image ? 1 : 0;
+        if (document->figures[i].image) return TRUE;
+    if (which == LAYOUT_IMAGES_FIGURES) return FALSE;
     for (guint i = 0; i < document->n_tables; i++)
-        n += document->tables[i].image ? 1 : 0;
+        if (document->tables[i].image) return TRUE;
     for (guint i = 0; i < document->n_formulas; i++)
-        n += document->formulas[i].image ? 1 : 0;
-    if (n == 0) return TRUE;
+        if (document->formulas[i].image) return TRUE;
+    return FALSE;
+}
+
+static gboolean
+figures_write(const renderer *r, GError **error)
+{
+    for (guint i = 0; i < r->document->n_figures; i++) {
+        const layout_figure *figure = &r->document->figures[i];
+        if (figure->image && !render(r, figure->image, &figure->box, error)) return FALSE;
+        if (figure->svg && !r->options->no_svg && !render_svg(r, figure->svg, &figure->box, error))
+            return FALSE;
+    }
+    return TRUE;
+}
+
+gboolean
+layout_document_write_images(const lode_document *document, const char *path, const char *password,
+                             const char *dir, const layout_image_options *options, GError **error)
+{
+    const layout_image_options defaults = layout_image_options_default();
+    if (!options) options = &defaults;
+    if (!layout_document_has_images(document, options->which)) return TRUE;
 
     if (g_mkdir_with_parents(dir, 0777) != 0) {
         g_autofree char *shown = g_filename_display_name(dir);
@@ -88,19 +151,18 @@ layout_document_write_images(const lode_document *document, const char *path, co
                     g_strerror(errno));
         return FALSE;
     }
-    const parse_options options = {.password = password};
-    g_autoptr(parse_file) file = parse_file_open(path, &options, error);
+    const parse_options opening = {.password = password};
+    g_autoptr(parse_file) file = parse_file_open(path, &opening, error);
     if (!file) return FALSE;
     if ((guint)parse_file_n_pages(file) < document->n_pages) {
         g_set_error(error, LAYOUT_ERROR, LAYOUT_ERROR_FORMAT,
                     "%s: has fewer pages than the document", parse_file_name(file));
         return FALSE;
     }
-    const renderer r = {document, file, dir, dpi > 0 ? CLAMP(dpi, MIN_DPI, MAX_DPI) : DEFAULT_DPI};
-    for (guint i = 0; i < document->n_figures; i++) {
-        const layout_figure *figure = &document->figures[i];
-        if (figure->image && !render(&r, figure->image, &figure->box, error)) return FALSE;
-    }
+    const double dpi = options->dpi > 0 ? CLAMP(options->dpi, MIN_DPI, MAX_DPI) : DEFAULT_DPI;
+    const renderer r = {document, file, dir, dpi, options};
+    if (!figures_write(&r, error)) return FALSE;
+    if (options->which != LAYOUT_IMAGES_ALL) return TRUE;
     for (guint i = 0; i < document->n_tables; i++) {
         if (!render_block(&r, document->tables[i].image, document->tables[i].block, error))
             return FALSE;

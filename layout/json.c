@@ -24,7 +24,8 @@
  *     "tables": [{"block", "caption", "rows", "cols", "header_rows", "image",
  *                 "cells": [{"at": [row, col, row_span, col_span], "header": true, "box": [page, x0, y0, x1, y1],
  *                            "text"}]}],                            row-major, the grid covered once
- *     "figures": [{"block", "caption", "box", "vector": true, "label", "inner_text", "image"}],
+ *     "figures": [{"block", "caption", "box", "vector": true, "label", "inner_text", "image", "svg",
+ *                  "panels": [{"box", "label"}]}],                  where it is made of several parts
  *     "formulas": [{"block", "latex", "number", "confidence", "image"}],
  *     "references": [{"block", "key", "authors", "title", "venue", "year", "doi", "arxiv", "url"}],
  *     "warnings": [{"page", "message"}]
@@ -353,7 +354,7 @@ put_table(json_out *o, const lode_document *d, const layout_table *table)
 }
 
 static void
-put_figure(json_out *o, const layout_figure *figure)
+put_figure(json_out *o, const lode_document *d, const layout_figure *figure)
 {
     key_integer(o, "block", figure->block);
     key_index(o, "caption", figure->caption);
@@ -365,6 +366,23 @@ put_figure(json_out *o, const layout_figure *figure)
     key_string(o, "label", figure->label);
     key_string(o, "inner_text", figure->inner_text);
     key_string(o, "image", figure->image);
+    key_string(o, "svg", figure->svg);
+    if (figure->n_panels == 0) return;
+    put_key(o, "panels");
+    open_container(o, '[');
+    for (guint i = 0; i < figure->n_panels; i++) {
+        const layout_panel *panel = &d->panels[figure->first_panel + i];
+        next_line(o);
+        g_string_append(o->s, "{\"box\": [");
+        put_box(o->s, &panel->box);
+        g_string_append_c(o->s, ']');
+        if (panel->label) {
+            g_string_append(o->s, ", \"label\": ");
+            put_string(o->s, panel->label);
+        }
+        g_string_append_c(o->s, '}');
+    }
+    close_container(o, ']');
 }
 
 static void
@@ -417,7 +435,7 @@ layout_document_to_json(const lode_document *document)
     PUT_ARRAY(o, "pages", d->n_pages, put_page(o, &d->pages[i]));
     PUT_ARRAY(o, "blocks", d->n_blocks, put_block(o, d, &d->blocks[i]));
     PUT_ARRAY(o, "tables", d->n_tables, put_table(o, d, &d->tables[i]));
-    PUT_ARRAY(o, "figures", d->n_figures, put_figure(o, &d->figures[i]));
+    PUT_ARRAY(o, "figures", d->n_figures, put_figure(o, d, &d->figures[i]));
     PUT_ARRAY(o, "formulas", d->n_formulas, put_formula(o, &d->formulas[i]));
     PUT_ARRAY(o, "references", d->n_references, put_reference(o, &d->references[i]));
     PUT_ARRAY(o, "warnings", d->n_warnings, {

@@ -327,9 +327,20 @@ read_figure(reader *r, const json_t *object)
         !get_box(r, object, "box", &figure.box) || !get_true(r, object, "vector", &figure.vector) ||
         !get_string(r, object, "label", FALSE, &figure.label) ||
         !get_string(r, object, "inner_text", FALSE, &figure.inner_text) ||
-        !get_string(r, object, "image", FALSE, &figure.image))
+        !get_string(r, object, "image", FALSE, &figure.image) ||
+        !get_string(r, object, "svg", FALSE, &figure.svg))
         return FALSE;
-    layout_builder_add_figure(r->builder, &figure);
+    g_autoptr(GArray) panels = g_array_new(FALSE, FALSE, sizeof(layout_panel));
+    const json_t *array = json_object_get(object, "panels");
+    if (array && !json_is_array(array)) return fail(r, "panels", "not an array");
+    for (size_t i = 0; i < json_array_size(array); i++) {
+        const json_t *v = json_array_get(array, i);
+        layout_panel panel = {.label = NULL};
+        if (!get_box(r, v, "box", &panel.box) || !get_string(r, v, "label", FALSE, &panel.label))
+            return FALSE;
+        g_array_append_val(panels, panel);
+    }
+    layout_builder_add_figure(r->builder, &figure, (layout_panel *)panels->data, panels->len);
     return TRUE;
 }
 

@@ -118,6 +118,12 @@ typedef struct {
         image; /* file name for layout_document_write_images, NULL where there is nothing to render */
 } layout_table;
 
+/* One part of a figure made of several. */
+typedef struct {
+    layout_box box;
+    const char *label; /* "a" of "(a)", NULL where none is printed */
+} layout_panel;
+
 typedef struct {
     int block;
     int caption;
@@ -127,6 +133,9 @@ typedef struct {
     const char
         *inner_text;   /* words inside the region, not part of the running text; NULL where none */
     const char *image; /* as a table's */
+    const char
+        *svg; /* file name of the same as vector art; NULL where it is not, or too intricate */
+    guint first_panel, n_panels; /* in reading order; none where the figure is one piece */
 } layout_figure;
 
 typedef struct {
@@ -190,6 +199,8 @@ typedef struct lode_document {
     guint n_cells;
     layout_figure *figures;
     guint n_figures;
+    layout_panel *panels;
+    guint n_panels;
     layout_formula *formulas;
     guint n_formulas;
     layout_reference *references;
@@ -245,7 +256,8 @@ int layout_builder_add_block(layout_builder *builder, const layout_block *block,
 /* These set blocks[x->block].item to their own index. */
 int layout_builder_add_table(layout_builder *builder, const layout_table *table,
                              const layout_cell *cells, guint n_cells);
-int layout_builder_add_figure(layout_builder *builder, const layout_figure *figure);
+int layout_builder_add_figure(layout_builder *builder, const layout_figure *figure,
+                              const layout_panel *panels, guint n_panels);
 int layout_builder_add_formula(layout_builder *builder, const layout_formula *formula);
 int layout_builder_add_reference(layout_builder *builder, const layout_reference *reference);
 void layout_builder_add_warning(layout_builder *builder, int page, const char *message);
@@ -283,12 +295,33 @@ lode_document *layout_document_from_json(const char *json, size_t len, GError **
 /* MinerU's content list, version 1 (flat array, boxes 0..1000). Free with g_free. */
 char *layout_document_to_content_list(const lode_document *document);
 
-/* Render every figure (and table crop) of the document from its source file into dir as PNG at dpi
- * (0 = 200). File names are those the document carries. path: the source. Files are written atomically.
- * Stops at the first error. */
+typedef enum {
+    LAYOUT_IMAGES_NONE,
+    LAYOUT_IMAGES_FIGURES,
+    LAYOUT_IMAGES_ALL /* crops of tables and formulas too */
+} layout_images;
+
+typedef struct {
+    layout_images which;
+    double dpi;      /* 10..1200, 0 = 200 */
+    gboolean no_svg; /* PNG alone; default FALSE: vector art comes as SVG as well */
+    /* What could not be written though nothing failed: an SVG beyond its limit. page 0-based. May be NULL. */
+    void (*warn)(int page, const char *message, void *user_data);
+    void *user_data;
+} layout_image_options;
+
+/* { LAYOUT_IMAGES_ALL } and zeros. */
+layout_image_options layout_image_options_default(void);
+/* Is there anything that layout_document_write_images would write? */
+gboolean layout_document_has_images(const lode_document *document, layout_images which);
+
+/* Render the figures (and crops of tables) of the document from its source file into dir: PNG, and beside it
+ * SVG (at most 4 MiB each, text as outlines) where the figure names one. File names are those the document
+ * carries; dir is made where needed. path: the source. options NULL: defaults. Files are written atomically,
+ * the same bytes each time. Stops at the first error. */
 gboolean layout_document_write_images(const lode_document *document, const char *path,
-                                      const char *password, const char *dir, double dpi,
-                                      GError **error);
+                                      const char *password, const char *dir,
+                                      const layout_image_options *options, GError **error);
 
 /* SHA-256 of a file's bytes as lower-case hex; free with g_free. */
 char *layout_file_sha256(const char *path, GError **error);

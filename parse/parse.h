@@ -194,6 +194,11 @@ G_DEFINE_AUTOPTR_CLEANUP_FUNC(parse_page, parse_page_free)
 GBytes *parse_file_render_png(parse_file *file, int index, const parse_rect *clip, double dpi,
                               GError **error);
 
+/* The same as SVG: width and height are points, text is outlines, what lies beside clip is left out. More than
+ * max_bytes (0 = 4 MiB): PARSE_ERROR_LIMIT. */
+GBytes *parse_file_render_svg(parse_file *file, int index, const parse_rect *clip, gsize max_bytes,
+                              GError **error);
+
 /* The version of MuPDF, "1.21.1", for lode doctor. Static. */
 const char *parse_mupdf_version(void);
 

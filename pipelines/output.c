@@ -56,18 +56,6 @@ render(const lode_document *document, unsigned format, const pipelines_output_op
     }
 }
 
-static gboolean
-has_images(const lode_document *document)
-{
-    for (guint i = 0; i < document->n_figures; i++)
-        if (document->figures[i].image != NULL) return TRUE;
-    for (guint i = 0; i < document->n_tables; i++)
-        if (document->tables[i].image != NULL) return TRUE;
-    for (guint i = 0; i < document->n_formulas; i++)
-        if (document->formulas[i].image != NULL) return TRUE;
-    return FALSE;
-}
-
 /* What a killed run left: "STEM.md.A1B2C3", GLib's temporary names. The folder is ours alone, see journal.c. */
 static void
 remove_leftovers(const char *dir, const char *stem)
@@ -99,10 +87,13 @@ pipelines_write_document(const lode_document *document, const char *path, const 
         g_autofree char *text = render(document, OUTPUTS[i].format, options);
         if (!pipelines_write_file(file, text, strlen(text), error)) return FALSE;
     }
-    if (!options->images || path == NULL || !has_images(document)) return TRUE;
-    g_autofree char *images = g_build_filename(dir, "images", NULL);
-    return pipelines_make_dir(images, error) &&
-           layout_document_write_images(document, path, password, images, options->dpi, error);
+    layout_image_options images = layout_image_options_default();
+    if (!options->images || path == NULL || !layout_document_has_images(document, images.which))
+        return TRUE;
+    images.dpi = options->dpi;
+    g_autofree char *folder = g_build_filename(dir, "images", NULL);
+    return pipelines_make_dir(folder, error) &&
+           layout_document_write_images(document, path, password, folder, &images, error);
 }
 
 gboolean

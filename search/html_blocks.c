@@ -579,7 +579,7 @@ emit_figure(html_emitter *e, const xmlNode *node)
                             .caption = html_emit_caption(e, caption, block),
                             .label = label,
                             .inner_text = inner};
-    layout_builder_add_figure(e->builder, &figure);
+    layout_builder_add_figure(e->builder, &figure, NULL, 0);
 }
 
 /* ---- dispatch ---- */

@@ -119,8 +119,11 @@ add_figure_and_formulas(layout_builder *b)
                              .vector = TRUE,
                              .label = "Figure 1",
                              .inner_text = "0 50 100",
-                             .image = "page-2-figure-1.png"};
-    layout_builder_add_figure(b, &f);
+                             .image = "page-2-figure-1.png",
+                             .svg = "page-2-figure-1.svg"};
+    const layout_panel panels[] = {{{1, {100, 300, 290, 418.5f}}, "a"},
+                                   {{1, {310, 300, 500, 418.5f}}, NULL}};
+    layout_builder_add_figure(b, &f, panels, 2);
 
     const int known = sample_add(b, LAYOUT_BLOCK_FORMULA, "E = mc2", 1, 450);
     const layout_formula with = {

@@ -281,10 +281,11 @@ static void
 pictures_are_png_and_always_the_same(void **state)
 {
     (void)state;
+    const layout_image_options small = {.which = LAYOUT_IMAGES_FIGURES, .dpi = 72};
     g_autofree char *path = g_build_filename(LODE_TEST_DATA, "papers", "ceria.pdf", NULL);
     g_autoptr(lode_document) document = open_paper("ceria");
     g_autoptr(GError) error = NULL;
-    if (!layout_document_write_images(document, path, NULL, "pictures", 72, &error))
+    if (!layout_document_write_images(document, path, NULL, "pictures", &small, &error))
         fail_msg("%s", error->message);
     for (guint i = 0; i < document->n_figures; i++) {
         g_autofree char *name = g_build_filename("pictures", document->figures[i].image, NULL);
@@ -293,7 +294,7 @@ pictures_are_png_and_always_the_same(void **state)
         assert_true(g_file_get_contents(name, &first, &n_first, NULL));
         assert_true(n_first > 100);
         assert_memory_equal(first, "\x89PNG\r\n\x1a\n", 8);
-        assert_true(layout_document_write_images(document, path, NULL, "pictures", 72, NULL));
+        assert_true(layout_document_write_images(document, path, NULL, "pictures", &small, NULL));
         assert_true(g_file_get_contents(name, &second, &n_second, NULL));
         assert_int_equal(n_first, n_second);
         assert_memory_equal(first, second, n_first);
@@ -301,9 +302,39 @@ pictures_are_png_and_always_the_same(void **state)
 }
 
 static void
+vector_art_comes_as_svg_unless_unwanted(void **state)
+{
+    (void)state;
+    g_autofree char *path = g_build_filename(LODE_TEST_DATA, "papers", "ceria.pdf", NULL);
+    g_autoptr(lode_document) document = open_paper("ceria");
+    layout_image_options options = {.which = LAYOUT_IMAGES_FIGURES, .dpi = 36, .no_svg = TRUE};
+    guint n = 0;
+    assert_true(layout_document_write_images(document, path, NULL, "drawings", &options, NULL));
+    options.no_svg = FALSE;
+    for (guint i = 0; i < document->n_figures; i++) {
+        const layout_figure *figure = &document->figures[i];
+        assert_true(figure->vector == (figure->svg != NULL));
+        if (figure->svg == NULL) continue;
+        g_autofree char *name = g_build_filename("drawings", figure->svg, NULL);
+        g_autofree char *first = NULL, *second = NULL;
+        assert_false(g_file_test(name, G_FILE_TEST_EXISTS));
+        assert_true(layout_document_write_images(document, path, NULL, "drawings", &options, NULL));
+        assert_true(g_file_get_contents(name, &first, NULL, NULL));
+        assert_non_null(strstr(first, "<svg "));
+        assert_true(layout_document_write_images(document, path, NULL, "drawings", &options, NULL));
+        assert_true(g_file_get_contents(name, &second, NULL, NULL));
+        assert_string_equal(first, second);
+        g_remove(name);
+        n++;
+    }
+    assert_true(n > 0);
+}
+
+static void
 pictures_never_leave_their_folder(void **state)
 {
     (void)state;
+    const layout_image_options small = {.which = LAYOUT_IMAGES_FIGURES, .dpi = 72};
     g_autofree char *path = g_build_filename(LODE_TEST_DATA, "papers", "ceria.pdf", NULL);
     static const char *const names[] = {"../x.png", "/tmp/x.png", ".hidden", ""};
     for (guint i = 0; i < G_N_ELEMENTS(names); i++) {
@@ -316,10 +347,11 @@ pictures_never_leave_their_folder(void **state)
             .caption = LAYOUT_NONE,
             .box = {0, {100, 100, 200, 200}},
             .image = names[i]};
-        layout_builder_add_figure(builder, &figure);
+        layout_builder_add_figure(builder, &figure, NULL, 0);
         g_autoptr(lode_document) document = layout_builder_finish(builder);
         g_autoptr(GError) error = NULL;
-        assert_false(layout_document_write_images(document, path, NULL, "pictures", 72, &error));
+        assert_false(
+            layout_document_write_images(document, path, NULL, "pictures", &small, &error));
         assert_true(g_error_matches(error, LAYOUT_ERROR, LAYOUT_ERROR_FORMAT));
     }
 }
@@ -340,6 +372,7 @@ main(int argc, char **argv)
         cmocka_unit_test(single_column_article_is_understood),
         cmocka_unit_test(tagged_manual_is_understood),
         cmocka_unit_test(pictures_are_png_and_always_the_same),
+        cmocka_unit_test(vector_art_comes_as_svg_unless_unwanted),
         cmocka_unit_test(pictures_never_leave_their_folder),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);

@@ -60,6 +60,11 @@ everything_survives(void **state)
     assert_true(e->figures[0].vector);
     assert_string_equal(e->figures[0].inner_text, "0 50 100");
     assert_true(e->figures[0].box.rect.y1 == 418.5f);
+    assert_string_equal(e->figures[0].svg, "page-2-figure-1.svg");
+    assert_int_equal(e->figures[0].n_panels, 2);
+    assert_string_equal(e->panels[e->figures[0].first_panel].label, "a");
+    assert_true(e->panels[e->figures[0].first_panel + 1].box.rect.x0 == 310);
+    assert_null(e->panels[e->figures[0].first_panel + 1].label);
     assert_true(e->formulas[0].confidence == 0.875f);
     assert_string_equal(e->references[0].url, "https://example.org/\\");
     assert_int_equal(e->warnings[0].page, 1);

@@ -287,6 +287,32 @@ rendering_gives_a_png_that_opens_as_a_document(void **state)
 }
 
 static void
+svg_holds_the_part_alone_and_always_the_same(void **state)
+{
+    (void)state;
+    g_autoptr(parse_file) file = open_file(PDF("rules.pdf"));
+    parse_rect clip = {250, 242, 350, 292}; /* the filled rectangle */
+    g_autoptr(GBytes) svg = parse_file_render_svg(file, 0, &clip, 0, NULL);
+    g_autoptr(GBytes) again = parse_file_render_svg(file, 0, &clip, 0, NULL);
+    g_autoptr(GBytes) page = parse_file_render_svg(file, 0, NULL, 0, NULL);
+    assert_non_null(svg);
+    assert_true(g_bytes_equal(svg, again));
+    assert_true(g_bytes_get_size(svg) < g_bytes_get_size(page));
+    gsize size = 0;
+    const char *data = g_bytes_get_data(svg, &size);
+    g_autofree char *text = g_strndup(data, size);
+    assert_non_null(strstr(text, "viewBox=\"0 0 100 50\""));
+
+    g_autoptr(GError) error = NULL;
+    assert_null(parse_file_render_svg(file, 0, NULL, 100, &error));
+    assert_true(g_error_matches(error, PARSE_ERROR, PARSE_ERROR_LIMIT));
+    g_clear_error(&error);
+    parse_rect nowhere = {1000, 1000, 1100, 1100};
+    assert_null(parse_file_render_svg(file, 0, &nowhere, 0, &error));
+    assert_true(g_error_matches(error, PARSE_ERROR, PARSE_ERROR_PAGE));
+}
+
+static void
 other_formats_are_known_by_content(void **state)
 {
     (void)state;
@@ -342,6 +368,7 @@ main(void)
         cmocka_unit_test(outline_is_flattened_and_ends),
         cmocka_unit_test(structure_tree_is_flattened_with_standard_roles),
         cmocka_unit_test(rendering_gives_a_png_that_opens_as_a_document),
+        cmocka_unit_test(svg_holds_the_part_alone_and_always_the_same),
         cmocka_unit_test(other_formats_are_known_by_content),
         cmocka_unit_test(threads_with_files_of_their_own_agree),
     };

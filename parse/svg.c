@@ -1,0 +1,111 @@
+/* (A part of) a page as SVG, for vector art: text as outlines, so that no font is needed to show it.
+ *
+ * The page becomes a display list first. Running that with a scissor leaves out what lies beside the part,
+ * which a viewport alone would only hide. Ids count from 1 in each file: the same bytes each time. */
+#include "parse/parse_internal.h"
+
+typedef struct {
+    fz_buffer *buffer;
+    gsize max_bytes;
+} sink;
+
+static void
+sink_write(fz_context *ctx, void *state, const void *data, size_t n)
+{
+    sink *s = state;
+    if (n > s->max_bytes || s->buffer->len > s->max_bytes - n)
+        fz_throw(ctx, FZ_ERROR_MEMORY, "more than %zu bytes of SVG", (size_t)s->max_bytes);
+    fz_append_data(ctx, s->buffer, data, n);
+}
+
+static void
+run_page(fz_context *ctx, fz_page *page, fz_output *out, const fz_rect *part, fz_cookie *cookie)
+{
+    fz_display_list *list = NULL;
+    fz_device *dev = NULL;
+    fz_var(list);
+    fz_var(dev);
+    fz_try(ctx)
+    {
+        fz_rect bounds = fz_bound_page(ctx, page);
+        fz_rect clip =
+            part ? fz_intersect_rect(fz_translate_rect(*part, bounds.x0, bounds.y0), bounds)
+                 : bounds;
+        if (!(clip.x1 > clip.x0 && clip.y1 > clip.y0))
+            fz_throw(ctx, FZ_ERROR_GENERIC, "nothing of the page to render");
+        fz_matrix ctm = fz_translate(-clip.x0, -clip.y0);
+        fz_rect view = {0, 0, clip.x1 - clip.x0, clip.y1 - clip.y0};
+        list = fz_new_display_list(ctx, bounds);
+        dev = fz_new_list_device(ctx, list);
+        fz_run_page(ctx, page, dev, fz_identity, cookie);
+        fz_close_device(ctx, dev);
+        fz_drop_device(ctx, dev);
+        dev = NULL;
+        dev = fz_new_svg_device(ctx, out, view.x1, view.y1, FZ_SVG_TEXT_AS_PATH, 1);
+        fz_run_display_list(ctx, list, dev, ctm, view, cookie);
+        fz_close_device(ctx, dev);
+    }
+    fz_always(ctx)
+    {
+        fz_drop_device(ctx, dev);
+        fz_drop_display_list(ctx, list);
+    }
+    fz_catch(ctx) fz_rethrow(ctx);
+}
+
+static void
+render_page(fz_context *ctx, parse_file *file, int index, const fz_rect *part, sink *s,
+            fz_cookie *cookie)
+{
+    fz_page *page = NULL;
+    fz_output *out = NULL;
+    fz_var(page);
+    fz_var(out);
+    fz_try(ctx)
+    {
+        s->buffer = fz_new_buffer(ctx, 64 * 1024);
+        page = fz_load_page(ctx, file->doc, index);
+        out = fz_new_output(ctx, 0, s, sink_write, NULL, NULL);
+        run_page(ctx, page, out, part, cookie);
+        fz_close_output(ctx, out);
+    }
+    fz_always(ctx)
+    {
+        fz_drop_output(ctx, out);
+        fz_drop_page(ctx, page);
+    }
+    fz_catch(ctx) fz_rethrow(ctx);
+}
+
+GBytes *
+parse_file_render_svg(parse_file *file, int index, const parse_rect *clip, gsize max_bytes,
+                      GError **error)
+{
+    fz_context *ctx = file->ctx;
+    if (index < 0 || index >= file->n_pages) {
+        g_set_error(error, PARSE_ERROR, PARSE_ERROR_PAGE, "%s: there is no page %d", file->name,
+                    index + 1);
+        return NULL;
+    }
+    fz_rect part = clip ? (fz_rect){clip->x0, clip->y0, clip->x1, clip->y1} : fz_infinite_rect;
+    fz_cookie cookie = {0};
+    sink s = {NULL, max_bytes > 0 ? max_bytes : 4 * 1024 * 1024};
+    GBytes *bytes = NULL;
+    fz_var(s);
+    fz_var(bytes);
+    parse_guard_arm(&file->guard, &cookie, file->options.page_seconds);
+    fz_try(ctx)
+    {
+        render_page(ctx, file, index, clip ? &part : NULL, &s, &cookie);
+        bytes = g_bytes_new(s.buffer->data, s.buffer->len);
+    }
+    fz_always(ctx) fz_drop_buffer(ctx, s.buffer);
+    fz_catch(ctx) g_set_error(error, PARSE_ERROR, (gint)parse_error_from_mupdf(ctx),
+                              "%s: page %d: %s", file->name, index + 1, fz_caught_message(ctx));
+    if (parse_guard_disarm(&file->guard) && bytes) {
+        g_clear_pointer(&bytes, g_bytes_unref);
+        g_set_error(error, PARSE_ERROR, PARSE_ERROR_LIMIT, "%s: page %d: took longer than %g s",
+                    file->name, index + 1, file->options.page_seconds);
+    }
+    return bytes;
+}
