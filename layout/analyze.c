@@ -37,6 +37,7 @@ layout_analyze(layout_work *work, layout_builder *builder, GError **error)
     layout_headings_level(work);
     layout_lists_level(work);
     layout_captions_bind(work);
+    layout_floats_place(work);
     layout_emit(work, builder);
     layout_builder_name_images(builder);
     /* A page is foreign bytes: a promise it talks us into breaking is this file's error, not the end of

@@ -170,7 +170,8 @@ typedef struct {
     int block;    /* once emitted */
     float skip;   /* bytes of the first row's text that are the marker */
     float confidence;
-    gboolean open; /* may go on in the next column or page */
+    gboolean open;  /* may go on in the next column or page */
+    gboolean moved; /* a float read elsewhere than where it stands */
 } layout_para;
 
 typedef struct {

@@ -583,7 +583,7 @@ layout_emit(layout_work *work, layout_builder *builder)
     guint s = 0;
     for (guint i = 0; i < work->paras->len; i++) {
         layout_para *para = layout_work_para(work, i);
-        for (; s < para->sheet; s++)
+        for (; !para->moved && s < para->sheet; s++)
             furniture_emit(&c, layout_work_sheet(work, s));
         para_emit(&c, para);
     }

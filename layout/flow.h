@@ -17,6 +17,8 @@ void layout_paras_drop_empty(layout_work *work);
 void layout_classify(layout_work *work);
 /* join.c: paragraphs that go on in the next column or page, or behind a float */
 void layout_join(layout_work *work);
+/* floats.c: figures and tables to the paragraphs that call them; captions must be bound */
+void layout_floats_place(layout_work *work);
 
 static inline const layout_row *
 layout_para_row(const layout_work *work, const layout_para *para, guint i)

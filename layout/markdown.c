@@ -22,7 +22,8 @@ typedef struct {
     const layout_markdown_options *options;
     GString *out;
     guint heading_offset;
-    int page; /* of the last "<!-- page -->" */
+    int page;       /* of the last "<!-- page -->" */
+    int *page_from; /* [n_blocks] the lowest page that this block or a later one begins on */
     list_state list;
     layout_captions captions;
     gboolean *taken;    /* [n_spans] the span is the call of a footnote */
@@ -464,12 +465,26 @@ flush_notes(writer *w)
 
 /* ---- the whole ---- */
 
-static void
-append_page_break(writer *w, const layout_block *block)
+/* A float read away from its place begins on a page before or behind that of its neighbours: a page is broken
+ * where nothing more of the pages before it follows. */
+static int *
+pages_from(const lode_document *d)
 {
-    if (!w->options->page_breaks || block->n_boxes == 0) return;
-    const int page = w->document->boxes[block->first_box].page;
-    if (page <= w->page) return;
+    int *from = g_new(int, MAX(d->n_blocks, 1)), lowest = G_MAXINT;
+    for (guint b = d->n_blocks; b-- > 0;) {
+        const layout_block *block = &d->blocks[b];
+        if (block->n_boxes > 0 && !layout_block_type_is_furniture(block->type))
+            lowest = MIN(lowest, d->boxes[block->first_box].page);
+        from[b] = lowest;
+    }
+    return from;
+}
+
+static void
+append_page_break(writer *w, guint index)
+{
+    const int page = w->page_from[index];
+    if (!w->options->page_breaks || page <= w->page || page == G_MAXINT) return;
     w->page = page;
     begin_block(w);
     g_string_append_printf(w->out, "<!-- page %d -->\n", page + 1);
@@ -487,7 +502,7 @@ append_block(writer *w, guint index)
         return;
     }
     if (block->type == LAYOUT_BLOCK_HEADING) flush_notes(w);
-    append_page_break(w, block);
+    append_page_break(w, index);
 
     switch (block->type) {
     case LAYOUT_BLOCK_TITLE:
@@ -538,6 +553,7 @@ layout_document_to_markdown(const lode_document *document, const layout_markdown
                 .options = options ? options : &defaults,
                 .out = g_string_new(NULL),
                 .page = -1,
+                .page_from = pages_from(document),
                 .taken = g_new0(gboolean, MAX(document->n_spans, 1)),
                 .calls = g_array_new(FALSE, FALSE, sizeof(markdown_call)),
                 .note_number = g_new0(guint, n),
@@ -552,6 +568,7 @@ layout_document_to_markdown(const lode_document *document, const layout_markdown
     flush_notes(&w);
 
     layout_captions_clear(&w.captions);
+    g_free(w.page_from);
     g_free(w.taken);
     g_free(w.note_number);
     g_array_unref(w.calls);
