@@ -160,6 +160,8 @@ typedef struct {
 typedef struct {
     layout_block_type type;
     int level;
+    int outline;       /* level of the bookmark that leads here, 0 none */
+    gboolean run_in;   /* a heading that starts the line of the paragraph behind it */
     GArray *places;    /* layout_place, in reading order; empty for figures and tables */
     guint sheet;       /* where it starts */
     int figure, table; /* on that sheet, LAYOUT_NONE */
@@ -297,15 +299,32 @@ void layout_order_rows(layout_work *work, layout_sheet *sheet);
 /* ---- paragraphs.c ---- */
 void layout_paragraphs_build(layout_work *work);
 /* ---- headings.c ---- */
+typedef enum {
+    LAYOUT_NUMBER_NONE,
+    LAYOUT_NUMBER_PART,     /* "Part II" */
+    LAYOUT_NUMBER_CHAPTER,  /* "Chapter 3" */
+    LAYOUT_NUMBER_APPENDIX, /* "Appendix B" */
+    LAYOUT_NUMBER_ARABIC,   /* "2", "2.1." */
+    LAYOUT_NUMBER_ROMAN,    /* "IV." */
+    LAYOUT_NUMBER_UPPER,    /* "A.", "A.2" */
+    LAYOUT_NUMBER_LOWER,    /* "b)" */
+    LAYOUT_NUMBER_HAN,      /* the Chinese numerals */
+    LAYOUT_N_NUMBERS
+} layout_number_kind;
 typedef struct {
     gboolean numbered;
-    guint depth;      /* of the number: "2.1" 2 */
-    gsize number_len; /* bytes of number and the space behind it */
-    gboolean known;   /* "Abstract", "References" ... */
+    layout_number_kind kind; /* a single I, V or X counts as roman here */
+    guint depth;             /* of the number: "2.1" 2 */
+    guint value;             /* of its first part: 2, "IV" 4, "C" 3 */
+    gsize number_len;        /* bytes of number and the space behind it */
+    gboolean known;          /* "Abstract", "References" ... */
 } layout_heading_form;
 layout_heading_form layout_heading_parse(const char *text);
 gboolean layout_heading_is_references(const char *text);
 gboolean layout_heading_is_abstract(const char *text, gsize *len);
+/* Are all letters capitals, and at least four of them? */
+gboolean layout_text_is_upper(const char *text);
+/* ---- levels.c: gives every heading its level ---- */
 void layout_headings_level(layout_work *work);
 
 /* ---- lists.c ---- */

@@ -227,18 +227,6 @@ typedef struct {
     guint matched; /* headings found through the outline */
 } heading_search;
 
-static gboolean
-is_upper_case(const char *text)
-{
-    guint upper = 0;
-    for (const char *at = text; *at != '\0'; at = g_utf8_next_char(at)) {
-        gunichar ch = g_utf8_get_char(at);
-        if (g_unichar_islower(ch)) return FALSE;
-        if (g_unichar_isupper(ch)) upper++;
-    }
-    return upper >= 4;
-}
-
 static guint
 count_words(const char *text)
 {
@@ -291,7 +279,8 @@ is_heading(const layout_work *work, heading_search *search, layout_para *para, g
     if (bold && !last->bold_end) return FALSE; /* leads into a paragraph */
     gboolean italic = (row->flags & LAYOUT_SPAN_ITALIC) != 0;
     gboolean larger = row->size_pt > 1.07F * work->body_pt + 0.2F;
-    gboolean caps = (row->flags & LAYOUT_STYLE_CAPS) != 0 || is_upper_case(text + form.number_len);
+    gboolean caps =
+        (row->flags & LAYOUT_STYLE_CAPS) != 0 || layout_text_is_upper(text + form.number_len);
     gboolean apart = stands_apart(work, para, index);
     gboolean distinct = bold || larger || caps;
     if (row->size_pt < 0.85F * work->body_pt) return FALSE;
@@ -303,23 +292,16 @@ is_heading(const layout_work *work, heading_search *search, layout_para *para, g
     gpointer level;
     if (*key != '\0' && g_hash_table_lookup_extended(search->outline, key, NULL, &level) &&
         (distinct || apart || form.numbered)) {
-        para->level = GPOINTER_TO_INT(level);
+        para->outline = GPOINTER_TO_INT(level);
         search->matched++;
-        if (form.numbered) para->level = (int)form.depth;
         return TRUE;
     }
     if (rows > 3) return FALSE;
     char end = text[len - 1];
     if (end == ',' || end == ';' || (end == ':' && !bold)) return FALSE;
     if (end == '.' && !form.numbered && !(bold && count_words(text) <= 8)) return FALSE;
-    if (form.numbered && (distinct || (italic && apart)) && count_words(text) <= 25) {
-        para->level = (int)form.depth;
-        return TRUE;
-    }
-    if (form.known && (distinct || apart) && rows == 1) {
-        para->level = form.numbered ? (int)form.depth : 0;
-        return TRUE;
-    }
+    if (form.numbered && (distinct || (italic && apart)) && count_words(text) <= 25) return TRUE;
+    if (form.known && (distinct || apart) && rows == 1) return TRUE;
     /* The outline knows the document's headings: others need to look like them beyond doubt. */
     guint words = count_words(text);
     if (words > 16 || rows > 2) return FALSE;

@@ -1,11 +1,6 @@
-/* What a heading looks like, and at which level it stands.
- *
- * Level: the depth of its number, else the level of its entry in the outline, else the level of a numbered
- * heading in the same style, else the rank of its style by size. */
+/* How the text of a heading begins: its number, and whether its words are those of many papers. */
 #include "layout/analyze.h"
 
-#include <math.h>
-#include <stdlib.h>
 #include <string.h>
 
 static const char *const known_words[] = {
@@ -123,149 +118,198 @@ layout_heading_is_abstract(const char *text, gsize *len)
     return FALSE;
 }
 
-/* "2", "2.1", "2.1.", "IV.", "A.", "A.2", "Appendix B" */
-static gsize
-number_parse(const char *text, guint *depth)
+gboolean
+layout_text_is_upper(const char *text)
+{
+    guint upper = 0;
+    for (const char *at = text; *at != '\0'; at = g_utf8_next_char(at)) {
+        gunichar ch = g_utf8_get_char(at);
+        if (g_unichar_islower(ch)) return FALSE;
+        if (g_unichar_isupper(ch)) upper++;
+    }
+    return upper >= 4;
+}
+
+/* ---- numbers ---- */
+
+static guint
+roman_value(const char *text, gsize len)
+{
+    static const struct {
+        char letter;
+        guint value;
+    } digits[] = {{'I', 1}, {'V', 5}, {'X', 10}, {'L', 50}};
+    guint total = 0, last = 0;
+    for (gsize i = len; i > 0; i--)
+        for (guint k = 0; k < G_N_ELEMENTS(digits); k++) {
+            if (g_ascii_toupper(text[i - 1]) != digits[k].letter) continue;
+            total = digits[k].value < last ? total - digits[k].value : total + digits[k].value;
+            last = MAX(last, digits[k].value);
+        }
+    return total;
+}
+
+static guint
+decimal_value(const char *text, gsize len)
+{
+    guint value = 0;
+    for (gsize i = 0; i < len && i < 4; i++)
+        value = 10 * value + (guint)(text[i] - '0');
+    return value;
+}
+
+/* ".2.1" behind the first part of a number: bytes, 0 for none; -1 where it is no section's number. */
+static gssize
+parts_len(const char *text, guint *depth)
 {
     gsize i = 0;
-    *depth = 1;
-    if (g_str_has_prefix(text, "Appendix ") && g_ascii_isupper(text[9]) &&
-        !g_ascii_isalpha(text[10])) {
-        i = 10;
-        while (text[i] == ':' || text[i] == '.')
-            i++;
-        return i;
-    }
-    gsize roman = strspn(text, "IVXL");
-    if (roman > 0 && roman <= 6 && text[roman] == '.' && text[roman + 1] == ' ') return roman + 1;
-    gsize digits = strspn(text, "0123456789");
-    if (digits > 0 && digits <= 2)
-        i = digits;
-    else if (g_ascii_isupper(text[0]) && (text[1] == '.' || text[1] == ' '))
-        i = 1;
-    else
-        return 0;
-    gboolean letter = i == 1 && g_ascii_isupper(text[0]);
     while (text[i] == '.' && g_ascii_isdigit(text[i + 1])) {
         gsize n = strspn(text + i + 1, "0123456789");
-        if (n > 2) return 0;
+        if (n > 2) return -1;
+        if (n > 1 || text[i + 1] != '0') (*depth)++; /* "1.0" is as deep as "1" */
         i += 1 + n;
-        (*depth)++;
     }
-    /* "A new method" is no numbered heading */
-    if (letter && *depth == 1 && text[i] != '.') {
-        const char *rest = text + i + strspn(text + i, " ");
-        if (!g_ascii_isupper(*rest)) return 0;
-        return i;
+    return (gssize)i;
+}
+
+static gsize
+named_parse(const char *text, layout_heading_form *form)
+{
+    static const struct {
+        const char *word;
+        layout_number_kind kind;
+    } names[] = {{"appendix ", LAYOUT_NUMBER_APPENDIX},
+                 {"chapter ", LAYOUT_NUMBER_CHAPTER},
+                 {"part ", LAYOUT_NUMBER_PART},
+                 {"kapitel ", LAYOUT_NUMBER_CHAPTER},
+                 {"anhang ", LAYOUT_NUMBER_APPENDIX}};
+    for (guint k = 0; k < G_N_ELEMENTS(names); k++) {
+        gsize n = strlen(names[k].word);
+        if (g_ascii_strncasecmp(text, names[k].word, n) != 0 || !g_ascii_isupper(text[0])) continue;
+        const char *at = text + n;
+        gsize digits = strspn(at, "0123456789"), roman = strspn(at, "IVX"), len;
+        if (digits > 0 && digits <= 2) {
+            len = digits;
+            form->value = decimal_value(at, digits);
+        } else if (names[k].kind != LAYOUT_NUMBER_APPENDIX && roman > 0 && roman < 6) {
+            len = roman;
+            form->value = roman_value(at, roman);
+        } else if (g_ascii_isupper(at[0])) {
+            len = 1;
+            form->value = (guint)(at[0] - 'A') + 1;
+        } else {
+            return 0;
+        }
+        if (g_ascii_isalnum(at[len])) return 0;
+        form->kind = names[k].kind;
+        gssize parts = parts_len(at + len, &form->depth);
+        if (parts < 0) return 0;
+        len += (gsize)parts;
+        return n + len + strspn(at + len, ":.");
     }
-    if (text[i] == '.' || text[i] == ')') i++;
-    return i;
+    return 0;
+}
+
+/* The Chinese numerals one to ten and their sums below a hundred, with the mark behind them. */
+static gsize
+han_parse(const char *text, layout_heading_form *form)
+{
+    static const gunichar digits[] = {0x4E00, 0x4E8C, 0x4E09, 0x56DB, 0x4E94,
+                                      0x516D, 0x4E03, 0x516B, 0x4E5D};
+    const char *at = text;
+    gboolean ordinal = g_utf8_get_char(at) == 0x7B2C; /* "第" */
+    gboolean bracket = g_utf8_get_char(at) == 0xFF08;
+    if (ordinal || bracket) at = g_utf8_next_char(at);
+    guint value = 0, n = 0;
+    for (; n < 3; n++, at = g_utf8_next_char(at)) {
+        gunichar ch = g_utf8_get_char(at);
+        guint k = 0;
+        while (k < G_N_ELEMENTS(digits) && digits[k] != ch)
+            k++;
+        if (ch == 0x5341) /* ten */
+            value = 10 * MAX(value, 1);
+        else if (k < G_N_ELEMENTS(digits))
+            value += k + 1;
+        else
+            break;
+    }
+    gunichar mark = g_utf8_get_char(at);
+    gboolean closed = bracket   ? mark == 0xFF09
+                      : ordinal ? mark == 0x7AE0 || mark == 0x8282 /* chapter, section */
+                                : mark == 0x3001 || mark == 0xFF0E;
+    if (n == 0 || !closed) return 0;
+    form->kind = ordinal ? LAYOUT_NUMBER_CHAPTER : LAYOUT_NUMBER_HAN;
+    if (bracket) form->depth = 2;
+    form->value = value;
+    return (gsize)(g_utf8_next_char(at) - text);
+}
+
+/* "A.", "A.2", "A A Title In Capitals" */
+static gsize
+letter_parse(const char *text, layout_heading_form *form)
+{
+    if (!g_ascii_isupper(text[0]) || (text[1] != '.' && text[1] != ' ' && text[1] != ')')) return 0;
+    form->kind = LAYOUT_NUMBER_UPPER;
+    form->value = (guint)(text[0] - 'A') + 1;
+    gssize parts = parts_len(text + 1, &form->depth);
+    if (parts < 0) return 0;
+    gsize len = 1 + (gsize)parts;
+    if (form->depth == 1 && text[len] == ' ') {
+        /* "A new method" is no numbered heading */
+        return g_ascii_isupper(text[len + strspn(text + len, " ")]) ? len : 0;
+    }
+    return text[len] == '.' || text[len] == ')' ? len + 1 : len;
+}
+
+/* "2", "2.1", "2.1.", "IV.", "A.", "A.2", "Appendix B", "b)" */
+static gsize
+number_parse(const char *text, layout_heading_form *form)
+{
+    form->depth = 1;
+    gsize len = named_parse(text, form);
+    if (len > 0) return len;
+    gsize roman = strspn(text, "IVXL");
+    gboolean closed = text[roman] == '.' && text[roman + 1] == ' ';
+    gboolean open = roman > 1 && text[roman] == ' ' && g_ascii_isupper(text[roman + 1]);
+    if (roman > 0 && roman <= 6 && (closed || open)) {
+        form->kind = LAYOUT_NUMBER_ROMAN;
+        form->value = roman_value(text, roman);
+        return closed ? roman + 1 : roman;
+    }
+    gsize digits = strspn(text, "0123456789");
+    if (digits > 0 && digits <= 2) {
+        form->kind = LAYOUT_NUMBER_ARABIC;
+        form->value = decimal_value(text, digits);
+        gssize parts = parts_len(text + digits, &form->depth);
+        if (parts < 0) return 0;
+        len = digits + (gsize)parts;
+        return text[len] == '.' || text[len] == ')' ? len + 1 : len;
+    }
+    if (g_ascii_islower(text[0]) && text[1] == ')' && text[2] == ' ') {
+        form->kind = LAYOUT_NUMBER_LOWER;
+        form->value = (guint)(text[0] - 'a') + 1;
+        return 2;
+    }
+    len = letter_parse(text, form);
+    return len > 0 ? len : han_parse(text, form);
 }
 
 layout_heading_form
 layout_heading_parse(const char *text)
 {
-    layout_heading_form form = {0};
-    guint depth;
-    gsize n = number_parse(text, &depth);
+    layout_heading_form form = {0}, found = {0};
+    gsize n = number_parse(text, &found);
     gsize space = n > 0 ? strspn(text + n, " ") : 0;
     gunichar next = n > 0 ? g_utf8_get_char(text + n + space) : 0;
-    if (n > 0 && (space > 0 || next > 0x2E80) &&
-        (g_unichar_isalpha(next) || next == '"' || next == '(' || next == 0x201C)) {
+    gboolean named = found.kind == LAYOUT_NUMBER_CHAPTER || found.kind == LAYOUT_NUMBER_PART ||
+                     found.kind == LAYOUT_NUMBER_APPENDIX;
+    gboolean title = g_unichar_isalpha(next) || next == '"' || next == '(' || next == 0x201C ||
+                     (named && next == 0);
+    if (n > 0 && (space > 0 || next > 0x2E80 || (named && next == 0)) && title) {
+        form = found;
         form.numbered = TRUE;
-        form.depth = depth;
         form.number_len = n + space;
     }
     form.known = is_known(text + form.number_len);
     return form;
-}
-
-/* ---- levels ---- */
-
-typedef struct {
-    float size_pt;
-    guint flags;
-    int level;
-} heading_style;
-
-static heading_style
-style_of(const layout_work *work, const layout_para *para)
-{
-    const layout_place *place = &g_array_index(para->places, layout_place, 0);
-    const layout_row *row = layout_sheet_row(layout_work_sheet(work, place->sheet), place->row);
-    return (heading_style){roundf(row->size_pt * 2) / 2,
-                           row->flags & (LAYOUT_SPAN_BOLD | LAYOUT_SPAN_ITALIC | LAYOUT_STYLE_CAPS),
-                           0};
-}
-
-static int
-style_find(const GArray *styles, heading_style style)
-{
-    for (guint i = 0; i < styles->len; i++) {
-        const heading_style *s = &g_array_index(styles, heading_style, i);
-        if (s->flags == style.flags && fabsf(s->size_pt - style.size_pt) < 0.6F) return (int)i;
-    }
-    return LAYOUT_NONE;
-}
-
-static int
-compare_style(gconstpointer a, gconstpointer b)
-{
-    const heading_style *x = a, *y = b;
-    if (x->size_pt != y->size_pt) return x->size_pt > y->size_pt ? -1 : 1;
-    int bx = (x->flags & LAYOUT_SPAN_BOLD) != 0, by = (y->flags & LAYOUT_SPAN_BOLD) != 0;
-    if (bx != by) return by - bx;
-    return (x->flags > y->flags) - (x->flags < y->flags);
-}
-
-/* Levels of styles from headings whose level is sure; others by rank between them. */
-static GArray *
-styles_learn(const layout_work *work)
-{
-    GArray *styles = g_array_new(FALSE, FALSE, sizeof(heading_style));
-    for (guint i = 0; i < work->paras->len; i++) {
-        const layout_para *para = layout_work_para(work, i);
-        if (para->type != LAYOUT_BLOCK_HEADING || para->places->len == 0) continue;
-        heading_style style = style_of(work, para);
-        int k = style_find(styles, style);
-        if (k < 0) {
-            style.level = para->level;
-            g_array_append_val(styles, style);
-        } else {
-            heading_style *known = &g_array_index(styles, heading_style, k);
-            if (known->level == 0) known->level = para->level;
-        }
-    }
-    g_array_sort(styles, compare_style);
-    int above = 0;
-    for (guint i = 0; i < styles->len; i++) {
-        heading_style *style = &g_array_index(styles, heading_style, i);
-        if (style->level == 0) {
-            int below = 0;
-            for (guint k = i + 1; k < styles->len && below == 0; k++)
-                below = g_array_index(styles, heading_style, k).level;
-            style->level = below > 0 && above > 0 ? MIN(above + 1, MAX(below, above))
-                           : below > 0            ? MAX(1, below - 1)
-                                                  : above + 1;
-        }
-        above = style->level;
-    }
-    return styles;
-}
-
-void
-layout_headings_level(layout_work *work)
-{
-    g_autoptr(GArray) styles = styles_learn(work);
-    int last = 0;
-    for (guint i = 0; i < work->paras->len; i++) {
-        layout_para *para = layout_work_para(work, i);
-        if (para->type != LAYOUT_BLOCK_HEADING || para->places->len == 0) continue;
-        if (para->level == 0) {
-            int k = style_find(styles, style_of(work, para));
-            para->level = k >= 0 ? g_array_index(styles, heading_style, k).level : 1;
-        }
-        para->level = CLAMP(para->level, 1, MIN(last + 1, 5));
-        last = para->level;
-    }
 }

@@ -373,7 +373,8 @@ type_at_start(flow *f, const layout_row *row, const char *text)
     if (f->references) return LAYOUT_BLOCK_REFERENCE;
     if (layout_list_marker(text, NULL) > 0 && list_item_starts(f, row, text)) {
         layout_heading_form form = layout_heading_parse(text);
-        gboolean heading = form.numbered && (row->flags & (LAYOUT_SPAN_BOLD | LAYOUT_STYLE_CAPS));
+        gboolean heading = form.numbered && form.kind != LAYOUT_NUMBER_LOWER &&
+                           (row->flags & (LAYOUT_SPAN_BOLD | LAYOUT_STYLE_CAPS));
         if (!heading) return LAYOUT_BLOCK_LIST_ITEM;
     }
     return LAYOUT_BLOCK_PARAGRAPH;
