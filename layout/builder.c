@@ -15,7 +15,7 @@
 struct layout_builder {
     layout_metadata meta;
     GArray *pages, *blocks, *boxes, *spans, *lines, *tables, *cells, *figures, *panels, *formulas,
-        *references, *warnings;
+        *references, *names, *citations, *warnings;
     GStringChunk *text;
 };
 
@@ -34,6 +34,8 @@ layout_builder_new(void)
     builder->panels = g_array_new(FALSE, FALSE, sizeof(layout_panel));
     builder->formulas = g_array_new(FALSE, FALSE, sizeof(layout_formula));
     builder->references = g_array_new(FALSE, FALSE, sizeof(layout_reference));
+    builder->names = g_array_new(FALSE, FALSE, sizeof(layout_name));
+    builder->citations = g_array_new(FALSE, FALSE, sizeof(layout_citation));
     builder->warnings = g_array_new(FALSE, FALSE, sizeof(layout_warning));
     builder->text = g_string_chunk_new(64 * 1024);
     return builder;
@@ -196,21 +198,32 @@ layout_builder_add_formula(layout_builder *builder, const layout_formula *formul
 }
 
 int
-layout_builder_add_reference(layout_builder *builder, const layout_reference *reference)
+layout_builder_add_reference(layout_builder *builder, const layout_reference *reference,
+                             const layout_name *names, guint n_names)
 {
     layout_reference copy = *reference;
-    copy.key = layout_builder_copy(builder, reference->key, -1);
-    copy.authors = layout_builder_copy(builder, reference->authors, -1);
-    copy.title = layout_builder_copy(builder, reference->title, -1);
-    copy.venue = layout_builder_copy(builder, reference->venue, -1);
-    copy.year = layout_builder_copy(builder, reference->year, -1);
-    copy.doi = layout_builder_copy(builder, reference->doi, -1);
-    copy.arxiv = layout_builder_copy(builder, reference->arxiv, -1);
-    copy.url = layout_builder_copy(builder, reference->url, -1);
+    const char **const texts[] = {&copy.key,       &copy.authors, &copy.title, &copy.venue,
+                                  &copy.publisher, &copy.volume,  &copy.issue, &copy.pages,
+                                  &copy.year,      &copy.doi,     &copy.arxiv, &copy.url};
+    for (guint i = 0; i < G_N_ELEMENTS(texts); i++)
+        *texts[i] = layout_builder_copy(builder, *texts[i], -1);
+    copy.first_name = builder->names->len, copy.n_names = n_names;
+    for (guint i = 0; i < n_names; i++) {
+        layout_name name = {
+            layout_builder_copy(builder, names[i].family ? names[i].family : "", -1),
+            layout_builder_copy(builder, names[i].given, -1)};
+        g_array_append_val(builder->names, name);
+    }
     const int index = (int)builder->references->len;
     g_array_append_val(builder->references, copy);
     layout_builder_block(builder, reference->block)->item = index;
     return index;
+}
+
+void
+layout_builder_add_citation(layout_builder *builder, const layout_citation *citation)
+{
+    g_array_append_val(builder->citations, *citation);
 }
 
 void
@@ -295,6 +308,8 @@ layout_builder_take(layout_builder *builder)
     document->panels = hand_over(builder->panels, &document->n_panels);
     document->formulas = hand_over(builder->formulas, &document->n_formulas);
     document->references = hand_over(builder->references, &document->n_references);
+    document->names = hand_over(builder->names, &document->n_names);
+    document->citations = hand_over(builder->citations, &document->n_citations);
     document->warnings = hand_over(builder->warnings, &document->n_warnings);
     document->text = builder->text;
     g_free(builder);

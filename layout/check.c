@@ -219,6 +219,30 @@ check_items(const lode_document *d, GError **error)
     for (guint i = 0; i < d->n_references; i++) {
         if (!owner_is_fine(d, d->references[i].block, LAYOUT_BLOCK_REFERENCE, i))
             return wrong(error, "references", i, "its block is none of a reference's");
+        if ((guint)d->references[i].kind >= LAYOUT_N_REFERENCE_KINDS)
+            return wrong(error, "references", i, "unknown kind");
+        if (!range_is_fine(d->references[i].first_name, d->references[i].n_names, d->n_names))
+            return wrong(error, "references", i, "names out of range");
+    }
+    for (guint i = 0; i < d->n_names; i++) {
+        if (!d->names[i].family) return wrong(error, "names", i, "no family name");
+    }
+    return TRUE;
+}
+
+static gboolean
+check_citations(const lode_document *d, GError **error)
+{
+    for (guint i = 0; i < d->n_citations; i++) {
+        const layout_citation *c = &d->citations[i];
+        if (c->block < 0 || (guint)c->block >= d->n_blocks)
+            return wrong(error, "citations", i, "block out of range");
+        if (c->reference < 0 || (guint)c->reference >= d->n_references)
+            return wrong(error, "citations", i, "reference out of range");
+        if (c->len == 0 || !stretch_is_fine(&d->blocks[c->block], c->start, c->len))
+            return wrong(error, "citations", i, "it is empty, leaves the text or cuts a character");
+        if (i > 0 && layout_citation_compare(c - 1, c) >= 0)
+            return wrong(error, "citations", i, "not sorted");
     }
     return TRUE;
 }
@@ -243,5 +267,5 @@ layout_document_check(const lode_document *document, GError **error)
             return wrong(error, "warnings", w, "page out of range");
     }
     return check_blocks(document, error) && check_tables(document, error) &&
-           check_items(document, error);
+           check_items(document, error) && check_citations(document, error);
 }

@@ -28,6 +28,25 @@ layout_block_type_from_name(const char *name, layout_block_type *type)
     return FALSE;
 }
 
+const char *
+layout_reference_kind_name(layout_reference_kind kind)
+{
+    static const char *const names[LAYOUT_N_REFERENCE_KINDS] = {
+        "other", "article", "conference", "chapter", "book", "thesis", "masters_thesis", "report",
+    };
+    g_assert((guint)kind < LAYOUT_N_REFERENCE_KINDS);
+    return names[kind];
+}
+
+int
+layout_citation_compare(gconstpointer a, gconstpointer b)
+{
+    const layout_citation *x = a, *y = b;
+    if (x->block != y->block) return x->block < y->block ? -1 : 1;
+    if (x->start != y->start) return x->start < y->start ? -1 : 1;
+    return (x->reference > y->reference) - (x->reference < y->reference);
+}
+
 gboolean
 layout_block_type_is_furniture(layout_block_type type)
 {
@@ -50,6 +69,8 @@ lode_document_free(lode_document *document)
     g_free(document->panels);
     g_free(document->formulas);
     g_free(document->references);
+    g_free(document->names);
+    g_free(document->citations);
     g_free(document->warnings);
     g_free((gpointer)document->meta.authors);
     if (document->text) g_string_chunk_free(document->text);

@@ -14,6 +14,9 @@ G_BEGIN_DECLS
  * LAYOUT_ERROR_FORMAT and names the offender ("blocks[3]: span 2 overlaps its predecessor"). */
 gboolean layout_document_check(const lode_document *document, GError **error);
 
+/* The order of citations: by block, start, reference; a GCompareFunc on layout_citation. */
+int layout_citation_compare(gconstpointer a, gconstpointer b);
+
 /* layout_builder_finish without the check: for bytes that are not ours. Frees the builder. */
 lode_document *layout_builder_take(layout_builder *builder);
 

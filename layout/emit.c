@@ -463,7 +463,7 @@ reference_emit(composer *c, layout_para *para)
 {
     layout_reference reference = {.block = para->block};
     layout_reference_parse(c->builder, c->text->str, para->marker, &reference);
-    layout_builder_add_reference(c->builder, &reference);
+    layout_builder_add_reference(c->builder, &reference, NULL, 0);
 }
 
 static void

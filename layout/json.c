@@ -27,7 +27,12 @@
  *     "figures": [{"block", "caption", "box", "vector": true, "label", "inner_text", "image", "svg",
  *                  "panels": [{"box", "label"}]}],                  where it is made of several parts
  *     "formulas": [{"block", "latex", "number", "confidence", "image"}],
- *     "references": [{"block", "key", "authors", "title", "venue", "year", "doi", "arxiv", "url"}],
+ *     "references": [{"block", "key",
+ *                     "kind",     other article conference chapter book thesis masters_thesis report
+ *                     "authors",  as printed
+ *                     "names": [{"family", "given"}], "et_al": true, "title", "venue", "publisher",
+ *                     "volume", "issue", "pages", "year", "doi", "arxiv", "url"}],
+ *     "citations": [[block, start, len, reference]],                where the text calls a reference
  *     "warnings": [{"page", "message"}]
  *   }
  *
@@ -396,17 +401,60 @@ put_formula(json_out *o, const layout_formula *formula)
 }
 
 static void
-put_reference(json_out *o, const layout_reference *reference)
+put_reference(json_out *o, const lode_document *d, const layout_reference *reference)
 {
     key_integer(o, "block", reference->block);
     key_string(o, "key", reference->key);
+    key_string(o, "kind", layout_reference_kind_name(reference->kind));
     key_string(o, "authors", reference->authors);
+    if (reference->n_names > 0) {
+        put_key(o, "names");
+        open_container(o, '[');
+        for (guint i = 0; i < reference->n_names; i++) {
+            const layout_name *name = &d->names[reference->first_name + i];
+            next_line(o);
+            g_string_append(o->s, "{\"family\": ");
+            put_string(o->s, name->family);
+            if (name->given) {
+                g_string_append(o->s, ", \"given\": ");
+                put_string(o->s, name->given);
+            }
+            g_string_append_c(o->s, '}');
+        }
+        close_container(o, ']');
+    }
+    if (reference->et_al) {
+        put_key(o, "et_al");
+        g_string_append(o->s, "true");
+    }
     key_string(o, "title", reference->title);
     key_string(o, "venue", reference->venue);
+    key_string(o, "publisher", reference->publisher);
+    key_string(o, "volume", reference->volume);
+    key_string(o, "issue", reference->issue);
+    key_string(o, "pages", reference->pages);
     key_string(o, "year", reference->year);
     key_string(o, "doi", reference->doi);
     key_string(o, "arxiv", reference->arxiv);
     key_string(o, "url", reference->url);
+}
+
+static void
+put_citations(json_out *o, const lode_document *d)
+{
+    put_key(o, "citations");
+    open_container(o, '[');
+    for (guint i = 0; i < d->n_citations; i++) {
+        const layout_citation *c = &d->citations[i];
+        const gint64 numbers[] = {c->block, c->start, c->len, c->reference};
+        next_line(o);
+        for (guint k = 0; k < G_N_ELEMENTS(numbers); k++) {
+            g_string_append(o->s, k > 0 ? ", " : "[");
+            put_integer(o->s, numbers[k]);
+        }
+        g_string_append_c(o->s, ']');
+    }
+    close_container(o, ']');
 }
 
 /* "name": [ then one object per element, each filled by `fill` with the index i in scope. */
@@ -437,7 +485,8 @@ layout_document_to_json(const lode_document *document)
     PUT_ARRAY(o, "tables", d->n_tables, put_table(o, d, &d->tables[i]));
     PUT_ARRAY(o, "figures", d->n_figures, put_figure(o, d, &d->figures[i]));
     PUT_ARRAY(o, "formulas", d->n_formulas, put_formula(o, &d->formulas[i]));
-    PUT_ARRAY(o, "references", d->n_references, put_reference(o, &d->references[i]));
+    PUT_ARRAY(o, "references", d->n_references, put_reference(o, d, &d->references[i]));
+    put_citations(o, d);
     PUT_ARRAY(o, "warnings", d->n_warnings, {
         key_index(o, "page", d->warnings[i].page);
         key_string(o, "message", d->warnings[i].message);

@@ -359,20 +359,69 @@ read_formula(reader *r, const json_t *object)
 }
 
 static gboolean
+read_kind(reader *r, const json_t *object, layout_reference_kind *kind)
+{
+    const char *name = NULL;
+    if (!get_string(r, object, "kind", FALSE, &name)) return FALSE;
+    for (guint k = 0; name && k < LAYOUT_N_REFERENCE_KINDS; k++) {
+        *kind = (layout_reference_kind)k;
+        if (strcmp(name, layout_reference_kind_name(*kind)) == 0) return TRUE;
+    }
+    return name ? fail(r, "kind", "unknown") : TRUE;
+}
+
+static gboolean
+read_names(reader *r, const json_t *array, GArray *names)
+{
+    if (array && !json_is_array(array)) return fail(r, "names", "not an array");
+    for (size_t i = 0; i < json_array_size(array); i++) {
+        const json_t *object = json_array_get(array, i);
+        layout_name name = {0};
+        if (!get_string(r, object, "family", TRUE, &name.family) ||
+            !get_string(r, object, "given", FALSE, &name.given))
+            return FALSE;
+        g_array_append_val(names, name);
+    }
+    return TRUE;
+}
+
+static gboolean
 read_reference(reader *r, const json_t *object)
 {
     layout_reference reference = {0};
+    g_autoptr(GArray) names = g_array_new(FALSE, FALSE, sizeof(layout_name));
     if (!get_block(r, object, &reference.block) ||
         !get_string(r, object, "key", FALSE, &reference.key) ||
+        !read_kind(r, object, &reference.kind) ||
         !get_string(r, object, "authors", FALSE, &reference.authors) ||
+        !read_names(r, json_object_get(object, "names"), names) ||
+        !get_true(r, object, "et_al", &reference.et_al) ||
         !get_string(r, object, "title", FALSE, &reference.title) ||
         !get_string(r, object, "venue", FALSE, &reference.venue) ||
+        !get_string(r, object, "publisher", FALSE, &reference.publisher) ||
+        !get_string(r, object, "volume", FALSE, &reference.volume) ||
+        !get_string(r, object, "issue", FALSE, &reference.issue) ||
+        !get_string(r, object, "pages", FALSE, &reference.pages) ||
         !get_string(r, object, "year", FALSE, &reference.year) ||
         !get_string(r, object, "doi", FALSE, &reference.doi) ||
         !get_string(r, object, "arxiv", FALSE, &reference.arxiv) ||
         !get_string(r, object, "url", FALSE, &reference.url))
         return FALSE;
-    layout_builder_add_reference(r->builder, &reference);
+    layout_builder_add_reference(r->builder, &reference, (layout_name *)names->data, names->len);
+    return TRUE;
+}
+
+static gboolean
+read_citation(reader *r, const json_t *array)
+{
+    gint64 n[4];
+    if (json_array_size(array) != G_N_ELEMENTS(n)) return fail(r, "", "not four numbers");
+    for (guint i = 0; i < G_N_ELEMENTS(n); i++) {
+        if (!as_integer(json_array_get(array, i), 0, G_MAXINT32, &n[i]))
+            return fail(r, "", "a number is out of range");
+    }
+    layout_citation citation = {(int)n[0], (uint32_t)n[1], (uint32_t)n[2], (int)n[3]};
+    layout_builder_add_citation(r->builder, &citation);
     return TRUE;
 }
 
@@ -395,9 +444,9 @@ static const struct {
     const char *name;
     gboolean (*read)(reader *r, const json_t *object);
 } arrays[] = {
-    {"pages", read_page},       {"blocks", read_block},     {"tables", read_table},
-    {"figures", read_figure},   {"formulas", read_formula}, {"references", read_reference},
-    {"warnings", read_warning},
+    {"pages", read_page},         {"blocks", read_block},     {"tables", read_table},
+    {"figures", read_figure},     {"formulas", read_formula}, {"references", read_reference},
+    {"citations", read_citation}, {"warnings", read_warning},
 };
 
 /* Both sides name each other; the builder has set the blocks' side from the items' one. */
@@ -437,6 +486,8 @@ read_root(reader *r)
         const json_t *array = json_object_get(root, arrays[a].name);
         r->array = arrays[a].name;
         r->index = 0;
+        /* documents written before there were citations */
+        if (!array && arrays[a].read == read_citation) continue;
         if (!json_is_array(array)) return fail(r, "", "missing or not an array");
         for (; r->index < json_array_size(array); r->index++) {
             if (!arrays[a].read(r, json_array_get(array, r->index))) return FALSE;

@@ -146,11 +146,50 @@ typedef struct {
     const char *image;
 } layout_formula;
 
+typedef enum {
+    LAYOUT_REFERENCE_OTHER, /* nothing says what it is: a report on a web page, a preprint, software */
+    LAYOUT_REFERENCE_ARTICLE,
+    LAYOUT_REFERENCE_CONFERENCE,
+    LAYOUT_REFERENCE_CHAPTER, /* of a book with another title */
+    LAYOUT_REFERENCE_BOOK,
+    LAYOUT_REFERENCE_THESIS, /* doctoral */
+    LAYOUT_REFERENCE_MASTERS_THESIS,
+    LAYOUT_REFERENCE_REPORT,
+    LAYOUT_N_REFERENCE_KINDS
+} layout_reference_kind;
+
+/* "other", "article", "conference", "chapter", "book", "thesis", "masters_thesis", "report". */
+const char *layout_reference_kind_name(layout_reference_kind kind);
+
+/* One author. family is never NULL; given is NULL for an organisation and for who has only one name.
+ * As printed: initials stay initials; "van", "de la" and the like stand in the family name. */
+typedef struct {
+    const char *family, *given;
+} layout_name;
+
+/* A bibliography entry. Whatever could not be read off it is NULL. */
 typedef struct {
     int block;
     const char *key; /* "12" of "[12]", NULL where unnumbered */
-    const char *authors, *title, *venue, *year, *doi, *arxiv, *url; /* NULL where not found */
+    layout_reference_kind kind;
+    const char *authors; /* as printed */
+    guint first_name, n_names;
+    gboolean et_al;                     /* the printed list of authors is cut short */
+    const char *title, *venue;          /* venue: the journal, proceedings or book it appeared in */
+    const char *publisher;              /* also a thesis' school and a report's institution */
+    const char *volume, *issue, *pages; /* pages: "12--34" printed any way is "12-34" */
+    const char *year;                   /* four digits */
+    const char *doi, *arxiv, *url;
 } layout_reference;
+
+/* A stretch of a block's text that calls a bibliography entry: "12" in "[11, 12]", "Li et al., 2023" in a
+ * bracket, a raised "4". Where one stretch calls several ("3-5", raised or not), there is one of these for
+ * each. Sorted by block, start, reference. */
+typedef struct {
+    int block;
+    uint32_t start, len; /* bytes into the block's text, on character borders */
+    int reference;       /* index */
+} layout_citation;
 
 typedef enum {
     LAYOUT_TEXT_NATIVE,
@@ -205,6 +244,10 @@ typedef struct lode_document {
     guint n_formulas;
     layout_reference *references;
     guint n_references;
+    layout_name *names; /* of the references' authors */
+    guint n_names;
+    layout_citation *citations;
+    guint n_citations;
     layout_warning *warnings;
     guint n_warnings;
     GStringChunk *text; /* owns every string */
@@ -259,7 +302,11 @@ int layout_builder_add_table(layout_builder *builder, const layout_table *table,
 int layout_builder_add_figure(layout_builder *builder, const layout_figure *figure,
                               const layout_panel *panels, guint n_panels);
 int layout_builder_add_formula(layout_builder *builder, const layout_formula *formula);
-int layout_builder_add_reference(layout_builder *builder, const layout_reference *reference);
+/* first_name and n_names are set from the array given here, which may be NULL with 0. */
+int layout_builder_add_reference(layout_builder *builder, const layout_reference *reference,
+                                 const layout_name *names, guint n_names);
+/* In the order of layout_citation; block and reference must have been added. */
+void layout_builder_add_citation(layout_builder *builder, const layout_citation *citation);
 void layout_builder_add_warning(layout_builder *builder, int page, const char *message);
 /* Writable until finished: the index must have been returned by layout_builder_add_block. */
 layout_block *layout_builder_block(layout_builder *builder, int index);
@@ -294,6 +341,17 @@ lode_document *layout_document_from_json(const char *json, size_t len, GError **
 
 /* MinerU's content list, version 1 (flat array, boxes 0..1000). Free with g_free. */
 char *layout_document_to_content_list(const lode_document *document);
+
+/* The bibliography as BibTeX: one entry per reference, in their order, UTF-8, special characters escaped and
+ * capitals of titles protected. Keys are family name, year and first word of the title in ASCII
+ * ("vaswani2017attention", then "...b"), unique in the file and the same from run to run. The entry as printed
+ * is kept in the field "note" only where no title could be read. The paper itself is not among them. "" for a
+ * document without references. Free with g_free. */
+char *layout_document_to_bibtex(const lode_document *document);
+
+/* The same as CSL JSON (an array of items, two spaces of indentation, newline at the end): ids are BibTeX's keys. "[]" for
+ * a document without references. Free with g_free. */
+char *layout_document_to_csl(const lode_document *document);
 
 typedef enum {
     LAYOUT_IMAGES_NONE,

@@ -41,6 +41,9 @@ typedef struct {
 void layout_captions_init(layout_captions *captions, const lode_document *document);
 void layout_captions_clear(layout_captions *captions);
 
+/* One key per reference, see layout_document_to_bibtex; NULL-terminated, free with g_strfreev. */
+char **layout_reference_keys(const lode_document *document);
+
 /* Append text with & < > and, in attributes, quotes as entities; line ends become <br>. */
 void html_append_escaped(GString *out, const char *text);
 

@@ -180,7 +180,7 @@ write_reference(html_emitter *e)
     }
     reference.key = key;
     reference.block = add_block(e, LAYOUT_BLOCK_REFERENCE, 0, marker, e->text->str, e->spans);
-    layout_builder_add_reference(e->builder, &reference);
+    layout_builder_add_reference(e->builder, &reference, NULL, 0);
 }
 
 void

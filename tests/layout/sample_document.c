@@ -155,10 +155,19 @@ add_notes_and_references(layout_builder *b, int caller)
                                         .key = "1",
                                         .authors = "A. Writer",
                                         .title = "A title",
+                                        .kind = LAYOUT_REFERENCE_ARTICLE,
+                                        .et_al = TRUE,
+                                        .venue = "Annals of #1 & Co_",
+                                        .volume = "7",
+                                        .issue = "2",
+                                        .pages = "3-14",
                                         .year = "2020",
                                         .doi = "10.5555/x\"y",
                                         .url = "https://example.org/\\"};
-    layout_builder_add_reference(b, &reference);
+    const layout_name names[] = {{"Writer", "A."}, {"The {Guild} & Co", NULL}};
+    layout_builder_add_reference(b, &reference, names, G_N_ELEMENTS(names));
+    const layout_citation citation = {.block = caller, .start = 0, .len = 1, .reference = 0};
+    layout_builder_add_citation(b, &citation);
     const layout_block next = {.type = LAYOUT_BLOCK_REFERENCE,
                                .text = "B. Writer. Another. 2021.",
                                .marker = "[2]",

@@ -67,6 +67,14 @@ everything_survives(void **state)
     assert_null(e->panels[e->figures[0].first_panel + 1].label);
     assert_true(e->formulas[0].confidence == 0.875f);
     assert_string_equal(e->references[0].url, "https://example.org/\\");
+    assert_int_equal(e->references[0].kind, LAYOUT_REFERENCE_ARTICLE);
+    assert_string_equal(e->references[0].pages, "3-14");
+    assert_true(e->references[0].et_al);
+    assert_int_equal(e->references[0].n_names, 2);
+    assert_string_equal(e->names[0].given, "A.");
+    assert_null(e->names[1].given);
+    assert_int_equal(e->n_citations, 1);
+    assert_memory_equal(&e->citations[0], &d->citations[0], sizeof(layout_citation));
     assert_int_equal(e->warnings[0].page, 1);
     assert_int_equal(e->warnings[1].page, LAYOUT_NONE);
 }
