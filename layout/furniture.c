@@ -13,6 +13,8 @@
 #define EDGE_SHARE 0.16F /* of the page's height */
 #define EDGE_ROWS  4
 #define SAME_PT    3.0F
+#define CLEAR_GAP                                                                                  \
+    1.3F /* white space that sets a running line apart from the text, in line distances */
 
 typedef struct {
     guint sheet, seg;
@@ -22,6 +24,7 @@ typedef struct {
     gboolean number;
     gboolean marked;
     guint row; /* counted from the edge, 1 the outermost */
+    float gap; /* from its baseline to that of the next row inwards */
 } candidate;
 
 static void
@@ -95,13 +98,18 @@ edge_collect(const layout_sheet *sheet, guint s, const guint *order, guint n, gb
              GArray *out)
 {
     float last = -G_MAXFLOAT;
-    guint rows = 0;
+    guint rows = 0, first = out->len;
     for (guint k = 0; k < n; k++) {
         guint i = order[bottom ? n - 1 - k : k];
         const layout_seg *seg = layout_sheet_seg(sheet, i);
         float edge = bottom ? sheet->height - seg->baseline : seg->baseline;
+        if (fabsf(seg->baseline - last) > 2) {
+            for (guint c = first; c < out->len; c++)
+                if (g_array_index(out, candidate, c).row == rows)
+                    g_array_index(out, candidate, c).gap = fabsf(seg->baseline - last);
+            rows++;
+        }
         if (edge > EDGE_SHARE * sheet->height) break;
-        if (fabsf(seg->baseline - last) > 2) rows++;
         last = seg->baseline;
         if (rows > EDGE_ROWS) break;
         const char *text = sheet->text->str + seg->start;
@@ -111,7 +119,8 @@ edge_collect(const layout_sheet *sheet, guint s, const guint *order, guint n, gb
                        .edge = edge,
                        .key = key_of(text, seg->len, bottom),
                        .number = is_page_number(text, seg->len),
-                       .row = rows};
+                       .row = rows,
+                       .gap = G_MAXFLOAT};
         g_array_append_val(out, c);
     }
 }
@@ -147,6 +156,16 @@ compare_candidate(gconstpointer a, gconstpointer b)
     return (x->seg > y->seg) - (x->seg < y->seg);
 }
 
+/* What figures repeat at one height is no header: the numbers of their axes, "(a)". */
+static gboolean
+may_repeat(const candidate *c)
+{
+    guint n = 0;
+    for (const char *at = c->key + 1; *at != '\0'; at++)
+        n += g_ascii_isalpha(*at) || (guchar)*at >= 0xC0;
+    return n >= 3 || c->number;
+}
+
 /* How many pages prove a line to be furniture. */
 static guint
 pages_needed(guint n_pages)
@@ -170,10 +189,37 @@ repeated_mark(const layout_work *work, GArray *all)
             last_sheet = c->sheet;
             last_edge = c->edge;
         }
-        if (pages >= need)
+        if (pages >= need && may_repeat(first))
             for (guint i = from; i < to; i++)
                 g_array_index(all, candidate, i).marked = TRUE;
         from = to;
+    }
+}
+
+/* A height at which proven lines stand, and on how many pages. */
+typedef struct {
+    float edge;
+    guint pages, last_sheet;
+} running_height;
+
+static void
+heights_find(const GArray *all, gboolean bottom, GArray *heights)
+{
+    for (guint i = 0; i < all->len; i++) {
+        const candidate *c = &g_array_index(all, candidate, i);
+        if (!c->marked || c->bottom != bottom) continue;
+        running_height *same = NULL;
+        for (guint k = 0; k < heights->len && same == NULL; k++) {
+            running_height *h = &g_array_index(heights, running_height, k);
+            if (fabsf(h->edge - c->edge) < 1) same = h;
+        }
+        if (same == NULL && heights->len < 64) {
+            running_height height = {c->edge, 1, c->sheet};
+            g_array_append_val(heights, height);
+        } else if (same != NULL && same->last_sheet != c->sheet) {
+            same->pages++;
+            same->last_sheet = c->sheet;
+        }
     }
 }
 
@@ -181,25 +227,22 @@ repeated_mark(const layout_work *work, GArray *all)
 static void
 neighbours_mark(const layout_work *work, GArray *all)
 {
-    g_autoptr(GArray) top = g_array_new(FALSE, FALSE, sizeof(float));
-    g_autoptr(GArray) bottom = g_array_new(FALSE, FALSE, sizeof(float));
+    g_autoptr(GArray) top = g_array_new(FALSE, FALSE, sizeof(running_height));
+    g_autoptr(GArray) bottom = g_array_new(FALSE, FALSE, sizeof(running_height));
     GArray *heights[2] = {top, bottom};
-    for (guint i = 0; i < all->len; i++) {
-        const candidate *c = &g_array_index(all, candidate, i);
-        if (!c->marked) continue;
-        GArray *list = heights[c->bottom];
-        gboolean known = FALSE;
-        for (guint k = 0; k < list->len && !known; k++)
-            known = fabsf(g_array_index(list, float, k) - c->edge) < 1;
-        if (!known && list->len < 64) g_array_append_val(list, c->edge);
-    }
+    guint need = MAX(pages_needed(work->sheets->len), work->sheets->len / 5);
+    heights_find(all, FALSE, top);
+    heights_find(all, TRUE, bottom);
     for (guint i = 0; i < all->len; i++) {
         candidate *c = &g_array_index(all, candidate, i);
         const layout_seg *seg = layout_sheet_seg(layout_work_sheet(work, c->sheet), c->seg);
-        if (c->marked || c->row > 2 || seg->size_pt > 1.15F * work->body_pt || seg->n_words > 16)
+        if (c->marked || c->row > 2 || seg->size_pt > 1.15F * work->body_pt || seg->n_words > 16 ||
+            c->gap < CLEAR_GAP * work->leading_pt)
             continue;
-        for (guint k = 0; k < heights[c->bottom]->len; k++)
-            if (fabsf(g_array_index(heights[c->bottom], float, k) - c->edge) < 1) c->marked = TRUE;
+        for (guint k = 0; k < heights[c->bottom]->len; k++) {
+            const running_height *h = &g_array_index(heights[c->bottom], running_height, k);
+            if (h->pages >= need && fabsf(h->edge - c->edge) < 1) c->marked = TRUE;
+        }
     }
 }
 
@@ -272,10 +315,40 @@ margin_numbers_find(const layout_sheet *sheet, GArray *found)
     g_array_sort(found, compare_number);
 }
 
-/* Numbers down the margin, right-aligned, one more each time: of drafts for reviewers. They may stand so
- * close to the text that they became part of its segments. */
+static int
+compare_float(gconstpointer a, gconstpointer b)
+{
+    float x = *(const float *)a, y = *(const float *)b;
+    return (x > y) - (x < y);
+}
+
+/* How many lines of text there are on a page, those of two columns at one height counted once. */
+static guint
+lines_count(const layout_sheet *sheet)
+{
+    g_autoptr(GArray) baselines = g_array_new(FALSE, FALSE, sizeof(float));
+    for (guint i = 0; i < sheet->segs->len; i++) {
+        const layout_seg *seg = layout_sheet_seg(sheet, i);
+        if (seg->turn == 0 && seg->n_words > 1) g_array_append_val(baselines, seg->baseline);
+    }
+    g_array_sort(baselines, compare_float);
+    guint n = 0;
+    float last = -G_MAXFLOAT;
+    for (guint i = 0; i < baselines->len; i++) {
+        float y = g_array_index(baselines, float, i);
+        if (y - last > 4) {
+            n++;
+            last = y;
+        }
+    }
+    return n;
+}
+
+/* Numbers down the margin, right-aligned, one more each time, beside most lines: of drafts for reviewers. They
+ * may stand so close to the text that they became part of its segments. edges: where they stood on the pages
+ * before; next: the number that would go on from those. */
 static void
-line_numbers_mark(layout_sheet *sheet, GArray *edges)
+line_numbers_mark(layout_sheet *sheet, GArray *edges, long *next)
 {
     g_autoptr(GArray) found = g_array_new(FALSE, FALSE, sizeof(margin_number));
     margin_numbers_find(sheet, found);
@@ -291,19 +364,26 @@ line_numbers_mark(layout_sheet *sheet, GArray *edges)
             if (bins[bin + 1] > bins[best]) best = bin + 1;
         }
         float edge = 2 * (float)best;
-        guint members = 0, steps = 0, kept = 0;
-        long last = -1;
+        guint members = 0, steps = 0, kept = 0, covered = 0;
+        long last = -1, first = -1;
         for (guint i = 0; i < found->len; i++) {
             const margin_number *n = &g_array_index(found, margin_number, i);
             if (fabsf(n->x1 - edge) > 2.1F) continue;
             members++;
-            steps += last >= 0 && (n->value == last + 1 || n->value == last + 5) ? 1 : 0;
+            if (last >= 0 && (n->value == last + 1 || n->value == last + 5)) {
+                steps++;
+                covered += (guint)(n->value - last);
+            }
+            if (first < 0) first = n->value;
             last = n->value;
         }
         gboolean known = FALSE;
         for (guint k = 0; k < edges->len; k++)
             known = known || fabsf(g_array_index(edges, float, k) - edge) < 3;
-        gboolean numbers = known ? steps + 1 >= members : steps >= 5 && steps * 10 >= members * 7;
+        gboolean most = 2 * covered >= lines_count(sheet);
+        gboolean numbers = known ? steps + 1 >= members && (most || labs(first - *next) <= 5)
+                                 : steps >= 5 && steps * 10 >= members * 7 && most;
+        if (numbers) *next = last + 1;
         if (numbers && !known) g_array_append_val(edges, edge);
         for (guint i = 0; i < found->len; i++) {
             margin_number n = g_array_index(found, margin_number, i);
@@ -361,8 +441,9 @@ void
 layout_furniture_mark(layout_work *work)
 {
     g_autoptr(GArray) edges = g_array_new(FALSE, FALSE, sizeof(float));
+    long next = 1;
     for (guint s = 0; s < work->sheets->len; s++)
-        line_numbers_mark(layout_work_sheet(work, s), edges);
+        line_numbers_mark(layout_work_sheet(work, s), edges, &next);
     repeated_graphics_drop(work);
     g_autoptr(GArray) all = candidates_find(work);
     if (work->sheets->len > 1) {
