@@ -10,11 +10,12 @@
 layout_sheet *
 layout_sheet_take(layout_work *work, const parse_page *page)
 {
+    layout_work_release(work);
     layout_sheet *sheet = layout_sheet_new((int)work->sheets->len);
     sheet->label = g_strdup(page->label);
     layout_lines_find(work, sheet, page);
     layout_graphics_find(sheet, page);
-    g_ptr_array_add(work->sheets, sheet);
+    layout_work_add_sheet(work, sheet);
     return sheet;
 }
 
@@ -30,6 +31,7 @@ layout_analyze(layout_work *work, layout_builder *builder, GError **error)
         layout_tables_find(work, sheet);
         layout_figures_find(work, sheet);
         layout_order_rows(work, sheet);
+        layout_work_release(work);
     }
     layout_paragraphs_build(work);
     layout_classify(work);
@@ -85,7 +87,7 @@ page_skipped(layout_work *work)
     sheet->page_width = sheet->width = 612;
     sheet->page_height = sheet->height = 792;
     sheet->source = LAYOUT_TEXT_NONE;
-    g_ptr_array_add(work->sheets, sheet);
+    layout_work_add_sheet(work, sheet);
     return sheet;
 }
 

@@ -127,6 +127,7 @@ typedef struct {
     int figure, table; /* a float that stands here instead of text: index, else LAYOUT_NONE */
 } layout_row;
 
+/* One page. A new member that holds a pointer must be known to residency.c. */
 typedef struct {
     int index;           /* page index in the file */
     float width, height; /* of the frame */
@@ -149,6 +150,7 @@ typedef struct {
     GArray *rows;           /* layout_row, in reading order */
     GArray *row_segs;       /* guint: indices into segs */
     float text_x0, text_x1; /* left and right edge of most text */
+    guint64 used;           /* residency.c */
 } layout_sheet;
 
 /* One printed row by sheet and index. */
@@ -176,9 +178,12 @@ typedef struct {
     gboolean moved; /* a float read elsewhere than where it stands */
 } layout_para;
 
+typedef struct layout_residency layout_residency;
+
 typedef struct {
-    GPtrArray *sheets; /* layout_sheet */
-    GArray *fonts;     /* layout_font */
+    GPtrArray *sheets; /* layout_sheet, or NULL while it is put away: ask layout_work_sheet() */
+    layout_residency *residency;
+    GArray *fonts; /* layout_font */
     GHashTable *font_ids;
     GPtrArray *paras;       /* layout_para */
     GHashTable *vocabulary; /* lower-case words of the document, GUINT counts */
@@ -196,7 +201,6 @@ typedef struct {
 #define layout_sheet_row(s, i)   (&g_array_index((s)->rows, layout_row, (i)))
 #define layout_sheet_word(s, i)  (&g_array_index((s)->words, layout_word, (i)))
 #define layout_sheet_style(s, i) (&g_array_index((s)->styles, layout_style, (i)))
-#define layout_work_sheet(w, i)  ((layout_sheet *)(w)->sheets->pdata[i])
 #define layout_work_para(w, i)   ((layout_para *)(w)->paras->pdata[i])
 
 /* ---- sheet.c ---- */
@@ -227,6 +231,19 @@ layout_overlap_1d(float a0, float a1, float b0, float b1)
 guint layout_seg_split(layout_sheet *sheet, guint index, guint n_words);
 /* The text of a row with a space between its segments; free with g_free. */
 char *layout_row_text(const layout_sheet *sheet, const layout_row *row);
+
+/* ---- residency.c: only some sheets of a long document are in memory ---- */
+layout_residency *layout_residency_new(void);
+void layout_residency_free(layout_residency *residency);
+/* Appends sheet, and gives it its index; owned by work. */
+void layout_work_add_sheet(layout_work *work, layout_sheet *sheet);
+/* Valid until the next layout_work_release(), which may put it away. */
+layout_sheet *layout_work_sheet(const layout_work *work, guint index);
+/* Puts away sheets that were not asked for lately. For the outermost loop of a pass over sheets or blocks,
+ * where no pointer into a sheet, its rows or segments is held from one turn to the next. */
+void layout_work_release(const layout_work *work);
+/* How many sheets may stay, for tests; at least 1. */
+void layout_work_set_window(layout_work *work, guint n_sheets);
 
 /* ---- fonts.c ---- */
 guint layout_font_intern(layout_work *work, const parse_font *font);

@@ -55,6 +55,7 @@ layout_captions_bind(layout_work *work)
     g_autoptr(GArray) bonds = g_array_new(FALSE, FALSE, sizeof(bond));
     for (guint i = 0; i < work->paras->len; i++) {
         const layout_para *caption = layout_work_para(work, i);
+        layout_work_release(work);
         if (caption->type != LAYOUT_BLOCK_CAPTION || caption->places->len == 0) continue;
         /* A page's blocks are neighbours in the list. */
         for (guint k = i > 60 ? i - 60 : 0; k < work->paras->len && k < i + 60; k++) {
@@ -70,6 +71,7 @@ layout_captions_bind(layout_work *work)
         const bond *b = &g_array_index(bonds, bond, i);
         if (taken[b->caption] || taken[b->owner]) continue;
         taken[b->caption] = taken[b->owner] = 1;
+        layout_work_release(work);
         layout_para *caption = layout_work_para(work, b->caption),
                     *owner = layout_work_para(work, b->owner);
         caption->parent = (int)b->owner;

@@ -324,6 +324,7 @@ headings_mark(layout_work *work)
         front = front || layout_work_para(work, i)->type == LAYOUT_BLOCK_TITLE;
     for (guint i = 0; i < work->paras->len; i++) {
         layout_para *para = layout_work_para(work, i);
+        layout_work_release(work);
         if (para->type == LAYOUT_BLOCK_TITLE) front = FALSE;
         if (!is_text(para) || front) continue;
         if (is_heading(work, &search, para, i)) para->type = LAYOUT_BLOCK_HEADING;
@@ -368,6 +369,7 @@ footnotes_mark(layout_work *work)
 {
     for (guint i = 0; i < work->paras->len; i++) {
         layout_para *para = layout_work_para(work, i);
+        layout_work_release(work);
         if (!is_text(para)) continue;
         const layout_sheet *sheet = layout_work_sheet(work, para->sheet);
         const layout_row *row = layout_para_row(work, para, 0);

@@ -554,6 +554,7 @@ pages_add(layout_work *work, layout_builder *builder)
                             .failure = layout_builder_copy(builder, sheet->failure, -1)};
         int index = layout_builder_add_page(builder, &page);
         if (sheet->failure != NULL) layout_builder_add_warning(builder, index, sheet->failure);
+        layout_work_release(work);
     }
 }
 
@@ -585,10 +586,13 @@ layout_emit(layout_work *work, layout_builder *builder)
         layout_para *para = layout_work_para(work, i);
         for (; !para->moved && s < para->sheet; s++)
             furniture_emit(&c, layout_work_sheet(work, s));
+        layout_work_release(work);
         para_emit(&c, para);
     }
-    for (; s < work->sheets->len; s++)
+    for (; s < work->sheets->len; s++) {
+        layout_work_release(work);
         furniture_emit(&c, layout_work_sheet(work, s));
+    }
     parents_set(work, builder);
     g_string_free(c.text, TRUE);
     g_string_free(c.latex, TRUE);

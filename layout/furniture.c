@@ -25,6 +25,8 @@ typedef struct {
     gboolean marked;
     guint row; /* counted from the edge, 1 the outermost */
     float gap; /* from its baseline to that of the next row inwards */
+    float size_pt;
+    guint n_words;
 } candidate;
 
 static void
@@ -120,7 +122,9 @@ edge_collect(const layout_sheet *sheet, guint s, const guint *order, guint n, gb
                        .key = key_of(text, seg->len, bottom),
                        .number = is_page_number(text, seg->len),
                        .row = rows,
-                       .gap = G_MAXFLOAT};
+                       .gap = G_MAXFLOAT,
+                       .size_pt = seg->size_pt,
+                       .n_words = seg->n_words};
         g_array_append_val(out, c);
     }
 }
@@ -141,6 +145,7 @@ candidates_find(layout_work *work)
         g_qsort_with_data(order, (gint)n, sizeof(guint), compare_top, (gpointer)sheet);
         edge_collect(sheet, s, order, n, FALSE, all);
         edge_collect(sheet, s, order, n, TRUE, all);
+        layout_work_release(work);
     }
     return all;
 }
@@ -164,6 +169,16 @@ may_repeat(const candidate *c)
     for (const char *at = c->key + 1; *at != '\0'; at++)
         n += g_ascii_isalpha(*at) || (guchar)*at >= 0xC0;
     return n >= 3 || c->number;
+}
+
+/* In the order of pages, for steps that look at them again. */
+static int
+compare_place(gconstpointer a, gconstpointer b)
+{
+    const candidate *x = a, *y = b;
+    if (x->sheet != y->sheet) return x->sheet < y->sheet ? -1 : 1;
+    if (x->seg != y->seg) return x->seg < y->seg ? -1 : 1;
+    return x->bottom - y->bottom;
 }
 
 /* How many pages prove a line to be furniture. */
@@ -235,8 +250,7 @@ neighbours_mark(const layout_work *work, GArray *all)
     heights_find(all, TRUE, bottom);
     for (guint i = 0; i < all->len; i++) {
         candidate *c = &g_array_index(all, candidate, i);
-        const layout_seg *seg = layout_sheet_seg(layout_work_sheet(work, c->sheet), c->seg);
-        if (c->marked || c->row > 2 || seg->size_pt > 1.15F * work->body_pt || seg->n_words > 16 ||
+        if (c->marked || c->row > 2 || c->size_pt > 1.15F * work->body_pt || c->n_words > 16 ||
             c->gap < CLEAR_GAP * work->leading_pt)
             continue;
         for (guint k = 0; k < heights[c->bottom]->len; k++) {
@@ -253,6 +267,7 @@ lone_numbers_mark(const layout_work *work, GArray *all)
     g_autofree guint *tried = g_new0(guint, work->sheets->len + 1);
     for (guint i = 0; i < all->len; i++) {
         candidate *c = &g_array_index(all, candidate, i);
+        layout_work_release(work);
         if (c->marked || !c->number) continue;
         const layout_sheet *sheet = layout_work_sheet(work, c->sheet);
         const layout_seg *seg = layout_sheet_seg(sheet, c->seg);
@@ -273,6 +288,7 @@ roles_set(const layout_work *work, GArray *all)
 {
     for (guint i = 0; i < all->len; i++) {
         const candidate *c = &g_array_index(all, candidate, i);
+        layout_work_release(work);
         if (!c->marked) continue;
         layout_seg *seg = layout_sheet_seg(layout_work_sheet(work, c->sheet), c->seg);
         if (c->sheet == 0 && seg->size_pt > 1.25F * work->body_pt) continue;
@@ -433,6 +449,7 @@ repeated_graphics_drop(layout_work *work)
                 if (pass == 1) g_array_index(sheet->clusters, layout_cluster, kept++) = c;
             }
             if (pass == 1) g_array_set_size(sheet->clusters, kept);
+            layout_work_release(work);
         }
     }
 }
@@ -442,14 +459,17 @@ layout_furniture_mark(layout_work *work)
 {
     g_autoptr(GArray) edges = g_array_new(FALSE, FALSE, sizeof(float));
     long next = 1;
-    for (guint s = 0; s < work->sheets->len; s++)
+    for (guint s = 0; s < work->sheets->len; s++) {
         line_numbers_mark(layout_work_sheet(work, s), edges, &next);
+        layout_work_release(work);
+    }
     repeated_graphics_drop(work);
     g_autoptr(GArray) all = candidates_find(work);
     if (work->sheets->len > 1) {
         repeated_mark(work, all);
         neighbours_mark(work, all);
     }
+    g_array_sort(all, compare_place);
     lone_numbers_mark(work, all);
     roles_set(work, all);
 }

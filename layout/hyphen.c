@@ -52,6 +52,7 @@ layout_hyphen_learn(layout_work *work)
             const char *space = memchr(text, ' ', seg->len);
             if (space != NULL) learn_text(work, space, seg->len - (gsize)(space - text));
         }
+        layout_work_release(work);
     }
 }
 

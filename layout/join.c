@@ -60,6 +60,7 @@ layout_join(layout_work *work)
 {
     for (guint i = 0; i < work->paras->len; i++) {
         layout_para *para = layout_work_para(work, i);
+        layout_work_release(work);
         if (!may_join(para->type) || para->places->len == 0) continue;
         gboolean skipped = FALSE;
         for (guint k = i + 1, n = 0; k < work->paras->len && n < MAX_SKIP; k++, n++) {

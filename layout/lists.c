@@ -71,6 +71,7 @@ layout_lists_level(layout_work *work)
     guint depth = 0;
     for (guint i = 0; i < work->paras->len; i++) {
         layout_para *para = layout_work_para(work, i);
+        layout_work_release(work);
         if (para->type != LAYOUT_BLOCK_LIST_ITEM || para->places->len == 0) {
             /* floats and notes stand in between without ending the list */
             gboolean ends =

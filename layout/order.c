@@ -51,6 +51,7 @@ layout_order_measure(layout_work *work)
     for (guint s = 0; s < work->sheets->len; s++) {
         g_autoptr(GArray) items = items_of_sheet(layout_work_sheet(work, s));
         layout_gutter gutter;
+        layout_work_release(work);
         pages += items->len > 8;
         if (!layout_gutter_find((layout_item *)items->data, items->len, &gutter)) continue;
         if (gutter.support < 100 || gutter.support < 0.5F * gutter.crossing) continue;

@@ -459,8 +459,9 @@ layout_paragraphs_build(layout_work *work)
         f.s = s;
         f.sheet = layout_work_sheet(work, s);
         if (!f.references) para_close(&f);
-        f.prev = NULL;
         for (guint i = 0; i < f.sheet->rows->len; i++)
             row_take(&f, i);
+        f.prev = NULL;
+        layout_work_release(work);
     }
 }

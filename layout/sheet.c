@@ -89,6 +89,7 @@ layout_work_new(void)
 {
     layout_work *work = g_new0(layout_work, 1);
     work->sheets = g_ptr_array_new_with_free_func((GDestroyNotify)layout_sheet_free);
+    work->residency = layout_residency_new();
     work->paras = g_ptr_array_new_with_free_func((GDestroyNotify)layout_para_free);
     work->fonts = g_array_new(FALSE, TRUE, sizeof(layout_font));
     g_array_set_clear_func(work->fonts, font_clear);
@@ -104,6 +105,7 @@ layout_work_free(layout_work *work)
 {
     if (work == NULL) return;
     g_ptr_array_unref(work->sheets);
+    layout_residency_free(work->residency);
     g_ptr_array_unref(work->paras);
     g_array_unref(work->fonts);
     g_hash_table_unref(work->font_ids);

@@ -23,6 +23,7 @@ sizes_count(layout_work *work, guint64 *bins, guint64 *fonts)
             bins[bin] += seg->n_chars * (seg->n_words >= 5 ? 4 : 1);
             if (seg->font < work->fonts->len) fonts[seg->font] += seg->n_chars;
         }
+        layout_work_release(work);
     }
 }
 
@@ -109,10 +110,14 @@ layout_style_measure(layout_work *work)
     work->body_font = fullest(fonts, work->fonts->len);
 
     memset(bins, 0, MAX_BINS * sizeof *bins);
-    for (guint s = 0; s < work->sheets->len; s++)
+    for (guint s = 0; s < work->sheets->len; s++) {
         leading_count(work, layout_work_sheet(work, s), bins);
+        layout_work_release(work);
+    }
     best = fullest(bins, MAX_BINS);
     work->leading_pt = bins[best] > 2 ? (float)best / BINS_PER_PT : 1.2F * work->body_pt;
-    for (guint s = 0; s < work->sheets->len; s++)
+    for (guint s = 0; s < work->sheets->len; s++) {
         margins_measure(work, layout_work_sheet(work, s));
+        layout_work_release(work);
+    }
 }

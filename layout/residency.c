@@ -1,0 +1,271 @@
+/* Which sheets are in memory. The passes go over a document page after page; a few sheets around the place
+ * where they are stay as they are, the others lie in the spill file, each as one record:
+ *
+ *   layout_sheet | text | arrays ... | links' and strings' bytes, with their NUL | cells of each table
+ *
+ * Nothing is ever put away behind a caller's back: layout_work_sheet() only fetches, and only
+ * layout_work_release(), which the passes call where they hold no pointer into a sheet, makes room. */
+#include "layout/analyze.h"
+#include "layout/spill.h"
+
+#include <string.h>
+
+#define WINDOW 16 /* sheets that stay; a file of so many pages never sees the disk */
+
+/* Every GArray of a sheet whose elements hold no pointers: one that is missing here comes back empty. */
+static const struct {
+    gsize member;
+    guint element;
+} plain[] = {
+    {G_STRUCT_OFFSET(layout_sheet, words), sizeof(layout_word)},
+    {G_STRUCT_OFFSET(layout_sheet, styles), sizeof(layout_style)},
+    {G_STRUCT_OFFSET(layout_sheet, segs), sizeof(layout_seg)},
+    {G_STRUCT_OFFSET(layout_sheet, hrules), sizeof(layout_rule)},
+    {G_STRUCT_OFFSET(layout_sheet, vrules), sizeof(layout_rule)},
+    {G_STRUCT_OFFSET(layout_sheet, rects), sizeof(layout_rect)},
+    {G_STRUCT_OFFSET(layout_sheet, clusters), sizeof(layout_cluster)},
+    {G_STRUCT_OFFSET(layout_sheet, figures), sizeof(layout_figure_region)},
+    {G_STRUCT_OFFSET(layout_sheet, rows), sizeof(layout_row)},
+    {G_STRUCT_OFFSET(layout_sheet, row_segs), sizeof(guint)},
+};
+/* A new member of layout_sheet has to be put away and fetched too: a plain array by a line above, anything
+ * that holds pointers by code below, numbers by nothing. Then put the new count of pointers here. */
+#define N_POINTERS 15
+G_STATIC_ASSERT(G_N_ELEMENTS(plain) + 5 == N_POINTERS); /* label failure text links tables */
+G_STATIC_ASSERT(sizeof(gpointer) != 8 || sizeof(layout_sheet) == 40 + N_POINTERS * 8 + 16);
+
+static GArray **
+array_of(const layout_sheet *sheet, guint i)
+{
+    return (GArray **)(gpointer)((char *)sheet + plain[i].member);
+}
+
+/* ---- writing ---- */
+
+static void
+put_bytes(GByteArray *out, gconstpointer data, gsize len)
+{
+    if (len > 0) g_byte_array_append(out, data, (guint)len);
+}
+
+static void
+put_len(GByteArray *out, gsize len)
+{
+    guint32 n = (guint32)len;
+    put_bytes(out, &n, sizeof n);
+}
+
+static void
+put_string(GByteArray *out, const char *text)
+{
+    put_len(out, text != NULL ? strlen(text) + 1 : 0);
+    put_bytes(out, text, text != NULL ? strlen(text) + 1 : 0);
+}
+
+static void
+put_array(GByteArray *out, const GArray *array, gsize element)
+{
+    put_len(out, array->len);
+    put_bytes(out, array->data, array->len * element);
+}
+
+static void
+sheet_write(GByteArray *out, const layout_sheet *sheet)
+{
+    g_byte_array_set_size(out, 0);
+    put_bytes(out, sheet, sizeof *sheet);
+    put_len(out, sheet->text->len);
+    put_bytes(out, sheet->text->str, sheet->text->len);
+    for (guint i = 0; i < G_N_ELEMENTS(plain); i++)
+        put_array(out, *array_of(sheet, i), plain[i].element);
+    put_string(out, sheet->label);
+    put_string(out, sheet->failure);
+    put_array(out, sheet->links, sizeof(layout_link));
+    for (guint i = 0; i < sheet->links->len; i++) {
+        const layout_link *link = &g_array_index(sheet->links, layout_link, i);
+        put_string(out, link->uri);
+        put_string(out, link->dest);
+    }
+    put_array(out, sheet->tables, sizeof(layout_table_region));
+    for (guint i = 0; i < sheet->tables->len; i++) {
+        const GArray *cells = g_array_index(sheet->tables, layout_table_region, i).cells;
+        put_array(out, cells, sizeof(layout_grid_cell));
+        for (guint k = 0; k < cells->len; k++)
+            put_string(out, g_array_index(cells, layout_grid_cell, k).text);
+    }
+}
+
+/* ---- reading: our own bytes, so nothing is checked ---- */
+
+typedef struct {
+    const guint8 *at;
+} source;
+
+static gsize
+get_len(source *in)
+{
+    guint32 n;
+    memcpy(&n, in->at, sizeof n);
+    in->at += sizeof n;
+    return n;
+}
+
+static char *
+get_string(source *in)
+{
+    gsize len = get_len(in);
+    char *text = len > 0 ? g_memdup2(in->at, len) : NULL;
+    in->at += len;
+    return text;
+}
+
+static void
+get_array(source *in, GArray *array, gsize element)
+{
+    gsize n = get_len(in);
+    g_array_set_size(array, 0);
+    if (n > 0) g_array_append_vals(array, in->at, (guint)n);
+    in->at += n * element;
+}
+
+static layout_sheet *
+sheet_read(const guint8 *data)
+{
+    source in = {data};
+    layout_sheet *sheet = layout_sheet_new(0), kept;
+    memcpy(&kept, in.at, sizeof kept);
+    in.at += sizeof kept;
+    kept.text = sheet->text;
+    kept.links = sheet->links;
+    kept.tables = sheet->tables;
+    for (guint i = 0; i < G_N_ELEMENTS(plain); i++)
+        *array_of(&kept, i) = *array_of(sheet, i);
+    *sheet = kept;
+
+    gsize len = get_len(&in);
+    g_string_append_len(sheet->text, (const char *)in.at, (gssize)len);
+    in.at += len;
+    for (guint i = 0; i < G_N_ELEMENTS(plain); i++)
+        get_array(&in, *array_of(sheet, i), plain[i].element);
+    sheet->label = get_string(&in);
+    sheet->failure = get_string(&in);
+    get_array(&in, sheet->links, sizeof(layout_link));
+    for (guint i = 0; i < sheet->links->len; i++) {
+        layout_link *link = &g_array_index(sheet->links, layout_link, i);
+        link->uri = get_string(&in);
+        link->dest = get_string(&in);
+    }
+    get_array(&in, sheet->tables, sizeof(layout_table_region));
+    for (guint i = 0; i < sheet->tables->len; i++) {
+        GArray *cells = layout_grid_cells_new();
+        g_array_index(sheet->tables, layout_table_region, i).cells = cells;
+        get_array(&in, cells, sizeof(layout_grid_cell));
+        for (guint k = 0; k < cells->len; k++)
+            g_array_index(cells, layout_grid_cell, k).text = get_string(&in);
+    }
+    return sheet;
+}
+
+/* ---- the window ---- */
+
+struct layout_residency {
+    layout_spill *spill;
+    GArray *slots;       /* layout_slot of each sheet */
+    GArray *resident;    /* guint: the sheets in memory */
+    GByteArray *scratch; /* one record */
+    guint64 clock;
+    guint window;
+};
+
+layout_residency *
+layout_residency_new(void)
+{
+    layout_residency *r = g_new0(layout_residency, 1);
+    r->spill = layout_spill_new();
+    r->slots = g_array_new(FALSE, TRUE, sizeof(layout_slot));
+    r->resident = g_array_new(FALSE, FALSE, sizeof(guint));
+    r->scratch = g_byte_array_new();
+    r->window = WINDOW;
+    return r;
+}
+
+void
+layout_residency_free(layout_residency *r)
+{
+    layout_spill_free(r->spill);
+    g_array_unref(r->slots);
+    g_array_unref(r->resident);
+    g_byte_array_unref(r->scratch);
+    g_free(r);
+}
+
+void
+layout_work_set_window(layout_work *work, guint n_sheets)
+{
+    work->residency->window = MAX(n_sheets, 1);
+}
+
+void
+layout_work_add_sheet(layout_work *work, layout_sheet *sheet)
+{
+    layout_residency *r = work->residency;
+    guint index = work->sheets->len;
+    sheet->index = (int)index;
+    sheet->used = ++r->clock;
+    g_ptr_array_add(work->sheets, sheet);
+    g_array_set_size(r->slots, index + 1);
+    g_array_append_val(r->resident, index);
+}
+
+layout_sheet *
+layout_work_sheet(const layout_work *work, guint index)
+{
+    layout_residency *r = work->residency;
+    layout_sheet *sheet = work->sheets->pdata[index];
+    if (sheet == NULL) {
+        const layout_slot *slot = &g_array_index(r->slots, layout_slot, index);
+        g_byte_array_set_size(r->scratch, (guint)slot->len);
+        layout_spill_get(r->spill, slot, r->scratch->data);
+        work->sheets->pdata[index] = sheet = sheet_read(r->scratch->data);
+        g_array_append_val(r->resident, index);
+    }
+    sheet->used = ++r->clock;
+    return sheet;
+}
+
+static gboolean
+sheet_put_away(const layout_work *work, guint index)
+{
+    layout_residency *r = work->residency;
+    layout_sheet *sheet = work->sheets->pdata[index];
+    layout_slot *slot = &g_array_index(r->slots, layout_slot, index);
+    sheet_write(r->scratch, sheet);
+    if (!layout_spill_put(r->spill, slot, r->scratch->data, r->scratch->len)) return FALSE;
+    work->sheets->pdata[index] = NULL;
+    layout_sheet_free(sheet);
+    return TRUE;
+}
+
+static int
+compare_used(gconstpointer a, gconstpointer b, gpointer data)
+{
+    const layout_work *work = data;
+    const layout_sheet *x = work->sheets->pdata[*(const guint *)a];
+    const layout_sheet *y = work->sheets->pdata[*(const guint *)b];
+    return (x->used > y->used) - (x->used < y->used);
+}
+
+void
+layout_work_release(const layout_work *work)
+{
+    layout_residency *r = work->residency;
+    guint n = r->resident->len, keep = r->window / 2, kept = 0;
+    if (n <= r->window) return;
+    g_array_sort_with_data(r->resident, compare_used, (gpointer)work);
+    guint *list = (guint *)(gpointer)r->resident->data;
+    for (guint i = 0; i < n; i++)
+        if (n - i <= keep || !sheet_put_away(work, list[i])) list[kept++] = list[i];
+    g_array_set_size(r->resident, kept);
+    /* no room in the file: look again only when there is more to gain */
+    if (kept > keep) r->window = 2 * kept;
+}

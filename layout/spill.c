@@ -1,0 +1,210 @@
+/* The temporary file behind long documents; see spill.h.
+ *
+ * Space in the file is handed out from its front and never taken back but by a slot of the same sheet, so a
+ * page is in it a few times over at most. Blocks are mapped shared, from space that was reserved first:
+ * writing to a mapped hole of a full disk would be a signal, not an error. */
+#define _GNU_SOURCE 1 /* O_TMPFILE */
+#include "layout/spill.h"
+
+#include <errno.h>
+#include <fcntl.h>
+#include <string.h>
+#include <sys/mman.h>
+#include <sys/resource.h>
+#include <unistd.h>
+
+#define HEAP_BYTES ((size_t)512 << 10) /* blocks before the file is used */
+#define SLAB_BYTES ((size_t)256 << 10) /* small blocks share one of these */
+#define COPY_BYTES ((size_t)256 << 10)
+#define PAGE_BYTES ((uint64_t)65536) /* at least a page of memory anywhere */
+
+typedef struct {
+    char *data;
+    size_t size;
+    gboolean mapped;
+} chunk;
+
+struct layout_spill {
+    int fd;
+    gboolean tried, broken; /* to make the file; no more room in it */
+    uint64_t end;           /* of what is handed out */
+    GArray *chunks;         /* chunk */
+    char *slab;             /* where the next small block goes */
+    size_t slab_left, slab_size, heap;
+};
+
+layout_spill *
+layout_spill_new(void)
+{
+    layout_spill *spill = g_new0(layout_spill, 1);
+    spill->fd = -1;
+    spill->chunks = g_array_new(FALSE, FALSE, sizeof(chunk));
+    spill->slab_size = 16 << 10;
+    return spill;
+}
+
+static void
+chunk_free(const chunk *c)
+{
+    if (c->mapped)
+        munmap(c->data, c->size);
+    else
+        g_free(c->data);
+}
+
+void
+layout_spill_free(layout_spill *spill)
+{
+    if (spill == NULL) return;
+    for (guint i = 0; i < spill->chunks->len; i++)
+        chunk_free(&g_array_index(spill->chunks, chunk, i));
+    g_array_unref(spill->chunks);
+    if (spill->fd >= 0) close(spill->fd);
+    g_free(spill);
+}
+
+static int
+file_make(void)
+{
+    const char *named_folder = g_getenv("TMPDIR");
+    const char *folder = named_folder != NULL ? named_folder : g_get_tmp_dir();
+#ifdef O_TMPFILE
+    int fd = open(folder, O_TMPFILE | O_RDWR | O_CLOEXEC, 0600);
+    if (fd >= 0) return fd;
+#endif
+    g_autofree char *path = g_build_filename(folder, "lode-XXXXXX", NULL);
+    int named = g_mkstemp_full(path, O_RDWR | O_CLOEXEC, 0600);
+    if (named >= 0) unlink(path);
+    return named;
+}
+
+/* Space for size bytes; FALSE when there is none. */
+static gboolean
+space_take(layout_spill *spill, uint64_t size, uint64_t align, uint64_t *offset)
+{
+    if (!spill->tried) {
+        /* a process that may not write large files is killed by trying */
+        struct rlimit limit;
+        gboolean may = getrlimit(RLIMIT_FSIZE, &limit) == 0 && limit.rlim_cur == RLIM_INFINITY;
+        spill->tried = TRUE;
+        spill->fd = may ? file_make() : -1;
+        spill->broken = spill->fd < 0;
+    }
+    uint64_t from = (spill->end + align - 1) / align * align;
+    if (spill->broken || size > (uint64_t)G_MAXINT64 - from) return FALSE;
+    *offset = from;
+    spill->end = from + size;
+    return TRUE;
+}
+
+/* ---- slots ---- */
+
+gboolean
+layout_spill_put(layout_spill *spill, layout_slot *slot, const void *data, size_t len)
+{
+    if (spill->broken) return FALSE;
+    if (len > slot->room) {
+        size_t room = len + len / 8; /* a sheet grows a little from pass to pass */
+        if (!space_take(spill, room, 1, &slot->offset)) return FALSE;
+        slot->room = room;
+    }
+    for (size_t done = 0; done < len;) {
+        ssize_t n =
+            pwrite(spill->fd, (const char *)data + done, len - done, (off_t)(slot->offset + done));
+        if (n < 0 && errno == EINTR) continue;
+        if (n <= 0) {
+            spill->broken = TRUE;
+            return FALSE;
+        }
+        done += (size_t)n;
+    }
+    slot->len = len;
+    return TRUE;
+}
+
+void
+layout_spill_get(layout_spill *spill, const layout_slot *slot, void *data)
+{
+    for (size_t done = 0; done < slot->len;) {
+        ssize_t n =
+            pread(spill->fd, (char *)data + done, slot->len - done, (off_t)(slot->offset + done));
+        if (n < 0 && errno == EINTR) continue;
+        /* what was written a moment ago: the machine is failing, as when memory itself cannot be read */
+        if (n <= 0) g_error("the temporary file cannot be read back: %s", g_strerror(errno));
+        done += (size_t)n;
+    }
+}
+
+/* ---- blocks ---- */
+
+static gpointer
+chunk_new(layout_spill *spill, size_t size)
+{
+    chunk c = {.size = size};
+    uint64_t offset;
+    if (spill->heap + size > HEAP_BYTES) {
+        size_t whole = (size_t)((size + PAGE_BYTES - 1) / PAGE_BYTES * PAGE_BYTES);
+        if (whole >= size && space_take(spill, whole, PAGE_BYTES, &offset) &&
+            posix_fallocate(spill->fd, (off_t)offset, (off_t)whole) == 0) {
+            void *data =
+                mmap(NULL, whole, PROT_READ | PROT_WRITE, MAP_SHARED, spill->fd, (off_t)offset);
+            if (data != MAP_FAILED) c = (chunk){data, whole, TRUE};
+        }
+    }
+    if (!c.mapped) {
+        c.data = g_malloc(size);
+        spill->heap += size;
+    }
+    g_array_append_val(spill->chunks, c);
+    return c.data;
+}
+
+gpointer
+layout_spill_alloc(layout_spill *spill, size_t size)
+{
+    size = (MAX(size, 1) + 15) & ~(size_t)15;
+    if (size > spill->slab_size / 4) return chunk_new(spill, size);
+    if (size > spill->slab_left) {
+        spill->slab_size = MIN(2 * spill->slab_size, SLAB_BYTES);
+        spill->slab = chunk_new(spill, spill->slab_size);
+        spill->slab_left = spill->slab_size;
+    }
+    char *block = spill->slab;
+    spill->slab += size;
+    spill->slab_left -= size;
+    return block;
+}
+
+static void
+chunk_rest(const chunk *c)
+{
+    if (c->mapped) madvise(c->data, c->size, MADV_DONTNEED);
+}
+
+gpointer
+layout_spill_grow(layout_spill *spill, gpointer block, size_t size, size_t new_size)
+{
+    char *larger = layout_spill_alloc(spill, new_size);
+    /* piece by piece, so that a large block is not twice in memory */
+    for (size_t at = 0; at < size; at += COPY_BYTES) {
+        memcpy(larger + at, (char *)block + at, MIN(COPY_BYTES, size - at));
+        if (size > COPY_BYTES) layout_spill_rest(spill);
+    }
+    for (guint i = spill->chunks->len; block != NULL && i > 0; i--) {
+        chunk *c = &g_array_index(spill->chunks, chunk, i - 1);
+        if (c->data != block || size <= spill->slab_size / 4) continue;
+        if (!c->mapped) spill->heap -= c->size;
+        chunk_free(c);
+        g_array_remove_index_fast(spill->chunks, i - 1);
+        break;
+    }
+    return larger;
+}
+
+void
+layout_spill_rest(layout_spill *spill)
+{
+    if (spill->fd < 0) return;
+    for (guint i = 0; i < spill->chunks->len; i++)
+        chunk_rest(&g_array_index(spill->chunks, chunk, i));
+}
