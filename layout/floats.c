@@ -135,6 +135,7 @@ calls_find(floats *f)
 {
     for (guint i = 0; i < f->work->paras->len; i++) {
         const layout_para *para = layout_work_para(f->work, i);
+        layout_work_release(f->work);
         if (!may_call(para)) continue;
         g_string_truncate(f->text, 0);
         for (guint p = 0; p < para->places->len; p++) {
@@ -307,6 +308,7 @@ targets_choose(floats *f)
         const GArray *calls = g_hash_table_lookup(f->calls, group->key);
         guint sheet = layout_work_para(f->work, group->para)->sheet;
         int before = neighbour(f->work, group, -1), behind = neighbour(f->work, group, 1);
+        layout_work_release(f->work);
         if (fills_section(f->work, before, behind)) continue;
         for (guint c = 0; c < calls->len; c++) {
             guint call = g_array_index(calls, guint, c);

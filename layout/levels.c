@@ -51,6 +51,7 @@ headings_collect(const layout_work *work)
     GArray *all = g_array_new(FALSE, TRUE, sizeof(heading));
     for (guint i = 0; i < work->paras->len; i++) {
         layout_para *para = layout_work_para(work, i);
+        layout_work_release(work);
         if (para->type != LAYOUT_BLOCK_HEADING || para->places->len == 0) continue;
         g_autofree char *text = layout_para_row_text(work, para, 0);
         heading h = {.para = para, .form = layout_heading_parse(text), .matter = is_matter(text)};
