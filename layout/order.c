@@ -336,6 +336,31 @@ band_flush(ordering *o, sides *band, const float edges[4], guint depth)
     }
 }
 
+/* Is item i the short last line of the paragraph across both columns that ends at across? It begins where that
+ * line begins, follows at its line distance, and has nothing beside it. items: in reading order. */
+static gboolean
+ends_across(const layout_item *across, guint n_across, const layout_item *items, guint n, guint i)
+{
+    const layout_item *last = &across[n_across - 1], *item = &items[i];
+    if (last->seg < 0 || item->seg < 0 || fabsf(last->size_pt - item->size_pt) > 0.3F) return FALSE;
+    float x0 = last->box.x0, down = item->baseline - last->baseline;
+    for (guint k = n_across; k-- > 0 && fabsf(across[k].baseline - last->baseline) < 1;)
+        x0 = MIN(x0, across[k].box.x0);
+    if (down <= 0 || down > 1.4F * last->size_pt || fabsf(item->box.x0 - x0) > 1.5F) return FALSE;
+    for (guint k = i + 1; k < n && items[k].box.y0 < item->box.y1; k++)
+        if (items[k].box.x0 > item->box.x1 + 2 * item->size_pt &&
+            layout_overlap_1d(items[k].box.y0, items[k].box.y1, item->box.y0, item->box.y1) >
+                0.5F * (item->box.y1 - item->box.y0))
+            return FALSE;
+    /* the column's own text goes on at the same distance: then it is a line of that */
+    for (guint k = i + 1; k < n && items[k].baseline < item->baseline + 1.4F * item->size_pt; k++)
+        if (items[k].baseline > item->baseline + 0.5F * item->size_pt &&
+            fabsf(items[k].size_pt - item->size_pt) < 0.3F &&
+            layout_overlap_1d(items[k].box.x0, items[k].box.x1, item->box.x0, item->box.x1) > 0)
+            return FALSE;
+    return TRUE;
+}
+
 static void
 columns_emit(ordering *o, layout_item *items, guint n, float cut, float x0, float x1, guint depth)
 {
@@ -367,6 +392,10 @@ columns_emit(ordering *o, layout_item *items, guint n, float cut, float x0, floa
             const layout_item *last = &across[n_across - 1];
             if (last->seg >= 0 && items[i].seg >= 0 &&
                 fabsf(last->baseline - items[i].baseline) < 0.2F * last->size_pt) {
+                across[n_across++] = items[i];
+                continue;
+            }
+            if (ends_across(across, n_across, items, n, i)) {
                 across[n_across++] = items[i];
                 continue;
             }
