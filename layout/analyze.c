@@ -80,7 +80,7 @@ set_from_parse(GError **error, const GError *cause)
 }
 
 static layout_sheet *
-page_skipped(layout_work *work)
+page_empty(layout_work *work)
 {
     layout_sheet *sheet = layout_sheet_new((int)work->sheets->len);
     /* Letter size: nothing is known of this page but that it exists. */
@@ -91,24 +91,49 @@ page_skipped(layout_work *work)
     return sheet;
 }
 
+/* [n], by page index; NULL with n_wanted 0 where the ranges name no page that the file has. */
+static gboolean *
+pages_wanted(const layout_options *options, layout_builder *builder, int n, int *n_wanted)
+{
+    const layout_page_range all = {1, 0};
+    const gboolean some = options != NULL && options->n_ranges > 0;
+    const layout_page_range *ranges = some ? options->ranges : &all;
+    g_autofree gboolean *wanted = g_new0(gboolean, (gsize)n);
+    *n_wanted = 0;
+    for (guint r = 0; r < (some ? options->n_ranges : 1); r++) {
+        const int last = ranges[r].last > 0 ? MIN(ranges[r].last, n) : n;
+        if (ranges[r].first > n) {
+            g_autofree char *message =
+                g_strdup_printf("no page %d, the file has %d", ranges[r].first, n);
+            layout_builder_add_warning(builder, LAYOUT_NONE, message);
+        }
+        for (int i = MAX(ranges[r].first, 1) - 1; i < last; i++) {
+            if (!wanted[i]) (*n_wanted)++;
+            wanted[i] = TRUE;
+        }
+    }
+    return *n_wanted > 0 ? g_steal_pointer(&wanted) : NULL;
+}
+
 static gboolean
 pages_read(layout_work *work, layout_builder *builder, parse_file *file,
            const layout_options *options, GError **error)
 {
-    int n = parse_file_n_pages(file);
-    int first = options != NULL && options->first_page > 0 ? options->first_page - 1 : 0;
-    int last = options != NULL && options->last_page > 0 ? MIN(options->last_page, n) - 1 : n - 1;
-    guint n_failed = 0;
-    if (first > last) {
+    int n = parse_file_n_pages(file), n_wanted = 0, n_read = 0;
+    g_autofree gboolean *wanted = pages_wanted(options, builder, n, &n_wanted);
+    int n_failed = 0;
+    if (n_wanted == 0) {
         g_set_error(error, LAYOUT_ERROR, LAYOUT_ERROR_FORMAT, "%s: no page %d, the file has %d",
-                    parse_file_name(file), first + 1, n);
+                    parse_file_name(file), options->ranges[0].first, n);
         return FALSE;
     }
     g_autoptr(GError) first_failure = NULL;
-    /* Page indices are those of the file: pages skipped at its start are there, but empty. */
-    for (int i = 0; i < first; i++)
-        page_skipped(work);
-    for (int i = first; i <= last; i++) {
+    for (int i = 0; n_read < n_wanted; i++) {
+        /* Page indices are those of the file: pages skipped are there, but empty. */
+        if (!wanted[i]) {
+            page_empty(work)->skipped = TRUE;
+            continue;
+        }
         if (options != NULL && options->cancel != NULL &&
             __atomic_load_n(options->cancel, __ATOMIC_RELAXED)) {
             g_set_error(error, LAYOUT_ERROR, LAYOUT_ERROR_CANCELLED, "%s: cancelled at page %d",
@@ -118,7 +143,7 @@ pages_read(layout_work *work, layout_builder *builder, parse_file *file,
         g_autoptr(GError) cause = NULL;
         g_autoptr(parse_page) page = parse_file_load_page(file, i, &cause);
         if (page == NULL) {
-            page_skipped(work)->failure = g_strdup(cause->message);
+            page_empty(work)->failure = g_strdup(cause->message);
             n_failed++;
             if (first_failure == NULL) first_failure = g_steal_pointer(&cause);
         } else {
@@ -129,10 +154,11 @@ pages_read(layout_work *work, layout_builder *builder, parse_file *file,
                 layout_builder_add_warning(builder, i, message);
             }
         }
+        n_read++;
         if (options != NULL && options->progress != NULL)
-            options->progress(i - first + 1, last - first + 1, options->user_data);
+            options->progress(n_read, n_wanted, options->user_data);
     }
-    if (n_failed == (guint)(last - first + 1)) {
+    if (n_failed == n_wanted) {
         set_from_parse(error, first_failure);
         return FALSE;
     }

@@ -135,6 +135,7 @@ typedef struct {
     float page_width, page_height;
     int rotation;
     char *label, *failure;
+    gboolean skipped; /* not asked for */
     layout_text_source source;
     GString *text;
     GArray *words;  /* layout_word */

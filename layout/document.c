@@ -54,6 +54,12 @@ layout_block_type_is_furniture(layout_block_type type)
            type == LAYOUT_BLOCK_PAGE_NUMBER || type == LAYOUT_BLOCK_WATERMARK;
 }
 
+layout_write_options
+layout_write_options_default(void)
+{
+    return (layout_write_options){.images = LAYOUT_IMAGES_ALL};
+}
+
 void
 lode_document_free(lode_document *document)
 {

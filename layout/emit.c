@@ -551,7 +551,8 @@ pages_add(layout_work *work, layout_builder *builder)
                             .rotation = sheet->rotation,
                             .source = sheet->source,
                             .label = layout_builder_copy(builder, sheet->label, -1),
-                            .failure = layout_builder_copy(builder, sheet->failure, -1)};
+                            .failure = layout_builder_copy(builder, sheet->failure, -1),
+                            .skipped = sheet->skipped};
         int index = layout_builder_add_page(builder, &page);
         if (sheet->failure != NULL) layout_builder_add_warning(builder, index, sheet->failure);
         layout_work_release(work);

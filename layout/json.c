@@ -1,4 +1,4 @@
-/* A document -> lode's own JSON, schema "lode-document", version 1.
+/* A document -> lode's own JSON, schema "lode-document", version 2.
  *
  * The whole document and nothing else: layout_document_from_json makes the same document of it again. Pages
  * are counted from 0; lengths are points with the origin at the page's top left; start and len are bytes of
@@ -7,10 +7,10 @@
  *
  *   {
  *     "schema": "lode-document",
- *     "version": 1,
+ *     "version": 2,
  *     "metadata": {"source_name", "source_sha256", "format",        always there
  *                  "title", "authors": [name], "abstract", "doi", "arxiv", "language", "year", "producer"},
- *     "pages": [{"width", "height", "rotation", "label", "source": native|ocr|mixed|none, "failure"}],
+ *     "pages": [{"index", "width", "height", "rotation", "label", "source": native|ocr|mixed|none, "failure"}],
  *     "blocks": [{                                                  in reading order
  *       "type",      title author abstract heading paragraph list_item table figure formula code caption
  *                    footnote reference header footer page_number watermark
@@ -245,8 +245,9 @@ put_metadata(json_out *o, const layout_metadata *meta)
 }
 
 static void
-put_page(json_out *o, const layout_page *page)
+put_page(json_out *o, guint index, const layout_page *page)
 {
+    key_integer(o, "index", index);
     key_number(o, "width", page->width_pt, 2);
     key_number(o, "height", page->height_pt, 2);
     key_integer(o, "rotation", page->rotation);
@@ -471,6 +472,22 @@ put_citations(json_out *o, const lode_document *d)
         close_container(o, ']');                                                                   \
     } while (0)
 
+/* Those that were not asked for leave a gap in the indices. */
+static void
+put_pages(json_out *o, const lode_document *d)
+{
+    put_key(o, "pages");
+    open_container(o, '[');
+    for (guint i = 0; i < d->n_pages; i++) {
+        if (d->pages[i].skipped) continue;
+        next_line(o);
+        open_container(o, '{');
+        put_page(o, i, &d->pages[i]);
+        close_container(o, '}');
+    }
+    close_container(o, ']');
+}
+
 char *
 layout_document_to_json(const lode_document *document)
 {
@@ -480,7 +497,7 @@ layout_document_to_json(const lode_document *document)
     key_string(o, "schema", LAYOUT_JSON_SCHEMA);
     key_integer(o, "version", LAYOUT_JSON_VERSION);
     put_metadata(o, &d->meta);
-    PUT_ARRAY(o, "pages", d->n_pages, put_page(o, &d->pages[i]));
+    put_pages(o, d);
     PUT_ARRAY(o, "blocks", d->n_blocks, put_block(o, d, &d->blocks[i]));
     PUT_ARRAY(o, "tables", d->n_tables, put_table(o, d, &d->tables[i]));
     PUT_ARRAY(o, "figures", d->n_figures, put_figure(o, d, &d->figures[i]));

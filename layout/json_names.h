@@ -7,7 +7,7 @@
 G_BEGIN_DECLS
 
 #define LAYOUT_JSON_SCHEMA   "lode-document"
-#define LAYOUT_JSON_VERSION  1
+#define LAYOUT_JSON_VERSION  2
 #define LAYOUT_JSON_N_STYLES 7
 
 /* Bit i of layout_span_flags. */

@@ -10,12 +10,14 @@
 
 #define MAX_JSON_BYTES ((size_t)1 << 30)
 #define MAX_LENGTH_PT  1e6
+#define MAX_PAGES      1000000
 
 typedef struct {
     layout_builder *builder;
     const json_t *root;
     const char *array; /* where we are, for messages: array[index] */
     size_t index;
+    guint n_pages; /* so far */
     GError **error;
 } reader;
 
@@ -170,6 +172,15 @@ read_page(reader *r, const json_t *object)
         !get_string(r, object, "source", TRUE, &source) ||
         !get_string(r, object, "failure", FALSE, &page.failure))
         return FALSE;
+    /* version 1 had no gaps, and no index */
+    int index = (int)r->n_pages;
+    if (!get_int(r, object, "index", FALSE, MAX_PAGES - 1, &index)) return FALSE;
+    if ((guint)index < r->n_pages) return fail(r, "index", "not after the page before");
+    for (; r->n_pages < (guint)index; r->n_pages++) {
+        const layout_page gap = {.source = LAYOUT_TEXT_NONE, .skipped = TRUE};
+        layout_builder_add_page(r->builder, &gap);
+    }
+    r->n_pages++;
     guint s = 0;
     while (s <= LAYOUT_TEXT_NONE && strcmp(source, layout_json_sources[s]) != 0)
         s++;
@@ -510,7 +521,7 @@ layout_document_from_json(const char *json, size_t len, GError **error)
                     problem.text);
         return NULL;
     }
-    reader r = {layout_builder_new(), root, "", 0, error};
+    reader r = {.builder = layout_builder_new(), .root = root, .array = "", .error = error};
     g_autoptr(lode_document) document = NULL;
     const gboolean read = read_root(&r);
     document = layout_builder_take(r.builder);

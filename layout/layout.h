@@ -204,6 +204,7 @@ typedef struct {
     const char *label; /* printed page label, NULL where none */
     layout_text_source source;
     const char *failure; /* NULL, or why this page is empty */
+    gboolean skipped;    /* not asked for: nothing is known of it but that it stands here */
 } layout_page;
 
 typedef struct {
@@ -222,7 +223,7 @@ typedef struct {
 
 typedef struct lode_document {
     layout_metadata meta;
-    layout_page *pages;
+    layout_page *pages; /* by the page's index in the file, up to the last one read */
     guint n_pages;
     layout_block *blocks;
     guint n_blocks; /* reading order; furniture at its page's end */
@@ -257,11 +258,16 @@ void lode_document_free(lode_document *document); /* NULL is fine */
 G_DEFINE_AUTOPTR_CLEANUP_FUNC(lode_document, lode_document_free)
 
 typedef struct {
-    const char *password;      /* NULL: none */
-    int first_page, last_page; /* 1-based, inclusive; 0 = from the first, to the last */
-    uint64_t memory_limit;     /* bytes for one file in MuPDF; 0 = parse's default */
-    double page_seconds;       /* 0 = parse's default */
-    const int *cancel;         /* may be NULL; *cancel != 0 stops between pages */
+    int first, last; /* page numbers, 1-based, inclusive; last 0: to the end */
+} layout_page_range;
+
+typedef struct {
+    const char *password;            /* NULL: none */
+    const layout_page_range *ranges; /* pages to read, in any order; NULL with n_ranges 0: all */
+    guint n_ranges;
+    uint64_t memory_limit; /* bytes for one file in MuPDF; 0 = parse's default */
+    double page_seconds;   /* 0 = parse's default */
+    const int *cancel;     /* may be NULL; *cancel != 0 stops between pages */
     void (*progress)(int page, int n_pages, void *user_data); /* may be NULL */
     void *user_data;
 } layout_options;
@@ -318,21 +324,29 @@ lode_document *layout_builder_finish(layout_builder *builder);
 
 /* ---- writers: same document, same bytes ---- */
 
+typedef enum {
+    LAYOUT_IMAGES_NONE,
+    LAYOUT_IMAGES_FIGURES,
+    LAYOUT_IMAGES_ALL /* crops of tables and formulas too */
+} layout_images;
+
+/* For every writer; each looks at what concerns it. */
 typedef struct {
-    gboolean
-        page_breaks; /* Markdown: "<!-- page N -->" before each page's first block; default FALSE */
+    gboolean page_breaks;  /* "<!-- page N -->" before each page's first block; default FALSE */
     gboolean furniture;    /* keep running headers, footers, page numbers; default FALSE */
-    const char *image_dir; /* Markdown: prefix of image links; default "images" */
-    gboolean
-        no_images; /* Markdown: no image links, for output without image files; default FALSE */
-} layout_markdown_options;
+    const char *image_dir; /* prefix of image links; NULL: "images" */
+    layout_images
+        images; /* image files that exist beside the output: others are not named; default ALL */
+} layout_write_options;
+
+layout_write_options layout_write_options_default(void);
 
 /* CommonMark with GFM tables (HTML tables where cells span), $$...$$ formulas. options NULL: defaults.
  * Free with g_free. */
 char *layout_document_to_markdown(const lode_document *document,
-                                  const layout_markdown_options *options);
+                                  const layout_write_options *options);
 
-/* lode's own JSON, schema "lode-document", version 1: the whole document, boxes on everything. Two spaces
+/* lode's own JSON, schema "lode-document", version 2: the whole document, boxes on everything. Two spaces
  * of indentation, keys in a fixed order, newline at the end. Free with g_free. */
 char *layout_document_to_json(const lode_document *document);
 
@@ -352,12 +366,6 @@ char *layout_document_to_bibtex(const lode_document *document);
 /* The same as CSL JSON (an array of items, two spaces of indentation, newline at the end): ids are BibTeX's keys. "[]" for
  * a document without references. Free with g_free. */
 char *layout_document_to_csl(const lode_document *document);
-
-typedef enum {
-    LAYOUT_IMAGES_NONE,
-    LAYOUT_IMAGES_FIGURES,
-    LAYOUT_IMAGES_ALL /* crops of tables and formulas too */
-} layout_images;
 
 typedef struct {
     layout_images which;

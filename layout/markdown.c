@@ -19,7 +19,7 @@ typedef struct {
 
 typedef struct {
     const lode_document *document;
-    const layout_markdown_options *options;
+    const layout_write_options *options;
     GString *out;
     guint heading_offset;
     int page;       /* of the last "<!-- page -->" */
@@ -372,7 +372,7 @@ append_figure(writer *w, guint index)
     const layout_block *block = &w->document->blocks[index];
     const layout_figure *figure =
         block->item == LAYOUT_NONE ? NULL : &w->document->figures[block->item];
-    if (figure && figure->image && !w->options->no_images) {
+    if (figure && figure->image && w->options->images != LAYOUT_IMAGES_NONE) {
         const char *dir = w->options->image_dir ? w->options->image_dir : "images";
         g_autofree char *path =
             *dir ? g_strconcat(dir, "/", figure->image, NULL) : g_strdup(figure->image);
@@ -545,9 +545,9 @@ append_block(writer *w, guint index)
 }
 
 char *
-layout_document_to_markdown(const lode_document *document, const layout_markdown_options *options)
+layout_document_to_markdown(const lode_document *document, const layout_write_options *options)
 {
-    static const layout_markdown_options defaults = {0};
+    const layout_write_options defaults = layout_write_options_default();
     const guint n = MAX(document->n_blocks, 1);
     writer w = {.document = document,
                 .options = options ? options : &defaults,

@@ -61,17 +61,22 @@ lode_convert_file(const char *path, const lode_convert_options *options, lode_do
     *out = NULL;
     lode_convert_options filled = lode_convert_options_default();
     FILL_OPTIONS(filled, options);
+    GError *failure = NULL;
+    g_autoptr(GArray) pages = NULL;
+    if (filled.pages != NULL) {
+        pages = pipelines_pages_parse(filled.pages, &failure);
+        if (pages == NULL) return pipelines_fail(error, failure);
+    }
     layout_options inner = {
         .password = filled.password,
-        .first_page = filled.first_page,
-        .last_page = filled.last_page,
+        .ranges = pages != NULL ? (const layout_page_range *)(void *)pages->data : NULL,
+        .n_ranges = pages != NULL ? pages->len : 0,
         .memory_limit = filled.memory,
         .page_seconds = filled.page_seconds,
         .cancel = filled.cancel,
         .progress = filled.progress,
         .user_data = filled.user_data,
     };
-    GError *failure = NULL;
     *out = layout_document_open(path, &inner, &failure);
     return *out != NULL ? LODE_OK : pipelines_fail(error, failure);
 }
@@ -264,29 +269,38 @@ lode_document_block_box(const lode_document *document, size_t block, size_t inde
 /* ---- writers ---- */
 
 char *
+lode_document_to_format(const lode_document *document, unsigned format)
+{
+    const pipelines_format *found = pipelines_format_by_flag(format);
+    if (document == NULL || found == NULL || found->write == NULL) return NULL;
+    const layout_write_options options = layout_write_options_default();
+    return found->write(document, &options);
+}
+
+char *
 lode_document_to_markdown(const lode_document *document)
 {
-    return document != NULL ? layout_document_to_markdown(document, NULL) : NULL;
+    return lode_document_to_format(document, LODE_FORMAT_MARKDOWN);
 }
 
 char *
 lode_document_to_json(const lode_document *document)
 {
-    return document != NULL ? layout_document_to_json(document) : NULL;
+    return lode_document_to_format(document, LODE_FORMAT_JSON);
 }
 
 char *
 lode_document_to_content_list(const lode_document *document)
 {
-    return document != NULL ? layout_document_to_content_list(document) : NULL;
+    return lode_document_to_format(document, LODE_FORMAT_CONTENT_LIST);
 }
 
 lode_save_options
 lode_save_options_default(void)
 {
     return (lode_save_options){.struct_size = sizeof(lode_save_options),
-                               .formats = LODE_FORMAT_ALL,
-                               .images = 1,
+                               .formats = LODE_FORMAT_DEFAULT,
+                               .images = LODE_IMAGES_ALL,
                                .dpi = 200};
 }
 
@@ -298,9 +312,11 @@ lode_document_save(const lode_document *document, const char *path, const char *
         return pipelines_fail_argument(error, "document and dir must not be NULL");
     lode_save_options filled = lode_save_options_default();
     FILL_OPTIONS(filled, options);
+    if (filled.images < LODE_IMAGES_NONE || filled.images > LODE_IMAGES_ALL)
+        return pipelines_fail_argument(error, "images must be one of LODE_IMAGES_*");
     pipelines_output_options output = {
         .formats = filled.formats,
-        .images = filled.images != 0,
+        .images = (layout_images)filled.images,
         .page_breaks = filled.page_breaks != 0,
         .dpi = filled.dpi,
     };
@@ -309,7 +325,7 @@ lode_document_save(const lode_document *document, const char *path, const char *
                                                               : document->meta.source_name);
     GError *failure = NULL;
     if (pipelines_write_document(document, path, filled.password, dir,
-                                 stem != NULL ? stem : own_stem, &output, &failure))
+                                 stem != NULL ? stem : own_stem, &output, NULL, &failure))
         return LODE_OK;
     return pipelines_fail(error, failure);
 }

@@ -31,11 +31,11 @@ static char *
 hash_options(const pipelines_batch_options *options)
 {
     char dpi[G_ASCII_DTOSTR_BUF_SIZE];
+    g_autofree char *pages = pipelines_pages_text(options->pages);
     g_autofree char *text = g_strdup_printf(
-        "lode=%s formats=%u images=%d page_breaks=%d dpi=%s pages=%d-%d", lode_version(),
+        "lode=%s formats=%u images=%d page_breaks=%d dpi=%s pages=%s", lode_version(),
         options->output.formats, options->output.images, options->output.page_breaks,
-        g_ascii_dtostr(dpi, sizeof dpi, options->output.dpi), options->first_page,
-        options->last_page);
+        g_ascii_dtostr(dpi, sizeof dpi, options->output.dpi), pages);
     g_autofree char *hash = g_compute_checksum_for_string(G_CHECKSUM_SHA256, text, -1);
     return g_strndup(hash, 16);
 }
@@ -108,8 +108,7 @@ convert_one(batch *b, guint index, pipelines_worker *worker)
     pipelines_job job = {
         .path = path,
         .password = b->options->password,
-        .first_page = b->options->first_page,
-        .last_page = b->options->last_page,
+        .pages = b->options->pages,
         .dir = dir,
         .stem = stem,
         .output = b->options->output,

@@ -138,22 +138,3 @@ cli_install_signals(void)
     /* a reader process that died, and "| head", are told by write(2) instead */
     signal(SIGPIPE, SIG_IGN);
 }
-
-gboolean
-cli_password(const char *password, const char *file, char **out)
-{
-    *out = NULL;
-    if (file == NULL) {
-        *out = g_strdup(password);
-        return TRUE;
-    }
-    g_autoptr(GError) error = NULL;
-    g_autofree char *text = NULL;
-    if (!g_file_get_contents(file, &text, NULL, &error)) {
-        cli_error(0, "--password-file: %s", error->message);
-        return FALSE;
-    }
-    text[strcspn(text, "\r\n")] = '\0';
-    *out = g_steal_pointer(&text);
-    return TRUE;
-}

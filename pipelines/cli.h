@@ -67,8 +67,23 @@ gboolean cli_color(int fd);
 /* Raised by Ctrl-C and SIGTERM; a second Ctrl-C ends the program at once. */
 const int *cli_cancel(void);
 void cli_install_signals(void);
+
+/* ---- the options of commands that read documents (cli_reader.c) ---- */
+
+typedef struct {
+    char *password, *password_file;
+    int jobs, memory_mb;
+    double timeout;
+} reader_args;
+
+void cli_reader_init(reader_args *args);
+/* own, and behind them those of args; both NULL-terminated; g_free. */
+GOptionEntry *cli_reader_entries(const GOptionEntry *own, reader_args *args);
+/* FALSE after a message. */
+gboolean cli_reader_check(const char *command_name, const reader_args *args,
+                          pipelines_worker_options *worker);
 /* The password: from the option, a file (first line), or NULL. FALSE after a message. */
-gboolean cli_password(const char *password, const char *file, char **out);
+gboolean cli_password(const reader_args *args, char **out);
 
 /* ---- progress (progress.c) ---- */
 

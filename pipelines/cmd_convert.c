@@ -7,9 +7,9 @@
 
 typedef struct {
     common_args common;
-    char *output, *format, *password, *password_file, *pages;
-    int jobs, memory_mb;
-    double dpi, timeout;
+    reader_args reader;
+    char *output, *format, *pages, *images;
+    double dpi;
     gboolean no_images, page_breaks, force;
 } convert_args;
 
@@ -18,8 +18,18 @@ init_convert(gpointer data)
 {
     convert_args *args = data;
     args->dpi = 200;
-    args->timeout = 120;
-    args->memory_mb = 4096;
+    cli_reader_init(&args->reader);
+}
+
+/* Interned: the entries only borrow it. */
+static const char *
+format_help(void)
+{
+    g_autofree char *all = pipelines_format_names(LODE_FORMAT_ALL);
+    g_autofree char *usual = pipelines_format_names(LODE_FORMAT_DEFAULT);
+    g_autofree char *text = g_strdup_printf(
+        "What to write, a list of: %s; or all (default: %s; on stdout: md)", all, usual);
+    return g_intern_string(text);
 }
 
 static GOptionEntry *
@@ -30,121 +40,72 @@ convert_entries(gpointer data)
         {"output", 'o', 0, G_OPTION_ARG_FILENAME, &args->output,
          "Folder of the outputs, made when missing; without it the one input goes to stdout",
          "DIR"},
-        {"format", 'f', 0, G_OPTION_ARG_STRING, &args->format,
-         "What to write, a list of: md, json, content_list (default: all; on stdout: md)", "LIST"},
-        {"jobs", 'j', 0, G_OPTION_ARG_INT, &args->jobs, "Files at once (default: 0, one per core)",
-         "N"},
+        {"format", 'f', 0, G_OPTION_ARG_STRING, &args->format, format_help(), "LIST"},
         {"pages", 0, 0, G_OPTION_ARG_STRING, &args->pages,
-         "Only these pages: A-B, A-, -B or A (default: all)", "A-B"},
-        {"password", 0, 0, G_OPTION_ARG_STRING, &args->password,
-         "Password of encrypted files; other users can see it here, prefer --password-file or "
-         "LODE_PASSWORD",
-         "WORD"},
-        {"password-file", 0, 0, G_OPTION_ARG_FILENAME, &args->password_file,
-         "Read the password from the first line of this file (default: none)", "FILE"},
-        {"no-images", 0, 0, G_OPTION_ARG_NONE, &args->no_images,
-         "Do not write figures and table crops (default: images/*.png)", NULL},
+         "Only these pages, a list like 1-3,7,10- (default: all)", "LIST"},
+        {"images", 0, 0, G_OPTION_ARG_STRING, &args->images,
+         "Image files to write: none, figures, or all: crops of tables and formulas too "
+         "(default: all)",
+         "WHICH"},
+        {"no-images", 0, 0, G_OPTION_ARG_NONE, &args->no_images, "The same as --images none", NULL},
         {"dpi", 0, 0, G_OPTION_ARG_DOUBLE, &args->dpi, "Resolution of images (default: 200)", "N"},
         {"page-breaks", 0, 0, G_OPTION_ARG_NONE, &args->page_breaks,
          "Mark pages in Markdown by <!-- page N --> (default: off)", NULL},
         {"force", 0, 0, G_OPTION_ARG_NONE, &args->force,
          "Convert again what is unchanged since the last run (default: skip it)", NULL},
-        {"timeout", 0, 0, G_OPTION_ARG_DOUBLE, &args->timeout,
-         "Give up on a file when no page finishes for so many seconds (default: 120)", "S"},
-        {"memory", 0, 0, G_OPTION_ARG_INT, &args->memory_mb,
-         "Memory one reader process may use, in MB (default: 4096)", "MB"},
         G_OPTION_ENTRY_NULL,
     };
-    return g_memdup2(entries, sizeof entries);
+    return cli_reader_entries(entries, &args->reader);
 }
 
 /* ---- arguments ---- */
 
 static gboolean
-parse_formats(const char *list, unsigned *formats)
+parse_images(const convert_args *args, layout_images *images)
 {
-    static const struct {
-        const char *name;
-        unsigned format;
-    } known[] = {{"md", LODE_FORMAT_MARKDOWN},
-                 {"markdown", LODE_FORMAT_MARKDOWN},
-                 {"json", LODE_FORMAT_JSON},
-                 {"content_list", LODE_FORMAT_CONTENT_LIST},
-                 {"all", LODE_FORMAT_ALL}};
-    g_auto(GStrv) names = g_strsplit(list, ",", -1);
-    *formats = 0;
-    for (char **name = names; *name != NULL; name++) {
-        unsigned format = 0;
-        for (size_t i = 0; i < G_N_ELEMENTS(known); i++)
-            if (strcmp(known[i].name, g_strstrip(*name)) == 0) format = known[i].format;
-        if (format == 0) {
-            cli_usage_error("convert", "--format: %s: unknown, choose from md, json, content_list",
-                            *name);
-            return FALSE;
-        }
-        *formats |= format;
+    static const char *const names[] = {"none", "figures", "all"};
+    *images = args->no_images ? LAYOUT_IMAGES_NONE : LAYOUT_IMAGES_ALL;
+    if (args->images == NULL) return TRUE;
+    for (size_t i = 0; i < G_N_ELEMENTS(names); i++) {
+        if (strcmp(args->images, names[i]) != 0) continue;
+        *images = (layout_images)i;
+        return TRUE;
     }
-    return TRUE;
-}
-
-static gboolean
-parse_page(const char *text, int *page)
-{
-    guint64 value = 0;
-    if (text[0] == '\0') return TRUE;
-    if (!g_ascii_string_to_unsigned(text, 10, 1, G_MAXINT, &value, NULL)) return FALSE;
-    *page = (int)value;
-    return TRUE;
-}
-
-static gboolean
-parse_pages(const char *text, int *first, int *last)
-{
-    const char *dash = strchr(text, '-');
-    gboolean good;
-    if (dash == NULL) {
-        good = text[0] != '\0' && parse_page(text, first);
-        *last = *first;
-    } else {
-        g_autofree char *from = g_strndup(text, (gsize)(dash - text));
-        good = strlen(text) > 1 && parse_page(from, first) && parse_page(dash + 1, last);
-    }
-    if (good && (*last == 0 || *first <= *last)) return TRUE;
-    cli_usage_error("convert", "--pages: %s: not a range of pages like 3-7", text);
+    cli_usage_error("convert", "--images: %s: must be none, figures or all", args->images);
     return FALSE;
 }
 
-/* Into options; the strings stay the arguments'. */
+/* Into options; the strings stay the arguments', the pages and the password become the caller's. */
 static gboolean
-read_args(const convert_args *args, pipelines_batch_options *options)
+read_args(const convert_args *args, pipelines_batch_options *options, GArray **pages)
 {
-    options->n_jobs = args->jobs;
+    g_autoptr(GError) error = NULL;
+    options->n_jobs = args->reader.jobs;
     options->force = args->force;
     options->cancel = cli_cancel();
-    options->worker.stall_seconds = args->timeout;
-    options->worker.memory_limit = (uint64_t)MAX(args->memory_mb, 0) << 20;
     options->output = (pipelines_output_options){
-        .formats = args->output != NULL ? LODE_FORMAT_ALL : LODE_FORMAT_MARKDOWN,
-        .images = !args->no_images,
+        .formats = args->output != NULL ? LODE_FORMAT_DEFAULT : LODE_FORMAT_MARKDOWN,
         .page_breaks = args->page_breaks,
         .dpi = args->dpi,
     };
-    if (args->jobs < 0 || args->jobs > 1024) {
-        cli_usage_error("convert", "--jobs: %d: must be from 0 to 1024", args->jobs);
+    if (!cli_reader_check("convert", &args->reader, &options->worker) ||
+        !parse_images(args, &options->output.images))
         return FALSE;
-    }
     if (!(args->dpi >= 10 && args->dpi <= 1200)) {
         cli_usage_error("convert", "--dpi: %g: must be from 10 to 1200", args->dpi);
         return FALSE;
     }
-    if (args->memory_mb < 64 || !(args->timeout > 0)) {
-        cli_usage_error("convert", "--memory must be 64 or more, --timeout more than 0");
+    if (args->format != NULL &&
+        !pipelines_formats_parse(args->format, &options->output.formats, &error)) {
+        cli_usage_error("convert", "--format: %s", error->message);
         return FALSE;
     }
-    if (args->format != NULL && !parse_formats(args->format, &options->output.formats))
+    if (args->pages != NULL && (*pages = pipelines_pages_parse(args->pages, &error)) == NULL) {
+        cli_usage_error("convert", "--pages: %s", error->message);
         return FALSE;
-    return args->pages == NULL ||
-           parse_pages(args->pages, &options->first_page, &options->last_page);
+    }
+    options->pages = *pages;
+    return TRUE;
 }
 
 /* ---- stdin ---- */
@@ -204,11 +165,9 @@ replace_stdin(char **operands, int n, stdin_copy *copy)
 static void
 print_document(const lode_document *document, const pipelines_output_options *output)
 {
-    layout_markdown_options markdown = {.page_breaks = output->page_breaks, .image_dir = "images"};
-    g_autofree char *text = output->formats == LODE_FORMAT_JSON ? layout_document_to_json(document)
-                            : output->formats == LODE_FORMAT_CONTENT_LIST
-                                ? layout_document_to_content_list(document)
-                                : layout_document_to_markdown(document, &markdown);
+    layout_write_options how = pipelines_write_options(output);
+    how.images = LAYOUT_IMAGES_NONE; /* there is no folder beside stdout */
+    g_autofree char *text = pipelines_format_by_flag(output->formats)->write(document, &how);
     cli_write(text, strlen(text));
 }
 
@@ -223,8 +182,7 @@ convert_to_stdout(const convert_args *args, GPtrArray *inputs, pipelines_batch_o
     pipelines_job job = {
         .path = inputs->pdata[0],
         .password = options->password,
-        .first_page = options->first_page,
-        .last_page = options->last_page,
+        .pages = options->pages,
         .want_document = TRUE,
     };
     pipelines_job_result result = {0};
@@ -347,9 +305,10 @@ run_convert(gpointer data, char **operands, int n_operands)
     const convert_args *args = data;
     if (n_operands == 0) return cli_usage_error("convert", "which files or folders?");
     pipelines_batch_options options = {0};
-    if (!read_args(args, &options)) return EXIT_WRONG_USAGE;
+    g_autoptr(GArray) pages = NULL;
+    if (!read_args(args, &options, &pages)) return EXIT_WRONG_USAGE;
     g_autofree char *password = NULL;
-    if (!cli_password(args->password, args->password_file, &password)) return EXIT_NOTHING_DONE;
+    if (!cli_password(&args->reader, &password)) return EXIT_NOTHING_DONE;
     options.password = password;
     g_auto(stdin_copy) copy = {0};
     if (!replace_stdin(operands, n_operands, &copy)) return EXIT_NOTHING_DONE;

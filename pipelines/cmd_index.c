@@ -5,9 +5,8 @@
 
 typedef struct {
     common_args common;
-    char *library, *embedder, *password, *password_file;
-    int jobs, memory_mb;
-    double timeout;
+    reader_args reader;
+    char *library, *embedder;
     gboolean prune, no_embeddings;
 } index_args;
 
@@ -15,8 +14,7 @@ static void
 init_index(gpointer data)
 {
     index_args *args = data;
-    args->timeout = 120;
-    args->memory_mb = 4096;
+    cli_reader_init(&args->reader);
 }
 
 static GOptionEntry *
@@ -32,21 +30,9 @@ index_entries(gpointer data)
          "Model for search by meaning (default: all-MiniLM-L6-v2, when installed)", "PATH"},
         {"no-embeddings", 0, 0, G_OPTION_ARG_NONE, &args->no_embeddings,
          "Full text only, no vectors (default: vectors when an embedder is installed)", NULL},
-        {"jobs", 'j', 0, G_OPTION_ARG_INT, &args->jobs,
-         "Files read at once (default: 0, one per core)", "N"},
-        {"password", 0, 0, G_OPTION_ARG_STRING, &args->password,
-         "Password of encrypted files; other users can see it here, prefer --password-file or "
-         "LODE_PASSWORD",
-         "WORD"},
-        {"password-file", 0, 0, G_OPTION_ARG_FILENAME, &args->password_file,
-         "Read the password from the first line of this file (default: none)", "FILE"},
-        {"timeout", 0, 0, G_OPTION_ARG_DOUBLE, &args->timeout,
-         "Give up on a file when no page finishes for so many seconds (default: 120)", "S"},
-        {"memory", 0, 0, G_OPTION_ARG_INT, &args->memory_mb,
-         "Memory one reader process may use, in MB (default: 4096)", "MB"},
         G_OPTION_ENTRY_NULL,
     };
-    return g_memdup2(entries, sizeof entries);
+    return cli_reader_entries(entries, &args->reader);
 }
 
 /* ---- reading by worker processes ---- */
@@ -152,17 +138,13 @@ open_embedder(const index_args *args, pipelines_model **model)
 
 static int
 index_into(const index_args *args, retrieval_library *library, GPtrArray *inputs,
-           const char *password)
+           const char *password, pipelines_worker_options *worker)
 {
-    pipelines_worker_options worker = {
-        .stall_seconds = args->timeout,
-        .memory_limit = (uint64_t)args->memory_mb << 20,
-    };
-    pipelines_reader reader = {open_worker, read_by_worker, close_worker, &worker};
+    pipelines_reader reader = {open_worker, read_by_worker, close_worker, worker};
     index_run run = {.args = args, .files = json_array()};
     run.progress = cli_progress_new(&args->common, "indexing", inputs->len);
     pipelines_index_options options = {
-        .n_jobs = args->jobs,
+        .n_jobs = args->reader.jobs,
         .password = password,
         .prune = args->prune,
         .cancel = cli_cancel(),
@@ -187,26 +169,23 @@ index_into(const index_args *args, retrieval_library *library, GPtrArray *inputs
 }
 
 static int
-check_args(const index_args *args, int n_operands)
+check_args(const index_args *args, int n_operands, pipelines_worker_options *worker)
 {
     if (args->library == NULL)
         return cli_usage_error("index", "which library? Name its folder with -L");
     if (n_operands == 0 && !args->prune) return cli_usage_error("index", "which files or folders?");
-    if (args->jobs < 0 || args->jobs > 1024)
-        return cli_usage_error("index", "--jobs: %d: must be from 0 to 1024", args->jobs);
-    if (args->memory_mb < 64 || !(args->timeout > 0))
-        return cli_usage_error("index", "--memory must be 64 or more, --timeout more than 0");
-    return EXIT_ALL_GOOD;
+    return cli_reader_check("index", &args->reader, worker) ? EXIT_ALL_GOOD : EXIT_WRONG_USAGE;
 }
 
 static int
 run_index(gpointer data, char **operands, int n_operands)
 {
     const index_args *args = data;
-    int code = check_args(args, n_operands);
+    pipelines_worker_options worker = {0};
+    int code = check_args(args, n_operands, &worker);
     if (code != EXIT_ALL_GOOD) return code;
     g_autofree char *password = NULL;
-    if (!cli_password(args->password, args->password_file, &password)) return EXIT_NOTHING_DONE;
+    if (!cli_password(&args->reader, &password)) return EXIT_NOTHING_DONE;
     g_autoptr(GPtrArray) inputs =
         pipelines_collect_inputs((const char *const *)operands, (size_t)n_operands);
     if (inputs->len == 0 && !args->prune)
@@ -222,7 +201,7 @@ run_index(gpointer data, char **operands, int n_operands)
     g_autoptr(retrieval_library) library =
         retrieval_library_open(args->library, RETRIEVAL_OPEN_WRITE, &options, &error);
     if (library == NULL) return cli_error(EXIT_NOTHING_DONE, "%s", error->message);
-    return index_into(args, library, inputs, password);
+    return index_into(args, library, inputs, password, &worker);
 }
 
 const command cmd_index = {

@@ -1,6 +1,8 @@
 /* What the program and the public API share, inside pipelines only.
  *
  *   error.c     GError of every module -> lode_status, one line for people
+ *   formats.c   what a document can be written as: the one table of it
+ *   pages.c     "1-3,7,10-"
  *   inputs.c    files and folders on a command line -> a sorted list of files
  *   output.c    one document -> its folder of outputs
  *   journal.c   out/convert.jsonl: what is done, so that a batch resumes
@@ -62,15 +64,41 @@ char *pipelines_stem(const char *path);
 /* ---- outputs ---- */
 
 typedef struct {
+    unsigned flag;            /* LODE_FORMAT_* */
+    const char *name, *alias; /* of --format; alias NULL: none */
+    const char *suffix;       /* the file is STEM + suffix */
+    const char *what;         /* for help: "Markdown" */
+    /* New text, ending in a newline where it is not empty. */
+    char *(*write)(const lode_document *document, const layout_write_options *options);
+} pipelines_format;
+
+const pipelines_format *pipelines_formats(size_t *n); /* in the order they are written in */
+/* NULL where flag is not exactly one format. */
+const pipelines_format *pipelines_format_by_flag(unsigned flag);
+/* "md,json": names, "default" and "all". */
+gboolean pipelines_formats_parse(const char *list, unsigned *flags, GError **error);
+char *pipelines_format_names(unsigned flags); /* "md, json"; g_free */
+
+/* Pages like "1-3,7,10-" -> layout_page_range, sorted and disjoint, at least one. g_array_unref. */
+GArray *pipelines_pages_parse(const char *text, GError **error);
+char *pipelines_pages_text(const GArray *ranges); /* the inverse; NULL gives ""; g_free */
+
+typedef struct {
     unsigned formats; /* LODE_FORMAT_* */
-    gboolean images, page_breaks;
+    layout_images images;
+    gboolean page_breaks;
     double dpi;
 } pipelines_output_options;
 
-/* Write the outputs of one document into dir (made with parents). path NULL: no images. */
+/* How the writers are to write for these outputs. */
+layout_write_options pipelines_write_options(const pipelines_output_options *options);
+
+/* Write the outputs of one document into dir (made with parents). path NULL: no images. What went wrong without
+ * failing is appended to warnings (of char *; may be NULL). */
 gboolean pipelines_write_document(const lode_document *document, const char *path,
                                   const char *password, const char *dir, const char *stem,
-                                  const pipelines_output_options *options, GError **error);
+                                  const pipelines_output_options *options, GPtrArray *warnings,
+                                  GError **error);
 gboolean pipelines_make_dir(const char *dir, GError **error);
 /* To a temporary name, synced, renamed. */
 gboolean pipelines_write_file(const char *path, const char *data, size_t len, GError **error);
@@ -123,8 +151,8 @@ gboolean pipelines_journal_append(pipelines_journal *journal, pipelines_record *
 
 typedef struct {
     const char *path, *password; /* password NULL: none */
-    int first_page, last_page;
-    const char *dir, *stem; /* dir NULL: write nothing */
+    const GArray *pages;         /* layout_page_range; NULL: all */
+    const char *dir, *stem;      /* dir NULL: write nothing */
     pipelines_output_options output;
     gboolean want_document; /* hand the document back */
 } pipelines_job;
@@ -162,7 +190,7 @@ gboolean pipelines_job_run(const pipelines_job *job, const int *cancel,
 typedef struct {
     const char *dir; /* of the outputs */
     const char *password;
-    int first_page, last_page;
+    const GArray *pages; /* layout_page_range; NULL: all */
     pipelines_output_options output;
     int n_jobs; /* 0 = one per core */
     gboolean force;

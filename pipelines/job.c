@@ -12,9 +12,10 @@ pipelines_job_result_clear(pipelines_job_result *result)
 static void
 summarise(const lode_document *document, pipelines_job_result *result)
 {
-    result->n_pages = document->n_pages;
-    for (guint i = 0; i < document->n_pages; i++)
+    for (guint i = 0; i < document->n_pages; i++) {
+        if (!document->pages[i].skipped) result->n_pages++;
         if (document->pages[i].failure != NULL) result->n_failed_pages++;
+    }
     for (guint i = 0; i < document->n_warnings; i++) {
         const layout_warning *warning = &document->warnings[i];
         char *text = warning->page == LAYOUT_NONE
@@ -32,8 +33,8 @@ pipelines_job_run(const pipelines_job *job, const int *cancel,
     *result = (pipelines_job_result){.warnings = g_ptr_array_new_with_free_func(g_free)};
     layout_options options = {
         .password = job->password,
-        .first_page = job->first_page,
-        .last_page = job->last_page,
+        .ranges = job->pages != NULL ? (const layout_page_range *)(void *)job->pages->data : NULL,
+        .n_ranges = job->pages != NULL ? job->pages->len : 0,
         .cancel = cancel,
         .progress = progress,
         .user_data = user_data,
@@ -44,8 +45,9 @@ pipelines_job_run(const pipelines_job *job, const int *cancel,
     result->read_seconds = (double)(read - start) / 1e6;
     if (document == NULL) return FALSE;
     summarise(document, result);
-    if (job->dir != NULL && !pipelines_write_document(document, job->path, job->password, job->dir,
-                                                      job->stem, &job->output, error))
+    if (job->dir != NULL &&
+        !pipelines_write_document(document, job->path, job->password, job->dir, job->stem,
+                                  &job->output, result->warnings, error))
         return FALSE;
     result->write_seconds = (double)(g_get_monotonic_time() - read) / 1e6;
     if (job->want_document) result->document = g_steal_pointer(&document);

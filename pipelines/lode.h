@@ -75,8 +75,7 @@ typedef struct lode_document lode_document;
 typedef struct {
     size_t struct_size;
     const char *password; /* of an encrypted file; NULL (default): none */
-    int first_page;       /* page numbers, inclusive; 0 (default): from the first */
-    int last_page;        /* 0 (default): to the last */
+    const char *pages;    /* page numbers, "1-3,7,10-"; NULL (default): all */
     uint64_t memory;      /* bytes the PDF reader may hold for this file; 0 (default): 1 GiB */
     double page_seconds;  /* wall clock per page; 0 (default): 30, negative: no limit */
     const int *cancel;    /* may be NULL; a value other than 0 stops between pages */
@@ -154,14 +153,24 @@ LODE_API char *lode_document_to_content_list(const lode_document *document); /* 
 enum {
     LODE_FORMAT_MARKDOWN = 1,     /* STEM.md */
     LODE_FORMAT_JSON = 2,         /* STEM.json */
-    LODE_FORMAT_CONTENT_LIST = 4, /* STEM_content_list.json */
-    LODE_FORMAT_ALL = 7
+    LODE_FORMAT_CONTENT_LIST = 4, /* STEM_content_list.json, MinerU's */
+    LODE_FORMAT_DEFAULT = 7,      /* the three above */
+    LODE_FORMAT_ALL = 7           /* every format of this version */
+};
+
+/* Any one of the above that is text. NULL for NULL and for what is not one format. */
+LODE_API char *lode_document_to_format(const lode_document *document, unsigned format);
+
+enum {
+    LODE_IMAGES_NONE = 0,
+    LODE_IMAGES_FIGURES = 1,
+    LODE_IMAGES_ALL = 2 /* crops of tables and formulas too */
 };
 
 typedef struct {
     size_t struct_size;
-    unsigned formats;     /* LODE_FORMAT_* or-ed; default LODE_FORMAT_ALL */
-    int images;           /* write figures and table crops as PNG into images/; default 1 */
+    unsigned formats;     /* LODE_FORMAT_* or-ed; default LODE_FORMAT_DEFAULT */
+    int images;           /* what is written into images/; default LODE_IMAGES_ALL */
     double dpi;           /* of those images; default 200 */
     int page_breaks;      /* Markdown: "<!-- page N -->" between pages; default 0 */
     const char *password; /* images are drawn from the source file; NULL (default): none */

@@ -31,29 +31,13 @@ pipelines_write_file(const char *path, const char *data, size_t len, GError **er
     return FALSE;
 }
 
-typedef struct {
-    unsigned format;
-    const char *suffix;
-} output_file;
-
-static const output_file OUTPUTS[] = {
-    {LODE_FORMAT_MARKDOWN, ".md"},
-    {LODE_FORMAT_JSON, ".json"},
-    {LODE_FORMAT_CONTENT_LIST, "_content_list.json"},
-};
-
-static char *
-render(const lode_document *document, unsigned format, const pipelines_output_options *options)
+layout_write_options
+pipelines_write_options(const pipelines_output_options *options)
 {
-    layout_markdown_options markdown = {.page_breaks = options->page_breaks, .image_dir = "images"};
-    switch (format) {
-    case LODE_FORMAT_MARKDOWN:
-        return layout_document_to_markdown(document, &markdown);
-    case LODE_FORMAT_JSON:
-        return layout_document_to_json(document);
-    default:
-        return layout_document_to_content_list(document);
-    }
+    layout_write_options result = layout_write_options_default();
+    result.page_breaks = options->page_breaks;
+    result.images = options->images;
+    return result;
 }
 
 /* What a killed run left: "STEM.md.A1B2C3", GLib's temporary names. The folder is ours alone, see journal.c. */
@@ -62,9 +46,11 @@ remove_leftovers(const char *dir, const char *stem)
 {
     GDir *handle = g_dir_open(dir, 0, NULL);
     if (handle == NULL) return;
+    size_t n = 0;
+    const pipelines_format *formats = pipelines_formats(&n);
     for (const char *name; (name = g_dir_read_name(handle)) != NULL;) {
-        for (size_t i = 0; i < G_N_ELEMENTS(OUTPUTS); i++) {
-            g_autofree char *prefix = g_strconcat(stem, OUTPUTS[i].suffix, ".", NULL);
+        for (size_t i = 0; i < n; i++) {
+            g_autofree char *prefix = g_strconcat(stem, formats[i].suffix, ".", NULL);
             if (!g_str_has_prefix(name, prefix) || strlen(name) != strlen(prefix) + 6) continue;
             g_autofree char *path = g_build_filename(dir, name, NULL);
             unlink(path);
@@ -73,35 +59,47 @@ remove_leftovers(const char *dir, const char *stem)
     g_dir_close(handle);
 }
 
+static void
+keep_warning(int page, const char *message, void *user_data)
+{
+    GPtrArray *warnings = user_data;
+    if (warnings != NULL)
+        g_ptr_array_add(warnings, g_strdup_printf("page %d: %s", page + 1, message));
+}
+
 gboolean
 pipelines_write_document(const lode_document *document, const char *path, const char *password,
                          const char *dir, const char *stem, const pipelines_output_options *options,
-                         GError **error)
+                         GPtrArray *warnings, GError **error)
 {
     if (!pipelines_make_dir(dir, error)) return FALSE;
     remove_leftovers(dir, stem);
-    for (size_t i = 0; i < G_N_ELEMENTS(OUTPUTS); i++) {
-        if ((options->formats & OUTPUTS[i].format) == 0) continue;
-        g_autofree char *name = g_strconcat(stem, OUTPUTS[i].suffix, NULL);
+    const layout_write_options how = pipelines_write_options(options);
+    size_t n = 0;
+    const pipelines_format *formats = pipelines_formats(&n);
+    for (size_t i = 0; i < n; i++) {
+        if ((options->formats & formats[i].flag) == 0) continue;
+        g_autofree char *name = g_strconcat(stem, formats[i].suffix, NULL);
         g_autofree char *file = g_build_filename(dir, name, NULL);
-        g_autofree char *text = render(document, OUTPUTS[i].format, options);
+        g_autofree char *text = formats[i].write(document, &how);
         if (!pipelines_write_file(file, text, strlen(text), error)) return FALSE;
     }
-    layout_image_options images = layout_image_options_default();
-    if (!options->images || path == NULL || !layout_document_has_images(document, images.which))
-        return TRUE;
-    images.dpi = options->dpi;
+    if (path == NULL || !layout_document_has_images(document, options->images)) return TRUE;
+    layout_image_options images = {
+        .which = options->images, .dpi = options->dpi, .warn = keep_warning, .user_data = warnings};
     g_autofree char *folder = g_build_filename(dir, "images", NULL);
     return pipelines_make_dir(folder, error) &&
            layout_document_write_images(document, path, password, folder, &images, error);
 }
 
 gboolean
-pipelines_outputs_exist(const char *dir, const char *stem, unsigned formats)
+pipelines_outputs_exist(const char *dir, const char *stem, unsigned flags)
 {
-    for (size_t i = 0; i < G_N_ELEMENTS(OUTPUTS); i++) {
-        if ((formats & OUTPUTS[i].format) == 0) continue;
-        g_autofree char *name = g_strconcat(stem, OUTPUTS[i].suffix, NULL);
+    size_t n = 0;
+    const pipelines_format *formats = pipelines_formats(&n);
+    for (size_t i = 0; i < n; i++) {
+        if ((flags & formats[i].flag) == 0) continue;
+        g_autofree char *name = g_strconcat(stem, formats[i].suffix, NULL);
         g_autofree char *file = g_build_filename(dir, name, NULL);
         if (!g_file_test(file, G_FILE_TEST_IS_REGULAR)) return FALSE;
     }

@@ -127,12 +127,12 @@ job_to_line(const pipelines_job *job)
     g_autoptr(json_t) json = json_object();
     json_object_set_new(json, "path", escaped(job->path));
     json_object_set_new(json, "password", escaped(job->password));
-    json_object_set_new(json, "first_page", json_integer(job->first_page));
-    json_object_set_new(json, "last_page", json_integer(job->last_page));
+    g_autofree char *pages = pipelines_pages_text(job->pages);
+    json_object_set_new(json, "pages", json_string(pages));
     json_object_set_new(json, "dir", escaped(job->dir));
     json_object_set_new(json, "stem", escaped(job->stem));
     json_object_set_new(json, "formats", json_integer(job->output.formats));
-    json_object_set_new(json, "images", json_boolean(job->output.images));
+    json_object_set_new(json, "images", json_integer((int)job->output.images));
     json_object_set_new(json, "page_breaks", json_boolean(job->output.page_breaks));
     json_object_set_new(json, "dpi", json_real(job->output.dpi));
     json_object_set_new(json, "want_document", json_boolean(job->want_document));
@@ -373,15 +373,17 @@ do_job(const json_t *json, reporter *r)
     g_autofree char *password = unescaped(json, "password");
     g_autofree char *dir = unescaped(json, "dir");
     g_autofree char *stem = unescaped(json, "stem");
+    const char *pages = json_string_value(json_object_get(json, "pages"));
+    g_autoptr(GArray) ranges =
+        pages != NULL && *pages != '\0' ? pipelines_pages_parse(pages, NULL) : NULL;
     pipelines_job job = {
         .path = path != NULL ? path : "",
         .password = password,
-        .first_page = (int)json_integer_value(json_object_get(json, "first_page")),
-        .last_page = (int)json_integer_value(json_object_get(json, "last_page")),
+        .pages = ranges,
         .dir = dir,
         .stem = stem,
         .output = {.formats = (unsigned)json_integer_value(json_object_get(json, "formats")),
-                   .images = json_is_true(json_object_get(json, "images")),
+                   .images = (layout_images)json_integer_value(json_object_get(json, "images")),
                    .page_breaks = json_is_true(json_object_get(json, "page_breaks")),
                    .dpi = json_number_value(json_object_get(json, "dpi"))},
         .want_document = json_is_true(json_object_get(json, "want_document")),

@@ -21,7 +21,8 @@ LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
     g_autofree char *same = layout_document_to_json(again);
     if (strcmp(json, same) != 0) abort();
 
-    const layout_markdown_options options = {.page_breaks = TRUE, .furniture = TRUE};
+    layout_write_options options = layout_write_options_default();
+    options.page_breaks = options.furniture = TRUE;
     g_autofree char *markdown = layout_document_to_markdown(document, &options);
     g_autofree char *list = layout_document_to_content_list(document);
     if (!g_utf8_validate(markdown, -1, NULL) || !list) abort();

@@ -121,9 +121,11 @@ damage_is_named(void **state)
         const char *what, *instead, *message;
     } changes[] = {
         {"\"lode-document\"", "\"other\"", "schema"},
-        {"\"version\": 1", "\"version\": 2", "newer"},
-        {"\"version\": 1", "\"version\": \"1\"", "schema"},
+        {"\"version\": 2", "\"version\": 3", "newer"},
+        {"\"version\": 2", "\"version\": \"2\"", "schema"},
         {"\"title\": \"A", "\"title\": 7, \"x\": \"A", "title"},
+        {"\"index\": 1", "\"index\": 0", "index"},
+        {"\"index\": 1", "\"index\": 1000000", "index"},
         {"\"width\": 600", "\"width\": -1", "width"},
         {"\"rotation\": 0", "\"rotation\": 45", "rotation"},
         {"\"source\": \"native\"", "\"source\": \"magic\"", "source"},
@@ -193,6 +195,48 @@ other_json_is_refused(void **state)
     }
 }
 
+/* Pages that were not asked for are not in the JSON, and the others keep their index. */
+static void
+skipped_pages_leave_a_gap(void **state)
+{
+    (void)state;
+    layout_builder *builder = layout_builder_new();
+    for (int i = 0; i < 4; i++) {
+        const layout_page page = {.width_pt = 600, .height_pt = 800, .skipped = i < 2};
+        layout_builder_add_page(builder, &page);
+    }
+    sample_add(builder, LAYOUT_BLOCK_PARAGRAPH, "third", 2, 50);
+    g_autoptr(lode_document) document = layout_builder_finish(builder);
+    g_autofree char *json = layout_document_to_json(document);
+    assert_null(strstr(json, "\"index\": 1,"));
+    assert_non_null(strstr(json, "\"index\": 2,"));
+    g_autoptr(lode_document) again = layout_document_from_json(json, strlen(json), NULL);
+    assert_int_equal(again->n_pages, 4);
+    assert_true(again->pages[1].skipped && !again->pages[2].skipped);
+    g_autofree char *same = layout_document_to_json(again);
+    assert_string_equal(json, same);
+}
+
+/* What version 1 wrote had neither gaps nor indices. */
+static void
+version_1_is_read(void **state)
+{
+    (void)state;
+    static const char json[] =
+        "{\"schema\": \"lode-document\", \"version\": 1, \"metadata\": {\"source_name\": \"a\", "
+        "\"source_sha256\": \"00\", \"format\": \"PDF\"}, \"pages\": [{\"width\": 6, \"height\": "
+        "8, "
+        "\"rotation\": 0, \"source\": \"none\"}, {\"width\": 7, \"height\": 9, \"rotation\": 90, "
+        "\"source\": \"none\"}], \"blocks\": [], \"tables\": [], \"figures\": [], \"formulas\": "
+        "[], "
+        "\"references\": [], \"warnings\": []}";
+    g_autoptr(GError) error = NULL;
+    g_autoptr(lode_document) document = layout_document_from_json(json, strlen(json), &error);
+    if (!document) fail_msg("%s", error->message);
+    assert_int_equal(document->n_pages, 2);
+    assert_int_equal(document->pages[1].rotation, 90);
+}
+
 static void
 unknown_keys_are_ignored(void **state)
 {
@@ -233,6 +277,8 @@ main(void)
         cmocka_unit_test(control_characters_and_bad_utf8_are_written_as_json),
         cmocka_unit_test(damage_is_named),
         cmocka_unit_test(other_json_is_refused),
+        cmocka_unit_test(skipped_pages_leave_a_gap),
+        cmocka_unit_test(version_1_is_read),
         cmocka_unit_test(unknown_keys_are_ignored),
         cmocka_unit_test(an_empty_document_round_trips),
     };

@@ -52,8 +52,9 @@ furniture_and_page_breaks_come_when_asked_for(void **state)
 {
     (void)state;
     g_autoptr(lode_document) document = sample_document();
-    const layout_markdown_options options = {
-        .page_breaks = TRUE, .furniture = TRUE, .image_dir = "my pics"};
+    layout_write_options options = layout_write_options_default();
+    options.page_breaks = options.furniture = TRUE;
+    options.image_dir = "my pics";
     g_autofree char *markdown = layout_document_to_markdown(document, &options);
     assert_true(g_str_has_prefix(markdown, "<!-- page 1 -->\n\n# A T"));
     assert_non_null(strstr(markdown, "\n\n<!-- page 2 -->\n\n## References"));

@@ -157,16 +157,17 @@ saving_writes_what_convert_writes(void **state)
     (void)state;
     char dir[] = "api-save-XXXXXX";
     assert_non_null(mkdtemp(dir));
-    lode_document *document = convert(PAPER);
+    const char *source = LODE_TEST_DATA "/papers/manual.pdf"; /* without figures */
+    lode_document *document = convert(source);
     lode_save_options options = lode_save_options_default();
-    options.images = 0;
+    options.images = LODE_IMAGES_NONE;
     options.formats = LODE_FORMAT_MARKDOWN;
     lode_error error;
-    assert_int_equal(lode_document_save(document, PAPER, dir, NULL, &options, &error), LODE_OK);
-    assert_int_equal(lode_document_save(document, PAPER, "/dev/null/x", NULL, &options, &error),
+    assert_int_equal(lode_document_save(document, source, dir, NULL, &options, &error), LODE_OK);
+    assert_int_equal(lode_document_save(document, source, "/dev/null/x", NULL, &options, &error),
                      LODE_ERROR_IO);
     char path[64];
-    snprintf(path, sizeof path, "%s/ceria.md", dir);
+    snprintf(path, sizeof path, "%s/manual.md", dir);
     FILE *file = fopen(path, "rb");
     assert_non_null(file);
     char *markdown = lode_document_to_markdown(document), *read = malloc(strlen(markdown) + 2);

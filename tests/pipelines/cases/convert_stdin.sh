@@ -1,1 +1,1 @@
-cat $DATA/papers/ceria.pdf | $LODE convert - > a.md && $LODE convert $DATA/papers/ceria.pdf > b.md && cmp a.md b.md && $LODE convert - -o out -q < $DATA/papers/ceria.pdf && cmp out/stdin/stdin.md a.md && ls $TMPDIR
+cat $DATA/papers/ceria.pdf | $LODE convert - > a.md && $LODE convert $DATA/papers/ceria.pdf > b.md && cmp a.md b.md && $LODE convert - -o out --images none -q < $DATA/papers/ceria.pdf && cmp out/stdin/stdin.md a.md && ls $TMPDIR

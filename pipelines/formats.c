@@ -1,0 +1,82 @@
+/* What a document can be written as: the one table that the command line, the public API, the folder of outputs and
+ * help are made of. A new format is a line here and a bit in lode.h. */
+#include "pipelines/internal.h"
+
+#include <string.h>
+
+static char *
+write_json(const lode_document *document, const layout_write_options *options)
+{
+    (void)options;
+    return layout_document_to_json(document);
+}
+
+static char *
+write_content_list(const lode_document *document, const layout_write_options *options)
+{
+    (void)options;
+    return layout_document_to_content_list(document);
+}
+
+static const pipelines_format FORMATS[] = {
+    {LODE_FORMAT_MARKDOWN, "md", "markdown", ".md", "Markdown", layout_document_to_markdown},
+    {LODE_FORMAT_JSON, "json", NULL, ".json", "the whole document, with boxes", write_json},
+    {LODE_FORMAT_CONTENT_LIST, "content_list", NULL, "_content_list.json", "MinerU's content list",
+     write_content_list},
+};
+
+const pipelines_format *
+pipelines_formats(size_t *n)
+{
+    *n = G_N_ELEMENTS(FORMATS);
+    return FORMATS;
+}
+
+const pipelines_format *
+pipelines_format_by_flag(unsigned flag)
+{
+    for (size_t i = 0; i < G_N_ELEMENTS(FORMATS); i++)
+        if (FORMATS[i].flag == flag) return &FORMATS[i];
+    return NULL;
+}
+
+static unsigned
+flags_of(const char *name)
+{
+    if (strcmp(name, "all") == 0) return LODE_FORMAT_ALL;
+    if (strcmp(name, "default") == 0) return LODE_FORMAT_DEFAULT;
+    for (size_t i = 0; i < G_N_ELEMENTS(FORMATS); i++)
+        if (strcmp(FORMATS[i].name, name) == 0 || g_strcmp0(FORMATS[i].alias, name) == 0)
+            return FORMATS[i].flag;
+    return 0;
+}
+
+char *
+pipelines_format_names(unsigned flags)
+{
+    GString *names = g_string_new(NULL);
+    for (size_t i = 0; i < G_N_ELEMENTS(FORMATS); i++)
+        if (flags & FORMATS[i].flag)
+            g_string_append_printf(names, "%s%s", names->len > 0 ? ", " : "", FORMATS[i].name);
+    return g_string_free(names, FALSE);
+}
+
+gboolean
+pipelines_formats_parse(const char *list, unsigned *flags, GError **error)
+{
+    g_auto(GStrv) names = g_strsplit(list, ",", -1);
+    *flags = 0;
+    for (char **name = names; *name != NULL; name++) {
+        const unsigned found = flags_of(g_strstrip(*name));
+        if (found == 0) {
+            g_autofree char *known = pipelines_format_names(LODE_FORMAT_ALL);
+            g_set_error(error, PIPELINES_ERROR, LODE_ERROR_ARGUMENT,
+                        "%s: unknown, choose from %s, all", *name, known);
+            return FALSE;
+        }
+        *flags |= found;
+    }
+    if (*flags != 0) return TRUE;
+    g_set_error_literal(error, PIPELINES_ERROR, LODE_ERROR_ARGUMENT, "no format is named");
+    return FALSE;
+}
