@@ -18,11 +18,27 @@ write_content_list(const lode_document *document, const layout_write_options *op
     return layout_document_to_content_list(document);
 }
 
+static char *
+write_bibtex(const lode_document *document, const layout_write_options *options)
+{
+    (void)options;
+    return layout_document_to_bibtex(document);
+}
+
+static char *
+write_csl(const lode_document *document, const layout_write_options *options)
+{
+    (void)options;
+    return layout_document_to_csl(document);
+}
+
 static const pipelines_format FORMATS[] = {
     {LODE_FORMAT_MARKDOWN, "md", "markdown", ".md", "Markdown", layout_document_to_markdown},
     {LODE_FORMAT_JSON, "json", NULL, ".json", "the whole document, with boxes", write_json},
     {LODE_FORMAT_CONTENT_LIST, "content_list", NULL, "_content_list.json", "MinerU's content list",
      write_content_list},
+    {LODE_FORMAT_BIBTEX, "bib", "bibtex", ".bib", "its references as BibTeX", write_bibtex},
+    {LODE_FORMAT_CSL, "csl", NULL, "_csl.json", "its references as CSL JSON", write_csl},
 };
 
 const pipelines_format *
