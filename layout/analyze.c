@@ -34,6 +34,7 @@ layout_analyze(layout_work *work, layout_builder *builder, GError **error)
         layout_work_release(work);
     }
     layout_paragraphs_build(work);
+    layout_entries_split(work);
     layout_classify(work);
     layout_join(work);
     layout_headings_level(work);

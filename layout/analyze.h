@@ -361,9 +361,15 @@ gboolean layout_hyphen_drops(const layout_work *work, const char *left, gsize le
 /* ---- bind.c: captions to their figures and tables, footnotes to where they are called ---- */
 void layout_captions_bind(layout_work *work);
 
-/* ---- references.c ---- */
-/* The length of "[12] " or "12. " at the start of an entry, 0 where there is none. marker may be NULL. */
+/* ---- entries.c: the lines of bibliographies -> entries; called behind the paragraph builder ---- */
+void layout_entries_split(layout_work *work);
+/* Does a bibliography that has no heading begin at this row of sheet s? */
+gboolean layout_bibliography_starts(const layout_work *work, guint s, guint index);
+/* The length of "[12] ", "(12) ", "12. " or "[Abc98] " at the start of an entry, 0 where there is none. marker may
+ * be NULL. */
 gsize layout_reference_marker(const char *text, char **marker);
+
+/* ---- references.c ---- */
 void layout_reference_parse(layout_builder *builder, const char *text, const char *marker,
                             layout_reference *out);
 /* Where a DOI or arXiv id starts in text, and its length; NULL where there is none. */

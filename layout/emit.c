@@ -484,12 +484,11 @@ para_emit(composer *c, layout_para *para)
         return;
     }
     c->code = para->type == LAYOUT_BLOCK_CODE;
-    if (para->type == LAYOUT_BLOCK_LIST_ITEM || para->type == LAYOUT_BLOCK_REFERENCE) {
+    if (para->type == LAYOUT_BLOCK_LIST_ITEM) {
         g_autofree char *first = layout_para_row_text(c->work, para, 0);
-        if (para->type == LAYOUT_BLOCK_LIST_ITEM)
-            c->skip = layout_list_marker(first, &para->marker);
-        else
-            c->skip = layout_reference_marker(first, &para->marker);
+        c->skip = layout_list_marker(first, &para->marker);
+    } else if (para->type == LAYOUT_BLOCK_REFERENCE && para->marker != NULL) {
+        c->skip = (gsize)para->skip;
     }
     c->code_x0 = G_MAXFLOAT;
     for (guint i = 0; i < para->places->len; i++)

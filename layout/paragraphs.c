@@ -1,4 +1,4 @@
-/* Rows in reading order -> paragraphs, formulas, code, list items, bibliography entries.
+/* Rows in reading order -> paragraphs, formulas, code, list items, the lines of bibliographies.
  *
  * A row starts a new block when its look changes, the distance to the row above is wider than lines stand
  * apart here, it is indented, it carries a marker, or the row above ended early: when its first word would
@@ -19,14 +19,6 @@ typedef struct {
     float left;             /* left edge of open's rows but the first */
     guint n_rows;           /* of open, in this region */
     gboolean references;
-    enum {
-        ENTRIES_UNKNOWN,
-        ENTRIES_BRACKET,
-        ENTRIES_NUMBER,
-        ENTRIES_HANGING,
-        ENTRIES_PLAIN
-    } entries;
-    guint ref_region_sheet;
 } flow;
 
 gboolean
@@ -187,55 +179,6 @@ same_look(const layout_row *a, const layout_row *b)
     return ((a->flags ^ b->flags) & LAYOUT_STYLE_CAPS) == 0 || a->n_chars < 3 || b->n_chars < 3;
 }
 
-/* Bibliography: how are entries told apart here? */
-static gsize
-entry_marker(const char *text, gboolean *bracket)
-{
-    if (text[0] == '[') {
-        const char *end = strchr(text, ']');
-        if (end == NULL || end - text > 40 || end - text < 2) return 0;
-        *bracket = TRUE;
-        gsize len = (gsize)(end - text) + 1;
-        return len + strspn(text + len, " ");
-    }
-    gsize digits = strspn(text, "0123456789");
-    if (digits == 0 || digits > 3) return 0;
-    *bracket = FALSE;
-    if (text[digits] == '.' && text[digits + 1] == ' ') return digits + 2;
-    if (text[digits] == ' ' && g_ascii_isupper(text[digits + 1])) return digits + 1;
-    return 0;
-}
-
-static gboolean
-entry_starts(flow *f, const layout_row *row, const char *text)
-{
-    gboolean bracket = FALSE;
-    gsize marker = entry_marker(text, &bracket);
-    if (f->entries == ENTRIES_UNKNOWN && marker > 0)
-        f->entries = bracket ? ENTRIES_BRACKET : ENTRIES_NUMBER;
-    if (f->entries == ENTRIES_BRACKET) return marker > 0 && bracket;
-    if (f->entries == ENTRIES_NUMBER)
-        return marker > 0 && !bracket && row->box.x0 < row->col_x0 + 2.5F * row->size_pt &&
-               (f->prev == NULL || row->region != f->prev->region || f->n_rows == 0 ||
-                row->box.x0 < f->left - 1 || ended_early(f, f->prev, row) || f->n_rows == 1);
-    if (f->prev == NULL || row->region != f->prev->region) {
-        /* At a column's top: an entry when it stands at the very left and others are indented. */
-        return row->box.x0 < row->col_x0 + 2;
-    }
-    if (row->box.x0 < f->prev->box.x0 - 3) {
-        f->entries = ENTRIES_HANGING;
-        return TRUE;
-    }
-    if (row->box.x0 > f->prev->box.x0 + 3) {
-        if (f->entries == ENTRIES_UNKNOWN && f->n_rows == 1) f->entries = ENTRIES_HANGING;
-        return FALSE;
-    }
-    float step = row->baseline - f->prev->baseline;
-    if (f->entries == ENTRIES_HANGING) return row->box.x0 < row->col_x0 + 2;
-    return step > 1.25F * (f->gap > 0 ? f->gap : 1.25F * row->size_pt) ||
-           (ended_early(f, f->prev, row) && f->entries != ENTRIES_HANGING);
-}
-
 static gboolean
 list_item_starts(const flow *f, const layout_row *row, const char *text)
 {
@@ -273,7 +216,7 @@ breaks(flow *f, const layout_row *row, const char *text)
     layout_block_type type = f->open->type;
     float size = MAX(row->size_pt, 4);
     float step = row->baseline - prev->baseline;
-    if (f->references) return entry_starts(f, row, text);
+    if (f->references && type == LAYOUT_BLOCK_REFERENCE) return TRUE; /* see entries.c */
     if (!same_look(prev, row) && type != LAYOUT_BLOCK_CAPTION) return TRUE;
     if (type == LAYOUT_BLOCK_CAPTION && fabsf(prev->size_pt - row->size_pt) > 0.9F) return TRUE;
 
@@ -354,13 +297,10 @@ para_add(flow *f, guint index)
 static void
 float_add(flow *f, const layout_row *row)
 {
-    /* a bibliography entry goes on behind it */
-    layout_para *entry = f->references ? f->open : NULL;
     para_begin(f, row->figure >= 0 ? LAYOUT_BLOCK_FIGURE : LAYOUT_BLOCK_TABLE);
     f->open->figure = row->figure;
     f->open->table = row->table;
     para_close(f);
-    f->open = entry;
 }
 
 static layout_block_type
@@ -369,8 +309,8 @@ type_at_start(flow *f, const layout_row *row, const char *text)
     gboolean strong = FALSE;
     if (layout_caption_match(text, strlen(text), NULL, &strong) != LAYOUT_CAPTION_NONE && strong)
         return LAYOUT_BLOCK_CAPTION;
-    if ((row->flags & LAYOUT_SPAN_MONO) && row->n_chars > 1) return LAYOUT_BLOCK_CODE;
     if (f->references) return LAYOUT_BLOCK_REFERENCE;
+    if ((row->flags & LAYOUT_SPAN_MONO) && row->n_chars > 1) return LAYOUT_BLOCK_CODE;
     if (layout_list_marker(text, NULL) > 0 && list_item_starts(f, row, text)) {
         layout_heading_form form = layout_heading_parse(text);
         gboolean heading = form.numbered && form.kind != LAYOUT_NUMBER_LOWER &&
@@ -410,6 +350,9 @@ row_take(flow *f, guint index)
     if (f->references && ends_references(f, row, text)) {
         f->references = FALSE;
         para_close(f);
+    } else if (!f->references && layout_bibliography_starts(f->work, f->s, index)) {
+        f->references = TRUE;
+        para_close(f);
     }
     gboolean same = f->open != NULL && f->prev != NULL && f->prev->region == row->region;
     float step = same ? row->baseline - f->prev->baseline : 0;
@@ -434,7 +377,6 @@ row_take(flow *f, guint index)
     }
     gboolean fresh = !same || caption || f->open->type == LAYOUT_BLOCK_FORMULA ||
                      f->open->type == LAYOUT_BLOCK_CODE || breaks(f, row, text);
-    if (f->references && !same && f->open != NULL) fresh = entry_starts(f, row, text);
     if (fresh) {
         layout_block_type type = type_at_start(f, row, text);
         para_begin(f, type);
@@ -445,7 +387,6 @@ row_take(flow *f, guint index)
     para_add(f, index);
     if (f->n_rows == 1 && fresh && layout_heading_is_references(text) && (f->s > 0 || index > 3)) {
         f->references = TRUE;
-        f->entries = ENTRIES_UNKNOWN;
         f->open->type = LAYOUT_BLOCK_HEADING;
         para_close(f);
     }

@@ -4,24 +4,6 @@
 
 #include <string.h>
 
-gsize
-layout_reference_marker(const char *text, char **marker)
-{
-    if (text[0] == '[') {
-        const char *end = strchr(text, ']');
-        if (end == NULL || end - text > 40 || end - text < 2) return 0;
-        gsize len = (gsize)(end - text) + 1;
-        if (marker != NULL) *marker = g_strndup(text, len);
-        return len + strspn(text + len, " ");
-    }
-    gsize digits = strspn(text, "0123456789");
-    if (digits == 0 || digits > 3) return 0;
-    gsize len = digits + (text[digits] == '.');
-    if (text[len] != ' ') return 0;
-    if (marker != NULL) *marker = g_strndup(text, len);
-    return len + strspn(text + len, " ");
-}
-
 static gsize
 address_len(const char *at)
 {

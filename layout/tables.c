@@ -175,6 +175,24 @@ is_prose(const finder *f, const GArray *segs, const layout_table_region *table)
     return table->n_cols == 2 && table->n_rows <= 3 && chars / cells > 160;
 }
 
+/* A bibliography whose labels ("[ABC+16]") stand in a column of their own. */
+static gboolean
+is_bibliography(const layout_table_region *table)
+{
+    guint labels = 0, others = 0, chars = 0;
+    if (table->n_cols > 3) return FALSE;
+    for (guint i = 0; i < table->cells->len; i++) {
+        const layout_grid_cell *cell = &g_array_index(table->cells, layout_grid_cell, i);
+        chars += (guint)strlen(cell->text);
+        if (cell->col > 0 || *cell->text == '\0') continue;
+        if (*cell->text == '[' && layout_reference_marker(cell->text, NULL) > 0)
+            labels++;
+        else
+            others++;
+    }
+    return labels >= 2 && labels > 2 * others && chars > 60 * labels;
+}
+
 static gboolean
 table_try(finder *f, layout_rect box, float confidence, guint least_filled_percent)
 {
@@ -187,7 +205,8 @@ table_try(finder *f, layout_rect box, float confidence, guint least_filled_perce
     g_array_unref(rules.vertical);
     if (!fine) return FALSE;
     guint places = table.n_rows * table.n_cols, filled = filled_cells(&table);
-    if (filled * 100 < places * least_filled_percent || is_prose(f, segs, &table)) {
+    if (filled * 100 < places * least_filled_percent || is_prose(f, segs, &table) ||
+        is_bibliography(&table)) {
         g_array_unref(table.cells);
         return FALSE;
     }
