@@ -34,6 +34,7 @@ typedef struct {
 typedef struct {
     float x0, x1;
     uint32_t start, len; /* bytes into the sheet's text */
+    uint32_t n_glyphs;   /* as the page drew them: what the ledger counts */
 } layout_word;
 
 /* Consecutive characters of one look; the styles of a segment cover its text without holes. */
@@ -70,6 +71,7 @@ typedef struct {
     guint turn;    /* quarter turns against the frame; 0 upright */
     layout_role role;
     int owner;
+    guint n_taken; /* by blocks: 1 once emitted */
 } layout_seg;
 
 typedef struct {
@@ -102,6 +104,7 @@ typedef struct {
     gboolean header;
     char *text;
     layout_rect box;
+    guint n_glyphs;
 } layout_grid_cell;
 
 typedef struct {
@@ -127,6 +130,15 @@ typedef struct {
     int figure, table; /* a float that stands here instead of text: index, else LAYOUT_NONE */
 } layout_row;
 
+/* Text that goes into no block. */
+typedef struct {
+    layout_discard_reason reason;
+    layout_rect box;     /* of the page, not the frame */
+    float x, y, size_pt; /* of the last glyph */
+    guint n_glyphs;
+    uint32_t start, len; /* bytes into the sheet's text */
+} layout_loss;
+
 /* One page. A new member that holds a pointer must be known to residency.c. */
 typedef struct {
     int index;           /* page index in the file */
@@ -151,6 +163,8 @@ typedef struct {
     GArray *rows;           /* layout_row, in reading order */
     GArray *row_segs;       /* guint: indices into segs */
     float text_x0, text_x1; /* left and right edge of most text */
+    layout_ledger ledger;   /* glyphs drawn and discarded; blocks add theirs as they are emitted */
+    GArray *losses;         /* layout_loss: blanks are only counted */
     guint64 used;           /* residency.c */
 } layout_sheet;
 
@@ -252,6 +266,16 @@ guint layout_font_intern(layout_work *work, const parse_font *font);
 
 /* ---- lines.c: glyphs -> segments; fills words, styles, segs and the frame of sheet ---- */
 void layout_lines_find(layout_work *work, layout_sheet *sheet, const parse_page *page);
+
+/* ---- ledger.c: every glyph of a page is in one place ---- */
+/* Counts a glyph that goes into no block, and keeps what it says. space: a blank stood before it. */
+void layout_ledger_discard(layout_sheet *sheet, layout_discard_reason reason,
+                           const parse_glyph *glyph, float size_pt, gboolean space);
+/* Glyphs of the words that start within these bytes of the sheet's text. */
+guint layout_ledger_count(const layout_sheet *sheet, uint32_t start, uint32_t len);
+/* Writes down what was discarded on a sheet whose blocks are all emitted; segments that no block took are
+ * among it, as lost. */
+void layout_ledger_close(const layout_sheet *sheet, layout_builder *builder);
 
 /* ---- words.c: the glyphs of one segment -> text ---- */
 typedef struct {

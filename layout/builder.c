@@ -15,7 +15,7 @@
 struct layout_builder {
     layout_metadata meta;
     GArray *pages, *blocks, *boxes, *spans, *lines, *tables, *cells, *figures, *panels, *formulas,
-        *references, *names, *citations, *warnings;
+        *references, *names, *citations, *discards, *warnings;
     GStringChunk *text;
 };
 
@@ -36,6 +36,7 @@ layout_builder_new(void)
     builder->references = g_array_new(FALSE, FALSE, sizeof(layout_reference));
     builder->names = g_array_new(FALSE, FALSE, sizeof(layout_name));
     builder->citations = g_array_new(FALSE, FALSE, sizeof(layout_citation));
+    builder->discards = g_array_new(FALSE, FALSE, sizeof(layout_discard));
     builder->warnings = g_array_new(FALSE, FALSE, sizeof(layout_warning));
     builder->text = g_string_chunk_new(64 * 1024);
     return builder;
@@ -142,6 +143,13 @@ layout_builder_block(layout_builder *builder, int index)
     return &g_array_index(builder->blocks, layout_block, index);
 }
 
+layout_page *
+layout_builder_page(layout_builder *builder, int index)
+{
+    g_assert(index >= 0 && (guint)index < builder->pages->len);
+    return &g_array_index(builder->pages, layout_page, index);
+}
+
 int
 layout_builder_add_table(layout_builder *builder, const layout_table *table,
                          const layout_cell *cells, guint n_cells)
@@ -224,6 +232,15 @@ void
 layout_builder_add_citation(layout_builder *builder, const layout_citation *citation)
 {
     g_array_append_val(builder->citations, *citation);
+}
+
+void
+layout_builder_add_discard(layout_builder *builder, const layout_discard *discard)
+{
+    layout_discard copy = *discard;
+    copy.box.rect = tidy_rect(discard->box.rect);
+    copy.text = layout_builder_copy(builder, discard->text ? discard->text : "", -1);
+    g_array_append_val(builder->discards, copy);
 }
 
 void
@@ -310,6 +327,7 @@ layout_builder_take(layout_builder *builder)
     document->references = hand_over(builder->references, &document->n_references);
     document->names = hand_over(builder->names, &document->n_names);
     document->citations = hand_over(builder->citations, &document->n_citations);
+    document->discards = hand_over(builder->discards, &document->n_discards);
     document->warnings = hand_over(builder->warnings, &document->n_warnings);
     document->text = builder->text;
     g_free(builder);

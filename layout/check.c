@@ -261,6 +261,14 @@ layout_document_check(const lode_document *document, GError **error)
         if ((guint)page->source > LAYOUT_TEXT_NONE)
             return wrong(error, "pages", p, "unknown text source");
     }
+    for (guint i = 0; i < document->n_discards; i++) {
+        const layout_discard *discard = &document->discards[i];
+        if ((guint)discard->reason >= LAYOUT_N_DISCARD_REASONS)
+            return wrong(error, "discarded", i, "unknown reason");
+        if (!box_is_fine(document, &discard->box)) return wrong(error, "discarded", i, "bad box");
+        if (!discard->text || !g_utf8_validate(discard->text, -1, NULL))
+            return wrong(error, "discarded", i, "text is not UTF-8");
+    }
     for (guint w = 0; w < document->n_warnings; w++) {
         const int page = document->warnings[w].page;
         if (page != LAYOUT_NONE && (page < 0 || (guint)page >= document->n_pages))

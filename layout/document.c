@@ -77,6 +77,7 @@ lode_document_free(lode_document *document)
     g_free(document->references);
     g_free(document->names);
     g_free(document->citations);
+    g_free(document->discards);
     g_free(document->warnings);
     g_free((gpointer)document->meta.authors);
     if (document->text) g_string_chunk_free(document->text);

@@ -22,6 +22,7 @@ typedef struct {
     float code_x0;         /* left edge of the block's code */
     GStringChunk *strings; /* targets of spans, until copied */
     GString *latex;        /* of the formula in hand */
+    gboolean furniture;    /* the block in hand is none of the text */
 } composer;
 
 static void
@@ -35,6 +36,7 @@ composer_reset(composer *c)
     c->last_sheet = LAYOUT_NONE;
     c->skip = 0;
     c->code = FALSE;
+    c->furniture = FALSE;
 }
 
 static void
@@ -148,14 +150,31 @@ style_append(composer *c, const layout_sheet *sheet, const layout_style *style,
     }
 }
 
+/* A block takes the glyphs of a segment. */
 static void
-seg_append(composer *c, const layout_sheet *sheet, const layout_seg *seg)
+seg_take(composer *c, layout_sheet *sheet, layout_seg *seg, guint n_glyphs)
+{
+    layout_ledger *ledger = &layout_builder_page(c->builder, sheet->index)->ledger;
+    seg->n_taken++;
+    if (seg->role == LAYOUT_ROLE_TABLE)
+        ledger->n_table += n_glyphs;
+    else if (seg->role == LAYOUT_ROLE_FIGURE)
+        ledger->n_figure += n_glyphs;
+    else if (c->furniture)
+        ledger->n_furniture += n_glyphs;
+    else
+        ledger->n_text += n_glyphs;
+}
+
+static void
+seg_append(composer *c, layout_sheet *sheet, layout_seg *seg)
 {
     near_links near;
     guint word = seg->first_word;
     links_near(sheet, seg, &near);
     for (guint i = seg->first_style; i < seg->first_style + seg->n_styles; i++)
         style_append(c, sheet, layout_sheet_style(sheet, i), seg, &near, &word);
+    seg_take(c, sheet, seg, layout_ledger_count(sheet, seg->start, seg->len));
 }
 
 static gunichar
@@ -252,8 +271,8 @@ indent_append(composer *c, const layout_seg *seg)
 }
 
 static void
-segs_append(composer *c, const layout_sheet *sheet, const guint *segs, guint n,
-            layout_rect frame_box, guint region)
+segs_append(composer *c, layout_sheet *sheet, const guint *segs, guint n, layout_rect frame_box,
+            guint region)
 {
     if (n == 0) return;
     const layout_seg *first = layout_sheet_seg(sheet, segs[0]);
@@ -274,7 +293,7 @@ segs_append(composer *c, const layout_sheet *sheet, const guint *segs, guint n,
 }
 
 static void
-row_append(composer *c, const layout_sheet *sheet, const layout_row *row)
+row_append(composer *c, layout_sheet *sheet, const layout_row *row)
 {
     segs_append(c, sheet, &g_array_index(sheet->row_segs, guint, row->first_seg), row->n_segs,
                 row->box, row->region);
@@ -361,7 +380,7 @@ formula_append(composer *c, layout_para *para)
 {
     for (guint i = 0; i < para->places->len;) {
         const layout_place *place = &g_array_index(para->places, layout_place, i);
-        const layout_sheet *sheet = layout_work_sheet(c->work, place->sheet);
+        layout_sheet *sheet = layout_work_sheet(c->work, place->sheet);
         g_autoptr(GArray) segs = g_array_new(FALSE, FALSE, sizeof(guint));
         layout_rect box = layout_sheet_row(sheet, place->row)->box;
         guint region = layout_sheet_row(sheet, place->row)->region;
@@ -373,13 +392,13 @@ formula_append(composer *c, layout_para *para)
             g_array_append_vals(segs, &g_array_index(sheet->row_segs, guint, row->first_seg),
                                 row->n_segs);
         }
-        g_qsort_with_data(segs->data, (gint)segs->len, sizeof(guint), compare_seg_x,
-                          (gpointer)sheet);
+        g_qsort_with_data(segs->data, (gint)segs->len, sizeof(guint), compare_seg_x, sheet);
         guint n = segs->len;
-        const layout_seg *last = layout_sheet_seg(sheet, g_array_index(segs, guint, n - 1));
+        layout_seg *last = layout_sheet_seg(sheet, g_array_index(segs, guint, n - 1));
         const char *text = sheet->text->str + last->start;
         if (n > 1 && layout_equation_number(text, last->len) && para->number == NULL) {
             para->number = g_strndup(text + 1, last->len - 2);
+            seg_take(c, sheet, last, layout_ledger_count(sheet, last->start, last->len));
             n--;
         }
         segs_append(c, sheet, (guint *)segs->data, n, box, region);
@@ -411,8 +430,9 @@ figure_emit(composer *c, layout_para *para)
     para->block = region->block = block_add(c, LAYOUT_BLOCK_FIGURE, 0, NULL, 0, 0.8F);
     g_autoptr(GString) inner = g_string_new(NULL);
     for (guint i = 0; i < sheet->segs->len; i++) {
-        const layout_seg *seg = layout_sheet_seg(sheet, i);
+        layout_seg *seg = layout_sheet_seg(sheet, i);
         if (seg->role != LAYOUT_ROLE_FIGURE || seg->owner != para->figure) continue;
+        seg_take(c, sheet, seg, layout_ledger_count(sheet, seg->start, seg->len));
         if (inner->len > 0) g_string_append_c(inner, ' ');
         g_string_append_len(inner, sheet->text->str + seg->start, seg->len);
     }
@@ -445,9 +465,14 @@ table_emit(composer *c, layout_para *para)
             .text = layout_builder_copy(c->builder, from->text != NULL ? from->text : "", -1),
             .box = {sheet->index, layout_sheet_to_page(sheet, from->box)}};
         g_array_append_val(cells, cell);
+        layout_builder_page(c->builder, sheet->index)->ledger.n_table += from->n_glyphs;
         if (cell.text[0] == '\0') continue;
         if (c->text->len > 0) g_string_append_c(c->text, ' ');
         g_string_append(c->text, cell.text);
+    }
+    for (guint i = 0; i < sheet->segs->len; i++) {
+        layout_seg *seg = layout_sheet_seg(sheet, i);
+        if (seg->role == LAYOUT_ROLE_TABLE && seg->owner == para->table) seg_take(c, sheet, seg, 0);
     }
     para->block = block_add(c, LAYOUT_BLOCK_TABLE, 0, NULL, 0, region->confidence);
     layout_table table = {.block = para->block,
@@ -495,7 +520,7 @@ para_emit(composer *c, layout_para *para)
         c->code_x0 = MIN(c->code_x0, layout_para_row(c->work, para, i)->box.x0);
     for (guint i = 0; i < para->places->len; i++) {
         const layout_place *place = &g_array_index(para->places, layout_place, i);
-        const layout_sheet *sheet = layout_work_sheet(c->work, place->sheet);
+        layout_sheet *sheet = layout_work_sheet(c->work, place->sheet);
         row_append(c, sheet, layout_sheet_row(sheet, place->row));
     }
     if (!c->code) layout_math_spans(c->text->str, c->text->len, c->spans, c->strings);
@@ -522,12 +547,13 @@ type_of_role(layout_role role)
 
 /* One block per kind and page: line numbers alone would be fifty. */
 static void
-furniture_emit(composer *c, const layout_sheet *sheet)
+furniture_emit(composer *c, layout_sheet *sheet)
 {
     static const layout_role roles[] = {LAYOUT_ROLE_HEADER, LAYOUT_ROLE_FOOTER,
                                         LAYOUT_ROLE_PAGE_NUMBER, LAYOUT_ROLE_MARGIN};
     for (guint r = 0; r < G_N_ELEMENTS(roles); r++) {
         composer_reset(c);
+        c->furniture = TRUE;
         float size_pt = 0;
         for (guint i = 0; i < sheet->segs->len; i++) {
             const layout_seg *seg = layout_sheet_seg(sheet, i);
@@ -549,6 +575,7 @@ pages_add(layout_work *work, layout_builder *builder)
                             .height_pt = sheet->page_height,
                             .rotation = sheet->rotation,
                             .source = sheet->source,
+                            .ledger = sheet->ledger,
                             .label = layout_builder_copy(builder, sheet->label, -1),
                             .failure = layout_builder_copy(builder, sheet->failure, -1),
                             .skipped = sheet->skipped};
@@ -594,6 +621,10 @@ layout_emit(layout_work *work, layout_builder *builder)
         furniture_emit(&c, layout_work_sheet(work, s));
     }
     parents_set(work, builder);
+    for (s = 0; s < work->sheets->len; s++) {
+        layout_work_release(work);
+        layout_ledger_close(layout_work_sheet(work, s), builder);
+    }
     g_string_free(c.text, TRUE);
     g_string_free(c.latex, TRUE);
     g_string_chunk_free(c.strings);

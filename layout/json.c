@@ -10,7 +10,9 @@
  *     "version": 2,
  *     "metadata": {"source_name", "source_sha256", "format",        always there
  *                  "title", "authors": [name], "abstract", "doi", "arxiv", "language", "year", "producer"},
- *     "pages": [{"index", "width", "height", "rotation", "label", "source": native|ocr|mixed|none, "failure"}],
+ *     "pages": [{"index", "width", "height", "rotation", "label", "source": native|ocr|mixed|none, "failure",
+ *                "glyphs": {"drawn", "text", "table", "figure", "furniture",        where each of them went,
+ *                           "discarded": {reason: count}}}],                       left out where 0
  *     "blocks": [{                                                  in reading order
  *       "type",      title author abstract heading paragraph list_item table figure formula code caption
  *                    footnote reference header footer page_number watermark
@@ -33,6 +35,8 @@
  *                     "names": [{"family", "given"}], "et_al": true, "title", "venue", "publisher",
  *                     "volume", "issue", "pages", "year", "doi", "arxiv", "url"}],
  *     "citations": [[block, start, len, reference]],                where the text calls a reference
+ *     "discarded": [{"reason", "box", "glyphs", "text"}],           text in no block; reason one of repeated
+ *                  invisible background tiny off_page covered lost, and space control in the counts alone
  *     "warnings": [{"page", "message"}]
  *   }
  *
@@ -48,6 +52,16 @@ const char *const layout_json_styles[LAYOUT_JSON_N_STYLES] = {
     "bold", "italic", "superscript", "subscript", "mono", "link", "math",
 };
 const char *const layout_json_sources[LAYOUT_TEXT_NONE + 1] = {"native", "ocr", "mixed", "none"};
+const char *const layout_json_places[LAYOUT_JSON_N_PLACES] = {"text", "table", "figure",
+                                                              "furniture"};
+
+guint *
+layout_json_place(layout_ledger *ledger, guint place)
+{
+    guint *const counts[LAYOUT_JSON_N_PLACES] = {&ledger->n_text, &ledger->n_table,
+                                                 &ledger->n_figure, &ledger->n_furniture};
+    return counts[place];
+}
 
 typedef struct {
     GString *s;
@@ -245,6 +259,39 @@ put_metadata(json_out *o, const layout_metadata *meta)
 }
 
 static void
+put_ledger(json_out *o, const layout_ledger *ledger)
+{
+    if (ledger->n_glyphs == 0) return;
+    put_key(o, "glyphs");
+    g_string_append(o->s, "{\"drawn\": ");
+    put_integer(o->s, ledger->n_glyphs);
+    for (guint i = 0; i < LAYOUT_JSON_N_PLACES; i++) {
+        guint n = *layout_json_place((layout_ledger *)ledger, i);
+        if (n == 0) continue;
+        g_string_append_printf(o->s, ", \"%s\": ", layout_json_places[i]);
+        put_integer(o->s, n);
+    }
+    const char *separator = ", \"discarded\": {";
+    for (guint i = 0; i < LAYOUT_N_DISCARD_REASONS; i++) {
+        if (ledger->n_discarded[i] == 0) continue;
+        const char *name = layout_discard_reason_name((layout_discard_reason)i);
+        g_string_append_printf(o->s, "%s\"%s\": ", separator, name);
+        put_integer(o->s, ledger->n_discarded[i]);
+        separator = ", ";
+    }
+    g_string_append(o->s, strlen(separator) == 2 ? "}}" : "}");
+}
+
+static void
+put_discard(json_out *o, const layout_discard *discard)
+{
+    key_string(o, "reason", layout_discard_reason_name(discard->reason));
+    key_box(o, "box", &discard->box);
+    key_integer(o, "glyphs", discard->n_glyphs);
+    key_string(o, "text", discard->text);
+}
+
+static void
 put_page(json_out *o, guint index, const layout_page *page)
 {
     key_integer(o, "index", index);
@@ -254,6 +301,7 @@ put_page(json_out *o, guint index, const layout_page *page)
     key_string(o, "label", page->label);
     key_string(o, "source", layout_json_sources[page->source]);
     key_string(o, "failure", page->failure);
+    put_ledger(o, &page->ledger);
 }
 
 static void
@@ -504,6 +552,7 @@ layout_document_to_json(const lode_document *document)
     PUT_ARRAY(o, "formulas", d->n_formulas, put_formula(o, &d->formulas[i]));
     PUT_ARRAY(o, "references", d->n_references, put_reference(o, d, &d->references[i]));
     put_citations(o, d);
+    PUT_ARRAY(o, "discarded", d->n_discards, put_discard(o, &d->discards[i]));
     PUT_ARRAY(o, "warnings", d->n_warnings, {
         key_index(o, "page", d->warnings[i].page);
         key_string(o, "message", d->warnings[i].message);

@@ -161,6 +161,28 @@ read_metadata(reader *r, const json_t *object)
 }
 
 static gboolean
+get_count(reader *r, const json_t *object, const char *key, guint *value)
+{
+    return json_object_get(object, key) ? get_guint(r, object, key, value) : TRUE;
+}
+
+static gboolean
+read_ledger(reader *r, const json_t *object, layout_ledger *ledger)
+{
+    if (!object) return TRUE;
+    if (!get_guint(r, object, "drawn", &ledger->n_glyphs)) return FALSE;
+    for (guint i = 0; i < LAYOUT_JSON_N_PLACES; i++)
+        if (!get_count(r, object, layout_json_places[i], layout_json_place(ledger, i)))
+            return FALSE;
+    const json_t *discarded = json_object_get(object, "discarded");
+    for (guint i = 0; i < LAYOUT_N_DISCARD_REASONS; i++)
+        if (!get_count(r, discarded, layout_discard_reason_name((layout_discard_reason)i),
+                       &ledger->n_discarded[i]))
+            return FALSE;
+    return TRUE;
+}
+
+static gboolean
 read_page(reader *r, const json_t *object)
 {
     layout_page page = {0};
@@ -170,7 +192,8 @@ read_page(reader *r, const json_t *object)
         !get_int(r, object, "rotation", TRUE, 270, &page.rotation) ||
         !get_string(r, object, "label", FALSE, &page.label) ||
         !get_string(r, object, "source", TRUE, &source) ||
-        !get_string(r, object, "failure", FALSE, &page.failure))
+        !get_string(r, object, "failure", FALSE, &page.failure) ||
+        !read_ledger(r, json_object_get(object, "glyphs"), &page.ledger))
         return FALSE;
     /* version 1 had no gaps, and no index */
     int index = (int)r->n_pages;
@@ -437,6 +460,22 @@ read_citation(reader *r, const json_t *array)
 }
 
 static gboolean
+read_discard(reader *r, const json_t *object)
+{
+    layout_discard discard = {0};
+    const char *reason = NULL;
+    if (!get_string(r, object, "reason", TRUE, &reason) ||
+        !get_box(r, object, "box", &discard.box) ||
+        !get_guint(r, object, "glyphs", &discard.n_glyphs) ||
+        !get_string(r, object, "text", TRUE, &discard.text))
+        return FALSE;
+    if (!layout_discard_reason_from_name(reason, &discard.reason))
+        return fail(r, "reason", "unknown");
+    layout_builder_add_discard(r->builder, &discard);
+    return TRUE;
+}
+
+static gboolean
 read_warning(reader *r, const json_t *object)
 {
     int page = LAYOUT_NONE;
@@ -455,9 +494,9 @@ static const struct {
     const char *name;
     gboolean (*read)(reader *r, const json_t *object);
 } arrays[] = {
-    {"pages", read_page},         {"blocks", read_block},     {"tables", read_table},
-    {"figures", read_figure},     {"formulas", read_formula}, {"references", read_reference},
-    {"citations", read_citation}, {"warnings", read_warning},
+    {"pages", read_page},         {"blocks", read_block},      {"tables", read_table},
+    {"figures", read_figure},     {"formulas", read_formula},  {"references", read_reference},
+    {"citations", read_citation}, {"discarded", read_discard}, {"warnings", read_warning},
 };
 
 /* Both sides name each other; the builder has set the blocks' side from the items' one. */
@@ -497,8 +536,8 @@ read_root(reader *r)
         const json_t *array = json_object_get(root, arrays[a].name);
         r->array = arrays[a].name;
         r->index = 0;
-        /* documents written before there were citations */
-        if (!array && arrays[a].read == read_citation) continue;
+        /* documents written before there were citations or a ledger */
+        if (!array && (arrays[a].read == read_citation || arrays[a].read == read_discard)) continue;
         if (!json_is_array(array)) return fail(r, "", "missing or not an array");
         for (; r->index < json_array_size(array); r->index++) {
             if (!arrays[a].read(r, json_array_get(array, r->index))) return FALSE;

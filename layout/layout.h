@@ -198,6 +198,50 @@ typedef enum {
     LAYOUT_TEXT_NONE
 } layout_text_source;
 
+/* Why a glyph is in no block. */
+typedef enum {
+    LAYOUT_DISCARD_SPACE,     /* a blank: only counted */
+    LAYOUT_DISCARD_CONTROL,   /* a character without ink or width of its own: only counted */
+    LAYOUT_DISCARD_REPEATED,  /* printed again at the same place: a cheap bold, a shadow */
+    LAYOUT_DISCARD_INVISIBLE, /* drawn with no ink: render mode 3, a clip that nothing shows through,
+                                  alpha 0. The text layer of a scan is kept */
+    LAYOUT_DISCARD_BACKGROUND, /* in the colour of what is behind it */
+    LAYOUT_DISCARD_TINY,       /* too small to be read */
+    LAYOUT_DISCARD_OFF_PAGE,   /* outside the page, or cut off by the clip */
+    LAYOUT_DISCARD_COVERED,    /* painted over later */
+    LAYOUT_DISCARD_LOST,       /* a fault of the analysis: taken from the page and put nowhere */
+    LAYOUT_N_DISCARD_REASONS
+} layout_discard_reason;
+
+const char *layout_discard_reason_name(
+    layout_discard_reason reason); /* "space", "off_page", ...; static */
+/* FALSE when name is none of them. */
+gboolean layout_discard_reason_from_name(const char *name, layout_discard_reason *reason);
+/* Text that somebody wrote but no reader sees: invisible, background, tiny, off_page, covered. */
+gboolean layout_discard_reason_is_hidden(layout_discard_reason reason);
+
+/* Where the glyphs of a page went. A glyph is one character as the file draws it; a ligature counts as the
+ * letters it stands for, a letter and its accent as two. */
+typedef struct {
+    guint n_glyphs;    /* drawn on the page */
+    guint n_text;      /* in blocks, apart from those: */
+    guint n_table;     /* in cells of tables */
+    guint n_figure;    /* in inner_text of figures */
+    guint n_furniture; /* in running headers, footers, page numbers, watermarks */
+    guint n_discarded[LAYOUT_N_DISCARD_REASONS];
+} layout_ledger;
+
+/* Is every glyph in one place, and none lost? */
+gboolean layout_ledger_balances(const layout_ledger *ledger);
+
+/* A stretch of text that is in no block. */
+typedef struct {
+    layout_discard_reason reason;
+    layout_box box;
+    guint n_glyphs;
+    const char *text;
+} layout_discard;
+
 typedef struct {
     float width_pt, height_pt;
     int rotation;
@@ -205,6 +249,7 @@ typedef struct {
     layout_text_source source;
     const char *failure; /* NULL, or why this page is empty */
     gboolean skipped;    /* not asked for: nothing is known of it but that it stands here */
+    layout_ledger ledger;
 } layout_page;
 
 typedef struct {
@@ -249,6 +294,8 @@ typedef struct lode_document {
     guint n_names;
     layout_citation *citations;
     guint n_citations;
+    layout_discard *discards; /* by page */
+    guint n_discards;
     layout_warning *warnings;
     guint n_warnings;
     GStringChunk *text; /* owns every string */
@@ -313,9 +360,11 @@ int layout_builder_add_reference(layout_builder *builder, const layout_reference
                                  const layout_name *names, guint n_names);
 /* In the order of layout_citation; block and reference must have been added. */
 void layout_builder_add_citation(layout_builder *builder, const layout_citation *citation);
+void layout_builder_add_discard(layout_builder *builder, const layout_discard *discard);
 void layout_builder_add_warning(layout_builder *builder, int page, const char *message);
 /* Writable until finished: the index must have been returned by layout_builder_add_block. */
 layout_block *layout_builder_block(layout_builder *builder, int index);
+layout_page *layout_builder_page(layout_builder *builder, int index);
 
 /* Checks the invariants (indices in range, spans sorted and on character borders, boxes ordered, every
  * grid place of a table covered once) and aborts with a message where one is broken: that is a mistake of

@@ -82,11 +82,19 @@ point_turn(guint turn, float w, float h, float x, float y, float *u, float *v)
     *v = r.y0;
 }
 
-/* Text printed twice at (nearly) the same place: a cheap bold, or a shadow. */
+/* Text printed twice at (nearly) the same place: a cheap bold, or a shadow. Glyphs by character and cell. */
 typedef struct {
-    uint64_t *slots;
+    uint64_t key; /* 0: free */
+    float x, y;
+} twin;
+
+typedef struct {
+    twin *slots;
     size_t mask;
 } twins;
+
+#define TWIN_CELL_PT    2.0F
+#define TWIN_MAX_PROBES 32
 
 static uint64_t
 twin_key(uint32_t ch, int x, int y)
@@ -96,28 +104,40 @@ twin_key(uint32_t ch, int x, int y)
     return key | (1ULL << 63);
 }
 
+/* Is one within reach of x, y in this cell? *slot: where the next of this key goes, NULL where the cell is
+ * crowded. */
 static gboolean
-twin_find(const twins *set, uint64_t key, size_t *slot)
+twin_find(const twins *set, uint64_t key, float x, float y, float reach, twin **slot)
 {
     uint64_t hash = key * 0x9E3779B97F4A7C15ULL;
-    for (size_t i = (size_t)(hash >> 20) & set->mask;; i = (i + 1) & set->mask) {
-        *slot = i;
-        if (set->slots[i] == key) return TRUE;
-        if (set->slots[i] == 0) return FALSE;
+    size_t at = (size_t)(hash >> 20) & set->mask;
+    for (guint probe = 0; probe < TWIN_MAX_PROBES; probe++, at = (at + 1) & set->mask) {
+        *slot = &set->slots[at];
+        if (set->slots[at].key == 0) return FALSE;
+        if (set->slots[at].key == key && fabsf(set->slots[at].x - x) <= reach &&
+            fabsf(set->slots[at].y - y) <= reach)
+            return TRUE;
     }
+    *slot = NULL;
+    return FALSE;
 }
 
 static gboolean
-twin_seen(const twins *set, uint32_t ch, float x, float y)
+twin_seen(const twins *set, uint32_t ch, float x, float y, float size_pt)
 {
     if (set->slots == NULL) return FALSE;
-    int cx = (int)floorf(x * 2), cy = (int)floorf(y * 2);
-    size_t slot;
-    for (int dx = -1; dx <= 1; dx++)
-        for (int dy = -1; dy <= 1; dy++)
-            if (twin_find(set, twin_key(ch, cx + dx, cy + dy), &slot)) return TRUE;
-    twin_find(set, twin_key(ch, cx, cy), &slot);
-    set->slots[slot] = twin_key(ch, cx, cy);
+    /* two "l" of small print stand a quarter em apart */
+    float reach = CLAMP(0.12F * size_pt, 0.05F, 0.9F);
+    float cx = x / TWIN_CELL_PT, cy = y / TWIN_CELL_PT, d = reach / TWIN_CELL_PT;
+    int x0 = (int)floorf(cx - d), x1 = (int)floorf(cx + d);
+    int y0 = (int)floorf(cy - d), y1 = (int)floorf(cy + d);
+    twin *slot;
+    for (int i = x0; i <= x1; i++)
+        for (int k = y0; k <= y1; k++)
+            if (twin_find(set, twin_key(ch, i, k), x, y, reach, &slot)) return TRUE;
+    uint64_t key = twin_key(ch, (int)floorf(cx), (int)floorf(cy));
+    twin_find(set, key, x, y, -1, &slot);
+    if (slot != NULL) *slot = (twin){key, x, y};
     return FALSE;
 }
 
@@ -128,15 +148,20 @@ twins_init(twins *set, guint n)
     while (size < (size_t)n * 2)
         size *= 2;
     set->mask = size - 1;
-    set->slots = g_try_new0(uint64_t, size);
+    set->slots = g_try_new0(twin, size);
 }
 
-static gboolean
-run_is_kept(const parse_run *run, gboolean hidden)
+#define KEPT (-1)
+
+/* KEPT, or the layout_discard_reason of all of a run's glyphs. */
+static int
+verdict_of_run(const parse_page *page, const parse_run *run, gboolean hidden)
 {
-    if (run->flags & (PARSE_RUN_OFF_PAGE | PARSE_RUN_CLIPPED)) return FALSE;
-    if (!isfinite(run->size_pt) || run->size_pt < 0.5F || run->size_pt > 2000) return FALSE;
-    return ((run->flags & PARSE_RUN_HIDDEN) != 0) == hidden;
+    if (run->flags & PARSE_RUN_OFF_PAGE) return LAYOUT_DISCARD_OFF_PAGE;
+    if (run->flags & PARSE_RUN_CLIPPED) return LAYOUT_DISCARD_INVISIBLE;
+    if (!isfinite(run->size_pt) || run->size_pt < 0.5F) return LAYOUT_DISCARD_TINY;
+    if (run->size_pt > 2000 || run->font >= page->n_fonts) return LAYOUT_DISCARD_INVISIBLE;
+    return ((run->flags & PARSE_RUN_HIDDEN) != 0) == hidden ? KEPT : LAYOUT_DISCARD_INVISIBLE;
 }
 
 /* An invisible text layer counts when next to nothing else is on the page: a scan with OCR. */
@@ -153,45 +178,84 @@ uses_hidden_text(const parse_page *page)
     return hidden > 4 * visible;
 }
 
-static void
-collect(layout_work *work, const parse_page *page, gboolean hidden, GArray *glyphs[5])
-{
+typedef struct {
+    layout_work *work;
+    layout_sheet *sheet;
+    const parse_page *page;
+    gboolean hidden; /* the hidden text is the page's */
     twins seen;
-    twins_init(&seen, page->n_glyphs);
-    g_autofree guint *fonts = g_new(guint, page->n_fonts + 1);
-    for (guint i = 0; i < page->n_fonts; i++)
-        fonts[i] = layout_font_intern(work, &page->fonts[i]);
+    guint *fonts;      /* the page's -> the document's */
+    GArray *glyphs[5]; /* layout_glyph by quarter turns; the last: skewed */
+} collector;
 
-    for (guint r = 0; r < page->n_runs; r++) {
-        const parse_run *run = &page->runs[r];
-        if (!run_is_kept(run, hidden) || run->font >= page->n_fonts) continue;
-        guint turn = turn_of_run(run), list = is_skewed(run) ? 4 : turn;
-        guint flags = layout_work_font(work, fonts[run->font])->flags;
-        gboolean space = FALSE;
-        for (guint i = run->first_glyph; i < run->first_glyph + run->n_glyphs; i++) {
-            const parse_glyph *glyph = &page->glyphs[i];
-            if (is_space(glyph->unicode)) space = TRUE;
-            if (is_space(glyph->unicode) || is_nothing(glyph->unicode) || !isfinite(glyph->x) ||
-                !isfinite(glyph->y) || !isfinite(glyph->box.x0 + glyph->box.x1))
-                continue;
-            if (glyph->gid >= 0 && twin_seen(&seen, glyph->unicode, glyph->x, glyph->y)) continue;
-            layout_glyph out = {.size_pt = run->size_pt,
-                                .ch = glyph->unicode,
-                                .flags = flags,
-                                .font = fonts[run->font],
-                                .space = space};
-            layout_rect box = {glyph->box.x0, glyph->box.y0, glyph->box.x1, glyph->box.y1};
-            box = layout_rect_turn(box, turn, page->width_pt, page->height_pt);
-            point_turn(turn, page->width_pt, page->height_pt, glyph->x, glyph->y, &out.x, &out.y);
-            out.x1 = MAX(out.x, box.x1);
-            g_array_append_val(glyphs[list], out);
-            space = FALSE;
+static void
+glyph_keep(collector *c, const parse_run *run, const parse_glyph *glyph, gboolean space, guint turn,
+           GArray *list)
+{
+    const parse_page *page = c->page;
+    guint font = c->fonts[run->font];
+    layout_glyph out = {.size_pt = run->size_pt,
+                        .ch = glyph->unicode,
+                        .flags = layout_work_font(c->work, font)->flags,
+                        .font = font,
+                        .space = space};
+    layout_rect box = {glyph->box.x0, glyph->box.y0, glyph->box.x1, glyph->box.y1};
+    box = layout_rect_turn(box, turn, page->width_pt, page->height_pt);
+    point_turn(turn, page->width_pt, page->height_pt, glyph->x, glyph->y, &out.x, &out.y);
+    out.x1 = MAX(out.x, box.x1);
+    g_array_append_val(list, out);
+}
+
+static void
+run_collect(collector *c, const parse_run *run, gboolean last)
+{
+    guint turn = turn_of_run(run);
+    GArray *list = c->glyphs[is_skewed(run) ? 4 : turn];
+    int verdict = verdict_of_run(c->page, run, c->hidden);
+    gboolean space = FALSE, twin_head = FALSE;
+    for (guint i = run->first_glyph; i < run->first_glyph + run->n_glyphs; i++) {
+        const parse_glyph *glyph = &c->page->glyphs[i];
+        int reason = verdict;
+        if (is_space(glyph->unicode)) {
+            space = TRUE;
+            reason = LAYOUT_DISCARD_SPACE;
+        } else if (is_nothing(glyph->unicode)) {
+            reason = LAYOUT_DISCARD_CONTROL;
+        } else if (!isfinite(glyph->x) || !isfinite(glyph->y) ||
+                   !isfinite(glyph->box.x0 + glyph->box.x1)) {
+            reason = LAYOUT_DISCARD_OFF_PAGE;
+        } else if (reason == KEPT) {
+            /* the letters of a ligature are one glyph */
+            if (glyph->gid >= 0)
+                twin_head = twin_seen(&c->seen, glyph->unicode, glyph->x, glyph->y, run->size_pt);
+            if (twin_head) reason = LAYOUT_DISCARD_REPEATED;
         }
-        /* A space at a run's end counts for what follows. */
-        if (space && r + 1 < page->n_runs && glyphs[list]->len > 0)
-            g_array_index(glyphs[list], layout_glyph, glyphs[list]->len - 1).flags |= 1U << 30;
+        if (reason == KEPT)
+            glyph_keep(c, run, glyph, space, turn, list);
+        else
+            layout_ledger_discard(c->sheet, (layout_discard_reason)reason, glyph, run->size_pt,
+                                  space);
+        if (reason != LAYOUT_DISCARD_SPACE && reason != LAYOUT_DISCARD_CONTROL) space = FALSE;
     }
-    g_free(seen.slots);
+    /* A space at a run's end counts for what follows. */
+    if (verdict == KEPT && space && !last && list->len > 0)
+        g_array_index(list, layout_glyph, list->len - 1).flags |= 1U << 30;
+}
+
+static void
+collect(collector *c)
+{
+    const parse_page *page = c->page;
+    twins_init(&c->seen, page->n_glyphs);
+    c->fonts = g_new(guint, page->n_fonts + 1);
+    for (guint i = 0; i < page->n_fonts; i++)
+        c->fonts[i] = layout_font_intern(c->work, &page->fonts[i]);
+    for (guint r = 0; r < page->n_runs; r++)
+        run_collect(c, &page->runs[r], r + 1 == page->n_runs);
+    c->sheet->ledger.n_glyphs = page->n_glyphs + page->n_unplaced;
+    c->sheet->ledger.n_discarded[LAYOUT_DISCARD_OFF_PAGE] += page->n_unplaced;
+    g_free(c->seen.slots);
+    g_free(c->fonts);
 }
 
 /* ---- chunks and pieces ---- */
@@ -580,10 +644,11 @@ void
 layout_lines_find(layout_work *work, layout_sheet *sheet, const parse_page *page)
 {
     gboolean hidden = uses_hidden_text(page);
-    GArray *glyphs[5];
+    collector c = {.work = work, .sheet = sheet, .page = page, .hidden = hidden};
     for (guint t = 0; t < 5; t++)
-        glyphs[t] = g_array_new(FALSE, FALSE, sizeof(layout_glyph));
-    collect(work, page, hidden, glyphs);
+        c.glyphs[t] = g_array_new(FALSE, FALSE, sizeof(layout_glyph));
+    collect(&c);
+    GArray *const *glyphs = c.glyphs;
 
     guint main_turn = 0, n = glyphs[4]->len;
     for (guint t = 1; t < 4; t++)

@@ -45,6 +45,7 @@ layout_sheet_new(int index)
     g_array_set_clear_func(sheet->tables, table_region_clear);
     sheet->rows = g_array_new(FALSE, FALSE, sizeof(layout_row));
     sheet->row_segs = g_array_new(FALSE, FALSE, sizeof(guint));
+    sheet->losses = g_array_new(FALSE, FALSE, sizeof(layout_loss));
     return sheet;
 }
 
@@ -65,6 +66,7 @@ layout_sheet_free(layout_sheet *sheet)
     g_array_unref(sheet->tables);
     g_array_unref(sheet->rows);
     g_array_unref(sheet->row_segs);
+    g_array_unref(sheet->losses);
     g_free(sheet->label);
     g_free(sheet->failure);
     g_free(sheet);

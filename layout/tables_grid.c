@@ -493,11 +493,13 @@ cells_make(grid *g, layout_table_region *table, guint32 *owner)
         const piece *p = &g_array_index(g->pieces, piece, i);
         const char *text = g->sheet->text->str + p->start;
         guint32 *place = &owner[p->row * cols + p->col0];
+        guint n_glyphs = layout_ledger_count(g->sheet, p->start, p->len);
         if (*place != 0) {
             layout_grid_cell *cell = &g_array_index(table->cells, layout_grid_cell, *place - 1);
             char *joint = g_strdup_printf("%s %.*s", cell->text, (int)p->len, text);
             g_free(cell->text);
             cell->text = joint;
+            cell->n_glyphs += n_glyphs;
             continue;
         }
         layout_grid_cell cell = {.row = p->row,
@@ -505,6 +507,7 @@ cells_make(grid *g, layout_table_region *table, guint32 *owner)
                                  .row_span = 1,
                                  .col_span = 1,
                                  .text = g_strndup(text, p->len),
+                                 .n_glyphs = n_glyphs,
                                  .header = g_array_index(g->bands, band, p->row).header};
         guint last = p->col0;
         while (last < p->col1 && last + 1 < cols && owner[p->row * cols + last + 1] == 0)

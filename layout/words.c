@@ -259,6 +259,7 @@ glyph_write(writer *w, const layout_glyph *g, gunichar accent, gboolean space)
         w->has_word = TRUE;
     }
     put_glyph(w, g->ch, accent);
+    w->word.n_glyphs += accent != 0 ? 2 : 1;
     w->word.x0 = MIN(w->word.x0, g->x);
     w->word.x1 = MAX(w->word.x1, g->x1);
     w->seg.n_chars++;
@@ -353,6 +354,7 @@ layout_words_append(layout_work *work, layout_sheet *sheet, const layout_glyph *
             end = rtl ? MIN(end, letter->x) : MAX(end, letter->x1);
         } else if (accent != 0 && i > 0 && w.last != 0 && covers(g[i - 1], at)) {
             put_char(&w, accent);
+            w.word.n_glyphs++;
         } else {
             glyph_write(&w, at, 0, space);
         }

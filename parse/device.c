@@ -192,7 +192,10 @@ add_cluster(const text_call *call, const text_span *s, const fz_text_item *item,
             const uint32_t *unicode, guint n)
 {
     fz_point p = fz_transform_point_xy(item->x, item->y, s->ctm);
-    if (!isfinite(p.x) || !isfinite(p.y) || fabsf(p.x) > 1e7f || fabsf(p.y) > 1e7f) return;
+    if (!isfinite(p.x) || !isfinite(p.y) || fabsf(p.x) > 1e7f || fabsf(p.y) > 1e7f) {
+        call->builder->page->n_unplaced += n;
+        return;
+    }
     parse_builder *builder = call->builder;
     if (builder->storage->glyphs->len + n > builder->file->options.max_glyphs) {
         parse_builder_stop(builder);

@@ -126,6 +126,7 @@ typedef struct {
     guint n_images;
     const parse_link *links;
     guint n_links;
+    guint n_unplaced;   /* glyphs drawn nowhere: at infinity, or so far away; not in glyphs */
     guint n_unmapped;   /* glyphs without a Unicode mapping, in the file or in the font itself */
     gboolean truncated; /* a limit was reached: more was drawn than kept */
     void *storage;      /* private */

@@ -1,5 +1,6 @@
 /* lode convert: PDFs -> Markdown, JSON, content list, images. */
 #include "pipelines/cli.h"
+#include "pipelines/convert_check.h"
 
 #include <stdio.h>
 #include <string.h>
@@ -10,7 +11,7 @@ typedef struct {
     reader_args reader;
     char *output, *format, *pages, *images;
     double dpi;
-    gboolean no_images, page_breaks, force;
+    gboolean no_images, page_breaks, force, check;
 } convert_args;
 
 static void
@@ -53,6 +54,9 @@ convert_entries(gpointer data)
          "Mark pages in Markdown by <!-- page N --> (default: off)", NULL},
         {"force", 0, 0, G_OPTION_ARG_NONE, &args->force,
          "Convert again what is unchanged since the last run (default: skip it)", NULL},
+        {"check", 0, 0, G_OPTION_ARG_NONE, &args->check,
+         "Write nothing but where every glyph went, and fail when one was lost (default: off)",
+         NULL},
         G_OPTION_ENTRY_NULL,
     };
     return cli_reader_entries(entries, &args->reader);
@@ -317,6 +321,7 @@ run_convert(gpointer data, char **operands, int n_operands)
     if (inputs->len == 0)
         return cli_error(EXIT_NOTHING_DONE,
                          "%s: no documents in this folder (PDF, XPS, EPUB, FB2, CBZ)", operands[0]);
+    if (args->check) return convert_check(&args->common, inputs, &options);
     return args->output != NULL ? convert_to_folder(args, inputs, &options)
                                 : convert_to_stdout(args, inputs, &options);
 }

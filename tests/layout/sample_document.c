@@ -213,6 +213,15 @@ sample_document(void)
     add_figure_and_formulas(b);
     sample_add(b, LAYOUT_BLOCK_HEADER, "Running header", 1, 20);
     sample_add(b, LAYOUT_BLOCK_PAGE_NUMBER, "2", 1, 780);
+    const layout_discard discard = {.reason = LAYOUT_DISCARD_OFF_PAGE,
+                                    .box = {1, {-40, 60, -4, 72}},
+                                    .n_glyphs = 4,
+                                    .text = "crop"};
+    layout_builder_add_discard(b, &discard);
+    layout_builder_page(b, 1)->ledger = (layout_ledger){
+        .n_glyphs = 40, .n_text = 30, .n_table = 2, .n_figure = 1, .n_furniture = 1};
+    layout_builder_page(b, 1)->ledger.n_discarded[LAYOUT_DISCARD_SPACE] = 2;
+    layout_builder_page(b, 1)->ledger.n_discarded[LAYOUT_DISCARD_OFF_PAGE] = 4;
     layout_builder_add_warning(b, 1, "a font has no Unicode map");
     layout_builder_add_warning(b, LAYOUT_NONE, "repaired");
     return layout_builder_finish(b);

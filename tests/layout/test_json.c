@@ -75,6 +75,13 @@ everything_survives(void **state)
     assert_null(e->names[1].given);
     assert_int_equal(e->n_citations, 1);
     assert_memory_equal(&e->citations[0], &d->citations[0], sizeof(layout_citation));
+    assert_memory_equal(&e->pages[1].ledger, &d->pages[1].ledger, sizeof(layout_ledger));
+    assert_true(layout_ledger_balances(&e->pages[1].ledger));
+    assert_int_equal(e->n_discards, 1);
+    assert_int_equal(e->discards[0].reason, LAYOUT_DISCARD_OFF_PAGE);
+    assert_int_equal(e->discards[0].n_glyphs, 4);
+    assert_true(e->discards[0].box.rect.x0 == -40);
+    assert_string_equal(e->discards[0].text, "crop");
     assert_int_equal(e->warnings[0].page, 1);
     assert_int_equal(e->warnings[1].page, LAYOUT_NONE);
 }

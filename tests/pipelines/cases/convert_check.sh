@@ -1,0 +1,1 @@
+exec $LODE convert --check $DATA/papers/ceria.pdf $DATA/pdf/modes.pdf
