@@ -271,6 +271,8 @@ starts_caption(const finder *f, const layout_seg *seg, layout_caption_kind *kind
 typedef struct {
     guint n_segs, n_rows, n_multi, n_full; /* rows, rows of several pieces, full lines of prose */
     gboolean caption;
+    gboolean
+        panel; /* its first line is "(b) ..." over all columns: the next panel's or this one's caption */
 } between;
 
 /* Gaps within a segment that may be between cells set close to each other. */
@@ -283,6 +285,17 @@ wide_gaps(const finder *f, const layout_seg *seg)
         n += word->x0 - word[-1].x1 > 0.55F * seg->size_pt ? 1 : 0;
     }
     return n;
+}
+
+/* "(a) Lemmatized" across a table, not the label of one of its rows. */
+static gboolean
+starts_panel(const finder *f, const layout_seg *seg, layout_rect box)
+{
+    const char *at = f->sheet->text->str + seg->start;
+    float middle = 0.5F * (seg->box.x0 + seg->box.x1);
+    return seg->len > 4 && at[0] == '(' && g_ascii_islower(at[1]) && at[2] == ')' &&
+           seg->box.x0 > box.x0 + 6 &&
+           fabsf(middle - 0.5F * (box.x0 + box.x1)) < 0.06F * width_of(box);
 }
 
 static between
@@ -298,6 +311,7 @@ look_between(const finder *f, layout_rect box)
         const layout_seg *seg = layout_sheet_seg(f->sheet, g_array_index(segs, guint, i));
         layout_caption_kind kind;
         if (starts_caption(f, seg, &kind)) b.caption = TRUE;
+        if (i == 0 && starts_panel(f, seg, box)) b.panel = TRUE;
         if (width_of(seg->box) > 0.85F * width_of(box) && seg->n_words >= 8) b.n_full++;
         if (seg->baseline - baseline > 0.4F * seg->size_pt) {
             b.n_rows++;
@@ -329,6 +343,7 @@ booktabs_find(finder *f)
             if (fabsf(r->x0 - top.x0) > SAME_X_PT || fabsf(r->x1 - top.x1) > SAME_X_PT) continue;
             between b = look_between(f, (layout_rect){top.x0 - 2, last_y, top.x1 + 2, r->y0});
             if (b.caption || (b.n_full > 1 && b.n_full * 3 > b.n_rows)) break;
+            if (b.panel && n_rules >= 2 && b.n_rows <= 2) break;
             if (b.n_segs == 0 && r->y0 - last_y > 30) break;
             pending_multi += b.n_multi;
             pending_rows += b.n_rows;
