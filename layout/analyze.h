@@ -201,6 +201,7 @@ typedef struct {
     GArray *fonts; /* layout_font */
     GHashTable *font_ids;
     GPtrArray *paras;       /* layout_para */
+    GPtrArray *authors;     /* char *: names as printed */
     GHashTable *vocabulary; /* lower-case words of the document, GUINT counts */
     const parse_metadata *meta;
     const parse_outline_item *outline;

@@ -14,8 +14,8 @@ layout_para_row_text(const layout_work *work, const layout_para *para, guint i)
 }
 
 /* The rows of a short block as one text. */
-static char *
-short_text(const layout_work *work, const layout_para *para)
+char *
+layout_para_short_text(const layout_work *work, const layout_para *para)
 {
     GString *text = g_string_new(NULL);
     for (guint i = 0; i < para->places->len && text->len < 600; i++) {
@@ -26,8 +26,8 @@ short_text(const layout_work *work, const layout_para *para)
     return g_string_free(text, FALSE);
 }
 
-static guint
-para_chars(const layout_work *work, const layout_para *para)
+guint
+layout_para_chars(const layout_work *work, const layout_para *para)
 {
     guint n = 0;
     for (guint i = 0; i < para->places->len; i++)
@@ -35,8 +35,8 @@ para_chars(const layout_work *work, const layout_para *para)
     return n;
 }
 
-static gboolean
-is_text(const layout_para *para)
+gboolean
+layout_para_is_text(const layout_para *para)
 {
     return para->places->len > 0 &&
            (para->type == LAYOUT_BLOCK_PARAGRAPH || para->type == LAYOUT_BLOCK_LIST_ITEM);
@@ -73,54 +73,6 @@ outline_table(const layout_work *work)
     return table;
 }
 
-/* ---- title and authors ---- */
-
-/* The largest text in the upper part of the first page; its index, or LAYOUT_NONE. */
-static int
-title_find(const layout_work *work)
-{
-    int best = LAYOUT_NONE;
-    float best_size = 1.12F * work->body_pt;
-    for (guint i = 0; i < work->paras->len; i++) {
-        const layout_para *para = layout_work_para(work, i);
-        if (para->sheet > 0) break;
-        if (!is_text(para)) continue;
-        const layout_row *row = layout_para_row(work, para, 0);
-        const layout_sheet *sheet = layout_work_sheet(work, 0);
-        guint chars = para_chars(work, para);
-        if (row->box.y0 > 0.55F * sheet->height || chars < 6 || chars > 350) continue;
-        if (row->size_pt <= best_size + 0.4F) continue;
-        g_autofree char *text = short_text(work, para);
-        layout_heading_form form = layout_heading_parse(text);
-        if (!(form.numbered && g_ascii_isdigit(text[0])) && !form.known) {
-            best = (int)i;
-            best_size = row->size_pt;
-        }
-    }
-    if (best >= 0) return best;
-    /* No larger text: a first block that is bold or centred in the upper third. */
-    for (guint i = 0; i < MIN(work->paras->len, 3); i++) {
-        const layout_para *para = layout_work_para(work, i);
-        if (!is_text(para) || para->sheet > 0) continue;
-        const layout_row *row = layout_para_row(work, para, 0);
-        g_autofree char *text = short_text(work, para);
-        layout_heading_form form = layout_heading_parse(text);
-        if ((row->flags & LAYOUT_SPAN_BOLD) &&
-            row->box.y0 < 0.33F * layout_work_sheet(work, 0)->height &&
-            para_chars(work, para) >= 15 && para_chars(work, para) < 250 && !form.known &&
-            !form.numbered)
-            return (int)i;
-    }
-    return LAYOUT_NONE;
-}
-
-static void
-para_append(layout_para *to, layout_para *from)
-{
-    g_array_append_vals(to->places, from->places->data, from->places->len);
-    g_array_set_size(from->places, 0);
-}
-
 /* Blocks left without rows by merging. */
 void
 layout_paras_drop_empty(layout_work *work)
@@ -139,85 +91,6 @@ layout_paras_drop_empty(layout_work *work)
     g_ptr_array_set_free_func(work->paras, NULL);
     g_ptr_array_set_size(work->paras, (gint)kept);
     g_ptr_array_set_free_func(work->paras, (GDestroyNotify)layout_para_free);
-}
-
-static void
-title_mark(layout_work *work)
-{
-    int index = title_find(work);
-    if (index < 0) return;
-    layout_para *title = layout_work_para(work, (guint)index);
-    title->type = LAYOUT_BLOCK_TITLE;
-    float size = layout_para_row(work, title, 0)->size_pt;
-    for (guint i = (guint)index + 1; i < work->paras->len; i++) {
-        layout_para *next = layout_work_para(work, i);
-        if (!is_text(next) || next->sheet > 0) break;
-        const layout_row *row = layout_para_row(work, next, 0);
-        const layout_row *last = layout_para_row(work, title, title->places->len - 1);
-        if (fabsf(row->size_pt - size) > 0.3F || row->baseline - last->baseline > 1.8F * size ||
-            row->region != last->region)
-            break;
-        para_append(title, next);
-    }
-    layout_paras_drop_empty(work);
-}
-
-static gboolean
-is_prose(const layout_work *work, const layout_para *para)
-{
-    return para_chars(work, para) > 260 && para->places->len >= 3;
-}
-
-/* What stands between the title and the abstract, a heading or the first prose. */
-static void
-authors_mark(layout_work *work)
-{
-    guint i = 0;
-    while (i < work->paras->len && layout_work_para(work, i)->type != LAYOUT_BLOCK_TITLE)
-        i++;
-    for (i++; i < work->paras->len; i++) {
-        layout_para *para = layout_work_para(work, i);
-        if (para->sheet > 0 || !is_text(para)) return;
-        g_autofree char *text = short_text(work, para);
-        gsize len;
-        layout_heading_form form = layout_heading_parse(text);
-        if (layout_heading_is_abstract(text, &len) || is_prose(work, para)) return;
-        if ((form.known || form.numbered) && strlen(text) < 80) return;
-        if (para->type == LAYOUT_BLOCK_PARAGRAPH) para->type = LAYOUT_BLOCK_AUTHOR;
-    }
-}
-
-/* ---- abstract ---- */
-
-static void
-abstract_mark(layout_work *work)
-{
-    for (guint i = 0; i < work->paras->len; i++) {
-        layout_para *para = layout_work_para(work, i);
-        if (para->sheet > 1) return;
-        if (!is_text(para) && para->type != LAYOUT_BLOCK_HEADING) continue;
-        g_autofree char *text = short_text(work, para);
-        gsize len;
-        if (!layout_heading_is_abstract(text, &len)) continue;
-        gsize rest = len + strspn(text + len, " .:-");
-        if (text[rest] != '\0') {
-            const layout_row *row = layout_para_row(work, para, 0);
-            if (para_chars(work, para) < 80 && !(row->flags & LAYOUT_SPAN_BOLD)) continue;
-            para->type = LAYOUT_BLOCK_ABSTRACT;
-            return;
-        }
-        para->type = LAYOUT_BLOCK_HEADING;
-        para->level = 1;
-        for (guint k = i + 1; k < work->paras->len; k++) {
-            layout_para *next = layout_work_para(work, k);
-            if (next->type == LAYOUT_BLOCK_PARAGRAPH && para_chars(work, next) > 60) {
-                next->type = LAYOUT_BLOCK_ABSTRACT;
-                return;
-            }
-            if (next->type != LAYOUT_BLOCK_PARAGRAPH && next->type != LAYOUT_BLOCK_FIGURE) return;
-        }
-        return;
-    }
 }
 
 /* ---- headings ---- */
@@ -269,7 +142,7 @@ is_heading(const layout_work *work, heading_search *search, layout_para *para, g
     guint rows = para->places->len;
     const layout_row *row = layout_para_row(work, para, 0);
     if (rows > 4) return FALSE;
-    g_autofree char *text = short_text(work, para);
+    g_autofree char *text = layout_para_short_text(work, para);
     gsize len = strlen(text);
     if (len > 250 || !has_letters(text)) return FALSE;
     layout_heading_form form = layout_heading_parse(text);
@@ -326,7 +199,7 @@ headings_mark(layout_work *work)
         layout_para *para = layout_work_para(work, i);
         layout_work_release(work);
         if (para->type == LAYOUT_BLOCK_TITLE) front = FALSE;
-        if (!is_text(para) || front) continue;
+        if (!layout_para_is_text(para) || front) continue;
         if (is_heading(work, &search, para, i)) para->type = LAYOUT_BLOCK_HEADING;
     }
 }
@@ -370,11 +243,11 @@ footnotes_mark(layout_work *work)
     for (guint i = 0; i < work->paras->len; i++) {
         layout_para *para = layout_work_para(work, i);
         layout_work_release(work);
-        if (!is_text(para)) continue;
+        if (!layout_para_is_text(para)) continue;
         const layout_sheet *sheet = layout_work_sheet(work, para->sheet);
         const layout_row *row = layout_para_row(work, para, 0);
         if (row->size_pt > 0.94F * work->body_pt || row->box.y0 < 0.3F * sheet->height) continue;
-        g_autofree char *text = short_text(work, para);
+        g_autofree char *text = layout_para_short_text(work, para);
         const layout_para *before = i > 0 ? layout_work_para(work, i - 1) : NULL;
         gboolean follows = before != NULL && before->type == LAYOUT_BLOCK_FOOTNOTE &&
                            before->sheet == para->sheet &&
@@ -388,9 +261,8 @@ footnotes_mark(layout_work *work)
 void
 layout_classify(layout_work *work)
 {
-    title_mark(work);
     footnotes_mark(work);
-    abstract_mark(work);
-    authors_mark(work);
+    layout_front_authors(work);
     headings_mark(work);
+    layout_front_abstract(work);
 }

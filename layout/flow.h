@@ -15,6 +15,9 @@ gboolean layout_text_ends_sentence(const char *text, gsize len);
 void layout_paras_drop_empty(layout_work *work);
 /* classify.c: title, authors, abstract, headings, footnotes */
 void layout_classify(layout_work *work);
+/* front.c: title and authors, whose names go into work; and, once headings are known, the abstract */
+void layout_front_authors(layout_work *work);
+void layout_front_abstract(layout_work *work);
 /* join.c: paragraphs that go on in the next column or page, or behind a float */
 void layout_join(layout_work *work);
 /* floats.c: figures and tables to the paragraphs that call them; captions must be bound */
@@ -29,6 +32,11 @@ layout_para_row(const layout_work *work, const layout_para *para, guint i)
 
 /* The text of row i of para; free with g_free. */
 char *layout_para_row_text(const layout_work *work, const layout_para *para, guint i);
+/* The rows of a block as one text, cut after some hundred bytes; free with g_free. */
+char *layout_para_short_text(const layout_work *work, const layout_para *para);
+guint layout_para_chars(const layout_work *work, const layout_para *para);
+/* A paragraph or list item that has rows. */
+gboolean layout_para_is_text(const layout_para *para);
 
 G_END_DECLS
 #endif

@@ -52,6 +52,12 @@ static const char *const known_words[] = {
     "funding",
     "conflict of interest",
     "declaration of competing interest",
+    "\u6458\u8981",
+    "\u76EE\u5F55",
+    "\u5F15\u8A00",
+    "\u7ED3\u8BBA",
+    "\u81F4\u8C22",
+    "\u53C2\u8003\u6587\u732E",
 };
 
 /* Letters only, lower case, single spaces; "R EFERENCES" becomes "references" as a last resort. */
@@ -92,11 +98,17 @@ layout_heading_is_references(const char *text)
     for (const char *from = words; *from != '\0'; from++)
         if (*from != ' ') *to++ = *from;
     *to = '\0';
-    static const char *const names[] = {
-        "references",      "bibliography",         "literature",
-        "literaturecited", "literaturverzeichnis", "referencesandnotes",
-        "workscited",      "bibliographie",        "literatur",
-        "reference"};
+    static const char *const names[] = {"references",
+                                        "bibliography",
+                                        "literature",
+                                        "literaturecited",
+                                        "literaturverzeichnis",
+                                        "referencesandnotes",
+                                        "workscited",
+                                        "bibliographie",
+                                        "literatur",
+                                        "reference",
+                                        "\u53C2\u8003\u6587\u732E"};
     for (guint i = 0; i < G_N_ELEMENTS(names); i++)
         if (strcmp(tight, names[i]) == 0) return TRUE;
     return FALSE;
@@ -105,12 +117,14 @@ layout_heading_is_references(const char *text)
 gboolean
 layout_heading_is_abstract(const char *text, gsize *len)
 {
-    static const char *const words[] = {"abstract", "zusammenfassung", "a b s t r a c t",
-                                        "summary"};
+    /* the first ones only when they stand alone */
+    static const char *const words[] = {"summary",      "r\u00E9sum\u00E9", "resumen",
+                                        "resumo",       "abstract",         "a b s t r a c t",
+                                        "\u6458\u8981", "zusammenfassung",  "kurzfassung"};
     for (guint i = 0; i < G_N_ELEMENTS(words); i++) {
         gsize n = strlen(words[i]);
         if (g_ascii_strncasecmp(text, words[i], n) != 0) continue;
-        if (i == 3 && text[n] != '\0') continue;
+        if (i < 4 && text[n] != '\0') continue;
         if (g_ascii_isalpha(text[n])) continue;
         *len = n;
         return TRUE;

@@ -6,7 +6,7 @@
 
 #include <string.h>
 
-#define MAX_AUTHORS 200
+#define MAX_AUTHORS 400
 
 static const char *
 keep(lode_document *document, const char *text, gssize len)
@@ -23,69 +23,38 @@ first_text(const lode_document *document, layout_block_type type)
     return NULL;
 }
 
-static gboolean
-looks_like_name(const char *text, gsize len)
+/* All blocks of the abstract, without the word itself; free with g_free, NULL where there is none. */
+static char *
+abstract_text(const lode_document *document)
 {
-    if (len < 4 || len > 60 || memchr(text, '@', len) != NULL) return FALSE;
-    guint words = 0, upper = 0;
-    for (gsize i = 0; i < len; i++) {
-        if (g_ascii_isdigit(text[i])) return FALSE;
-        gboolean start = text[i] != ' ' && (i == 0 || text[i - 1] == ' ');
-        if (!start) continue;
-        gunichar ch = g_utf8_get_char(text + i);
-        words++;
-        upper += g_unichar_isupper(ch) || ch > 0x2E80;
-    }
-    static const char *const places[] = {"University", "Institute", "Department", "School",
-                                         "College",    "Laborator", "Center",     "Centre",
-                                         "Research",   "Faculty",   "Inc",        "Google",
-                                         "Microsoft",  "Academy",   "Universit"};
-    g_autofree char *copy = g_strndup(text, len);
-    for (guint i = 0; i < G_N_ELEMENTS(places); i++)
-        if (strstr(copy, places[i]) != NULL) return FALSE;
-    return words >= 2 && words <= 5 && upper * 2 > words;
-}
-
-/* Names in an author block: its text without superscripts, cut at commas, "and", "&" and line ends. */
-static void
-names_of_block(const lode_document *document, const layout_block *block, GPtrArray *names)
-{
-    g_autoptr(GString) text = g_string_new(NULL);
-    guint line = 0, span = 0;
-    for (uint32_t i = 0; i < block->text_len; i++) {
-        while (line < block->n_lines && document->lines[block->first_line + line].start < i)
-            line++;
-        if (i > 0 && line < block->n_lines && document->lines[block->first_line + line].start == i)
-            g_string_append_c(text, '\n');
-        while (span < block->n_spans) {
-            const layout_span *s = &document->spans[block->first_span + span];
-            if (i < s->start + s->len) break;
-            span++;
+    GString *out = g_string_new(NULL);
+    for (guint i = 0; i < document->n_blocks; i++) {
+        const layout_block *block = &document->blocks[i];
+        if (block->type != LAYOUT_BLOCK_ABSTRACT || block->text_len == 0) continue;
+        const char *text = block->text;
+        gsize len = 0;
+        if (out->len == 0 && layout_heading_is_abstract(text, &len)) {
+            gsize label = len;
+            for (gunichar ch = g_utf8_get_char(text + label);
+                 ch == ' ' || ch == '.' || ch == ':' || ch == '-' || ch == 0x2013 || ch == 0x2014;
+                 ch = g_utf8_get_char(text + label))
+                label = (gsize)(g_utf8_next_char(text + label) - text);
+            /* "Summary statistics are" is no label */
+            if (label > len + 1 || text[len] != ' ') text += label;
         }
-        const layout_span *s =
-            span < block->n_spans ? &document->spans[block->first_span + span] : NULL;
-        gboolean raised = s != NULL && i >= s->start && (s->flags & LAYOUT_SPAN_SUPERSCRIPT);
-        if (raised)
-            g_string_append_c(text, '\n');
-        else
-            g_string_append_c(text, block->text[i]);
+        if (out->len > 0) g_string_append_c(out, ' ');
+        g_string_append(out, text);
     }
-    g_autoptr(GRegex) cut = g_regex_new(
-        "\\s*(?:[,;\\n&\xC2\xB7\\x{2022}*\\x{2020}\\x{2021}]|\\band\\b)\\s*", 0, 0, NULL);
-    if (cut == NULL || !g_utf8_validate(text->str, (gssize)text->len, NULL)) return;
-    g_auto(GStrv) parts = g_regex_split(cut, text->str, 0);
-    for (char **p = parts; p != NULL && *p != NULL && names->len < MAX_AUTHORS; p++) {
-        g_strstrip(*p);
-        if (looks_like_name(*p, strlen(*p))) g_ptr_array_add(names, g_strdup(*p));
-    }
+    return g_string_free(out, out->len == 0);
 }
 
+/* The names printed on the first page, else those the file carries. */
 static void
-authors_find(const lode_document *document, const parse_metadata *meta, GPtrArray *names)
+authors_find(const layout_work *work, GPtrArray *names)
 {
-    for (guint i = 0; i < document->n_blocks && i < 200; i++)
-        if (document->blocks[i].type == LAYOUT_BLOCK_AUTHOR)
-            names_of_block(document, &document->blocks[i], names);
+    for (guint i = 0; i < work->authors->len && i < MAX_AUTHORS; i++)
+        g_ptr_array_add(names, g_strdup(work->authors->pdata[i]));
+    const parse_metadata *meta = work->meta;
     if (names->len > 0 || meta == NULL || meta->author == NULL) return;
     g_auto(GStrv) parts = g_strsplit_set(meta->author, ",;", MAX_AUTHORS);
     for (char **p = parts; *p != NULL; p++) {
@@ -203,9 +172,10 @@ layout_metadata_find(layout_work *work, lode_document *document)
     const char *title = first_text(document, LAYOUT_BLOCK_TITLE);
     if (title == NULL && file != NULL && !is_template_name(file->title)) title = file->title;
     meta->title = keep(document, title, -1);
-    meta->abstract = keep(document, first_text(document, LAYOUT_BLOCK_ABSTRACT), -1);
+    g_autofree char *abstract = abstract_text(document);
+    meta->abstract = keep(document, abstract, -1);
     g_autoptr(GPtrArray) names = g_ptr_array_new_with_free_func(g_free);
-    authors_find(document, file, names);
+    authors_find(work, names);
     const char **authors = g_new0(const char *, names->len + 1);
     for (guint i = 0; i < names->len; i++)
         authors[i] = keep(document, names->pdata[i], -1);

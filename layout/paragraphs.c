@@ -189,8 +189,11 @@ list_item_starts(const flow *f, const layout_row *row, const char *text)
         /* A dash may just continue the sentence. */
         if (first != '-' && first != 0x2013 && first != 0x2014 && first != 0x2212 && first != '*')
             return TRUE;
-        return f->open == NULL || row->box.x0 > row->col_x0 + 2 || f->prev == NULL ||
-               ended_early(f, f->prev, row);
+        if (f->open == NULL || f->prev == NULL || ended_early(f, f->prev, row)) return TRUE;
+        if (f->open->type == LAYOUT_BLOCK_LIST_ITEM &&
+            (f->n_rows == 1 || row->box.x0 < f->left - 2))
+            return TRUE;
+        return row->box.x0 > (f->n_rows > 1 ? f->left : f->prev->box.x0) + 2;
     }
     if (f->prev == NULL || f->open == NULL) return TRUE;
     if (row->box.x0 > row->col_x0 + 0.4F * row->size_pt && fabsf(row->box.x0 - f->left) > 2)

@@ -93,6 +93,7 @@ layout_work_new(void)
     work->sheets = g_ptr_array_new_with_free_func((GDestroyNotify)layout_sheet_free);
     work->residency = layout_residency_new();
     work->paras = g_ptr_array_new_with_free_func((GDestroyNotify)layout_para_free);
+    work->authors = g_ptr_array_new_with_free_func(g_free);
     work->fonts = g_array_new(FALSE, TRUE, sizeof(layout_font));
     g_array_set_clear_func(work->fonts, font_clear);
     work->font_ids = g_hash_table_new_full(g_str_hash, g_str_equal, g_free, NULL);
@@ -109,6 +110,7 @@ layout_work_free(layout_work *work)
     g_ptr_array_unref(work->sheets);
     layout_residency_free(work->residency);
     g_ptr_array_unref(work->paras);
+    g_ptr_array_unref(work->authors);
     g_array_unref(work->fonts);
     g_hash_table_unref(work->font_ids);
     g_hash_table_unref(work->vocabulary);
