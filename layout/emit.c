@@ -305,6 +305,7 @@ static int
 block_add(composer *c, layout_block_type type, int level, const char *marker, float size_pt,
           float confidence)
 {
+    layout_logos_mend(c->text, c->spans);
     layout_block block = {.type = type,
                           .level = level,
                           .text =

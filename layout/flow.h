@@ -23,6 +23,9 @@ void layout_join(layout_work *work);
 /* floats.c: figures and tables to the paragraphs that call them; captions must be bound */
 void layout_floats_place(layout_work *work);
 
+/* logos.c: "LATEX" set as a logo becomes "LaTeX"; text and its layout_span, whose offsets stay */
+void layout_logos_mend(GString *text, GArray *spans);
+
 static inline const layout_row *
 layout_para_row(const layout_work *work, const layout_para *para, guint i)
 {
