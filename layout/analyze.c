@@ -26,6 +26,7 @@ layout_analyze(layout_work *work, layout_builder *builder, GError **error)
     layout_furniture_mark(work);
     layout_hyphen_learn(work);
     layout_order_measure(work);
+    layout_captions_find(work);
     for (guint s = 0; s < work->sheets->len; s++) {
         layout_sheet *sheet = layout_work_sheet(work, s);
         layout_tables_find(work, sheet);

@@ -72,6 +72,7 @@ typedef struct {
     layout_role role;
     int owner;
     guint n_taken; /* by blocks: 1 once emitted */
+    int caption;   /* index into the sheet's captions, LAYOUT_NONE */
 } layout_seg;
 
 typedef struct {
@@ -92,11 +93,33 @@ typedef struct {
     char *dest; /* name of the destination, NULL where none */
 } layout_link;
 
+typedef enum {
+    LAYOUT_CAPTION_NONE,
+    LAYOUT_CAPTION_FIGURE,
+    LAYOUT_CAPTION_TABLE,
+    LAYOUT_CAPTION_OTHER
+} layout_caption_kind;
+
+/* A whole caption; its segments name it. */
 typedef struct {
     layout_rect box;
-    int caption; /* row that starts the caption, LAYOUT_NONE */
+    layout_caption_kind kind;
+    guint seg; /* that starts it */
+    guint n_lines;
+    float size_pt;
+} layout_caption_region;
+
+typedef struct {
+    layout_rect box;
+    char label[8]; /* "a"; empty where none */
+} layout_panel_region;
+
+typedef struct {
+    layout_rect box;
+    int caption; /* index into the sheet's captions, LAYOUT_NONE */
     gboolean vector;
-    int block; /* once emitted */
+    guint first_panel, n_panels; /* into the sheet's panels */
+    int block;                   /* once emitted */
 } layout_figure_region;
 
 typedef struct {
@@ -158,6 +181,8 @@ typedef struct {
     GArray *rects;          /* layout_rect: fills that may be table cells or frames */
     GArray *clusters;       /* layout_cluster */
     GArray *links;          /* layout_link */
+    GArray *captions;       /* layout_caption_region */
+    GArray *panels;         /* layout_panel_region */
     GArray *figures;        /* layout_figure_region */
     GArray *tables;         /* layout_table_region */
     GArray *rows;           /* layout_row, in reading order */
@@ -301,20 +326,19 @@ void layout_style_measure(layout_work *work);
 void layout_furniture_mark(layout_work *work);
 
 /* ---- caption_match.c ---- */
-typedef enum {
-    LAYOUT_CAPTION_NONE,
-    LAYOUT_CAPTION_FIGURE,
-    LAYOUT_CAPTION_TABLE,
-    LAYOUT_CAPTION_OTHER
-} layout_caption_kind;
 /* Does text start like a caption ("Figure 3:")? label_len: bytes of "Figure 3"; strong: a separator or
  * nothing follows, so that it is no sentence about a figure. Both may be NULL. */
 layout_caption_kind layout_caption_match(const char *text, gsize len, gsize *label_len,
                                          gboolean *strong);
 
+/* ---- captions.c: whole captions on all sheets, before tables and figures; sets caption of their segments ---- */
+void layout_captions_find(layout_work *work);
+
 /* ---- figures.c, tables.c: regions; mark their segments ---- */
 void layout_tables_find(layout_work *work, layout_sheet *sheet);
 void layout_figures_find(layout_work *work, layout_sheet *sheet);
+/* ---- panels.c: the parts of figure index, which is made of these boxes; appends to the sheet's panels ---- */
+void layout_panels_find(layout_sheet *sheet, guint index, const layout_rect *parts, guint n_parts);
 /* ---- columns.c ---- */
 typedef struct {
     layout_rect box;

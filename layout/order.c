@@ -28,6 +28,13 @@ items_of_sheet(layout_sheet *sheet)
         if (seg->role != LAYOUT_ROLE_TEXT) continue;
         layout_item item = {seg->box,      (int)i,       LAYOUT_NONE, LAYOUT_NONE,
                             seg->baseline, seg->size_pt, seg->n_words};
+        /* A caption's lines stay together, however short its last one. */
+        if (seg->caption >= 0) {
+            layout_rect whole =
+                g_array_index(sheet->captions, layout_caption_region, seg->caption).box;
+            item.box.x0 = whole.x0;
+            item.box.x1 = whole.x1;
+        }
         g_array_append_val(items, item);
     }
     for (guint i = 0; i < sheet->figures->len; i++) {
@@ -200,6 +207,14 @@ items_reverse(layout_item *items, guint n)
     }
 }
 
+/* Parts of one line of one caption? */
+static gboolean
+same_caption(const layout_sheet *sheet, const layout_item *a, const layout_item *b)
+{
+    int caption = layout_sheet_seg(sheet, (guint)a->seg)->caption;
+    return caption >= 0 && layout_sheet_seg(sheet, (guint)b->seg)->caption == caption;
+}
+
 /* Items of one column, read from top to bottom. */
 static void
 column_emit(ordering *o, layout_item *items, guint n, float col_x0, float col_x1)
@@ -226,12 +241,15 @@ column_emit(ordering *o, layout_item *items, guint n, float col_x0, float col_x1
         float baseline = items[i].baseline, size = items[i].size_pt;
         while (to < n && items[to].seg >= 0 &&
                fabsf(items[to].baseline - baseline) < 0.42F * MAX(size, items[to].size_pt) &&
-               layout_overlap_1d(box.x0, box.x1, items[to].box.x0, items[to].box.x1) <
-                   0.3F * (items[to].box.x1 - items[to].box.x0)) {
+               (same_caption(sheet, &items[i], &items[to]) ||
+                layout_overlap_1d(box.x0, box.x1, items[to].box.x0, items[to].box.x1) <
+                    0.3F * (items[to].box.x1 - items[to].box.x0))) {
             box = layout_rect_join(box, items[to].box);
             size = MAX(size, items[to].size_pt);
             to++;
         }
+        for (guint k = i; k < to; k++)
+            items[k].box = layout_sheet_seg(sheet, (guint)items[k].seg)->box;
         qsort(items + i, to - i, sizeof *items, compare_left);
         if (reads_leftwards(sheet, items + i, to - i)) items_reverse(items + i, to - i);
         for (guint k = i; k < to; k++) {

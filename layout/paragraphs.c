@@ -18,6 +18,7 @@ typedef struct {
     float gap;              /* distance of lines in open, 0 unknown */
     float left;             /* left edge of open's rows but the first */
     guint n_rows;           /* of open, in this region */
+    int caption;            /* of this sheet: the one that open is, LAYOUT_NONE */
     gboolean references;
 } flow;
 
@@ -220,8 +221,7 @@ breaks(flow *f, const layout_row *row, const char *text)
     float size = MAX(row->size_pt, 4);
     float step = row->baseline - prev->baseline;
     if (f->references && type == LAYOUT_BLOCK_REFERENCE) return TRUE; /* see entries.c */
-    if (!same_look(prev, row) && type != LAYOUT_BLOCK_CAPTION) return TRUE;
-    if (type == LAYOUT_BLOCK_CAPTION && fabsf(prev->size_pt - row->size_pt) > 0.9F) return TRUE;
+    if (!same_look(prev, row)) return TRUE;
 
     float usual =
         f->gap > 0 ? f->gap : MAX(1.2F * size, f->work->leading_pt * size / f->work->body_pt);
@@ -249,7 +249,6 @@ breaks(flow *f, const layout_row *row, const char *text)
         if (row->box.x0 < f->left - 0.6F * size) return TRUE;
         return row->box.x0 > f->left + 0.7F * size && !full;
     }
-    if (type == LAYOUT_BLOCK_CAPTION) return !full && row->box.x0 > f->left + 0.6F * size;
     if (f->n_rows == 1) {
         /* The second row is where the first one was, or left of it: fine. Right of it: a new
          * paragraph's indent, unless the block hangs. */
@@ -306,12 +305,28 @@ float_add(flow *f, const layout_row *row)
     para_close(f);
 }
 
+/* Captions are known as a whole before reading order is: their rows are those of one block. */
+static void
+caption_add(flow *f, guint index, int caption)
+{
+    if (f->caption != caption) {
+        para_begin(f, LAYOUT_BLOCK_CAPTION);
+        f->caption = caption;
+    }
+    para_add(f, index);
+}
+
+static void
+caption_end(flow *f)
+{
+    if (f->caption == LAYOUT_NONE) return;
+    para_close(f);
+    f->caption = LAYOUT_NONE;
+}
+
 static layout_block_type
 type_at_start(flow *f, const layout_row *row, const char *text)
 {
-    gboolean strong = FALSE;
-    if (layout_caption_match(text, strlen(text), NULL, &strong) != LAYOUT_CAPTION_NONE && strong)
-        return LAYOUT_BLOCK_CAPTION;
     if (f->references) return LAYOUT_BLOCK_REFERENCE;
     if ((row->flags & LAYOUT_SPAN_MONO) && row->n_chars > 1) return LAYOUT_BLOCK_CODE;
     if (layout_list_marker(text, NULL) > 0 && list_item_starts(f, row, text)) {
@@ -341,15 +356,17 @@ static void
 row_take(flow *f, guint index)
 {
     const layout_row *row = layout_sheet_row(f->sheet, index);
+    int caption = row->n_segs > 0 ? row_seg(f->sheet, row, 0)->caption : LAYOUT_NONE;
+    if (caption != LAYOUT_NONE) {
+        caption_add(f, index, caption);
+        return;
+    }
+    caption_end(f);
     if (row->n_segs == 0) {
         float_add(f, row);
         return;
     }
     g_autofree char *text = layout_row_text(f->sheet, row);
-    gboolean strong = FALSE;
-    gboolean caption =
-        layout_caption_match(text, strlen(text), NULL, &strong) != LAYOUT_CAPTION_NONE && strong &&
-        !f->references;
     if (f->references && ends_references(f, row, text)) {
         f->references = FALSE;
         para_close(f);
@@ -360,7 +377,7 @@ row_take(flow *f, guint index)
     gboolean same = f->open != NULL && f->prev != NULL && f->prev->region == row->region;
     float step = same ? row->baseline - f->prev->baseline : 0;
 
-    if (!f->references && !caption && row_is_formula(f, row)) {
+    if (!f->references && row_is_formula(f, row)) {
         float size = MAX(row->size_pt, f->work->body_pt);
         if (!same || f->open->type != LAYOUT_BLOCK_FORMULA || step > 3.2F * size)
             para_begin(f, LAYOUT_BLOCK_FORMULA);
@@ -372,13 +389,13 @@ row_take(flow *f, guint index)
         para_add(f, index);
         return;
     }
-    if ((row->flags & LAYOUT_SPAN_MONO) && !f->references && row->n_chars > 1 && !caption) {
+    if ((row->flags & LAYOUT_SPAN_MONO) && !f->references && row->n_chars > 1) {
         if (!same || f->open->type != LAYOUT_BLOCK_CODE || step > 2.6F * row->size_pt)
             para_begin(f, LAYOUT_BLOCK_CODE);
         para_add(f, index);
         return;
     }
-    gboolean fresh = !same || caption || f->open->type == LAYOUT_BLOCK_FORMULA ||
+    gboolean fresh = !same || f->open->type == LAYOUT_BLOCK_FORMULA ||
                      f->open->type == LAYOUT_BLOCK_CODE || breaks(f, row, text);
     if (fresh) {
         layout_block_type type = type_at_start(f, row, text);
@@ -398,8 +415,9 @@ row_take(flow *f, guint index)
 void
 layout_paragraphs_build(layout_work *work)
 {
-    flow f = {.work = work};
+    flow f = {.work = work, .caption = LAYOUT_NONE};
     for (guint s = 0; s < work->sheets->len; s++) {
+        caption_end(&f);
         f.s = s;
         f.sheet = layout_work_sheet(work, s);
         if (!f.references) para_close(&f);

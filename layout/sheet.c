@@ -40,6 +40,8 @@ layout_sheet_new(int index)
     sheet->clusters = g_array_new(FALSE, FALSE, sizeof(layout_cluster));
     sheet->links = g_array_new(FALSE, FALSE, sizeof(layout_link));
     g_array_set_clear_func(sheet->links, link_clear);
+    sheet->captions = g_array_new(FALSE, FALSE, sizeof(layout_caption_region));
+    sheet->panels = g_array_new(FALSE, FALSE, sizeof(layout_panel_region));
     sheet->figures = g_array_new(FALSE, FALSE, sizeof(layout_figure_region));
     sheet->tables = g_array_new(FALSE, FALSE, sizeof(layout_table_region));
     g_array_set_clear_func(sheet->tables, table_region_clear);
@@ -62,6 +64,8 @@ layout_sheet_free(layout_sheet *sheet)
     g_array_unref(sheet->rects);
     g_array_unref(sheet->clusters);
     g_array_unref(sheet->links);
+    g_array_unref(sheet->captions);
+    g_array_unref(sheet->panels);
     g_array_unref(sheet->figures);
     g_array_unref(sheet->tables);
     g_array_unref(sheet->rows);

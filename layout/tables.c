@@ -128,7 +128,8 @@ segs_in(const finder *f, layout_rect box)
         const layout_seg *seg = layout_sheet_seg(f->sheet, f->by_y[i]);
         if (seg->baseline > box.y1 + seg->size_pt) break;
         float x = 0.5F * (seg->box.x0 + seg->box.x1), y = seg->baseline - 0.3F * seg->size_pt;
-        if (seg->role != LAYOUT_ROLE_TEXT || x < box.x0 || x > box.x1 || y < box.y0 || y > box.y1)
+        if (seg->role != LAYOUT_ROLE_TEXT || seg->caption >= 0 || x < box.x0 || x > box.x1 ||
+            y < box.y0 || y > box.y1)
             continue;
         g_array_append_val(found, f->by_y[i]);
     }
@@ -260,14 +261,6 @@ ruled_find(finder *f)
 
 /* ---- booktabs ---- */
 
-static gboolean
-starts_caption(const finder *f, const layout_seg *seg, layout_caption_kind *kind)
-{
-    gboolean strong = FALSE;
-    *kind = layout_caption_match(f->sheet->text->str + seg->start, seg->len, NULL, &strong);
-    return *kind != LAYOUT_CAPTION_NONE && strong;
-}
-
 typedef struct {
     guint n_segs, n_rows, n_multi, n_full; /* rows, rows of several pieces, full lines of prose */
     gboolean caption;
@@ -307,10 +300,12 @@ look_between(const finder *f, layout_rect box)
     guint in_row = 0;
     gboolean counted = FALSE;
     b.n_segs = segs->len;
+    for (guint i = 0; i < f->sheet->captions->len && !b.caption; i++) {
+        layout_rect c = g_array_index(f->sheet->captions, layout_caption_region, i).box;
+        b.caption = layout_rect_overlap(c, box) > 0.5F * width_of(c) * (c.y1 - c.y0);
+    }
     for (guint i = 0; i < segs->len; i++) {
         const layout_seg *seg = layout_sheet_seg(f->sheet, g_array_index(segs, guint, i));
-        layout_caption_kind kind;
-        if (starts_caption(f, seg, &kind)) b.caption = TRUE;
         if (i == 0 && starts_panel(f, seg, box)) b.panel = TRUE;
         if (width_of(seg->box) > 0.85F * width_of(box) && seg->n_words >= 8) b.n_full++;
         if (seg->baseline - baseline > 0.4F * seg->size_pt) {
@@ -399,13 +394,12 @@ lines_collect(const finder *f, guint lane, lines_found *out)
             g_array_append_val(out->lines, next);
             last = &g_array_index(out->lines, line, out->lines->len - 1);
         }
-        layout_caption_kind kind;
         last->n++;
         last->words += seg->n_words;
         last->math += seg->math > 0.4F ? 1 : 0;
         last->x0 = MIN(last->x0, seg->box.x0);
         last->x1 = MAX(last->x1, seg->box.x1);
-        last->caption = last->caption || starts_caption(f, seg, &kind);
+        last->caption = last->caption || seg->caption >= 0;
         g_array_append_val(out->segs, f->by_y[i]);
     }
 }

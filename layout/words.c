@@ -307,6 +307,7 @@ seg_finish(writer *w, float baseline, float size_pt, guint turn)
     }
     seg->role = seg->turn == 0 ? LAYOUT_ROLE_TEXT : LAYOUT_ROLE_MARGIN;
     seg->owner = LAYOUT_NONE;
+    seg->caption = LAYOUT_NONE;
     if (seg->len > 0) g_array_append_val(sheet->segs, *seg);
 }
 
