@@ -324,6 +324,10 @@ void layout_style_measure(layout_work *work);
 
 /* ---- furniture.c ---- */
 void layout_furniture_mark(layout_work *work);
+/* "12", "- 12 -", "Page 3 of 10", "xii" */
+gboolean layout_is_page_number(const char *text, gsize len);
+/* ---- furniture_edges.c: headers and footers of one page, by their looks ---- */
+void layout_furniture_edges_mark(const layout_work *work, layout_sheet *sheet);
 
 /* ---- caption_match.c ---- */
 /* Does text start like a caption ("Figure 3:")? label_len: bytes of "Figure 3"; strong: a separator or

@@ -1,9 +1,9 @@
 /* Running headers and footers, page numbers, line numbers: kept, but out of the text.
  *
  * A line near the top or bottom edge is furniture when the same words, digits aside, stand at the same
- * height on several pages, or when it shares its height with such a line. One page alone proves nothing, so
- * there only a bare number at the edge is taken for the page number. The first occurrence of a repeated
- * line that is set larger than body text is the title, and stays. */
+ * height on several pages, or when it shares its height with such a line. The first occurrence of a repeated
+ * line that is set larger than body text is the title, and stays. One page alone proves nothing by
+ * repetition: what stands there is judged by furniture_edges.c. */
 #include "layout/analyze.h"
 
 #include <math.h>
@@ -22,6 +22,7 @@ typedef struct {
     float edge; /* distance from the page's top or bottom edge */
     char *key;
     gboolean number;
+    long value; /* of a number, -1 none */
     gboolean marked;
     guint row; /* counted from the edge, 1 the outermost */
     float gap; /* from its baseline to that of the next row inwards */
@@ -44,17 +45,30 @@ is_roman(const char *text, gsize len)
     return TRUE;
 }
 
-/* "12", "- 12 -", "Page 3 of 10", "xii" */
-static gboolean
-is_page_number(const char *text, gsize len)
+/* En and em dashes as hyphens, in place: U+2013 and U+2014 are E2 80 93 and E2 80 94. */
+static void
+dashes_plain(char *text)
+{
+    char *to = text;
+    for (const char *at = text; *at != '\0'; to++) {
+        gboolean dash = strncmp(at, "\xE2\x80\x93", 3) == 0 || strncmp(at, "\xE2\x80\x94", 3) == 0;
+        *to = dash ? '-' : *at;
+        at += dash ? 3 : 1;
+    }
+    *to = '\0';
+}
+
+gboolean
+layout_is_page_number(const char *text, gsize len)
 {
     g_autofree char *copy = g_ascii_strdown(text, (gssize)len);
     char *at = copy;
+    dashes_plain(copy);
     if (g_str_has_prefix(at, "page")) at += 4;
     while (*at != '\0' && strchr(" -|[(", *at) != NULL)
         at++;
     gsize digits = strspn(at, "0123456789");
-    if (digits == 0) return is_roman(copy, len) && strcmp(copy, "i") >= 0 && len <= 6;
+    if (digits == 0) return is_roman(copy, strlen(copy)) && strlen(copy) <= 6;
     if (digits > 4) return FALSE;
     at += digits;
     while (*at == ' ')
@@ -66,6 +80,38 @@ is_page_number(const char *text, gsize len)
     at += strspn(at, " 0123456789");
     at += strspn(at, " -|])");
     return *at == '\0';
+}
+
+static long
+roman_value(const char *text, gsize len)
+{
+    static const struct {
+        char c;
+        long value;
+    } digits[] = {{'i', 1}, {'v', 5}, {'x', 10}, {'l', 50}, {'c', 100}};
+    long sum = 0, last = 0;
+    for (gsize i = len; i-- > 0;) {
+        long value = 0;
+        for (guint k = 0; k < G_N_ELEMENTS(digits); k++)
+            if (digits[k].c == g_ascii_tolower(text[i])) value = digits[k].value;
+        sum += value < last ? -value : value;
+        last = MAX(last, value);
+    }
+    return sum;
+}
+
+/* "Page 12 of 20" 12, "xii" 12 */
+static long
+number_value(const char *text, gsize len)
+{
+    gsize at = 0;
+    while (at < len && !g_ascii_isdigit(text[at]))
+        at++;
+    if (at == len) return roman_value(text, len);
+    long value = 0;
+    for (; at < len && g_ascii_isdigit(text[at]) && value < 100000; at++)
+        value = 10 * value + (text[at] - '0');
+    return value;
 }
 
 /* Letters as they are, every number as '#', no spaces. */
@@ -95,6 +141,31 @@ compare_top(gconstpointer a, gconstpointer b, gpointer data)
     return (i > j) - (i < j);
 }
 
+/* Three numbers in a row belong to a table or an axis, not to a page. */
+static void
+table_rows_drop(GArray *all, guint first)
+{
+    guint kept = first;
+    for (guint from = first; from < all->len;) {
+        guint to = from, numbers = 0;
+        guint row = g_array_index(all, candidate, from).row;
+        for (; to < all->len && g_array_index(all, candidate, to).row == row; to++)
+            numbers += g_array_index(all, candidate, to).number ? 1 : 0;
+        for (; from < to; from++) {
+            candidate c = g_array_index(all, candidate, from);
+            if (numbers > 2) {
+                g_free(c.key);
+                continue;
+            }
+            g_array_index(all, candidate, kept++) = c;
+        }
+    }
+    /* what is cut off was moved down or freed above */
+    g_array_set_clear_func(all, NULL);
+    g_array_set_size(all, kept);
+    g_array_set_clear_func(all, candidate_clear);
+}
+
 static void
 edge_collect(const layout_sheet *sheet, guint s, const guint *order, guint n, gboolean bottom,
              GArray *out)
@@ -120,13 +191,16 @@ edge_collect(const layout_sheet *sheet, guint s, const guint *order, guint n, gb
                        .bottom = bottom,
                        .edge = edge,
                        .key = key_of(text, seg->len, bottom),
-                       .number = is_page_number(text, seg->len),
+                       .number = layout_is_page_number(text, seg->len),
+                       .value = -1,
                        .row = rows,
                        .gap = G_MAXFLOAT,
                        .size_pt = seg->size_pt,
                        .n_words = seg->n_words};
+        if (c.number) c.value = number_value(text, seg->len);
         g_array_append_val(out, c);
     }
+    table_rows_drop(out, first);
 }
 
 static GArray *
@@ -168,7 +242,7 @@ may_repeat(const candidate *c)
     guint n = 0;
     for (const char *at = c->key + 1; *at != '\0'; at++)
         n += g_ascii_isalpha(*at) || (guchar)*at >= 0xC0;
-    return n >= 3 || c->number;
+    return n >= 3;
 }
 
 /* In the order of pages, for steps that look at them again. */
@@ -188,6 +262,31 @@ pages_needed(guint n_pages)
     return n_pages <= 4 ? 2 : 3;
 }
 
+/* Page numbers count the pages: mark those of all[from, to) that agree with most on the number of the first
+ * page. */
+static void
+numbers_mark(GArray *all, guint from, guint to, guint need)
+{
+    long best = 0;
+    guint most = 0;
+    for (guint i = from; i < to && i < from + 64; i++) {
+        const candidate *c = &g_array_index(all, candidate, i);
+        guint votes = 0;
+        for (guint k = from; k < to; k++) {
+            const candidate *other = &g_array_index(all, candidate, k);
+            votes += other->value - (long)other->sheet == c->value - (long)c->sheet ? 1 : 0;
+        }
+        if (votes > most) {
+            most = votes;
+            best = c->value - (long)c->sheet;
+        }
+    }
+    for (guint i = from; most >= need && i < to; i++) {
+        candidate *c = &g_array_index(all, candidate, i);
+        if (c->value - (long)c->sheet == best) c->marked = TRUE;
+    }
+}
+
 static void
 repeated_mark(const layout_work *work, GArray *all)
 {
@@ -204,7 +303,9 @@ repeated_mark(const layout_work *work, GArray *all)
             last_sheet = c->sheet;
             last_edge = c->edge;
         }
-        if (pages >= need && may_repeat(first))
+        if (first->number)
+            numbers_mark(all, from, to, need);
+        else if (pages >= need && may_repeat(first))
             for (guint i = from; i < to; i++)
                 g_array_index(all, candidate, i).marked = TRUE;
         from = to;
@@ -472,4 +573,8 @@ layout_furniture_mark(layout_work *work)
     g_array_sort(all, compare_place);
     lone_numbers_mark(work, all);
     roles_set(work, all);
+    for (guint s = 0; s < work->sheets->len; s++) {
+        layout_furniture_edges_mark(work, layout_work_sheet(work, s));
+        layout_work_release(work);
+    }
 }
