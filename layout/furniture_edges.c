@@ -175,7 +175,21 @@ says_journal(const char *text)
     return has_any(text, words, G_N_ELEMENTS(words));
 }
 
-/* A segment that begins or ends the row, and is a page number: alone, or behind a bar ("273 | Chapter 3"). */
+/* Is nothing else of the row within three ems of segment i? The number of a section stands close to its title. */
+static gboolean
+stands_apart(const edge *e, const edge_row *row, guint i)
+{
+    const layout_seg *seg = layout_sheet_seg(e->sheet, row->segs[i]);
+    for (guint k = 0; k < row->n_segs; k++) {
+        const layout_seg *other = layout_sheet_seg(e->sheet, row->segs[k]);
+        if (k != i && layout_overlap_1d(seg->box.x0, seg->box.x1, other->box.x0, other->box.x1) >
+                          -3 * row->size_pt)
+            return FALSE;
+    }
+    return TRUE;
+}
+
+/* A segment that begins, ends or halves the row, and is a page number. */
 static gboolean
 has_page_number(const edge *e, const edge_row *row)
 {
@@ -184,6 +198,7 @@ has_page_number(const edge *e, const edge_row *row)
         gsize len;
         const char *text = seg_text(e, row->segs[i], &len);
         if (!layout_is_page_number(text, len) || (text[0] == '(' && row->n_segs > 1)) continue;
+        if (!stands_apart(e, row, i)) continue;
         gboolean outer = seg->box.x0 < row->x0 + 1 || seg->box.x1 > row->x1 - 1;
         float middle = 0.5F * (seg->box.x0 + seg->box.x1);
         if (outer || fabsf(middle - 0.5F * e->sheet->width) < 0.06F * e->sheet->width) return TRUE;
@@ -274,6 +289,18 @@ group_mark(edge *e, guint from, guint to)
     }
 }
 
+/* A row of nothing but this page's own number; on short pages it stands far from the edge. */
+static gboolean
+is_own_number(const edge *e, const edge_row *row)
+{
+    const layout_seg *seg = layout_sheet_seg(e->sheet, row->segs[0]);
+    if (row->n_segs > 1 || seg->len > 6 || row->size_pt > 1.45F * e->work->body_pt) return FALSE;
+    g_autofree char *text = g_strndup(e->sheet->text->str + seg->start, seg->len);
+    if (e->sheet->label != NULL && strcmp(text, e->sheet->label) == 0) return TRUE;
+    g_autofree char *number = g_strdup_printf("%d", e->sheet->index + 1);
+    return strcmp(text, number) == 0;
+}
+
 /* Group by group from the edge inwards, as long as they are furniture. */
 static void
 edge_mark(edge *e)
@@ -289,6 +316,11 @@ edge_mark(edge *e)
             wide = gap > 0.75F * leading;
         }
         if (to - from > MAX_GROUP || (!rule && !wide) || to == e->n_rows) return;
+        if (from == 0 && to == 1 && e->bottom && gap > leading && is_own_number(e, &e->rows[0])) {
+            group_mark(e, 0, 1);
+            from = 1;
+            continue;
+        }
         for (guint r = from; r < to; r++) {
             if (edge_distance(e, &e->rows[r]) > NUMBER_SHARE * e->sheet->height) return;
             float inside = to + 1 < e->n_rows ? MAX(gap_behind(e, to), 0) : 0;
