@@ -29,6 +29,7 @@ layout_analyze(layout_work *work, layout_builder *builder, GError **error)
     layout_captions_find(work);
     for (guint s = 0; s < work->sheets->len; s++) {
         layout_sheet *sheet = layout_work_sheet(work, s);
+        layout_captions_take(work, sheet);
         layout_tables_find(work, sheet);
         layout_figures_find(work, sheet);
         layout_order_rows(work, sheet);

@@ -227,6 +227,7 @@ typedef struct {
     GHashTable *font_ids;
     GPtrArray *paras;       /* layout_para */
     GPtrArray *authors;     /* char *: names as printed */
+    GArray *captions;       /* what starts one, captions.c; NULL until found */
     GHashTable *vocabulary; /* lower-case words of the document, GUINT counts */
     const parse_metadata *meta;
     const parse_outline_item *outline;
@@ -335,8 +336,11 @@ void layout_furniture_edges_mark(const layout_work *work, layout_sheet *sheet);
 layout_caption_kind layout_caption_match(const char *text, gsize len, gsize *label_len,
                                          gboolean *strong);
 
-/* ---- captions.c: whole captions on all sheets, before tables and figures; sets caption of their segments ---- */
+/* ---- captions.c: before tables and figures ---- */
+/* What starts a caption anywhere in the document. */
 void layout_captions_find(layout_work *work);
+/* Fills the captions of sheet, whole, and sets caption of their segments. */
+void layout_captions_take(const layout_work *work, layout_sheet *sheet);
 
 /* ---- figures.c, tables.c: regions; mark their segments ---- */
 void layout_tables_find(layout_work *work, layout_sheet *sheet);

@@ -413,24 +413,42 @@ caption_extend(const lines *l, const candidate *c)
 void
 layout_captions_find(layout_work *work)
 {
-    g_autoptr(GArray) all = g_array_new(FALSE, TRUE, sizeof(candidate));
+    work->captions = g_array_new(FALSE, TRUE, sizeof(candidate));
     for (guint s = 0; s < work->sheets->len; s++) {
         lines l;
         lines_init(&l, work, layout_work_sheet(work, s));
-        sheet_candidates(&l, all);
+        sheet_candidates(&l, work->captions);
         lines_clear(&l);
+        layout_work_release(work);
     }
-    candidates_settle(all);
-    for (guint i = 0; i < all->len;) {
-        lines l;
-        guint s = g_array_index(all, candidate, i).sheet, to = i;
-        lines_init(&l, work, layout_work_sheet(work, s));
-        for (; to < all->len && g_array_index(all, candidate, to).sheet == s; to++)
-            if (!g_array_index(all, candidate, to).dead)
-                l.starts[g_array_index(all, candidate, to).seg] = 1;
-        for (; i < to; i++)
-            if (!g_array_index(all, candidate, i).dead)
-                caption_extend(&l, &g_array_index(all, candidate, i));
-        lines_clear(&l);
+    candidates_settle(work->captions);
+}
+
+void
+layout_captions_take(const layout_work *work, layout_sheet *sheet)
+{
+    guint lo = 0, hi = work->captions->len;
+    while (lo < hi) {
+        guint mid = lo + (hi - lo) / 2;
+        if (g_array_index(work->captions, candidate, mid).sheet < (guint)sheet->index)
+            lo = mid + 1;
+        else
+            hi = mid;
     }
+    guint from = lo, to = lo;
+    while (to < work->captions->len &&
+           g_array_index(work->captions, candidate, to).sheet == (guint)sheet->index)
+        to++;
+    if (from == to) return;
+    lines l;
+    lines_init(&l, work, sheet);
+    for (guint i = from; i < to; i++) {
+        const candidate *c = &g_array_index(work->captions, candidate, i);
+        l.starts[c->seg] = !c->dead;
+    }
+    for (guint i = from; i < to; i++) {
+        const candidate *c = &g_array_index(work->captions, candidate, i);
+        if (!c->dead) caption_extend(&l, c);
+    }
+    lines_clear(&l);
 }

@@ -115,6 +115,7 @@ layout_work_free(layout_work *work)
     layout_residency_free(work->residency);
     g_ptr_array_unref(work->paras);
     g_ptr_array_unref(work->authors);
+    if (work->captions != NULL) g_array_unref(work->captions);
     g_array_unref(work->fonts);
     g_hash_table_unref(work->font_ids);
     g_hash_table_unref(work->vocabulary);
