@@ -1,5 +1,6 @@
 /* A finished document: names of block types, and its one free. */
 #include "layout/document.h"
+#include "layout/writers.h"
 
 #include <string.h>
 
@@ -58,6 +59,18 @@ layout_write_options
 layout_write_options_default(void)
 {
     return (layout_write_options){.images = LAYOUT_IMAGES_ALL};
+}
+
+gboolean
+layout_has_figure_image(const layout_write_options *options, const char *image)
+{
+    return image && (!options || options->images != LAYOUT_IMAGES_NONE);
+}
+
+gboolean
+layout_has_crop(const layout_write_options *options, const char *image)
+{
+    return image && (!options || options->images == LAYOUT_IMAGES_ALL);
 }
 
 void

@@ -8,6 +8,8 @@
  *   {
  *     "schema": "lode-document",
  *     "version": 2,
+ *     "markdown": {"page_breaks": true, "furniture": true, "images": none|figures|all, "image_dir",
+ *                  "bytes", "sha256"},    of the Markdown that the blocks' ranges are of; only beside one
  *     "metadata": {"source_name", "source_sha256", "format",        always there
  *                  "title", "authors": [name], "abstract", "doi", "arxiv", "language", "year", "producer"},
  *     "pages": [{"index", "width", "height", "rotation", "label", "source": native|ocr|mixed|none, "failure",
@@ -20,6 +22,7 @@
  *       "parent",    index of a block: caption -> figure or table, footnote -> caller
  *       "item",      index into tables, figures, formulas or references, by type
  *       "font_size", "confidence",
+ *       "markdown": [start, end],                                   bytes of the Markdown
  *       "boxes": [[page, x0, y0, x1, y1]],
  *       "spans": [{"start", "len", "style": [bold italic superscript subscript mono link math], "target"}],
  *       "lines": [[start, len, page, x0, y0, x1, y1]]}],
@@ -43,7 +46,7 @@
  * Written by hand rather than through a tree: keys stay in order, and numbers do not depend on the locale.
  * Lengths have two decimals (1/7200 inch), confidences three. */
 #include "layout/json_names.h"
-#include "layout/layout.h"
+#include "layout/writers.h"
 
 #include <math.h>
 #include <string.h>
@@ -65,8 +68,10 @@ layout_json_place(layout_ledger *ledger, guint place)
 
 typedef struct {
     GString *s;
-    guint depth;    /* of the container being filled */
-    gboolean first; /* nothing in it yet */
+    guint depth;                         /* of the container being filled */
+    gboolean first;                      /* nothing in it yet */
+    const layout_write_options *options; /* of the Markdown beside it; NULL: the document alone */
+    const layout_range *ranges;          /* [n_blocks] in that Markdown */
 } json_out;
 
 /* ---- values ---- */
@@ -214,6 +219,14 @@ key_index(json_out *o, const char *key, int value)
 }
 
 static void
+key_true(json_out *o, const char *key, gboolean value)
+{
+    if (!value) return;
+    put_key(o, key);
+    g_string_append(o->s, "true");
+}
+
+static void
 key_number(json_out *o, const char *key, double value, guint decimals)
 {
     put_key(o, key);
@@ -327,8 +340,9 @@ put_span(GString *s, const layout_span *span)
 }
 
 static void
-put_block(json_out *o, const lode_document *d, const layout_block *block)
+put_block(json_out *o, const lode_document *d, guint index)
 {
+    const layout_block *block = &d->blocks[index];
     key_string(o, "type", layout_block_type_name(block->type));
     if (block->level > 0) key_integer(o, "level", block->level);
     key_string(o, "marker", block->marker);
@@ -337,6 +351,14 @@ put_block(json_out *o, const lode_document *d, const layout_block *block)
     key_index(o, "item", block->item);
     key_number(o, "font_size", block->font_size_pt, 2);
     key_number(o, "confidence", block->confidence, 3);
+    if (o->ranges && o->ranges[index].end > 0) {
+        put_key(o, "markdown");
+        g_string_append_c(o->s, '[');
+        put_integer(o->s, (gint64)o->ranges[index].start);
+        g_string_append(o->s, ", ");
+        put_integer(o->s, (gint64)o->ranges[index].end);
+        g_string_append_c(o->s, ']');
+    }
 
     put_key(o, "boxes");
     g_string_append_c(o->s, '[');
@@ -397,7 +419,7 @@ put_table(json_out *o, const lode_document *d, const layout_table *table)
     key_integer(o, "rows", table->n_rows);
     key_integer(o, "cols", table->n_cols);
     key_integer(o, "header_rows", table->n_header_rows);
-    key_string(o, "image", table->image);
+    if (layout_has_crop(o->options, table->image)) key_string(o, "image", table->image);
     put_key(o, "cells");
     open_container(o, '[');
     for (guint i = 0; i < table->n_cells; i++) {
@@ -413,14 +435,13 @@ put_figure(json_out *o, const lode_document *d, const layout_figure *figure)
     key_integer(o, "block", figure->block);
     key_index(o, "caption", figure->caption);
     key_box(o, "box", &figure->box);
-    if (figure->vector) {
-        put_key(o, "vector");
-        g_string_append(o->s, "true");
-    }
+    key_true(o, "vector", figure->vector);
     key_string(o, "label", figure->label);
     key_string(o, "inner_text", figure->inner_text);
-    key_string(o, "image", figure->image);
-    key_string(o, "svg", figure->svg);
+    if (layout_has_figure_image(o->options, figure->image)) {
+        key_string(o, "image", figure->image);
+        key_string(o, "svg", figure->svg);
+    }
     if (figure->n_panels == 0) return;
     put_key(o, "panels");
     open_container(o, '[');
@@ -446,7 +467,7 @@ put_formula(json_out *o, const layout_formula *formula)
     key_string(o, "latex", formula->latex);
     key_string(o, "number", formula->number);
     key_number(o, "confidence", formula->confidence, 3);
-    key_string(o, "image", formula->image);
+    if (layout_has_crop(o->options, formula->image)) key_string(o, "image", formula->image);
 }
 
 static void
@@ -472,10 +493,7 @@ put_reference(json_out *o, const lode_document *d, const layout_reference *refer
         }
         close_container(o, ']');
     }
-    if (reference->et_al) {
-        put_key(o, "et_al");
-        g_string_append(o->s, "true");
-    }
+    key_true(o, "et_al", reference->et_al);
     key_string(o, "title", reference->title);
     key_string(o, "venue", reference->venue);
     key_string(o, "publisher", reference->publisher);
@@ -536,17 +554,36 @@ put_pages(json_out *o, const lode_document *d)
     close_container(o, ']');
 }
 
-char *
-layout_document_to_json(const lode_document *document)
+/* Which Markdown the ranges of the blocks are of. */
+static void
+put_markdown(json_out *o, const layout_write_options *options, const char *markdown)
 {
-    const lode_document *d = document;
-    json_out out = {g_string_sized_new(64 * 1024), 0, TRUE}, *o = &out;
+    static const char *const images[] = {"none", "figures", "all"};
+    const gsize len = strlen(markdown);
+    g_autofree char *sum =
+        g_compute_checksum_for_data(G_CHECKSUM_SHA256, (const guchar *)markdown, len);
+    put_key(o, "markdown");
+    open_container(o, '{');
+    key_true(o, "page_breaks", options->page_breaks);
+    key_true(o, "furniture", options->furniture);
+    key_string(o, "images", images[options->images]);
+    key_string(o, "image_dir", options->image_dir ? options->image_dir : "images");
+    key_integer(o, "bytes", (gint64)len);
+    key_string(o, "sha256", sum);
+    close_container(o, '}');
+}
+
+/* markdown NULL: the document alone. */
+static char *
+write_json(json_out *o, const lode_document *d, const char *markdown)
+{
     open_container(o, '{');
     key_string(o, "schema", LAYOUT_JSON_SCHEMA);
     key_integer(o, "version", LAYOUT_JSON_VERSION);
+    if (markdown) put_markdown(o, o->options, markdown);
     put_metadata(o, &d->meta);
     put_pages(o, d);
-    PUT_ARRAY(o, "blocks", d->n_blocks, put_block(o, d, &d->blocks[i]));
+    PUT_ARRAY(o, "blocks", d->n_blocks, put_block(o, d, i));
     PUT_ARRAY(o, "tables", d->n_tables, put_table(o, d, &d->tables[i]));
     PUT_ARRAY(o, "figures", d->n_figures, put_figure(o, d, &d->figures[i]));
     PUT_ARRAY(o, "formulas", d->n_formulas, put_formula(o, &d->formulas[i]));
@@ -560,4 +597,23 @@ layout_document_to_json(const lode_document *document)
     close_container(o, '}');
     g_string_append_c(o->s, '\n');
     return g_string_free(o->s, FALSE);
+}
+
+char *
+layout_document_to_json(const lode_document *document)
+{
+    json_out out = {.s = g_string_sized_new(64 * 1024), .first = TRUE};
+    return write_json(&out, document, NULL);
+}
+
+char *
+layout_document_to_traced_json(const lode_document *document, const layout_write_options *options)
+{
+    const layout_write_options defaults = layout_write_options_default();
+    if (!options) options = &defaults;
+    g_autofree layout_range *ranges = g_new(layout_range, MAX(document->n_blocks, 1));
+    g_autofree char *markdown = layout_document_to_markdown_ranges(document, options, ranges);
+    json_out out = {
+        .s = g_string_sized_new(64 * 1024), .first = TRUE, .options = options, .ranges = ranges};
+    return write_json(&out, document, markdown);
 }

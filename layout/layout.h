@@ -395,9 +395,27 @@ layout_write_options layout_write_options_default(void);
 char *layout_document_to_markdown(const lode_document *document,
                                   const layout_write_options *options);
 
+/* Bytes from start to before end. */
+typedef struct {
+    gsize start, end;
+} layout_range;
+
+/* The same, and where in it each block stands: ranges [n_blocks], NULL or the caller's; 0 to 0 for a block
+ * that is not written (furniture, a figure without an image). A range takes the block's markup along ("## ",
+ * "- ", "$$") but no line end. Ranges do not overlap; what lies between them is blank or a comment. Captions and
+ * footnotes may stand elsewhere than their place in reading order. */
+char *layout_document_to_markdown_ranges(const lode_document *document,
+                                         const layout_write_options *options, layout_range *ranges);
+
 /* lode's own JSON, schema "lode-document", version 2: the whole document, boxes on everything. Two spaces
  * of indentation, keys in a fixed order, newline at the end. Free with g_free. */
 char *layout_document_to_json(const lode_document *document);
+
+/* The same for people and programs beside the Markdown that layout_document_to_markdown makes with the same
+ * options: "markdown" says with which, and each block carries its range of it. Names no image that options
+ * say is not there. Reading it drops the ranges. */
+char *layout_document_to_traced_json(const lode_document *document,
+                                     const layout_write_options *options);
 
 /* The inverse: what layout_document_to_json wrote becomes the same document. Foreign bytes: checked. */
 lode_document *layout_document_from_json(const char *json, size_t len, GError **error);

@@ -26,111 +26,32 @@ typedef struct {
     int *page_from; /* [n_blocks] the lowest page that this block or a later one begins on */
     list_state list;
     layout_captions captions;
-    gboolean *taken;    /* [n_spans] the span is the call of a footnote */
-    GArray *calls;      /* markdown_call, sorted by block and place */
-    guint *note_number; /* [n_blocks] of a bound footnote, else 0 */
-    GArray *notes;      /* int: footnotes of this section, to be written at its end */
+    layout_notes notes;
+    GArray *waiting;      /* int: footnotes of this section, to be written at its end */
+    layout_range *ranges; /* [n_blocks] where each block went; may be NULL */
 } writer;
-
-/* ---- footnotes and their calls ---- */
-
-/* "1" of a footnote that begins with a raised or plain "1", and where its text goes on. */
-static gboolean
-note_key(const lode_document *d, const layout_block *note, const char **key, size_t *len,
-         uint32_t *rest)
-{
-    *rest = 0;
-    if (note->marker) {
-        *key = note->marker;
-        *len = strlen(note->marker);
-        return *len > 0;
-    }
-    if (note->n_spans == 0) return FALSE;
-    const layout_span *span = &d->spans[note->first_span];
-    if (span->start != 0 || !(span->flags & LAYOUT_SPAN_SUPERSCRIPT)) return FALSE;
-    *key = note->text;
-    *len = span->len;
-    while (*len > 0 && note->text[*len - 1] == ' ')
-        (*len)--;
-    *rest = span->len;
-    while (note->text[*rest] == ' ')
-        (*rest)++;
-    return *len > 0;
-}
-
-static gint
-compare_calls(gconstpointer a, gconstpointer b)
-{
-    const markdown_call *x = a, *y = b;
-    if (x->block != y->block) return x->block < y->block ? -1 : 1;
-    return x->start < y->start ? -1 : x->start > y->start;
-}
-
-/* The raised characters in the caller's text that are this footnote's mark and not yet another's. */
-static gboolean
-find_call(const writer *w, int caller, const char *key, size_t len, markdown_call *call)
-{
-    const lode_document *d = w->document;
-    const layout_block *block = &d->blocks[caller];
-    for (guint i = 0; i < block->n_spans; i++) {
-        const layout_span *span = &d->spans[block->first_span + i];
-        if (w->taken[block->first_span + i] || !(span->flags & LAYOUT_SPAN_SUPERSCRIPT) ||
-            span->len != len || memcmp(block->text + span->start, key, len) != 0)
-            continue;
-        w->taken[block->first_span + i] = TRUE;
-        *call = (markdown_call){caller, span->start, span->len, w->calls->len + 1};
-        return TRUE;
-    }
-    return FALSE;
-}
-
-static void
-bind_notes(writer *w)
-{
-    const lode_document *d = w->document;
-    for (guint b = 0; b < d->n_blocks; b++) {
-        const layout_block *note = &d->blocks[b];
-        const char *key;
-        size_t len;
-        uint32_t rest;
-        markdown_call call;
-        if (note->type != LAYOUT_BLOCK_FOOTNOTE || note->parent == LAYOUT_NONE) continue;
-        if (!note_key(d, note, &key, &len, &rest) || !find_call(w, note->parent, key, len, &call))
-            continue;
-        g_array_append_val(w->calls, call);
-        w->note_number[b] = call.number;
-    }
-    g_array_sort(w->calls, compare_calls);
-}
-
-/* The calls inside one block: a stretch of the sorted array. */
-static const markdown_call *
-calls_of(const writer *w, int block, guint *n)
-{
-    guint low = 0, high = w->calls->len;
-    while (low < high) {
-        const guint middle = low + (high - low) / 2;
-        if (g_array_index(w->calls, markdown_call, middle).block < block)
-            low = middle + 1;
-        else
-            high = middle;
-    }
-    guint end = low;
-    while (end < w->calls->len && g_array_index(w->calls, markdown_call, end).block == block)
-        end++;
-    *n = end - low;
-    return *n > 0 ? &g_array_index(w->calls, markdown_call, low) : NULL;
-}
 
 /* ---- blocks ---- */
 
-static void
+/* Returns where the block starts. */
+static gsize
 begin_block(writer *w)
 {
     w->list.depth = 0;
-    if (w->out->len == 0) return;
+    if (w->out->len == 0) return 0;
     if (w->out->str[w->out->len - 1] != '\n') g_string_append_c(w->out, '\n');
     g_string_append_c(w->out, '\n');
+    return w->out->len;
+}
+
+/* The block index reaches from start to the last character but the line's end. */
+static void
+end_block(writer *w, guint index, gsize start)
+{
+    gsize end = w->out->len;
+    while (end > start && w->out->str[end - 1] == '\n')
+        end--;
+    if (w->ranges && end > start) w->ranges[index] = (layout_range){start, end};
 }
 
 /* The text of a block from byte `from` on, as inlines; "from" is 0 but for footnotes and abstracts. */
@@ -140,7 +61,7 @@ append_text(writer *w, guint index, uint32_t from, guint flags)
     const lode_document *d = w->document;
     const layout_block *block = &d->blocks[index];
     guint n_calls = 0, n_spans = block->n_spans;
-    const markdown_call *calls = calls_of(w, (int)index, &n_calls);
+    const layout_note_call *calls = layout_notes_calls(&w->notes, (int)index, &n_calls);
     const layout_span *spans = n_spans ? &d->spans[block->first_span] : NULL;
     g_autofree layout_span *moved = NULL;
     if (from > 0) {
@@ -163,11 +84,11 @@ static void
 append_paragraph(writer *w, guint index, uint32_t from, guint flags)
 {
     if (w->document->blocks[index].text_len == from) return;
-    begin_block(w);
-    const gsize start = w->out->len;
+    const gsize start = begin_block(w);
     append_text(w, index, from, flags);
     markdown_escape_block_start(w->out, start);
     g_string_append_c(w->out, '\n');
+    end_block(w, index, start);
 }
 
 static void
@@ -180,7 +101,7 @@ append_marks(GString *out, char mark, guint n)
 static void
 append_heading(writer *w, guint index, guint level)
 {
-    begin_block(w);
+    const gsize start = begin_block(w);
     append_marks(w->out, '#', CLAMP(level, 1, 6));
     g_string_append_c(w->out, ' ');
     append_text(w, index, 0, MARKDOWN_NO_EMPHASIS);
@@ -191,6 +112,7 @@ append_heading(writer *w, guint index, guint level)
     if (end < w->out->len && w->out->str[end - 1] == ' ')
         g_string_insert_c(w->out, (gssize)end, '\\');
     g_string_append_c(w->out, '\n');
+    end_block(w, index, start);
 }
 
 /* Bytes of a run-in label at the start of an abstract ("Abstract—", "ABSTRACT. "), 0 where none. */
@@ -232,14 +154,17 @@ append_abstract(writer *w, guint index)
 {
     const layout_block *block = &w->document->blocks[index];
     const uint32_t label = abstract_label(block);
+    gsize start = G_MAXSIZE;
     if (!abstract_has_heading(w, index)) {
-        begin_block(w);
+        start = begin_block(w);
         append_marks(w->out, '#', 1 + w->heading_offset);
         g_string_append(w->out, g_ascii_strncasecmp(block->text, "summary", 7) == 0 && label > 0
                                     ? " Summary\n"
                                     : " Abstract\n");
     }
     append_paragraph(w, index, label, 0);
+    /* the heading stands for the printed label */
+    if (start != G_MAXSIZE) end_block(w, index, start);
 }
 
 /* ---- lists ---- */
@@ -289,6 +214,7 @@ append_list_item(writer *w, guint index)
     }
     const guint indent = list->widths[depth - 1];
     append_marks(w->out, ' ', indent);
+    const gsize begin = w->out->len;
     if (ordered)
         g_string_append_printf(w->out, "%s ", block->marker);
     else
@@ -307,6 +233,7 @@ append_list_item(writer *w, guint index)
     append_text(w, index, 0, 0);
     markdown_escape_block_start(w->out, start);
     g_string_append_c(w->out, '\n');
+    end_block(w, index, begin);
 }
 
 /* ---- tables, figures, formulas, code, references, footnotes ---- */
@@ -358,11 +285,12 @@ append_table(writer *w, guint index)
     }
     const layout_table *table = &w->document->tables[block->item];
     append_captions(w, index, TRUE);
-    begin_block(w);
+    const gsize start = begin_block(w);
     if (is_plain_grid(w->document, table))
         append_gfm_table(w, table);
     else
         layout_table_to_html(w->out, w->document, table, FALSE);
+    end_block(w, index, start);
     append_captions(w, index, FALSE);
 }
 
@@ -372,16 +300,17 @@ append_figure(writer *w, guint index)
     const layout_block *block = &w->document->blocks[index];
     const layout_figure *figure =
         block->item == LAYOUT_NONE ? NULL : &w->document->figures[block->item];
-    if (figure && figure->image && w->options->images != LAYOUT_IMAGES_NONE) {
+    if (figure && layout_has_figure_image(w->options, figure->image)) {
         const char *dir = w->options->image_dir ? w->options->image_dir : "images";
         g_autofree char *path =
             *dir ? g_strconcat(dir, "/", figure->image, NULL) : g_strdup(figure->image);
         const char *label = figure->label ? figure->label : "Figure";
-        begin_block(w);
+        const gsize start = begin_block(w);
         g_string_append(w->out, "![");
         markdown_inline(w->out, label, (uint32_t)strlen(label), NULL, 0, NULL, 0,
                         MARKDOWN_NO_EMPHASIS);
         g_string_append_printf(w->out, strpbrk(path, " ()") ? "](<%s>)\n" : "](%s)\n", path);
+        end_block(w, index, start);
     }
     append_captions(w, index, TRUE);
     append_captions(w, index, FALSE);
@@ -399,11 +328,12 @@ append_formula(writer *w, guint index)
         append_paragraph(w, index, 0, MARKDOWN_NO_EMPHASIS);
         return;
     }
-    begin_block(w);
+    const gsize start = begin_block(w);
     g_string_append_printf(w->out, "$$%s", latex);
     if (formula->number && !strstr(latex, "\\tag") && !strpbrk(formula->number, "{}\\$"))
         g_string_append_printf(w->out, " \\tag{%s}", formula->number);
     g_string_append(w->out, "$$\n");
+    end_block(w, index, start);
 }
 
 static void
@@ -416,12 +346,13 @@ append_code(writer *w, guint index)
         longest = MAX(longest, run);
     }
     const guint fence = MAX(3, longest + 1);
-    begin_block(w);
+    const gsize start = begin_block(w);
     append_marks(w->out, '`', fence);
     g_string_append_printf(w->out, "\n%s", block->text);
     if (!g_str_has_suffix(block->text, "\n")) g_string_append_c(w->out, '\n');
     append_marks(w->out, '`', fence);
     g_string_append_c(w->out, '\n');
+    end_block(w, index, start);
 }
 
 /* A paragraph with its printed marker in front, unless the text has it already. */
@@ -429,8 +360,7 @@ static void
 append_marked(writer *w, guint index)
 {
     const layout_block *block = &w->document->blocks[index];
-    begin_block(w);
-    const gsize start = w->out->len;
+    const gsize start = begin_block(w);
     if (block->marker && !g_str_has_prefix(block->text, block->marker)) {
         markdown_inline(w->out, block->marker, (uint32_t)strlen(block->marker), NULL, 0, NULL, 0,
                         MARKDOWN_NO_EMPHASIS);
@@ -439,28 +369,30 @@ append_marked(writer *w, guint index)
     append_text(w, index, 0, 0);
     markdown_escape_block_start(w->out, start);
     g_string_append_c(w->out, '\n');
+    end_block(w, index, start);
 }
 
 static void
 flush_notes(writer *w)
 {
-    for (guint i = 0; i < w->notes->len; i++) {
-        const guint index = (guint)g_array_index(w->notes, int, i);
+    for (guint i = 0; i < w->waiting->len; i++) {
+        const guint index = (guint)g_array_index(w->waiting, int, i);
         const layout_block *note = &w->document->blocks[index];
-        if (w->note_number[index] == 0) {
+        if (w->notes.number[index] == 0) {
             append_marked(w, index);
             continue;
         }
         const char *key;
         size_t len;
         uint32_t rest = 0;
-        note_key(w->document, note, &key, &len, &rest);
-        begin_block(w);
-        g_string_append_printf(w->out, "[^%u]: ", w->note_number[index]);
+        layout_note_key(w->document, note, &key, &len, &rest);
+        const gsize start = begin_block(w);
+        g_string_append_printf(w->out, "[^%u]: ", w->notes.number[index]);
         append_text(w, index, rest, 0);
         g_string_append_c(w->out, '\n');
+        end_block(w, index, start);
     }
-    g_array_set_size(w->notes, 0);
+    g_array_set_size(w->waiting, 0);
 }
 
 /* ---- the whole ---- */
@@ -498,7 +430,7 @@ append_block(writer *w, guint index)
     if (w->captions.owner[index] != LAYOUT_NONE) return;
     if (block->type == LAYOUT_BLOCK_FOOTNOTE) {
         const int note = (int)index;
-        g_array_append_val(w->notes, note);
+        g_array_append_val(w->waiting, note);
         return;
     }
     if (block->type == LAYOUT_BLOCK_HEADING) flush_notes(w);
@@ -545,33 +477,36 @@ append_block(writer *w, guint index)
 }
 
 char *
-layout_document_to_markdown(const lode_document *document, const layout_write_options *options)
+layout_document_to_markdown_ranges(const lode_document *document,
+                                   const layout_write_options *options, layout_range *ranges)
 {
     const layout_write_options defaults = layout_write_options_default();
-    const guint n = MAX(document->n_blocks, 1);
     writer w = {.document = document,
                 .options = options ? options : &defaults,
                 .out = g_string_new(NULL),
                 .page = -1,
                 .page_from = pages_from(document),
-                .taken = g_new0(gboolean, MAX(document->n_spans, 1)),
-                .calls = g_array_new(FALSE, FALSE, sizeof(markdown_call)),
-                .note_number = g_new0(guint, n),
-                .notes = g_array_new(FALSE, FALSE, sizeof(int))};
+                .ranges = ranges,
+                .waiting = g_array_new(FALSE, FALSE, sizeof(int))};
     for (guint b = 0; b < document->n_blocks; b++) {
         if (document->blocks[b].type == LAYOUT_BLOCK_TITLE) w.heading_offset = 1;
+        if (ranges) ranges[b] = (layout_range){0, 0};
     }
     layout_captions_init(&w.captions, document);
-    bind_notes(&w);
+    layout_notes_init(&w.notes, document);
     for (guint b = 0; b < document->n_blocks; b++)
         append_block(&w, b);
     flush_notes(&w);
 
     layout_captions_clear(&w.captions);
     g_free(w.page_from);
-    g_free(w.taken);
-    g_free(w.note_number);
-    g_array_unref(w.calls);
-    g_array_unref(w.notes);
+    layout_notes_clear(&w.notes);
+    g_array_unref(w.waiting);
     return g_string_free(w.out, FALSE);
+}
+
+char *
+layout_document_to_markdown(const lode_document *document, const layout_write_options *options)
+{
+    return layout_document_to_markdown_ranges(document, options, NULL);
 }

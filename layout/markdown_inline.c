@@ -121,7 +121,7 @@ add_piece(GArray *pieces, const char *text, piece p)
 
 /* Everything that is not plain text, in order. */
 static GArray *
-find_pieces(const char *text, const layout_span *spans, guint n_spans, const markdown_call *calls,
+find_pieces(const char *text, const layout_span *spans, guint n_spans, const layout_note_call *calls,
             guint n_calls)
 {
     GArray *pieces = g_array_new(FALSE, FALSE, sizeof(piece));
@@ -564,7 +564,7 @@ append_stretch(GString *out, const char *text, uint32_t len, uint32_t start, uin
 
 void
 markdown_inline(GString *out, const char *text, uint32_t len, const layout_span *spans,
-                guint n_spans, const markdown_call *calls, guint n_calls, guint flags)
+                guint n_spans, const layout_note_call *calls, guint n_calls, guint flags)
 {
     g_autoptr(GArray) pieces = find_pieces(text, spans, n_spans, calls, n_calls);
     g_autoptr(GArray) words = find_words(text, len);

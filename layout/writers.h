@@ -10,17 +10,17 @@ typedef enum {
     MARKDOWN_NO_EMPHASIS = 1 << 0 /* headings: bold is their typeface, not an emphasis */
 } markdown_inline_flags;
 
-/* A stretch of a block's text that calls footnote number: written "[^number]". */
+/* A stretch of a block's text that calls footnote number. */
 typedef struct {
     int block;
     uint32_t start, len;
     guint number;
-} markdown_call;
+} layout_note_call;
 
 /* Append text [len] as CommonMark inlines, with its spans, on one line. What would read as markup is
  * escaped, and nothing else. calls [n_calls]: sorted, within text. */
 void markdown_inline(GString *out, const char *text, uint32_t len, const layout_span *spans,
-                     guint n_spans, const markdown_call *calls, guint n_calls, guint flags);
+                     guint n_spans, const layout_note_call *calls, guint n_calls, guint flags);
 
 /* Put a backslash into out from position start on, if what was appended there would begin a list, a
  * heading, a quote, a rule, a fence or a link definition. */
@@ -40,6 +40,24 @@ typedef struct {
 
 void layout_captions_init(layout_captions *captions, const lode_document *document);
 void layout_captions_clear(layout_captions *captions);
+
+/* Footnotes that are called, numbered from 1, and their calls. */
+typedef struct {
+    GArray *calls; /* layout_note_call, by block and place */
+    guint *number; /* [n_blocks] of a footnote that is called, else 0 */
+} layout_notes;
+
+void layout_notes_init(layout_notes *notes, const lode_document *document);
+void layout_notes_clear(layout_notes *notes);
+/* Those inside one block, by place; NULL where there are none. */
+const layout_note_call *layout_notes_calls(const layout_notes *notes, int block, guint *n);
+/* "1" of a footnote that begins with a raised "1" or has that marker, and where its text goes on. */
+gboolean layout_note_key(const lode_document *d, const layout_block *note, const char **key,
+                         size_t *len, uint32_t *rest);
+
+/* Does the output have a file of this name beside it? */
+gboolean layout_has_figure_image(const layout_write_options *options, const char *image);
+gboolean layout_has_crop(const layout_write_options *options, const char *image);
 
 /* One key per reference, see layout_document_to_bibtex; NULL-terminated, free with g_strfreev. */
 char **layout_reference_keys(const lode_document *document);

@@ -5,13 +5,6 @@
 #include <string.h>
 
 static char *
-write_json(const lode_document *document, const layout_write_options *options)
-{
-    (void)options;
-    return layout_document_to_json(document);
-}
-
-static char *
 write_content_list(const lode_document *document, const layout_write_options *options)
 {
     (void)options;
@@ -34,7 +27,8 @@ write_csl(const lode_document *document, const layout_write_options *options)
 
 static const pipelines_format FORMATS[] = {
     {LODE_FORMAT_MARKDOWN, "md", "markdown", ".md", "Markdown", layout_document_to_markdown},
-    {LODE_FORMAT_JSON, "json", NULL, ".json", "the whole document, with boxes", write_json},
+    {LODE_FORMAT_JSON, "json", NULL, ".json", "the whole document, with boxes",
+     layout_document_to_traced_json},
     {LODE_FORMAT_CONTENT_LIST, "content_list", NULL, "_content_list.json", "MinerU's content list",
      write_content_list},
     {LODE_FORMAT_BIBTEX, "bib", "bibtex", ".bib", "its references as BibTeX", write_bibtex},

@@ -1,0 +1,102 @@
+/* Footnotes and where they are called, numbered in the order of the footnotes: for writers that link the two. */
+#include "layout/writers.h"
+
+#include <string.h>
+
+gboolean
+layout_note_key(const lode_document *d, const layout_block *note, const char **key, size_t *len,
+                uint32_t *rest)
+{
+    *rest = 0;
+    if (note->marker) {
+        *key = note->marker;
+        *len = strlen(note->marker);
+        return *len > 0;
+    }
+    if (note->n_spans == 0) return FALSE;
+    const layout_span *span = &d->spans[note->first_span];
+    if (span->start != 0 || !(span->flags & LAYOUT_SPAN_SUPERSCRIPT)) return FALSE;
+    *key = note->text;
+    *len = span->len;
+    while (*len > 0 && note->text[*len - 1] == ' ')
+        (*len)--;
+    *rest = span->len;
+    while (note->text[*rest] == ' ')
+        (*rest)++;
+    return *len > 0;
+}
+
+static gint
+compare_calls(gconstpointer a, gconstpointer b)
+{
+    const layout_note_call *x = a, *y = b;
+    if (x->block != y->block) return x->block < y->block ? -1 : 1;
+    return x->start < y->start ? -1 : x->start > y->start;
+}
+
+/* The raised characters in the caller's text that are this footnote's mark and not yet another's. */
+static gboolean
+find_call(layout_notes *notes, const lode_document *d, gboolean *taken, int caller, const char *key,
+          size_t len, layout_note_call *call)
+{
+    const layout_block *block = &d->blocks[caller];
+    for (guint i = 0; i < block->n_spans; i++) {
+        const layout_span *span = &d->spans[block->first_span + i];
+        if (taken[block->first_span + i] || !(span->flags & LAYOUT_SPAN_SUPERSCRIPT) ||
+            span->len != len || memcmp(block->text + span->start, key, len) != 0)
+            continue;
+        taken[block->first_span + i] = TRUE;
+        *call = (layout_note_call){caller, span->start, span->len, notes->calls->len + 1};
+        return TRUE;
+    }
+    return FALSE;
+}
+
+void
+layout_notes_init(layout_notes *notes, const lode_document *document)
+{
+    const lode_document *d = document;
+    g_autofree gboolean *taken = g_new0(gboolean, MAX(d->n_spans, 1));
+    notes->calls = g_array_new(FALSE, FALSE, sizeof(layout_note_call));
+    notes->number = g_new0(guint, MAX(d->n_blocks, 1));
+    for (guint b = 0; b < d->n_blocks; b++) {
+        const layout_block *note = &d->blocks[b];
+        const char *key;
+        size_t len;
+        uint32_t rest;
+        layout_note_call call;
+        if (note->type != LAYOUT_BLOCK_FOOTNOTE || note->parent == LAYOUT_NONE) continue;
+        if (!layout_note_key(d, note, &key, &len, &rest) ||
+            !find_call(notes, d, taken, note->parent, key, len, &call))
+            continue;
+        g_array_append_val(notes->calls, call);
+        notes->number[b] = call.number;
+    }
+    g_array_sort(notes->calls, compare_calls);
+}
+
+void
+layout_notes_clear(layout_notes *notes)
+{
+    g_array_unref(notes->calls);
+    g_free(notes->number);
+}
+
+const layout_note_call *
+layout_notes_calls(const layout_notes *notes, int block, guint *n)
+{
+    const GArray *calls = notes->calls;
+    guint low = 0, high = calls->len;
+    while (low < high) {
+        const guint middle = low + (high - low) / 2;
+        if (g_array_index(calls, layout_note_call, middle).block < block)
+            low = middle + 1;
+        else
+            high = middle;
+    }
+    guint end = low;
+    while (end < calls->len && g_array_index(calls, layout_note_call, end).block == block)
+        end++;
+    *n = end - low;
+    return *n > 0 ? &g_array_index(calls, layout_note_call, low) : NULL;
+}

@@ -1,0 +1,11 @@
+/* The documents that properties are tested on: the golden papers and every case of tests/data/cases. */
+#ifndef LODE_TEST_EVERY_DOCUMENT_H
+#define LODE_TEST_EVERY_DOCUMENT_H
+
+#include "layout/layout.h"
+
+/* Calls check with each; name is for messages. Fails the test where one does not open or there are none. */
+void every_document(void (*check)(const char *name, const char *path,
+                                  const lode_document *document));
+
+#endif
