@@ -27,7 +27,8 @@ enum {
 
 typedef struct {
     char *name;
-    guint flags; /* layout_span_flags BOLD ITALIC MONO MATH, and the above */
+    guint flags;      /* layout_span_flags BOLD ITALIC MONO MATH, and the above */
+    guint file_flags; /* parse_font_flags that tell it from others of this name */
 } layout_font;
 
 /* A word on the page: glyphs without a gap between them. */
@@ -279,6 +280,8 @@ layout_residency *layout_residency_new(void);
 void layout_residency_free(layout_residency *residency);
 /* Appends sheet, and gives it its index; owned by work. */
 void layout_work_add_sheet(layout_work *work, layout_sheet *sheet);
+/* As if none had been added, and no font interned. */
+void layout_work_forget_sheets(layout_work *work);
 /* Valid until the next layout_work_release(), which may put it away. */
 layout_sheet *layout_work_sheet(const layout_work *work, guint index);
 /* Puts away sheets that were not asked for lately. For the outermost loop of a pass over sheets or blocks,
@@ -289,6 +292,11 @@ void layout_work_set_window(layout_work *work, guint n_sheets);
 
 /* ---- fonts.c ---- */
 guint layout_font_intern(layout_work *work, const parse_font *font);
+/* An array of layout_font that frees their names; a copy of font appended to it. */
+GArray *layout_fonts_new(void);
+void layout_font_copy(GArray *fonts, const layout_font *font);
+/* The number of a font that was interned in another work. */
+guint layout_font_adopt(layout_work *work, const layout_font *font);
 #define layout_work_font(w, i) (&g_array_index((w)->fonts, layout_font, (i)))
 
 /* ---- lines.c: glyphs -> segments; fills words, styles, segs and the frame of sheet ---- */
@@ -440,7 +448,11 @@ void layout_metadata_find(layout_work *work, lode_document *document);
 
 /* ---- analyze.c: everything between pages and document. Sheets must be in work; takes the builder. ---- */
 lode_document *layout_analyze(layout_work *work, layout_builder *builder, GError **error);
-/* One page -> a sheet, appended to work. */
+/* One page -> a sheet that is nobody's yet. Pages of a document are boiled down by several threads at once, each
+ * with a work of its own: only its fonts may be used and changed here, and what is found out about the page
+ * goes into the sheet. */
+layout_sheet *layout_sheet_boil(layout_work *fonts, const parse_page *page);
+/* The same, appended to work. */
 layout_sheet *layout_sheet_take(layout_work *work, const parse_page *page);
 
 G_END_DECLS

@@ -129,18 +129,59 @@ flags_of_name(const char *lower)
     return flags;
 }
 
+static void
+font_clear(gpointer data)
+{
+    g_free(((layout_font *)data)->name);
+}
+
+GArray *
+layout_fonts_new(void)
+{
+    GArray *fonts = g_array_new(FALSE, TRUE, sizeof(layout_font));
+    g_array_set_clear_func(fonts, font_clear);
+    return fonts;
+}
+
+void
+layout_font_copy(GArray *fonts, const layout_font *font)
+{
+    layout_font copy = *font;
+    copy.name = g_strdup(font->name);
+    g_array_append_val(fonts, copy);
+}
+
+static char *
+key_of(const char *name, guint file_flags)
+{
+    return g_strdup_printf("%u %s", file_flags, name);
+}
+
+guint
+layout_font_adopt(layout_work *work, const layout_font *font)
+{
+    g_autofree char *key = key_of(font->name, font->file_flags);
+    gpointer found;
+    if (g_hash_table_lookup_extended(work->font_ids, key, NULL, &found))
+        return GPOINTER_TO_UINT(found);
+    guint id = work->fonts->len;
+    layout_font_copy(work->fonts, font);
+    g_hash_table_insert(work->font_ids, g_steal_pointer(&key), GUINT_TO_POINTER(id));
+    return id;
+}
+
 guint
 layout_font_intern(layout_work *work, const parse_font *font)
 {
     const char *name = font->name != NULL ? font->name : "";
     guint kept = font->flags & (PARSE_FONT_BOLD | PARSE_FONT_ITALIC | PARSE_FONT_MONO);
-    g_autofree char *key = g_strdup_printf("%u %s", kept, name);
+    g_autofree char *key = key_of(name, kept);
     gpointer found;
     if (g_hash_table_lookup_extended(work->font_ids, key, NULL, &found))
         return GPOINTER_TO_UINT(found);
 
     g_autofree char *lower = g_ascii_strdown(name, -1);
-    layout_font entry = {.name = g_strdup(name), .flags = flags_of_name(lower)};
+    layout_font entry = {.name = g_strdup(name), .flags = flags_of_name(lower), .file_flags = kept};
     if (kept & PARSE_FONT_BOLD) entry.flags |= LAYOUT_SPAN_BOLD;
     if (kept & PARSE_FONT_ITALIC) entry.flags |= LAYOUT_SPAN_ITALIC;
     if (kept & PARSE_FONT_MONO) entry.flags |= LAYOUT_SPAN_MONO;

@@ -314,6 +314,7 @@ typedef struct {
     guint n_ranges;
     uint64_t memory_limit; /* bytes for one file in MuPDF; 0 = parse's default */
     double page_seconds;   /* 0 = parse's default */
+    unsigned n_threads;    /* that read pages; 0 or 1: none but the caller's. Same result for any */
     const int *cancel;     /* may be NULL; *cancel != 0 stops between pages */
     void (*progress)(int page, int n_pages, void *user_data); /* may be NULL */
     void *user_data;

@@ -221,6 +221,18 @@ layout_work_add_sheet(layout_work *work, layout_sheet *sheet)
     g_array_append_val(r->resident, index);
 }
 
+void
+layout_work_forget_sheets(layout_work *work)
+{
+    layout_residency *fresh = layout_residency_new();
+    fresh->window = work->residency->window;
+    layout_residency_free(work->residency);
+    work->residency = fresh;
+    g_ptr_array_set_size(work->sheets, 0);
+    g_hash_table_remove_all(work->font_ids);
+    g_array_set_size(work->fonts, 0);
+}
+
 layout_sheet *
 layout_work_sheet(const layout_work *work, guint index)
 {

@@ -84,12 +84,6 @@ layout_grid_cells_new(void)
     return cells;
 }
 
-static void
-font_clear(gpointer data)
-{
-    g_free(((layout_font *)data)->name);
-}
-
 layout_work *
 layout_work_new(void)
 {
@@ -98,8 +92,7 @@ layout_work_new(void)
     work->residency = layout_residency_new();
     work->paras = g_ptr_array_new_with_free_func((GDestroyNotify)layout_para_free);
     work->authors = g_ptr_array_new_with_free_func(g_free);
-    work->fonts = g_array_new(FALSE, TRUE, sizeof(layout_font));
-    g_array_set_clear_func(work->fonts, font_clear);
+    work->fonts = layout_fonts_new();
     work->font_ids = g_hash_table_new_full(g_str_hash, g_str_equal, g_free, NULL);
     work->vocabulary = g_hash_table_new_full(g_str_hash, g_str_equal, g_free, NULL);
     work->body_pt = 10;

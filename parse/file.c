@@ -10,7 +10,6 @@
 
 #define STORE_BYTES       (64u << 20)
 #define SNIFF_BYTES       4096
-#define MAX_WARNINGS      200
 #define MAX_WARNING_BYTES 400
 
 const char *
@@ -31,7 +30,7 @@ parse_string(GStringChunk *strings, const char *text)
 void
 parse_file_warn(parse_file *file, const char *message)
 {
-    if (file->warnings->len >= MAX_WARNINGS) return;
+    if (file->warnings->len >= PARSE_MAX_WARNINGS) return;
     g_autofree char *valid =
         g_utf8_make_valid(message, (gssize)strnlen(message, MAX_WARNING_BYTES));
     g_strstrip(g_strdelimit(valid, "\r\n\t", ' '));

@@ -182,7 +182,9 @@ const parse_outline_item *parse_file_outline(const parse_file *file,
                                              guint *n); /* NULL and 0 where none */
 /* The structure tree; loaded at the first call, NULL and 0 where the file is not tagged. */
 const parse_tag *parse_file_tags(parse_file *file, guint *n);
-/* MuPDF's warnings so far, one per element, repeated ones folded; lives as long as the file. */
+#define PARSE_MAX_WARNINGS 200
+/* MuPDF's warnings so far, PARSE_MAX_WARNINGS at most, one per element, repeated ones folded; lives as long
+ * as the file. */
 const char *const *parse_file_warnings(const parse_file *file, guint *n);
 
 /* Page index 0-based. The page outlives the file. PARSE_ERROR_PAGE or _LIMIT: go on with the next one. */
