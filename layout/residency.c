@@ -30,8 +30,6 @@ static const struct {
     {G_STRUCT_OFFSET(layout_sheet, rows), sizeof(layout_row)},
     {G_STRUCT_OFFSET(layout_sheet, row_segs), sizeof(guint)},
     {G_STRUCT_OFFSET(layout_sheet, losses), sizeof(layout_loss)},
-    {G_STRUCT_OFFSET(layout_sheet, captions), sizeof(layout_caption_region)},
-    {G_STRUCT_OFFSET(layout_sheet, panels), sizeof(layout_panel_region)},
 };
 /* A new member of layout_sheet has to be put away and fetched too: a plain array by a line above, anything
  * that holds pointers by code below, numbers by nothing. Then put the new count of pointers here. */
