@@ -47,6 +47,7 @@ layout_analyze(layout_work *work, layout_builder *builder, GError **error)
     layout_join(work);
     layout_headings_level(work);
     layout_lists_level(work);
+    layout_contents_level(work);
     layout_captions_bind(work);
     layout_floats_place(work);
     layout_emit(work, builder);

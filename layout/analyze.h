@@ -204,6 +204,7 @@ typedef struct {
     layout_block_type type;
     int level;
     int outline;       /* level of the bookmark that leads here, 0 none */
+    gboolean contents; /* an entry of a table of contents */
     gboolean run_in;   /* a heading that starts the line of the paragraph behind it */
     GArray *places;    /* layout_place, in reading order; empty for figures and tables */
     guint sheet;       /* where it starts */
@@ -409,6 +410,8 @@ gboolean layout_heading_is_abstract(const char *text, gsize *len);
 gboolean layout_text_is_upper(const char *text);
 /* ---- levels.c: gives every heading its level ---- */
 void layout_headings_level(layout_work *work);
+/* The nesting of entries of tables of contents. */
+void layout_contents_level(layout_work *work);
 
 /* ---- lists.c ---- */
 /* The length in bytes of a list marker with the space behind it, 0 where there is none. */

@@ -199,7 +199,7 @@ headings_mark(layout_work *work)
         layout_para *para = layout_work_para(work, i);
         layout_work_release(work);
         if (para->type == LAYOUT_BLOCK_TITLE) front = FALSE;
-        if (!layout_para_is_text(para) || front) continue;
+        if (!layout_para_is_text(para) || para->contents || front) continue;
         if (is_heading(work, &search, para, i)) para->type = LAYOUT_BLOCK_HEADING;
     }
 }

@@ -19,6 +19,7 @@ typedef struct {
     int last_sheet;
     gsize skip;            /* bytes of the first row still to be left out: its marker */
     gboolean code;         /* keep line breaks and indentation */
+    gboolean contents;     /* leave out rows of dots */
     float code_x0;         /* left edge of the block's code */
     GStringChunk *strings; /* targets of spans, until copied */
     GString *latex;        /* of the formula in hand */
@@ -36,6 +37,7 @@ composer_reset(composer *c)
     c->last_sheet = LAYOUT_NONE;
     c->skip = 0;
     c->code = FALSE;
+    c->contents = FALSE;
     c->furniture = FALSE;
 }
 
@@ -109,6 +111,19 @@ link_at(const near_links *near, float x)
 
 /* ---- text ---- */
 
+/* Text of a table of contents without its dots, and with one blank where there were several. */
+static void
+contents_append(composer *c, const char *text, gsize len)
+{
+    gboolean after_blank = c->text->len == 0 || c->text->str[c->text->len - 1] == ' ';
+    if (after_blank && (strspn(text, ".") >= len || strspn(text, " ") >= len)) return;
+    gsize leader_len = 0, leader = layout_contents_leader(text, len, &leader_len);
+    g_string_append_len(c->text, text, (gssize)leader);
+    if (leader_len == 0) return;
+    g_string_append_c(c->text, ' ');
+    g_string_append_len(c->text, text + leader + leader_len, (gssize)(len - leader - leader_len));
+}
+
 static void
 style_append(composer *c, const layout_sheet *sheet, const layout_style *style,
              const layout_seg *seg, const near_links *near, guint *word)
@@ -143,9 +158,12 @@ style_append(composer *c, const layout_sheet *sheet, const layout_style *style,
             from += cut;
         }
         uint32_t start = (uint32_t)c->text->len;
-        g_string_append_len(c->text, sheet->text->str + from, (gssize)(stop - from));
-        span_add(c, start, stop - from, flags | (link != NULL ? LAYOUT_SPAN_LINK : 0),
-                 link != NULL ? link->uri : NULL);
+        if (c->contents)
+            contents_append(c, sheet->text->str + from, stop - from);
+        else
+            g_string_append_len(c->text, sheet->text->str + from, (gssize)(stop - from));
+        span_add(c, start, (uint32_t)c->text->len - start,
+                 flags | (link != NULL ? LAYOUT_SPAN_LINK : 0), link != NULL ? link->uri : NULL);
         at = stop;
     }
 }
@@ -281,7 +299,8 @@ segs_append(composer *c, layout_sheet *sheet, const guint *segs, guint n, layout
                         .box = {sheet->index, layout_sheet_to_page(sheet, frame_box)}};
     for (guint i = 0; i < n; i++) {
         if (i == 0 && c->code) indent_append(c, layout_sheet_seg(sheet, segs[0]));
-        if (i > 0 && c->text->len > line.start)
+        gboolean blank = c->contents && c->text->len > 0 && c->text->str[c->text->len - 1] == ' ';
+        if (i > 0 && c->text->len > line.start && !blank)
             g_string_append_c(c->text, ' ');
         else if (i > 0 && c->skip > 0)
             c->skip--; /* the blank between segments counts in a marker's length */
@@ -510,7 +529,8 @@ para_emit(composer *c, layout_para *para)
         return;
     }
     c->code = para->type == LAYOUT_BLOCK_CODE;
-    if (para->type == LAYOUT_BLOCK_LIST_ITEM) {
+    c->contents = para->contents;
+    if (para->type == LAYOUT_BLOCK_LIST_ITEM && !para->contents) {
         g_autofree char *first = layout_para_row_text(c->work, para, 0);
         c->skip = layout_list_marker(first, &para->marker);
     } else if (para->type == LAYOUT_BLOCK_REFERENCE && para->marker != NULL) {

@@ -18,6 +18,18 @@ void layout_classify(layout_work *work);
 /* front.c: title and authors, whose names go into work; and, once headings are known, the abstract */
 void layout_front_authors(layout_work *work);
 void layout_front_abstract(layout_work *work);
+/* ---- contents.c: tables of contents ---- */
+/* "Contents", "List of Figures" */
+gboolean layout_contents_heading(const char *text);
+/* Where a row of dots begins in text and how long it is with its blanks; len and 0 where there is none. */
+gsize layout_contents_leader(const char *text, gsize len, gsize *leader_len);
+/* Does this row end in a page number at the right edge? announced: below such a heading, where dots are not
+ * needed. */
+gboolean layout_contents_entry(const layout_sheet *sheet, const layout_row *row,
+                               gboolean announced);
+/* Do entries fill this part of the sheet, before there are rows? */
+gboolean layout_contents_in(const layout_sheet *sheet, layout_rect box);
+
 /* join.c: paragraphs that go on in the next column or page, or behind a float */
 void layout_join(layout_work *work);
 /* floats.c: figures and tables to the paragraphs that call them; captions must be bound */

@@ -29,7 +29,8 @@ title_find(const layout_work *work)
         if (row->size_pt <= best_size + 0.4F) continue;
         g_autofree char *text = layout_para_short_text(work, para);
         layout_heading_form form = layout_heading_parse(text);
-        if (!(form.numbered && g_ascii_isdigit(text[0])) && !form.known) {
+        if (!(form.numbered && g_ascii_isdigit(text[0])) && !form.known && !para->contents &&
+            !layout_contents_heading(text)) {
             best = (int)i;
             best_size = row->size_pt;
         }
@@ -212,7 +213,7 @@ front_ends(const layout_work *work, guint index)
     if (layout_heading_is_abstract(text, &len) || is_prose(work, para)) return TRUE;
     if (strlen(text) > 80) return FALSE;
     layout_heading_form form = layout_heading_parse(text);
-    if (form.known) return TRUE;
+    if (form.known || layout_contents_heading(text)) return TRUE;
     const layout_row *row = layout_para_row(work, para, 0);
     gboolean distinct = (row->flags & (LAYOUT_SPAN_BOLD | LAYOUT_STYLE_CAPS)) != 0 ||
                         row->size_pt > 1.07F * work->body_pt ||
@@ -230,7 +231,7 @@ front_ends(const layout_work *work, guint index)
 static gboolean
 may_be_author(const layout_work *work, const layout_para *para)
 {
-    if (para->places->len == 0) return FALSE;
+    if (para->places->len == 0 || para->contents) return FALSE;
     switch (para->type) {
     case LAYOUT_BLOCK_PARAGRAPH:
     case LAYOUT_BLOCK_LIST_ITEM:

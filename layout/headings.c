@@ -38,6 +38,8 @@ static const char *const known_words[] = {
     "keywords",
     "contents",
     "table of contents",
+    "list of figures",
+    "list of tables",
     "literature",
     "literatur",
     "literaturverzeichnis",

@@ -40,9 +40,7 @@ is_matter(const char *text)
     gsize len;
     if (layout_heading_is_references(text)) return TRUE;
     if (layout_heading_is_abstract(text, &len) && text[len] == '\0') return TRUE;
-    return g_ascii_strncasecmp(text, "acknowledg", 10) == 0 ||
-           g_ascii_strcasecmp(text, "contents") == 0 ||
-           g_ascii_strcasecmp(text, "table of contents") == 0;
+    return g_ascii_strncasecmp(text, "acknowledg", 10) == 0 || layout_contents_heading(text);
 }
 
 static GArray *
@@ -313,4 +311,56 @@ layout_headings_level(layout_work *work)
         h->para->level = h->matter || style == NULL ? 1 : style->level;
     }
     levels_smooth(all);
+}
+
+/* ---- tables of contents ---- */
+
+/* Numbered entries stand as deep as their numbers say, the others where they are indented like one. */
+static void
+entries_level(GArray *all, const float *x)
+{
+    numbers_level(all);
+    for (guint i = 0; i < all->len; i++) {
+        heading *h = heading_at(all, i);
+        int level = h->number;
+        for (guint k = i; level == 0 && k-- > 0 && i - k < 64;) {
+            const heading *other = heading_at(all, k);
+            if (fabsf(x[2 * k] - x[2 * i]) < 3 || fabsf(x[2 * k + 1] - x[2 * i]) < 3)
+                level = other->number;
+        }
+        if (level == 0)
+            level = i > 0 && x[2 * i] > x[2 * i - 2] + 3 ? heading_at(all, i - 1)->number + 1 : 1;
+        h->number = h->para->level = MIN(level, MAX_LEVEL);
+    }
+}
+
+void
+layout_contents_level(layout_work *work)
+{
+    g_autoptr(GArray) all = g_array_new(FALSE, TRUE, sizeof(heading));
+    g_autoptr(GArray) x = g_array_new(FALSE, FALSE, sizeof(float));
+    for (guint i = 0; i < work->paras->len; i++) {
+        layout_para *para = layout_work_para(work, i);
+        layout_work_release(work);
+        if (!para->contents || para->places->len == 0) continue;
+        const layout_place *place = &g_array_index(para->places, layout_place, 0);
+        const layout_sheet *sheet = layout_work_sheet(work, place->sheet);
+        const layout_row *row = layout_sheet_row(sheet, place->row);
+        const layout_seg *seg =
+            layout_sheet_seg(sheet, g_array_index(sheet->row_segs, guint, row->first_seg));
+        g_autofree char *text = layout_row_text(sheet, row);
+        heading h = {.para = para, .form = layout_heading_parse(text)};
+        /* where the number and where the title begin; sections of one kind begin at one place */
+        float at[2] = {row->box.x0, row->box.x0};
+        if (h.form.numbered && seg->n_words > 1)
+            at[1] = layout_sheet_word(sheet, seg->first_word + 1)->x0;
+        else if (h.form.numbered && row->n_segs > 1)
+            at[1] =
+                layout_sheet_seg(sheet, g_array_index(sheet->row_segs, guint, row->first_seg + 1))
+                    ->box.x0;
+        h.style.size_pt = at[1];
+        g_array_append_val(all, h);
+        g_array_append_vals(x, at, 2);
+    }
+    if (all->len > 0) entries_level(all, (const float *)x->data);
 }

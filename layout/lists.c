@@ -80,6 +80,7 @@ layout_lists_level(layout_work *work)
             if (ends) depth = 0;
             continue;
         }
+        if (para->contents) continue;
         const layout_row *row = layout_para_row(work, para, 0);
         float indent = row->box.x0 - row->col_x0;
         while (depth > 0 && indents[depth - 1] > indent + 3)

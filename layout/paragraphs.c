@@ -20,6 +20,7 @@ typedef struct {
     guint n_rows;           /* of open, in this region */
     int caption;            /* of this sheet: the one that open is, LAYOUT_NONE */
     gboolean references;
+    gboolean contents; /* in a table of contents */
 } flow;
 
 gboolean
@@ -352,6 +353,52 @@ ends_references(const flow *f, const layout_row *row, const char *text)
     return form.numbered || form.known || (row->flags & LAYOUT_SPAN_BOLD);
 }
 
+/* Is this row the first part of an entry whose page number stands one or two rows below? */
+static gboolean
+contents_goes_on(const flow *f, guint index)
+{
+    const layout_row *row = layout_sheet_row(f->sheet, index);
+    for (guint i = index + 1; i < f->sheet->rows->len && i < index + 3; i++) {
+        const layout_row *next = layout_sheet_row(f->sheet, i);
+        if (next->n_segs == 0 || next->region != row->region || next->box.x0 < row->box.x0 - 1 ||
+            next->baseline - row->baseline > 1.6F * f->work->leading_pt * (float)(i - index))
+            return FALSE;
+        g_autofree char *text = layout_row_text(f->sheet, next);
+        if (layout_heading_parse(text).numbered) return FALSE;
+        if (layout_contents_entry(f->sheet, next, TRUE)) return TRUE;
+    }
+    return FALSE;
+}
+
+/* Rows of a table of contents: one item each, or several where a long title is broken. */
+static gboolean
+contents_take(flow *f, const layout_row *row, guint index, const char *text)
+{
+    gboolean entry = !f->references && layout_contents_entry(f->sheet, row, f->contents);
+    if (!entry && !f->contents) {
+        if (f->references || !layout_contents_heading(text)) return FALSE;
+        para_begin(f, LAYOUT_BLOCK_PARAGRAPH);
+        para_add(f, index);
+        para_close(f);
+        f->contents = TRUE;
+        return TRUE;
+    }
+    if (!entry && !contents_goes_on(f, index)) {
+        gboolean list = layout_contents_heading(text); /* one list follows the other */
+        f->contents = FALSE;
+        para_close(f);
+        return list ? contents_take(f, row, index, text) : FALSE;
+    }
+    f->contents = TRUE;
+    if (f->open == NULL || !f->open->contents) {
+        para_begin(f, LAYOUT_BLOCK_LIST_ITEM);
+        f->open->contents = TRUE;
+    }
+    para_add(f, index);
+    if (entry) para_close(f);
+    return TRUE;
+}
+
 static void
 row_take(flow *f, guint index)
 {
@@ -367,6 +414,7 @@ row_take(flow *f, guint index)
         return;
     }
     g_autofree char *text = layout_row_text(f->sheet, row);
+    if (contents_take(f, row, index, text)) return;
     if (f->references && ends_references(f, row, text)) {
         f->references = FALSE;
         para_close(f);

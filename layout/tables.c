@@ -5,6 +5,7 @@
  *   unruled    three or more rows whose pieces stand under each other
  *
  * Each candidate must prove itself by making a grid (tables_grid.c) of at least two rows and columns. */
+#include "layout/flow.h"
 #include "layout/tables.h"
 
 #include <math.h>
@@ -207,7 +208,7 @@ table_try(finder *f, layout_rect box, float confidence, guint least_filled_perce
     if (!fine) return FALSE;
     guint places = table.n_rows * table.n_cols, filled = filled_cells(&table);
     if (filled * 100 < places * least_filled_percent || is_prose(f, segs, &table) ||
-        is_bibliography(&table)) {
+        is_bibliography(&table) || layout_contents_in(f->sheet, box)) {
         g_array_unref(table.cells);
         return FALSE;
     }
