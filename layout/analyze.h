@@ -374,6 +374,13 @@ gboolean layout_gutter_find(const layout_item *items, guint n, layout_gutter *gu
 /* Is what stands on both sides running text, rather than the cells of a table? */
 gboolean layout_gutter_parts_text(const layout_item *items, guint n, float x);
 
+/* ---- rows.c ---- */
+/* For qsort: from top to bottom, then from left to right. */
+int layout_item_compare(gconstpointer a, gconstpointer b);
+/* Appends the rows that items make up, all of column region; sorts items. */
+void layout_rows_append(layout_sheet *sheet, layout_item *items, guint n, float col_x0,
+                        float col_x1, guint region);
+
 /* ---- order.c ---- */
 /* The document's usual gutter, from all sheets; fills work->gutter_x. */
 void layout_order_measure(layout_work *work);

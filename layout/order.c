@@ -1,22 +1,29 @@
 /* Reading order: full-width items cut a page into bands, a band is read column by column.
  *
  * The document as a whole decides where its gutter is; a page where that is empty may still be cut by one of
- * its own. What is left is printed lines from top to bottom, and segments of one baseline in one column
- * become one row again. */
+ * its own. A page may also change its columns on the way down: white space across its whole width parts it into
+ * slabs, and slabs that the page's gutter does not fit are ordered by one of their own. Small print beside the
+ * text - margin notes, the box of a journal's first page - is read after the text of the page.
+ *
+ * The idea of cutting at white space by turns is that of the XY-cut (Nagy and Seth 1984); that what crosses a
+ * gutter does not forbid it, but cuts the page into bands, is the improvement of XY-Cut++ (arXiv:2504.10258). */
 #include "layout/analyze.h"
 
 #include <math.h>
 #include <stdlib.h>
 #include <string.h>
 
-#define MAX_DEPTH      4
-#define RIGHT_ROWS     5
+#define MAX_DEPTH      6
+#define ASIDE_SHARE    0.5F /* of the text's width, at most, is an aside wide */
+#define CROSS_PT       3.0F /* overlap on both sides that makes an item cross a cut */
+#define BAND_LINES     6 /* columns at least this high between two things that cross are columns */
 #define SAME_GUTTER_PT 14.0F
 
 typedef struct {
     layout_work *work;
     layout_sheet *sheet;
     guint region;
+    GArray *asides; /* layout_item: small print beside the text, to be read last */
 } ordering;
 
 static GArray *
@@ -79,190 +86,10 @@ layout_order_measure(layout_work *work)
     }
 }
 
-/* ---- one column ---- */
-
-static int
-compare_reading(gconstpointer a, gconstpointer b)
-{
-    const layout_item *x = a, *y = b;
-    float ax = x->seg >= 0 ? x->baseline - 0.3F * x->size_pt : x->box.y0;
-    float ay = y->seg >= 0 ? y->baseline - 0.3F * y->size_pt : y->box.y0;
-    if (ax != ay) return ax < ay ? -1 : 1;
-    if (x->box.x0 != y->box.x0) return x->box.x0 < y->box.x0 ? -1 : 1;
-    return (x->seg > y->seg) - (x->seg < y->seg);
-}
-
-static int
-compare_left(gconstpointer a, gconstpointer b)
-{
-    const layout_item *x = a, *y = b;
-    if (x->box.x0 != y->box.x0) return x->box.x0 < y->box.x0 ? -1 : 1;
-    return (x->seg > y->seg) - (x->seg < y->seg);
-}
-
-/* Is the row's first and last text bold? */
-static void
-ends_describe(const layout_sheet *sheet, layout_row *row)
-{
-    gboolean first = TRUE;
-    for (guint i = 0; i < row->n_segs; i++) {
-        const layout_seg *seg =
-            layout_sheet_seg(sheet, g_array_index(sheet->row_segs, guint, row->first_seg + i));
-        for (guint k = seg->first_style; k < seg->first_style + seg->n_styles; k++) {
-            guint flags = layout_sheet_style(sheet, k)->flags;
-            if (flags & (LAYOUT_SPAN_MATH | LAYOUT_SPAN_SUPERSCRIPT | LAYOUT_SPAN_SUBSCRIPT))
-                continue;
-            row->bold_end = (flags & LAYOUT_SPAN_BOLD) != 0;
-            if (first) row->bold_start = row->bold_end;
-            first = FALSE;
-        }
-    }
-}
-
-static void
-row_describe(layout_sheet *sheet, layout_row *row)
-{
-    float math = 0;
-    guint bold = 0, italic = 0, mono = 0, caps = 0, most = 0;
-    for (guint i = 0; i < row->n_segs; i++) {
-        guint index = g_array_index(sheet->row_segs, guint, row->first_seg + i);
-        const layout_seg *seg = layout_sheet_seg(sheet, index);
-        row->box = i == 0 ? seg->box : layout_rect_join(row->box, seg->box);
-        row->n_chars += seg->n_chars;
-        math += seg->math * (float)seg->n_chars;
-        bold += seg->flags & LAYOUT_SPAN_BOLD ? seg->n_chars : 0;
-        italic += seg->flags & LAYOUT_SPAN_ITALIC ? seg->n_chars : 0;
-        mono += seg->flags & LAYOUT_SPAN_MONO ? seg->n_chars : 0;
-        caps += seg->flags & LAYOUT_STYLE_CAPS ? seg->n_chars : 0;
-        if (seg->n_chars > most) {
-            most = seg->n_chars;
-            row->font = seg->font;
-            row->size_pt = seg->size_pt;
-            row->baseline = seg->baseline;
-        }
-    }
-    ends_describe(sheet, row);
-    guint need = row->n_chars * 7 / 10;
-    row->math = row->n_chars > 0 ? math / (float)row->n_chars : 0;
-    row->flags |= bold > need ? LAYOUT_SPAN_BOLD : 0;
-    row->flags |= italic > need ? LAYOUT_SPAN_ITALIC : 0;
-    row->flags |= mono > need ? LAYOUT_SPAN_MONO : 0;
-    row->flags |= caps > need ? LAYOUT_STYLE_CAPS : 0;
-}
-
-/* An abstract or a quotation is narrower than its column: its lines end where the longest near them does. */
-static void
-rights_set(layout_sheet *sheet, guint from)
-{
-    for (guint i = from; i < sheet->rows->len; i++) {
-        layout_row *row = layout_sheet_row(sheet, i);
-        guint n = 1;
-        float right = row->box.x1;
-        for (int step = -1; step <= 1; step += 2) {
-            const layout_row *last = row;
-            for (guint k = 1; k <= RIGHT_ROWS; k++) {
-                guint at = step < 0 ? i - k : i + k;
-                if (at < from || at >= sheet->rows->len || (step < 0 && k > i)) break;
-                const layout_row *next = layout_sheet_row(sheet, at);
-                if (next->n_segs == 0 ||
-                    fabsf(next->baseline - last->baseline) > 1.7F * row->size_pt ||
-                    fabsf(next->size_pt - row->size_pt) > 0.5F)
-                    break;
-                right = MAX(right, next->box.x1);
-                last = next;
-                n++;
-            }
-        }
-        row->right = n >= 3 ? MIN(right, row->col_x1) : row->col_x1;
-    }
-}
-
-/* Are most letters of these segments of a right-to-left script? */
-static gboolean
-reads_leftwards(const layout_sheet *sheet, const layout_item *items, guint n)
-{
-    guint rtl = 0, ltr = 0;
-    if (n < 2) return FALSE;
-    for (guint i = 0; i < n; i++) {
-        const layout_seg *seg = layout_sheet_seg(sheet, (guint)items[i].seg);
-        const char *at = sheet->text->str + seg->start, *end = at + seg->len;
-        for (; at < end; at = g_utf8_next_char(at)) {
-            gunichar ch = g_utf8_get_char(at);
-            if (ch >= 0x590 && ch <= 0x8FF)
-                rtl++;
-            else if (g_unichar_isalpha(ch))
-                ltr++;
-        }
-    }
-    return rtl > ltr;
-}
-
-static void
-items_reverse(layout_item *items, guint n)
-{
-    for (guint i = 0; i < n / 2; i++) {
-        layout_item t = items[i];
-        items[i] = items[n - 1 - i];
-        items[n - 1 - i] = t;
-    }
-}
-
-/* Parts of one line of one caption? */
-static gboolean
-same_caption(const layout_sheet *sheet, const layout_item *a, const layout_item *b)
-{
-    int caption = layout_sheet_seg(sheet, (guint)a->seg)->caption;
-    return caption >= 0 && layout_sheet_seg(sheet, (guint)b->seg)->caption == caption;
-}
-
-/* Items of one column, read from top to bottom. */
 static void
 column_emit(ordering *o, layout_item *items, guint n, float col_x0, float col_x1)
 {
-    layout_sheet *sheet = o->sheet;
-    guint first_row = sheet->rows->len;
-    qsort(items, n, sizeof *items, compare_reading);
-    for (guint i = 0; i < n;) {
-        layout_row row = {.col_x0 = col_x0,
-                          .col_x1 = col_x1,
-                          .region = o->region,
-                          .first_seg = sheet->row_segs->len,
-                          .figure = items[i].figure,
-                          .table = items[i].table};
-        if (items[i].seg < 0) {
-            row.box = items[i].box;
-            row.baseline = items[i].box.y1;
-            g_array_append_val(sheet->rows, row);
-            i++;
-            continue;
-        }
-        guint to = i + 1;
-        layout_rect box = items[i].box;
-        float baseline = items[i].baseline, size = items[i].size_pt;
-        while (to < n && items[to].seg >= 0 &&
-               fabsf(items[to].baseline - baseline) < 0.42F * MAX(size, items[to].size_pt) &&
-               (same_caption(sheet, &items[i], &items[to]) ||
-                layout_overlap_1d(box.x0, box.x1, items[to].box.x0, items[to].box.x1) <
-                    0.3F * (items[to].box.x1 - items[to].box.x0))) {
-            box = layout_rect_join(box, items[to].box);
-            size = MAX(size, items[to].size_pt);
-            to++;
-        }
-        for (guint k = i; k < to; k++)
-            items[k].box = layout_sheet_seg(sheet, (guint)items[k].seg)->box;
-        qsort(items + i, to - i, sizeof *items, compare_left);
-        if (reads_leftwards(sheet, items + i, to - i)) items_reverse(items + i, to - i);
-        for (guint k = i; k < to; k++) {
-            guint index = (guint)items[k].seg;
-            g_array_append_val(sheet->row_segs, index);
-        }
-        row.n_segs = to - i;
-        row_describe(sheet, &row);
-        g_array_append_val(sheet->rows, row);
-        i = to;
-    }
-    rights_set(sheet, first_row);
-    o->region++;
+    layout_rows_append(o->sheet, items, n, col_x0, col_x1, o->region++);
 }
 
 /* ---- bands ---- */
@@ -295,30 +122,84 @@ edges_of(const layout_item *items, guint n, float *x0, float *x1)
     *x1 = right[k - 1 - k / 20];
 }
 
-static void region_order(ordering *o, layout_item *items, guint n, float x0, float x1, guint depth);
+/* Parts the asides from each other: they are ordered one by one, later. */
+static void
+aside_close(ordering *o)
+{
+    layout_item end = {.seg = LAYOUT_NONE, .figure = LAYOUT_NONE, .table = LAYOUT_NONE};
+    g_array_append_val(o->asides, end);
+}
 
-/* A narrow column of small print beside the text. */
-static gboolean
-is_aside(const layout_item *items, guint n, float x)
+static void region_order(ordering *o, layout_item *items, guint n, float x0, float x1, guint depth);
+static void columns_emit(ordering *o, layout_item *items, guint n, float cut, float x0, float x1,
+                         guint depth);
+
+/* Which side of x is a narrow column of small print beside the text? -1 neither. */
+static int
+aside_of(const layout_item *items, guint n, float x)
 {
     float size[2] = {0, 0}, x0[2] = {G_MAXFLOAT, G_MAXFLOAT}, x1[2] = {0, 0};
     guint count[2] = {0, 0};
     for (guint i = 0; i < n; i++) {
-        if (items[i].seg < 0) continue;
         guint side = items[i].box.x0 + items[i].box.x1 > 2 * x;
+        if (items[i].seg < 0 || (items[i].box.x0 < x - CROSS_PT && items[i].box.x1 > x + CROSS_PT))
+            continue;
         size[side] += items[i].size_pt * (float)items[i].n_words;
         count[side] += items[i].n_words;
         x0[side] = MIN(x0[side], items[i].box.x0);
         x1[side] = MAX(x1[side], items[i].box.x1);
     }
-    if (count[0] < 8 || count[1] < 40) return FALSE;
-    return x1[0] - x0[0] < 0.45F * (x1[1] - x0[1]) &&
-           size[0] / (float)count[0] < 0.95F * size[1] / (float)count[1];
+    for (guint side = 0; side < 2; side++)
+        if (count[side] >= 8 && count[1 - side] >= 40 &&
+            x1[side] - x0[side] < ASIDE_SHARE * (x1[1 - side] - x0[1 - side]) &&
+            size[side] / (float)count[side] < 0.95F * size[1 - side] / (float)count[1 - side])
+            return (int)side;
+    return -1;
 }
 
-/* May these items be cut in two at gutter? */
 static gboolean
-gutter_accept(const ordering *o, const layout_item *items, guint n, const layout_gutter *gutter,
+crosses(const layout_item *item, float cut)
+{
+    float left = cut - item->box.x0, right = item->box.x1 - cut;
+    if (left <= CROSS_PT || right <= CROSS_PT) return FALSE;
+    /* a drawing that sticks a little out of its column is still one of that column */
+    return item->seg >= 0 || MIN(left, right) > 0.08F * (left + right);
+}
+
+/* The highest stretch between two crossing items where text stands on both sides of cut; its items are
+ * items[*from, *to). Sorts items. */
+static float
+widest_band(layout_item *items, guint n, float cut, guint *from, guint *to)
+{
+    float best = 0, y0[2] = {0, 0}, y1[2] = {0, 0};
+    guint count[2] = {0, 0}, first = 0;
+    *from = *to = 0;
+    qsort(items, n, sizeof *items, layout_item_compare);
+    for (guint i = 0; i <= n; i++) {
+        if (i == n || crosses(&items[i], cut)) {
+            float both =
+                count[0] > 0 && count[1] > 0 ? layout_overlap_1d(y0[0], y1[0], y0[1], y1[1]) : 0;
+            if (both > best) {
+                best = both;
+                *from = first;
+                *to = i;
+            }
+            count[0] = count[1] = 0;
+            first = i + 1;
+            continue;
+        }
+        if (items[i].seg < 0) continue;
+        guint side = items[i].box.x0 + items[i].box.x1 > 2 * cut;
+        y0[side] = count[side] == 0 ? items[i].box.y0 : MIN(y0[side], items[i].box.y0);
+        y1[side] = count[side] == 0 ? items[i].box.y1 : MAX(y1[side], items[i].box.y1);
+        count[side]++;
+    }
+    return best;
+}
+
+/* May these items be cut in two at gutter? Sorts items. */
+static gboolean
+gutter_accept(const ordering *o, layout_item *items, guint n, const layout_gutter *gutter,
               guint depth)
 {
     const layout_work *work = o->work;
@@ -327,29 +208,39 @@ gutter_accept(const ordering *o, const layout_item *items, guint n, const layout
                      work->gutter_x < gutter->x1 + SAME_GUTTER_PT;
     if (usual) return gutter->support >= 1.5F * work->body_pt;
     if (gutter->support < 4 * work->body_pt) return FALSE;
-    if (depth == 0 && gutter->crossing < 0.7F * gutter->support && is_aside(items, n, gutter->x))
+    guint from, to;
+    float band = widest_band(items, n, gutter->x, &from, &to);
+    if (to - from < n && aside_of(items + from, to - from, gutter->x) >= 0 &&
+        band >= 4 * work->body_pt)
         return TRUE;
-    if (gutter->support < (depth == 0 ? 0.4F : 0.8F) * (gutter->support + gutter->crossing))
-        return FALSE;
-    return layout_gutter_parts_text(items, n, gutter->x);
+    if (aside_of(items, n, gutter->x) >= 0 && gutter->crossing < 0.7F * gutter->support)
+        return TRUE;
+    gboolean mostly =
+        gutter->support >= (depth == 0 ? 0.4F : 0.8F) * (gutter->support + gutter->crossing);
+    if (mostly && layout_gutter_parts_text(items, n, gutter->x)) return TRUE;
+    return band >= BAND_LINES * work->leading_pt &&
+           gutter->x1 - gutter->x0 >= 0.6F * work->body_pt &&
+           layout_gutter_parts_text(items + from, to - from, gutter->x);
 }
 
 typedef struct {
     layout_item *items[2];
     guint n[2];
+    int aside; /* the side that waits, -1 none */
 } sides;
 
 static void
 band_flush(ordering *o, sides *band, const float edges[4], guint depth)
 {
-    /* Notes in a narrow outer column come after the text beside them. */
-    float wide0 = edges[1] - edges[0], wide1 = edges[3] - edges[2];
-    gboolean aside = wide0 < 0.45F * wide1 && band->n[0] > 0 && band->n[1] > 0;
-    for (guint k = 0; k < 2; k++) {
-        guint side = aside ? 1 - k : k;
+    for (guint side = 0; side < 2; side++) {
         if (band->n[side] == 0) continue;
-        region_order(o, band->items[side], band->n[side], edges[2 * side], edges[2 * side + 1],
-                     depth + 1);
+        if ((int)side == band->aside) {
+            g_array_append_vals(o->asides, band->items[side], band->n[side]);
+            aside_close(o);
+        } else {
+            region_order(o, band->items[side], band->n[side], edges[2 * side], edges[2 * side + 1],
+                         depth + 1);
+        }
         band->n[side] = 0;
     }
 }
@@ -385,9 +276,9 @@ columns_emit(ordering *o, layout_item *items, guint n, float cut, float x0, floa
     g_autofree layout_item *left = g_new(layout_item, n), *right = g_new(layout_item, n);
     g_autofree layout_item *across = g_new(layout_item, n);
     guint n_left = 0, n_right = 0, n_across = 0;
-    sides band = {{left, right}, {0, 0}};
+    sides band = {{left, right}, {0, 0}, aside_of(items, n, cut)};
     for (guint i = 0; i < n; i++) {
-        if (items[i].box.x0 < cut - 3 && items[i].box.x1 > cut + 3) continue;
+        if (crosses(&items[i], cut)) continue;
         if (items[i].box.x0 + items[i].box.x1 < 2 * cut)
             left[n_left++] = items[i];
         else
@@ -397,10 +288,9 @@ columns_emit(ordering *o, layout_item *items, guint n, float cut, float x0, floa
     edges_of(left, n_left, &edges[0], &edges[1]);
     edges_of(right, n_right, &edges[2], &edges[3]);
 
-    qsort(items, n, sizeof *items, compare_reading);
+    qsort(items, n, sizeof *items, layout_item_compare);
     for (guint i = 0; i < n; i++) {
-        gboolean crosses = items[i].box.x0 < cut - 3 && items[i].box.x1 > cut + 3;
-        if (crosses) {
+        if (crosses(&items[i], cut)) {
             band_flush(o, &band, edges, depth);
             across[n_across++] = items[i];
             continue;
@@ -427,6 +317,118 @@ columns_emit(ordering *o, layout_item *items, guint n, float cut, float x0, floa
     band_flush(o, &band, edges, depth);
 }
 
+/* ---- slabs: stretches of the page between white space over its whole width ---- */
+
+typedef struct {
+    guint from, to; /* items */
+    gboolean own;   /* to be ordered by itself */
+    float cut;      /* where its columns part; 0 none */
+} slab;
+
+/* items: sorted */
+static GArray *
+slabs_find(const ordering *o, const layout_item *items, guint n)
+{
+    GArray *slabs = g_array_new(FALSE, TRUE, sizeof(slab));
+    float least = 0.5F * o->work->body_pt, end = 0;
+    /* Sorted by where lines stand, which is not where their boxes begin: a tall box may reach up into what
+     * was a gap. So first the gaps from the top, then those that hold from the bottom, too. */
+    g_autofree float *top = g_new(float, n + 1);
+    top[n] = G_MAXFLOAT;
+    for (guint i = n; i-- > 0;)
+        top[i] = MIN(top[i + 1], items[i].box.y0);
+    slab one = {0, 0, FALSE, 0};
+    for (guint i = 0; i < n; i++) {
+        if (i > 0 && top[i] - end >= least) {
+            one.to = i;
+            g_array_append_val(slabs, one);
+            one.from = i;
+        }
+        end = i == 0 ? items[i].box.y1 : MAX(end, items[i].box.y1);
+    }
+    one.to = n;
+    g_array_append_val(slabs, one);
+    return slabs;
+}
+
+/* Does this slab have columns, but others than those at cut? */
+static gboolean
+slab_differs(const ordering *o, layout_item *items, guint n, float cut)
+{
+    guint across = 0, beside = 0, from, to;
+    for (guint i = 0; i < n; i++) {
+        if (items[i].seg < 0 || items[i].n_words < 3) continue;
+        if (crosses(&items[i], cut))
+            across++;
+        else
+            beside++;
+    }
+    if (across < 3 || beside < 3) return FALSE;
+    return widest_band(items, n, cut, &from, &to) < 0.5F * BAND_LINES * o->work->leading_pt;
+}
+
+/* The items of one gutter, apart from slabs that have another. */
+static void
+slabs_emit(ordering *o, layout_item *items, guint n, float cut, float x0, float x1, guint depth)
+{
+    qsort(items, n, sizeof *items, layout_item_compare);
+    g_autoptr(GArray) slabs = slabs_find(o, items, n);
+    for (guint i = 0; i < slabs->len && slabs->len > 1; i++) {
+        slab *one = &g_array_index(slabs, slab, i);
+        one->own = slab_differs(o, items + one->from, one->to - one->from, cut);
+    }
+    for (guint i = 0; i < slabs->len;) {
+        const slab *first = &g_array_index(slabs, slab, i);
+        guint from = first->from, to = first->to;
+        gboolean own = first->own;
+        for (i++; i < slabs->len && g_array_index(slabs, slab, i).own == own; i++)
+            to = g_array_index(slabs, slab, i).to;
+        if (own && to - from < n) {
+            float own_x0 = x0, own_x1 = x1;
+            edges_of(items + from, to - from, &own_x0, &own_x1);
+            region_order(o, items + from, to - from, own_x0, own_x1, depth + 1);
+        } else {
+            columns_emit(o, items + from, to - from, cut, x0, x1, depth);
+        }
+    }
+}
+
+/* No gutter fits the whole: slabs may still have one each. FALSE when none has. */
+static gboolean
+slabs_alone(ordering *o, layout_item *items, guint n, float x0, float x1, guint depth)
+{
+    gboolean any = FALSE;
+    qsort(items, n, sizeof *items, layout_item_compare);
+    g_autoptr(GArray) slabs = slabs_find(o, items, n);
+    if (slabs->len < 2) return FALSE;
+    for (guint i = 0; i < slabs->len; i++) {
+        slab *one = &g_array_index(slabs, slab, i);
+        layout_gutter gutter;
+        guint n_items = one->to - one->from;
+        if (n_items < 2 * BAND_LINES || !layout_gutter_find(items + one->from, n_items, &gutter) ||
+            !gutter_accept(o, items + one->from, n_items, &gutter, depth + 1))
+            continue;
+        one->cut = gutter.x;
+        any = TRUE;
+    }
+    if (!any) return FALSE;
+    for (guint i = 0; i < slabs->len;) {
+        const slab *first = &g_array_index(slabs, slab, i);
+        guint from = first->from, to = first->to;
+        float cut = first->cut;
+        for (i++; i < slabs->len; i++) {
+            const slab *next = &g_array_index(slabs, slab, i);
+            if ((cut > 0) != (next->cut > 0) || fabsf(next->cut - cut) > SAME_GUTTER_PT) break;
+            to = next->to;
+        }
+        if (cut > 0)
+            columns_emit(o, items + from, to - from, cut, x0, x1, depth);
+        else
+            column_emit(o, items + from, to - from, x0, x1);
+    }
+    return TRUE;
+}
+
 static void
 region_order(ordering *o, layout_item *items, guint n, float x0, float x1, guint depth)
 {
@@ -439,19 +441,40 @@ region_order(ordering *o, layout_item *items, guint n, float x0, float x1, guint
         if (depth == 0 && work->two_columns && work->gutter_x >= gutter.x0 &&
             work->gutter_x <= gutter.x1)
             cut = work->gutter_x;
-        columns_emit(o, items, n, cut, x0, x1, depth);
+        slabs_emit(o, items, n, cut, x0, x1, depth);
         return;
     }
     if (depth == 0) edges_of(items, n, &x0, &x1);
+    if (depth < MAX_DEPTH && slabs_alone(o, items, n, x0, x1, depth)) return;
     column_emit(o, items, n, x0, x1);
+}
+
+static void
+asides_emit(ordering *o)
+{
+    g_autoptr(GArray) asides = g_steal_pointer(&o->asides);
+    o->asides = g_array_new(FALSE, FALSE, sizeof(layout_item));
+    for (guint from = 0, to = 0; to < asides->len; to++) {
+        const layout_item *end = &g_array_index(asides, layout_item, to);
+        if (end->seg >= 0) continue;
+        layout_item *first = &g_array_index(asides, layout_item, from);
+        if (to > from) {
+            float x0 = first->box.x0, x1 = first->box.x1;
+            edges_of(first, to - from, &x0, &x1);
+            column_emit(o, first, to - from, x0, x1);
+        }
+        from = to + 1;
+    }
 }
 
 void
 layout_order_rows(layout_work *work, layout_sheet *sheet)
 {
-    ordering o = {work, sheet, 0};
+    ordering o = {work, sheet, 0, g_array_new(FALSE, FALSE, sizeof(layout_item))};
     g_autoptr(GArray) items = items_of_sheet(sheet);
     g_array_set_size(sheet->rows, 0);
     g_array_set_size(sheet->row_segs, 0);
     region_order(&o, (layout_item *)items->data, items->len, sheet->text_x0, sheet->text_x1, 0);
+    asides_emit(&o);
+    g_array_unref(o.asides);
 }
