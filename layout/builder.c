@@ -1,10 +1,11 @@
 /* Making a document: append-only arrays that are handed over whole.
  *
- * Every string goes into one GStringChunk, every other thing into a GArray whose memory becomes the
- * document's own. Geometry is tidied on the way in (a damaged PDF can place things at NaN or inside out),
+ * Every string and every array lies in one spill, which becomes the document's own: of a long document, only
+ * what was touched since the last layout_builder_rest() is in memory. Geometry is tidied on the way in (a damaged PDF can place things at NaN or inside out),
  * so that everything downstream may do arithmetic with it; wrong indices are a caller's mistake and are
  * asserted in layout_builder_finish. */
 #include "layout/document.h"
+#include "layout/spill.h"
 
 #include <math.h>
 #include <string.h>
@@ -12,33 +13,63 @@
 /* Far outside any page (PDF's own limit is 14,400 units; UserUnit scales it), yet exact in sums of floats. */
 #define MAX_COORDINATE 1e6f
 
+/* Like a GArray, in the spill. */
+typedef struct {
+    char *data;
+    guint len, room;
+    guint element; /* bytes */
+} rows;
+
 struct layout_builder {
     layout_metadata meta;
-    GArray *pages, *blocks, *boxes, *spans, *lines, *tables, *cells, *figures, *panels, *formulas,
+    rows *pages, *blocks, *boxes, *spans, *lines, *tables, *cells, *figures, *panels, *formulas,
         *references, *names, *citations, *discards, *warnings;
-    GStringChunk *text;
+    layout_spill *spill;
+    GStringChunk *text; /* what is added once the document is finished */
 };
+
+static rows *
+rows_new(layout_builder *builder, guint element)
+{
+    rows *r = layout_spill_alloc(builder->spill, sizeof *r);
+    *r = (rows){.element = element};
+    return r;
+}
+
+static gpointer
+rows_append(layout_builder *builder, rows *r, gconstpointer element)
+{
+    if (r->len == r->room) {
+        g_assert(r->room <= G_MAXUINT / 2);
+        guint room = MAX(2 * r->room, 16);
+        r->data = layout_spill_grow(builder->spill, r->data, (size_t)r->len * r->element,
+                                    (size_t)room * r->element);
+        r->room = room;
+    }
+    return memcpy(r->data + (size_t)r->len++ * r->element, element, r->element);
+}
 
 layout_builder *
 layout_builder_new(void)
 {
     layout_builder *builder = g_new0(layout_builder, 1);
-    builder->pages = g_array_new(FALSE, FALSE, sizeof(layout_page));
-    builder->blocks = g_array_new(FALSE, FALSE, sizeof(layout_block));
-    builder->boxes = g_array_new(FALSE, FALSE, sizeof(layout_box));
-    builder->spans = g_array_new(FALSE, FALSE, sizeof(layout_span));
-    builder->lines = g_array_new(FALSE, FALSE, sizeof(layout_line));
-    builder->tables = g_array_new(FALSE, FALSE, sizeof(layout_table));
-    builder->cells = g_array_new(FALSE, FALSE, sizeof(layout_cell));
-    builder->figures = g_array_new(FALSE, FALSE, sizeof(layout_figure));
-    builder->panels = g_array_new(FALSE, FALSE, sizeof(layout_panel));
-    builder->formulas = g_array_new(FALSE, FALSE, sizeof(layout_formula));
-    builder->references = g_array_new(FALSE, FALSE, sizeof(layout_reference));
-    builder->names = g_array_new(FALSE, FALSE, sizeof(layout_name));
-    builder->citations = g_array_new(FALSE, FALSE, sizeof(layout_citation));
-    builder->discards = g_array_new(FALSE, FALSE, sizeof(layout_discard));
-    builder->warnings = g_array_new(FALSE, FALSE, sizeof(layout_warning));
-    builder->text = g_string_chunk_new(64 * 1024);
+    builder->spill = layout_spill_new();
+    builder->pages = rows_new(builder, sizeof(layout_page));
+    builder->blocks = rows_new(builder, sizeof(layout_block));
+    builder->boxes = rows_new(builder, sizeof(layout_box));
+    builder->spans = rows_new(builder, sizeof(layout_span));
+    builder->lines = rows_new(builder, sizeof(layout_line));
+    builder->tables = rows_new(builder, sizeof(layout_table));
+    builder->cells = rows_new(builder, sizeof(layout_cell));
+    builder->figures = rows_new(builder, sizeof(layout_figure));
+    builder->panels = rows_new(builder, sizeof(layout_panel));
+    builder->formulas = rows_new(builder, sizeof(layout_formula));
+    builder->references = rows_new(builder, sizeof(layout_reference));
+    builder->names = rows_new(builder, sizeof(layout_name));
+    builder->citations = rows_new(builder, sizeof(layout_citation));
+    builder->discards = rows_new(builder, sizeof(layout_discard));
+    builder->warnings = rows_new(builder, sizeof(layout_warning));
+    builder->text = g_string_chunk_new(1024);
     return builder;
 }
 
@@ -58,7 +89,12 @@ layout_builder_meta(layout_builder *builder)
 const char *
 layout_builder_copy(layout_builder *builder, const char *text, gssize len)
 {
-    return text ? g_string_chunk_insert_len(builder->text, text, len) : NULL;
+    if (text == NULL) return NULL;
+    const size_t n = len < 0 ? strlen(text) : (size_t)len;
+    char *copy = layout_spill_alloc_text(builder->spill, n + 1);
+    memcpy(copy, text, n);
+    copy[n] = '\0';
+    return copy;
 }
 
 void
@@ -95,7 +131,7 @@ layout_builder_add_page(layout_builder *builder, const layout_page *page)
     copy.height_pt = tidy_number(page->height_pt, 0, MAX_COORDINATE);
     copy.label = layout_builder_copy(builder, page->label, -1);
     copy.failure = layout_builder_copy(builder, page->failure, -1);
-    g_array_append_val(builder->pages, copy);
+    rows_append(builder, builder->pages, &copy);
     return (int)builder->pages->len - 1;
 }
 
@@ -118,21 +154,21 @@ layout_builder_add_block(layout_builder *builder, const layout_block *block,
     copy.first_box = builder->boxes->len, copy.n_boxes = n_boxes;
     for (guint i = 0; i < n_boxes; i++) {
         layout_box box = {boxes[i].page, tidy_rect(boxes[i].rect)};
-        g_array_append_val(builder->boxes, box);
+        rows_append(builder, builder->boxes, &box);
     }
     copy.first_span = builder->spans->len, copy.n_spans = n_spans;
     for (guint i = 0; i < n_spans; i++) {
         layout_span span = spans[i];
         span.target = layout_builder_copy(builder, span.target, -1);
-        g_array_append_val(builder->spans, span);
+        rows_append(builder, builder->spans, &span);
     }
     copy.first_line = builder->lines->len, copy.n_lines = n_lines;
     for (guint i = 0; i < n_lines; i++) {
         layout_line line = lines[i];
         line.box.rect = tidy_rect(line.box.rect);
-        g_array_append_val(builder->lines, line);
+        rows_append(builder, builder->lines, &line);
     }
-    g_array_append_val(builder->blocks, copy);
+    rows_append(builder, builder->blocks, &copy);
     return (int)builder->blocks->len - 1;
 }
 
@@ -161,10 +197,10 @@ layout_builder_add_table(layout_builder *builder, const layout_table *table,
         layout_cell cell = cells[i];
         cell.text = layout_builder_copy(builder, cell.text ? cell.text : "", -1);
         cell.box.rect = tidy_rect(cell.box.rect);
-        g_array_append_val(builder->cells, cell);
+        rows_append(builder, builder->cells, &cell);
     }
     const int index = (int)builder->tables->len;
-    g_array_append_val(builder->tables, copy);
+    rows_append(builder, builder->tables, &copy);
     layout_builder_block(builder, table->block)->item = index;
     return index;
 }
@@ -183,10 +219,10 @@ layout_builder_add_figure(layout_builder *builder, const layout_figure *figure,
     for (guint i = 0; i < n_panels; i++) {
         const layout_panel panel = {{panels[i].box.page, tidy_rect(panels[i].box.rect)},
                                     layout_builder_copy(builder, panels[i].label, -1)};
-        g_array_append_val(builder->panels, panel);
+        rows_append(builder, builder->panels, &panel);
     }
     const int index = (int)builder->figures->len;
-    g_array_append_val(builder->figures, copy);
+    rows_append(builder, builder->figures, &copy);
     layout_builder_block(builder, figure->block)->item = index;
     return index;
 }
@@ -200,7 +236,7 @@ layout_builder_add_formula(layout_builder *builder, const layout_formula *formul
     copy.image = layout_builder_copy(builder, formula->image, -1);
     copy.confidence = tidy_number(formula->confidence, 0, 1);
     const int index = (int)builder->formulas->len;
-    g_array_append_val(builder->formulas, copy);
+    rows_append(builder, builder->formulas, &copy);
     layout_builder_block(builder, formula->block)->item = index;
     return index;
 }
@@ -220,10 +256,10 @@ layout_builder_add_reference(layout_builder *builder, const layout_reference *re
         layout_name name = {
             layout_builder_copy(builder, names[i].family ? names[i].family : "", -1),
             layout_builder_copy(builder, names[i].given, -1)};
-        g_array_append_val(builder->names, name);
+        rows_append(builder, builder->names, &name);
     }
     const int index = (int)builder->references->len;
-    g_array_append_val(builder->references, copy);
+    rows_append(builder, builder->references, &copy);
     layout_builder_block(builder, reference->block)->item = index;
     return index;
 }
@@ -231,7 +267,7 @@ layout_builder_add_reference(layout_builder *builder, const layout_reference *re
 void
 layout_builder_add_citation(layout_builder *builder, const layout_citation *citation)
 {
-    g_array_append_val(builder->citations, *citation);
+    rows_append(builder, builder->citations, citation);
 }
 
 void
@@ -240,14 +276,14 @@ layout_builder_add_discard(layout_builder *builder, const layout_discard *discar
     layout_discard copy = *discard;
     copy.box.rect = tidy_rect(discard->box.rect);
     copy.text = layout_builder_copy(builder, discard->text ? discard->text : "", -1);
-    g_array_append_val(builder->discards, copy);
+    rows_append(builder, builder->discards, &copy);
 }
 
 void
 layout_builder_add_warning(layout_builder *builder, int page, const char *message)
 {
     layout_warning warning = {page, layout_builder_copy(builder, message ? message : "", -1)};
-    g_array_append_val(builder->warnings, warning);
+    rows_append(builder, builder->warnings, &warning);
 }
 
 /* Beside the PNG. */
@@ -292,15 +328,18 @@ layout_builder_name_images(layout_builder *builder)
     }
 }
 
-/* The array's memory and length; the GArray itself is gone. */
+/* The array's memory and length. */
 static gpointer
-hand_over(GArray *array, guint *len)
+hand_over(const rows *r, guint *len)
 {
-    gsize n = 0;
-    gpointer data = g_array_steal(array, &n);
-    g_array_unref(array);
-    *len = (guint)n;
-    return data;
+    *len = r->len;
+    return r->data;
+}
+
+void
+layout_builder_rest(layout_builder *builder)
+{
+    layout_spill_rest(builder->spill);
 }
 
 lode_document *
@@ -330,6 +369,7 @@ layout_builder_take(layout_builder *builder)
     document->discards = hand_over(builder->discards, &document->n_discards);
     document->warnings = hand_over(builder->warnings, &document->n_warnings);
     document->text = builder->text;
+    document->spill = builder->spill;
     g_free(builder);
     return document;
 }

@@ -96,6 +96,7 @@ check_blocks(const lode_document *d, GError **error)
 {
     for (guint b = 0; b < d->n_blocks; b++) {
         const layout_block *block = &d->blocks[b];
+        if (b % 256 == 0) layout_document_rest(d);
         if ((guint)block->type >= LAYOUT_N_BLOCK_TYPES)
             return wrong(error, "blocks", b, "unknown type");
         if (block->level < 0) return wrong(error, "blocks", b, "negative level");
@@ -184,6 +185,7 @@ check_tables(const lode_document *d, GError **error)
         if (!grid_is_covered(d, table))
             return wrong(error, "tables", t,
                          "cells do not cover the grid once, in row-major order");
+        if (t % 64 == 0) layout_document_rest(d);
         for (guint i = 0; i < table->n_cells; i++) {
             const layout_cell *cell = &d->cells[table->first_cell + i];
             if (!cell->text || !g_utf8_validate(cell->text, -1, NULL))
@@ -198,6 +200,7 @@ check_tables(const lode_document *d, GError **error)
 static gboolean
 check_items(const lode_document *d, GError **error)
 {
+    layout_document_rest(d);
     for (guint i = 0; i < d->n_figures; i++) {
         if (!owner_is_fine(d, d->figures[i].block, LAYOUT_BLOCK_FIGURE, i))
             return wrong(error, "figures", i, "its block is none of a figure's");

@@ -1,5 +1,6 @@
 /* A finished document: names of block types, and its one free. */
 #include "layout/document.h"
+#include "layout/spill.h"
 #include "layout/writers.h"
 
 #include <string.h>
@@ -74,25 +75,17 @@ layout_has_crop(const layout_write_options *options, const char *image)
 }
 
 void
+layout_document_rest(const lode_document *document)
+{
+    layout_spill_rest(document->spill);
+}
+
+void
 lode_document_free(lode_document *document)
 {
     if (!document) return;
-    g_free(document->pages);
-    g_free(document->blocks);
-    g_free(document->boxes);
-    g_free(document->spans);
-    g_free(document->lines);
-    g_free(document->tables);
-    g_free(document->cells);
-    g_free(document->figures);
-    g_free(document->panels);
-    g_free(document->formulas);
-    g_free(document->references);
-    g_free(document->names);
-    g_free(document->citations);
-    g_free(document->discards);
-    g_free(document->warnings);
     g_free((gpointer)document->meta.authors);
     if (document->text) g_string_chunk_free(document->text);
+    layout_spill_free(document->spill);
     g_free(document);
 }

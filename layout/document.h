@@ -17,6 +17,11 @@ gboolean layout_document_check(const lode_document *document, GError **error);
 /* The order of citations: by block, start, reference; a GCompareFunc on layout_citation. */
 int layout_citation_compare(gconstpointer a, gconstpointer b);
 
+/* Let go of the memory of what was added so far, or of the whole document, until it is touched again; nothing
+ * moves. Cheap for a short document. For loops over a long one: once per page or so. */
+void layout_builder_rest(layout_builder *builder);
+void layout_document_rest(const lode_document *document);
+
 /* layout_builder_finish without the check: for bytes that are not ours. Frees the builder. */
 lode_document *layout_builder_take(layout_builder *builder);
 

@@ -1,4 +1,5 @@
 /* Blocks in the making -> the document: texts put together, hyphens repaired, spans, lines and boxes. */
+#include "layout/document.h"
 #include "layout/flow.h"
 #include "layout/mathtext.h"
 
@@ -7,6 +8,7 @@
 
 #define MAX_LINK_HEIGHT_PT 60
 #define MAX_LINKS_PER_SEG  64
+#define PARAS_AT_ONCE      128 /* between two rests of the builder */
 
 typedef struct {
     layout_work *work;
@@ -327,18 +329,13 @@ block_add(composer *c, layout_block_type type, int level, const char *marker, fl
     layout_logos_mend(c->text, c->spans);
     layout_block block = {.type = type,
                           .level = level,
-                          .text =
-                              layout_builder_copy(c->builder, c->text->str, (gssize)c->text->len),
+                          .text = c->text->str,
                           .text_len = (uint32_t)c->text->len,
-                          .marker = layout_builder_copy(c->builder, marker, -1),
+                          .marker = marker,
                           .parent = LAYOUT_NONE,
                           .item = LAYOUT_NONE,
                           .font_size_pt = size_pt,
                           .confidence = confidence};
-    for (guint i = 0; i < c->spans->len; i++) {
-        layout_span *span = &g_array_index(c->spans, layout_span, i);
-        span->target = layout_builder_copy(c->builder, span->target, -1);
-    }
     return layout_builder_add_block(c->builder, &block, (layout_box *)c->boxes->data, c->boxes->len,
                                     (layout_span *)c->spans->data, c->spans->len,
                                     (layout_line *)c->lines->data, c->lines->len);
@@ -432,11 +429,10 @@ formula_emit(composer *c, layout_para *para, float size_pt)
     g_string_truncate(c->latex, 0);
     formula_append(c, para);
     para->block = block_add(c, LAYOUT_BLOCK_FORMULA, 0, NULL, size_pt, 0.5F);
-    layout_formula formula = {
-        .block = para->block,
-        .latex = c->latex->len > 0 ? layout_builder_copy(c->builder, c->latex->str, -1) : NULL,
-        .number = layout_builder_copy(c->builder, para->number, -1),
-        .confidence = 0.5F};
+    layout_formula formula = {.block = para->block,
+                              .latex = c->latex->len > 0 ? c->latex->str : NULL,
+                              .number = para->number,
+                              .confidence = 0.5F};
     layout_builder_add_formula(c->builder, &formula);
 }
 
@@ -460,9 +456,8 @@ figure_emit(composer *c, layout_para *para)
                             .caption = LAYOUT_NONE,
                             .box = {sheet->index, layout_sheet_to_page(sheet, region->box)},
                             .vector = region->vector,
-                            .label = layout_builder_copy(c->builder, para->marker, -1)};
-    if (inner->len > 0)
-        figure.inner_text = layout_builder_copy(c->builder, inner->str, (gssize)inner->len);
+                            .label = para->marker};
+    if (inner->len > 0) figure.inner_text = inner->str;
     layout_builder_add_figure(c->builder, &figure, NULL, 0);
 }
 
@@ -476,14 +471,13 @@ table_emit(composer *c, layout_para *para)
     g_autoptr(GArray) cells = g_array_new(FALSE, TRUE, sizeof(layout_cell));
     for (guint i = 0; i < region->cells->len; i++) {
         const layout_grid_cell *from = &g_array_index(region->cells, layout_grid_cell, i);
-        layout_cell cell = {
-            .row = from->row,
-            .col = from->col,
-            .row_span = from->row_span,
-            .col_span = from->col_span,
-            .header = from->header,
-            .text = layout_builder_copy(c->builder, from->text != NULL ? from->text : "", -1),
-            .box = {sheet->index, layout_sheet_to_page(sheet, from->box)}};
+        layout_cell cell = {.row = from->row,
+                            .col = from->col,
+                            .row_span = from->row_span,
+                            .col_span = from->col_span,
+                            .header = from->header,
+                            .text = from->text != NULL ? from->text : "",
+                            .box = {sheet->index, layout_sheet_to_page(sheet, from->box)}};
         g_array_append_val(cells, cell);
         layout_builder_page(c->builder, sheet->index)->ledger.n_table += from->n_glyphs;
         if (cell.text[0] == '\0') continue;
@@ -597,8 +591,8 @@ pages_add(layout_work *work, layout_builder *builder)
                             .rotation = sheet->rotation,
                             .source = sheet->source,
                             .ledger = sheet->ledger,
-                            .label = layout_builder_copy(builder, sheet->label, -1),
-                            .failure = layout_builder_copy(builder, sheet->failure, -1),
+                            .label = sheet->label,
+                            .failure = sheet->failure,
                             .skipped = sheet->skipped};
         int index = layout_builder_add_page(builder, &page);
         if (sheet->failure != NULL) layout_builder_add_warning(builder, index, sheet->failure);
@@ -612,6 +606,7 @@ parents_set(layout_work *work, layout_builder *builder)
     for (guint i = 0; i < work->paras->len; i++) {
         const layout_para *para = layout_work_para(work, i);
         if (para->parent < 0 || para->block < 0) continue;
+        if (i % PARAS_AT_ONCE == 0) layout_builder_rest(builder);
         layout_builder_block(builder, para->block)->parent =
             layout_work_para(work, para->parent)->block;
     }
@@ -635,6 +630,7 @@ layout_emit(layout_work *work, layout_builder *builder)
         for (; !para->moved && s < para->sheet; s++)
             furniture_emit(&c, layout_work_sheet(work, s));
         layout_work_release(work);
+        if (i % PARAS_AT_ONCE == 0) layout_builder_rest(builder);
         para_emit(&c, para);
     }
     for (; s < work->sheets->len; s++) {
@@ -645,6 +641,7 @@ layout_emit(layout_work *work, layout_builder *builder)
     for (s = 0; s < work->sheets->len; s++) {
         layout_work_release(work);
         layout_ledger_close(layout_work_sheet(work, s), builder);
+        if (s % 8 == 0) layout_builder_rest(builder);
     }
     g_string_free(c.text, TRUE);
     g_string_free(c.latex, TRUE);

@@ -298,7 +298,8 @@ typedef struct lode_document {
     guint n_discards;
     layout_warning *warnings;
     guint n_warnings;
-    GStringChunk *text; /* owns every string */
+    GStringChunk *text;         /* owns the strings of meta */
+    struct layout_spill *spill; /* owns all others, and the arrays */
 } lode_document;
 
 void lode_document_free(lode_document *document); /* NULL is fine */

@@ -159,10 +159,9 @@ chunk_new(layout_spill *spill, size_t size)
     return c.data;
 }
 
-gpointer
-layout_spill_alloc(layout_spill *spill, size_t size)
+char *
+layout_spill_alloc_text(layout_spill *spill, size_t size)
 {
-    size = (MAX(size, 1) + 15) & ~(size_t)15;
     if (size > spill->slab_size / 4) return chunk_new(spill, size);
     if (size > spill->slab_left) {
         spill->slab_size = MIN(2 * spill->slab_size, SLAB_BYTES);
@@ -173,6 +172,20 @@ layout_spill_alloc(layout_spill *spill, size_t size)
     spill->slab += size;
     spill->slab_left -= size;
     return block;
+}
+
+gpointer
+layout_spill_alloc(layout_spill *spill, size_t size)
+{
+    /* what texts left odd is skipped */
+    size_t odd = (size_t)((guintptr)spill->slab & 15), skip = odd > 0 ? 16 - odd : 0;
+    if (skip <= spill->slab_left) {
+        spill->slab += skip;
+        spill->slab_left -= skip;
+    } else {
+        spill->slab_left = 0;
+    }
+    return layout_spill_alloc_text(spill, (MAX(size, 1) + 15) & ~(size_t)15);
 }
 
 static void

@@ -34,6 +34,8 @@ void layout_spill_get(layout_spill *spill, const layout_slot *slot, void *data);
 /* size bytes, aligned for any type, not cleared. The first ones come from the heap: a short document never
  * sees the file. */
 gpointer layout_spill_alloc(layout_spill *spill, size_t size);
+/* The same without alignment. */
+char *layout_spill_alloc_text(layout_spill *spill, size_t size);
 /* A larger block with the content of block [size] (NULL with 0), which is gone. */
 gpointer layout_spill_grow(layout_spill *spill, gpointer block, size_t size, size_t new_size);
 /* Let go of the memory of all blocks until they are touched again. Cheap where there is nothing to do. */
