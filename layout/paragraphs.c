@@ -350,7 +350,9 @@ ends_references(const flow *f, const layout_row *row, const char *text)
     if (f->prev != NULL && row->region == f->prev->region &&
         row->baseline - f->prev->baseline < 1.2F * f->gap)
         return FALSE;
-    return form.numbered || form.known || (row->flags & LAYOUT_SPAN_BOLD);
+    /* the next article on the page starts with its title */
+    return form.numbered || form.known || (row->flags & LAYOUT_SPAN_BOLD) ||
+           row->size_pt > 1.4F * f->work->body_pt;
 }
 
 /* Is this row the first part of an entry whose page number stands one or two rows below? */
