@@ -45,10 +45,12 @@ layout_analyze(layout_work *work, layout_builder *builder, GError **error)
     layout_entries_split(work);
     layout_classify(work);
     layout_join(work);
+    layout_footnotes_join(work);
     layout_headings_level(work);
     layout_lists_level(work);
     layout_contents_level(work);
     layout_captions_bind(work);
+    layout_footnotes_bind(work);
     layout_floats_place(work);
     layout_emit(work, builder);
     layout_builder_name_images(builder);

@@ -1,4 +1,4 @@
-/* What each block is: title, authors, abstract, headings, footnotes. */
+/* What each block is: title, authors, abstract, headings. */
 #include "layout/flow.h"
 
 #include <math.h>
@@ -204,64 +204,10 @@ headings_mark(layout_work *work)
     }
 }
 
-/* ---- footnotes ---- */
-
-static gboolean
-starts_with_mark(const layout_work *work, const layout_para *para, const char *text)
-{
-    const layout_place *place = &g_array_index(para->places, layout_place, 0);
-    const layout_sheet *sheet = layout_work_sheet(work, place->sheet);
-    const layout_row *row = layout_sheet_row(sheet, place->row);
-    const layout_seg *seg =
-        layout_sheet_seg(sheet, g_array_index(sheet->row_segs, guint, row->first_seg));
-    if (seg->n_styles > 0 &&
-        (layout_sheet_style(sheet, seg->first_style)->flags & LAYOUT_SPAN_SUPERSCRIPT))
-        return TRUE;
-    gunichar first = g_utf8_get_char(text);
-    return first == '*' || first == 0x2217 || first == 0x2020 || first == 0x2021 || first == 0xA7 ||
-           first == 0xB6;
-}
-
-/* Is there a short rule closely above this row, at its column's left? */
-static gboolean
-under_rule(const layout_sheet *sheet, const layout_row *row)
-{
-    for (guint i = 0; i < sheet->hrules->len; i++) {
-        const layout_rule *rule = &g_array_index(sheet->hrules, layout_rule, i);
-        if (rule->y0 > row->box.y0 + 3) break;
-        float width = rule->x1 - rule->x0;
-        if (rule->y0 > row->box.y0 - 14 && width > 25 &&
-            width < 0.75F * (row->col_x1 - row->col_x0) && fabsf(rule->x0 - row->col_x0) < 6)
-            return TRUE;
-    }
-    return FALSE;
-}
-
-static void
-footnotes_mark(layout_work *work)
-{
-    for (guint i = 0; i < work->paras->len; i++) {
-        layout_para *para = layout_work_para(work, i);
-        layout_work_release(work);
-        if (!layout_para_is_text(para)) continue;
-        const layout_sheet *sheet = layout_work_sheet(work, para->sheet);
-        const layout_row *row = layout_para_row(work, para, 0);
-        if (row->size_pt > 0.94F * work->body_pt || row->box.y0 < 0.3F * sheet->height) continue;
-        g_autofree char *text = layout_para_short_text(work, para);
-        const layout_para *before = i > 0 ? layout_work_para(work, i - 1) : NULL;
-        gboolean follows = before != NULL && before->type == LAYOUT_BLOCK_FOOTNOTE &&
-                           before->sheet == para->sheet &&
-                           layout_para_row(work, before, 0)->region == row->region;
-        if (under_rule(sheet, row) || follows ||
-            (starts_with_mark(work, para, text) && row->box.y0 > 0.5F * sheet->height))
-            para->type = LAYOUT_BLOCK_FOOTNOTE;
-    }
-}
-
 void
 layout_classify(layout_work *work)
 {
-    footnotes_mark(work);
+    layout_footnotes_mark(work);
     layout_front_authors(work);
     headings_mark(work);
     layout_front_abstract(work);

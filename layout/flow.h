@@ -30,6 +30,13 @@ gboolean layout_contents_entry(const layout_sheet *sheet, const layout_row *row,
 /* Do entries fill this part of the sheet, before there are rows? */
 gboolean layout_contents_in(const layout_sheet *sheet, layout_rect box);
 
+/* ---- footnotes.c ---- */
+void layout_footnotes_mark(layout_work *work);
+/* Notes that go on on the next page become one. */
+void layout_footnotes_join(layout_work *work);
+/* Sets the parent of each note to the block that calls it. */
+void layout_footnotes_bind(layout_work *work);
+
 /* join.c: paragraphs that go on in the next column or page, or behind a float */
 void layout_join(layout_work *work);
 /* floats.c: figures and tables to the paragraphs that call them; captions must be bound */

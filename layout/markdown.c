@@ -64,6 +64,7 @@ append_text(writer *w, guint index, uint32_t from, guint flags)
     const layout_note_call *calls = layout_notes_calls(&w->notes, (int)index, &n_calls);
     const layout_span *spans = n_spans ? &d->spans[block->first_span] : NULL;
     g_autofree layout_span *moved = NULL;
+    g_autofree layout_note_call *moved_calls = NULL;
     if (from > 0) {
         moved = g_new(layout_span, MAX(n_spans, 1));
         guint kept = 0;
@@ -74,7 +75,16 @@ append_text(writer *w, guint index, uint32_t from, guint flags)
         }
         spans = moved;
         n_spans = kept;
-        n_calls = 0;
+        while (n_calls > 0 && calls->start < from) {
+            calls++;
+            n_calls--;
+        }
+        moved_calls = g_new(layout_note_call, MAX(n_calls, 1));
+        for (guint i = 0; i < n_calls; i++) {
+            moved_calls[i] = calls[i];
+            moved_calls[i].start -= from;
+        }
+        calls = moved_calls;
     }
     markdown_inline(w->out, block->text + from, block->text_len - from, spans, n_spans, calls,
                     n_calls, flags);

@@ -13,9 +13,16 @@ layout_note_key(const lode_document *d, const layout_block *note, const char **k
         *len = strlen(note->marker);
         return *len > 0;
     }
-    if (note->n_spans == 0) return FALSE;
-    const layout_span *span = &d->spans[note->first_span];
-    if (span->start != 0 || !(span->flags & LAYOUT_SPAN_SUPERSCRIPT)) return FALSE;
+    const layout_span *span = note->n_spans > 0 ? &d->spans[note->first_span] : NULL;
+    if (span == NULL || span->start != 0 || !(span->flags & LAYOUT_SPAN_SUPERSCRIPT)) {
+        /* a plain number or sign */
+        *key = note->text;
+        *len = strspn(note->text, "0123456789");
+        if (*len == 0 && note->text_len > 0 && !g_unichar_isalnum(g_utf8_get_char(note->text)))
+            *len = (size_t)(g_utf8_next_char(note->text) - note->text);
+        *rest = (uint32_t)(*len + strspn(note->text + *len, " ."));
+        return *len > 0;
+    }
     *key = note->text;
     *len = span->len;
     while (*len > 0 && note->text[*len - 1] == ' ')
