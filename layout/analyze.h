@@ -444,12 +444,18 @@ gboolean layout_bibliography_starts(const layout_work *work, guint s, guint inde
  * be NULL. */
 gsize layout_reference_marker(const char *text, char **marker);
 
+/* ---- reference_parse.c ---- */
+/* The fields of the entry text, whose marker ("[12]" or NULL) is not part of it. spans: of text. names: layout_name,
+ * appended. Strings are the builder's. */
+void layout_reference_parse(layout_builder *builder, const char *text, const layout_span *spans,
+                            guint n_spans, const char *marker, layout_reference *out,
+                            GArray *names);
+
 /* ---- references.c ---- */
-void layout_reference_parse(layout_builder *builder, const char *text, const char *marker,
-                            layout_reference *out);
-/* Where a DOI or arXiv id starts in text, and its length; NULL where there is none. */
+/* Where a DOI, arXiv id or web address starts in text, and its length; NULL where there is none. */
 const char *layout_find_doi(const char *text, gsize *len);
 const char *layout_find_arxiv(const char *text, gsize *len);
+const char *layout_find_url(const char *text, gsize *len);
 
 /* ---- emit.c ---- */
 void layout_emit(layout_work *work, layout_builder *builder);

@@ -501,8 +501,10 @@ static void
 reference_emit(composer *c, layout_para *para)
 {
     layout_reference reference = {.block = para->block};
-    layout_reference_parse(c->builder, c->text->str, para->marker, &reference);
-    layout_builder_add_reference(c->builder, &reference, NULL, 0);
+    g_autoptr(GArray) names = g_array_new(FALSE, FALSE, sizeof(layout_name));
+    layout_reference_parse(c->builder, c->text->str, (layout_span *)c->spans->data, c->spans->len,
+                           para->marker, &reference, names);
+    layout_builder_add_reference(c->builder, &reference, (layout_name *)names->data, names->len);
 }
 
 static void

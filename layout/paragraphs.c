@@ -21,6 +21,7 @@ typedef struct {
     int caption;            /* of this sheet: the one that open is, LAYOUT_NONE */
     gboolean references;
     gboolean contents; /* in a table of contents */
+    float reference_gap; /* least distance of lines in the bibliography, 0 unknown */
 } flow;
 
 gboolean
@@ -347,8 +348,9 @@ ends_references(const flow *f, const layout_row *row, const char *text)
     gboolean distinct = (row->flags & (LAYOUT_SPAN_BOLD | LAYOUT_STYLE_CAPS)) ||
                         row->size_pt > 1.12F * f->work->body_pt;
     if (!distinct || strlen(text) > 120) return FALSE;
+    if (text[0] == '[' && layout_reference_marker(text, NULL) > 0) return FALSE;
     if (f->prev != NULL && row->region == f->prev->region &&
-        row->baseline - f->prev->baseline < 1.2F * f->gap)
+        row->baseline - f->prev->baseline < MAX(1.2F * f->reference_gap, 1.5F * row->size_pt))
         return FALSE;
     /* the next article on the page starts with its title */
     return form.numbered || form.known || (row->flags & LAYOUT_SPAN_BOLD) ||
@@ -422,6 +424,7 @@ row_take(flow *f, guint index)
         para_close(f);
     } else if (!f->references && layout_bibliography_starts(f->work, f->s, index)) {
         f->references = TRUE;
+        f->reference_gap = 0;
         para_close(f);
     }
     gboolean same = f->open != NULL && f->prev != NULL && f->prev->region == row->region;
@@ -454,9 +457,12 @@ row_take(flow *f, guint index)
         f->n_rows = 0;
         f->gap = 0;
     }
+    if (f->references && step > 0.5F * row->size_pt)
+        f->reference_gap = f->reference_gap > 0 ? MIN(f->reference_gap, step) : step;
     para_add(f, index);
     if (f->n_rows == 1 && fresh && layout_heading_is_references(text) && (f->s > 0 || index > 3)) {
         f->references = TRUE;
+        f->reference_gap = 0;
         f->open->type = LAYOUT_BLOCK_HEADING;
         para_close(f);
     }

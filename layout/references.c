@@ -1,5 +1,4 @@
-/* One bibliography entry: its key, and what can be read off its text without doubt: DOI, arXiv id,
- * address, year; authors and title where the entry's punctuation separates them. */
+/* Identifiers in running text: DOI, arXiv id, address. */
 #include "layout/flow.h"
 
 #include <string.h>
@@ -58,80 +57,13 @@ layout_find_arxiv(const char *text, gsize *len)
     return NULL;
 }
 
-static const char *
-find_year(const char *text)
+const char *
+layout_find_url(const char *text, gsize *len)
 {
-    const char *best = NULL;
-    for (const char *at = text; *at != '\0'; at++) {
-        gboolean fresh = at == text || !g_ascii_isalnum(at[-1]);
-        if (!fresh || !g_ascii_isdigit(at[0]) || strspn(at, "0123456789") != 4) continue;
-        if (strncmp(at, "19", 2) != 0 && strncmp(at, "20", 2) != 0) continue;
-        /* a page range or an arXiv number is no year */
-        if (at[4] == '.' && g_ascii_isdigit(at[5])) continue;
-        if (at > text && (at[-1] == '-' || at[-1] == '/')) continue;
-        gboolean bracket = at > text && at[-1] == '(';
-        if (bracket) return at;
-        best = at;
-    }
-    return best;
-}
-
-/* "A. Author and B. Author. Title of the work. Venue": the first full stop that ends neither an initial
- * nor an abbreviation closes the authors. */
-static const char *
-sentence_end(const char *text)
-{
-    for (const char *at = text; *at != '\0'; at++) {
-        if (*at != '.' && *at != '?') continue;
-        if (at[1] != ' ' && at[1] != '\0') continue;
-        gsize word = 0;
-        while (at - word > text && g_ascii_isalpha(at[-1 - (gssize)word]))
-            word++;
-        if (at == text || (word == 1 && g_ascii_isupper(at[-1]))) continue;
-        if (word == 2 && strncmp(at - 2, "al", 2) != 0) continue;
-        return at;
+    for (const char *at = text; (at = strstr(at, "http")) != NULL; at += 4) {
+        if (!g_str_has_prefix(at, "http://") && !g_str_has_prefix(at, "https://")) continue;
+        *len = address_len(at);
+        if (*len > 10) return at;
     }
     return NULL;
-}
-
-static void
-authors_and_title(layout_builder *builder, const char *text, layout_reference *out)
-{
-    const char *end = sentence_end(text);
-    if (end == NULL || end - text < 4 || end - text > 1500) return;
-    const char *title = end + 1 + strspn(end + 1, " ");
-    /* "(2020)." or "2020." between the two */
-    gsize year = strspn(title, "(0123456789abc)");
-    if (year >= 4 && year <= 7 && title[year] == '.')
-        title += year + 1 + strspn(title + year + 1, " ");
-    const char *stop = sentence_end(title);
-    if (stop == NULL || stop - title < 8 || stop - title > 500) return;
-    out->authors = layout_builder_copy(builder, text, end - text);
-    out->title = layout_builder_copy(builder, title, stop - title);
-    const char *venue = stop + 1 + strspn(stop + 1, " ");
-    gsize len = strcspn(venue, ",.0123456789");
-    while (len > 0 && venue[len - 1] == ' ')
-        len--;
-    if (len > 3 && len < 200) out->venue = layout_builder_copy(builder, venue, (gssize)len);
-}
-
-void
-layout_reference_parse(layout_builder *builder, const char *text, const char *marker,
-                       layout_reference *out)
-{
-    gsize len;
-    if (marker != NULL) {
-        const char *from = marker + strspn(marker, "[");
-        out->key = layout_builder_copy(builder, from, (gssize)strcspn(from, "]."));
-    }
-    const char *at = layout_find_doi(text, &len);
-    if (at != NULL) out->doi = layout_builder_copy(builder, at, (gssize)len);
-    at = layout_find_arxiv(text, &len);
-    if (at != NULL) out->arxiv = layout_builder_copy(builder, at, (gssize)len);
-    at = strstr(text, "http");
-    if (at != NULL && (g_str_has_prefix(at, "http://") || g_str_has_prefix(at, "https://")))
-        out->url = layout_builder_copy(builder, at, (gssize)address_len(at));
-    at = find_year(text);
-    if (at != NULL) out->year = layout_builder_copy(builder, at, 4);
-    authors_and_title(builder, text, out);
 }
