@@ -259,7 +259,7 @@ lines_meet(composer *c, const char *next, gsize next_len)
         const char *space = strrchr(text->str, ' ');
         const char *word = space != NULL ? space + 1 : text->str;
         if (strstr(word, "://") != NULL || g_str_has_prefix(word, "www.") ||
-            g_str_has_prefix(word, "10."))
+            g_str_has_prefix(word, "10.") || g_ascii_strncasecmp(word, "doi:10.", 7) == 0)
             return;
     }
     g_string_append_c(text, ' ');

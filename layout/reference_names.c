@@ -212,6 +212,13 @@ is_given(token_kind kind)
     return kind == TOKEN_INITIAL || kind == TOKEN_INITIALS;
 }
 
+static gboolean
+has_stop(const name_parser *p, guint i)
+{
+    const token *t = &g_array_index(p->tokens, token, i);
+    return memchr(p->text + t->start, '.', t->end - t->start) != NULL;
+}
+
 /* "Lovelace, A. B." or "Lovelace, Ada B."; the family is [i, end), a comma follows. Behind the name, or 0. */
 static guint
 take_inverted(name_parser *p, guint i, guint end)
@@ -225,15 +232,16 @@ take_inverted(name_parser *p, guint i, guint end)
     guint given = end + 1, g = given;
     /* "King, Jr., Martin", "King, Martin, Jr." */
     const gboolean suffix = kind_at(p, g) == TOKEN_SUFFIX && kind_at(p, g + 1) == TOKEN_COMMA;
+    if (suffix && end - i > 1 && kind_at(p, i) != TOKEN_PARTICLE) return 0;
     if (suffix) g = given = given + 2;
-    while (is_given(kind_at(p, g)))
+    while (is_given(kind_at(p, g)) && !(g > given && has_stop(p, g - 1) && !has_stop(p, g)))
         g++;
     if (g == given) {
         /* given names in full: one or two of them, then initials */
         guint names = 0;
         for (guint k = i; k < end; k++)
             names += kind_at(p, k) == TOKEN_NAME ? 1 : 0;
-        if (p->form == FORM_UNKNOWN && names > 1) return 0;
+        if (names > 1) return 0;
         while (kind_at(p, g) == TOKEN_NAME && g < given + 2)
             g++;
         if (g == given) return 0;
@@ -264,27 +272,36 @@ take_inverted(name_parser *p, guint i, guint end)
         g_autofree char *family = g_strconcat(particle, " ", name->family, NULL);
         name->family = layout_builder_copy(p->builder, family, -1);
     }
-    if (kind_at(p, g) == TOKEN_COMMA && kind_at(p, g + 1) == TOKEN_SUFFIX) g += 2;
     p->form = FORM_INVERTED;
     return g;
 }
 
-/* "Lovelace AB" in [i, end). */
+/* "Lovelace AB", "Lovelace A. B." at the start of [i, end). */
 static guint
 take_bare(name_parser *p, guint i, guint end)
 {
-    if (end - i < 2 || end - i > 5 || !is_given(kind_at(p, end - 1)) || is_given(kind_at(p, i)))
-        return 0;
-    const token *last = &g_array_index(p->tokens, token, end - 1);
-    if (memchr(p->text + last->start, '.', last->end - last->start) != NULL) return 0;
-    guint given = end - 1;
-    while (given > i + 1 && is_given(kind_at(p, given - 1)))
-        given--;
-    for (guint k = i; k < given; k++)
-        if (kind_at(p, k) != TOKEN_NAME && kind_at(p, k) != TOKEN_PARTICLE) return 0;
-    add_name(p, i, given, given, end);
+    guint given = i, g;
+    while (given < end && !is_given(kind_at(p, given)))
+        given++;
+    for (g = given; g < end && is_given(kind_at(p, g)); g++)
+        if (g > given && has_stop(p, g - 1) && !has_stop(p, g)) break;
+    if (given == i || given == g || given - i > 4) return 0;
+    if (kind_at(p, i) == TOKEN_SUFFIX || kind_at(p, given - 1) == TOKEN_PARTICLE) return 0;
+    /* "Wray L. Buntine" is written the other way round; behind "Breiman L. Random forests" runs on */
+    if (g < end && p->form != FORM_BARE && kind_at(p, end) != TOKEN_OTHER) return 0;
+    add_name(p, i, given, given, g);
     p->form = FORM_BARE;
-    return end;
+    return g;
+}
+
+/* "Denis Le Bihan" */
+static gboolean
+is_capital_particle(const name_parser *p, guint i)
+{
+    static const char *const particles[] = {"Le",  "La",    "Van", "Von", "De",  "Du", "Di", "Da",
+                                            "Del", "Della", "Der", "Den", "Ter", "El", "Al", "St."};
+    const token *t = &g_array_index(p->tokens, token, i);
+    return is_one_of(p->text + t->start, t->end - t->start, particles, G_N_ELEMENTS(particles));
 }
 
 /* "Ada B. van Lovelace Jr." in [i, end). */
@@ -296,7 +313,8 @@ take_straight(name_parser *p, guint i, guint end)
     if (end - i > 7 || family < i + 2 || kind_at(p, family - 1) != TOKEN_NAME) return 0;
     const guint family_end = family;
     family--;
-    while (family > i + 1 && kind_at(p, family - 1) == TOKEN_PARTICLE)
+    while (family > i + 1 &&
+           (kind_at(p, family - 1) == TOKEN_PARTICLE || is_capital_particle(p, family - 1)))
         family--;
     if (kind_at(p, i) == TOKEN_PARTICLE && family == i + 1) return 0;
     gboolean initial = FALSE;
@@ -376,8 +394,9 @@ layout_names_parse(layout_builder *builder, const char *text, gsize len, const g
         }
         const guint next = take_name(&p, i);
         if (next == 0) break;
-        end = g_array_index(p.tokens, token, next - 1).end;
         i = next;
+        if (kind_at(&p, i) == TOKEN_COMMA && kind_at(&p, i + 1) == TOKEN_SUFFIX) i += 2;
+        end = g_array_index(p.tokens, token, i - 1).end;
         const gboolean comma = kind_at(&p, i) == TOKEN_COMMA || kind_at(&p, i) == TOKEN_SEMICOLON;
         if (comma) i++;
         const gboolean conjunction = kind_at(&p, i) == TOKEN_AND;

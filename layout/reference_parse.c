@@ -55,6 +55,7 @@ enum {
 #define YEAR  "(?:1[6-9]|20)\\d\\d"
 #define VOL   "(?<v>[A-Z]?\\d{1,4}[A-Za-z]?)"
 #define ISSUE "(?<i>[A-Z]{0,2}\\d+(?:" DASH "\\d+|/\\d+)?)"
+#define MONTH "(?:Jan|Feb|Mar|Apr|May|Jun|Jul|Aug|Sep|Oct|Nov|Dec)\\p{Ll}*"
 #define ID    "(?:\\d{4}\\.\\d{4,5}(?:v\\d+)?|[a-z-]+(?:\\.[A-Z]{2})?/\\d{7})"
 
 static const char *const fixed[N_FIXED] = {
@@ -68,20 +69,24 @@ static const char *const fixed[N_FIXED] = {
     [MASK_LABEL] = "\\[Online\\]\\.?|(?i:available)(?:\\s+(?:online))?(?:\\s+(?:at|from))?\\s*:?(?="
                    "[\\s\\x01]*\\x01)|"
                    "(?<=[\\s(])(?:doi|DOI|URL|eprint)\\s*:?(?=\\s*\\x01)",
-    [MASK_VISIT] = "[\\[(]?(?:Online[;,]\\s*)?(?:[Ll]ast\\s+)?(?:[Aa]ccessed|[Rr]etrieved|[Vv]"
-                   "isited)\\b[^)\\];\\x01]{0,40}"
-                   "[)\\]]?",
+    [MASK_VISIT] =
+        "[\\[(]?(?:Online[;,]\\s*)?(?:[Ll]ast\\s+)?(?:[Aa]ccess(?:ed)?|[Rr]etrieved|[Vv]isited)"
+        "(?:\\s+on|\\s+date)?\\s*:?\\s*(?:\\d{4}-\\d+-\\d+|\\d{1,2}[./]\\d{1,2}[./]\\d{2,4}|"
+        "\\d{1,2}(?:st|nd|rd|th)?[\\s-]+\\p{L}+\\.?,?[\\s-]+\\d{4}|\\p{L}+\\.?\\s+(?:\\d{1,2},?\\s+"
+        ")?\\d{4})"
+        "(?:,?\\s+from)?[)\\]]?",
     [MASK_NUMBER] = "IS[BS]N:?\\s*[\\dXx\\s-]{8,18}|PMID:?\\s*\\d+|PMCID:?\\s*\\w+",
     [FIND_EDITORS] = "\\A[\\s,]*[\\[(]?(?:[Ee]ditors?|[Ee]ds?)\\b\\.?[\\])]?[\\s,.:;]*",
     [FIND_SHORT] =
         "\\A([^,]{2,70}),\\s*[A-Z]?\\d+\\s*,\\s*[A-Za-z]?\\d[\\w.]*\\s*(?:[,.\\x01]|\\z)",
-    [FIND_THESIS] = "(?:[Tt]hesis|THESIS|[Dd]issertation)[)\\]]?[\\s,.:;(]*(?<s>\\p{Lu}.*?)\\s*"
-                    "(?:[,.(\\s]\\s*(?:\\p{Lu}\\p{Ll}+\\.?,?\\s+)?\\(?" YEAR "|[.,\\x01]*\\s*\\z)",
+    [FIND_THESIS] =
+        "(?:[Tt]hesis|THESIS|[Dd]iss(?:ertation|\\.))[)\\]]?[\\s,.:;(]*(?<s>\\p{Lu}.*?)\\s*"
+        "(?:[,.(\\s]\\s*(?:" MONTH "\\.?,?\\s+)?\\(?" YEAR "|[.,\\x01]*\\s*\\z)",
     [FIND_REPORT] =
         "(?:[Tt]echnical [Rr]eport|[Tt]ech(?:\\.|nical)? [Rr]ep(?:ort|\\.)?|[Rr]esearch [Rr]eport|"
         "[Ww]orking "
         "[Pp]aper)[)\\]]?[\\s,.:]*(?:[Nn]o\\.?\\s*)?(?<i>[\\w./-]*\\d[\\w/-]*)?[\\s,.:;()]*"
-        "(?<s>\\p{Lu}.*?)?\\s*(?:[,.(\\s]\\s*(?:\\p{Lu}\\p{Ll}+\\.?,?\\s+)?\\(?" YEAR
+        "(?<s>\\p{Lu}.*?)?\\s*(?:[,.(\\s]\\s*(?:" MONTH "\\.?,?\\s+)?\\(?" YEAR
         "|[.,\\x01]*\\s*\\z)",
 };
 
@@ -91,25 +96,26 @@ static const char *const numbers[] = {
     "\\b(?i:volume|vol\\.?)\\s*" VOL "\\b",
     "\\b(?:[Nn]umber|[Nn]o\\.?|[Ii]ssue)\\s*" ISSUE,
     "\\b(?:[Pp]ages?|[Pp][Pp]?\\.?|[Ss]\\.)\\s?" PAGES "(?!\\w)",
+    /* 12, 3 (2015), 45-67 */
+    "(?<![\\d.])" VOL ",\\s*" ISSUE "\\s*\\((?:\\p{Lu}\\p{Ll}+\\.?\\s+)?" YEAR "\\)[\\s,:]*" PAGES
+    "(?!\\w)",
     /* 12(3):45-67; 12 (3), 45-67; 2015;12(3):45-67 */
     "(?<![\\d.])" VOL "\\s?\\(" ISSUE "\\)\\s*[:,;]\\s*(?:pp?\\.?\\s*|(?i:article)\\s*)?" PAGES
     "(?!\\w)",
     /* 12 (3) (2015) 45-67; 12 (2015) 45-67; 45 (2001), pp. 5 */
     "(?<![\\d.])" VOL "\\s?(?:\\(" ISSUE "\\)\\s?)?,?\\s*\\(" YEAR
     "\\)[\\s,:]*(?:pp?\\.?\\s*)?" PAGES "(?!\\w)",
-    /* 12, 3 (2015), 45-67 */
-    "(?<![\\d.])" VOL ",\\s*" ISSUE "\\s*\\((?:\\p{Lu}\\p{Ll}+\\.?\\s+)?" YEAR "\\)[\\s,:]*" PAGES
-    "(?!\\w)",
     /* 12:45-67; 12(3), 2015; 12(3) */
     "(?<![\\d.])" VOL "\\s?:\\s?" RANGE "(?!\\w)",
     "(?<![\\d.])" VOL "\\s?\\(" ISSUE "\\)(?=[\\s,.;:]|\\z)",
     "(?<![\\d.])" VOL "\\s?:\\s?" PAGES "(?!\\w)",
     /* , 12, 45 (2015); , 12, 45-67 */
-    "[,.\\w]\\s(?<v>[A-Z]?\\d{1,4}),\\s*" PAGES "(?=\\s*(?:\\(|[,.;\\x01]|\\z))",
+    "(?<=[,.)\\w])\\s(?<v>[A-Z]?\\d{1,4}),\\s*" PAGES "(?=\\s*(?:\\(|[,.;\\x01]|\\z))",
     "(?<![\\d"
     "\\x{2013}-])" RANGE "(?![\\w"
     "\\x{2013}-])",
-    "\\b(?<v>\\d{1,4}),\\s*" YEAR "\\b",
+    "(?<![\\d"
+    "\\x{2013}-])\\b(?<v>\\d{1,4}),\\s*" YEAR "\\b",
 };
 
 static GRegex *
@@ -334,7 +340,7 @@ quoted_end(const entry *e, gsize at, gsize *inner, gsize *behind)
 static gsize
 find_in(const entry *e, gsize from, gsize to, gsize *behind)
 {
-    for (gsize at = from + 1; at + 4 < to; at++) {
+    for (gsize at = from + 1; at + 3 < e->len && at < to; at++) {
         if (e->text[at] != ' ' || strchr(".,?!;”)’\"", e->text[at - 1]) == NULL) continue;
         const char *word = e->text + at + 1;
         const gboolean upper = strncmp(word, "In", 2) == 0, lower = strncmp(word, "in", 2) == 0;
@@ -482,7 +488,17 @@ take_title(entry *e, gsize from, char separator)
         e->title_start = inner, e->title_end = close;
         return behind;
     }
-    const gboolean italics = next_run(e, at, LAYOUT_SPAN_ITALIC, &start, &end);
+    gboolean italics = next_run(e, at, LAYOUT_SPAN_ITALIC, &start, &end);
+    /* a title in italics goes on behind a symbol that is set otherwise */
+    for (gsize next, next_end; italics && start <= at + 2 && e->text[end] == ' ' &&
+                               next_run(e, end, LAYOUT_SPAN_ITALIC, &next, &next_end) &&
+                               next < end + 12;) {
+        gboolean stop = FALSE;
+        for (gsize i = end; i < next; i++)
+            stop |= strchr(",.;:(", e->text[i]) != NULL;
+        if (stop) break;
+        end = next_end;
+    }
     if (italics && start <= at + 2) {
         e->title_end = end;
         e->title_italic = TRUE;
@@ -522,10 +538,16 @@ take_title(entry *e, gsize from, char separator)
 static gboolean
 has_no_title(const entry *e, gsize at, gsize *venue_end)
 {
-    gsize start, end, comma = find_comma(e, at, e->len);
-    if (next_run(e, at, LAYOUT_SPAN_BOLD, &start, &end) && start > at && start <= comma &&
-        g_ascii_isdigit(e->text[start]) && start < at + 70) {
-        *venue_end = start;
+    gsize inner, behind;
+    if (quoted_end(e, at, &inner, &behind) > 0) return FALSE;
+    const gsize comma = find_comma(e, at, e->len);
+    for (gsize bold = at; bold < MIN(comma, at + 80); bold++) {
+        if (!(e->style[bold] & LAYOUT_SPAN_BOLD) || !g_ascii_isdigit(e->text[bold])) continue;
+        if (is_year(e->text + bold) || bold == at) break;
+        for (gsize i = at; i < bold; i++)
+            if (strchr(".?!", e->text[i]) != NULL && e->text[i + 1] == ' ' && i - at > 12)
+                return FALSE;
+        *venue_end = bold;
         return TRUE;
     }
     g_autoptr(GMatchInfo) match = NULL;
@@ -545,11 +567,17 @@ static gsize
 skip_editors(entry *e, gsize at)
 {
     at = skip(e, at, ":,");
+    const gboolean by = g_ascii_strncasecmp(e->text + at, "edited by ", 10) == 0;
+    if (by) at += 10;
     g_autoptr(GArray) names = g_array_new(FALSE, FALSE, sizeof(layout_name));
     gboolean et_al = FALSE;
     const gsize len =
         layout_names_parse(e->builder, e->text + at, e->len - at, e->style + at, names, &et_al);
     if (len == 0) return at;
+    if (by) {
+        e->editors = TRUE;
+        return skip(e, at + len, ",.");
+    }
     g_autoptr(GMatchInfo) match = NULL;
     int from, to;
     if (!g_regex_match_full(pattern(FIND_EDITORS), e->text + at + len, (gssize)(e->len - at - len),
@@ -568,7 +596,12 @@ plain_venue_end(const entry *e, gsize from)
         const char c = e->text[at];
         if (c == MASK || c == ';') return at;
         if (e->style[at] & LAYOUT_SPAN_BOLD && g_ascii_isdigit(c)) return at;
-        if (c == '(' && (g_ascii_isdigit(e->text[at + 1]) || at == from)) return at;
+        if (c == '(') {
+            /* "(OSDI)" is part of the name, "(San Francisco, CA)" and "(2015)" are not */
+            const gsize inner = strcspn(e->text + at + 1, " ,)");
+            if (g_ascii_isdigit(e->text[at + 1]) || at == from || e->text[at + 1 + inner] != ')')
+                return at;
+        }
         if (c == ',' && strncmp(e->text + at, ", Ser", 5) != 0) return at;
         if (c == ':' && g_ascii_isdigit(e->text[at + 1])) return at;
         if (c == '.' && (e->text[at + 1] == ' ' || at + 1 == e->len)) {
@@ -576,7 +609,9 @@ plain_venue_end(const entry *e, gsize from)
             const gboolean number = g_ascii_isdigit(e->text[next]);
             const gboolean pages =
                 strncmp(e->text + next, "pp", 2) == 0 || strncmp(e->text + next, "vol", 3) == 0;
-            if (next >= e->len || pages || (number && is_year(e->text + next))) return at;
+            if (next >= e->len || pages || e->text[at - 1] == ')' ||
+                (number && is_year(e->text + next)))
+                return at;
             if (number) return at + 1;
             /* abbreviated journals are full of stops: short words with capitals */
             gsize word = at;
@@ -606,7 +641,8 @@ set_venue(entry *e, gsize from, gsize to)
     gsize digits = end;
     while (digits > from && g_ascii_isdigit(e->text[digits - 1]))
         digits--;
-    if (digits < end && digits > from && e->text[digits - 1] == ' ' && end - digits <= 4) {
+    if (!e->in && digits < end && digits > from && e->text[digits - 1] == ' ' &&
+        end - digits <= 4) {
         if (!is_year(e->text + digits))
             e->out->volume =
                 layout_builder_copy(e->builder, e->text + digits, (gssize)(end - digits));
@@ -644,7 +680,7 @@ take_venue(entry *e, gsize at)
         e->in = TRUE;
         at += 3;
     }
-    if (e->in) at = skip_editors(e, at);
+    if (e->in || g_ascii_strncasecmp(e->text + at, "edited by", 9) == 0) at = skip_editors(e, at);
     at = skip(e, at, ",:.");
     e->venue_start = e->venue_end = at;
     if (at >= e->len) return;
@@ -736,6 +772,8 @@ take_numbers(entry *e, gsize from)
             continue;
         if (issue != NULL && strlen(issue) == 4 && is_year(issue) && i != 1) issue = NULL;
         if (pages != NULL && strlen(pages) == 4 && is_year(pages)) pages = NULL;
+        /* "pp. 130-138, 2018" */
+        if (i + 1 == G_N_ELEMENTS(numbers) && r->pages != NULL) volume = NULL;
         if (r->volume == NULL) r->volume = volume;
         if (r->issue == NULL) r->issue = issue;
         if (r->pages == NULL) r->pages = pages;
@@ -783,9 +821,9 @@ is_acronym(const char *venue)
 static layout_reference_kind
 guess_kind(const entry *e, gsize from)
 {
-    static const char *const doctor[] = {"phd thesis",       "ph.d. thesis",  "ph.d. dissertation",
-                                         "phd dissertation", "ph. d. thesis", "ph.d thesis",
-                                         "doctoral",         "dissertation",  "dissertation"};
+    static const char *const doctor[] = {
+        "phd thesis",    "ph.d. diss",  "ph.d. thesis", "ph.d. dissertation", "phd dissertation",
+        "ph. d. thesis", "ph.d thesis", "doctoral",     "dissertation",       "dissertation"};
     static const char *const master[] = {"master’s thesis", "master's thesis", "masters thesis",
                                          "master thesis",   "m.sc. thesis",    "m.s. thesis",
                                          "bachelor",        "diploma thesis",  "master"};
@@ -926,7 +964,21 @@ read_parts(entry *e, GArray *names)
     if (year > 0) at = year;
     at = skip(e, at, ",.:;");
     gsize venue_end = 0;
-    if (end > 0 && has_no_title(e, at, &venue_end)) {
+    static const char *const labels[] = {"in ",
+                                         "In ",
+                                         "PhD thesis",
+                                         "Ph.D. thesis",
+                                         "Master’s thesis",
+                                         "Master's thesis",
+                                         "Technical Report"};
+    gboolean label = FALSE;
+    for (guint i = 0; i < G_N_ELEMENTS(labels) && end > 0; i++)
+        label |= strncmp(e->text + at, labels[i], strlen(labels[i])) == 0;
+    if (label &&
+        (strncmp(e->text + at, "In ", 3) != 0 || (e->style[at + 3] & LAYOUT_SPAN_ITALIC))) {
+        e->title_start = e->title_end = at;
+        take_venue(e, at);
+    } else if (end > 0 && has_no_title(e, at, &venue_end)) {
         e->title_start = e->title_end = at;
         set_venue(e, at, venue_end);
         at = venue_end;
@@ -940,7 +992,7 @@ read_parts(entry *e, GArray *names)
     take_numbers(e, MAX(at, e->venue_end > e->venue_start ? e->venue_end : at));
     if (r->year == NULL) late_year(e);
     r->kind = guess_kind(e, at);
-    take_publisher(e, MAX(at, MIN(e->venue_end, e->len)));
+    take_publisher(e, at);
 }
 
 void
