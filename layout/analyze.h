@@ -237,6 +237,7 @@ typedef struct {
     float body_pt; /* font size of most of the text */
     guint body_font;
     float leading_pt;     /* baseline distance of most of the text */
+    gboolean keep_hidden; /* text that no reader sees goes with the rest */
     gboolean two_columns; /* most pages have a gutter, near gutter_x of the frame */
     float gutter_x;
 } layout_work;

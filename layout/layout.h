@@ -316,6 +316,7 @@ typedef struct {
     uint64_t memory_limit; /* bytes for one file in MuPDF; 0 = parse's default */
     double page_seconds;   /* 0 = parse's default */
     unsigned n_threads;    /* that read pages; 0 or 1: none but the caller's. Same result for any */
+    gboolean keep_hidden;  /* take text that no reader sees for text; default FALSE */
     const int *cancel;     /* may be NULL; *cancel != 0 stops between pages */
     void (*progress)(int page, int n_pages, void *user_data); /* may be NULL */
     void *user_data;

@@ -132,6 +132,23 @@ lost_add(const layout_sheet *sheet, const layout_seg *seg, layout_builder *build
     layout_builder_add_discard(builder, &discard);
 }
 
+/* Text that no reader sees is worth a word: somebody meant it for machines. What the page cut off is not. */
+static void
+hidden_warn(const layout_sheet *sheet, layout_builder *builder)
+{
+    g_autoptr(GString) message = g_string_new("hidden text left out:");
+    gsize empty = message->len;
+    for (guint i = 0; i < LAYOUT_N_DISCARD_REASONS; i++) {
+        guint n = sheet->ledger.n_discarded[i];
+        if (n == 0 || i == LAYOUT_DISCARD_OFF_PAGE ||
+            !layout_discard_reason_is_hidden((layout_discard_reason)i))
+            continue;
+        g_string_append_printf(message, "%s %u characters %s", message->len > empty ? "," : "", n,
+                               reason_names[i]);
+    }
+    if (message->len > empty) layout_builder_add_warning(builder, sheet->index, message->str);
+}
+
 void
 layout_ledger_close(const layout_sheet *sheet, layout_builder *builder)
 {
@@ -144,6 +161,7 @@ layout_ledger_close(const layout_sheet *sheet, layout_builder *builder)
                                   .text = text};
         layout_builder_add_discard(builder, &discard);
     }
+    hidden_warn(sheet, builder);
     for (guint i = 0; i < sheet->segs->len; i++)
         if (layout_sheet_seg(sheet, i)->n_taken == 0)
             lost_add(sheet, layout_sheet_seg(sheet, i), builder);

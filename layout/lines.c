@@ -8,6 +8,7 @@
  * together again once the columns are known (order.c). Everything is sorting and looking at a bounded
  * number of neighbours, so a page of a million glyphs stays n log n. */
 #include "layout/analyze.h"
+#include "layout/hidden.h"
 
 #include <math.h>
 #include <stdlib.h>
@@ -151,38 +152,11 @@ twins_init(twins *set, guint n)
     set->slots = g_try_new0(twin, size);
 }
 
-#define KEPT (-1)
-
-/* KEPT, or the layout_discard_reason of all of a run's glyphs. */
-static int
-verdict_of_run(const parse_page *page, const parse_run *run, gboolean hidden)
-{
-    if (run->flags & PARSE_RUN_OFF_PAGE) return LAYOUT_DISCARD_OFF_PAGE;
-    if (run->flags & PARSE_RUN_CLIPPED) return LAYOUT_DISCARD_INVISIBLE;
-    if (!isfinite(run->size_pt) || run->size_pt < 0.5F) return LAYOUT_DISCARD_TINY;
-    if (run->size_pt > 2000 || run->font >= page->n_fonts) return LAYOUT_DISCARD_INVISIBLE;
-    return ((run->flags & PARSE_RUN_HIDDEN) != 0) == hidden ? KEPT : LAYOUT_DISCARD_INVISIBLE;
-}
-
-/* An invisible text layer counts when next to nothing else is on the page: a scan with OCR. */
-static gboolean
-uses_hidden_text(const parse_page *page)
-{
-    guint64 hidden = 0, visible = 0;
-    for (guint i = 0; i < page->n_runs; i++) {
-        if (page->runs[i].flags & PARSE_RUN_HIDDEN)
-            hidden += page->runs[i].n_glyphs;
-        else
-            visible += page->runs[i].n_glyphs;
-    }
-    return hidden > 4 * visible;
-}
-
 typedef struct {
     layout_work *work;
     layout_sheet *sheet;
     const parse_page *page;
-    gboolean hidden; /* the hidden text is the page's */
+    const layout_hidden *hidden;
     twins seen;
     guint *fonts;      /* the page's -> the document's */
     GArray *glyphs[5]; /* layout_glyph by quarter turns; the last: skewed */
@@ -206,12 +180,22 @@ glyph_keep(collector *c, const parse_run *run, const parse_glyph *glyph, gboolea
     g_array_append_val(list, out);
 }
 
+/* Why not to take this run, LAYOUT_SEEN or LAYOUT_SEEN_IN_PART. */
+static int
+verdict_of_run(const collector *c, const parse_run *run)
+{
+    int verdict = layout_hidden_run(c->hidden, run);
+    if (!c->work->keep_hidden || verdict == LAYOUT_DISCARD_OFF_PAGE) return verdict;
+    gboolean sane = isfinite(run->size_pt) && run->size_pt > 0.01F && run->size_pt <= 2000;
+    return sane && run->font < c->page->n_fonts ? LAYOUT_SEEN : verdict;
+}
+
 static void
 run_collect(collector *c, const parse_run *run, gboolean last)
 {
     guint turn = turn_of_run(run);
     GArray *list = c->glyphs[is_skewed(run) ? 4 : turn];
-    int verdict = verdict_of_run(c->page, run, c->hidden);
+    int verdict = verdict_of_run(c, run);
     gboolean space = FALSE, twin_head = FALSE;
     for (guint i = run->first_glyph; i < run->first_glyph + run->n_glyphs; i++) {
         const parse_glyph *glyph = &c->page->glyphs[i];
@@ -224,13 +208,16 @@ run_collect(collector *c, const parse_run *run, gboolean last)
         } else if (!isfinite(glyph->x) || !isfinite(glyph->y) ||
                    !isfinite(glyph->box.x0 + glyph->box.x1)) {
             reason = LAYOUT_DISCARD_OFF_PAGE;
-        } else if (reason == KEPT) {
+        } else if (reason == LAYOUT_SEEN_IN_PART) {
+            reason = layout_hidden_glyph(c->hidden, run, glyph);
+        }
+        if (reason == LAYOUT_SEEN) {
             /* the letters of a ligature are one glyph */
             if (glyph->gid >= 0)
                 twin_head = twin_seen(&c->seen, glyph->unicode, glyph->x, glyph->y, run->size_pt);
             if (twin_head) reason = LAYOUT_DISCARD_REPEATED;
         }
-        if (reason == KEPT)
+        if (reason == LAYOUT_SEEN)
             glyph_keep(c, run, glyph, space, turn, list);
         else
             layout_ledger_discard(c->sheet, (layout_discard_reason)reason, glyph, run->size_pt,
@@ -238,7 +225,7 @@ run_collect(collector *c, const parse_run *run, gboolean last)
         if (reason != LAYOUT_DISCARD_SPACE && reason != LAYOUT_DISCARD_CONTROL) space = FALSE;
     }
     /* A space at a run's end counts for what follows. */
-    if (verdict == KEPT && space && !last && list->len > 0)
+    if (verdict < 0 && space && !last && list->len > 0)
         g_array_index(list, layout_glyph, list->len - 1).flags |= 1U << 30;
 }
 
@@ -643,7 +630,7 @@ segments_make(layout_work *work, layout_sheet *sheet, GArray *glyphs, guint turn
 void
 layout_lines_find(layout_work *work, layout_sheet *sheet, const parse_page *page)
 {
-    gboolean hidden = uses_hidden_text(page);
+    layout_hidden *hidden = layout_hidden_new(page);
     collector c = {.work = work, .sheet = sheet, .page = page, .hidden = hidden};
     for (guint t = 0; t < 5; t++)
         c.glyphs[t] = g_array_new(FALSE, FALSE, sizeof(layout_glyph));
@@ -671,7 +658,8 @@ layout_lines_find(layout_work *work, layout_sheet *sheet, const parse_page *page
         layout_sheet_seg(sheet, i)->turn = 1;
         layout_sheet_seg(sheet, i)->role = LAYOUT_ROLE_MARGIN;
     }
-    sheet->source = n == 0 ? LAYOUT_TEXT_NONE : hidden ? LAYOUT_TEXT_OCR : LAYOUT_TEXT_NATIVE;
+    sheet->source = n == 0 ? LAYOUT_TEXT_NONE : layout_hidden_source(hidden);
+    layout_hidden_free(hidden);
     for (guint t = 0; t < 5; t++)
         g_array_unref(glyphs[t]);
 }

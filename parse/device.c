@@ -104,6 +104,7 @@ open_run(const text_call *call, const text_span *s, const parse_glyph *glyph, gu
         .mcid = mark.mcid,
         .artifact = mark.artifact,
         .first_glyph = builder->storage->glyphs->len,
+        .paint = builder->paint,
         .box = {INFINITY, INFINITY, -INFINITY, -INFINITY},
     };
     float dx = s->span->wmode ? -s->trm.c : s->trm.a, dy = s->span->wmode ? -s->trm.d : s->trm.b;
@@ -324,13 +325,22 @@ paints_text(parse_builder *builder, uint32_t color)
     return TRUE;
 }
 
+/* soft: something else than an upright rectangle. */
+static void
+clip_begin(fz_device *dev, gboolean soft)
+{
+    parse_builder *builder = builder_of(dev);
+    builder->clip_depth++;
+    if (soft && builder->soft_clip_depth == 0) builder->soft_clip_depth = builder->clip_depth;
+}
+
 static void
 device_clip_text(fz_context *ctx, fz_device *dev, const fz_text *text, fz_matrix ctm,
                  fz_rect scissor)
 {
     (void)scissor;
     parse_builder *builder = builder_of(dev);
-    builder->clip_depth++;
+    clip_begin(dev, TRUE);
     if (is_repeated(ctx, builder, text, 0)) return;
     guint first = builder->storage->runs->len;
     builder->run_open = FALSE;
@@ -349,8 +359,8 @@ static void
 device_clip_path(fz_context *ctx, fz_device *dev, const fz_path *path, int even_odd, fz_matrix ctm,
                  fz_rect scissor)
 {
-    (void)ctx, (void)path, (void)even_odd, (void)ctm, (void)scissor;
-    builder_of(dev)->clip_depth++;
+    (void)even_odd, (void)scissor;
+    clip_begin(dev, !parse_path_is_box(ctx, path, ctm));
 }
 
 static void
@@ -358,7 +368,7 @@ device_clip_stroke_path(fz_context *ctx, fz_device *dev, const fz_path *path,
                         const fz_stroke_state *stroke, fz_matrix ctm, fz_rect scissor)
 {
     (void)ctx, (void)path, (void)stroke, (void)ctm, (void)scissor;
-    builder_of(dev)->clip_depth++;
+    clip_begin(dev, TRUE);
 }
 
 static void
@@ -366,7 +376,7 @@ device_clip_image_mask(fz_context *ctx, fz_device *dev, fz_image *image, fz_matr
                        fz_rect scissor)
 {
     (void)ctx, (void)image, (void)ctm, (void)scissor;
-    builder_of(dev)->clip_depth++;
+    clip_begin(dev, TRUE);
 }
 
 static void
@@ -376,6 +386,7 @@ device_pop_clip(fz_context *ctx, fz_device *dev)
     parse_builder *builder = builder_of(dev);
     if (builder->clip_depth > 0) builder->clip_depth--;
     if (builder->clip_depth < builder->text_clip_depth) builder->text_clip_depth = 0;
+    if (builder->clip_depth < builder->soft_clip_depth) builder->soft_clip_depth = 0;
 }
 
 static void
@@ -438,7 +449,7 @@ device_fill_shade(fz_context *ctx, fz_device *dev, fz_shade *shade, fz_matrix ct
 }
 
 static void
-add_image(fz_device *dev, const fz_image *image, fz_matrix ctm, gboolean mask)
+add_image(fz_device *dev, const fz_image *image, fz_matrix ctm, float alpha, gboolean mask)
 {
     parse_builder *builder = builder_of(dev);
     /* unlike text, images are kept in tiles */
@@ -460,7 +471,11 @@ add_image(fz_device *dev, const fz_image *image, fz_matrix ctm, gboolean mask)
         .height_px = (guint)MAX(image->h, 0),
         .mask = mask,
         .index = images->len,
+        .opaque = !mask && !image->mask && !image->use_colorkey && alpha >= 1 &&
+                  ((ctm.b == 0 && ctm.c == 0) || (ctm.a == 0 && ctm.d == 0)) &&
+                  parse_builder_is_opaque(builder, 0xff000000u),
     };
+    added.paint = ++builder->paint;
     g_array_append_val(images, added);
 }
 
@@ -468,16 +483,16 @@ static void
 device_fill_image(fz_context *ctx, fz_device *dev, fz_image *image, fz_matrix ctm, float alpha,
                   fz_color_params params)
 {
-    (void)ctx, (void)alpha, (void)params;
-    add_image(dev, image, ctm, FALSE);
+    (void)ctx, (void)params;
+    add_image(dev, image, ctm, alpha, FALSE);
 }
 
 static void
 device_fill_image_mask(fz_context *ctx, fz_device *dev, fz_image *image, fz_matrix ctm,
                        fz_colorspace *cs, const float *color, float alpha, fz_color_params params)
 {
-    (void)ctx, (void)cs, (void)color, (void)alpha, (void)params;
-    add_image(dev, image, ctm, TRUE);
+    (void)ctx, (void)cs, (void)color, (void)params;
+    add_image(dev, image, ctm, alpha, TRUE);
 }
 
 static void
@@ -496,7 +511,27 @@ device_end_mask(fz_context *ctx, fz_device *dev)
     parse_builder *builder = builder_of(dev);
     if (builder->mask_depth > 0)
         builder->mask_depth--; /* what it masks is a clip now, ended by pop_clip */
-    builder->clip_depth++;
+    clip_begin(dev, TRUE);
+}
+
+static void
+device_begin_group(fz_context *ctx, fz_device *dev, fz_rect area, fz_colorspace *cs, int isolated,
+                   int knockout, int blendmode, float alpha)
+{
+    (void)ctx, (void)area, (void)cs, (void)isolated, (void)knockout;
+    parse_builder *builder = builder_of(dev);
+    builder->group_depth++;
+    gboolean soft = blendmode != FZ_BLEND_NORMAL || alpha < 1;
+    if (soft && builder->soft_group_depth == 0) builder->soft_group_depth = builder->group_depth;
+}
+
+static void
+device_end_group(fz_context *ctx, fz_device *dev)
+{
+    (void)ctx;
+    parse_builder *builder = builder_of(dev);
+    if (builder->group_depth > 0) builder->group_depth--;
+    if (builder->group_depth < builder->soft_group_depth) builder->soft_group_depth = 0;
 }
 
 static int
@@ -553,6 +588,8 @@ parse_device_new(fz_context *ctx, parse_builder *builder)
     dev->super.fill_image_mask = device_fill_image_mask;
     dev->super.begin_mask = device_begin_mask;
     dev->super.end_mask = device_end_mask;
+    dev->super.begin_group = device_begin_group;
+    dev->super.end_group = device_end_group;
     dev->super.begin_tile = device_begin_tile;
     dev->super.end_tile = device_end_tile;
     return &dev->super;

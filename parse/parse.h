@@ -75,6 +75,7 @@ typedef struct {
     int32_t mcid;       /* marked-content id, -1 where none */
     gboolean artifact;  /* inside an /Artifact marked-content sequence */
     guint first_glyph, n_glyphs;
+    guint paint; /* drawn before every path and image whose paint is greater */
     parse_rect box;
 } parse_run;
 
@@ -91,13 +92,17 @@ typedef struct {
     float width_pt; /* line width; thickness for rules */
     uint32_t color; /* 0xAARRGGBB */
     guint n_segments;
-    parse_rect box; /* of what is inked, clipped */
+    gboolean opaque; /* all of box is covered, in this colour: nothing below shows through */
+    guint paint;     /* order on the page; grows with what is opaque */
+    parse_rect box;  /* of what is inked, clipped */
 } parse_path;
 
 typedef struct {
     parse_rect box;            /* on the page, clipped */
     guint width_px, height_px; /* of the source image */
     gboolean mask;             /* a stencil, drawn in the fill colour */
+    gboolean opaque;           /* nothing below its box shows through */
+    guint paint;               /* as a path's */
     guint index;               /* n-th image drawn on the page, for messages */
 } parse_image;
 

@@ -109,6 +109,10 @@ struct parse_builder {
     /* Text used as a clip, while the clip lasts: painting through it makes it visible text. */
     guint clip_depth, text_clip_depth, text_clip_first, text_clip_end;
     gboolean text_clip_painted;
+    /* What is drawn now may let through what is below: the outermost clip that is no upright rectangle (or a
+     * soft mask), the outermost group that is blended; 0 none. */
+    guint soft_clip_depth, group_depth, soft_group_depth;
+    guint paint;              /* of the last thing that was opaque */
     const fz_text *last_text; /* kept; device.c */
     guint last_text_run;      /* its first run */
     const fz_path *last_path; /* kept; path.c */
@@ -182,6 +186,10 @@ void parse_builder_fill_path(fz_context *ctx, parse_builder *builder, const fz_p
 void parse_builder_stroke_path(fz_context *ctx, parse_builder *builder, const fz_path *path,
                                const fz_stroke_state *stroke, fz_matrix ctm, fz_rect clip,
                                uint32_t color);
+/* Does the inside of path, as a clip, have the shape of its box? */
+gboolean parse_path_is_box(fz_context *ctx, const fz_path *path, fz_matrix ctm);
+/* Does a fill in this colour hide what is below, as things stand? */
+gboolean parse_builder_is_opaque(const parse_builder *builder, uint32_t color);
 void parse_builder_add_region(fz_context *ctx, parse_builder *builder, fz_rect box, fz_rect clip,
                               uint32_t color);
 

@@ -68,8 +68,11 @@ add_item(path_walk *walk, parse_path_kind kind, fz_rect box, guint n_segments)
                                                 : 0,
         .color = walk->color,
         .n_segments = n_segments,
+        .opaque = kind == PARSE_PATH_RECT && !walk->stroked && n_segments == 4 &&
+                  parse_builder_is_opaque(builder, walk->color),
         .box = {box.x0, box.y0, box.x1, box.y1},
     };
+    item.paint = item.opaque ? ++builder->paint : builder->paint;
     g_array_append_val(paths, item);
 }
 
@@ -219,6 +222,69 @@ walk_path(path_walk *walk, const fz_path *path)
     if (walk->n_rest == 0) return;
     fz_rect box = walk->stroked ? grown(walk->rest, walk->width / 2) : walk->rest;
     add_item(walk, PARSE_PATH_OTHER, box, walk->n_rest);
+}
+
+gboolean
+parse_builder_is_opaque(const parse_builder *builder, uint32_t color)
+{
+    return color >> 24 == 0xff && builder->soft_clip_depth == 0 && builder->soft_group_depth == 0 &&
+           builder->mask_depth == 0 && builder->tile_depth == 0;
+}
+
+/* ---- clips ---- */
+
+typedef struct {
+    fz_matrix ctm;
+    fz_point first, last;
+    guint n_moves, n_lines;
+    gboolean skewed;
+} box_walk;
+
+static void
+box_moveto(fz_context *ctx, void *arg, float x, float y)
+{
+    (void)ctx;
+    box_walk *walk = arg;
+    walk->n_moves++;
+    walk->first = walk->last = fz_transform_point_xy(x, y, walk->ctm);
+}
+
+static void
+box_lineto(fz_context *ctx, void *arg, float x, float y)
+{
+    (void)ctx;
+    box_walk *walk = arg;
+    fz_point p = fz_transform_point_xy(x, y, walk->ctm);
+    walk->n_lines++;
+    if (!is_upright(walk->last, p)) walk->skewed = TRUE;
+    walk->last = p;
+}
+
+static void
+box_curveto(fz_context *ctx, void *arg, float x1, float y1, float x2, float y2, float x3, float y3)
+{
+    (void)ctx, (void)x1, (void)y1, (void)x2, (void)y2, (void)x3, (void)y3;
+    ((box_walk *)arg)->skewed = TRUE;
+}
+
+static void
+box_closepath(fz_context *ctx, void *arg)
+{
+    (void)ctx;
+    box_walk *walk = arg;
+    if (!is_upright(walk->last, walk->first)) walk->skewed = TRUE;
+    walk->last = walk->first;
+}
+
+gboolean
+parse_path_is_box(fz_context *ctx, const fz_path *path, fz_matrix ctm)
+{
+    static const fz_path_walker box_walker = {box_moveto, box_lineto, box_curveto, box_closepath,
+                                              NULL,       NULL,       NULL,        NULL};
+    box_walk walk = {.ctm = ctm};
+    fz_walk_path(ctx, path, &box_walker, &walk);
+    return !walk.skewed && walk.n_moves == 1 && walk.n_lines >= 2 && walk.n_lines <= 4 &&
+           is_upright(walk.first, walk.last);
 }
 
 void

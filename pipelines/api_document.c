@@ -73,6 +73,7 @@ lode_convert_file(const char *path, const lode_convert_options *options, lode_do
         .n_ranges = pages != NULL ? pages->len : 0,
         .memory_limit = filled.memory,
         .page_seconds = filled.page_seconds,
+        .keep_hidden = filled.keep_hidden_text != 0,
         .cancel = filled.cancel,
         .progress = filled.progress,
         .user_data = filled.user_data,
@@ -207,6 +208,60 @@ int
 lode_document_warning_page(const lode_document *document, size_t index)
 {
     return index < document->n_warnings ? document->warnings[index].page + 1 : 0;
+}
+
+/* ---- the ledger ---- */
+
+size_t
+lode_document_page_glyphs(const lode_document *document, int page, const char *place)
+{
+    if (place == NULL || page < 1 || (guint)page > document->n_pages) return 0;
+    const layout_ledger *ledger = &document->pages[page - 1].ledger;
+    const struct {
+        const char *name;
+        guint n;
+    } places[] = {{"drawn", ledger->n_glyphs},
+                  {"text", ledger->n_text},
+                  {"table", ledger->n_table},
+                  {"figure", ledger->n_figure},
+                  {"furniture", ledger->n_furniture}};
+    for (size_t i = 0; i < G_N_ELEMENTS(places); i++)
+        if (strcmp(place, places[i].name) == 0) return places[i].n;
+    layout_discard_reason reason;
+    return layout_discard_reason_from_name(place, &reason) ? ledger->n_discarded[reason] : 0;
+}
+
+int
+lode_document_page_balances(const lode_document *document, int page)
+{
+    return page >= 1 && (guint)page <= document->n_pages &&
+           layout_ledger_balances(&document->pages[page - 1].ledger);
+}
+
+size_t
+lode_document_n_discarded(const lode_document *document)
+{
+    return document->n_discards;
+}
+
+const char *
+lode_document_discarded_text(const lode_document *document, size_t index)
+{
+    return index < document->n_discards ? document->discards[index].text : NULL;
+}
+
+const char *
+lode_document_discarded_reason(const lode_document *document, size_t index)
+{
+    return index < document->n_discards
+               ? layout_discard_reason_name(document->discards[index].reason)
+               : NULL;
+}
+
+int
+lode_document_discarded_page(const lode_document *document, size_t index)
+{
+    return index < document->n_discards ? document->discards[index].box.page + 1 : 0;
 }
 
 /* ---- blocks ---- */

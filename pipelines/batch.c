@@ -33,9 +33,9 @@ hash_options(const pipelines_batch_options *options)
     char dpi[G_ASCII_DTOSTR_BUF_SIZE];
     g_autofree char *pages = pipelines_pages_text(options->pages);
     g_autofree char *text = g_strdup_printf(
-        "lode=%s formats=%u images=%d page_breaks=%d dpi=%s pages=%s", lode_version(),
+        "lode=%s formats=%u images=%d page_breaks=%d dpi=%s pages=%s hidden=%d", lode_version(),
         options->output.formats, options->output.images, options->output.page_breaks,
-        g_ascii_dtostr(dpi, sizeof dpi, options->output.dpi), pages);
+        g_ascii_dtostr(dpi, sizeof dpi, options->output.dpi), pages, options->keep_hidden);
     g_autofree char *hash = g_compute_checksum_for_string(G_CHECKSUM_SHA256, text, -1);
     return g_strndup(hash, 16);
 }
@@ -109,6 +109,7 @@ convert_one(batch *b, guint index, pipelines_worker *worker)
         .path = path,
         .password = b->options->password,
         .pages = b->options->pages,
+        .keep_hidden = b->options->keep_hidden,
         .dir = dir,
         .stem = stem,
         .output = b->options->output,

@@ -9,7 +9,7 @@
 typedef struct {
     common_args common;
     reader_args reader;
-    char *output, *format, *pages, *images;
+    char *output, *format, *pages, *images, *hidden_text;
     double dpi;
     gboolean no_images, page_breaks, force, check;
 } convert_args;
@@ -50,6 +50,9 @@ convert_entries(gpointer data)
          "WHICH"},
         {"no-images", 0, 0, G_OPTION_ARG_NONE, &args->no_images, "The same as --images none", NULL},
         {"dpi", 0, 0, G_OPTION_ARG_DOUBLE, &args->dpi, "Resolution of images (default: 200)", "N"},
+        {"hidden-text", 0, 0, G_OPTION_ARG_STRING, &args->hidden_text,
+         "Text that no reader sees (white, invisible, tiny, covered): keep or drop (default: drop)",
+         "WHAT"},
         {"page-breaks", 0, 0, G_OPTION_ARG_NONE, &args->page_breaks,
          "Mark pages in Markdown by <!-- page N --> (default: off)", NULL},
         {"force", 0, 0, G_OPTION_ARG_NONE, &args->force,
@@ -79,6 +82,15 @@ parse_images(const convert_args *args, layout_images *images)
     return FALSE;
 }
 
+static gboolean
+parse_hidden_text(const char *what, gboolean *keep)
+{
+    *keep = g_strcmp0(what, "keep") == 0;
+    if (what == NULL || *keep || strcmp(what, "drop") == 0) return TRUE;
+    cli_usage_error("convert", "--hidden-text: %s: must be keep or drop", what);
+    return FALSE;
+}
+
 /* Into options; the strings stay the arguments', the pages and the password become the caller's. */
 static gboolean
 read_args(const convert_args *args, pipelines_batch_options *options, GArray **pages)
@@ -93,7 +105,8 @@ read_args(const convert_args *args, pipelines_batch_options *options, GArray **p
         .dpi = args->dpi,
     };
     if (!cli_reader_check("convert", &args->reader, &options->worker) ||
-        !parse_images(args, &options->output.images))
+        !parse_images(args, &options->output.images) ||
+        !parse_hidden_text(args->hidden_text, &options->keep_hidden))
         return FALSE;
     if (!(args->dpi >= 10 && args->dpi <= 1200)) {
         cli_usage_error("convert", "--dpi: %g: must be from 10 to 1200", args->dpi);
@@ -187,6 +200,7 @@ convert_to_stdout(const convert_args *args, GPtrArray *inputs, pipelines_batch_o
         .path = inputs->pdata[0],
         .password = options->password,
         .pages = options->pages,
+        .keep_hidden = options->keep_hidden,
         .want_document = TRUE,
     };
     pipelines_job_result result = {0};

@@ -115,6 +115,7 @@ convert_check(const common_args *args, GPtrArray *inputs, const pipelines_batch_
             .path = inputs->pdata[i],
             .password = options->password,
             .pages = options->pages,
+            .keep_hidden = options->keep_hidden,
             .want_document = TRUE,
         };
         pipelines_job_result result = {0};

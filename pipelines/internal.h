@@ -152,6 +152,7 @@ gboolean pipelines_journal_append(pipelines_journal *journal, pipelines_record *
 typedef struct {
     const char *path, *password; /* password NULL: none */
     const GArray *pages;         /* layout_page_range; NULL: all */
+    gboolean keep_hidden;        /* text that no reader sees */
     const char *dir, *stem;      /* dir NULL: write nothing */
     pipelines_output_options output;
     gboolean want_document; /* hand the document back */
@@ -190,7 +191,8 @@ gboolean pipelines_job_run(const pipelines_job *job, const int *cancel,
 typedef struct {
     const char *dir; /* of the outputs */
     const char *password;
-    const GArray *pages; /* layout_page_range; NULL: all */
+    const GArray *pages;  /* layout_page_range; NULL: all */
+    gboolean keep_hidden; /* text that no reader sees */
     pipelines_output_options output;
     int n_jobs; /* 0 = one per core */
     gboolean force;

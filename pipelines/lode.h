@@ -81,6 +81,7 @@ typedef struct {
     const int *cancel;    /* may be NULL; a value other than 0 stops between pages */
     void (*progress)(int n_done, int n_pages, void *user_data); /* after each page; may be NULL */
     void *user_data;
+    int keep_hidden_text; /* take text that no reader sees for text; 0 (default): leave it out */
 } lode_convert_options;
 
 LODE_API lode_convert_options lode_convert_options_default(void);
@@ -124,6 +125,21 @@ LODE_API size_t lode_document_n_warnings(const lode_document *document);
 LODE_API const char *lode_document_warning(const lode_document *document, size_t index);
 /* A page number; 0: the whole file. */
 LODE_API int lode_document_warning_page(const lode_document *document, size_t index);
+
+/* Where the glyphs of a page went: the number of those in place, which is "drawn" (all of them), "text", "table",
+ * "figure", "furniture", or why they are in no block: "space", "control", or one of the reasons below. page: from
+ * 1. 0 where there is no such page or place. */
+LODE_API size_t lode_document_page_glyphs(const lode_document *document, int page,
+                                          const char *place);
+/* 1: every glyph of the page is in one place, and none was lost by a fault of ours. */
+LODE_API int lode_document_page_balances(const lode_document *document, int page);
+/* Stretches of text that are in no block. */
+LODE_API size_t lode_document_n_discarded(const lode_document *document);
+/* NULL, or 0, where index is too large. */
+LODE_API const char *lode_document_discarded_text(const lode_document *document, size_t index);
+/* "repeated", "invisible", "background", "tiny", "off_page", "covered", "lost"; static. */
+LODE_API const char *lode_document_discarded_reason(const lode_document *document, size_t index);
+LODE_API int lode_document_discarded_page(const lode_document *document, size_t index);
 
 typedef struct {
     int page_number; /* 1-based; 0 where the index was out of range */

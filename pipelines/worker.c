@@ -129,6 +129,7 @@ job_to_line(const pipelines_job *job)
     json_object_set_new(json, "password", escaped(job->password));
     g_autofree char *pages = pipelines_pages_text(job->pages);
     json_object_set_new(json, "pages", json_string(pages));
+    json_object_set_new(json, "keep_hidden", json_boolean(job->keep_hidden));
     json_object_set_new(json, "dir", escaped(job->dir));
     json_object_set_new(json, "stem", escaped(job->stem));
     json_object_set_new(json, "formats", json_integer(job->output.formats));
@@ -380,6 +381,7 @@ do_job(const json_t *json, reporter *r)
         .path = path != NULL ? path : "",
         .password = password,
         .pages = ranges,
+        .keep_hidden = json_is_true(json_object_get(json, "keep_hidden")),
         .dir = dir,
         .stem = stem,
         .output = {.formats = (unsigned)json_integer_value(json_object_get(json, "formats")),

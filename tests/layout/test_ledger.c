@@ -16,8 +16,8 @@
 
 #define PAGE_SECONDS 2.0 /* a decompression bomb is among the data */
 
-/* Letters and digits by what they decompose to, so that it does not matter which accents were composed, which
- * ligatures were taken apart. */
+/* Letters and digits by what they decompose to, in lower case, so that it does not matter which accents were composed,
+ * which ligatures taken apart, how a logo is spelled. */
 typedef struct {
     gint64 count[0x3400];
 } bag;
@@ -28,7 +28,9 @@ bag_add_char(bag *b, gunichar ch, int sign)
     gunichar parts[G_UNICHAR_MAX_DECOMPOSITION_LENGTH];
     gsize n = g_unichar_fully_decompose(ch, TRUE, parts, G_N_ELEMENTS(parts));
     for (gsize i = 0; i < n; i++) {
-        gunichar one = parts[i] == 0x131 ? 'i' : parts[i] == 0x237 ? 'j' : parts[i];
+        gunichar one = parts[i] == 0x131   ? 'i'
+                       : parts[i] == 0x237 ? 'j'
+                                           : g_unichar_tolower(parts[i]);
         gboolean accent = one >= 0x2B0 && one < 0x300; /* composed with its letter */
         if (one < G_N_ELEMENTS(b->count) && g_unichar_isalnum(one) && !accent)
             b->count[one] += sign;
@@ -150,6 +152,53 @@ every_glyph_is_in_one_place(void **state)
     assert_int_equal(n_bad, 0);
 }
 
+static lode_document *
+open_case(const char *name, gboolean keep_hidden)
+{
+    g_autofree char *path = g_build_filename(LODE_TEST_DATA, "cases", name, NULL);
+    const layout_options options = {.keep_hidden = keep_hidden};
+    lode_document *document = layout_document_open(path, &options, NULL);
+    assert_non_null(document);
+    return document;
+}
+
+static void
+hidden_text_is_left_out_with_its_reason(void **state)
+{
+    (void)state;
+    static const struct {
+        layout_discard_reason reason;
+        const char *text;
+    } hidden[] = {
+        {LAYOUT_DISCARD_BACKGROUND, "White words on white paper praise this paper to machines. "
+                                    "Grey words in a grey box."},
+        {LAYOUT_DISCARD_INVISIBLE, "Words without ink for nobody."},
+        {LAYOUT_DISCARD_TINY, "Words too small for any eye, set in six tenths of a point."},
+        {LAYOUT_DISCARD_OFF_PAGE, "Words beside the page."},
+        {LAYOUT_DISCARD_COVERED, "The name of the informant."},
+        {LAYOUT_DISCARD_COVERED, "Below a picture."},
+    };
+    g_autoptr(lode_document) document = open_case("hidden_text.pdf", FALSE);
+    assert_int_equal(document->n_discards, G_N_ELEMENTS(hidden));
+    for (guint i = 0; i < document->n_discards; i++) {
+        assert_int_equal(document->discards[i].reason, hidden[i].reason);
+        assert_string_equal(document->discards[i].text, hidden[i].text);
+    }
+    assert_int_equal(document->pages[1].source, LAYOUT_TEXT_OCR);
+    assert_int_equal(document->n_warnings, 1);
+}
+
+static void
+hidden_text_can_be_kept(void **state)
+{
+    (void)state;
+    g_autoptr(lode_document) document = open_case("hidden_text.pdf", TRUE);
+    g_autofree char *markdown = layout_document_to_markdown(document, NULL);
+    assert_non_null(strstr(markdown, "White words on white paper"));
+    assert_non_null(strstr(markdown, "The name of the informant."));
+    assert_null(strstr(markdown, "Words beside the page."));
+}
+
 static void
 a_lost_or_doubled_glyph_shows(void **state)
 {
@@ -187,6 +236,8 @@ main(void)
 {
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(every_glyph_is_in_one_place),
+        cmocka_unit_test(hidden_text_is_left_out_with_its_reason),
+        cmocka_unit_test(hidden_text_can_be_kept),
         cmocka_unit_test(a_lost_or_doubled_glyph_shows),
         cmocka_unit_test(reasons_have_names),
     };

@@ -65,6 +65,16 @@ a_document_tells_what_is_on_its_pages(void **state)
     assert_int_equal(lode_document_block_box(document, beyond, 0).page_number, 0);
     assert_null(lode_document_page_failure(document, 99));
     assert_null(lode_document_warning(document, 99999));
+    assert_int_equal(lode_document_page_balances(document, 1), 1);
+    assert_int_equal(lode_document_page_balances(document, 99999), 0);
+    assert_true(lode_document_page_glyphs(document, 1, "drawn") > 100);
+    assert_true(lode_document_page_glyphs(document, 1, "text") <=
+                lode_document_page_glyphs(document, 1, "drawn"));
+    assert_int_equal(lode_document_page_glyphs(document, 1, "nowhere"), 0);
+    assert_int_equal(lode_document_n_discarded(document), 0);
+    assert_null(lode_document_discarded_text(document, 0));
+    assert_null(lode_document_discarded_reason(document, 0));
+    assert_int_equal(lode_document_discarded_page(document, 0), 0);
     lode_document_free(document);
     lode_document_free(NULL);
 }

@@ -1,0 +1,1 @@
+exec $LODE convert --hidden-text maybe $DATA/cases/hidden_text.pdf

@@ -1,0 +1,1 @@
+hidden-text: maybe: must be keep or drop

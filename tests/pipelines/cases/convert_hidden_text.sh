@@ -1,0 +1,1 @@
+exec $LODE convert --hidden-text keep $DATA/cases/hidden_text.pdf
