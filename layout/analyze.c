@@ -121,7 +121,6 @@ layout_document_open(const char *path, const layout_options *options, GError **e
     }
     g_autoptr(layout_work) work = layout_work_new();
     g_autoptr(layout_builder) builder = layout_builder_new();
-    work->keep_hidden = options != NULL && options->keep_hidden;
     work->meta = parse_file_metadata(file);
     work->outline = parse_file_outline(file, &work->n_outline);
     if (!layout_pages_read(work, builder, file, path, options, error)) return NULL;

@@ -34,7 +34,7 @@ typedef struct {
     guint number;
     parse_file *file;
     gboolean own_file;
-    layout_work *fonts; /* only its fonts are used */
+    layout_work *fonts; /* only its fonts and keep_hidden are used */
     guint n_fonts, n_warnings;
     pthread_t thread;
 } reader;
@@ -42,6 +42,7 @@ typedef struct {
 struct reading {
     const char *path;
     parse_options limits;
+    gboolean keep_hidden;
     const int *pages; /* [n_pages]: indices of those to be read */
     guint n_pages, ring_size;
     page_read **ring; /* [ring_size] */
@@ -101,6 +102,7 @@ reader_init(reader *r, reading *shared, guint number, parse_file *file)
 {
     *r = (reader){.shared = shared, .number = number, .file = file, .own_file = file == NULL};
     r->fonts = layout_work_new();
+    r->fonts->keep_hidden = shared->keep_hidden;
 }
 
 static void
@@ -396,7 +398,8 @@ layout_pages_read(layout_work *work, layout_builder *builder, parse_file *file, 
                   const layout_options *options, GError **error)
 {
     const int n = parse_file_n_pages(file);
-    reading shared = {.path = path, .limits = layout_parse_options(options)};
+    reading shared = {
+        .path = path, .limits = layout_parse_options(options), .keep_hidden = options->keep_hidden};
     g_autofree int *pages = pages_wanted(options, builder, n, &shared.n_pages);
     if (pages == NULL) {
         g_set_error(error, LAYOUT_ERROR, LAYOUT_ERROR_FORMAT, "%s: no page %d, the file has %d",
