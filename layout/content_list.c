@@ -4,13 +4,13 @@
  * filter out (headers, footers, page numbers, margin text, footnotes) has its own type. A caption stands
  * inside its figure or table. Two things differ from what MinerU writes, both for the reader's good: there
  * are no empty texts, and a figure that was not rendered has an empty img_path. */
-#include "layout/writers.h"
+#include "layout/mineru.h"
 
-#include <jansson.h>
 #include <string.h>
 
 typedef struct {
     const lode_document *document;
+    const layout_write_options *options;
     json_t *list;
     layout_captions captions;
     guint heading_offset;
@@ -18,16 +18,6 @@ typedef struct {
     int references_page;
     layout_rect references_rect;
 } writer;
-
-/* New string; what is not UTF-8 is replaced. */
-static json_t *
-make_string(const char *text)
-{
-    json_t *string = json_string(text);
-    if (string) return string;
-    g_autofree char *valid = g_utf8_make_valid(text, -1);
-    return json_string(valid);
-}
 
 static int
 per_mille(float value, float whole)
@@ -43,12 +33,6 @@ make_bbox(const lode_document *d, int page, const layout_rect *rect)
                      per_mille(rect->x1, p->width_pt), per_mille(rect->y1, p->height_pt));
 }
 
-static layout_rect
-rect_union(layout_rect a, layout_rect b)
-{
-    return (layout_rect){MIN(a.x0, b.x0), MIN(a.y0, b.y0), MAX(a.x1, b.x1), MAX(a.y1, b.y1)};
-}
-
 /* The block's page (of its first box) and the hull of its boxes there; -1 for a block without a place. */
 static int
 block_place(const lode_document *d, const layout_block *block, layout_rect *rect)
@@ -57,27 +41,8 @@ block_place(const lode_document *d, const layout_block *block, layout_rect *rect
     const layout_box *boxes = &d->boxes[block->first_box];
     *rect = boxes[0].rect;
     for (guint i = 1; i < block->n_boxes && boxes[i].page == boxes[0].page; i++)
-        *rect = rect_union(*rect, boxes[i].rect);
+        *rect = mineru_union(*rect, boxes[i].rect);
     return boxes[0].page;
-}
-
-/* The block's text with inline formulas as $...$, its marker in front. */
-static json_t *
-make_text(const lode_document *d, const layout_block *block)
-{
-    g_autoptr(GString) out = g_string_sized_new(block->text_len + 16);
-    if (block->marker && !g_str_has_prefix(block->text, block->marker))
-        g_string_append_printf(out, "%s ", block->marker);
-    uint32_t at = 0;
-    for (guint i = 0; i < block->n_spans; i++) {
-        const layout_span *span = &d->spans[block->first_span + i];
-        if (!(span->flags & LAYOUT_SPAN_MATH) || !span->target || !*span->target) continue;
-        g_string_append_len(out, block->text + at, span->start - at);
-        g_string_append_printf(out, "$%s$", span->target);
-        at = span->start + span->len;
-    }
-    g_string_append(out, block->text + at);
-    return make_string(out->str);
 }
 
 static json_t *
@@ -95,7 +60,7 @@ append_plain(writer *w, const layout_block *block, const char *type, guint text_
 {
     if (block->text_len == 0) return;
     json_t *entry = append_entry(w, type);
-    json_object_set_new(entry, "text", make_text(w->document, block));
+    json_object_set_new(entry, "text", mineru_marked_text(w->document, block));
     if (text_level > 0) json_object_set_new(entry, "text_level", json_integer(text_level));
 }
 
@@ -103,7 +68,7 @@ static void
 set_image_path(json_t *entry, const char *image)
 {
     g_autofree char *path = image ? g_strconcat("images/", image, NULL) : g_strdup("");
-    json_object_set_new(entry, "img_path", make_string(path));
+    json_object_set_new(entry, "img_path", mineru_string(path));
 }
 
 /* All captions of one figure or table, in reading order. */
@@ -112,7 +77,7 @@ make_captions(const writer *w, guint owner)
 {
     json_t *array = json_array();
     for (int c = w->captions.first[owner]; c != LAYOUT_NONE; c = w->captions.next[c])
-        json_array_append_new(array, make_text(w->document, &w->document->blocks[c]));
+        json_array_append_new(array, mineru_marked_text(w->document, &w->document->blocks[c]));
     return array;
 }
 
@@ -120,19 +85,20 @@ static void
 append_table(writer *w, guint index, const layout_table *table)
 {
     json_t *entry = append_entry(w, "table");
-    set_image_path(entry, table->image);
+    set_image_path(entry, layout_has_crop(w->options, table->image) ? table->image : NULL);
     json_object_set_new(entry, "table_caption", make_captions(w, index));
     json_object_set_new(entry, "table_footnote", json_array());
     g_autoptr(GString) html = g_string_new(NULL);
     layout_table_to_html(html, w->document, table, TRUE);
-    json_object_set_new(entry, "table_body", make_string(html->str));
+    json_object_set_new(entry, "table_body", mineru_string(html->str));
 }
 
 static void
 append_figure(writer *w, guint index, const layout_figure *figure)
 {
     json_t *entry = append_entry(w, "image");
-    set_image_path(entry, figure->image);
+    set_image_path(entry,
+                   layout_has_figure_image(w->options, figure->image) ? figure->image : NULL);
     json_object_set_new(entry, "image_caption", make_captions(w, index));
     json_object_set_new(entry, "image_footnote", json_array());
 }
@@ -141,13 +107,13 @@ static void
 append_formula(writer *w, const layout_block *block, const layout_formula *formula)
 {
     json_t *entry = append_entry(w, "equation");
-    set_image_path(entry, formula->image);
+    set_image_path(entry, layout_has_crop(w->options, formula->image) ? formula->image : NULL);
     if (!formula->latex) {
-        json_object_set_new(entry, "text", make_string(block->text));
+        json_object_set_new(entry, "text", mineru_string(block->text));
         return;
     }
     g_autofree char *text = g_strdup_printf("$$\n%s\n$$", formula->latex);
-    json_object_set_new(entry, "text", make_string(text));
+    json_object_set_new(entry, "text", mineru_string(text));
     json_object_set_new(entry, "text_format", json_string("latex"));
 }
 
@@ -157,7 +123,7 @@ append_code(writer *w, const layout_block *block)
     json_t *entry = append_entry(w, "code");
     json_object_set_new(entry, "sub_type", json_string("code"));
     json_object_set_new(entry, "code_caption", json_array());
-    json_object_set_new(entry, "code_body", make_string(block->text));
+    json_object_set_new(entry, "code_body", mineru_string(block->text));
     json_object_set_new(entry, "code_footnote", json_array());
 }
 
@@ -177,10 +143,10 @@ append_reference(writer *w, const layout_block *block)
         w->references_page = page;
         w->references_rect = rect;
     }
-    json_array_append_new(w->references, make_text(w->document, block));
+    json_array_append_new(w->references, mineru_marked_text(w->document, block));
     if (!begins && page != LAYOUT_NONE) {
         json_t *entry = json_array_get(w->list, json_array_size(w->list) - 1);
-        w->references_rect = rect_union(w->references_rect, rect);
+        w->references_rect = mineru_union(w->references_rect, rect);
         json_object_set_new(entry, "bbox", make_bbox(w->document, page, &w->references_rect));
     }
 }
@@ -241,9 +207,9 @@ append_block(writer *w, guint index)
 }
 
 char *
-layout_document_to_content_list(const lode_document *document)
+layout_document_to_content_list(const lode_document *document, const layout_write_options *options)
 {
-    writer w = {.document = document, .list = json_array()};
+    writer w = {.document = document, .options = options, .list = json_array()};
     layout_captions_init(&w.captions, document);
     for (guint b = 0; b < document->n_blocks; b++) {
         if (document->blocks[b].type == LAYOUT_BLOCK_TITLE) w.heading_offset = 1;

@@ -423,8 +423,22 @@ char *layout_document_to_traced_json(const lode_document *document,
 /* The inverse: what layout_document_to_json wrote becomes the same document. Foreign bytes: checked. */
 lode_document *layout_document_from_json(const char *json, size_t len, GError **error);
 
-/* MinerU's content list, version 1 (flat array, boxes 0..1000). Free with g_free. */
-char *layout_document_to_content_list(const lode_document *document);
+/* MinerU's content list, version 1 (flat array, boxes 0..1000). options NULL: defaults. Free with g_free. */
+char *layout_document_to_content_list(const lode_document *document,
+                                      const layout_write_options *options);
+
+/* MinerU's middle file (pages, blocks, lines, spans, boxes in points). options NULL: defaults. g_free. */
+char *layout_document_to_middle(const lode_document *document, const layout_write_options *options);
+
+/* One HTML page, valid XML as well, without scripts or other files than the images options speak of: nested
+ * sections, lists, figures and tables with their captions, footnotes and bibliography linked with their
+ * call-outs, LaTeX in \(...\) and \[...\]. Each block has id "bN" by its index, data-page (page numbers) and
+ * data-box ("x0 y0 x1 y1" in points, one per page of data-page, "; " between). options NULL: defaults. g_free. */
+char *layout_document_to_html(const lode_document *document, const layout_write_options *options);
+
+/* Text alone: one paragraph per line, an empty line between, tables with aligned columns. options NULL:
+ * defaults. g_free. */
+char *layout_document_to_text(const lode_document *document, const layout_write_options *options);
 
 /* The bibliography as BibTeX: one entry per reference, in their order, UTF-8, special characters escaped and
  * capitals of titles protected. Keys are family name, year and first word of the title in ASCII

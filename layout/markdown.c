@@ -179,9 +179,8 @@ append_abstract(writer *w, guint index)
 
 /* ---- lists ---- */
 
-/* A marker that CommonMark knows: "3." and "3)"; its number. */
-static gboolean
-is_ordered_marker(const char *marker, guint *number)
+gboolean
+markdown_is_ordered_marker(const char *marker, guint *number)
 {
     const size_t digits = strspn(marker, "0123456789");
     if (digits < 1 || digits > 9 || (marker[digits] != '.' && marker[digits] != ')') ||
@@ -191,9 +190,8 @@ is_ordered_marker(const char *marker, guint *number)
     return TRUE;
 }
 
-/* None, or one sign that is neither letter nor digit: "-", "•". Others ("(a)", "ii") are part of the text. */
-static gboolean
-is_bullet(const char *marker)
+gboolean
+markdown_is_bullet(const char *marker)
 {
     if (!marker || !*marker) return TRUE;
     return !*g_utf8_next_char(marker) && !g_unichar_isalnum(g_utf8_get_char(marker));
@@ -207,7 +205,7 @@ append_list_item(writer *w, guint index)
     const guint max_depth = G_N_ELEMENTS(list->widths) - 1;
     guint depth = (guint)CLAMP(block->level, 1, (int)max_depth);
     guint number = 0;
-    const gboolean ordered = block->marker && is_ordered_marker(block->marker, &number);
+    const gboolean ordered = block->marker && markdown_is_ordered_marker(block->marker, &number);
 
     if (list->depth == 0) {
         begin_block(w);
@@ -235,7 +233,7 @@ append_list_item(writer *w, guint index)
     list->depth = depth;
 
     const gsize start = w->out->len;
-    if (!ordered && !is_bullet(block->marker)) {
+    if (!ordered && !markdown_is_bullet(block->marker)) {
         markdown_inline(w->out, block->marker, (uint32_t)strlen(block->marker), NULL, 0, NULL, 0,
                         MARKDOWN_NO_EMPHASIS);
         g_string_append_c(w->out, ' ');

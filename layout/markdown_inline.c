@@ -404,32 +404,6 @@ append_escaped(GString *out, const char *text, uint32_t len, uint32_t start, uin
 
 /* ---- pieces as text ---- */
 
-void
-html_append_escaped(GString *out, const char *text)
-{
-    for (const char *p = text; *p; p++) {
-        switch (*p) {
-        case '&':
-            g_string_append(out, "&amp;");
-            break;
-        case '<':
-            g_string_append(out, "&lt;");
-            break;
-        case '>':
-            g_string_append(out, "&gt;");
-            break;
-        case '"':
-            g_string_append(out, "&quot;");
-            break;
-        case '\n':
-            g_string_append(out, "<br>");
-            break;
-        default:
-            g_string_append_c(out, *p);
-        }
-    }
-}
-
 static void
 append_code(GString *out, const char *text, uint32_t start, uint32_t end)
 {
@@ -485,8 +459,8 @@ append_link(GString *out, const char *text, uint32_t len, const piece *p, const 
 }
 
 /* "⁻³" for "−3": where Unicode has all the characters, raised or lowered, they need no markup. */
-static gboolean
-append_script(GString *out, const char *text, const piece *p)
+gboolean
+layout_append_script(GString *out, const char *text, uint32_t start, uint32_t end, gboolean up)
 {
     static const char plain[] = "0123456789+-=()";
     static const char *const raised[] = {"⁰", "¹", "²", "³", "⁴", "⁵", "⁶", "⁷",
@@ -494,14 +468,14 @@ append_script(GString *out, const char *text, const piece *p)
     static const char *const lowered[] = {"₀", "₁", "₂", "₃", "₄", "₅", "₆", "₇",
                                           "₈", "₉", "₊", "₋", "₌", "₍", "₎"};
     const gsize before = out->len;
-    for (uint32_t at = p->start; at < p->end; at = next_char(text, at)) {
+    for (uint32_t at = start; at < end; at = next_char(text, at)) {
         const gboolean minus = g_utf8_get_char(text + at) == 0x2212;
         const char *found = strchr(plain, minus ? '-' : text[at]);
         if (!found || !*found) {
             g_string_truncate(out, before);
             return FALSE;
         }
-        g_string_append(out, (p->kind == PIECE_SUP ? raised : lowered)[found - plain]);
+        g_string_append(out, (up ? raised : lowered)[found - plain]);
     }
     return TRUE;
 }
@@ -515,7 +489,7 @@ append_piece(GString *out, const char *text, uint32_t len, const piece *p, const
         break;
     case PIECE_SUP:
     case PIECE_SUB:
-        if (append_script(out, text, p)) break;
+        if (layout_append_script(out, text, p->start, p->end, p->kind == PIECE_SUP)) break;
         shown = g_strndup(text + p->start, p->end - p->start);
         g_string_append(out, p->kind == PIECE_SUP ? "<sup>" : "<sub>");
         append_escaped(out, text, len, p->start, p->end, d);

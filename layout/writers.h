@@ -22,6 +22,11 @@ typedef struct {
 void markdown_inline(GString *out, const char *text, uint32_t len, const layout_span *spans,
                      guint n_spans, const layout_note_call *calls, guint n_calls, guint flags);
 
+/* A marker that CommonMark knows: "3." and "3)"; its number. */
+gboolean markdown_is_ordered_marker(const char *marker, guint *number);
+/* None, or one sign that is neither letter nor digit: "-", "•". Others ("(a)", "ii") are part of the text. */
+gboolean markdown_is_bullet(const char *marker);
+
 /* Put a backslash into out from position start on, if what was appended there would begin a list, a
  * heading, a quote, a rule, a fence or a link definition. */
 void markdown_escape_block_start(GString *out, gsize start);
@@ -61,6 +66,13 @@ gboolean layout_has_crop(const layout_write_options *options, const char *image)
 
 /* One key per reference, see layout_document_to_bibtex; NULL-terminated, free with g_strfreev. */
 char **layout_reference_keys(const lode_document *document);
+
+/* Append text [start, end) as raised or lowered characters of Unicode; FALSE, and nothing, where not all have
+ * one. */
+gboolean layout_append_script(GString *out, const char *text, uint32_t start, uint32_t end,
+                              gboolean up);
+/* An address that a reader may follow: http, https, ftp, mailto. */
+gboolean layout_link_is_safe(const char *target);
 
 /* Append text with & < > and, in attributes, quotes as entities; line ends become <br>. */
 void html_append_escaped(GString *out, const char *text);

@@ -5,13 +5,6 @@
 #include <string.h>
 
 static char *
-write_content_list(const lode_document *document, const layout_write_options *options)
-{
-    (void)options;
-    return layout_document_to_content_list(document);
-}
-
-static char *
 write_bibtex(const lode_document *document, const layout_write_options *options)
 {
     (void)options;
@@ -30,7 +23,11 @@ static const pipelines_format FORMATS[] = {
     {LODE_FORMAT_JSON, "json", NULL, ".json", "the whole document, with boxes",
      layout_document_to_traced_json},
     {LODE_FORMAT_CONTENT_LIST, "content_list", NULL, "_content_list.json", "MinerU's content list",
-     write_content_list},
+     layout_document_to_content_list},
+    {LODE_FORMAT_MIDDLE, "middle", NULL, "_middle.json", "MinerU's middle file",
+     layout_document_to_middle},
+    {LODE_FORMAT_HTML, "html", NULL, ".html", "HTML", layout_document_to_html},
+    {LODE_FORMAT_TEXT, "text", "txt", ".txt", "text alone", layout_document_to_text},
     {LODE_FORMAT_BIBTEX, "bib", "bibtex", ".bib", "its references as BibTeX", write_bibtex},
     {LODE_FORMAT_CSL, "csl", NULL, "_csl.json", "its references as CSL JSON", write_csl},
 };

@@ -171,9 +171,12 @@ enum {
     LODE_FORMAT_JSON = 2,         /* STEM.json */
     LODE_FORMAT_CONTENT_LIST = 4, /* STEM_content_list.json, MinerU's */
     LODE_FORMAT_DEFAULT = 7,      /* the three above */
+    LODE_FORMAT_MIDDLE = 8,       /* STEM_middle.json, MinerU's */
+    LODE_FORMAT_HTML = 16,        /* STEM.html */
     LODE_FORMAT_BIBTEX = 32,      /* STEM.bib: the references */
     LODE_FORMAT_CSL = 64,         /* STEM_csl.json: the same as CSL JSON */
-    LODE_FORMAT_ALL = 7 + 32 + 64 /* every format of this version */
+    LODE_FORMAT_TEXT = 128,       /* STEM.txt */
+    LODE_FORMAT_ALL = 255         /* every format of this version */
 };
 
 /* Any one of the above that is text. NULL for NULL and for what is not one format. */

@@ -24,7 +24,12 @@ LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
     layout_write_options options = layout_write_options_default();
     options.page_breaks = options.furniture = TRUE;
     g_autofree char *markdown = layout_document_to_markdown(document, &options);
-    g_autofree char *list = layout_document_to_content_list(document);
-    if (!g_utf8_validate(markdown, -1, NULL) || !list) abort();
+    g_autofree char *list = layout_document_to_content_list(document, NULL);
+    g_autofree char *middle = layout_document_to_middle(document, &options);
+    g_autofree char *html = layout_document_to_html(document, &options);
+    g_autofree char *text = layout_document_to_text(document, &options);
+    g_autofree char *traced = layout_document_to_traced_json(document, &options);
+    if (!g_utf8_validate(markdown, -1, NULL) || !list || !middle || !traced) abort();
+    if (!g_utf8_validate(html, -1, NULL) || !g_utf8_validate(text, -1, NULL)) abort();
     return 0;
 }

@@ -15,7 +15,7 @@ static json_t *
 load_list(void)
 {
     g_autoptr(lode_document) document = sample_document();
-    g_autofree char *text = layout_document_to_content_list(document);
+    g_autofree char *text = layout_document_to_content_list(document, NULL);
     json_t *list = json_loads(text, 0, NULL);
     assert_true(json_is_array(list));
     return list;

@@ -70,7 +70,7 @@ papers_come_out_as_reviewed(void **state)
         g_autoptr(lode_document) document = open_paper(papers[i]);
         g_autofree char *markdown = layout_document_to_markdown(document, NULL);
         g_autofree char *json = layout_document_to_traced_json(document, NULL);
-        g_autofree char *list = layout_document_to_content_list(document);
+        g_autofree char *list = layout_document_to_content_list(document, NULL);
         good &= matches_golden(papers[i], ".md", markdown);
         good &= matches_golden(papers[i], ".json", json);
         good &= matches_golden(papers[i], "_content_list.json", list);

@@ -270,7 +270,7 @@ an_empty_document_round_trips(void **state)
     assert_string_equal(json, again);
     g_autofree char *markdown = layout_document_to_markdown(read, NULL);
     assert_string_equal(markdown, "");
-    g_autofree char *list = layout_document_to_content_list(read);
+    g_autofree char *list = layout_document_to_content_list(read, NULL);
     assert_string_equal(list, "[]\n");
 }
 

@@ -41,7 +41,7 @@ whole_document_comes_out_in_order(void **state)
         "## References\n\n[1] A. Writer. A title. 2020.\n\n[2] B. Writer. Another. 2021.\n\n"
         "Table 1: Plain & simple.\n\n| Foam | X |\n| --- | --- |\n| RC-4 | 87.3 |\n\n"
         "<table>\n<tr><th rowspan=\"2\">a&lt;b</th><th colspan=\"2\">&quot;wide&quot;</th></tr>\n"
-        "<tr><td>c</td><td>d<br>e</td></tr>\n</table>\n\n"
+        "<tr><td>c</td><td>d<br />e</td></tr>\n</table>\n\n"
         "![Figure 1](images/page-2-figure-1.png)\n\nFigure 1: A curve.\n\n"
         "$$E = mc^2 \\tag{1}$$\n\n∑ a * b\n";
     assert_string_equal(markdown, expected);

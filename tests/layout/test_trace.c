@@ -69,7 +69,7 @@ expect_block(search *s, const lode_document *d, const char *slice, gsize len)
     if (block->type == LAYOUT_BLOCK_TABLE && item) {
         const layout_table *table = &d->tables[block->item];
         g_autofree char *cells = g_strndup(slice, len);
-        g_auto(GStrv) parts = g_strsplit(cells, "<br>", -1);
+        g_auto(GStrv) parts = g_strsplit(cells, "<br />", -1);
         g_autofree char *joined = g_strjoinv(" ", parts);
         g_free(s->slice);
         s->at = s->slice = bare(joined, strlen(joined));
