@@ -53,6 +53,7 @@ layout_analyze(layout_work *work, layout_builder *builder, GError **error)
     layout_footnotes_bind(work);
     layout_floats_place(work);
     layout_emit(work, builder);
+    layout_citations_find(work, builder);
     layout_builder_name_images(builder);
     /* A page is foreign bytes: a promise it talks us into breaking is this file's error, not the end of
      * the program that linked us. */

@@ -90,9 +90,20 @@ typedef struct {
 
 typedef struct {
     layout_rect box;
-    char *uri;  /* "http..." or "#page=N" */
-    char *dest; /* name of the destination, NULL where none */
+    char *uri;            /* "http..." or "#page=N" */
+    char *dest;           /* name of the destination, NULL where none */
+    int dest_page;        /* 0-based, -1 for an external link */
+    float dest_x, dest_y; /* on that page, not in a frame; NAN where unspecified */
 } layout_link;
+
+/* A stretch of a block's text that an internal link covers. */
+typedef struct {
+    int block;
+    uint32_t start, len;
+    gboolean cite; /* named as links to bibliography entries are */
+    int page;
+    float x, y;
+} layout_link_use;
 
 typedef enum {
     LAYOUT_CAPTION_NONE,
@@ -230,6 +241,7 @@ typedef struct {
     GPtrArray *paras;       /* layout_para */
     GPtrArray *authors;     /* char *: names as printed */
     GArray *captions;       /* what starts one, captions.c; NULL until found */
+    GArray *link_uses;      /* layout_link_use, by block and start; once emitted */
     GHashTable *vocabulary; /* lower-case words of the document, GUINT counts */
     const parse_metadata *meta;
     const parse_outline_item *outline;
@@ -451,6 +463,9 @@ gsize layout_reference_marker(const char *text, char **marker);
 void layout_reference_parse(layout_builder *builder, const char *text, const layout_span *spans,
                             guint n_spans, const char *marker, layout_reference *out,
                             GArray *names);
+
+/* ---- citations.c: where the text calls the bibliography; behind layout_emit ---- */
+void layout_citations_find(const layout_work *work, layout_builder *builder);
 
 /* ---- references.c ---- */
 /* Where a DOI, arXiv id or web address starts in text, and its length; NULL where there is none. */

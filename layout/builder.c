@@ -342,6 +342,25 @@ layout_builder_rest(layout_builder *builder)
     layout_spill_rest(builder->spill);
 }
 
+void
+layout_builder_view(const layout_builder *builder, lode_document *view)
+{
+    *view = (lode_document){
+        .blocks = (layout_block *)(gpointer)builder->blocks->data,
+        .n_blocks = builder->blocks->len,
+        .boxes = (layout_box *)(gpointer)builder->boxes->data,
+        .n_boxes = builder->boxes->len,
+        .spans = (layout_span *)(gpointer)builder->spans->data,
+        .n_spans = builder->spans->len,
+        .formulas = (layout_formula *)(gpointer)builder->formulas->data,
+        .n_formulas = builder->formulas->len,
+        .references = (layout_reference *)(gpointer)builder->references->data,
+        .n_references = builder->references->len,
+        .names = (layout_name *)(gpointer)builder->names->data,
+        .n_names = builder->names->len,
+    };
+}
+
 lode_document *
 layout_builder_take(layout_builder *builder)
 {

@@ -22,6 +22,10 @@ int layout_citation_compare(gconstpointer a, gconstpointer b);
 void layout_builder_rest(layout_builder *builder);
 void layout_document_rest(const lode_document *document);
 
+/* The builder's blocks, boxes, spans, formulas, references and names as a document to read: lent, valid until
+ * something is added. */
+void layout_builder_view(const layout_builder *builder, lode_document *view);
+
 /* layout_builder_finish without the check: for bytes that are not ours. Frees the builder. */
 lode_document *layout_builder_take(layout_builder *builder);
 

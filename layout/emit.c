@@ -17,6 +17,7 @@ typedef struct {
     GArray *spans; /* layout_span */
     GArray *lines; /* layout_line */
     GArray *boxes; /* layout_box */
+    GArray *uses;  /* layout_link_use */
     guint last_region;
     int last_sheet;
     gsize skip;            /* bytes of the first row still to be left out: its marker */
@@ -35,6 +36,7 @@ composer_reset(composer *c)
     g_array_set_size(c->spans, 0);
     g_array_set_size(c->lines, 0);
     g_array_set_size(c->boxes, 0);
+    g_array_set_size(c->uses, 0);
     if (c->strings != NULL) g_string_chunk_clear(c->strings);
     c->last_sheet = LAYOUT_NONE;
     c->skip = 0;
@@ -52,7 +54,7 @@ span_add(composer *c, uint32_t start, uint32_t len, guint flags, const char *tar
         layout_span *last = &g_array_index(c->spans, layout_span, c->spans->len - 1);
         uint32_t end = last->start + last->len;
         gboolean near = end == start || (end + 1 == start && c->text->str[end] == ' ');
-        if (near && last->flags == flags && last->target == target) {
+        if (near && last->flags == flags && g_strcmp0(last->target, target) == 0) {
             last->len = start + len - last->start;
             return;
         }
@@ -111,6 +113,30 @@ link_at(const near_links *near, float x)
     return NULL;
 }
 
+/* A stretch of text under an internal link; the words of one link become one stretch. */
+static void
+link_use_add(composer *c, const layout_link *link, uint32_t start, uint32_t len)
+{
+    static const char *const names[] = {"cite", "bib", "ref-", "CR", "b", "R", "Ref"};
+    layout_link_use use = {
+        .start = start, .len = len, .page = link->dest_page, .x = link->dest_x, .y = link->dest_y};
+    if (link->dest_page < 0 || len == 0) return;
+    for (guint i = 0; i < G_N_ELEMENTS(names) && link->dest != NULL; i++) {
+        const gsize n = strlen(names[i]);
+        use.cite |=
+            strncmp(link->dest, names[i], n) == 0 && (i == 0 || !g_ascii_isalpha(link->dest[n]));
+    }
+    if (c->uses->len > 0) {
+        layout_link_use *last = &g_array_index(c->uses, layout_link_use, c->uses->len - 1);
+        const uint32_t end = last->start + last->len;
+        if (start <= end + 1 && last->page == use.page && last->x == use.x && last->y == use.y) {
+            last->len = start + len - last->start;
+            return;
+        }
+    }
+    g_array_append_val(c->uses, use);
+}
+
 /* ---- text ---- */
 
 /* Text of a table of contents without its dots, and with one blank where there were several. */
@@ -166,6 +192,7 @@ style_append(composer *c, const layout_sheet *sheet, const layout_style *style,
             g_string_append_len(c->text, sheet->text->str + from, (gssize)(stop - from));
         span_add(c, start, (uint32_t)c->text->len - start,
                  flags | (link != NULL ? LAYOUT_SPAN_LINK : 0), link != NULL ? link->uri : NULL);
+        if (link != NULL) link_use_add(c, link, start, (uint32_t)c->text->len - start);
         at = stop;
     }
 }
@@ -254,6 +281,11 @@ lines_meet(composer *c, const char *next, gsize next_len)
         if (g_unichar_isalnum(before) && g_unichar_isalnum(begin)) return;
     }
     if (is_ideograph(end) && is_ideograph(begin)) return;
+    /* "pp. 87-|95", "Navier-|Stokes" with long dashes; one that has a blank before it gets one behind */
+    if (end == 0x2013 || end == 0x2014) {
+        const char *before = g_utf8_find_prev_char(text->str, text->str + text->len - 3);
+        if (before != NULL && *before != ' ' && begin != ' ') return;
+    }
     /* An address goes on. */
     if (end == '/' || begin == '/') {
         const char *space = strrchr(text->str, ' ');
@@ -336,9 +368,18 @@ block_add(composer *c, layout_block_type type, int level, const char *marker, fl
                           .item = LAYOUT_NONE,
                           .font_size_pt = size_pt,
                           .confidence = confidence};
-    return layout_builder_add_block(c->builder, &block, (layout_box *)c->boxes->data, c->boxes->len,
-                                    (layout_span *)c->spans->data, c->spans->len,
-                                    (layout_line *)c->lines->data, c->lines->len);
+    const int index = layout_builder_add_block(
+        c->builder, &block, (layout_box *)c->boxes->data, c->boxes->len,
+        (layout_span *)c->spans->data, c->spans->len, (layout_line *)c->lines->data, c->lines->len);
+    for (guint i = 0; i < c->uses->len; i++) {
+        layout_link_use use = g_array_index(c->uses, layout_link_use, i);
+        /* hyphens and blanks at line ends may be gone */
+        if (use.start >= c->text->len) break;
+        use.len = MIN(use.len, (uint32_t)c->text->len - use.start);
+        use.block = index;
+        g_array_append_val(c->work->link_uses, use);
+    }
+    return index;
 }
 
 /* The words of a displayed line, its rules, and what they make as LaTeX. */
@@ -622,7 +663,8 @@ layout_emit(layout_work *work, layout_builder *builder)
                   .text = g_string_new(NULL),
                   .spans = g_array_new(FALSE, TRUE, sizeof(layout_span)),
                   .lines = g_array_new(FALSE, TRUE, sizeof(layout_line)),
-                  .boxes = g_array_new(FALSE, TRUE, sizeof(layout_box))};
+                  .boxes = g_array_new(FALSE, TRUE, sizeof(layout_box)),
+                  .uses = g_array_new(FALSE, TRUE, sizeof(layout_link_use))};
     c.strings = g_string_chunk_new(4096);
     c.latex = g_string_new(NULL);
     pages_add(work, builder);
@@ -651,4 +693,5 @@ layout_emit(layout_work *work, layout_builder *builder)
     g_array_unref(c.spans);
     g_array_unref(c.lines);
     g_array_unref(c.boxes);
+    g_array_unref(c.uses);
 }

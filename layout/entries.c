@@ -21,7 +21,7 @@ typedef enum { MARKER_NONE, MARKER_BRACKET, MARKER_PAREN, MARKER_NUMBER, MARKER_
 
 typedef struct {
     layout_para *para;
-    const layout_row *row;
+    layout_row row; /* a copy: its sheet may be put away */
     guint sheet;
     char *text;
     marker_kind kind;
@@ -109,9 +109,9 @@ mark_counted(GArray *rows, marker_kind kind, gboolean mark)
         if (r->kind != kind) continue;
         const gboolean first = n == 0;
         /* labels are set flush left or flush right: two digits' width apart at most */
-        if (!first && r->row->box.x0 - r->left > right + 2.2F * r->row->size_pt) continue;
+        if (!first && r->row.box.x0 - r->left > right + 2.2F * r->row.size_pt) continue;
         if (first ? i > 2 : r->value < expected || r->value > expected + 2) continue;
-        if (first) right = MAX(0, r->row->box.x0 - r->left);
+        if (first) right = MAX(0, r->row.box.x0 - r->left);
         expected = r->value + 1;
         n++;
         if (mark) r->starts = TRUE;
@@ -142,7 +142,7 @@ mark_labelled(GArray *rows)
         return FALSE;
     for (guint i = 0; i < rows->len; i++) {
         entry_row *r = &g_array_index(rows, entry_row, i);
-        r->starts = r->kind == MARKER_LABEL && r->row->box.x0 < r->left + 1.5F * r->row->size_pt;
+        r->starts = r->kind == MARKER_LABEL && r->row.box.x0 < r->left + 1.5F * r->row.size_pt;
     }
     return TRUE;
 }
@@ -156,12 +156,12 @@ find_lefts(GArray *rows)
 {
     for (guint i = 0; i < rows->len;) {
         const entry_row *first = &g_array_index(rows, entry_row, i);
-        float left = first->row->box.x0;
+        float left = first->row.box.x0;
         guint end = i;
         for (; end < rows->len; end++) {
             const entry_row *r = &g_array_index(rows, entry_row, end);
-            if (r->sheet != first->sheet || r->row->region != first->row->region) break;
-            left = MIN(left, r->row->box.x0);
+            if (r->sheet != first->sheet || r->row.region != first->row.region) break;
+            left = MIN(left, r->row.box.x0);
         }
         for (guint k = i; k < end; k++) {
             g_array_index(rows, entry_row, k).left = left;
@@ -179,8 +179,8 @@ find_lefts(GArray *rows)
         for (guint k = 0; k < rows->len; k++) {
             const entry_row *other = &g_array_index(rows, entry_row, k);
             if (!other->first_of_region || other->sheet == r->sheet) continue;
-            const float by = r->left - other->row->col_x0;
-            if (fabsf(other->row->col_x0 - r->row->col_x0) < 3 && by > 4 && by < 40 &&
+            const float by = r->left - other->row.col_x0;
+            if (fabsf(other->row.col_x0 - r->row.col_x0) < 3 && by > 4 && by < 40 &&
                 other->left < best - 3)
                 best = other->left;
         }
@@ -191,7 +191,7 @@ find_lefts(GArray *rows)
 static gboolean
 is_flush(const entry_row *r)
 {
-    return r->row->box.x0 < r->left + 3;
+    return r->row.box.x0 < r->left + 3;
 }
 
 static gboolean
@@ -205,7 +205,7 @@ ends_like_an_entry(const entry_row *r)
 static gboolean
 ended_early(const entry_row *r)
 {
-    return r->row->right - r->row->box.x1 > 2.5F * r->row->size_pt;
+    return r->row.right - r->row.box.x1 > 2.5F * r->row.size_pt;
 }
 
 static gboolean
@@ -225,8 +225,8 @@ find_gap(GArray *rows, float *limit)
     for (guint i = 1; i < rows->len; i++) {
         const entry_row *r = &g_array_index(rows, entry_row, i);
         if (r->first_of_region) continue;
-        const float step = r->row->baseline - r[-1].row->baseline;
-        if (step > 0.5F * r->row->size_pt && step < 6 * r->row->size_pt)
+        const float step = r->row.baseline - r[-1].row.baseline;
+        if (step > 0.5F * r->row.size_pt && step < 6 * r->row.size_pt)
             g_array_append_val(steps, step);
     }
     if (steps->len < 3) return FALSE;
@@ -270,7 +270,7 @@ mark_by_place(GArray *rows)
         } else if (r->first_of_region || !gaps) {
             r->starts = ends_like_an_entry(r - 1) && ended_early(r - 1) && starts_like_an_entry(r);
         } else {
-            r->starts = r->row->baseline - r[-1].row->baseline > gap;
+            r->starts = r->row.baseline - r[-1].row.baseline > gap;
         }
     }
 }
@@ -282,8 +282,9 @@ take_row(layout_work *work, GArray *rows, layout_para *para)
 {
     const layout_place *place = &g_array_index(para->places, layout_place, 0);
     const layout_sheet *sheet = layout_work_sheet(work, place->sheet);
-    entry_row r = {.para = para, .row = layout_sheet_row(sheet, place->row), .sheet = place->sheet};
-    r.text = layout_row_text(sheet, r.row);
+    entry_row r = {
+        .para = para, .row = *layout_sheet_row(sheet, place->row), .sheet = place->sheet};
+    r.text = layout_row_text(sheet, &r.row);
     r.kind = find_marker(r.text, &r.value, &r.marker_len);
     g_array_append_val(rows, r);
 }
@@ -323,6 +324,7 @@ layout_entries_split(layout_work *work)
             take_row(work, rows, para);
         else if (para->type == LAYOUT_BLOCK_HEADING)
             split(rows);
+        layout_work_release(work);
     }
     split(rows);
     layout_paras_drop_empty(work);

@@ -228,7 +228,11 @@ layout_graphics_find(layout_sheet *sheet, const parse_page *page)
     for (guint i = 0; i < page->n_links; i++) {
         const parse_link *from = &page->links[i];
         if (!box_is_sane(from->box)) continue;
-        layout_link link = {.box = box_in_frame(sheet, from->box), .dest = g_strdup(from->dest)};
+        layout_link link = {.box = box_in_frame(sheet, from->box),
+                            .dest = g_strdup(from->dest),
+                            .dest_page = from->dest_page,
+                            .dest_x = from->dest_x,
+                            .dest_y = from->dest_y};
         if (from->uri != NULL)
             link.uri = g_utf8_make_valid(from->uri, -1);
         else if (from->dest_page >= 0)

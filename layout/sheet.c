@@ -94,6 +94,7 @@ layout_work_new(void)
     work->authors = g_ptr_array_new_with_free_func(g_free);
     work->fonts = layout_fonts_new();
     work->font_ids = g_hash_table_new_full(g_str_hash, g_str_equal, g_free, NULL);
+    work->link_uses = g_array_new(FALSE, FALSE, sizeof(layout_link_use));
     work->vocabulary = g_hash_table_new_full(g_str_hash, g_str_equal, g_free, NULL);
     work->body_pt = 10;
     work->leading_pt = 12;
@@ -111,6 +112,7 @@ layout_work_free(layout_work *work)
     if (work->captions != NULL) g_array_unref(work->captions);
     g_array_unref(work->fonts);
     g_hash_table_unref(work->font_ids);
+    g_array_unref(work->link_uses);
     g_hash_table_unref(work->vocabulary);
     g_free(work);
 }
