@@ -165,6 +165,7 @@ load_file(fz_context *ctx, parse_file *file, const char *password, GError **erro
     parse_metadata_load(ctx, file);
     parse_labels_load(ctx, file);
     parse_outline_load(ctx, file);
+    parse_file_trim(file);
     if (file->metadata.repaired) fz_warn(ctx, "the structure of the file was damaged; repaired");
     return TRUE;
 }

@@ -191,6 +191,7 @@ parse_file_load_page(parse_file *file, int index, GError **error)
         parse_file_unwarn(file, fz_caught_message(ctx));
     }
     file->builder = NULL;
+    parse_file_trim(file);
     if (file->pdf) file->metadata.repaired = pdf_was_repaired(ctx, file->pdf) != 0;
     if (parse_guard_disarm(&file->guard) && !failed) {
         failed = TRUE;

@@ -18,6 +18,12 @@ typedef struct {
 
 void parse_memory_init(parse_memory *memory, uint64_t limit_bytes);
 
+/* trim.c: MuPDF keeps every object and font it has read; in a long file, most belong to pages long gone. */
+typedef struct {
+    uint64_t step_bytes, at_bytes; /* look again when so much more, or so much, is used */
+    guint pages;                   /* read since the last time */
+} parse_trim;
+
 /* guard.c: a wall clock limit on one call into MuPDF.
  *
  * A thread of the file's own sets cookie->abort when the time is up; MuPDF looks at it before every
@@ -57,6 +63,7 @@ struct parse_file {
     char *name;
     parse_options options; /* defaults filled in; password NULL */
     parse_memory memory;
+    parse_trim trim;
     parse_guard guard;
     int n_pages;
     GStringChunk *strings; /* owns every string below */
@@ -144,6 +151,9 @@ void parse_file_warn(parse_file *file,
 
 void parse_file_unwarn(parse_file *file,
                        const char *message); /* it was the last, and is an error after all */
+
+/* trim.c: after a page, or after opening: let go of what MuPDF could read again, when that has become much. */
+void parse_file_trim(parse_file *file);
 
 /* pages.c: the page tree, checked before MuPDF walks it: recursion and counts there trust the file.
  * Returns the number of pages there really are; *direct: some are not objects of their own, so that MuPDF's

@@ -1,0 +1,87 @@
+/* Keeping MuPDF's memory flat in the length of a file.
+ *
+ * Its store (fonts, colour spaces, images) shrinks only when its own limit is reached, and objects of the file
+ * stay in its cross-reference table for good: 200 KB a page in a file of unrelated papers. So both are cut
+ * back whenever memory has grown by a step. A file whose pages need more than a step each would lose at
+ * every page what the next one needs again: there, steps grow. */
+#include "parse/parse_internal.h"
+
+#define STEP_BYTES     ((uint64_t)2 << 20)
+#define MAX_STEP_BYTES ((uint64_t)64 << 20)
+#define ENTRY_BYTES    8  /* steps grow with the table, which is walked each time */
+#define FEW_PAGES      4  /* a step in so few pages is too short */
+#define KEEP_PERCENT   50 /* of the store, the latest used */
+
+static void
+drop_table_objects(fz_context *ctx, pdf_xref_subsec *part)
+{
+    for (int i = 0; i < part->len; i++) {
+        pdf_xref_entry *entry = &part->table[i];
+        gboolean in_file = (entry->type == 'n' || entry->type == 'o') && entry->stm_buf == NULL;
+        if (entry->obj == NULL || !in_file || pdf_obj_refs(ctx, entry->obj) > 1) continue;
+        pdf_drop_obj(ctx, entry->obj);
+        entry->obj = NULL;
+    }
+}
+
+/* Objects that can be read from the file again: not those changed in memory (by us: a page tree made right),
+ * which are in sections of their own, nor those of a file whose tables were lost. */
+static void
+drop_objects(fz_context *ctx, pdf_document *pdf)
+{
+    if (pdf->repair_attempted) return;
+    for (int s = pdf->num_incremental_sections; s < pdf->num_xref_sections; s++)
+        for (pdf_xref_subsec *part = pdf->xref_sections[s].subsec; part != NULL; part = part->next)
+            drop_table_objects(ctx, part);
+}
+
+/* A document keeps each Type 3 font, with its glyphs as display lists, until it is closed: here are those that
+ * nobody else holds. The fields are MuPDF's own; other versions may do without. */
+static void
+drop_type3_fonts(fz_context *ctx, pdf_document *pdf)
+{
+#if FZ_VERSION_MAJOR == 1 && FZ_VERSION_MINOR <= 21
+    int kept = 0;
+    for (int i = 0; i < pdf->num_type3_fonts; i++) {
+        fz_font *font = pdf->type3_fonts[i];
+        if (font->refs > 1) {
+            pdf->type3_fonts[kept++] = font;
+            continue;
+        }
+        fz_try(ctx) fz_decouple_type3_font(ctx, font, pdf);
+        fz_always(ctx) fz_drop_font(ctx, font);
+        fz_catch(ctx) fz_warn(ctx, "type 3 font: %s", fz_caught_message(ctx));
+    }
+    pdf->num_type3_fonts = kept;
+#else
+    (void)ctx;
+    (void)pdf;
+#endif
+}
+
+void
+parse_file_trim(parse_file *file)
+{
+    fz_context *ctx = file->ctx;
+    parse_trim *trim = &file->trim;
+    trim->pages++;
+    if (trim->step_bytes == 0) {
+        int n = file->pdf != NULL ? pdf_xref_len(ctx, file->pdf) : 0;
+        trim->step_bytes = MIN(STEP_BYTES + ENTRY_BYTES * (uint64_t)MAX(n, 0), MAX_STEP_BYTES);
+        trim->at_bytes = 2 * trim->step_bytes;
+        trim->pages = FEW_PAGES; /* opening reads more than a page does */
+    }
+    if (file->memory.used_bytes < trim->at_bytes) return;
+    fz_try(ctx)
+    {
+        fz_shrink_store(ctx, KEEP_PERCENT);
+        if (file->pdf != NULL) {
+            drop_type3_fonts(ctx, file->pdf);
+            drop_objects(ctx, file->pdf);
+        }
+    }
+    fz_catch(ctx) fz_warn(ctx, "store: %s", fz_caught_message(ctx));
+    if (trim->pages < FEW_PAGES) trim->step_bytes = MIN(2 * trim->step_bytes, MAX_STEP_BYTES);
+    trim->at_bytes = file->memory.used_bytes + trim->step_bytes;
+    trim->pages = 0;
+}
