@@ -125,6 +125,7 @@ layout_document_open(const char *path, const layout_options *options, GError **e
     work->meta = parse_file_metadata(file);
     work->outline = parse_file_outline(file, &work->n_outline);
     if (!layout_pages_read(work, builder, file, path, options, error)) return NULL;
+    parse_file_rest(file);
     lode_document *document = layout_analyze(work, g_steal_pointer(&builder), error);
     if (document == NULL) {
         g_prefix_error(error, "%s: ", parse_file_name(file));

@@ -210,14 +210,21 @@ typedef struct {
     guint sheet, row;
 } layout_place;
 
-/* A block in the making. */
+/* Read like a GArray: len, g_array_index(). */
+typedef struct {
+    layout_place *data;
+    guint len, room;
+} layout_places;
+
+/* A block in the making. It and its places lie in the spill of the work they were made for. */
 typedef struct {
     layout_block_type type;
     int level;
-    int outline;       /* level of the bookmark that leads here, 0 none */
-    gboolean contents; /* an entry of a table of contents */
-    gboolean run_in;   /* a heading that starts the line of the paragraph behind it */
-    GArray *places;    /* layout_place, in reading order; empty for figures and tables */
+    int outline;             /* level of the bookmark that leads here, 0 none */
+    gboolean contents;       /* an entry of a table of contents */
+    gboolean run_in;         /* a heading that starts the line of the paragraph behind it */
+    layout_places places[1]; /* in reading order; empty for figures and tables */
+    struct layout_spill *spill;
     guint sheet;       /* where it starts */
     int figure, table; /* on that sheet, LAYOUT_NONE */
     char *text;        /* once composed */
@@ -268,7 +275,11 @@ void layout_work_free(layout_work *work);
 G_DEFINE_AUTOPTR_CLEANUP_FUNC(layout_work, layout_work_free)
 /* An array of layout_grid_cell that frees their text. */
 GArray *layout_grid_cells_new(void);
-layout_para *layout_para_new(layout_block_type type, guint sheet);
+/* Not in work->paras yet, but gone with work. */
+layout_para *layout_para_new(layout_work *work, layout_block_type type, guint sheet);
+void layout_para_add_place(layout_para *para, guint sheet, guint row);
+/* All places of from go behind those of to. */
+void layout_para_take_places(layout_para *to, layout_para *from);
 void layout_para_free(layout_para *para);
 /* From the frame of a sheet to its page, clamped to the page. */
 layout_rect layout_sheet_to_page(const layout_sheet *sheet, layout_rect box);
@@ -290,6 +301,8 @@ guint layout_seg_split(layout_sheet *sheet, guint index, guint n_words);
 char *layout_row_text(const layout_sheet *sheet, const layout_row *row);
 
 /* ---- residency.c: only some sheets of a long document are in memory ---- */
+/* Where blocks in the making lie. */
+struct layout_spill *layout_work_spill(const layout_work *work);
 layout_residency *layout_residency_new(void);
 void layout_residency_free(layout_residency *residency);
 /* Appends sheet, and gives it its index; owned by work. */

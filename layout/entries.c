@@ -307,8 +307,7 @@ split(GArray *rows)
             entry->skip = (float)r->marker_len;
             continue;
         }
-        g_array_append_vals(entry->places, r->para->places->data, r->para->places->len);
-        g_array_set_size(r->para->places, 0);
+        layout_para_take_places(entry, r->para);
     }
     g_array_set_size(rows, 0);
 }

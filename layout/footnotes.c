@@ -96,8 +96,7 @@ layout_footnotes_join(layout_work *work)
         layout_work_release(work);
         if (para->type != LAYOUT_BLOCK_FOOTNOTE || para->places->len == 0) continue;
         if (open != NULL && note_goes_on(work, open, para)) {
-            g_array_append_vals(open->places, para->places->data, para->places->len);
-            g_array_set_size(para->places, 0);
+            layout_para_take_places(open, para);
         } else {
             open = para;
         }

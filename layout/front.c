@@ -53,13 +53,6 @@ title_find(const layout_work *work)
 }
 
 static void
-para_append(layout_para *to, layout_para *from)
-{
-    g_array_append_vals(to->places, from->places->data, from->places->len);
-    g_array_set_size(from->places, 0);
-}
-
-static void
 title_mark(layout_work *work)
 {
     int index = title_find(work);
@@ -75,7 +68,7 @@ title_mark(layout_work *work)
         if (fabsf(row->size_pt - size) > 0.3F || row->baseline - last->baseline > 1.8F * size ||
             row->region != last->region)
             break;
-        para_append(title, next);
+        layout_para_take_places(title, next);
     }
     layout_paras_drop_empty(work);
 }

@@ -70,8 +70,7 @@ layout_join(layout_work *work)
                 (para->type == LAYOUT_BLOCK_FOOTNOTE && next->type == LAYOUT_BLOCK_FOOTNOTE);
             if (next->places->len == 0 && next->figure < 0 && next->table < 0) continue;
             if (mate && next->places->len > 0 && continues(work, para, next, skipped)) {
-                g_array_append_vals(para->places, next->places->data, next->places->len);
-                g_array_set_size(next->places, 0);
+                layout_para_take_places(para, next);
                 skipped = FALSE;
                 continue;
             }

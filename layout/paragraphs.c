@@ -20,7 +20,7 @@ typedef struct {
     guint n_rows;           /* of open, in this region */
     int caption;            /* of this sheet: the one that open is, LAYOUT_NONE */
     gboolean references;
-    gboolean contents; /* in a table of contents */
+    gboolean contents;   /* in a table of contents */
     float reference_gap; /* least distance of lines in the bibliography, 0 unknown */
 } flow;
 
@@ -277,7 +277,7 @@ static void
 para_begin(flow *f, layout_block_type type)
 {
     para_close(f);
-    f->open = layout_para_new(type, f->s);
+    f->open = layout_para_new(f->work, type, f->s);
     g_ptr_array_add(f->work->paras, f->open);
 }
 
@@ -285,8 +285,7 @@ static void
 para_add(flow *f, guint index)
 {
     const layout_row *row = layout_sheet_row(f->sheet, index);
-    layout_place place = {f->s, index};
-    g_array_append_val(f->open->places, place);
+    layout_para_add_place(f->open, f->s, index);
     if (f->n_rows == 0) {
         f->left = row->box.x0;
     } else {

@@ -173,7 +173,8 @@ sheet_read(const guint8 *data)
 /* ---- the window ---- */
 
 struct layout_residency {
-    layout_spill *spill;
+    layout_spill *spill; /* slots: sheets put away */
+    layout_spill *paras; /* blocks in the making */
     GArray *slots;       /* layout_slot of each sheet */
     GArray *resident;    /* guint: the sheets in memory */
     GByteArray *scratch; /* one record */
@@ -186,6 +187,7 @@ layout_residency_new(void)
 {
     layout_residency *r = g_new0(layout_residency, 1);
     r->spill = layout_spill_new();
+    r->paras = layout_spill_new();
     r->slots = g_array_new(FALSE, TRUE, sizeof(layout_slot));
     r->resident = g_array_new(FALSE, FALSE, sizeof(guint));
     r->scratch = g_byte_array_new();
@@ -197,10 +199,17 @@ void
 layout_residency_free(layout_residency *r)
 {
     layout_spill_free(r->spill);
+    layout_spill_free(r->paras);
     g_array_unref(r->slots);
     g_array_unref(r->resident);
     g_byte_array_unref(r->scratch);
     g_free(r);
+}
+
+layout_spill *
+layout_work_spill(const layout_work *work)
+{
+    return work->residency->paras;
 }
 
 void
@@ -278,6 +287,7 @@ layout_work_release(const layout_work *work)
     guint n = r->resident->len, keep = r->window / 2, kept = 0;
     if (n <= r->window) return;
     g_array_sort_with_data(r->resident, compare_used, (gpointer)work);
+    layout_spill_rest(r->paras);
     guint *list = (guint *)(gpointer)r->resident->data;
     for (guint i = 0; i < n; i++)
         if (n - i <= keep || !sheet_put_away(work, list[i])) list[kept++] = list[i];

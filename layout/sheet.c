@@ -1,5 +1,6 @@
 /* Memory and small geometry of the analysis: sheets, the work in hand, blocks in the making. */
 #include "layout/analyze.h"
+#include "layout/spill.h"
 
 #include <math.h>
 #include <string.h>
@@ -106,8 +107,13 @@ layout_work_free(layout_work *work)
 {
     if (work == NULL) return;
     g_ptr_array_unref(work->sheets);
-    layout_residency_free(work->residency);
+    for (guint i = 0; i < work->paras->len; i++) {
+        if (i % 1024 == 0) layout_spill_rest(layout_work_spill(work));
+        layout_para_free(work->paras->pdata[i]);
+    }
+    g_ptr_array_set_free_func(work->paras, NULL);
     g_ptr_array_unref(work->paras);
+    layout_residency_free(work->residency);
     g_ptr_array_unref(work->authors);
     if (work->captions != NULL) g_array_unref(work->captions);
     g_array_unref(work->fonts);
@@ -118,26 +124,51 @@ layout_work_free(layout_work *work)
 }
 
 layout_para *
-layout_para_new(layout_block_type type, guint sheet)
+layout_para_new(layout_work *work, layout_block_type type, guint sheet)
 {
-    layout_para *para = g_new0(layout_para, 1);
-    para->type = type;
-    para->sheet = sheet;
-    para->places = g_array_new(FALSE, FALSE, sizeof(layout_place));
+    layout_para *para = layout_spill_alloc(layout_work_spill(work), sizeof *para);
+    *para = (layout_para){
+        .type = type, .sheet = sheet, .spill = layout_work_spill(work), .confidence = 1};
     para->figure = para->table = para->parent = para->block = LAYOUT_NONE;
-    para->confidence = 1;
     return para;
+}
+
+static void
+places_append(layout_para *para, const layout_place *places, guint n)
+{
+    layout_places *all = para->places;
+    g_assert(n <= G_MAXUINT / 4 - all->len);
+    if (all->len + n > all->room) {
+        guint room = MAX(2 * all->room, all->len + n + 2);
+        all->data = layout_spill_grow(para->spill, all->data, all->len * sizeof *places,
+                                      room * sizeof *places);
+        all->room = room;
+    }
+    memcpy(all->data + all->len, places, n * sizeof *places);
+    all->len += n;
+}
+
+void
+layout_para_add_place(layout_para *para, guint sheet, guint row)
+{
+    layout_place place = {sheet, row};
+    places_append(para, &place, 1);
+}
+
+void
+layout_para_take_places(layout_para *to, layout_para *from)
+{
+    if (from->places->len > 0) places_append(to, from->places->data, from->places->len);
+    from->places->len = 0;
 }
 
 void
 layout_para_free(layout_para *para)
 {
     if (para == NULL) return;
-    g_array_unref(para->places);
     g_free(para->text);
     g_free(para->marker);
     g_free(para->number);
-    g_free(para);
 }
 
 layout_rect

@@ -197,6 +197,9 @@ parse_page *parse_file_load_page(parse_file *file, int index, GError **error);
 void parse_page_free(parse_page *page); /* NULL is fine */
 G_DEFINE_AUTOPTR_CLEANUP_FUNC(parse_page, parse_page_free)
 
+/* No page will be loaded for a while: let go of all that can be read again. */
+void parse_file_rest(parse_file *file);
+
 /* Render part of a page (clip NULL: all of it) at dpi to PNG, RGB on white. At most 64 megapixels, else
  * PARSE_ERROR_LIMIT. Free with g_bytes_unref. Same bytes for the same input. */
 GBytes *parse_file_render_png(parse_file *file, int index, const parse_rect *clip, double dpi,

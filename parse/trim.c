@@ -59,29 +59,41 @@ drop_type3_fonts(fz_context *ctx, pdf_document *pdf)
 #endif
 }
 
-void
-parse_file_trim(parse_file *file)
+static void
+drop_all(parse_file *file, guint keep_percent)
 {
     fz_context *ctx = file->ctx;
-    parse_trim *trim = &file->trim;
-    trim->pages++;
-    if (trim->step_bytes == 0) {
-        int n = file->pdf != NULL ? pdf_xref_len(ctx, file->pdf) : 0;
-        trim->step_bytes = MIN(STEP_BYTES + ENTRY_BYTES * (uint64_t)MAX(n, 0), MAX_STEP_BYTES);
-        trim->at_bytes = 2 * trim->step_bytes;
-        trim->pages = FEW_PAGES; /* opening reads more than a page does */
-    }
-    if (file->memory.used_bytes < trim->at_bytes) return;
     fz_try(ctx)
     {
-        fz_shrink_store(ctx, KEEP_PERCENT);
+        fz_shrink_store(ctx, keep_percent);
         if (file->pdf != NULL) {
             drop_type3_fonts(ctx, file->pdf);
             drop_objects(ctx, file->pdf);
         }
     }
     fz_catch(ctx) fz_warn(ctx, "store: %s", fz_caught_message(ctx));
+    file->trim.at_bytes = file->memory.used_bytes + file->trim.step_bytes;
+    file->trim.pages = 0;
+}
+
+void
+parse_file_rest(parse_file *file)
+{
+    drop_all(file, 0);
+}
+
+void
+parse_file_trim(parse_file *file)
+{
+    parse_trim *trim = &file->trim;
+    trim->pages++;
+    if (trim->step_bytes == 0) {
+        int n = file->pdf != NULL ? pdf_xref_len(file->ctx, file->pdf) : 0;
+        trim->step_bytes = MIN(STEP_BYTES + ENTRY_BYTES * (uint64_t)MAX(n, 0), MAX_STEP_BYTES);
+        trim->at_bytes = 2 * trim->step_bytes;
+        trim->pages = FEW_PAGES; /* opening reads more than a page does */
+    }
+    if (file->memory.used_bytes < trim->at_bytes) return;
     if (trim->pages < FEW_PAGES) trim->step_bytes = MIN(2 * trim->step_bytes, MAX_STEP_BYTES);
-    trim->at_bytes = file->memory.used_bytes + trim->step_bytes;
-    trim->pages = 0;
+    drop_all(file, KEEP_PERCENT);
 }
