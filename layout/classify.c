@@ -42,37 +42,6 @@ layout_para_is_text(const layout_para *para)
            (para->type == LAYOUT_BLOCK_PARAGRAPH || para->type == LAYOUT_BLOCK_LIST_ITEM);
 }
 
-/* ---- outline ---- */
-
-/* Letters and digits in lower case, without a leading number. */
-static char *
-outline_key(const char *text)
-{
-    layout_heading_form form = layout_heading_parse(text);
-    GString *key = g_string_new(NULL);
-    for (const char *at = text + form.number_len; *at != '\0'; at = g_utf8_next_char(at)) {
-        gunichar ch = g_utf8_get_char(at);
-        if (g_unichar_isalnum(ch)) g_string_append_unichar(key, g_unichar_tolower(ch));
-    }
-    return g_string_free(key, FALSE);
-}
-
-static GHashTable *
-outline_table(const layout_work *work)
-{
-    GHashTable *table = g_hash_table_new_full(g_str_hash, g_str_equal, g_free, NULL);
-    for (guint i = 0; i < work->n_outline && i < 20000; i++) {
-        const parse_outline_item *item = &work->outline[i];
-        if (item->title == NULL) continue;
-        char *key = outline_key(item->title);
-        if (*key == '\0' || g_hash_table_contains(table, key))
-            g_free(key);
-        else
-            g_hash_table_insert(table, key, GINT_TO_POINTER(MAX(1, item->level)));
-    }
-    return table;
-}
-
 /* Blocks left without rows by merging. */
 void
 layout_paras_drop_empty(layout_work *work)
@@ -94,11 +63,6 @@ layout_paras_drop_empty(layout_work *work)
 }
 
 /* ---- headings ---- */
-
-typedef struct {
-    GHashTable *outline;
-    guint matched; /* headings found through the outline */
-} heading_search;
 
 static guint
 count_words(const char *text)
@@ -137,7 +101,7 @@ stands_apart(const layout_work *work, const layout_para *para, guint index)
 }
 
 static gboolean
-is_heading(const layout_work *work, heading_search *search, layout_para *para, guint index)
+is_heading(const layout_work *work, const layout_outline *outline, layout_para *para, guint index)
 {
     guint rows = para->places->len;
     const layout_row *row = layout_para_row(work, para, 0);
@@ -161,14 +125,9 @@ is_heading(const layout_work *work, heading_search *search, layout_para *para, g
     const layout_sheet *sheet = layout_work_sheet(work, para->sheet);
     if (row->col_x1 - row->col_x0 < 0.3F * sheet->width) return FALSE;
 
-    g_autofree char *key = outline_key(text);
-    gpointer level;
-    if (*key != '\0' && g_hash_table_lookup_extended(search->outline, key, NULL, &level) &&
-        (distinct || apart || form.numbered)) {
-        para->outline = GPOINTER_TO_INT(level);
-        search->matched++;
-        return TRUE;
-    }
+    para->outline = layout_outline_level(outline, text, sheet->index);
+    if (para->outline > 0 && (distinct || apart || form.numbered)) return TRUE;
+    para->outline = 0;
     if (rows > 3) return FALSE;
     char end = text[len - 1];
     if (end == ',' || end == ';' || (end == ':' && !bold)) return FALSE;
@@ -186,13 +145,52 @@ is_heading(const layout_work *work, heading_search *search, layout_para *para, g
     return FALSE;
 }
 
-/* A heading has something under it; bold labels in a row, such as a form's, do not. */
-static void
-headings_mark(layout_work *work)
+typedef struct {
+    float size_pt;
+    guint flags;
+} look;
+
+static look
+look_of(const layout_work *work, const layout_para *para)
 {
-    g_autoptr(GHashTable) outline = outline_table(work);
-    heading_search search = {outline, 0};
+    const layout_row *row = layout_para_row(work, para, 0);
+    return (look){row->size_pt,
+                  row->flags & (LAYOUT_SPAN_BOLD | LAYOUT_SPAN_ITALIC | LAYOUT_STYLE_CAPS)};
+}
+
+/* An outline that knows the headings knows them all: what it does not list and is set unlike everything it
+ * lists, without a number or a usual title, is the title of a box or a line that stands out. */
+static void
+unlisted_drop(layout_work *work, guint n_listed)
+{
+    g_autoptr(GArray) looks = g_array_new(FALSE, FALSE, sizeof(look));
+    if (n_listed < 4 || n_listed * 2 < work->n_outline) return;
+    for (guint pass = 0; pass < 2; pass++) {
+        for (guint i = 0; i < work->paras->len; i++) {
+            layout_para *para = layout_work_para(work, i);
+            layout_work_release(work);
+            if (para->type != LAYOUT_BLOCK_HEADING || para->places->len == 0) continue;
+            if ((pass == 0) != (para->outline > 0)) continue;
+            look own = look_of(work, para);
+            gboolean known = FALSE;
+            for (guint k = 0; k < looks->len && !known; k++) {
+                const look *other = &g_array_index(looks, look, k);
+                known = fabsf(other->size_pt - own.size_pt) < 0.6F && other->flags == own.flags;
+            }
+            if (pass == 0 && !known && looks->len < 64) g_array_append_val(looks, own);
+            if (pass == 0 || known) continue;
+            g_autofree char *text = layout_para_short_text(work, para);
+            layout_heading_form form = layout_heading_parse(text);
+            if (!form.numbered && !form.known) para->type = LAYOUT_BLOCK_PARAGRAPH;
+        }
+    }
+}
+
+static void
+headings_mark(layout_work *work, const layout_outline *outline)
+{
     gboolean front = FALSE;
+    guint n_listed = 0;
     for (guint i = 0; i < work->paras->len; i++)
         front = front || layout_work_para(work, i)->type == LAYOUT_BLOCK_TITLE;
     for (guint i = 0; i < work->paras->len; i++) {
@@ -200,8 +198,11 @@ headings_mark(layout_work *work)
         layout_work_release(work);
         if (para->type == LAYOUT_BLOCK_TITLE) front = FALSE;
         if (!layout_para_is_text(para) || para->contents || front) continue;
-        if (is_heading(work, &search, para, i)) para->type = LAYOUT_BLOCK_HEADING;
+        if (!is_heading(work, outline, para, i)) continue;
+        para->type = LAYOUT_BLOCK_HEADING;
+        n_listed += para->outline > 0 ? 1 : 0;
     }
+    unlisted_drop(work, n_listed);
 }
 
 void
@@ -209,6 +210,8 @@ layout_classify(layout_work *work)
 {
     layout_footnotes_mark(work);
     layout_front_authors(work);
-    headings_mark(work);
+    g_autoptr(layout_outline) outline = layout_outline_new(work);
+    headings_mark(work, outline);
     layout_front_abstract(work);
+    layout_run_in_mark(work, outline);
 }

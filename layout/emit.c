@@ -548,6 +548,20 @@ reference_emit(composer *c, layout_para *para)
     layout_builder_add_reference(c->builder, &reference, (layout_name *)names->data, names->len);
 }
 
+/* A heading that stands alone loses what divided it from its paragraph. */
+static void
+run_in_trim(composer *c)
+{
+    gsize len = c->text->len;
+    while (len > 0) {
+        const char *last = g_utf8_prev_char(c->text->str + len);
+        gunichar ch = g_utf8_get_char(last);
+        if (ch != ' ' && ch != 0x2013 && ch != 0x2014 && ch != '-' && ch != ':' && ch != '.') break;
+        len = (gsize)(last - c->text->str);
+    }
+    if (len > 0) text_cut(c, len);
+}
+
 static void
 para_emit(composer *c, layout_para *para)
 {
@@ -581,8 +595,10 @@ para_emit(composer *c, layout_para *para)
         layout_sheet *sheet = layout_work_sheet(c->work, place->sheet);
         row_append(c, sheet, layout_sheet_row(sheet, place->row));
     }
+    if (para->run_in && para->outline > 0) run_in_trim(c);
     if (!c->code) layout_math_spans(c->text->str, c->text->len, c->spans, c->strings);
     para->block = block_add(c, para->type, para->level, para->marker, size_pt, para->confidence);
+    layout_builder_block(c->builder, para->block)->run_in = para->run_in && para->outline == 0;
     if (para->type == LAYOUT_BLOCK_REFERENCE) reference_emit(c, para);
 }
 

@@ -18,6 +18,20 @@ void layout_classify(layout_work *work);
 /* front.c: title and authors, whose names go into work; and, once headings are known, the abstract */
 void layout_front_authors(layout_work *work);
 void layout_front_abstract(layout_work *work);
+/* ---- outline.c ---- */
+typedef struct layout_outline layout_outline;
+layout_outline *layout_outline_new(const layout_work *work); /* lives no longer than work */
+void layout_outline_free(layout_outline *outline);
+G_DEFINE_AUTOPTR_CLEANUP_FUNC(layout_outline, layout_outline_free)
+/* The level of the bookmark that leads to this heading on this page of the file, 0 where there is none. */
+int layout_outline_level(const layout_outline *outline, const char *text, int page);
+
+/* ---- run_in.c ---- */
+/* Cuts headings off the paragraphs they lead into. */
+void layout_run_in_mark(layout_work *work, const layout_outline *outline);
+/* Does text begin like the label of a theorem, a proof, an example ...? */
+gboolean layout_text_is_label(const char *text);
+
 /* ---- contents.c: tables of contents ---- */
 /* "Contents", "List of Figures" */
 gboolean layout_contents_heading(const char *text);

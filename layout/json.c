@@ -18,7 +18,7 @@
  *     "blocks": [{                                                  in reading order
  *       "type",      title author abstract heading paragraph list_item table figure formula code caption
  *                    footnote reference header footer page_number watermark
- *       "level", "marker", "text",
+ *       "level", "run_in": true, "marker", "text",
  *       "parent",    index of a block: caption -> figure or table, footnote -> caller
  *       "item",      index into tables, figures, formulas or references, by type
  *       "font_size", "confidence",
@@ -345,6 +345,7 @@ put_block(json_out *o, const lode_document *d, guint index)
     const layout_block *block = &d->blocks[index];
     key_string(o, "type", layout_block_type_name(block->type));
     if (block->level > 0) key_integer(o, "level", block->level);
+    key_true(o, "run_in", block->run_in);
     key_string(o, "marker", block->marker);
     key_string(o, "text", block->text);
     key_index(o, "parent", block->parent);

@@ -284,6 +284,7 @@ read_block(reader *r, const json_t *object)
         !get_string(r, object, "text", TRUE, &block.text) ||
         !get_string(r, object, "marker", FALSE, &block.marker) ||
         !get_int(r, object, "level", FALSE, 1000, &block.level) ||
+        !get_true(r, object, "run_in", &block.run_in) ||
         !get_int(r, object, "parent", FALSE, G_MAXINT32, &block.parent) ||
         !get_number(r, object, "font_size", MAX_LENGTH_PT, &block.font_size_pt) ||
         !get_number(r, object, "confidence", 1, &block.confidence))

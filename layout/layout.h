@@ -96,8 +96,11 @@ typedef struct {
     guint first_box, n_boxes; /* a block continued in the next column or page has several */
     guint first_span, n_spans;
     guint first_line, n_lines;
-    int parent;         /* caption -> its figure or table, footnote -> its caller; LAYOUT_NONE */
-    int item;           /* index into tables, figures, formulas, references by type; LAYOUT_NONE */
+    gboolean
+        run_in; /* a heading that begins the line of the paragraph behind it and has no bookmark:
+                           Markdown keeps it there, as bold or italic words */
+    int parent; /* caption -> its figure or table, footnote -> its caller; LAYOUT_NONE */
+    int item;   /* index into tables, figures, formulas, references by type; LAYOUT_NONE */
     float font_size_pt; /* most of its glyphs */
     float confidence;   /* 0..1, 1 for native text without doubt */
 } layout_block;

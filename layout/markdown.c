@@ -22,8 +22,9 @@ typedef struct {
     const layout_write_options *options;
     GString *out;
     guint heading_offset;
-    int page;       /* of the last "<!-- page -->" */
-    int *page_from; /* [n_blocks] the lowest page that this block or a later one begins on */
+    gboolean run_in; /* the paragraph that comes next goes on in this line */
+    int page;        /* of the last "<!-- page -->" */
+    int *page_from;  /* [n_blocks] the lowest page that this block or a later one begins on */
     list_state list;
     layout_captions captions;
     layout_notes notes;
@@ -38,6 +39,11 @@ static gsize
 begin_block(writer *w)
 {
     w->list.depth = 0;
+    if (w->run_in) {
+        w->run_in = FALSE;
+        g_string_append_c(w->out, ' ');
+        return w->out->len;
+    }
     if (w->out->len == 0) return 0;
     if (w->out->str[w->out->len - 1] != '\n') g_string_append_c(w->out, '\n');
     g_string_append_c(w->out, '\n');
@@ -123,6 +129,17 @@ append_heading(writer *w, guint index, guint level)
         g_string_insert_c(w->out, (gssize)end, '\\');
     g_string_append_c(w->out, '\n');
     end_block(w, index, start);
+}
+
+/* A heading inside the first line of its paragraph: the next block goes on behind it. */
+static void
+append_run_in(writer *w, guint index)
+{
+    const gsize start = begin_block(w);
+    append_text(w, index, 0, 0);
+    markdown_escape_block_start(w->out, start);
+    end_block(w, index, start);
+    w->run_in = TRUE;
 }
 
 /* Bytes of a run-in label at the start of an abstract ("Abstract—", "ABSTRACT. "), 0 where none. */
@@ -441,7 +458,8 @@ append_block(writer *w, guint index)
         g_array_append_val(w->waiting, note);
         return;
     }
-    if (block->type == LAYOUT_BLOCK_HEADING) flush_notes(w);
+    if (block->type != LAYOUT_BLOCK_PARAGRAPH) w->run_in = FALSE;
+    if (block->type == LAYOUT_BLOCK_HEADING && !block->run_in) flush_notes(w);
     append_page_break(w, index);
 
     switch (block->type) {
@@ -449,7 +467,10 @@ append_block(writer *w, guint index)
         append_heading(w, index, 1);
         break;
     case LAYOUT_BLOCK_HEADING:
-        append_heading(w, index, (guint)MAX(block->level, 1) + w->heading_offset);
+        if (block->run_in)
+            append_run_in(w, index);
+        else
+            append_heading(w, index, (guint)MAX(block->level, 1) + w->heading_offset);
         break;
     case LAYOUT_BLOCK_ABSTRACT:
         append_abstract(w, index);

@@ -121,8 +121,8 @@ add_piece(GArray *pieces, const char *text, piece p)
 
 /* Everything that is not plain text, in order. */
 static GArray *
-find_pieces(const char *text, const layout_span *spans, guint n_spans, const layout_note_call *calls,
-            guint n_calls)
+find_pieces(const char *text, const layout_span *spans, guint n_spans,
+            const layout_note_call *calls, guint n_calls)
 {
     GArray *pieces = g_array_new(FALSE, FALSE, sizeof(piece));
     guint c = 0;
