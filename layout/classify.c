@@ -100,6 +100,19 @@ stands_apart(const layout_work *work, const layout_para *para, guint index)
     return row->baseline - above->baseline > 1.18F * MAX(work->leading_pt, 1.1F * row->size_pt);
 }
 
+/* A label in a narrow column beside a wide one; on a page of figures every column is narrow. */
+static gboolean
+in_margin_column(const layout_sheet *sheet, const layout_row *row)
+{
+    float least = 0.3F * sheet->width;
+    if (row->col_x1 - row->col_x0 >= least) return FALSE;
+    for (guint i = 0; i < sheet->rows->len; i++) {
+        const layout_row *other = layout_sheet_row(sheet, i);
+        if (other->n_segs > 0 && other->col_x1 - other->col_x0 >= least) return TRUE;
+    }
+    return FALSE;
+}
+
 static gboolean
 is_heading(const layout_work *work, const layout_outline *outline, layout_para *para, guint index)
 {
@@ -121,9 +134,7 @@ is_heading(const layout_work *work, const layout_outline *outline, layout_para *
     gboolean apart = stands_apart(work, para, index);
     gboolean distinct = bold || larger || caps;
     if (row->size_pt < 0.85F * work->body_pt) return FALSE;
-    /* labels in a margin column */
-    const layout_sheet *sheet = layout_work_sheet(work, para->sheet);
-    if (row->col_x1 - row->col_x0 < 0.3F * sheet->width) return FALSE;
+    if (in_margin_column(layout_work_sheet(work, para->sheet), row)) return FALSE;
 
     para->outline = layout_outline_level(outline, text, sheet->index);
     if (para->outline > 0 && (distinct || apart || form.numbered)) return TRUE;
