@@ -380,6 +380,14 @@ void layout_captions_take(const layout_work *work, layout_sheet *sheet);
 /* ---- figures.c, tables.c: regions; mark their segments ---- */
 void layout_tables_find(layout_work *work, layout_sheet *sheet);
 void layout_figures_find(layout_work *work, layout_sheet *sheet);
+/* ---- prose.c: running text, by segment ---- */
+typedef struct {
+    int *chain; /* by segment: the paragraph it is of, LAYOUT_NONE where it is no running text */
+    layout_rect *hull; /* by paragraph */
+} layout_prose;
+/* After captions and tables. Clear with layout_prose_clear. */
+void layout_prose_find(const layout_work *work, const layout_sheet *sheet, layout_prose *prose);
+void layout_prose_clear(layout_prose *prose);
 /* ---- panels.c: the parts of figure index, which is made of these boxes; appends to the sheet's panels ---- */
 void layout_panels_find(layout_sheet *sheet, guint index, const layout_rect *parts, guint n_parts);
 /* ---- columns.c ---- */

@@ -32,18 +32,35 @@ para_box(const layout_work *work, const layout_para *para)
     return box;
 }
 
+/* Which of its sheet's captions this block is. */
+static int
+caption_of(const layout_work *work, const layout_para *para)
+{
+    const layout_sheet *sheet = layout_work_sheet(work, para->sheet);
+    guint first = layout_para_row(work, para, 0)->first_seg;
+    return layout_sheet_seg(sheet, g_array_index(sheet->row_segs, guint, first))->caption;
+}
+
+/* Figures were made for their captions; tables, and figures that stand alone, go to the nearest. */
 static float
 bond_cost(const layout_work *work, const layout_para *caption, const layout_para *owner)
 {
-    g_autofree char *text = layout_para_row_text(work, caption, 0);
-    layout_caption_kind kind = layout_caption_match(text, strlen(text), NULL, NULL);
+    const layout_sheet *sheet = layout_work_sheet(work, caption->sheet);
+    int index = caption_of(work, caption);
+    layout_caption_kind kind = LAYOUT_CAPTION_OTHER;
+    if (index >= 0) kind = g_array_index(sheet->captions, layout_caption_region, index).kind;
+    if (owner->figure >= 0) {
+        int own = g_array_index(sheet->figures, layout_figure_region, owner->figure).caption;
+        if (own != LAYOUT_NONE) return own == index ? 0 : G_MAXFLOAT;
+    }
     layout_rect c = para_box(work, caption), o = para_box(work, owner);
     float across = layout_overlap_1d(c.x0, c.x1, o.x0, o.x1);
     float down = c.y0 > o.y1 ? c.y0 - o.y1 : o.y0 > c.y1 ? o.y0 - c.y1 : 0;
     float cost = down;
     if (across <= 0) cost += 60 - across;
     gboolean table = owner->table >= 0;
-    if ((kind == LAYOUT_CAPTION_TABLE) != table) cost += 120;
+    if (!table) cost += 40;
+    if ((kind == LAYOUT_CAPTION_TABLE) != table) cost += down > 40 ? 250 : 120;
     /* Captions stand below figures and above tables, mostly. */
     if (table ? c.y0 > o.y1 : o.y0 > c.y1) cost += 12;
     return cost;

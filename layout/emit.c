@@ -499,7 +499,14 @@ figure_emit(composer *c, layout_para *para)
                             .vector = region->vector,
                             .label = para->marker};
     if (inner->len > 0) figure.inner_text = inner->str;
-    layout_builder_add_figure(c->builder, &figure, NULL, 0);
+    g_autoptr(GArray) panels = g_array_new(FALSE, TRUE, sizeof(layout_panel));
+    for (guint i = region->first_panel; i < region->first_panel + region->n_panels; i++) {
+        const layout_panel_region *from = &g_array_index(sheet->panels, layout_panel_region, i);
+        layout_panel panel = {.box = {sheet->index, layout_sheet_to_page(sheet, from->box)},
+                              .label = from->label[0] != '\0' ? from->label : NULL};
+        g_array_append_val(panels, panel);
+    }
+    layout_builder_add_figure(c->builder, &figure, (layout_panel *)panels->data, panels->len);
 }
 
 static void

@@ -24,6 +24,7 @@ typedef struct {
     layout_table_rules rules;
     guint *by_y; /* upright text segments by baseline */
     guint n_segs;
+    GArray *programs; /* layout_rect: algorithms and listings */
 } finder;
 
 static float
@@ -195,14 +196,82 @@ is_bibliography(const layout_table_region *table)
     return labels >= 2 && labels > 2 * others && chars > 60 * labels;
 }
 
+/* What is drawn in box. covered: the share of it that drawings with curves and images lie under. */
+static layout_cluster
+drawn_in(const finder *f, layout_rect box, float *covered)
+{
+    layout_cluster all = {.box = box};
+    float area = width_of(box) * (box.y1 - box.y0), under = 0;
+    for (guint i = 0; i < f->sheet->clusters->len; i++) {
+        const layout_cluster *c = &g_array_index(f->sheet->clusters, layout_cluster, i);
+        float shared = layout_rect_overlap(c->box, box);
+        float least = MIN(width_of(c->box) * (c->box.y1 - c->box.y0), area);
+        float whole = MAX(1, width_of(c->box) * (c->box.y1 - c->box.y0));
+        gboolean curved = c->n_curves >= 10 && 2 * c->n_curves > c->n_rules + c->n_rects;
+        if (shared > 0) under += curved ? shared : shared * MIN(1, c->image_area / whole);
+        if (shared <= 0 || shared < 0.5F * least) continue;
+        all.n_curves += c->n_curves;
+        all.n_rects += c->n_rects;
+        all.n_rules += c->n_rules;
+        all.n_images += c->n_images;
+        all.image_area += c->image_area;
+    }
+    *covered = area > 0 ? under / area : 0;
+    return all;
+}
+
+/* The axes of a plot look like a ruled table, its legend like an unruled one: the caption tells them apart, and
+ * where there is none, what else is drawn. */
+static gboolean
+is_drawing(const finder *f, layout_rect box)
+{
+    float figure = G_MAXFLOAT, table = G_MAXFLOAT;
+    for (guint i = 0; i < f->sheet->captions->len; i++) {
+        const layout_caption_region *c =
+            &g_array_index(f->sheet->captions, layout_caption_region, i);
+        if (layout_overlap_1d(c->box.x0, c->box.x1, box.x0, box.x1) <= 0) continue;
+        float below = c->box.y0 - box.y1, above = box.y0 - c->box.y1;
+        float gap = MAX(MAX(below, above), 0);
+        if (c->kind == LAYOUT_CAPTION_TABLE && gap < 40) table = MIN(table, gap);
+        if (c->kind == LAYOUT_CAPTION_FIGURE && below > -6 && gap < 60) figure = MIN(figure, gap);
+    }
+    if (table < G_MAXFLOAT && table <= figure + 10) return FALSE;
+    float covered = 0;
+    layout_cluster d = drawn_in(f, box, &covered);
+    if (figure < G_MAXFLOAT && (d.n_curves > 0 || d.n_images > 0 || d.n_rects >= 6)) return TRUE;
+    return (d.n_curves >= 10 && 2 * d.n_curves > d.n_rules + d.n_rects) || covered > 0.7F;
+}
+
+/* Algorithms and listings stand between rules, too: "Algorithm 1", or most of it in a typewriter face. */
+static gboolean
+is_program(const finder *f, const GArray *segs, const layout_table_rules *rules)
+{
+    guint mono = 0;
+    gboolean typed = layout_work_font(f->work, f->work->body_font)->flags & LAYOUT_SPAN_MONO;
+    for (guint i = 0; i < segs->len; i++) {
+        const layout_seg *seg = layout_sheet_seg(f->sheet, g_array_index(segs, guint, i));
+        const char *text = f->sheet->text->str + seg->start;
+        if (layout_caption_match(text, seg->len, NULL, NULL) == LAYOUT_CAPTION_OTHER) return TRUE;
+        mono += seg->flags & LAYOUT_SPAN_MONO ? 1 : 0;
+    }
+    return !typed && rules->vertical->len < 3 && mono * 5 >= segs->len * 4;
+}
+
 static gboolean
 table_try(finder *f, layout_rect box, float confidence, guint least_filled_percent)
 {
-    if (f->sheet->tables->len >= MAX_TABLES) return FALSE;
+    if (f->sheet->tables->len >= MAX_TABLES || is_drawing(f, box)) return FALSE;
+    for (guint i = 0; i < f->programs->len; i++)
+        if (layout_rect_overlap(g_array_index(f->programs, layout_rect, i), box) >
+            0.5F * width_of(box) * (box.y1 - box.y0))
+            return FALSE;
     g_autoptr(GArray) segs = segs_in(f, box);
     layout_table_region table = {.box = box, .confidence = confidence};
     layout_table_rules rules = rules_in(f, box);
-    gboolean fine = segs->len >= 4 && layout_grid_build(f->sheet, &table, &rules, segs);
+    gboolean program = is_program(f, segs, &rules);
+    /* nor is what its inner rules frame */
+    if (program) g_array_append_val(f->programs, box);
+    gboolean fine = segs->len >= 4 && !program && layout_grid_build(f->sheet, &table, &rules, segs);
     g_array_unref(rules.horizontal);
     g_array_unref(rules.vertical);
     if (!fine) return FALSE;
@@ -500,6 +569,7 @@ layout_tables_find(layout_work *work, layout_sheet *sheet)
         return;
     f.rules.horizontal = rules_join(sheet->hrules, sheet->rects, FALSE);
     f.rules.vertical = rules_join(sheet->vrules, sheet->rects, TRUE);
+    f.programs = g_array_new(FALSE, FALSE, sizeof(layout_rect));
     f.by_y = g_new(guint, sheet->segs->len + 1);
     for (guint i = 0; i < sheet->segs->len; i++) {
         const layout_seg *seg = layout_sheet_seg(sheet, i);
@@ -512,5 +582,6 @@ layout_tables_find(layout_work *work, layout_sheet *sheet)
     if (work->two_columns) unruled_lane(&f, 1);
     g_array_unref(f.rules.horizontal);
     g_array_unref(f.rules.vertical);
+    g_array_unref(f.programs);
     g_free(f.by_y);
 }
