@@ -235,9 +235,8 @@ layout_run_in_mark(layout_work *work, const layout_outline *outline)
             if (lead_find(sheet, row, work->body_font, &found))
                 level = layout_outline_level(outline, text->str, sheet->index);
             if (found.gap != 0 && is_heading(&found, row, level)) {
-                layout_para *heading = layout_para_new(LAYOUT_BLOCK_HEADING, para->sheet);
-                layout_place own = {place->sheet, row_split(sheet, place->row, &found)};
-                g_array_append_val(heading->places, own);
+                layout_para *heading = layout_para_new(work, LAYOUT_BLOCK_HEADING, para->sheet);
+                layout_para_add_place(heading, place->sheet, row_split(sheet, place->row, &found));
                 heading->run_in = TRUE;
                 heading->outline = level;
                 g_ptr_array_add(paras, heading);
