@@ -136,7 +136,8 @@ is_heading(const layout_work *work, const layout_outline *outline, layout_para *
     if (row->size_pt < 0.85F * work->body_pt) return FALSE;
     if (in_margin_column(layout_work_sheet(work, para->sheet), row)) return FALSE;
 
-    para->outline = layout_outline_level(outline, text, sheet->index);
+    para->outline =
+        layout_outline_level(outline, text, layout_work_sheet(work, para->sheet)->index);
     if (para->outline > 0 && (distinct || apart || form.numbered)) return TRUE;
     para->outline = 0;
     if (rows > 3) return FALSE;

@@ -3,10 +3,12 @@
 
 #include <string.h>
 
-static const gunichar bullets[] = {0x2022, 0x25CF, 0x25E6, 0x25AA, 0x25AB, 0x25A0, 0x25A1,
-                                   0x2023, 0x2043, 0x2219, 0x00B7, 0x22C4, 0x25C6, 0x25C7,
-                                   0x27A2, 0x2713, 0x2714, 0x25B6, 0x25BA, 0x2605, 0x2217,
-                                   0xF0B7, 0x2756, 0x2794, 0x25CB};
+static const gunichar bullets[] = {0x2022, 0x25CF, 0x25E6, 0x25AA, 0x25AB, 0x25A0, 0x25A1, 0x2023,
+                                   0x2043, 0x2219, 0x00B7, 0x22C4, 0x25C6, 0x25C7, 0x27A2, 0x2713,
+                                   0x2714, 0x25B6, 0x25BA, 0x2605, 0x2217, 0xF0B7, 0x2756, 0x2794,
+                                   0x25CB, 0xF0A7,
+                                   /* a sign of an unknown font, alone before an item */
+                                   0xFFFD};
 
 static gboolean
 is_bullet(gunichar ch)
@@ -35,7 +37,7 @@ layout_list_marker(const char *text, char **marker)
     gunichar first = g_utf8_get_char(text);
     gsize len = 0;
     gboolean bullet = FALSE;
-    if (is_bullet(first)) {
+    if (is_bullet(first) && (first != 0xFFFD || *g_utf8_next_char(text) == ' ')) {
         len = (gsize)(g_utf8_next_char(text) - text);
         bullet = TRUE;
     } else if ((first == '-' || first == '*' || first == 0x2013 || first == 0x2014 ||
