@@ -1,6 +1,6 @@
 /* Small PDFs, each made to show one behaviour: tests/data/cases/NAME.pdf, with the recipe beside it. What lode makes of
  * them is compared with NAME.md and with NAME.blocks, a line per block: type, level, pages of its boxes, marker, the
- * block it belongs to, the start of its text.
+ * block it belongs to, the start of its text, or of that inside a figure.
  *
  * To record them again:    LODE_UPDATE_GOLDEN=1 ctest --test-dir BUILD -R layout_cases
  * One alone:               test_layout_cases NAME */
@@ -25,6 +25,19 @@ append_excerpt(GString *out, const char *text)
     g_string_append_printf(out, " \"%s%s\"", start, n > 60 ? "..." : "");
 }
 
+/* A figure has no text of its own: what it is made of, and the text inside. */
+static void
+append_figure(GString *out, const lode_document *document, const layout_figure *figure)
+{
+    g_string_append(out, figure->vector ? " drawn" : " pixels");
+    if (figure->n_panels > 0) g_string_append(out, ", panels");
+    for (guint i = 0; i < figure->n_panels; i++) {
+        const char *label = document->panels[figure->first_panel + i].label;
+        g_string_append_printf(out, " %s", label != NULL ? label : "-");
+    }
+    append_excerpt(out, figure->inner_text != NULL ? figure->inner_text : "");
+}
+
 static void
 append_block(GString *out, const lode_document *document, guint index)
 {
@@ -37,7 +50,10 @@ append_block(GString *out, const lode_document *document, guint index)
     if (block->n_boxes > 0) g_string_append_c(out, ']');
     if (block->marker != NULL) g_string_append_printf(out, " <%s>", block->marker);
     if (block->parent != LAYOUT_NONE) g_string_append_printf(out, " of %d", block->parent);
-    append_excerpt(out, block->text);
+    if (block->type == LAYOUT_BLOCK_FIGURE && block->item != LAYOUT_NONE)
+        append_figure(out, document, &document->figures[block->item]);
+    else
+        append_excerpt(out, block->text);
     g_string_append_c(out, '\n');
 }
 
