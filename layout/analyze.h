@@ -337,7 +337,13 @@ void layout_ledger_discard(layout_sheet *sheet, layout_discard_reason reason,
 guint layout_ledger_count(const layout_sheet *sheet, uint32_t start, uint32_t len);
 /* Writes down what was discarded on a sheet whose blocks are all emitted; segments that no block took are
  * among it, as lost. */
-void layout_ledger_close(const layout_sheet *sheet, layout_builder *builder);
+void layout_ledger_close(const layout_work *work, const layout_sheet *sheet,
+                         layout_builder *builder);
+/* U+FFFD in text: glyphs whose font has no Unicode map. */
+guint layout_count_unreadable(const char *text, gsize len);
+
+/* ---- dropcap.c: first letters several lines high ---- */
+void layout_dropcaps_join(layout_sheet *sheet);
 
 /* ---- words.c: the glyphs of one segment -> text ---- */
 typedef struct {

@@ -359,6 +359,9 @@ block_add(composer *c, layout_block_type type, int level, const char *marker, fl
           float confidence)
 {
     layout_logos_mend(c->text, c->spans);
+    guint n_unreadable = layout_count_unreadable(c->text->str, c->text->len);
+    if (n_unreadable > 0)
+        confidence *= 1 - (float)n_unreadable / (float)g_utf8_strlen(c->text->str, -1);
     layout_block block = {.type = type,
                           .level = level,
                           .text = c->text->str,
@@ -707,7 +710,7 @@ layout_emit(layout_work *work, layout_builder *builder)
     parents_set(work, builder);
     for (s = 0; s < work->sheets->len; s++) {
         layout_work_release(work);
-        layout_ledger_close(layout_work_sheet(work, s), builder);
+        layout_ledger_close(work, layout_work_sheet(work, s), builder);
         if (s % 8 == 0) layout_builder_rest(builder);
     }
     g_string_free(c.text, TRUE);

@@ -149,8 +149,45 @@ hidden_warn(const layout_sheet *sheet, layout_builder *builder)
     if (message->len > empty) layout_builder_add_warning(builder, sheet->index, message->str);
 }
 
+guint
+layout_count_unreadable(const char *text, gsize len)
+{
+    guint n = 0;
+    const char *end = text + len;
+    while ((text = memchr(text, 0xEF, (gsize)(end - text))) != NULL && end - text >= 3) {
+        n += memcmp(text, "\xEF\xBF\xBD", 3) == 0 ? 1 : 0;
+        text++;
+    }
+    return n;
+}
+
+#define MAX_FONTS_NAMED 8
+
+/* Fonts that do not say what their glyphs mean: a few strange signs are one thing, lines of them another. */
+static void
+unreadable_warn(const layout_work *work, const layout_sheet *sheet, layout_builder *builder)
+{
+    if (layout_count_unreadable(sheet->text->str, sheet->text->len) < 5) return;
+    g_autofree guint *counts = g_new0(guint, work->fonts->len);
+    for (guint i = 0; i < sheet->styles->len; i++) {
+        const layout_style *style = layout_sheet_style(sheet, i);
+        if (style->font < work->fonts->len)
+            counts[style->font] +=
+                layout_count_unreadable(sheet->text->str + style->start, style->len);
+    }
+    for (guint f = 0, n = 0; f < work->fonts->len && n < MAX_FONTS_NAMED; f++) {
+        if (counts[f] < 5) continue;
+        const char *name = layout_work_font(work, f)->name;
+        g_autofree char *message =
+            g_strdup_printf("font %s: %u characters have no Unicode map and cannot be read",
+                            *name != '\0' ? name : "without a name", counts[f]);
+        layout_builder_add_warning(builder, sheet->index, message);
+        n++;
+    }
+}
+
 void
-layout_ledger_close(const layout_sheet *sheet, layout_builder *builder)
+layout_ledger_close(const layout_work *work, const layout_sheet *sheet, layout_builder *builder)
 {
     for (guint i = 0; i < sheet->losses->len; i++) {
         const layout_loss *loss = &g_array_index(sheet->losses, layout_loss, i);
@@ -162,6 +199,7 @@ layout_ledger_close(const layout_sheet *sheet, layout_builder *builder)
         layout_builder_add_discard(builder, &discard);
     }
     hidden_warn(sheet, builder);
+    unreadable_warn(work, sheet, builder);
     for (guint i = 0; i < sheet->segs->len; i++)
         if (layout_sheet_seg(sheet, i)->n_taken == 0)
             lost_add(sheet, layout_sheet_seg(sheet, i), builder);

@@ -303,6 +303,13 @@ compare_chunk_u(gconstpointer a, gconstpointer b)
     return (x->first > y->first) - (x->first < y->first);
 }
 
+/* A letter that is an initial beside the line after it: they are on one baseline by chance. */
+static gboolean
+is_initial(float size, guint n_glyphs, float next_size, guint next_glyphs)
+{
+    return n_glyphs <= 2 && next_glyphs > 3 && size > 1.7F * next_size;
+}
+
 /* Cut the chunks of one baseline, sorted by u, into pieces. */
 static void
 pieces_of_group(GArray *chunks, guint from, guint to, guint group, GArray *pieces)
@@ -313,7 +320,7 @@ pieces_of_group(GArray *chunks, guint from, guint to, guint group, GArray *piece
         if (open == NULL ||
             c->u0 - open->u1 >
                 WIDE_GAP_EM * MIN(c->size, g_array_index(chunks, chunk, i - 1).size) ||
-            c->u1 < open->u0) {
+            c->u1 < open->u0 || is_initial(open->size, open->n_glyphs, c->size, c->n)) {
             piece next = {.first = i,
                           .u0 = c->u0,
                           .u1 = c->u1,
@@ -439,7 +446,7 @@ script_cost(const piece *p, const piece *h)
         if (fabsf(dv) > 1.1F * s || p->size > 1.6F * s) return -1;
     } else if (p->size <= 0.88F * s) {
         if (p->size < 0.4F * s || dv < -0.8F * s || dv > 0.45F * s) return -1;
-        if (p->n_glyphs > 40) return -1;
+        if (p->n_glyphs > 40 || (p->n_glyphs > 12 && h->n_glyphs <= 2)) return -1;
     } else {
         /* Raised without being made smaller. */
         if (p->size > 1.05F * s || fabsf(dv) < 0.12F * s || fabsf(dv) > 0.5F * s) return -1;
@@ -529,7 +536,7 @@ roots_settle(GArray *pieces)
         if (p->host >= 0) continue;
         if (last >= 0) {
             piece *l = &g_array_index(pieces, piece, last);
-            if (l->group == p->group &&
+            if (l->group == p->group && !is_initial(l->size, l->n_glyphs, p->size, p->n_glyphs) &&
                 p->reach0 - l->reach1 <= WIDE_GAP_EM * MAX(p->size, l->size)) {
                 p->host = last;
                 l->reach1 = MAX(l->reach1, p->reach1);
@@ -651,6 +658,7 @@ layout_lines_find(layout_work *work, layout_sheet *sheet, const parse_page *page
         n += glyphs[t]->len;
         segments_make(work, sheet, glyphs[t], t);
     }
+    layout_dropcaps_join(sheet);
     /* Skewed text is kept, but not as running text. */
     guint upright = sheet->segs->len;
     segments_make(work, sheet, glyphs[4], main_turn);

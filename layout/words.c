@@ -10,7 +10,10 @@
 #include <string.h>
 
 #define GAP_EM       0.155F /* narrowest word space: Times shrunk by TeX has 0.19 em, \, has 0.167 */
-#define GAP_GIVEN_EM 0.24F  /* where the file has space glyphs, gaps only count when wide */
+#define GAP_RTL_EM   0.12F
+#define GAP_GIVEN_EM 0.24F /* where the file has space glyphs, gaps only count when wide */
+
+#define STROKE 0x338 /* through a letter; TeX's is a character before it */
 
 static gunichar
 combining_of(uint32_t accent)
@@ -47,6 +50,10 @@ combining_of(uint32_t accent)
         return 0x327;
     case 0x2DB:
         return 0x328;
+    case 0x335:
+    case 0x337:
+    case 0x338:
+        return STROKE;
     default:
         return 0;
     }
@@ -128,24 +135,55 @@ compare_x(gconstpointer a, gconstpointer b)
     return x < y ? -1 : x > y;
 }
 
-/* The narrowest gap that separates words here, in ems. */
-static float
-word_gap(const layout_glyph *const *g, guint n)
+/* How far letters stand apart here, and so what separates words. */
+typedef struct {
+    float word_gap;         /* ems: the narrowest one between words */
+    gboolean letters_given; /* blanks stand between the letters of words too: they tell nothing */
+} spacing;
+
+static gboolean
+is_capital(const layout_glyph *g)
 {
-    guint n_spaces = 0, n_gaps = 0;
+    return g_unichar_isupper(g->ch);
+}
+
+/* Capitals set apart evenly make one word, be it a short one: "A N D". */
+static gboolean
+is_spaced_word(const layout_glyph *const *g, guint n, const float *gaps, guint n_gaps)
+{
+    if (n_gaps < 2 || n_gaps + 1 != n || gaps[0] < 0.15F || gaps[n_gaps - 1] > 0.6F) return FALSE;
+    if (gaps[n_gaps - 1] - gaps[0] > 0.06F) return FALSE;
+    for (guint i = 0; i < n; i++)
+        if (!is_capital(g[i]) || (g[i]->flags & LAYOUT_SPAN_MATH)) return FALSE;
+    return TRUE;
+}
+
+static spacing
+spacing_of(const layout_glyph *const *g, guint n)
+{
+    guint n_spaces = 0, n_gaps = 0, n_pairs = 0, n_given = 0,
+          n_capitals = n > 0 && is_capital(g[0]);
     float gaps[256];
     for (guint i = 1; i < n; i++) {
         if (g[i]->space) n_spaces++;
-        if (n_gaps < G_N_ELEMENTS(gaps) && is_letter(g[i]) && is_letter(g[i - 1]) &&
-            g[i]->size_pt > 0)
-            gaps[n_gaps++] = (g[i]->x - g[i - 1]->x1) / g[i]->size_pt;
+        n_capitals += is_capital(g[i]) ? 1 : 0;
+        if (!is_letter(g[i]) || !is_letter(g[i - 1]) || !(g[i]->size_pt > 0)) continue;
+        n_pairs++;
+        n_given += g[i]->space ? 1 : 0;
+        if (n_gaps < G_N_ELEMENTS(gaps)) gaps[n_gaps++] = (g[i]->x - g[i - 1]->x1) / g[i]->size_pt;
     }
-    float gap = n_spaces * 14 > n ? GAP_GIVEN_EM : GAP_EM;
-    if (n_gaps < 5) return gap;
+    spacing s = {.word_gap = n_spaces * 14 > n ? GAP_GIVEN_EM : GAP_EM};
+    if (n_gaps < 2) return s;
     qsort(gaps, n_gaps, sizeof(float), compare_float);
     float usual = gaps[n_gaps / 2];
-    if (usual > 0.04F && usual < 0.6F) gap = MAX(gap, usual + 0.14F);
-    return gap;
+    /* "R E S U L T S" typed with blanks */
+    s.letters_given = n_pairs >= 4 && n_given * 10 >= n_pairs * 9 && n_capitals * 10 >= n * 9 &&
+                      usual > 0.1F && usual < 0.6F;
+    if (is_spaced_word(g, n, gaps, n_gaps))
+        s.word_gap = gaps[n_gaps - 1] + 0.1F;
+    else if (n_gaps >= 5 && usual > 0.04F && usual < 0.6F)
+        s.word_gap = MAX(s.word_gap, usual + 0.14F);
+    return s;
 }
 
 /* ---- writing ---- */
@@ -186,12 +224,22 @@ word_close(writer *w)
     w->last = 0;
 }
 
+static gboolean
+compose(gunichar letter, gunichar mark, gunichar *composed)
+{
+    if (letter == 0 || g_unichar_combining_class(mark) == 0) return FALSE;
+    if (mark == STROKE && (letter == 'L' || letter == 'l')) {
+        *composed = letter == 'L' ? 0x141 : 0x142;
+        return TRUE;
+    }
+    return g_unichar_compose(letter, mark, composed);
+}
+
 static void
 put_char(writer *w, gunichar ch)
 {
     gunichar composed;
-    if (w->last != 0 && g_unichar_combining_class(ch) > 0 &&
-        g_unichar_compose(w->last, ch, &composed)) {
+    if (compose(w->last, ch, &composed)) {
         GString *text = w->sheet->text;
         /* A base letter of the style before stays apart: composing it would move that style's end
          * into the middle of a character. */
@@ -333,7 +381,9 @@ layout_words_append(layout_work *work, layout_sheet *sheet, const layout_glyph *
     w.seg.box.x0 = g[0]->x;
     w.seg.box.x1 = g[0]->x1;
 
-    float least = word_gap(g, n);
+    spacing spaced = spacing_of(g, n);
+    /* letters of these scripts touch or nearly so, and their blanks are narrow */
+    float least = rtl ? GAP_RTL_EM : spaced.word_gap;
     float end = rtl ? g[0]->x : g[0]->x1;
     for (guint i = 0; i < n; i++) {
         const layout_glyph *at = g[i];
@@ -343,6 +393,7 @@ layout_words_append(layout_work *work, layout_sheet *sheet, const layout_glyph *
         float em = i > 0 ? MAX(at->size_pt, g[i - 1]->size_pt) : at->size_pt;
         /* Glyphs lie in memory as the file wrote them: a space was written before the later one. */
         gboolean given = i > 0 && (at > g[i - 1] ? at->space : g[i - 1]->space);
+        if (spaced.letters_given && i > 0 && is_capital(at)) given = FALSE;
         gboolean space = i > 0 && ((given && gap > 0.03F * em) ||
                                    gap > (script ? MAX(least, 0.25F) : least) * em);
         w.seg.box.x0 = MIN(w.seg.box.x0, at->x);

@@ -187,6 +187,13 @@ glyph_box(const text_span *s, float x, float y, float adv)
     return box;
 }
 
+static gboolean
+is_rtl(uint32_t ch)
+{
+    return (ch >= 0x590 && ch <= 0x8ff) || (ch >= 0xfb1d && ch <= 0xfdff) ||
+           (ch >= 0xfe70 && ch <= 0xfefc);
+}
+
 /* One glyph and the n characters it stands for: they share its advance evenly. */
 static void
 add_cluster(const text_call *call, const text_span *s, const fz_text_item *item, float adv,
@@ -203,8 +210,9 @@ add_cluster(const text_call *call, const text_span *s, const fz_text_item *item,
         return;
     }
     float part = adv / (float)n;
+    gboolean leftwards = n > 1 && is_rtl(unicode[0]); /* the first letter stands at the right */
     for (guint i = 0; i < n; i++) {
-        float shift = part * (float)i;
+        float shift = part * (float)(leftwards ? n - 1 - i : i);
         parse_glyph glyph = {
             .unicode = unicode[i],
             .gid = i == 0 ? item->gid : -1,
