@@ -28,9 +28,8 @@ bag_add_char(bag *b, gunichar ch, int sign)
     gunichar parts[G_UNICHAR_MAX_DECOMPOSITION_LENGTH];
     gsize n = g_unichar_fully_decompose(ch, TRUE, parts, G_N_ELEMENTS(parts));
     for (gsize i = 0; i < n; i++) {
-        gunichar one = parts[i] == 0x131   ? 'i'
-                       : parts[i] == 0x237 ? 'j'
-                                           : g_unichar_tolower(parts[i]);
+        gunichar one = g_unichar_tolower(parts[i]);
+        one = one == 0x131 ? 'i' : one == 0x237 ? 'j' : one == 0x142 ? 'l' : one;
         gboolean accent = one >= 0x2B0 && one < 0x300; /* composed with its letter */
         if (one < G_N_ELEMENTS(b->count) && g_unichar_isalnum(one) && !accent)
             b->count[one] += sign;

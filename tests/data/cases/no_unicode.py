@@ -18,8 +18,8 @@ page += text(72, 705, 13, "1   Method", "F2")
 for i, line in enumerate([
         "The clerk of the salt office kept his accounts twice, once for the",
         "king and once for himself, and wrote the second in signs of his own.",
-        "We print a line of them here as it stands in the ledger of 1761,",
-        "and leave it to others to find out what it says about the salt."]):
+        "We print a line of them here as it stands in his old ledger of 1761,",
+        "and we leave it to others to find out what it says about the salt."]):
     page += text(72, 685 - 13 * i, 11, line)
 for i, line in enumerate(["KHOOR ZRUOG ZKR UHDGV WKLV OLQH LV D FOHUN DQG QRW D NLQJ",
                           "VDOW DQG VLOYHU ZHUH VROG LQ WKH KDUERXU EB QLJKW DQG EB GDB"]):

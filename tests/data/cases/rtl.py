@@ -37,7 +37,7 @@ def line(y, logical, ligatures=(), right=540, size=12):
     return f"BT /F1 {size} Tf {x:.2f} {y} Td <{hexes}> Tj ET\n"
 
 
-page = line(740, "מד הגאות בנמל הישן", size=20)
+page = line(740, "1 מד הגאות בנמל הישן", size=16)
 for i, text in enumerate([
         "השומר רשם את גובה המים בכל שעה במשך שלושים שנה ולא",
         "החמיץ אף לילה אחד גם כשהרוח נשבה בעוצמה רבה מן הים",
