@@ -22,7 +22,8 @@ typedef struct {
 static int
 per_mille(float value, float whole)
 {
-    return whole > 0 ? (int)CLAMP(value * 1000 / whole, 0, 1000) : 0;
+    if (!(layout_hundredths(whole) > 0)) return 0;
+    return (int)CLAMP(layout_hundredths(value) * 1000 / layout_hundredths(whole), 0, 1000);
 }
 
 static json_t *

@@ -3,6 +3,7 @@
 #include "layout/spill.h"
 #include "layout/writers.h"
 
+#include <math.h>
 #include <string.h>
 
 /* In the order of layout_block_type; part of the JSON schema, so names are never changed. */
@@ -60,6 +61,12 @@ layout_write_options
 layout_write_options_default(void)
 {
     return (layout_write_options){.images = LAYOUT_IMAGES_ALL};
+}
+
+double
+layout_hundredths(float value)
+{
+    return (double)llround((double)value * 100) / 100;
 }
 
 gboolean

@@ -49,7 +49,7 @@ append_place(writer *w, guint index)
                                boxes[i].rect.y1};
         for (guint k = 0; k < G_N_ELEMENTS(sides); k++) {
             char number[G_ASCII_DTOSTR_BUF_SIZE];
-            g_ascii_formatd(number, sizeof number, "%.2f", (double)sides[k]);
+            g_ascii_formatd(number, sizeof number, "%.2f", layout_hundredths(sides[k]));
             g_string_append_printf(w->out, "%s%s", k > 0 ? " " : i > 0 ? "; " : "", number);
         }
     }

@@ -476,6 +476,12 @@ gboolean layout_document_write_images(const lode_document *document, const char 
                                       const char *password, const char *dir,
                                       const layout_image_options *options, GError **error);
 
+/* Write to path a copy of the PDF source with every block drawn over its page: a translucent box per place, one
+ * colour per type, labelled with the block's index and type. Atomic. LAYOUT_ERROR_IO: path cannot be written;
+ * LAYOUT_ERROR_FORMAT: this source cannot be drawn on (not a PDF, too damaged). */
+gboolean layout_document_write_overlay(const lode_document *document, const char *source,
+                                       const char *password, const char *path, GError **error);
+
 /* SHA-256 of a file's bytes as lower-case hex; free with g_free. */
 char *layout_file_sha256(const char *path, GError **error);
 

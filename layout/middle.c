@@ -36,7 +36,7 @@ make_bbox(const layout_rect *rect)
     const float sides[] = {rect->x0, rect->y0, rect->x1, rect->y1};
     json_t *bbox = json_array();
     for (guint i = 0; i < G_N_ELEMENTS(sides); i++)
-        json_array_append_new(bbox, json_real(round((double)sides[i] * 100) / 100));
+        json_array_append_new(bbox, json_real(layout_hundredths(sides[i])));
     return bbox;
 }
 
@@ -63,6 +63,8 @@ static layout_rect
 part_of_line(const layout_line *line, uint32_t from, uint32_t to)
 {
     layout_rect rect = line->box.rect;
+    rect.x0 = (float)layout_hundredths(rect.x0);
+    rect.x1 = (float)layout_hundredths(rect.x1);
     const float width = rect.x1 - rect.x0, len = (float)MAX(line->len, 1);
     rect.x1 = rect.x0 + width * (float)(to - line->start) / len;
     rect.x0 += width * (float)(from - line->start) / len;
@@ -416,7 +418,8 @@ make_page(writer *w, guint page, const piece *pieces, guint n)
     json_object_set_new(result, "preproc_blocks", make_blocks(w, pieces, n, FALSE));
     json_object_set_new(result, "page_idx", json_integer(page));
     json_object_set_new(result, "page_size",
-                        json_pack("[ii]", (int)lroundf(p->width_pt), (int)lroundf(p->height_pt)));
+                        json_pack("[ii]", (int)lround(layout_hundredths(p->width_pt)),
+                                  (int)lround(layout_hundredths(p->height_pt))));
     json_object_set_new(result, "discarded_blocks", make_blocks(w, pieces, n, TRUE));
     w->merged = TRUE;
     w->index = 0;

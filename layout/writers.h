@@ -60,6 +60,10 @@ const layout_note_call *layout_notes_calls(const layout_notes *notes, int block,
 gboolean layout_note_key(const lode_document *d, const layout_block *note, const char **key,
                          size_t *len, uint32_t *rest);
 
+/* To hundredths of a point, as our JSON has lengths: every writer gives the same numbers for a document before and
+ * after its way through JSON. */
+double layout_hundredths(float value);
+
 /* Does the output have a file of this name beside it? */
 gboolean layout_has_figure_image(const layout_write_options *options, const char *image);
 gboolean layout_has_crop(const layout_write_options *options, const char *image);

@@ -210,6 +210,25 @@ GBytes *parse_file_render_png(parse_file *file, int index, const parse_rect *cli
 GBytes *parse_file_render_svg(parse_file *file, int index, const parse_rect *clip, gsize max_bytes,
                               GError **error);
 
+typedef struct {
+    parse_rect box;
+    uint32_t color;    /* 0xRRGGBB */
+    const char *label; /* ASCII; other characters show as "?" */
+} parse_overlay_mark;
+
+typedef struct {
+    int page; /* 0-based */
+    const parse_overlay_mark *marks;
+    guint n_marks;
+} parse_overlay_page;
+
+/* Write a copy of the PDF to fd, with the marks of pages [n] drawn over them: a translucent box with its label on
+ * its upper left corner. Content, rotation, boxes and encryption stay. PARSE_ERROR_IO: fd cannot be written;
+ * other codes: this file cannot be copied so (not a PDF, too damaged), and what fd has is of no use. Changes the
+ * file in memory: load no pages from it afterwards. */
+gboolean parse_file_write_overlay(parse_file *file, const parse_overlay_page *pages, guint n,
+                                  int fd, GError **error);
+
 /* The version of MuPDF, "1.21.1", for lode doctor. Static. */
 const char *parse_mupdf_version(void);
 

@@ -11,7 +11,7 @@ typedef struct {
     reader_args reader;
     char *output, *format, *pages, *images, *hidden_text;
     double dpi;
-    gboolean no_images, page_breaks, force, check;
+    gboolean no_images, layout_pdf, page_breaks, force, check;
 } convert_args;
 
 static void
@@ -44,6 +44,9 @@ convert_entries(gpointer data)
         {"format", 'f', 0, G_OPTION_ARG_STRING, &args->format, format_help(), "LIST"},
         {"pages", 0, 0, G_OPTION_ARG_STRING, &args->pages,
          "Only these pages, a list like 1-3,7,10- (default: all)", "LIST"},
+        {"layout-pdf", 0, 0, G_OPTION_ARG_NONE, &args->layout_pdf,
+         "Write the source with every block drawn over it, too: in_layout.pdf (default: off)",
+         NULL},
         {"images", 0, 0, G_OPTION_ARG_STRING, &args->images,
          "Image files to write: none, figures, or all: crops of tables and formulas too "
          "(default: all)",
@@ -117,6 +120,7 @@ read_args(const convert_args *args, pipelines_batch_options *options, GArray **p
         cli_usage_error("convert", "--format: %s", error->message);
         return FALSE;
     }
+    if (args->layout_pdf) options->output.formats |= LODE_FORMAT_LAYOUT;
     if (args->pages != NULL && (*pages = pipelines_pages_parse(args->pages, &error)) == NULL) {
         cli_usage_error("convert", "--pages: %s", error->message);
         return FALSE;
@@ -196,6 +200,8 @@ convert_to_stdout(const convert_args *args, GPtrArray *inputs, pipelines_batch_o
     if (args->common.json) options->output.formats = LODE_FORMAT_JSON;
     if ((options->output.formats & (options->output.formats - 1)) != 0)
         return cli_usage_error("convert", "only one format goes to stdout: give a folder with -o");
+    if (pipelines_format_by_flag(options->output.formats)->write == NULL)
+        return cli_usage_error("convert", "a layout PDF needs a folder: give one with -o");
     pipelines_job job = {
         .path = inputs->pdata[0],
         .password = options->password,

@@ -28,6 +28,7 @@ static const pipelines_format FORMATS[] = {
      layout_document_to_middle},
     {LODE_FORMAT_HTML, "html", NULL, ".html", "HTML", layout_document_to_html},
     {LODE_FORMAT_TEXT, "text", "txt", ".txt", "text alone", layout_document_to_text},
+    {LODE_FORMAT_LAYOUT, "layout", NULL, "_layout.pdf", "the source with every block drawn", NULL},
     {LODE_FORMAT_BIBTEX, "bib", "bibtex", ".bib", "its references as BibTeX", write_bibtex},
     {LODE_FORMAT_CSL, "csl", NULL, "_csl.json", "its references as CSL JSON", write_csl},
 };

@@ -68,7 +68,7 @@ typedef struct {
     const char *name, *alias; /* of --format; alias NULL: none */
     const char *suffix;       /* the file is STEM + suffix */
     const char *what;         /* for help: "Markdown" */
-    /* New text, ending in a newline where it is not empty. */
+    /* New text, ending in a newline where it is not empty. NULL: drawn from the source, see output.c. */
     char *(*write)(const lode_document *document, const layout_write_options *options);
 } pipelines_format;
 

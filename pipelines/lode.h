@@ -176,7 +176,8 @@ enum {
     LODE_FORMAT_BIBTEX = 32,      /* STEM.bib: the references */
     LODE_FORMAT_CSL = 64,         /* STEM_csl.json: the same as CSL JSON */
     LODE_FORMAT_TEXT = 128,       /* STEM.txt */
-    LODE_FORMAT_ALL = 255         /* every format of this version */
+    LODE_FORMAT_LAYOUT = 256,     /* STEM_layout.pdf: the source with every block drawn over it */
+    LODE_FORMAT_ALL = 511         /* every format of this version */
 };
 
 /* Any one of the above that is text. NULL for NULL and for what is not one format. */

@@ -67,6 +67,25 @@ keep_warning(int page, const char *message, void *user_data)
         g_ptr_array_add(warnings, g_strdup_printf("page %d: %s", page + 1, message));
 }
 
+/* A source that cannot be drawn on is a warning: everything else of it is there. */
+static gboolean
+write_overlay(const lode_document *document, const char *path, const char *password,
+              const char *file, GPtrArray *warnings, GError **error)
+{
+    g_autoptr(GError) cause = NULL;
+    if (path != NULL && layout_document_write_overlay(document, path, password, file, &cause))
+        return TRUE;
+    if (g_error_matches(cause, LAYOUT_ERROR, LAYOUT_ERROR_IO)) {
+        g_propagate_error(error, g_steal_pointer(&cause));
+        return FALSE;
+    }
+    unlink(file); /* of an earlier run */
+    if (warnings != NULL)
+        g_ptr_array_add(warnings, g_strdup_printf("no layout PDF: %s",
+                                                  cause != NULL ? cause->message : "no source"));
+    return TRUE;
+}
+
 gboolean
 pipelines_write_document(const lode_document *document, const char *path, const char *password,
                          const char *dir, const char *stem, const pipelines_output_options *options,
@@ -81,6 +100,10 @@ pipelines_write_document(const lode_document *document, const char *path, const 
         if ((options->formats & formats[i].flag) == 0) continue;
         g_autofree char *name = g_strconcat(stem, formats[i].suffix, NULL);
         g_autofree char *file = g_build_filename(dir, name, NULL);
+        if (formats[i].write == NULL) {
+            if (!write_overlay(document, path, password, file, warnings, error)) return FALSE;
+            continue;
+        }
         g_autofree char *text = formats[i].write(document, &how);
         if (!pipelines_write_file(file, text, strlen(text), error)) return FALSE;
     }
@@ -98,7 +121,8 @@ pipelines_outputs_exist(const char *dir, const char *stem, unsigned flags)
     size_t n = 0;
     const pipelines_format *formats = pipelines_formats(&n);
     for (size_t i = 0; i < n; i++) {
-        if ((flags & formats[i].flag) == 0) continue;
+        /* a layout PDF may be missing with a warning */
+        if ((flags & formats[i].flag) == 0 || formats[i].write == NULL) continue;
         g_autofree char *name = g_strconcat(stem, formats[i].suffix, NULL);
         g_autofree char *file = g_build_filename(dir, name, NULL);
         if (!g_file_test(file, G_FILE_TEST_IS_REGULAR)) return FALSE;

@@ -1,5 +1,5 @@
 --pages: 7-3: not pages like
 --pages: 1,,2: not pages like
---format: pdf: unknown, choose from md, json, content_list, middle, html, text, bib, csl
+--format: pdf: unknown, choose from md, json, content_list, middle, html, text, layout, bib, csl
 --images: some: must be none, figures or all
 --jobs: -1: must be from 0 to 1024

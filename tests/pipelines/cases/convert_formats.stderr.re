@@ -1,0 +1,1 @@
+a layout PDF needs a folder
