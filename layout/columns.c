@@ -127,24 +127,55 @@ layout_gutter_find(const layout_item *items, guint n, layout_gutter *gutter)
     return TRUE;
 }
 
+static int
+compare_float(gconstpointer a, gconstpointer b)
+{
+    float x = *(const float *)a, y = *(const float *)b;
+    return (x > y) - (x < y);
+}
+
+/* Share of the lines of the side with fewer that stand on a line's baseline of the other: the rows of a table
+ * all do. Sorts both. */
+static float
+share_aligned(GArray *left, GArray *right)
+{
+    guint same = 0;
+    g_array_sort(left, compare_float);
+    g_array_sort(right, compare_float);
+    for (guint i = 0, k = 0; i < left->len && k < right->len;) {
+        float d = g_array_index(left, float, i) - g_array_index(right, float, k);
+        same += fabsf(d) < 1 ? 1 : 0;
+        i += d < 1 ? 1 : 0;
+        k += d > -1 ? 1 : 0;
+    }
+    guint fewer = MIN(left->len, right->len);
+    return fewer > 0 ? (float)same / (float)fewer : 1;
+}
+
 gboolean
 layout_gutter_parts_text(const layout_item *items, guint n, float x)
 {
     layout_rect box = hull(items, n);
     float width[2] = {x - box.x0, box.x1 - x}, sum[2] = {0, 0};
     guint count[2] = {0, 0}, words[2] = {0, 0};
+    g_autoptr(GArray) left = g_array_new(FALSE, FALSE, sizeof(float));
+    g_autoptr(GArray) right = g_array_new(FALSE, FALSE, sizeof(float));
     for (guint i = 0; i < n; i++) {
         if (items[i].seg < 0) continue;
         guint side = items[i].box.x0 + items[i].box.x1 > 2 * x;
         if (items[i].box.x0 < x - 4 && items[i].box.x1 > x + 4) continue;
+        /* a list's marker, a check box */
+        if (items[i].n_words < 2 && items[i].box.x1 - items[i].box.x0 < 1.5F * items[i].size_pt)
+            continue;
         sum[side] += items[i].box.x1 - items[i].box.x0;
         words[side] += items[i].n_words;
         count[side]++;
+        g_array_append_val(side ? right : left, items[i].baseline);
     }
+    gboolean filled = TRUE;
     for (guint side = 0; side < 2; side++) {
-        if (count[side] < 2) return FALSE;
-        if (sum[side] < 0.42F * width[side] * (float)count[side]) return FALSE;
-        if (words[side] < 3 * count[side]) return FALSE;
+        if (count[side] < 2 || words[side] < 3 * count[side]) return FALSE;
+        filled = filled && sum[side] >= 0.42F * width[side] * (float)count[side];
     }
-    return TRUE;
+    return filled || (MIN(count[0], count[1]) >= 12 && share_aligned(left, right) < 0.5F);
 }
