@@ -29,6 +29,7 @@ lode_document *
 layout_analyze(layout_work *work, layout_builder *builder, GError **error)
 {
     layout_style_measure(work);
+    layout_tags_apply(work);
     layout_furniture_mark(work);
     layout_hyphen_learn(work);
     layout_order_measure(work);
@@ -39,11 +40,13 @@ layout_analyze(layout_work *work, layout_builder *builder, GError **error)
         layout_tables_find(work, sheet);
         layout_figures_find(work, sheet);
         layout_order_rows(work, sheet);
+        layout_tags_order(work, sheet);
         layout_work_release(work);
     }
     layout_paragraphs_build(work);
     layout_entries_split(work);
     layout_classify(work);
+    layout_tags_classify(work);
     layout_join(work);
     layout_footnotes_join(work);
     layout_headings_level(work);
@@ -125,6 +128,7 @@ layout_document_open(const char *path, const layout_options *options, GError **e
     work->meta = parse_file_metadata(file);
     work->outline = parse_file_outline(file, &work->n_outline);
     if (!layout_pages_read(work, builder, file, path, options, error)) return NULL;
+    if (work->meta->tagged) work->tags = parse_file_tags(file, &work->n_tags);
     parse_file_rest(file);
     lode_document *document = layout_analyze(work, g_steal_pointer(&builder), error);
     if (document == NULL) {

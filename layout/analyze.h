@@ -47,6 +47,21 @@ typedef struct {
     int link; /* index into the sheet's links, LAYOUT_NONE */
 } layout_style;
 
+/* What a tagged file says a row is. */
+typedef enum {
+    LAYOUT_HINT_NONE,
+    LAYOUT_HINT_PARAGRAPH,
+    LAYOUT_HINT_TITLE,
+    LAYOUT_HINT_HEADING, /* with a level in hint_level, 0 unknown */
+    LAYOUT_HINT_CAPTION,
+    LAYOUT_HINT_NOTE,
+    LAYOUT_HINT_LIST_ITEM,
+    LAYOUT_HINT_CODE,
+    LAYOUT_HINT_CONTENTS
+} layout_hint;
+
+#define LAYOUT_MCID_ARTIFACT (-2)
+
 typedef enum {
     LAYOUT_ROLE_TEXT, /* running text, so far */
     LAYOUT_ROLE_HEADER,
@@ -74,6 +89,9 @@ typedef struct {
     int owner;
     guint n_taken; /* by blocks: 1 once emitted */
     int caption;   /* index into the sheet's captions, LAYOUT_NONE */
+    int32_t mcid;  /* marked content of its first glyph, -1 none, LAYOUT_MCID_ARTIFACT */
+    int tag;       /* the structure element it belongs to: index into work->tags, LAYOUT_NONE */
+    uint32_t nth;  /* place of its first glyph in the page's content */
 } layout_seg;
 
 typedef struct {
@@ -163,6 +181,8 @@ typedef struct {
     guint n_chars;
     float math;
     int figure, table; /* a float that stands here instead of text: index, else LAYOUT_NONE */
+    layout_hint hint;  /* NONE unless the file's tags are to be trusted */
+    int hint_level;
 } layout_row;
 
 /* Text that goes into no block. */
@@ -200,6 +220,7 @@ typedef struct {
     GArray *rows;           /* layout_row, in reading order */
     GArray *row_segs;       /* guint: indices into segs */
     float text_x0, text_x1; /* left and right edge of most text */
+    float order_confidence; /* 0..1: how far different views of the order agree */
     layout_ledger ledger;   /* glyphs drawn and discarded; blocks add theirs as they are emitted */
     GArray *losses;         /* layout_loss: blanks are only counted */
     guint64 used;           /* residency.c */
@@ -253,6 +274,9 @@ typedef struct {
     const parse_metadata *meta;
     const parse_outline_item *outline;
     guint n_outline;
+    const parse_tag *tags; /* the file's */
+    guint n_tags;
+    gboolean tagged; /* the tags cover the text and may be trusted */
     float body_pt; /* font size of most of the text */
     guint body_font;
     float leading_pt;     /* baseline distance of most of the text */
@@ -353,6 +377,8 @@ typedef struct {
     guint font;     /* document font */
     guint flags;    /* style flags with SUPERSCRIPT and SUBSCRIPT */
     gboolean space; /* a space glyph stood before it */
+    int32_t mcid;   /* as a segment's */
+    uint32_t nth;   /* place in the page's content */
 } layout_glyph;
 /* Appends one segment made of glyphs in reading order. */
 void layout_words_append(layout_work *work, layout_sheet *sheet, const layout_glyph *const *glyphs,
@@ -413,6 +439,15 @@ typedef struct {
 gboolean layout_gutter_find(const layout_item *items, guint n, layout_gutter *gutter);
 /* Is what stands on both sides running text, rather than the cells of a table? */
 gboolean layout_gutter_parts_text(const layout_item *items, guint n, float x);
+
+/* ---- tags.c: what the structure tree of a tagged file says ---- */
+/* Ties segments to structure elements, decides work->tagged and takes artifacts out of the text. */
+void layout_tags_apply(layout_work *work);
+/* Once rows are in geometric order: sheet->order_confidence, how well that agrees with the tags or else with the
+ * order in which the file draws; for tagged files the tags' order where it differs and makes sense, and hints. */
+void layout_tags_order(const layout_work *work, layout_sheet *sheet);
+/* Headings, notes and captions that only the tags know. */
+void layout_tags_classify(layout_work *work);
 
 /* ---- rows.c ---- */
 /* For qsort: from top to bottom, then from left to right. */

@@ -230,6 +230,11 @@ is_spread(const edge *e, const edge_row *row, float gap, float gap_inside)
 {
     if (row->n_segs < 2 || row->n_segs > 4 || e->work->sheets->len > 1) return FALSE;
     if (gap < 1.4F * gap_inside) return FALSE;
+    for (guint i = 0; i < row->n_segs; i++) {
+        gsize len;
+        const char *text = seg_text(e, row->segs[i], &len);
+        if (layout_caption_match(text, len, NULL, NULL) != LAYOUT_CAPTION_NONE) return FALSE;
+    }
     float width = row->x1 - row->x0;
     if (width < 0.55F * e->sheet->width || row->ink > 0.75F * width) return FALSE;
     return (width - row->ink) / (float)(row->n_segs - 1) > 4 * row->size_pt;

@@ -355,7 +355,7 @@ seg_finish(writer *w, float baseline, float size_pt, guint turn)
     }
     seg->role = seg->turn == 0 ? LAYOUT_ROLE_TEXT : LAYOUT_ROLE_MARGIN;
     seg->owner = LAYOUT_NONE;
-    seg->caption = LAYOUT_NONE;
+    seg->caption = seg->tag = LAYOUT_NONE;
     if (seg->len > 0) g_array_append_val(sheet->segs, *seg);
 }
 
@@ -380,6 +380,8 @@ layout_words_append(layout_work *work, layout_sheet *sheet, const layout_glyph *
     w.seg.first_style = sheet->styles->len;
     w.seg.box.x0 = g[0]->x;
     w.seg.box.x1 = g[0]->x1;
+    w.seg.mcid = g[0]->mcid;
+    w.seg.nth = g[0]->nth;
 
     spacing spaced = spacing_of(g, n);
     /* letters of these scripts touch or nearly so, and their blanks are narrow */
