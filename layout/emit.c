@@ -659,6 +659,7 @@ pages_add(layout_work *work, layout_builder *builder)
                             .height_pt = sheet->page_height,
                             .rotation = sheet->rotation,
                             .source = sheet->source,
+                            .order_confidence = sheet->order_confidence,
                             .ledger = sheet->ledger,
                             .label = sheet->label,
                             .failure = sheet->failure,

@@ -13,6 +13,7 @@
  *     "metadata": {"source_name", "source_sha256", "format",        always there
  *                  "title", "authors": [name], "abstract", "doi", "arxiv", "language", "year", "producer"},
  *     "pages": [{"index", "width", "height", "rotation", "label", "source": native|ocr|mixed|none, "failure",
+ *                "order_confidence",      share of rows in the order of the tags, or else of drawing; 0 left out
  *                "glyphs": {"drawn", "text", "table", "figure", "furniture",        where each of them went,
  *                           "discarded": {reason: count}}}],                       left out where 0
  *     "blocks": [{                                                  in reading order
@@ -314,6 +315,7 @@ put_page(json_out *o, guint index, const layout_page *page)
     key_string(o, "label", page->label);
     key_string(o, "source", layout_json_sources[page->source]);
     key_string(o, "failure", page->failure);
+    if (page->order_confidence > 0) key_number(o, "order_confidence", page->order_confidence, 3);
     put_ledger(o, &page->ledger);
 }
 

@@ -195,6 +195,9 @@ read_page(reader *r, const json_t *object)
         !get_string(r, object, "failure", FALSE, &page.failure) ||
         !read_ledger(r, json_object_get(object, "glyphs"), &page.ledger))
         return FALSE;
+    if (json_object_get(object, "order_confidence") != NULL &&
+        !get_number(r, object, "order_confidence", 1, &page.order_confidence))
+        return FALSE;
     /* version 1 had no gaps, and no index */
     int index = (int)r->n_pages;
     if (!get_int(r, object, "index", FALSE, MAX_PAGES - 1, &index)) return FALSE;

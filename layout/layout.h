@@ -252,6 +252,9 @@ typedef struct {
     layout_text_source source;
     const char *failure; /* NULL, or why this page is empty */
     gboolean skipped;    /* not asked for: nothing is known of it but that it stands here */
+    float
+        order_confidence; /* 0..1, how far the reading order agrees with the file's tags or drawing order;
+                             * 0 unknown */
     layout_ledger ledger;
 } layout_page;
 
