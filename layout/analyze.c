@@ -37,6 +37,7 @@ layout_analyze(layout_work *work, layout_builder *builder, GError **error)
     for (guint s = 0; s < work->sheets->len; s++) {
         layout_sheet *sheet = layout_work_sheet(work, s);
         layout_captions_take(work, sheet);
+        layout_code_find(sheet);
         layout_tables_find(work, sheet);
         layout_figures_find(work, sheet);
         layout_order_rows(work, sheet);

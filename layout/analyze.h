@@ -88,6 +88,7 @@ typedef struct {
     layout_role role;
     int owner;
     guint n_taken; /* by blocks: 1 once emitted */
+    int code;      /* which algorithm of the sheet this is a step of, from 1; negative: its caption */
     int caption;   /* index into the sheet's captions, LAYOUT_NONE */
     int32_t mcid;  /* marked content of its first glyph, -1 none, LAYOUT_MCID_ARTIFACT */
     int tag;       /* the structure element it belongs to: index into work->tags, LAYOUT_NONE */
@@ -408,6 +409,9 @@ layout_caption_kind layout_caption_match(const char *text, gsize len, gsize *lab
 void layout_captions_find(layout_work *work);
 /* Fills the captions of sheet, whole, and sets caption of their segments. */
 void layout_captions_take(const layout_work *work, layout_sheet *sheet);
+
+/* ---- code.c: marks the segments of algorithms that stand between rules ---- */
+void layout_code_find(layout_sheet *sheet);
 
 /* ---- figures.c, tables.c: regions; mark their segments ---- */
 void layout_tables_find(layout_work *work, layout_sheet *sheet);

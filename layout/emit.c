@@ -312,13 +312,30 @@ box_extend(composer *c, const layout_sheet *sheet, layout_rect frame_box, guint 
     c->last_region = region;
 }
 
+/* How many characters of this code fit into a distance. */
+static float
+code_columns(const layout_seg *seg, float distance)
+{
+    float width = seg->flags & LAYOUT_SPAN_MONO
+                      ? (seg->box.x1 - seg->box.x0) / (float)MAX(1, seg->len)
+                      : 0.5F * seg->size_pt;
+    return width > 0.5F ? roundf(distance / width) : 0;
+}
+
 /* Code keeps its indentation: as many spaces as its characters are wide. */
 static void
 indent_append(composer *c, const layout_seg *seg)
 {
-    float width = (seg->box.x1 - seg->box.x0) / (float)MAX(1, seg->len);
-    float n = width > 0.5F ? roundf((seg->box.x0 - c->code_x0) / width) : 0;
+    float n = code_columns(seg, seg->box.x0 - c->code_x0);
     for (guint i = 0; i < (guint)CLAMP(n, 0, 60); i++)
+        g_string_append_c(c->text, ' ');
+}
+
+static void
+gap_append(composer *c, const layout_seg *left, const layout_seg *right)
+{
+    float n = code_columns(right, right->box.x0 - left->box.x1);
+    for (guint i = 0; i < (guint)CLAMP(n, 1, 60); i++)
         g_string_append_c(c->text, ' ');
 }
 
@@ -334,7 +351,9 @@ segs_append(composer *c, layout_sheet *sheet, const guint *segs, guint n, layout
     for (guint i = 0; i < n; i++) {
         if (i == 0 && c->code) indent_append(c, layout_sheet_seg(sheet, segs[0]));
         gboolean blank = c->contents && c->text->len > 0 && c->text->str[c->text->len - 1] == ' ';
-        if (i > 0 && c->text->len > line.start && !blank)
+        if (i > 0 && c->code)
+            gap_append(c, layout_sheet_seg(sheet, segs[i - 1]), layout_sheet_seg(sheet, segs[i]));
+        else if (i > 0 && c->text->len > line.start && !blank)
             g_string_append_c(c->text, ' ');
         else if (i > 0 && c->skip > 0)
             c->skip--; /* the blank between segments counts in a marker's length */

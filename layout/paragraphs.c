@@ -22,6 +22,7 @@ typedef struct {
     gboolean references;
     gboolean contents;   /* in a table of contents */
     float reference_gap; /* least distance of lines in the bibliography, 0 unknown */
+    int algorithm;       /* as a segment's code */
 } flow;
 
 gboolean
@@ -402,6 +403,19 @@ contents_take(flow *f, const layout_row *row, guint index, const char *text)
     return TRUE;
 }
 
+/* The steps of an algorithm are one block of code, behind its caption. */
+static gboolean
+algorithm_take(flow *f, const layout_row *row, guint index)
+{
+    int code = row_seg(f->sheet, row, 0)->code;
+    if (code != f->algorithm) para_close(f);
+    f->algorithm = code;
+    if (code == 0) return FALSE;
+    if (f->open == NULL) para_begin(f, code < 0 ? LAYOUT_BLOCK_CAPTION : LAYOUT_BLOCK_CODE);
+    para_add(f, index);
+    return TRUE;
+}
+
 static void
 row_take(flow *f, guint index)
 {
@@ -417,6 +431,7 @@ row_take(flow *f, guint index)
         return;
     }
     g_autofree char *text = layout_row_text(f->sheet, row);
+    if (algorithm_take(f, row, index)) return;
     if (contents_take(f, row, index, text)) return;
     if (f->references && ends_references(f, row, text)) {
         f->references = FALSE;

@@ -276,8 +276,11 @@ table_try(finder *f, layout_rect box, float confidence, guint least_filled_perce
     g_array_unref(rules.vertical);
     if (!fine) return FALSE;
     guint places = table.n_rows * table.n_cols, filled = filled_cells(&table);
-    if (filled * 100 < places * least_filled_percent || is_prose(f, segs, &table) ||
-        is_bibliography(&table) || layout_contents_in(f->sheet, box)) {
+    guint steps = 0;
+    for (guint i = 0; i < segs->len; i++)
+        steps += layout_sheet_seg(f->sheet, g_array_index(segs, guint, i))->code != 0 ? 1 : 0;
+    if (steps * 2 > segs->len || filled * 100 < places * least_filled_percent ||
+        is_prose(f, segs, &table) || is_bibliography(&table) || layout_contents_in(f->sheet, box)) {
         g_array_unref(table.cells);
         return FALSE;
     }
