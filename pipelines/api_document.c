@@ -49,7 +49,7 @@ lode_free(void *memory)
 lode_convert_options
 lode_convert_options_default(void)
 {
-    return (lode_convert_options){.struct_size = sizeof(lode_convert_options)};
+    return (lode_convert_options){.struct_size = sizeof(lode_convert_options), .n_threads = 1};
 }
 
 lode_status
@@ -69,6 +69,7 @@ lode_convert_file(const char *path, const lode_convert_options *options, lode_do
     }
     layout_options inner = {
         .password = filled.password,
+        .n_threads = (unsigned)CLAMP(filled.n_threads, 1, 1024),
         .ranges = pages != NULL ? (const layout_page_range *)(void *)pages->data : NULL,
         .n_ranges = pages != NULL ? pages->len : 0,
         .memory_limit = filled.memory,

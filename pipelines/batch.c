@@ -12,9 +12,10 @@ typedef struct {
     char *options_hash;
     pipelines_journal *journal;
     pipelines_batch_report *report;
-    gint next;       /* atomic: the next input to take */
-    GMutex mutex;    /* journal, report, callback, failure */
-    GError *failure; /* the batch cannot go on: the journal cannot be written */
+    int n_page_threads; /* for each file */
+    gint next;          /* atomic: the next input to take */
+    GMutex mutex;       /* journal, report, callback, failure */
+    GError *failure;    /* the batch cannot go on: the journal cannot be written */
     int stop;
 } batch;
 
@@ -109,6 +110,7 @@ convert_one(batch *b, guint index, pipelines_worker *worker)
         .path = path,
         .password = b->options->password,
         .pages = b->options->pages,
+        .n_threads = b->n_page_threads,
         .keep_hidden = b->options->keep_hidden,
         .dir = dir,
         .stem = stem,
@@ -167,6 +169,7 @@ run_threads(batch *b)
 {
     int wanted = b->options->n_jobs > 0 ? b->options->n_jobs : pipelines_n_cores();
     guint n = MIN((guint)wanted, b->inputs->len);
+    b->n_page_threads = n > 0 ? wanted / (int)n : 1;
     g_autofree GThread **threads = g_new0(GThread *, n + 1);
     for (guint i = 0; i < n; i++)
         threads[i] = g_thread_new("lode-batch", run_thread, b);

@@ -15,7 +15,7 @@ cli_reader_entries(const GOptionEntry *own, reader_args *args)
 {
     const GOptionEntry entries[] = {
         {"jobs", 'j', 0, G_OPTION_ARG_INT, &args->jobs,
-         "Files read at once (default: 0, one per core)", "N"},
+         "Files read at once; with fewer files, pages of one (default: 0, one per core)", "N"},
         {"password", 0, 0, G_OPTION_ARG_STRING, &args->password,
          "Password of encrypted files; other users can see it here, prefer --password-file or "
          "LODE_PASSWORD",

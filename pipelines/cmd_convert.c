@@ -206,6 +206,7 @@ convert_to_stdout(const convert_args *args, GPtrArray *inputs, pipelines_batch_o
         .path = inputs->pdata[0],
         .password = options->password,
         .pages = options->pages,
+        .n_threads = options->n_jobs > 0 ? options->n_jobs : pipelines_n_cores(),
         .keep_hidden = options->keep_hidden,
         .want_document = TRUE,
     };
@@ -353,18 +354,30 @@ const command cmd_convert = {
     .description =
         "INPUT is a file, a folder (searched for documents at any depth), or - for standard "
         "input.\n\n"
-        "For in.pdf, DIR gets in/in.md (Markdown), in/in.json (the whole document, with boxes),\n"
-        "in/in_content_list.json (MinerU's content list) and in/images/. DIR/convert.jsonl has one "
-        "line\n"
-        "per input with its status, pages, time, warnings and error. A second run skips what is "
-        "unchanged\n"
-        "and done with the same options, so an interrupted batch goes on where it stopped.\n\n"
+        "For in.pdf, DIR gets in/in.md (Markdown), in/in.json (the whole document, with boxes on "
+        "everything\n"
+        "and each block's bytes in the Markdown; its schema is "
+        "share/lode/lode-document.schema.json),\n"
+        "in/in_content_list.json (MinerU's content list) and in/images/. On request there are also "
+        "MinerU's\n"
+        "in_middle.json, in.html, in.txt, in.bib and in_csl.json (the references), and "
+        "in_layout.pdf: the pages\n"
+        "with every block drawn, numbered as in the JSON. --format takes names, \"default\" and "
+        "\"all\".\n\n"
+        "DIR/convert.jsonl has one line per input with its status, pages, time, warnings and "
+        "error. "
+        "A second\n"
+        "run skips what is unchanged and done with the same options, so an interrupted batch goes "
+        "on "
+        "where\n"
+        "it stopped.\n\n"
         "Every file is read by a process of its own kind: one that crashes, hangs or takes too "
         "much memory\n"
         "fails, and the others go on.",
     .examples = "  $ lode convert paper.pdf                        Markdown on the terminal\n"
                 "  $ lode convert papers/ -o out/                  a whole folder\n"
-                "  $ lode convert thesis.pdf -o out/ --pages 10-20 --format md",
+                "  $ lode convert thesis.pdf -o out/ --pages 1-3,10-20 --format md,html\n"
+                "  $ lode convert paper.pdf --format bib                  its references",
     .args_size = sizeof(convert_args),
     .init = init_convert,
     .entries = convert_entries,

@@ -140,6 +140,8 @@ static int
 index_into(const index_args *args, retrieval_library *library, GPtrArray *inputs,
            const char *password, pipelines_worker_options *worker)
 {
+    const int n_threads = args->reader.jobs > 0 ? args->reader.jobs : pipelines_n_cores();
+    worker->n_threads = n_threads / (int)CLAMP(inputs->len, 1, 1024);
     pipelines_reader reader = {open_worker, read_by_worker, close_worker, worker};
     index_run run = {.args = args, .files = json_array()};
     run.progress = cli_progress_new(&args->common, "indexing", inputs->len);

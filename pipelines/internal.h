@@ -152,6 +152,7 @@ gboolean pipelines_journal_append(pipelines_journal *journal, pipelines_record *
 typedef struct {
     const char *path, *password; /* password NULL: none */
     const GArray *pages;         /* layout_page_range; NULL: all */
+    int n_threads;               /* that read pages; the result is the same for any */
     gboolean keep_hidden;        /* text that no reader sees */
     const char *dir, *stem;      /* dir NULL: write nothing */
     pipelines_output_options output;
@@ -169,6 +170,7 @@ void pipelines_job_result_clear(pipelines_job_result *result);
 typedef struct {
     double stall_seconds;  /* killed after so long without a finished page; 0 = 120 */
     uint64_t memory_limit; /* address space in bytes; 0 = 4 GiB */
+    int n_threads;         /* that read pages, for jobs that name no number; 0 = 1 */
 } pipelines_worker_options;
 
 typedef struct pipelines_worker pipelines_worker;
@@ -194,7 +196,7 @@ typedef struct {
     const GArray *pages;  /* layout_page_range; NULL: all */
     gboolean keep_hidden; /* text that no reader sees */
     pipelines_output_options output;
-    int n_jobs; /* 0 = one per core */
+    int n_jobs; /* threads in all, 0 = one per core: files first, then pages of one file */
     gboolean force;
     pipelines_worker_options worker;
     const int *cancel;

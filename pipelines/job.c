@@ -34,6 +34,7 @@ pipelines_job_run(const pipelines_job *job, const int *cancel,
     layout_options options = {
         .password = job->password,
         .ranges = job->pages != NULL ? (const layout_page_range *)(void *)job->pages->data : NULL,
+        .n_threads = (unsigned)MAX(job->n_threads, 1),
         .n_ranges = job->pages != NULL ? job->pages->len : 0,
         .keep_hidden = job->keep_hidden,
         .cancel = cancel,

@@ -76,6 +76,7 @@ typedef struct {
     size_t struct_size;
     const char *password; /* of an encrypted file; NULL (default): none */
     const char *pages;    /* page numbers, "1-3,7,10-"; NULL (default): all */
+    int n_threads;        /* that read pages; default 1; the result is the same for any */
     uint64_t memory;      /* bytes the PDF reader may hold for this file; 0 (default): 1 GiB */
     double page_seconds;  /* wall clock per page; 0 (default): 30, negative: no limit */
     const int *cancel;    /* may be NULL; a value other than 0 stops between pages */

@@ -122,7 +122,7 @@ escaped(const char *bytes)
 }
 
 static char *
-job_to_line(const pipelines_job *job)
+job_to_line(const pipelines_job *job, int n_threads)
 {
     g_autoptr(json_t) json = json_object();
     json_object_set_new(json, "path", escaped(job->path));
@@ -130,6 +130,7 @@ job_to_line(const pipelines_job *job)
     g_autofree char *pages = pipelines_pages_text(job->pages);
     json_object_set_new(json, "pages", json_string(pages));
     json_object_set_new(json, "keep_hidden", json_boolean(job->keep_hidden));
+    json_object_set_new(json, "threads", json_integer(n_threads));
     json_object_set_new(json, "dir", escaped(job->dir));
     json_object_set_new(json, "stem", escaped(job->stem));
     json_object_set_new(json, "formats", json_integer(job->output.formats));
@@ -304,7 +305,8 @@ pipelines_worker_run(pipelines_worker *worker, const pipelines_job *job, const i
     if (worker->n_jobs >= MAX_JOBS) stop(worker, TRUE);
     if (worker->pid == 0 && !start(worker, error)) return FALSE;
     worker->n_jobs++;
-    g_autofree char *line = job_to_line(job);
+    g_autofree char *line =
+        job_to_line(job, job->n_threads > 0 ? job->n_threads : worker->options.n_threads);
     if (!write_all(worker->in, line, strlen(line))) {
         give_up(worker, ENDED, error);
         return FALSE;
@@ -381,6 +383,7 @@ do_job(const json_t *json, reporter *r)
         .path = path != NULL ? path : "",
         .password = password,
         .pages = ranges,
+        .n_threads = (int)CLAMP(json_integer_value(json_object_get(json, "threads")), 1, 1024),
         .keep_hidden = json_is_true(json_object_get(json, "keep_hidden")),
         .dir = dir,
         .stem = stem,
