@@ -266,13 +266,25 @@ find_raised(citation_finder *f, int index, gboolean add)
 
 /* ---- links ---- */
 
-/* The entry that a link leads to: the one whose first line is nearest below or at its target. */
+/* Does the linked text name this entry: its number, its first author, its year? */
 static gboolean
-link_target(const citation_finder *f, const layout_link_use *use, const GArray *by_page,
-            guint *reference)
+is_named(const citation_finder *f, guint index, const char *text, gsize len)
+{
+    const layout_reference *r = &f->d.references[index];
+    if (r->key != NULL) return strlen(r->key) == len && memcmp(r->key, text, len) == 0;
+    if (r->n_names > 0 && g_strstr_len(text, (gssize)len, f->d.names[r->first_name].family) != NULL)
+        return TRUE;
+    return r->year != NULL && strncmp(text, r->year, 4) == 0;
+}
+
+/* The entry that a link leads to: the one whose first line is nearest to its target; of entries in two columns, one
+ * that the linked text names goes first. */
+static gboolean
+link_target(const citation_finder *f, const layout_link_use *use, const char *text, gsize len,
+            const GArray *by_page, guint *reference)
 {
     if (!isfinite(use->y) || use->page < 0) return FALSE;
-    float best = use->cite ? 40 : 14;
+    float best = G_MAXFLOAT;
     gboolean found = FALSE;
     guint low = 0, high = by_page->len;
     while (low < high) {
@@ -290,6 +302,11 @@ link_target(const citation_finder *f, const layout_link_use *use, const GArray *
         float off = fabsf(box->rect.y0 - use->y);
         if (isfinite(use->x) && use->x > 1 && (use->x > box->rect.x1 || use->x < box->rect.x0 - 60))
             off += 60;
+        if (off >= (use->cite ? 40 : 14)) continue;
+        if (!is_named(f, index, text, len)) {
+            if (!use->cite) continue;
+            off += 100;
+        }
         if (off >= best) continue;
         best = off;
         *reference = index;
@@ -343,7 +360,7 @@ find_linked(citation_finder *f, const layout_work *work, int index, guint *next,
             ((guchar)block->text[start + len] & 0xC0) == 0x80)
             continue;
         if (!use->cite && !looks_called(block->text, start, len)) continue;
-        if (!link_target(f, use, by_page, &reference)) continue;
+        if (!link_target(f, use, block->text + start, len, by_page, &reference)) continue;
         /* "Li et al." and "2023", linked one by one, are one call-out */
         layout_citation *last =
             f->found->len > 0 ? &g_array_index(f->found, layout_citation, f->found->len - 1) : NULL;

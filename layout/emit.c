@@ -129,7 +129,11 @@ link_use_add(composer *c, const layout_link *link, uint32_t start, uint32_t len)
     if (c->uses->len > 0) {
         layout_link_use *last = &g_array_index(c->uses, layout_link_use, c->uses->len - 1);
         const uint32_t end = last->start + last->len;
-        if (start <= end + 1 && last->page == use.page && last->x == use.x && last->y == use.y) {
+        /* names and the year behind them are linked one by one; coordinates may be unspecified */
+        const gboolean same = last->page == use.page &&
+                              (last->x == use.x || (isnan(last->x) && isnan(use.x))) &&
+                              (last->y == use.y || (isnan(last->y) && isnan(use.y)));
+        if (start <= end + 3 && same) {
             last->len = start + len - last->start;
             return;
         }

@@ -252,7 +252,19 @@ mark_by_place(GArray *rows)
         else
             inside++;
     }
-    const gboolean first_inside = !is_flush(&g_array_index(rows, entry_row, 0));
+    /* behind a line that ends early stands an entry's first line */
+    guint flush_starts = 0, inside_starts = 0;
+    for (guint i = 1; i < rows->len; i++) {
+        const entry_row *r = &g_array_index(rows, entry_row, i);
+        if (r->first_of_region || !ended_early(r - 1) || !ends_like_an_entry(r - 1)) continue;
+        if (is_flush(r))
+            flush_starts++;
+        else
+            inside_starts++;
+    }
+    const gboolean first_inside = inside_starts == flush_starts
+                                      ? !is_flush(&g_array_index(rows, entry_row, 0))
+                                      : inside_starts > flush_starts;
     const gboolean indented = inside * 8 >= rows->len && inside >= 2;
     float gap = 0;
     const gboolean gaps = find_gap(rows, &gap);

@@ -52,7 +52,7 @@ enum {
 #define PAGE  "[A-Za-z]{0,2}\\d[\\d.]*[A-Za-z]?"
 #define PAGES "(?<p>" PAGE "(?:\\s*" DASH "\\s*" PAGE ")?)"
 #define RANGE "(?<p>" PAGE "\\s*" DASH "\\s*" PAGE ")"
-#define YEAR  "(?:1[6-9]|20)\\d\\d"
+#define YEAR  "(?:1[89]\\d|20[0-4])\\d"
 #define VOL   "(?<v>[A-Z]?\\d{1,4}[A-Za-z]?)"
 #define ISSUE "(?<i>[A-Z]{0,2}\\d+(?:" DASH "\\d+|/\\d+)?)"
 #define MONTH "(?:Jan|Feb|Mar|Apr|May|Jun|Jul|Aug|Sep|Oct|Nov|Dec)\\p{Ll}*"
@@ -181,7 +181,7 @@ static gboolean
 is_year(const char *at)
 {
     return strspn(at, "0123456789") == 4 &&
-           ((at[0] == '1' && at[1] >= '6') || (at[0] == '2' && at[1] == '0'));
+           ((at[0] == '1' && at[1] >= '8') || (at[0] == '2' && at[1] == '0' && at[2] <= '4'));
 }
 
 /* A stretch of italics (or bold) with at least three letters or digits, from `from` on; short gaps of other signs
@@ -261,7 +261,8 @@ late_year(entry *e)
             continue;
         const gboolean inside = at >= e->venue_start && at < e->venue_end;
         if (e->out->year != NULL && (bracket || inside)) continue;
-        bracket = before == '(' && (after == ')' || after == ',') && !inside;
+        bracket = before == '(' && !(at > 1 && g_ascii_isalnum(e->text[at - 2])) &&
+                  (after == ')' || after == ',') && !inside;
         e->out->year = layout_builder_copy(e->builder, e->text + at, 4);
     }
 }
@@ -771,7 +772,7 @@ take_numbers(entry *e, gsize from)
             r->pages != NULL)
             continue;
         if (issue != NULL && strlen(issue) == 4 && is_year(issue) && i != 1) issue = NULL;
-        if (pages != NULL && strlen(pages) == 4 && is_year(pages)) pages = NULL;
+        if (pages != NULL && strlen(pages) == 4 && is_year(pages) && i != 2) pages = NULL;
         /* "pp. 130-138, 2018" */
         if (i + 1 == G_N_ELEMENTS(numbers) && r->pages != NULL) volume = NULL;
         if (r->volume == NULL) r->volume = volume;
