@@ -270,6 +270,7 @@ typedef struct {
     GPtrArray *paras;       /* layout_para */
     GPtrArray *authors;     /* char *: names as printed */
     GArray *captions;       /* what starts one, captions.c; NULL until found */
+    gboolean bibliography;  /* its heading was seen on a sheet so far; tables.c */
     GArray *link_uses;      /* layout_link_use, by block and start; once emitted */
     GHashTable *vocabulary; /* lower-case words of the document, GUINT counts */
     const parse_metadata *meta;

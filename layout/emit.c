@@ -260,6 +260,21 @@ text_cut(composer *c, gsize len)
     }
 }
 
+/* Does the address that text ends in go on with next, behind a sign at which addresses are broken? */
+static gboolean
+address_goes_on(const GString *text, const char *next, gsize next_len)
+{
+    const char *space = strrchr(text->str, ' ');
+    const char *word = space != NULL ? space + 1 : text->str;
+    const char end = text->str[text->len - 1];
+    if (strstr(word, "://") == NULL && !g_str_has_prefix(word, "www.")) return FALSE;
+    if (!g_ascii_islower(*next) && !g_ascii_isdigit(*next)) return FALSE;
+    const gsize n = MIN(strcspn(next, " "), next_len);
+    /* a full stop may end the sentence */
+    return end != '.' || memchr(next, '/', n) != NULL ||
+           (n > 1 && memchr(next, '.', n - 1) != NULL);
+}
+
 /* The end of one printed line meets the start of the next. */
 static void
 lines_meet(composer *c, const char *next, gsize next_len)
@@ -298,6 +313,8 @@ lines_meet(composer *c, const char *next, gsize next_len)
             g_str_has_prefix(word, "10.") || g_ascii_strncasecmp(word, "doi:10.", 7) == 0)
             return;
     }
+    if (end < 128 && strchr("-_=&?%#~.", (int)end) != NULL && address_goes_on(text, next, next_len))
+        return;
     g_string_append_c(text, ' ');
 }
 
@@ -377,10 +394,81 @@ row_append(composer *c, layout_sheet *sheet, const layout_row *row)
 
 /* ---- blocks ---- */
 
+/* ---- addresses ---- */
+
+static void
+byte_remove(composer *c, uint32_t at)
+{
+    g_string_erase(c->text, at, 1);
+    for (guint i = 0; i < c->spans->len; i++) {
+        layout_span *span = &g_array_index(c->spans, layout_span, i);
+        if (span->start > at)
+            span->start--;
+        else if (span->start + span->len > at)
+            span->len--;
+    }
+    for (guint i = 0; i < c->lines->len; i++) {
+        layout_line *line = &g_array_index(c->lines, layout_line, i);
+        if (line->start > at)
+            line->start--;
+        else if (line->start + line->len > at)
+            line->len--;
+    }
+    for (guint i = 0; i < c->uses->len; i++) {
+        layout_link_use *use = &g_array_index(c->uses, layout_link_use, i);
+        if (use->start > at)
+            use->start--;
+        else if (use->start + use->len > at)
+            use->len--;
+    }
+}
+
+/* Is text [len] without its blanks the address, or its end? */
+static gboolean
+is_address_with_blanks(const char *text, gsize len, const char *address)
+{
+    gsize n = 0;
+    for (gsize i = 0; i < len; i++)
+        n += text[i] != ' ' ? 1 : 0;
+    const gsize all = strlen(address);
+    if (n == len || n < 8 || n > all) return FALSE;
+    address += all - n;
+    for (gsize i = 0; i < len; i++)
+        if (text[i] != ' ' && text[i] != *address++) return FALSE;
+    return TRUE;
+}
+
+/* Addresses that are broken over lines, or stretched to fill one, get their blanks taken out. */
+static void
+urls_mend(composer *c)
+{
+    if (c->code) return;
+    for (guint i = 0; i < c->spans->len; i++) {
+        const layout_span *span = &g_array_index(c->spans, layout_span, i);
+        if (!(span->flags & LAYOUT_SPAN_LINK) || span->target == NULL || span->target[0] == '#')
+            continue;
+        if (!is_address_with_blanks(c->text->str + span->start, span->len, span->target)) continue;
+        for (uint32_t at = span->start; at < span->start + span->len;) {
+            if (c->text->str[at] == ' ')
+                byte_remove(c, at);
+            else
+                at++;
+        }
+    }
+    for (char *at = c->text->str; (at = strstr(at, "http")) != NULL; at += 4) {
+        const gsize n = at[4] == 's' ? 5 : 4;
+        if (strncmp(at + n, ": //", 4) != 0) continue;
+        const gsize offset = (gsize)(at - c->text->str);
+        byte_remove(c, (uint32_t)(offset + n + 1));
+        at = c->text->str + offset;
+    }
+}
+
 static int
 block_add(composer *c, layout_block_type type, int level, const char *marker, float size_pt,
           float confidence)
 {
+    urls_mend(c);
     layout_logos_mend(c->text, c->spans);
     guint n_unreadable = layout_count_unreadable(c->text->str, c->text->len);
     if (n_unreadable > 0)

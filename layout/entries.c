@@ -289,6 +289,57 @@ mark_by_place(GArray *rows)
 
 /* ---- a bibliography ---- */
 
+/* ---- what stands below a bibliography's lines ---- */
+
+typedef struct {
+    layout_para *para; /* a note whose lines may go on, NULL none */
+    guint sheet, region;
+    float size_pt;
+} open_note;
+
+/* Under a short rule at its column's left edge, and set smaller: a footnote. */
+static gboolean
+starts_note(const layout_work *work, const layout_sheet *sheet, const layout_row *row)
+{
+    if (row->size_pt > 0.94F * work->body_pt) return FALSE;
+    for (guint i = 0; i < sheet->hrules->len; i++) {
+        const layout_rule *rule = &g_array_index(sheet->hrules, layout_rule, i);
+        if (rule->y0 > row->box.y0 + 3) break;
+        const float width = rule->x1 - rule->x0;
+        if (rule->y0 > row->box.y0 - 14 && width > 25 &&
+            width < 0.75F * (row->col_x1 - row->col_x0) && fabsf(rule->x0 - row->col_x0) < 6)
+            return TRUE;
+    }
+    return FALSE;
+}
+
+/* Takes a line that is none of an entry's: a page number, a footnote's. */
+static gboolean
+take_other(layout_work *work, layout_para *para, open_note *note)
+{
+    const layout_place *place = &g_array_index(para->places, layout_place, 0);
+    const layout_sheet *sheet = layout_work_sheet(work, place->sheet);
+    const layout_row *row = layout_sheet_row(sheet, place->row);
+    if (row->n_chars <= 4 && row->box.x0 > row->col_x0 + 5 * row->size_pt &&
+        row->box.y0 > 0.8F * sheet->height) {
+        g_autofree char *text = layout_row_text(sheet, row);
+        if (text[0] != '\0' && strspn(text, "0123456789") == strlen(text)) {
+            para->type = LAYOUT_BLOCK_PAGE_NUMBER;
+            return TRUE;
+        }
+    }
+    if (note->para != NULL && note->sheet == place->sheet && note->region == row->region &&
+        row->size_pt < note->size_pt + 0.3F && !starts_note(work, sheet, row)) {
+        layout_para_take_places(note->para, para);
+        return TRUE;
+    }
+    note->para = NULL;
+    if (!starts_note(work, sheet, row)) return FALSE;
+    para->type = LAYOUT_BLOCK_PARAGRAPH;
+    *note = (open_note){para, place->sheet, row->region, row->size_pt};
+    return TRUE;
+}
+
 static void
 take_row(layout_work *work, GArray *rows, layout_para *para)
 {
@@ -329,11 +380,12 @@ layout_entries_split(layout_work *work)
 {
     g_autoptr(GArray) rows = g_array_new(FALSE, FALSE, sizeof(entry_row));
     g_array_set_clear_func(rows, entry_row_clear);
+    open_note note = {0};
     for (guint i = 0; i < work->paras->len; i++) {
         layout_para *para = layout_work_para(work, i);
-        if (para->type == LAYOUT_BLOCK_REFERENCE && para->places->len == 1)
-            take_row(work, rows, para);
-        else if (para->type == LAYOUT_BLOCK_HEADING)
+        if (para->type == LAYOUT_BLOCK_REFERENCE && para->places->len == 1) {
+            if (!take_other(work, para, &note)) take_row(work, rows, para);
+        } else if (para->type == LAYOUT_BLOCK_HEADING)
             split(rows);
         layout_work_release(work);
     }

@@ -416,6 +416,25 @@ algorithm_take(flow *f, const layout_row *row, guint index)
     return TRUE;
 }
 
+/* A row of typewriter type within a paragraph: the rest of an address, or what a long name leaves over. */
+static gboolean
+runs_on(const flow *f, const layout_row *row, const char *text)
+{
+    const layout_block_type type = f->open->type;
+    if (type != LAYOUT_BLOCK_PARAGRAPH && type != LAYOUT_BLOCK_LIST_ITEM &&
+        type != LAYOUT_BLOCK_FOOTNOTE)
+        return FALSE;
+    if (ended_early(f, f->prev, row)) return FALSE;
+    const layout_seg *above = row_seg(f->sheet, f->prev, f->prev->n_segs - 1);
+    const layout_seg *seg = row_seg(f->sheet, row, row->n_segs - 1);
+    if (above->n_styles == 0 || seg->n_styles == 0) return FALSE;
+    const guint before =
+        layout_sheet_style(f->sheet, above->first_style + above->n_styles - 1)->flags;
+    const guint end = layout_sheet_style(f->sheet, seg->first_style + seg->n_styles - 1)->flags;
+    if (!(before & LAYOUT_SPAN_MONO)) return FALSE;
+    return strchr(text, ' ') == NULL || !(end & LAYOUT_SPAN_MONO);
+}
+
 static void
 row_take(flow *f, guint index)
 {
@@ -456,7 +475,8 @@ row_take(flow *f, guint index)
         para_add(f, index);
         return;
     }
-    if ((row->flags & LAYOUT_SPAN_MONO) && !f->references && row->n_chars > 1) {
+    if ((row->flags & LAYOUT_SPAN_MONO) && !f->references && row->n_chars > 1 &&
+        !(same && runs_on(f, row, text))) {
         if (!same || f->open->type != LAYOUT_BLOCK_CODE || step > 2.6F * row->size_pt)
             para_begin(f, LAYOUT_BLOCK_CODE);
         para_add(f, index);

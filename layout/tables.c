@@ -25,6 +25,8 @@ typedef struct {
     guint *by_y; /* upright text segments by baseline */
     guint n_segs;
     GArray *programs; /* layout_rect: algorithms and listings */
+    gboolean
+        bibliography; /* entries stand on this page: loosely set lines of theirs look like cells */
 } finder;
 
 static float
@@ -518,6 +520,42 @@ aligned(const finder *f, const lines_found *found, const line *a, const line *b)
     return n;
 }
 
+static gboolean
+has_caption(const finder *f, layout_rect box)
+{
+    for (guint i = 0; i < f->sheet->captions->len; i++) {
+        const layout_caption_region *c =
+            &g_array_index(f->sheet->captions, layout_caption_region, i);
+        if (c->kind == LAYOUT_CAPTION_TABLE && c->box.y0 < box.y1 + 40 && c->box.y1 > box.y0 - 40)
+            return TRUE;
+    }
+    return FALSE;
+}
+
+/* Does a bibliography begin on this sheet, or go on there, which its years tell? */
+static gboolean
+has_bibliography(layout_work *work, const layout_sheet *sheet)
+{
+    for (guint i = 0; i < sheet->segs->len; i++) {
+        const layout_seg *seg = layout_sheet_seg(sheet, i);
+        if (seg->len < 7 || seg->len > 40 || seg->role != LAYOUT_ROLE_TEXT) continue;
+        g_autofree char *text = g_strndup(sheet->text->str + seg->start, seg->len);
+        if (!layout_heading_is_references(text)) continue;
+        work->bibliography = TRUE;
+        return TRUE;
+    }
+    if (!work->bibliography) return FALSE;
+    guint years = 0;
+    for (const char *at = sheet->text->str; *at != '\0'; at++) {
+        const gsize digits = strspn(at, "0123456789");
+        if (digits == 0) continue;
+        years += digits == 4 && (at[0] == '1' || at[0] == '2') && at[4] != '\0' &&
+                 strchr(".,;)", at[4]) != NULL;
+        at += digits - 1;
+    }
+    return years >= 8;
+}
+
 static void
 unruled_lane(finder *f, guint lane)
 {
@@ -555,11 +593,11 @@ unruled_lane(finder *f, guint lane)
         const line *last = &g_array_index(lines, line, last_row);
         gboolean front = f->sheet->index == 0 && first->baseline < 0.42F * f->sheet->height;
         guint need = front ? 5 : pieces >= 3 * rows ? 3 : 4;
-        if (rows >= need && good * 2 >= rows && x1 - x0 > 60)
-            table_try(f,
-                      (layout_rect){x0 - 2, first->baseline - first->size, x1 + 2,
-                                    last->baseline + 0.4F * last->size},
-                      0.6F, 45);
+        const layout_rect box = {x0 - 2, first->baseline - first->size, x1 + 2,
+                                 last->baseline + 0.4F * last->size};
+        if (rows >= need && good * 2 >= rows && x1 - x0 > 60 &&
+            (!f->bibliography || has_caption(f, box)))
+            table_try(f, box, 0.6F, 45);
         i = MAX(last_row + 1, i + 1);
     }
 }
@@ -579,6 +617,7 @@ layout_tables_find(layout_work *work, layout_sheet *sheet)
         if (seg->turn == 0 && seg->role == LAYOUT_ROLE_TEXT) f.by_y[f.n_segs++] = i;
     }
     g_qsort_with_data(f.by_y, (gint)f.n_segs, sizeof(guint), compare_baseline, sheet);
+    f.bibliography = has_bibliography(work, sheet);
     ruled_find(&f);
     booktabs_find(&f);
     unruled_lane(&f, 0);
