@@ -479,8 +479,8 @@ region_grow(search *s, layout_rect box, const owner *o, int id)
         }
         if (!grew) break;
     }
-    box.y1 = MIN(box.y1, MAX(bottom, box.y0));
-    box.y0 = MAX(box.y0, MIN(top, box.y1));
+    box.y1 = MIN(box.y1, MAX(bottom - 1, box.y0));
+    box.y0 = MAX(box.y0, MIN(top + 1, box.y1));
     return box;
 }
 

@@ -41,19 +41,39 @@ is_safe_name(const char *name)
     return name[0] != '\0' && name[0] != '.' && !strpbrk(name, "/\\") && strlen(name) < 200;
 }
 
+/* Room around a picture, less where other blocks stand close. */
+static void
+clip_widen(const renderer *r, const layout_box *box, parse_rect *clip)
+{
+    const lode_document *d = r->document;
+    const layout_rect own = box->rect;
+    parse_rect room = {own.x0 - MARGIN_PT, own.y0 - MARGIN_PT, own.x1 + MARGIN_PT,
+                       own.y1 + MARGIN_PT};
+    for (guint i = 0; i < d->n_boxes; i++) {
+        const layout_rect b = d->boxes[i].rect;
+        if (d->boxes[i].page != box->page || b.x1 <= room.x0 || b.x0 >= room.x1 ||
+            b.y1 <= room.y0 || b.y0 >= room.y1)
+            continue;
+        if (b.y0 >= own.y1 - 1) room.y1 = MAX(own.y1 - 1, MIN(room.y1, b.y0));
+        if (b.y1 <= own.y0 + 1) room.y0 = MIN(own.y0 + 1, MAX(room.y0, b.y1));
+        if (b.x0 >= own.x1) room.x1 = MIN(room.x1, b.x0);
+        if (b.x1 <= own.x0) room.x0 = MAX(room.x0, b.x1);
+    }
+    const layout_page *page = &d->pages[box->page];
+    *clip = (parse_rect){MAX(room.x0, 0), MAX(room.y0, 0), MIN(room.x1, page->width_pt),
+                         MIN(room.y1, page->height_pt)};
+}
+
 /* The part of the page that the picture name shows. */
 static gboolean
 clip_find(const renderer *r, const char *name, const layout_box *box, parse_rect *clip,
           GError **error)
 {
-    const layout_page *page = &r->document->pages[box->page];
     if (!is_safe_name(name)) {
         g_set_error(error, LAYOUT_ERROR, LAYOUT_ERROR_FORMAT, "unsafe image name \"%s\"", name);
         return FALSE;
     }
-    *clip = (parse_rect){MAX(box->rect.x0 - MARGIN_PT, 0), MAX(box->rect.y0 - MARGIN_PT, 0),
-                         MIN(box->rect.x1 + MARGIN_PT, page->width_pt),
-                         MIN(box->rect.y1 + MARGIN_PT, page->height_pt)};
+    clip_widen(r, box, clip);
     if (clip->x1 > clip->x0 && clip->y1 > clip->y0) return TRUE;
     g_set_error(error, LAYOUT_ERROR, LAYOUT_ERROR_FORMAT, "page %d: %s lies outside the page",
                 box->page + 1, name);

@@ -198,9 +198,10 @@ is_bibliography(const layout_table_region *table)
     return labels >= 2 && labels > 2 * others && chars > 60 * labels;
 }
 
-/* What is drawn in box. covered: the share of it that drawings with curves and images lie under. */
+/* What is drawn in box. covered: the share of it that drawings with curves and images lie
+ * under; legend: that drawings larger than it lie under. */
 static layout_cluster
-drawn_in(const finder *f, layout_rect box, float *covered)
+drawn_in(const finder *f, layout_rect box, float *covered, float *legend)
 {
     layout_cluster all = {.box = box};
     float area = width_of(box) * (box.y1 - box.y0), under = 0;
@@ -211,6 +212,9 @@ drawn_in(const finder *f, layout_rect box, float *covered)
         float whole = MAX(1, width_of(c->box) * (c->box.y1 - c->box.y0));
         gboolean curved = c->n_curves >= 10 && 2 * c->n_curves > c->n_rules + c->n_rects;
         if (shared > 0) under += curved ? shared : shared * MIN(1, c->image_area / whole);
+        /* a legend lies in a drawing that reaches further than it */
+        gboolean larger = whole > 1.3F * shared && c->n_curves + c->n_rects + c->n_rules >= 12;
+        if (shared > 0 && larger) *legend += shared / MAX(area, 1);
         if (shared <= 0 || shared < 0.5F * least) continue;
         all.n_curves += c->n_curves;
         all.n_rects += c->n_rects;
@@ -227,7 +231,7 @@ drawn_in(const finder *f, layout_rect box, float *covered)
 static gboolean
 is_drawing(const finder *f, layout_rect box)
 {
-    float figure = G_MAXFLOAT, table = G_MAXFLOAT;
+    float figure = G_MAXFLOAT, table = G_MAXFLOAT, covered = 0, legend = 0;
     for (guint i = 0; i < f->sheet->captions->len; i++) {
         const layout_caption_region *c =
             &g_array_index(f->sheet->captions, layout_caption_region, i);
@@ -235,12 +239,12 @@ is_drawing(const finder *f, layout_rect box)
         float below = c->box.y0 - box.y1, above = box.y0 - c->box.y1;
         float gap = MAX(MAX(below, above), 0);
         if (c->kind == LAYOUT_CAPTION_TABLE && gap < 40) table = MIN(table, gap);
-        if (c->kind == LAYOUT_CAPTION_FIGURE && below > -6 && gap < 60) figure = MIN(figure, gap);
+        if (c->kind == LAYOUT_CAPTION_FIGURE && below > -6 && gap < 260) figure = MIN(figure, gap);
     }
     if (table < G_MAXFLOAT && table <= figure + 10) return FALSE;
-    float covered = 0;
-    layout_cluster d = drawn_in(f, box, &covered);
-    if (figure < G_MAXFLOAT && (d.n_curves > 0 || d.n_images > 0 || d.n_rects >= 6)) return TRUE;
+    layout_cluster d = drawn_in(f, box, &covered, &legend);
+    if (figure < G_MAXFLOAT && legend > 0.6F) return TRUE;
+    if (figure < 60 && (d.n_curves > 0 || d.n_images > 0 || d.n_rects >= 6)) return TRUE;
     return (d.n_curves >= 10 && 2 * d.n_curves > d.n_rules + d.n_rects) || covered > 0.7F;
 }
 
