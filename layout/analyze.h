@@ -88,11 +88,11 @@ typedef struct {
     layout_role role;
     int owner;
     guint n_taken; /* by blocks: 1 once emitted */
-    int code;      /* which algorithm of the sheet this is a step of, from 1; negative: its caption */
-    int caption;   /* index into the sheet's captions, LAYOUT_NONE */
-    int32_t mcid;  /* marked content of its first glyph, -1 none, LAYOUT_MCID_ARTIFACT */
-    int tag;       /* the structure element it belongs to: index into work->tags, LAYOUT_NONE */
-    uint32_t nth;  /* place of its first glyph in the page's content */
+    int code;    /* which algorithm of the sheet this is a step of, from 1; negative: its caption */
+    int caption; /* index into the sheet's captions, LAYOUT_NONE */
+    int32_t mcid; /* marked content of its first glyph, -1 none, LAYOUT_MCID_ARTIFACT */
+    int tag;      /* the structure element it belongs to: index into work->tags, LAYOUT_NONE */
+    uint32_t nth; /* place of its first glyph in the page's content */
 } layout_seg;
 
 typedef struct {
@@ -244,6 +244,7 @@ typedef struct {
     int level;
     int outline;             /* level of the bookmark that leads here, 0 none */
     gboolean contents;       /* an entry of a table of contents */
+    gboolean algorithm;      /* code that floats, with a caption of its own */
     gboolean run_in;         /* a heading that starts the line of the paragraph behind it */
     layout_places places[1]; /* in reading order; empty for figures and tables */
     struct layout_spill *spill;
@@ -279,7 +280,7 @@ typedef struct {
     const parse_tag *tags; /* the file's */
     guint n_tags;
     gboolean tagged; /* the tags cover the text and may be trusted */
-    float body_pt; /* font size of most of the text */
+    float body_pt;   /* font size of most of the text */
     guint body_font;
     float leading_pt;     /* baseline distance of most of the text */
     gboolean keep_hidden; /* text that no reader sees goes with the rest */

@@ -66,6 +66,38 @@ knows(const layout_work *work, const char *a, gsize a_len, const char *joint, co
     return g_hash_table_contains(work->vocabulary, lower);
 }
 
+static gboolean
+is_one_of(const char *word, const char *const *words, guint n)
+{
+    for (guint i = 0; i < n; i++)
+        if (strcmp(word, words[i]) == 0) return TRUE;
+    return FALSE;
+}
+
+/* A compound by its first part: always, or when the second is a word of the document as well. */
+static gboolean
+is_compound(const layout_work *work, const char *a, gsize a_len, const char *b, gsize b_len)
+{
+    static const char *const always[] = {"self", "well", "ill", "so", "vice", "quasi"};
+    static const char *const tens[] = {"twenty", "thirty",  "forty",  "fifty",
+                                       "sixty",  "seventy", "eighty", "ninety"};
+    static const char *const units[] = {"one",    "two",   "three", "four",    "five",   "six",
+                                        "seven",  "eight", "nine",  "first",   "second", "third",
+                                        "fourth", "fifth", "sixth", "seventh", "eighth", "ninth"};
+    static const char *const often[] = {
+        "high",  "low",    "long",   "short", "large", "small", "half",  "cross",  "real",
+        "full",  "single", "double", "one",   "two",   "three", "four",  "state",  "data",
+        "fine",  "open",   "closed", "hand",  "time",  "end",   "first", "second", "higher",
+        "lower", "right",  "left",   "all",   "non",   "semi",  "zero",  "mean",   "model"};
+    g_autofree char *left = g_utf8_strdown(a, (gssize)a_len);
+    g_autofree char *right = g_utf8_strdown(b, (gssize)b_len);
+    if (is_one_of(left, always, G_N_ELEMENTS(always))) return b_len > 2;
+    if (is_one_of(left, tens, G_N_ELEMENTS(tens)))
+        return is_one_of(right, units, G_N_ELEMENTS(units));
+    return b_len > 3 && is_one_of(left, often, G_N_ELEMENTS(often)) &&
+           g_hash_table_contains(work->vocabulary, right);
+}
+
 gboolean
 layout_hyphen_drops(const layout_work *work, const char *left, gsize left_len, const char *right,
                     gsize right_len)
@@ -100,5 +132,6 @@ layout_hyphen_drops(const layout_work *work, const char *left, gsize left_len, c
     if (knows(work, from, a_len, "-", right, b_len)) return FALSE;
     if (g_unichar_isupper(g_utf8_get_char(right))) return FALSE;
     if (memchr(from, '-', a_len) != NULL) return FALSE; /* "state-of-|the" */
+    if (is_compound(work, from, a_len, right, b_len)) return FALSE;
     return TRUE;
 }

@@ -14,9 +14,10 @@ may_join(layout_block_type type)
 }
 
 static gboolean
-may_skip(layout_block_type type)
+may_skip(const layout_para *para)
 {
-    return type == LAYOUT_BLOCK_FIGURE || type == LAYOUT_BLOCK_TABLE ||
+    layout_block_type type = para->type;
+    return para->algorithm || type == LAYOUT_BLOCK_FIGURE || type == LAYOUT_BLOCK_TABLE ||
            type == LAYOUT_BLOCK_CAPTION || type == LAYOUT_BLOCK_FOOTNOTE ||
            layout_block_type_is_furniture(type);
 }
@@ -74,7 +75,7 @@ layout_join(layout_work *work)
                 skipped = FALSE;
                 continue;
             }
-            if (!may_skip(next->type)) break;
+            if (!may_skip(next)) break;
             skipped = TRUE;
         }
     }

@@ -215,6 +215,25 @@ headed(const flow *f, const layout_row *row)
            row->size_pt > 1.15F * f->work->body_pt;
 }
 
+/* Does a small row begin with a raised mark, as footnotes do? */
+static gboolean
+starts_raised(const flow *f, const layout_row *row)
+{
+    const layout_seg *seg = row_seg(f->sheet, row, 0);
+    return row->size_pt < 0.94F * f->work->body_pt && seg->n_styles > 0 && seg->n_chars > 3 &&
+           (layout_sheet_style(f->sheet, seg->first_style)->flags & LAYOUT_SPAN_SUPERSCRIPT);
+}
+
+/* Does row end within a word that text goes on with? */
+static gboolean
+cut_in_word(const flow *f, const layout_row *row, const char *text)
+{
+    const layout_seg *seg = row_seg(f->sheet, row, row->n_segs - 1);
+    const char *end = f->sheet->text->str + seg->start + seg->len;
+    return seg->len > 2 && end[-1] == '-' && g_ascii_isalpha(end[-2]) &&
+           g_unichar_islower(g_utf8_get_char(text));
+}
+
 /* Does row begin a new block below open's last row, in the same region? */
 static gboolean
 breaks(flow *f, const layout_row *row, const char *text)
@@ -234,6 +253,8 @@ breaks(flow *f, const layout_row *row, const char *text)
         (ended_early(f, prev, row) || row->box.x0 > f->left + 0.6F * size))
         return TRUE;
     if (list_item_starts(f, row, text)) return TRUE;
+    if (cut_in_word(f, prev, text)) return FALSE;
+    if (starts_raised(f, row) && type == LAYOUT_BLOCK_PARAGRAPH) return TRUE;
 
     gboolean full = !ended_early(f, prev, row);
     /* Headings are broken where it looks good. */
@@ -412,6 +433,7 @@ algorithm_take(flow *f, const layout_row *row, guint index)
     f->algorithm = code;
     if (code == 0) return FALSE;
     if (f->open == NULL) para_begin(f, code < 0 ? LAYOUT_BLOCK_CAPTION : LAYOUT_BLOCK_CODE);
+    f->open->algorithm = TRUE;
     para_add(f, index);
     return TRUE;
 }
