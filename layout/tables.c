@@ -263,6 +263,44 @@ is_program(const finder *f, const GArray *segs, const layout_table_rules *rules)
     return !typed && rules->vertical->len < 3 && mono * 5 >= segs->len * 4;
 }
 
+static int
+compare_left(gconstpointer a, gconstpointer b, gpointer data)
+{
+    const layout_sheet *sheet = data;
+    guint i = *(const guint *)a, k = *(const guint *)b;
+    float x = layout_sheet_seg(sheet, i)->box.x0, y = layout_sheet_seg(sheet, k)->box.x0;
+    if (x != y) return x < y ? -1 : 1;
+    return (i > k) - (i < k);
+}
+
+/* Justified text in two or more columns: most pieces begin and end where the others of their column do. Sorts
+ * segs. */
+static gboolean
+is_columns(const finder *f, GArray *segs)
+{
+    guint columns = 0, held = 0, words = 0;
+    g_array_sort_with_data(segs, compare_left, f->sheet);
+    for (guint from = 0, to; from < segs->len; from = to) {
+        const layout_seg *first = layout_sheet_seg(f->sheet, g_array_index(segs, guint, from));
+        float right = first->box.x1;
+        guint full = 0;
+        for (to = from; to < segs->len; to++) {
+            const layout_seg *seg = layout_sheet_seg(f->sheet, g_array_index(segs, guint, to));
+            if (seg->box.x0 > first->box.x0 + 2) break;
+            right = MAX(right, seg->box.x1);
+        }
+        for (guint i = from; i < to; i++) {
+            const layout_seg *seg = layout_sheet_seg(f->sheet, g_array_index(segs, guint, i));
+            full += seg->box.x1 > right - 2.5F ? 1 : 0;
+            words += seg->n_words;
+        }
+        if (to - from < 5 || full * 2 <= to - from) continue;
+        columns++;
+        held += to - from;
+    }
+    return columns >= 2 && held * 10 >= segs->len * 7 && words >= 3 * segs->len;
+}
+
 static gboolean
 table_try(finder *f, layout_rect box, float confidence, guint least_filled_percent)
 {
@@ -286,7 +324,8 @@ table_try(finder *f, layout_rect box, float confidence, guint least_filled_perce
     for (guint i = 0; i < segs->len; i++)
         steps += layout_sheet_seg(f->sheet, g_array_index(segs, guint, i))->code != 0 ? 1 : 0;
     if (steps * 2 > segs->len || filled * 100 < places * least_filled_percent ||
-        is_prose(f, segs, &table) || is_bibliography(&table) || layout_contents_in(f->sheet, box)) {
+        is_prose(f, segs, &table) || (confidence < 0.7F && is_columns(f, segs)) ||
+        is_bibliography(&table) || layout_contents_in(f->sheet, box)) {
         g_array_unref(table.cells);
         return FALSE;
     }

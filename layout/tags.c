@@ -391,7 +391,8 @@ hint_of_para(const layout_work *work, const layout_para *para)
 static gboolean
 is_plain(const layout_para *para)
 {
-    return para->type == LAYOUT_BLOCK_PARAGRAPH && para->places->len > 0;
+    return (para->type == LAYOUT_BLOCK_PARAGRAPH || para->type == LAYOUT_BLOCK_AUTHOR) &&
+           para->places->len > 0;
 }
 
 void
@@ -406,15 +407,18 @@ layout_tags_classify(layout_work *work)
         headings += hint_of_para(work, para) == LAYOUT_HINT_HEADING ? 1 : 0;
     }
     /* there are files in which everything is a heading */
-    gboolean believe = headings * 5 < plain * 2;
+    gboolean believe = headings * 5 <= plain * 3, begun = FALSE;
     for (guint i = 0; work->tagged && i < work->paras->len; i++) {
         layout_para *para = layout_work_para(work, i);
         layout_work_release(work);
         if (!is_plain(para)) continue;
         layout_hint hint = hint_of_para(work, para);
-        if (hint == LAYOUT_HINT_HEADING && believe && para->places->len <= 3)
+        /* authors stand before the first heading */
+        if (begun && para->type == LAYOUT_BLOCK_AUTHOR) para->type = LAYOUT_BLOCK_PARAGRAPH;
+        if (hint == LAYOUT_HINT_HEADING && believe && para->places->len <= 3) {
             para->type = LAYOUT_BLOCK_HEADING;
-        else if (hint == LAYOUT_HINT_NOTE)
+            begun = TRUE;
+        } else if (hint == LAYOUT_HINT_NOTE)
             para->type = LAYOUT_BLOCK_FOOTNOTE;
         else if (hint == LAYOUT_HINT_CAPTION)
             para->type = LAYOUT_BLOCK_CAPTION;
