@@ -126,9 +126,19 @@ identifiers_find(layout_work *work, lode_document *document, layout_metadata *me
         if (meta->arxiv == NULL && (stamp || block->type == LAYOUT_BLOCK_FOOTNOTE) &&
             (at = layout_find_arxiv(block->text, &len)) != NULL)
             meta->arxiv = keep(document, at, (gssize)len);
-        if (meta->doi == NULL && block->type != LAYOUT_BLOCK_PARAGRAPH &&
-            (at = layout_find_doi(block->text, &len)) != NULL)
+        /* what others wrote is named in running text and in notes, too */
+        const gboolean own =
+            block->type != LAYOUT_BLOCK_PARAGRAPH && block->type != LAYOUT_BLOCK_ABSTRACT &&
+            block->type != LAYOUT_BLOCK_CAPTION && block->type != LAYOUT_BLOCK_LIST_ITEM;
+        if (meta->doi != NULL || !own) continue;
+        if ((at = layout_find_doi(block->text, &len)) != NULL)
             meta->doi = keep(document, at, (gssize)len);
+        for (guint s = 0; meta->doi == NULL && s < block->n_spans; s++) {
+            const char *target = document->spans[block->first_span + s].target;
+            if (target == NULL || block->type == LAYOUT_BLOCK_FOOTNOTE) continue;
+            if (strstr(target, "doi.org/") != NULL && (at = layout_find_doi(target, &len)) != NULL)
+                meta->doi = keep(document, at, (gssize)len);
+        }
     }
     const parse_metadata *file = work->meta;
     const char *at;
@@ -140,11 +150,42 @@ identifiers_find(layout_work *work, lode_document *document, layout_metadata *me
         meta->doi = keep(document, at, (gssize)len);
 }
 
+/* The year behind a word that says it is the paper's own: "© 2021", "Published: 3 May 2021". */
+static const char *
+printed_year(const char *text)
+{
+    static const char *const words[] = {"©",         "Copyright", "copyright", "Published",
+                                        "published", "Accepted",  "(c)"};
+    for (guint i = 0; i < G_N_ELEMENTS(words); i++) {
+        const char *at = strstr(text, words[i]);
+        if (at == NULL) continue;
+        const char *end = at + strnlen(at, 60);
+        for (at += strlen(words[i]); at < end; at++) {
+            const gsize digits = strspn(at, "0123456789");
+            if (digits == 0) continue;
+            if (digits == 4 && (strncmp(at, "19", 2) == 0 || strncmp(at, "20", 2) == 0)) return at;
+            at += digits - 1;
+        }
+    }
+    return NULL;
+}
+
 static void
 year_find(layout_work *work, lode_document *document, layout_metadata *meta)
 {
     if (meta->arxiv != NULL && g_ascii_isdigit(meta->arxiv[0])) {
         char year[5] = {'2', '0', meta->arxiv[0], meta->arxiv[1], '\0'};
+        meta->year = keep(document, year, 4);
+        return;
+    }
+    for (guint i = 0; i < document->n_blocks; i++) {
+        const layout_block *block = &document->blocks[i];
+        if (block->n_boxes == 0 || document->boxes[block->first_box].page > 0) continue;
+        if (block->type != LAYOUT_BLOCK_FOOTNOTE && block->type != LAYOUT_BLOCK_AUTHOR &&
+            !layout_block_type_is_furniture(block->type))
+            continue;
+        const char *year = printed_year(block->text);
+        if (year == NULL) continue;
         meta->year = keep(document, year, 4);
         return;
     }
