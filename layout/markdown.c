@@ -263,16 +263,24 @@ append_list_item(writer *w, guint index)
 
 /* ---- tables, figures, formulas, code, references, footnotes ---- */
 
-/* GFM has one header row, no spans, and | and line ends only in disguise. */
+/* GFM has one header row, no spans and no line ends. */
 static gboolean
 is_plain_grid(const lode_document *d, const layout_table *table)
 {
     if (table->n_header_rows > 1 || table->n_rows == 0 || table->n_cols == 0) return FALSE;
     for (guint i = 0; i < table->n_cells; i++) {
         const layout_cell *cell = &d->cells[table->first_cell + i];
-        if (cell->row_span > 1 || cell->col_span > 1 || strpbrk(cell->text, "|\n")) return FALSE;
+        if (cell->row_span > 1 || cell->col_span > 1 || strchr(cell->text, '\n')) return FALSE;
     }
     return TRUE;
+}
+
+/* From start on: a cell ends at any "|" without a backslash, even one in code or mathematics. */
+static void
+escape_bars(GString *out, gsize start)
+{
+    for (gsize i = start; i < out->len; i++)
+        if (out->str[i] == '|') g_string_insert_c(out, (gssize)i++, '\\');
 }
 
 static void
@@ -281,8 +289,10 @@ append_gfm_table(writer *w, const layout_table *table)
     for (guint i = 0; i < table->n_cells; i++) {
         const layout_cell *cell = &w->document->cells[table->first_cell + i];
         g_string_append(w->out, cell->col == 0 ? "| " : " | ");
+        const gsize start = w->out->len;
         markdown_inline(w->out, cell->text, (uint32_t)strlen(cell->text), NULL, 0, NULL, 0,
                         MARKDOWN_NO_EMPHASIS);
+        escape_bars(w->out, start);
         if (cell->col + 1 < table->n_cols) continue;
         g_string_append(w->out, " |\n");
         if (cell->row > 0) continue;

@@ -35,6 +35,17 @@ drop_objects(fz_context *ctx, pdf_document *pdf)
             drop_table_objects(ctx, part);
 }
 
+#if FZ_VERSION_MAJOR == 1 && FZ_VERSION_MINOR <= 21
+/* Apart from its caller's loop, whose counters a longjmp could roll back. */
+static G_GNUC_NO_INLINE void
+drop_type3_font(fz_context *ctx, pdf_document *pdf, fz_font *font)
+{
+    fz_try(ctx) fz_decouple_type3_font(ctx, font, pdf);
+    fz_always(ctx) fz_drop_font(ctx, font);
+    fz_catch(ctx) fz_warn(ctx, "type 3 font: %s", fz_caught_message(ctx));
+}
+#endif
+
 /* A document keeps each Type 3 font, with its glyphs as display lists, until it is closed: here are those that
  * nobody else holds. The fields are MuPDF's own; other versions may do without. */
 static void
@@ -48,9 +59,7 @@ drop_type3_fonts(fz_context *ctx, pdf_document *pdf)
             pdf->type3_fonts[kept++] = font;
             continue;
         }
-        fz_try(ctx) fz_decouple_type3_font(ctx, font, pdf);
-        fz_always(ctx) fz_drop_font(ctx, font);
-        fz_catch(ctx) fz_warn(ctx, "type 3 font: %s", fz_caught_message(ctx));
+        drop_type3_font(ctx, pdf, font);
     }
     pdf->num_type3_fonts = kept;
 #else
