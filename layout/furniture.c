@@ -384,13 +384,32 @@ lone_numbers_mark(const layout_work *work, GArray *all)
     }
 }
 
+/* Would nothing be left but page numbers? Then what is repeated is what the document says. */
+static gboolean
+leaves_nothing(const layout_work *work, const GArray *all)
+{
+    guint n_marked = 0, n_text = 0;
+    for (guint i = 0; i < all->len; i++) {
+        const candidate *c = &g_array_index(all, candidate, i);
+        n_marked += c->marked ? 1 : 0;
+    }
+    for (guint s = 0; s < work->sheets->len && n_text <= n_marked; s++) {
+        layout_work_release(work);
+        const layout_sheet *sheet = layout_work_sheet(work, s);
+        for (guint i = 0; i < sheet->segs->len; i++)
+            n_text += layout_sheet_seg(sheet, i)->role == LAYOUT_ROLE_TEXT ? 1 : 0;
+    }
+    return n_text <= n_marked;
+}
+
 static void
 roles_set(const layout_work *work, GArray *all)
 {
+    gboolean only_numbers = leaves_nothing(work, all);
     for (guint i = 0; i < all->len; i++) {
         const candidate *c = &g_array_index(all, candidate, i);
         layout_work_release(work);
-        if (!c->marked) continue;
+        if (!c->marked || (only_numbers && !c->number)) continue;
         layout_seg *seg = layout_sheet_seg(layout_work_sheet(work, c->sheet), c->seg);
         if (c->sheet == 0 && seg->size_pt > 1.25F * work->body_pt) continue;
         seg->role = c->number   ? LAYOUT_ROLE_PAGE_NUMBER

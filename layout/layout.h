@@ -207,7 +207,8 @@ typedef enum {
     LAYOUT_DISCARD_CONTROL,   /* a character without ink or width of its own: only counted */
     LAYOUT_DISCARD_REPEATED,  /* printed again at the same place: a cheap bold, a shadow */
     LAYOUT_DISCARD_INVISIBLE, /* drawn with no ink: render mode 3, a clip that nothing shows through,
-                                  alpha 0. The text layer of a scan is kept */
+                                * alpha 0; or into a mask or a pattern's tile, then only counted. The
+                                * text layer of a scan is kept */
     LAYOUT_DISCARD_BACKGROUND, /* in the colour of what is behind it */
     LAYOUT_DISCARD_TINY,       /* too small to be read */
     LAYOUT_DISCARD_OFF_PAGE,   /* outside the page, or cut off by the clip */

@@ -241,7 +241,8 @@ collect(collector *c)
         c->fonts[i] = layout_font_intern(c->work, &page->fonts[i]);
     for (guint r = 0; r < page->n_runs; r++)
         run_collect(c, &page->runs[r], r + 1 == page->n_runs);
-    c->sheet->ledger.n_glyphs = page->n_glyphs + page->n_unplaced;
+    c->sheet->ledger.n_glyphs = page->n_glyphs + page->n_unplaced + page->n_masked;
+    c->sheet->ledger.n_discarded[LAYOUT_DISCARD_INVISIBLE] += page->n_masked;
     c->sheet->ledger.n_discarded[LAYOUT_DISCARD_OFF_PAGE] += page->n_unplaced;
     g_free(c->seen.slots);
     g_free(c->fonts);

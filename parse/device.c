@@ -261,7 +261,11 @@ add_text(fz_context *ctx, fz_device *dev, const fz_text *text, fz_matrix ctm, ui
          guint flags)
 {
     parse_builder *builder = builder_of(dev);
-    if (is_skipped(dev, builder)) return;
+    if (is_skipped(dev, builder)) {
+        for (const fz_text_span *span = text->head; span; span = span->next)
+            builder->page->n_masked += (guint)MAX(span->len, 0);
+        return;
+    }
     text_call call = {ctx, builder, color, flags, visible_box(dev, builder)};
     builder->last_text_run = builder->storage->runs->len;
     for (const fz_text_span *span = text->head; span; span = span->next) {

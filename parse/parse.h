@@ -131,6 +131,7 @@ typedef struct {
     guint n_images;
     const parse_link *links;
     guint n_links;
+    guint n_masked;     /* glyphs drawn into a soft mask or a tile of a pattern; not in glyphs */
     guint n_unplaced;   /* glyphs drawn nowhere: at infinity, or so far away; not in glyphs */
     guint n_unmapped;   /* glyphs without a Unicode mapping, in the file or in the font itself */
     gboolean truncated; /* a limit was reached: more was drawn than kept */

@@ -67,7 +67,7 @@ take_page(bag *b, parse_file *file, int index, guint *n_drawn)
 {
     g_autoptr(parse_page) page = parse_file_load_page(file, index, NULL);
     if (page == NULL) return FALSE;
-    *n_drawn = page->n_glyphs + page->n_unplaced;
+    *n_drawn = page->n_glyphs + page->n_unplaced + page->n_masked;
     for (guint i = 0; i < page->n_glyphs; i++)
         bag_add_char(b, page->glyphs[i].unicode, -1);
     return TRUE;
