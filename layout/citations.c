@@ -13,8 +13,9 @@
 #include <math.h>
 #include <string.h>
 
-#define MAX_LIST  200 /* bytes of "[...]" */
-#define MAX_RANGE 60  /* entries in "[3-60]" */
+#define MAX_LIST      200  /* bytes of "[...]" */
+#define MAX_PER_BLOCK 2000 /* more in one block is no text */
+#define MAX_RANGE     60   /* entries in "[3-60]" */
 
 static gboolean
 may_call(layout_block_type type)
@@ -28,7 +29,9 @@ void
 citation_add(citation_finder *f, int block, uint32_t start, uint32_t len, guint reference)
 {
     /* those of a block are found in order, by one kind of search after the other */
+    guint seen = 0;
     for (guint i = f->found->len; i > 0; i--) {
+        if (++seen > MAX_PER_BLOCK) return;
         const layout_citation *c = &g_array_index(f->found, layout_citation, i - 1);
         if (c->block != block) break;
         if (c->start == start && c->len == len) {
@@ -149,10 +152,16 @@ add_calls(citation_finder *f, int block, uint32_t start, const GArray *calls)
 static gboolean
 in_math(const citation_finder *f, const layout_block *block, uint32_t at)
 {
-    for (guint i = 0; i < block->n_spans; i++) {
-        const layout_span *span = &f->d.spans[block->first_span + i];
-        if (span->start > at) break;
-        if (at < span->start + span->len) return (span->flags & LAYOUT_SPAN_MATH) != 0;
+    guint low = 0, high = block->n_spans;
+    while (low < high) {
+        const guint middle = low + (high - low) / 2;
+        const layout_span *span = &f->d.spans[block->first_span + middle];
+        if (at >= span->start + span->len)
+            low = middle + 1;
+        else if (at < span->start)
+            high = middle;
+        else
+            return (span->flags & LAYOUT_SPAN_MATH) != 0;
     }
     return FALSE;
 }

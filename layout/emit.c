@@ -455,11 +455,13 @@ urls_mend(composer *c)
                 at++;
         }
     }
-    for (char *at = c->text->str; (at = strstr(at, "http")) != NULL; at += 4) {
+    guint n_mended = 0; /* each moves the rest of the text */
+    for (char *at = c->text->str; n_mended < 200 && (at = strstr(at, "http")) != NULL; at += 4) {
         const gsize n = at[4] == 's' ? 5 : 4;
         if (strncmp(at + n, ": //", 4) != 0) continue;
         const gsize offset = (gsize)(at - c->text->str);
         byte_remove(c, (uint32_t)(offset + n + 1));
+        n_mended++;
         at = c->text->str + offset;
     }
 }

@@ -176,7 +176,8 @@ find_lefts(GArray *rows)
             continue;
         }
         float best = r->left;
-        for (guint k = 0; k < rows->len; k++) {
+        /* a few columns tell what the others look like */
+        for (guint k = i > 2000 ? i - 2000 : 0; k < MIN(rows->len, i + 2000); k++) {
             const entry_row *other = &g_array_index(rows, entry_row, k);
             if (!other->first_of_region || other->sheet == r->sheet) continue;
             const float by = r->left - other->row.col_x0;
