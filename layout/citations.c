@@ -450,6 +450,7 @@ layout_citations_find(const layout_work *work, layout_builder *builder)
     guint next = 0;
     for (guint b = 0; b < f.d.n_blocks; b++) {
         const guint first = f.found->len;
+        if (b % 256 == 0) layout_builder_rest(builder);
         block_calls(&f, work, (int)b, style, &next, by_page);
         if (f.found->len > first + 1)
             qsort(&g_array_index(f.found, layout_citation, first), f.found->len - first,

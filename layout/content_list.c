@@ -207,15 +207,39 @@ append_block(writer *w, guint index)
     }
 }
 
-char *
-layout_document_to_content_list(const lode_document *document, const layout_write_options *options)
+/* Entries but for the last n_kept become text; they stand one step in. */
+static void
+entries_flush(writer *w, GString *out, gsize n_kept, gboolean *first)
 {
+    const gsize size = json_array_size(w->list);
+    for (gsize i = 0; i + n_kept < size; i++) {
+        char *dumped = json_dumps(json_array_get(w->list, i), JSON_INDENT(4));
+        g_string_append(out, *first ? "\n    " : ",\n    ");
+        *first = FALSE;
+        for (const char *line = dumped, *end; line != NULL; line = end) {
+            end = strchr(line, '\n');
+            end = end != NULL ? end + 1 : NULL;
+            g_string_append_len(out, line, end != NULL ? end - line : (gssize)strlen(line));
+            if (end != NULL) g_string_append(out, "    ");
+        }
+        free(dumped);
+    }
+    for (gsize i = 0; i + n_kept < size; i++)
+        json_array_remove(w->list, 0);
+}
+
+static void
+write_content_list(layout_sink *sink, const layout_write_options *options)
+{
+    const lode_document *document = sink->document;
     writer w = {.document = document, .options = options, .list = json_array()};
+    gboolean first = TRUE;
     layout_captions_init(&w.captions, document);
     for (guint b = 0; b < document->n_blocks; b++) {
         if (document->blocks[b].type == LAYOUT_BLOCK_TITLE) w.heading_offset = 1;
     }
-    for (guint b = 0; b < document->n_blocks; b++) {
+    g_string_append_c(sink->text, '[');
+    for (guint b = 0; b < document->n_blocks && !sink->failed; b++) {
         const layout_block *block = &document->blocks[b];
         const size_t before = json_array_size(w.list);
         if (block->type == LAYOUT_BLOCK_REFERENCE)
@@ -229,11 +253,31 @@ layout_document_to_content_list(const lode_document *document, const layout_writ
         if (page != LAYOUT_NONE)
             json_object_set_new(entry, "bbox", make_bbox(document, page, &rect));
         json_object_set_new(entry, "page_idx", json_integer(MAX(page, 0)));
+        entries_flush(&w, sink->text, 1, &first); /* the last may still grow: a bibliography */
+        layout_sink_step(sink);
     }
-    char *dumped = json_dumps(w.list, JSON_INDENT(4));
+    entries_flush(&w, sink->text, 0, &first);
+    g_string_append(sink->text, first ? "]\n" : "\n]\n");
     json_decref(w.list);
     layout_captions_clear(&w.captions);
-    char *result = g_strconcat(dumped, "\n", NULL);
-    free(dumped);
-    return result;
+}
+
+gboolean
+layout_document_write_content_list(const lode_document *document,
+                                   const layout_write_options *options, layout_write_fn write,
+                                   void *user_data)
+{
+    layout_sink sink;
+    layout_sink_init(&sink, document, write, user_data);
+    write_content_list(&sink, options);
+    return layout_sink_end(&sink);
+}
+
+char *
+layout_document_to_content_list(const lode_document *document, const layout_write_options *options)
+{
+    layout_sink sink;
+    layout_sink_init(&sink, document, NULL, NULL);
+    write_content_list(&sink, options);
+    return layout_sink_take(&sink);
 }

@@ -68,7 +68,8 @@ layout_json_place(layout_ledger *ledger, guint place)
 }
 
 typedef struct {
-    GString *s;
+    layout_sink *sink;
+    GString *s;                          /* the sink's */
     guint depth;                         /* of the container being filled */
     gboolean first;                      /* nothing in it yet */
     const layout_write_options *options; /* of the Markdown beside it; NULL: the document alone */
@@ -523,6 +524,7 @@ put_citations(json_out *o, const lode_document *d)
             put_integer(o->s, numbers[k]);
         }
         g_string_append_c(o->s, ']');
+        layout_sink_step(o->sink);
     }
     close_container(o, ']');
 }
@@ -537,6 +539,7 @@ put_citations(json_out *o, const lode_document *d)
             open_container(o, '{');                                                                \
             fill;                                                                                  \
             close_container(o, '}');                                                               \
+            layout_sink_step((o)->sink);                                                           \
         }                                                                                          \
         close_container(o, ']');                                                                   \
     } while (0)
@@ -553,32 +556,45 @@ put_pages(json_out *o, const lode_document *d)
         open_container(o, '{');
         put_page(o, i, &d->pages[i]);
         close_container(o, '}');
+        layout_sink_step(o->sink);
     }
     close_container(o, ']');
 }
 
+/* The Markdown beside the JSON: only what is said about it is kept. */
+typedef struct {
+    GChecksum *sum;
+    guint64 len;
+} markdown_digest;
+
+static gboolean
+digest_take(const char *data, size_t len, void *user_data)
+{
+    markdown_digest *digest = user_data;
+    g_checksum_update(digest->sum, (const guchar *)data, (gssize)len);
+    digest->len += len;
+    return TRUE;
+}
+
 /* Which Markdown the ranges of the blocks are of. */
 static void
-put_markdown(json_out *o, const layout_write_options *options, const char *markdown)
+put_markdown(json_out *o, const layout_write_options *options, const markdown_digest *markdown)
 {
     static const char *const images[] = {"none", "figures", "all"};
-    const gsize len = strlen(markdown);
-    g_autofree char *sum =
-        g_compute_checksum_for_data(G_CHECKSUM_SHA256, (const guchar *)markdown, len);
     put_key(o, "markdown");
     open_container(o, '{');
     key_true(o, "page_breaks", options->page_breaks);
     key_true(o, "furniture", options->furniture);
     key_string(o, "images", images[options->images]);
     key_string(o, "image_dir", options->image_dir ? options->image_dir : "images");
-    key_integer(o, "bytes", (gint64)len);
-    key_string(o, "sha256", sum);
+    key_integer(o, "bytes", (gint64)markdown->len);
+    key_string(o, "sha256", g_checksum_get_string(markdown->sum));
     close_container(o, '}');
 }
 
 /* markdown NULL: the document alone. */
-static char *
-write_json(json_out *o, const lode_document *d, const char *markdown)
+static void
+write_json(json_out *o, const lode_document *d, const markdown_digest *markdown)
 {
     open_container(o, '{');
     key_string(o, "schema", LAYOUT_JSON_SCHEMA);
@@ -599,24 +615,49 @@ write_json(json_out *o, const lode_document *d, const char *markdown)
     });
     close_container(o, '}');
     g_string_append_c(o->s, '\n');
-    return g_string_free(o->s, FALSE);
 }
 
 char *
 layout_document_to_json(const lode_document *document)
 {
-    json_out out = {.s = g_string_sized_new(64 * 1024), .first = TRUE};
-    return write_json(&out, document, NULL);
+    layout_sink sink;
+    layout_sink_init(&sink, document, NULL, NULL);
+    json_out out = {.sink = &sink, .s = sink.text, .first = TRUE};
+    write_json(&out, document, NULL);
+    return layout_sink_take(&sink);
+}
+
+static void
+write_traced_json(layout_sink *sink, const layout_write_options *options)
+{
+    const layout_write_options defaults = layout_write_options_default();
+    if (!options) options = &defaults;
+    const lode_document *document = sink->document;
+    g_autofree layout_range *ranges = g_new(layout_range, MAX(document->n_blocks, 1));
+    markdown_digest digest = {.sum = g_checksum_new(G_CHECKSUM_SHA256)};
+    layout_document_write_markdown(document, options, ranges, digest_take, &digest);
+    json_out out = {
+        .sink = sink, .s = sink->text, .first = TRUE, .options = options, .ranges = ranges};
+    write_json(&out, document, &digest);
+    g_checksum_free(digest.sum);
+}
+
+gboolean
+layout_document_write_traced_json(const lode_document *document,
+                                  const layout_write_options *options, layout_write_fn write,
+                                  void *user_data)
+{
+    layout_sink sink;
+    layout_sink_init(&sink, document, write, user_data);
+    write_traced_json(&sink, options);
+    return layout_sink_end(&sink);
 }
 
 char *
 layout_document_to_traced_json(const lode_document *document, const layout_write_options *options)
 {
-    const layout_write_options defaults = layout_write_options_default();
-    if (!options) options = &defaults;
-    g_autofree layout_range *ranges = g_new(layout_range, MAX(document->n_blocks, 1));
-    g_autofree char *markdown = layout_document_to_markdown_ranges(document, options, ranges);
-    json_out out = {
-        .s = g_string_sized_new(64 * 1024), .first = TRUE, .options = options, .ranges = ranges};
-    return write_json(&out, document, markdown);
+    layout_sink sink;
+    layout_sink_init(&sink, document, NULL, NULL);
+    write_traced_json(&sink, options);
+    return layout_sink_take(&sink);
 }

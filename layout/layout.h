@@ -400,6 +400,10 @@ typedef struct {
 
 layout_write_options layout_write_options_default(void);
 
+/* Takes the next piece of a text: not NUL-terminated, may end inside a character. FALSE: it could not be taken,
+ * and no more comes. Texts that are handed on piece by piece take no memory that grows with the document. */
+typedef gboolean (*layout_write_fn)(const char *data, size_t len, void *user_data);
+
 /* CommonMark with GFM tables (HTML tables where cells span), $$...$$ formulas. options NULL: defaults.
  * Free with g_free. */
 char *layout_document_to_markdown(const lode_document *document,
@@ -417,6 +421,11 @@ typedef struct {
 char *layout_document_to_markdown_ranges(const lode_document *document,
                                          const layout_write_options *options, layout_range *ranges);
 
+/* The same, handed on; FALSE when write failed. */
+gboolean layout_document_write_markdown(const lode_document *document,
+                                        const layout_write_options *options, layout_range *ranges,
+                                        layout_write_fn write, void *user_data);
+
 /* lode's own JSON, schema "lode-document", version 2: the whole document, boxes on everything. Two spaces
  * of indentation, keys in a fixed order, newline at the end. Free with g_free. */
 char *layout_document_to_json(const lode_document *document);
@@ -427,12 +436,20 @@ char *layout_document_to_json(const lode_document *document);
 char *layout_document_to_traced_json(const lode_document *document,
                                      const layout_write_options *options);
 
+gboolean layout_document_write_traced_json(const lode_document *document,
+                                           const layout_write_options *options,
+                                           layout_write_fn write, void *user_data);
+
 /* The inverse: what layout_document_to_json wrote becomes the same document. Foreign bytes: checked. */
 lode_document *layout_document_from_json(const char *json, size_t len, GError **error);
 
 /* MinerU's content list, version 1 (flat array, boxes 0..1000). options NULL: defaults. Free with g_free. */
 char *layout_document_to_content_list(const lode_document *document,
                                       const layout_write_options *options);
+
+gboolean layout_document_write_content_list(const lode_document *document,
+                                            const layout_write_options *options,
+                                            layout_write_fn write, void *user_data);
 
 /* MinerU's middle file (pages, blocks, lines, spans, boxes in points). options NULL: defaults. g_free. */
 char *layout_document_to_middle(const lode_document *document, const layout_write_options *options);

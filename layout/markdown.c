@@ -20,7 +20,8 @@ typedef struct {
 typedef struct {
     const lode_document *document;
     const layout_write_options *options;
-    GString *out;
+    layout_sink *sink;
+    GString *out; /* the sink's */
     guint heading_offset;
     gboolean run_in; /* the paragraph that comes next goes on in this line */
     int page;        /* of the last "<!-- page -->" */
@@ -57,7 +58,10 @@ end_block(writer *w, guint index, gsize start)
     gsize end = w->out->len;
     while (end > start && w->out->str[end - 1] == '\n')
         end--;
-    if (w->ranges && end > start) w->ranges[index] = (layout_range){start, end};
+    if (w->ranges && end > start) {
+        const gsize before = w->sink->n_before;
+        w->ranges[index] = (layout_range){before + start, before + end};
+    }
 }
 
 /* The text of a block from byte `from` on, as inlines; "from" is 0 but for footnotes and abstracts. */
@@ -515,14 +519,15 @@ append_block(writer *w, guint index)
     }
 }
 
-char *
-layout_document_to_markdown_ranges(const lode_document *document,
-                                   const layout_write_options *options, layout_range *ranges)
+static void
+write_markdown(layout_sink *sink, const layout_write_options *options, layout_range *ranges)
 {
     const layout_write_options defaults = layout_write_options_default();
+    const lode_document *document = sink->document;
     writer w = {.document = document,
                 .options = options ? options : &defaults,
-                .out = g_string_new(NULL),
+                .sink = sink,
+                .out = sink->text,
                 .page = -1,
                 .page_from = pages_from(document),
                 .ranges = ranges,
@@ -533,15 +538,36 @@ layout_document_to_markdown_ranges(const lode_document *document,
     }
     layout_captions_init(&w.captions, document);
     layout_notes_init(&w.notes, document);
-    for (guint b = 0; b < document->n_blocks; b++)
+    for (guint b = 0; b < document->n_blocks && !sink->failed; b++) {
         append_block(&w, b);
+        layout_sink_step(sink);
+    }
     flush_notes(&w);
 
     layout_captions_clear(&w.captions);
     g_free(w.page_from);
     layout_notes_clear(&w.notes);
     g_array_unref(w.waiting);
-    return g_string_free(w.out, FALSE);
+}
+
+gboolean
+layout_document_write_markdown(const lode_document *document, const layout_write_options *options,
+                               layout_range *ranges, layout_write_fn write, void *user_data)
+{
+    layout_sink sink;
+    layout_sink_init(&sink, document, write, user_data);
+    write_markdown(&sink, options, ranges);
+    return layout_sink_end(&sink);
+}
+
+char *
+layout_document_to_markdown_ranges(const lode_document *document,
+                                   const layout_write_options *options, layout_range *ranges)
+{
+    layout_sink sink;
+    layout_sink_init(&sink, document, NULL, NULL);
+    write_markdown(&sink, options, ranges);
+    return layout_sink_take(&sink);
 }
 
 char *

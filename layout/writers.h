@@ -6,6 +6,26 @@
 
 G_BEGIN_DECLS
 
+/* A writer appends to text and calls layout_sink_step() where a block is done: what is there may then be handed
+ * on, but for the last byte. */
+typedef struct {
+    GString *text;
+    gsize n_before; /* bytes handed on already */
+    const lode_document *document;
+    layout_write_fn write; /* NULL: all is kept in text */
+    void *user_data;
+    gsize rest_at;
+    gboolean failed;
+} layout_sink;
+
+void layout_sink_init(layout_sink *sink, const lode_document *document, layout_write_fn write,
+                      void *user_data);
+void layout_sink_step(layout_sink *sink);
+/* Hands on the rest; FALSE when write did not take it all. */
+gboolean layout_sink_end(layout_sink *sink);
+/* The whole text of a sink without a function; g_free. */
+char *layout_sink_take(layout_sink *sink);
+
 typedef enum {
     MARKDOWN_NO_EMPHASIS = 1 << 0 /* headings: bold is their typeface, not an emphasis */
 } markdown_inline_flags;

@@ -18,19 +18,28 @@ write_csl(const lode_document *document, const layout_write_options *options)
     return layout_document_to_csl(document);
 }
 
+static gboolean
+stream_markdown(const lode_document *document, const layout_write_options *options,
+                layout_write_fn write, void *user_data)
+{
+    return layout_document_write_markdown(document, options, NULL, write, user_data);
+}
+
 static const pipelines_format FORMATS[] = {
-    {LODE_FORMAT_MARKDOWN, "md", "markdown", ".md", "Markdown", layout_document_to_markdown},
+    {LODE_FORMAT_MARKDOWN, "md", "markdown", ".md", "Markdown", layout_document_to_markdown,
+     stream_markdown},
     {LODE_FORMAT_JSON, "json", NULL, ".json", "the whole document, with boxes",
-     layout_document_to_traced_json},
+     layout_document_to_traced_json, layout_document_write_traced_json},
     {LODE_FORMAT_CONTENT_LIST, "content_list", NULL, "_content_list.json", "MinerU's content list",
-     layout_document_to_content_list},
+     layout_document_to_content_list, layout_document_write_content_list},
     {LODE_FORMAT_MIDDLE, "middle", NULL, "_middle.json", "MinerU's middle file",
-     layout_document_to_middle},
-    {LODE_FORMAT_HTML, "html", NULL, ".html", "HTML", layout_document_to_html},
-    {LODE_FORMAT_TEXT, "text", "txt", ".txt", "text alone", layout_document_to_text},
-    {LODE_FORMAT_LAYOUT, "layout", NULL, "_layout.pdf", "the source with every block drawn", NULL},
-    {LODE_FORMAT_BIBTEX, "bib", "bibtex", ".bib", "its references as BibTeX", write_bibtex},
-    {LODE_FORMAT_CSL, "csl", NULL, "_csl.json", "its references as CSL JSON", write_csl},
+     layout_document_to_middle, NULL},
+    {LODE_FORMAT_HTML, "html", NULL, ".html", "HTML", layout_document_to_html, NULL},
+    {LODE_FORMAT_TEXT, "text", "txt", ".txt", "text alone", layout_document_to_text, NULL},
+    {LODE_FORMAT_LAYOUT, "layout", NULL, "_layout.pdf", "the source with every block drawn", NULL,
+     NULL},
+    {LODE_FORMAT_BIBTEX, "bib", "bibtex", ".bib", "its references as BibTeX", write_bibtex, NULL},
+    {LODE_FORMAT_CSL, "csl", NULL, "_csl.json", "its references as CSL JSON", write_csl, NULL},
 };
 
 const pipelines_format *

@@ -70,6 +70,9 @@ typedef struct {
     const char *what;         /* for help: "Markdown" */
     /* New text, ending in a newline where it is not empty. NULL: drawn from the source, see output.c. */
     char *(*write)(const lode_document *document, const layout_write_options *options);
+    /* The same text handed on piece by piece; NULL where a format is only made whole. */
+    gboolean (*stream)(const lode_document *document, const layout_write_options *options,
+                       layout_write_fn write, void *user_data);
 } pipelines_format;
 
 const pipelines_format *pipelines_formats(size_t *n); /* in the order they are written in */

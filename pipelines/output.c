@@ -2,6 +2,9 @@
 #include "pipelines/internal.h"
 
 #include <errno.h>
+#include <fcntl.h>
+#include <glib/gstdio.h>
+#include <stdio.h>
 #include <string.h>
 #include <unistd.h>
 
@@ -86,6 +89,73 @@ write_overlay(const lode_document *document, const char *path, const char *passw
     return TRUE;
 }
 
+/* ---- texts that are written while they are made ---- */
+
+static gboolean
+file_take(const char *data, size_t len, void *user_data)
+{
+    const int fd = *(const int *)user_data;
+    while (len > 0) {
+        const ssize_t n = write(fd, data, len);
+        if (n < 0 && errno == EINTR) continue;
+        if (n <= 0) return FALSE;
+        data += n;
+        len -= (size_t)n;
+    }
+    return TRUE;
+}
+
+/* Only the folder's own sync makes a new name survive a power cut; some file systems cannot, and the data is safe. */
+static void
+sync_folder_of(const char *path)
+{
+    g_autofree char *folder = g_path_get_dirname(path);
+    int fd = open(folder, O_RDONLY | O_DIRECTORY | O_CLOEXEC);
+    if (fd < 0) return;
+    (void)fsync(fd);
+    close(fd);
+}
+
+static int
+last_error(void)
+{
+    return errno != 0 ? errno : EIO;
+}
+
+/* As pipelines_write_file: path has its old content or all of the new. */
+static gboolean
+write_stream(const lode_document *document, const pipelines_format *format, const char *path,
+             const layout_write_options *how, GError **error)
+{
+    g_autofree char *temporary = g_strconcat(path, ".XXXXXX", NULL);
+    int fd = g_mkstemp_full(temporary, O_RDWR | O_CLOEXEC, 0666), failed = 0;
+    if (fd < 0) {
+        failed = last_error();
+    } else {
+        if (!format->stream(document, how, file_take, &fd) || fsync(fd) != 0) failed = last_error();
+        if (close(fd) != 0 && failed == 0) failed = last_error();
+        if (failed == 0 && rename(temporary, path) != 0) failed = last_error();
+        if (failed != 0) unlink(temporary);
+    }
+    if (failed == 0) {
+        sync_folder_of(path);
+        return TRUE;
+    }
+    g_autofree char *name = g_filename_display_name(path);
+    g_set_error(error, PIPELINES_ERROR, LODE_ERROR_IO, "%s: cannot be written: %s", name,
+                g_strerror(failed));
+    return FALSE;
+}
+
+static gboolean
+write_format(const lode_document *document, const pipelines_format *format, const char *path,
+             const layout_write_options *how, GError **error)
+{
+    if (format->stream != NULL) return write_stream(document, format, path, how, error);
+    g_autofree char *text = format->write(document, how);
+    return pipelines_write_file(path, text, strlen(text), error);
+}
+
 gboolean
 pipelines_write_document(const lode_document *document, const char *path, const char *password,
                          const char *dir, const char *stem, const pipelines_output_options *options,
@@ -104,8 +174,7 @@ pipelines_write_document(const lode_document *document, const char *path, const 
             if (!write_overlay(document, path, password, file, warnings, error)) return FALSE;
             continue;
         }
-        g_autofree char *text = formats[i].write(document, &how);
-        if (!pipelines_write_file(file, text, strlen(text), error)) return FALSE;
+        if (!write_format(document, &formats[i], file, &how, error)) return FALSE;
     }
     if (path == NULL || !layout_document_has_images(document, options->images)) return TRUE;
     layout_image_options images = {
