@@ -456,7 +456,7 @@ asides_emit(ordering *o)
     o->asides = g_array_new(FALSE, FALSE, sizeof(layout_item));
     for (guint from = 0, to = 0; to < asides->len; to++) {
         const layout_item *end = &g_array_index(asides, layout_item, to);
-        if (end->seg >= 0) continue;
+        if (end->seg >= 0 || end->figure >= 0 || end->table >= 0) continue;
         layout_item *first = &g_array_index(asides, layout_item, from);
         if (to > from) {
             float x0 = first->box.x0, x1 = first->box.x1;
