@@ -10,7 +10,7 @@
 
 #include <string.h>
 
-#define WINDOW 16 /* sheets that stay; a file of so many pages never sees the disk */
+#define WINDOW 8 /* sheets that stay; a file of so many pages never sees the disk */
 
 /* Every GArray of a sheet whose elements hold no pointers: one that is missing here comes back empty. */
 static const struct {
