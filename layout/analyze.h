@@ -6,7 +6,7 @@
  *   sheet      --figures.c, tables.c-->          regions            text in them leaves the flow
  *   sheet      --columns.c, order.c-->           layout_row         printed lines in reading order
  *   rows       --paragraphs.c, headings.c, ...-> layout_para        blocks in the making
- *   paras      --emit.c, hyphen.c-->             layout_builder
+ *   paras      --compose.c, emit.c, hyphen.c-->  layout_builder
  *
  * A sheet's coordinates are those of its frame: the page turned so that most of its text runs left to
  * right. layout_sheet_to_page() turns a box back. */
