@@ -321,6 +321,9 @@ layout_overlap_1d(float a0, float a1, float b0, float b1)
 {
     return MIN(a1, b1) - MAX(a0, b0);
 }
+/* For sorting floats, and indices of a sheet's segments (the sheet as user data) by baseline, then from the left. */
+int layout_compare_float(gconstpointer a, gconstpointer b);
+int layout_seg_compare(gconstpointer a, gconstpointer b, gpointer sheet);
 /* Cut a segment in two behind its first n_words (fewer than it has): they become a new segment, whose
  * index is returned; index keeps the rest. */
 guint layout_seg_split(layout_sheet *sheet, guint index, guint n_words);

@@ -35,17 +35,6 @@ typedef struct {
     guint8 *starts; /* by segment: does it start a caption? */
 } lines;
 
-static int
-compare_baseline(gconstpointer a, gconstpointer b, gpointer data)
-{
-    const layout_sheet *sheet = data;
-    guint i = *(const guint *)a, j = *(const guint *)b;
-    const layout_seg *x = layout_sheet_seg(sheet, i), *y = layout_sheet_seg(sheet, j);
-    if (x->baseline != y->baseline) return x->baseline < y->baseline ? -1 : 1;
-    if (x->box.x0 != y->box.x0) return x->box.x0 < y->box.x0 ? -1 : 1;
-    return (i > j) - (i < j);
-}
-
 static void
 lines_init(lines *l, const layout_work *work, layout_sheet *sheet)
 {
@@ -56,7 +45,7 @@ lines_init(lines *l, const layout_work *work, layout_sheet *sheet)
         const layout_seg *seg = layout_sheet_seg(sheet, i);
         if (seg->role == LAYOUT_ROLE_TEXT && seg->turn == 0) l->by_baseline[l->n++] = i;
     }
-    g_qsort_with_data(l->by_baseline, (gint)l->n, sizeof(guint), compare_baseline, sheet);
+    g_qsort_with_data(l->by_baseline, (gint)l->n, sizeof(guint), layout_seg_compare, sheet);
 }
 
 static void

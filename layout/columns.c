@@ -127,21 +127,14 @@ layout_gutter_find(const layout_item *items, guint n, layout_gutter *gutter)
     return TRUE;
 }
 
-static int
-compare_float(gconstpointer a, gconstpointer b)
-{
-    float x = *(const float *)a, y = *(const float *)b;
-    return (x > y) - (x < y);
-}
-
 /* Share of the lines of the side with fewer that stand on a line's baseline of the other: the rows of a table
  * all do. Sorts both. */
 static float
 share_aligned(GArray *left, GArray *right)
 {
     guint same = 0;
-    g_array_sort(left, compare_float);
-    g_array_sort(right, compare_float);
+    g_array_sort(left, layout_compare_float);
+    g_array_sort(right, layout_compare_float);
     for (guint i = 0, k = 0; i < left->len && k < right->len;) {
         float d = g_array_index(left, float, i) - g_array_index(right, float, k);
         same += fabsf(d) < 1 ? 1 : 0;

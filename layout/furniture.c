@@ -131,16 +131,6 @@ key_of(const char *text, gsize len, gboolean bottom)
     return g_string_free(key, FALSE);
 }
 
-static int
-compare_top(gconstpointer a, gconstpointer b, gpointer data)
-{
-    const layout_sheet *sheet = data;
-    guint i = *(const guint *)a, j = *(const guint *)b;
-    const layout_seg *x = layout_sheet_seg(sheet, i), *y = layout_sheet_seg(sheet, j);
-    if (x->baseline != y->baseline) return x->baseline < y->baseline ? -1 : 1;
-    return (i > j) - (i < j);
-}
-
 /* Three numbers in a row belong to a table or an axis, not to a page. */
 static void
 table_rows_drop(GArray *all, guint first)
@@ -216,7 +206,7 @@ candidates_find(layout_work *work)
             if (layout_sheet_seg(sheet, i)->turn == 0 &&
                 layout_sheet_seg(sheet, i)->role == LAYOUT_ROLE_TEXT)
                 order[n++] = i;
-        g_qsort_with_data(order, (gint)n, sizeof(guint), compare_top, (gpointer)sheet);
+        g_qsort_with_data(order, (gint)n, sizeof(guint), layout_seg_compare, (gpointer)sheet);
         edge_collect(sheet, s, order, n, FALSE, all);
         edge_collect(sheet, s, order, n, TRUE, all);
         layout_work_release(work);
@@ -451,13 +441,6 @@ margin_numbers_find(const layout_sheet *sheet, GArray *found)
     g_array_sort(found, compare_number);
 }
 
-static int
-compare_float(gconstpointer a, gconstpointer b)
-{
-    float x = *(const float *)a, y = *(const float *)b;
-    return (x > y) - (x < y);
-}
-
 /* How many lines of text there are on a page, those of two columns at one height counted once. */
 static guint
 lines_count(const layout_sheet *sheet)
@@ -467,7 +450,7 @@ lines_count(const layout_sheet *sheet)
         const layout_seg *seg = layout_sheet_seg(sheet, i);
         if (seg->turn == 0 && seg->n_words > 1) g_array_append_val(baselines, seg->baseline);
     }
-    g_array_sort(baselines, compare_float);
+    g_array_sort(baselines, layout_compare_float);
     guint n = 0;
     float last = -G_MAXFLOAT;
     for (guint i = 0; i < baselines->len; i++) {

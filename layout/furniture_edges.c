@@ -34,16 +34,6 @@ typedef struct {
     guint n_rows;
 } edge;
 
-static int
-compare_baseline(gconstpointer a, gconstpointer b, gpointer data)
-{
-    const layout_sheet *sheet = data;
-    guint i = *(const guint *)a, j = *(const guint *)b;
-    const layout_seg *x = layout_sheet_seg(sheet, i), *y = layout_sheet_seg(sheet, j);
-    if (x->baseline != y->baseline) return x->baseline < y->baseline ? -1 : 1;
-    return (i > j) - (i < j);
-}
-
 static void
 row_add(edge_row *row, const layout_sheet *sheet, guint index)
 {
@@ -346,7 +336,7 @@ layout_furniture_edges_mark(const layout_work *work, layout_sheet *sheet)
         if (seg->turn == 0 && seg->role == LAYOUT_ROLE_TEXT) order[n++] = i;
     }
     if (n < 3) return;
-    g_qsort_with_data(order, (gint)n, sizeof(guint), compare_baseline, sheet);
+    g_qsort_with_data(order, (gint)n, sizeof(guint), layout_seg_compare, sheet);
     edge e = {.work = work, .sheet = sheet};
     rows_collect(&e, order, n);
     edge_mark(&e);

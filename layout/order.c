@@ -94,13 +94,6 @@ column_emit(ordering *o, layout_item *items, guint n, float col_x0, float col_x1
 
 /* ---- bands ---- */
 
-static int
-compare_float(gconstpointer a, gconstpointer b)
-{
-    float x = *(const float *)a, y = *(const float *)b;
-    return (x > y) - (x < y);
-}
-
 /* Left and right edge of a column, from its longer lines. */
 static void
 edges_of(const layout_item *items, guint n, float *x0, float *x1)
@@ -116,8 +109,8 @@ edges_of(const layout_item *items, guint n, float *x0, float *x1)
         }
     }
     if (k == 0) return;
-    qsort(left, k, sizeof *left, compare_float);
-    qsort(right, k, sizeof *right, compare_float);
+    qsort(left, k, sizeof *left, layout_compare_float);
+    qsort(right, k, sizeof *right, layout_compare_float);
     *x0 = left[k / 20];
     *x1 = right[k - 1 - k / 20];
 }

@@ -29,16 +29,6 @@ on_drawing(const layout_sheet *sheet, const layout_seg *seg)
 }
 
 static int
-compare_top(gconstpointer a, gconstpointer b, gpointer data)
-{
-    const layout_sheet *sheet = data;
-    guint i = *(const guint *)a, j = *(const guint *)b;
-    const layout_seg *x = layout_sheet_seg(sheet, i), *y = layout_sheet_seg(sheet, j);
-    if (x->baseline != y->baseline) return x->baseline < y->baseline ? -1 : 1;
-    return (i > j) - (i < j);
-}
-
-static int
 chain_of(int *chain, int i)
 {
     while (chain[i] != i) {
@@ -75,7 +65,7 @@ layout_prose_find(const layout_work *work, const layout_sheet *sheet, layout_pro
         gboolean small = seg->n_chars >= 45 && seg->n_words >= 8 && !on_drawing(sheet, seg);
         sure[i] = is_body(work, seg) ? 2 : small ? 1 : 0;
     }
-    g_qsort_with_data(order, (gint)n_text, sizeof(guint), compare_top, (gpointer)sheet);
+    g_qsort_with_data(order, (gint)n_text, sizeof(guint), layout_seg_compare, (gpointer)sheet);
     for (guint k = 0; k < n_text; k++) {
         const layout_seg *a = layout_sheet_seg(sheet, order[k]);
         for (guint m = k + 1; m < n_text && m < k + AHEAD; m++) {

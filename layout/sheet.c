@@ -227,6 +227,24 @@ layout_rect_overlap(layout_rect a, layout_rect b)
     return w > 0 && h > 0 ? w * h : 0;
 }
 
+int
+layout_compare_float(gconstpointer a, gconstpointer b)
+{
+    float x = *(const float *)a, y = *(const float *)b;
+    return (x > y) - (x < y);
+}
+
+int
+layout_seg_compare(gconstpointer a, gconstpointer b, gpointer data)
+{
+    const layout_sheet *sheet = data;
+    guint i = *(const guint *)a, j = *(const guint *)b;
+    const layout_seg *x = layout_sheet_seg(sheet, i), *y = layout_sheet_seg(sheet, j);
+    if (x->baseline != y->baseline) return x->baseline < y->baseline ? -1 : 1;
+    if (x->box.x0 != y->box.x0) return x->box.x0 < y->box.x0 ? -1 : 1;
+    return (i > j) - (i < j);
+}
+
 guint
 layout_seg_split(layout_sheet *sheet, guint index, guint n_words)
 {

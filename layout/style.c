@@ -27,16 +27,6 @@ sizes_count(layout_work *work, guint64 *bins, guint64 *fonts)
     }
 }
 
-static int
-compare_baseline(gconstpointer a, gconstpointer b, gpointer data)
-{
-    const layout_sheet *sheet = data;
-    guint i = *(const guint *)a, j = *(const guint *)b;
-    const layout_seg *x = layout_sheet_seg(sheet, i), *y = layout_sheet_seg(sheet, j);
-    if (x->baseline != y->baseline) return x->baseline < y->baseline ? -1 : 1;
-    return (i > j) - (i < j);
-}
-
 /* Distances between lines that start at the same place, one under the other. */
 static void
 leading_count(const layout_work *work, const layout_sheet *sheet, guint64 *bins)
@@ -45,7 +35,7 @@ leading_count(const layout_work *work, const layout_sheet *sheet, guint64 *bins)
     g_autofree guint *order = g_new(guint, n + 1);
     for (guint i = 0; i < n; i++)
         order[i] = i;
-    g_qsort_with_data(order, (gint)n, sizeof(guint), compare_baseline, (gpointer)sheet);
+    g_qsort_with_data(order, (gint)n, sizeof(guint), layout_seg_compare, (gpointer)sheet);
     for (guint i = 0; i < n; i++) {
         const layout_seg *seg = layout_sheet_seg(sheet, order[i]);
         if (seg->n_words < 4 || fabsf(seg->size_pt - work->body_pt) > 0.3F) continue;
@@ -70,13 +60,6 @@ fullest(const guint64 *bins, guint n)
     return best;
 }
 
-static int
-compare_float(gconstpointer a, gconstpointer b)
-{
-    float x = *(const float *)a, y = *(const float *)b;
-    return (x > y) - (x < y);
-}
-
 static void
 margins_measure(const layout_work *work, layout_sheet *sheet)
 {
@@ -93,8 +76,8 @@ margins_measure(const layout_work *work, layout_sheet *sheet)
     sheet->text_x0 = 0;
     sheet->text_x1 = sheet->width;
     if (left->len < 3) return;
-    g_array_sort(left, compare_float);
-    g_array_sort(right, compare_float);
+    g_array_sort(left, layout_compare_float);
+    g_array_sort(right, layout_compare_float);
     sheet->text_x0 = g_array_index(left, float, left->len / 20);
     sheet->text_x1 = g_array_index(right, float, right->len - 1 - right->len / 20);
 }

@@ -97,17 +97,6 @@ rules_join(const GArray *from, const GArray *rects, gboolean vertical)
     return joined;
 }
 
-static int
-compare_baseline(gconstpointer a, gconstpointer b, gpointer data)
-{
-    const layout_sheet *sheet = data;
-    guint i = *(const guint *)a, j = *(const guint *)b;
-    const layout_seg *x = layout_sheet_seg(sheet, i), *y = layout_sheet_seg(sheet, j);
-    if (x->baseline != y->baseline) return x->baseline < y->baseline ? -1 : 1;
-    if (x->box.x0 != y->box.x0) return x->box.x0 < y->box.x0 ? -1 : 1;
-    return (i > j) - (i < j);
-}
-
 /* The first segment, by baseline, at or below y. */
 static guint
 first_below(const finder *f, float y)
@@ -659,7 +648,7 @@ layout_tables_find(layout_work *work, layout_sheet *sheet)
         const layout_seg *seg = layout_sheet_seg(sheet, i);
         if (seg->turn == 0 && seg->role == LAYOUT_ROLE_TEXT) f.by_y[f.n_segs++] = i;
     }
-    g_qsort_with_data(f.by_y, (gint)f.n_segs, sizeof(guint), compare_baseline, sheet);
+    g_qsort_with_data(f.by_y, (gint)f.n_segs, sizeof(guint), layout_seg_compare, sheet);
     f.bibliography = has_bibliography(work, sheet);
     ruled_find(&f);
     booktabs_find(&f);

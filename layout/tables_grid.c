@@ -38,13 +38,6 @@ typedef struct {
 } grid;
 
 static int
-compare_float(gconstpointer a, gconstpointer b)
-{
-    float x = *(const float *)a, y = *(const float *)b;
-    return (x > y) - (x < y);
-}
-
-static int
 compare_piece(gconstpointer a, gconstpointer b)
 {
     const piece *x = a, *y = b;
@@ -69,7 +62,7 @@ compare_cell_order(gconstpointer a, gconstpointer b)
 static void
 snap(GArray *values, float slack)
 {
-    g_array_sort(values, compare_float);
+    g_array_sort(values, layout_compare_float);
     guint kept = 0;
     for (guint i = 0; i < values->len;) {
         float first = g_array_index(values, float, i), sum = 0;
@@ -423,7 +416,7 @@ wrapped_merge(grid *g)
                      g_array_index(g->bands, band, r - 1).baseline;
         g_array_append_val(steps, step);
     }
-    g_array_sort(steps, compare_float);
+    g_array_sort(steps, layout_compare_float);
     float widest = g_array_index(steps, float, steps->len * 3 / 4);
     guint kept = 0;
     for (guint r = 0; r < n; r++) {

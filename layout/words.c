@@ -121,13 +121,6 @@ order_rtl(const layout_glyph **g, guint n)
 }
 
 static int
-compare_float(gconstpointer a, gconstpointer b)
-{
-    float x = *(const float *)a, y = *(const float *)b;
-    return (x > y) - (x < y);
-}
-
-static int
 compare_x(gconstpointer a, gconstpointer b)
 {
     const layout_glyph *x = *(const layout_glyph *const *)a, *y = *(const layout_glyph *const *)b;
@@ -174,7 +167,7 @@ spacing_of(const layout_glyph *const *g, guint n)
     }
     spacing s = {.word_gap = n_spaces * 14 > n ? GAP_GIVEN_EM : GAP_EM};
     if (n_gaps < 2) return s;
-    qsort(gaps, n_gaps, sizeof(float), compare_float);
+    qsort(gaps, n_gaps, sizeof(float), layout_compare_float);
     float usual = gaps[n_gaps / 2];
     /* "R E S U L T S" typed with blanks */
     s.letters_given = n_pairs >= 4 && n_given * 10 >= n_pairs * 9 && n_capitals * 10 >= n * 9 &&
