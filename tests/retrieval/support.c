@@ -208,3 +208,34 @@ random_document(guint32 seed)
     g_autofree char *sha256 = g_strdup_printf("%064x", seed);
     return writer_finish(&w, title, sha256);
 }
+
+char *folder;
+
+int
+setup_folder(void **state)
+{
+    (void)state;
+    folder = make_folder("library");
+    return 0;
+}
+
+int
+teardown_folder(void **state)
+{
+    (void)state;
+    remove_folder(folder);
+    g_clear_pointer(&folder, g_free);
+    return 0;
+}
+
+retrieval_library *
+open_writer(void)
+{
+    return open_library(folder, RETRIEVAL_OPEN_WRITE, &fake_embedder);
+}
+
+retrieval_library *
+open_reader(void)
+{
+    return open_library(folder, RETRIEVAL_OPEN_READ, &fake_embedder);
+}

@@ -27,6 +27,13 @@ retrieval_library *open_library(const char *dir, retrieval_open_mode mode,
 char *make_folder(const char *name);
 void remove_folder(const char *dir);
 
+/* For tests with a library of their own: a new folder for every test, and its library opened in it. */
+extern char *folder;
+int setup_folder(void **state);
+int teardown_folder(void **state);
+retrieval_library *open_writer(void);
+retrieval_library *open_reader(void);
+
 /* A block with one printed line per 60 bytes, on consecutive lines of a page, 50 lines a page. */
 typedef struct {
     layout_builder *builder;

@@ -12,37 +12,6 @@
 
 enum { N_DOCUMENTS = 14 };
 
-static char *folder;
-
-static int
-setup(void **state)
-{
-    (void)state;
-    folder = make_folder("crash");
-    return 0;
-}
-
-static int
-teardown(void **state)
-{
-    (void)state;
-    remove_folder(folder);
-    g_clear_pointer(&folder, g_free);
-    return 0;
-}
-
-static retrieval_library *
-open_writer(void)
-{
-    return open_library(folder, RETRIEVAL_OPEN_WRITE, &fake_embedder);
-}
-
-static retrieval_library *
-open_reader(void)
-{
-    return open_library(folder, RETRIEVAL_OPEN_READ, &fake_embedder);
-}
-
 static char *
 vectors_path(void)
 {
@@ -463,7 +432,7 @@ a_full_database_keeps_what_it_had(void **state)
     assert_true(retrieval_library_check(library, &error));
 }
 
-#define TEST(name) cmocka_unit_test_setup_teardown(name, setup, teardown)
+#define TEST(name) cmocka_unit_test_setup_teardown(name, setup_folder, teardown_folder)
 
 int
 main(void)

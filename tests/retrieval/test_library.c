@@ -6,37 +6,6 @@
 #include <stdio.h>
 #include <string.h>
 
-static char *folder; /* a new one for every test */
-
-static int
-setup(void **state)
-{
-    (void)state;
-    folder = make_folder("library");
-    return 0;
-}
-
-static int
-teardown(void **state)
-{
-    (void)state;
-    remove_folder(folder);
-    g_clear_pointer(&folder, g_free);
-    return 0;
-}
-
-static retrieval_library *
-open_writer(void)
-{
-    return open_library(folder, RETRIEVAL_OPEN_WRITE, &fake_embedder);
-}
-
-static retrieval_library *
-open_reader(void)
-{
-    return open_library(folder, RETRIEVAL_OPEN_READ, &fake_embedder);
-}
-
 static void
 add(retrieval_library *library, const char *id, const char *title, const char *text)
 {
@@ -657,7 +626,7 @@ a_damaged_database_is_survived(void **state)
     assert_true(n_errors > 10);
 }
 
-#define TEST(name) cmocka_unit_test_setup_teardown(name, setup, teardown)
+#define TEST(name) cmocka_unit_test_setup_teardown(name, setup_folder, teardown_folder)
 
 int
 main(void)
