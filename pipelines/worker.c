@@ -65,8 +65,11 @@ start(pipelines_worker *worker, GError **error)
     flags |= G_SPAWN_STDERR_TO_DEV_NULL; /* what matters comes back as warnings */
 #endif
     g_autoptr(GError) cause = NULL;
-    if (g_spawn_async_with_pipes(NULL, argv, NULL, flags, NULL, NULL, &worker->pid, &worker->in,
-                                 &worker->out, NULL, &cause)) {
+    /* Readers multiply no matrices: BLAS need not start threads there, which spin before they sleep. */
+    g_auto(GStrv) environment =
+        g_environ_setenv(g_get_environ(), "OPENBLAS_NUM_THREADS", "1", TRUE);
+    if (g_spawn_async_with_pipes(NULL, argv, environment, flags, NULL, NULL, &worker->pid,
+                                 &worker->in, &worker->out, NULL, &cause)) {
         fcntl(worker->in, F_SETFD, FD_CLOEXEC);
         fcntl(worker->out, F_SETFD, FD_CLOEXEC);
         return TRUE;
