@@ -154,15 +154,15 @@ other_dimensions_and_missing_files_are_errors(void **state)
     g_autofree char *dir = make_folder("vectors");
     g_autofree char *path = g_build_filename(dir, "v.faiss", NULL);
     retrieval_version version = {.generation = 1};
-    g_autoptr(GError) missing = NULL, dims = NULL, folder = NULL;
+    g_autoptr(GError) missing = NULL, dims = NULL, no_folder = NULL;
     assert_null(retrieval_vectors_load(path, DIMS, &version, &missing));
     assert_true(g_error_matches(missing, RETRIEVAL_ERROR, RETRIEVAL_ERROR_IO));
     g_autoptr(retrieval_vectors) vectors = random_vectors(6, 10, 3);
     assert_true(retrieval_vectors_save(vectors, path, &version, NULL));
     assert_null(retrieval_vectors_load(path, DIMS + 1, &version, &dims));
     assert_true(g_error_matches(dims, RETRIEVAL_ERROR, RETRIEVAL_ERROR_FORMAT));
-    assert_false(retrieval_vectors_save(vectors, "no/such/folder/v.faiss", &version, &folder));
-    assert_true(g_error_matches(folder, RETRIEVAL_ERROR, RETRIEVAL_ERROR_IO));
+    assert_false(retrieval_vectors_save(vectors, "no/such/folder/v.faiss", &version, &no_folder));
+    assert_true(g_error_matches(no_folder, RETRIEVAL_ERROR, RETRIEVAL_ERROR_IO));
     remove_folder(dir);
 }
 
