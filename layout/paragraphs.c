@@ -354,8 +354,10 @@ type_at_start(flow *f, const layout_row *row, const char *text)
     if ((row->flags & LAYOUT_SPAN_MONO) && row->n_chars > 1) return LAYOUT_BLOCK_CODE;
     if (layout_list_marker(text, NULL) > 0 && list_item_starts(f, row, text)) {
         layout_heading_form form = layout_heading_parse(text);
+        /* an item's bold lead goes over into plain text, a heading does not */
+        gboolean bold = (row->flags & LAYOUT_SPAN_BOLD) && row->bold_end;
         gboolean heading = form.numbered && form.kind != LAYOUT_NUMBER_LOWER &&
-                           (row->flags & (LAYOUT_SPAN_BOLD | LAYOUT_STYLE_CAPS));
+                           (bold || (row->flags & LAYOUT_STYLE_CAPS));
         if (!heading) return LAYOUT_BLOCK_LIST_ITEM;
     }
     return LAYOUT_BLOCK_PARAGRAPH;
