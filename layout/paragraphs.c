@@ -234,6 +234,15 @@ cut_in_word(const flow *f, const layout_row *row, const char *text)
            g_unichar_islower(g_utf8_get_char(text));
 }
 
+/* Where the text behind a list item's marker starts. */
+static float
+item_text_x0(const layout_sheet *sheet, const layout_row *row)
+{
+    const layout_seg *seg = row_seg(sheet, row, 0);
+    if (seg->n_words > 1) return layout_sheet_word(sheet, seg->first_word + 1)->x0;
+    return row->n_segs > 1 ? row_seg(sheet, row, 1)->box.x0 : row->box.x0;
+}
+
 /* Does row begin a new block below open's last row, in the same region? */
 static gboolean
 breaks(flow *f, const layout_row *row, const char *text)
@@ -268,8 +277,10 @@ breaks(flow *f, const layout_row *row, const char *text)
         const layout_place *first = &g_array_index(f->open->places, layout_place, 0);
         const layout_row *start =
             layout_sheet_row(layout_work_sheet(f->work, first->sheet), first->row);
+        /* the second line stands under the text, or under the marker: else it is the next paragraph's first */
         if (f->n_rows == 1)
-            return row->box.x0 < start->box.x0 - 2 || (row->box.x0 < start->box.x0 + 2 && !full);
+            return row->box.x0 < start->box.x0 - 2 ||
+                   (!full && row->box.x0 < item_text_x0(f->sheet, start) - 2);
         if (row->box.x0 < f->left - 0.6F * size) return TRUE;
         return row->box.x0 > f->left + 0.7F * size && !full;
     }
