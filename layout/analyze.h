@@ -344,6 +344,8 @@ layout_sheet *layout_work_sheet(const layout_work *work, guint index);
 /* Puts away sheets that were not asked for lately. For the outermost loop of a pass over sheets or blocks,
  * where no pointer into a sheet, its rows or segments is held from one turn to the next. */
 void layout_work_release(const layout_work *work);
+/* The same for a pass over blocks that touches no sheet, once a block: their memory may leave, pointers stay good. */
+void layout_work_rest(const layout_work *work);
 /* How many sheets may stay, for tests; at least 1. */
 void layout_work_set_window(layout_work *work, guint n_sheets);
 

@@ -314,6 +314,7 @@ layout_builder_name_images(layout_builder *builder)
     g_array_set_size(tables, builder->pages->len);
     for (guint i = 0; i < builder->figures->len; i++) {
         layout_figure *figure = &g_array_index(builder->figures, layout_figure, i);
+        if (i % 256 == 0) layout_builder_rest(builder);
         g_assert(figure->box.page >= 0 && (guint)figure->box.page < figures->len);
         figure->image = image_name(builder, figures, figure->box.page, "figure");
         if (figure->vector) figure->svg = svg_name(builder, figure->image);
@@ -321,6 +322,7 @@ layout_builder_name_images(layout_builder *builder)
     for (guint i = 0; i < builder->tables->len; i++) {
         layout_table *table = &g_array_index(builder->tables, layout_table, i);
         const layout_block *block = layout_builder_block(builder, table->block);
+        if (i % 256 == 0) layout_builder_rest(builder);
         if (block->n_boxes == 0) continue;
         const layout_box *box = &g_array_index(builder->boxes, layout_box, block->first_box);
         g_assert(box->page >= 0 && (guint)box->page < tables->len);

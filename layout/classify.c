@@ -47,12 +47,12 @@ void
 layout_paras_drop_empty(layout_work *work)
 {
     guint kept = 0;
-    g_autoptr(GPtrArray) dead = g_ptr_array_new_with_free_func((GDestroyNotify)layout_para_free);
     for (guint i = 0; i < work->paras->len; i++) {
         layout_para *para = work->paras->pdata[i];
+        layout_work_rest(work);
         gboolean empty = para->places->len == 0 && para->figure < 0 && para->table < 0;
         if (empty)
-            g_ptr_array_add(dead, para);
+            layout_para_free(para);
         else
             work->paras->pdata[kept++] = para;
     }
@@ -203,8 +203,10 @@ headings_mark(layout_work *work, const layout_outline *outline)
 {
     gboolean front = FALSE;
     guint n_listed = 0;
-    for (guint i = 0; i < work->paras->len; i++)
-        front = front || layout_work_para(work, i)->type == LAYOUT_BLOCK_TITLE;
+    for (guint i = 0; i < work->paras->len && !front; i++) {
+        layout_work_rest(work);
+        front = layout_work_para(work, i)->type == LAYOUT_BLOCK_TITLE;
+    }
     for (guint i = 0; i < work->paras->len; i++) {
         layout_para *para = layout_work_para(work, i);
         layout_work_release(work);

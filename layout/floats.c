@@ -224,6 +224,7 @@ groups_find(floats *f)
     const layout_work *work = f->work;
     for (guint i = 0; i < work->paras->len; i++) {
         const layout_para *caption = layout_work_para(work, i);
+        layout_work_rest(work);
         if (caption->type != LAYOUT_BLOCK_CAPTION || caption->parent < 0) continue;
         guint owner = (guint)caption->parent, first = MIN(i, owner), last = MAX(i, owner);
         if (last - first != 1) continue;
@@ -344,6 +345,7 @@ paras_permute(layout_work *work, const GArray *order)
     }
     for (guint i = 0; i < n; i++) {
         layout_para *para = layout_work_para(work, i);
+        layout_work_rest(work);
         if (para->parent >= 0) para->parent = now[para->parent];
     }
 }

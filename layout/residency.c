@@ -12,6 +12,8 @@
 
 #define WINDOW 8 /* sheets that stay; a file of so many pages never sees the disk */
 
+#define REST_CALLS 256
+
 /* Every GArray of a sheet whose elements hold no pointers: one that is missing here comes back empty. */
 static const struct {
     gsize member;
@@ -180,6 +182,7 @@ struct layout_residency {
     GByteArray *scratch; /* one record */
     guint64 clock;
     guint window;
+    guint calls; /* of layout_work_release, since the blocks were last put to rest */
 };
 
 layout_residency *
@@ -281,10 +284,20 @@ compare_used(gconstpointer a, gconstpointer b, gpointer data)
 }
 
 void
+layout_work_rest(const layout_work *work)
+{
+    layout_residency *r = work->residency;
+    if (++r->calls < REST_CALLS) return;
+    layout_spill_rest(r->paras);
+    r->calls = 0;
+}
+
+void
 layout_work_release(const layout_work *work)
 {
     layout_residency *r = work->residency;
     guint n = r->resident->len, keep = r->window / 2, kept = 0;
+    layout_work_rest(work);
     if (n <= r->window) return;
     g_array_sort_with_data(r->resident, compare_used, (gpointer)work);
     layout_spill_rest(r->paras);
