@@ -150,7 +150,9 @@ is_heading(const layout_work *work, const layout_outline *outline, layout_para *
     guint words = count_words(text);
     if (words > 16 || rows > 2) return FALSE;
     gunichar first = g_utf8_get_char(text);
-    if (g_unichar_islower(first) || (!g_unichar_isalnum(first) && first < 0x2E80)) return FALSE;
+    if (g_unichar_islower(first) || (!g_unichar_isalnum(first) && first < 0x2E80) ||
+        first == 0xFFFD)
+        return FALSE;
     if (larger && (bold || caps || row->size_pt > 1.15F * work->body_pt)) return TRUE;
     if (bold && apart) return TRUE;
     if (caps && apart && words <= 10) return TRUE;

@@ -541,6 +541,9 @@ roots_settle(GArray *pieces)
             piece *l = &g_array_index(pieces, piece, last);
             if (l->group == p->group && !is_initial(l->size, l->n_glyphs, p->size, p->n_glyphs) &&
                 p->reach0 - l->reach1 <= WIDE_GAP_EM * MAX(p->size, l->size)) {
+                /* the line is as large as most of it: a bitmap font's bullet does not tell its size */
+                if (p->n_glyphs > l->n_glyphs) l->size = p->size;
+                l->n_glyphs += p->n_glyphs;
                 p->host = last;
                 l->reach1 = MAX(l->reach1, p->reach1);
                 continue;
