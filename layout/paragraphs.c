@@ -287,7 +287,10 @@ breaks(flow *f, const layout_row *row, const char *text)
     if (f->n_rows == 1) {
         /* The second row is where the first one was, or left of it: fine. Right of it: a new
          * paragraph's indent, unless the block hangs. */
-        if (row->box.x0 > prev->box.x0 + 0.7F * size) return !full || ends_sentence(text, 0);
+        if (row->box.x0 > prev->box.x0 + 0.7F * size) {
+            g_autofree char *ended = layout_row_text(f->sheet, prev);
+            return !full || ends_sentence(ended, strlen(ended));
+        }
         return !full && row->box.x0 >= prev->box.x0 - 0.3F * size;
     }
     if (row->box.x0 > f->left + 0.7F * size) return TRUE;
