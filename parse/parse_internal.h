@@ -213,4 +213,13 @@ void parse_content_run(fz_context *ctx, parse_builder *builder, fz_page *page, f
 /* page.c */
 void parse_builder_stop(parse_builder *builder); /* a limit: keep what there is, read no further */
 
+/* ---- render.c ---- */
+/* (Part of) a page, drawn into a buffer for the caller to drop; throws. part NULL: all of it. */
+typedef fz_buffer *(*parse_render_fn)(fz_context *ctx, parse_file *file, int index,
+                                      const fz_rect *part, fz_cookie *cookie,
+                                      const void *user_data);
+/* What render draws, within the page's time limit; free with g_bytes_unref. */
+GBytes *parse_render_guarded(parse_file *file, int index, const parse_rect *clip,
+                             parse_render_fn render, const void *user_data, GError **error);
+
 #endif

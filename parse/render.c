@@ -17,9 +17,10 @@ pixel_box(fz_context *ctx, fz_rect clip, float scale)
 }
 
 static fz_buffer *
-render_page(fz_context *ctx, parse_file *file, int index, const fz_rect *part, float scale,
-            fz_cookie *cookie)
+render_page(fz_context *ctx, parse_file *file, int index, const fz_rect *part, fz_cookie *cookie,
+            const void *user_data)
 {
+    const float scale = *(const float *)user_data;
     fz_page *page = NULL;
     fz_pixmap *pixmap = NULL;
     fz_device *dev = NULL;
@@ -59,8 +60,8 @@ render_page(fz_context *ctx, parse_file *file, int index, const fz_rect *part, f
 }
 
 GBytes *
-parse_file_render_png(parse_file *file, int index, const parse_rect *clip, double dpi,
-                      GError **error)
+parse_render_guarded(parse_file *file, int index, const parse_rect *clip, parse_render_fn render,
+                     const void *user_data, GError **error)
 {
     fz_context *ctx = file->ctx;
     if (index < 0 || index >= file->n_pages) {
@@ -68,24 +69,19 @@ parse_file_render_png(parse_file *file, int index, const parse_rect *clip, doubl
                     index + 1);
         return NULL;
     }
-    if (!(dpi >= 1 && dpi <= 4800)) {
-        g_set_error(error, PARSE_ERROR, PARSE_ERROR_LIMIT, "%s: cannot render at %g dpi",
-                    file->name, dpi);
-        return NULL;
-    }
     fz_rect part = clip ? (fz_rect){clip->x0, clip->y0, clip->x1, clip->y1} : fz_infinite_rect;
     fz_cookie cookie = {0};
-    fz_buffer *png = NULL;
+    fz_buffer *buffer = NULL;
     GBytes *bytes = NULL;
-    fz_var(png);
+    fz_var(buffer);
     fz_var(bytes);
     parse_guard_arm(&file->guard, &cookie, file->options.page_seconds);
     fz_try(ctx)
     {
-        png = render_page(ctx, file, index, clip ? &part : NULL, (float)(dpi / 72), &cookie);
-        bytes = g_bytes_new(png->data, png->len);
+        buffer = render(ctx, file, index, clip ? &part : NULL, &cookie, user_data);
+        bytes = g_bytes_new(buffer->data, buffer->len);
     }
-    fz_always(ctx) fz_drop_buffer(ctx, png);
+    fz_always(ctx) fz_drop_buffer(ctx, buffer);
     fz_catch(ctx) g_set_error(error, PARSE_ERROR, (gint)parse_error_from_mupdf(ctx),
                               "%s: page %d: %s", file->name, index + 1, fz_caught_message(ctx));
     if (parse_guard_disarm(&file->guard) && bytes) {
@@ -94,4 +90,17 @@ parse_file_render_png(parse_file *file, int index, const parse_rect *clip, doubl
                     file->name, index + 1, file->options.page_seconds);
     }
     return bytes;
+}
+
+GBytes *
+parse_file_render_png(parse_file *file, int index, const parse_rect *clip, double dpi,
+                      GError **error)
+{
+    if (index >= 0 && index < file->n_pages && !(dpi >= 1 && dpi <= 4800)) {
+        g_set_error(error, PARSE_ERROR, PARSE_ERROR_LIMIT, "%s: cannot render at %g dpi",
+                    file->name, dpi);
+        return NULL;
+    }
+    const float scale = (float)(dpi / 72);
+    return parse_render_guarded(file, index, clip, render_page, &scale, error);
 }

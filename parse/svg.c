@@ -53,19 +53,19 @@ run_page(fz_context *ctx, fz_page *page, fz_output *out, const fz_rect *part, fz
     fz_catch(ctx) fz_rethrow(ctx);
 }
 
-static void
-render_page(fz_context *ctx, parse_file *file, int index, const fz_rect *part, sink *s,
-            fz_cookie *cookie)
+static fz_buffer *
+render_page(fz_context *ctx, parse_file *file, int index, const fz_rect *part, fz_cookie *cookie,
+            const void *user_data)
 {
+    sink s = {fz_new_buffer(ctx, 64 * 1024), *(const gsize *)user_data};
     fz_page *page = NULL;
     fz_output *out = NULL;
     fz_var(page);
     fz_var(out);
     fz_try(ctx)
     {
-        s->buffer = fz_new_buffer(ctx, 64 * 1024);
         page = fz_load_page(ctx, file->doc, index);
-        out = fz_new_output(ctx, 0, s, sink_write, NULL, NULL);
+        out = fz_new_output(ctx, 0, &s, sink_write, NULL, NULL);
         run_page(ctx, page, out, part, cookie);
         fz_close_output(ctx, out);
     }
@@ -74,38 +74,18 @@ render_page(fz_context *ctx, parse_file *file, int index, const fz_rect *part, s
         fz_drop_output(ctx, out);
         fz_drop_page(ctx, page);
     }
-    fz_catch(ctx) fz_rethrow(ctx);
+    fz_catch(ctx)
+    {
+        fz_drop_buffer(ctx, s.buffer);
+        fz_rethrow(ctx);
+    }
+    return s.buffer;
 }
 
 GBytes *
 parse_file_render_svg(parse_file *file, int index, const parse_rect *clip, gsize max_bytes,
                       GError **error)
 {
-    fz_context *ctx = file->ctx;
-    if (index < 0 || index >= file->n_pages) {
-        g_set_error(error, PARSE_ERROR, PARSE_ERROR_PAGE, "%s: there is no page %d", file->name,
-                    index + 1);
-        return NULL;
-    }
-    fz_rect part = clip ? (fz_rect){clip->x0, clip->y0, clip->x1, clip->y1} : fz_infinite_rect;
-    fz_cookie cookie = {0};
-    sink s = {NULL, max_bytes > 0 ? max_bytes : 4 * 1024 * 1024};
-    GBytes *bytes = NULL;
-    fz_var(s);
-    fz_var(bytes);
-    parse_guard_arm(&file->guard, &cookie, file->options.page_seconds);
-    fz_try(ctx)
-    {
-        render_page(ctx, file, index, clip ? &part : NULL, &s, &cookie);
-        bytes = g_bytes_new(s.buffer->data, s.buffer->len);
-    }
-    fz_always(ctx) fz_drop_buffer(ctx, s.buffer);
-    fz_catch(ctx) g_set_error(error, PARSE_ERROR, (gint)parse_error_from_mupdf(ctx),
-                              "%s: page %d: %s", file->name, index + 1, fz_caught_message(ctx));
-    if (parse_guard_disarm(&file->guard) && bytes) {
-        g_clear_pointer(&bytes, g_bytes_unref);
-        g_set_error(error, PARSE_ERROR, PARSE_ERROR_LIMIT, "%s: page %d: took longer than %g s",
-                    file->name, index + 1, file->options.page_seconds);
-    }
-    return bytes;
+    const gsize limit = max_bytes > 0 ? max_bytes : 4 * 1024 * 1024;
+    return parse_render_guarded(file, index, clip, render_page, &limit, error);
 }
