@@ -1,0 +1,44 @@
+/* The routed experts of one layer, for many tokens at once. Routing itself is router.c's. */
+#ifndef LODE_ENGINE_MOE_H
+#define LODE_ENGINE_MOE_H
+
+#include "engine/kernels.h"
+#include "engine/pool.h"
+#include "engine/tensor.h"
+
+G_BEGIN_DECLS
+
+/* Where expert e of a tensor {n_in, n_out, n_experts} lies. NULL ctx/fn: in the tensor's own mapping. The
+ * out-of-core cache hands out its own copies; a pointer stays valid until release of the same pass. */
+typedef struct {
+    /* Bring the listed experts of a layer in (ascending, each once) before any is asked for. */
+    gboolean (*acquire)(void *ctx, uint32_t layer, const uint32_t *experts, size_t n,
+                        GError **error);
+    const uint8_t *(*data)(void *ctx, const engine_tensor *tensor, uint32_t layer, uint32_t expert);
+    void (*release)(void *ctx, uint32_t layer);
+    /* May be NULL: these experts of a later layer are likely to be asked for soon. */
+    void (*prefetch)(void *ctx, uint32_t layer, const uint32_t *experts, size_t n);
+    void *ctx;
+} engine_expert_source;
+
+typedef struct {
+    uint32_t layer;                 /* for source */
+    const engine_tensor *gate, *up; /* {n_embd, n_ff, n_experts} */
+    const engine_tensor *down;      /* {n_ff, n_embd, n_experts} */
+    const engine_tensor
+        *gate_up; /* {n_embd, 2 n_ff, n_experts}, gate rows first; then gate, up are NULL */
+    uint32_t n_experts, n_used;         /* n_used: chosen experts of each token, k */
+    const int32_t *chosen;              /* [n_tokens, n_used] */
+    const float *weights;               /* [n_tokens, n_used] */
+    const engine_expert_source *source; /* NULL: the tensors' own data */
+} engine_moe_job;
+
+/* y [n_tokens, n_embd] += sum over j of weights[t][j] * down_e(silu(gate_e x_t) * up_e x_t), e = chosen[t][j],
+ * summed in the order of j. Tokens are grouped by expert; a token's result does not depend on the others,
+ * on n_tokens or on the threads. FALSE with error only when the source cannot read an expert.
+ * Source of the form: Mixtral of Experts, arXiv:2401.04088, section 2.1. */
+gboolean engine_moe(engine_pool *pool, const engine_kernels *kernels, const engine_moe_job *job,
+                    const float *x, size_t n_tokens, float *y, GError **error);
+
+G_END_DECLS
+#endif
