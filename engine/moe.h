@@ -8,12 +8,13 @@
 
 G_BEGIN_DECLS
 
-/* Where expert e of a tensor {n_in, n_out, n_experts} lies. NULL ctx/fn: in the tensor's own mapping. The
- * out-of-core cache hands out its own copies; a pointer stays valid until release of the same pass. */
+/* Where an expert's matrix lies when not in its file's mapping: the out-of-core cache hands out its own
+ * copies; a pointer stays valid until release of the same pass. */
 typedef struct {
     /* Bring the listed experts of a layer in (ascending, each once) before any is asked for. */
     gboolean (*acquire)(void *ctx, uint32_t layer, const uint32_t *experts, size_t n,
                         GError **error);
+    /* The bytes of one matrix: tensor is &job->gate[expert], &job->up[expert], ... */
     const uint8_t *(*data)(void *ctx, const engine_tensor *tensor, uint32_t layer, uint32_t expert);
     void (*release)(void *ctx, uint32_t layer);
     /* May be NULL: these experts of a later layer are likely to be asked for soon. */
@@ -21,15 +22,17 @@ typedef struct {
     void *ctx;
 } engine_expert_source;
 
+/* Every expert's matrix is a tensor view of its own, [n_experts] of them: slabs of one stacked tensor, or
+ * separate tensors of a safetensors file. Those of one array have one type and shape. */
 typedef struct {
     uint32_t layer;                 /* for source */
-    const engine_tensor *gate, *up; /* {n_embd, n_ff, n_experts} */
-    const engine_tensor *down;      /* {n_ff, n_embd, n_experts} */
-    const engine_tensor
-        *gate_up; /* {n_embd, 2 n_ff, n_experts}, gate rows first; then gate, up are NULL */
-    uint32_t n_experts, n_used;         /* n_used: chosen experts of each token, k */
-    const int32_t *chosen;              /* [n_tokens, n_used] */
-    const float *weights;               /* [n_tokens, n_used] */
+    const engine_tensor *gate, *up; /* [n_experts] of {n_embd, n_ff} */
+    const engine_tensor *down;      /* [n_experts] of {n_ff, n_embd} */
+    const engine_tensor *gate_up;   /* [n_experts] of {n_embd, 2 n_ff}, gate rows first; then gate
+                                           and up are NULL */
+    uint32_t n_experts, n_used;     /* n_used: chosen experts of each token, k */
+    const int32_t *chosen;          /* [n_tokens, n_used] */
+    const float *weights;           /* [n_tokens, n_used] */
     const engine_expert_source *source; /* NULL: the tensors' own data */
 } engine_moe_job;
 
