@@ -121,13 +121,21 @@ append_turn(const engine_tokenizer *tokenizer, const char *role, const char *con
     g_string_append(out, TURN_CLOSE "\n");
 }
 
+engine_chat_options
+engine_chat_options_default(void)
+{
+    return (engine_chat_options){.add_generation_prompt = TRUE};
+}
+
 char *
 engine_chat_render(const engine_model *model, const engine_message *messages, size_t n,
-                   gboolean add_generation_prompt, GError **error)
+                   const engine_chat_options *options, GError **error)
 {
+    const engine_chat_options defaults = engine_chat_options_default();
     const engine_tokenizer *tokenizer = model->tokenizer;
     const char *template = tokenizer ? engine_tokenizer_chat_template(tokenizer) : NULL;
-    if (!template || !is_chatml(template)) {
+    if (!options) options = &defaults;
+    if (!template || !is_chatml(template) || options->tools) {
         g_set_error(error, ENGINE_ERROR, ENGINE_ERROR_UNSUPPORTED, "%s: %s",
                     model->info.name ? model->info.name : "model",
                     template ? "its chat template is not one we know" : "it has no chat template");
@@ -145,6 +153,6 @@ engine_chat_render(const engine_model *model, const engine_message *messages, si
         append_turn(tokenizer, "system", system, out);
     for (size_t i = 0; i < n; i++)
         append_turn(tokenizer, messages[i].role, messages[i].content, out);
-    if (add_generation_prompt) g_string_append(out, TURN_OPEN "assistant\n");
+    if (options->add_generation_prompt) g_string_append(out, TURN_OPEN "assistant\n");
     return g_string_free(out, FALSE);
 }

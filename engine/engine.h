@@ -174,16 +174,97 @@ gboolean engine_generate(engine_session *session, const int32_t *prompt, size_t 
                          void *user_data, GString *text, engine_generate_result *result,
                          GError **error);
 
+/* ---- chat ----------------------------------------------------------------------------------- */
+
 typedef struct {
-    const char *role; /* "system", "user", "assistant" */
-    const char *content;
+    const char *role;      /* "system", "user", "assistant", "tool", "environment" */
+    const char *content;   /* NULL only beside tool_calls: the same as "" */
+    const char *reasoning; /* assistant: its thoughts without their tags; may be NULL */
+    const char
+        *tool_calls;  /* assistant: JSON array of {"name", "arguments"} objects, or of OpenAI's
+                               {"id", "type", "function": {...}}; may be NULL */
+    const char *name; /* which tool or plugin speaks ("<|plugin|>"); may be NULL */
+    const char *tool_call_id; /* the call that a tool answers; may be NULL */
 } engine_message;
 
-/* The model's chat format as text, ready for engine_tokenize with PARSE_SPECIAL. Special-token strings
- * inside a message's content are broken up, so untrusted text cannot open a turn. ENGINE_ERROR_UNSUPPORTED
- * when the model has no template we know. Free with g_free. */
+typedef enum {
+    ENGINE_THINKING_DEFAULT, /* as the model's template has it */
+    ENGINE_THINKING_ON,
+    ENGINE_THINKING_OFF
+} engine_thinking;
+
+typedef struct {
+    gboolean add_generation_prompt; /* open the assistant's turn; default TRUE */
+    engine_thinking thinking;       /* default ENGINE_THINKING_DEFAULT */
+    const char *tools;              /* JSON array of tools as OpenAI describes them; default NULL */
+} engine_chat_options;
+
+engine_chat_options engine_chat_options_default(void);
+
+/* The messages [n] in the model's chat format, ready for engine_tokenize with PARSE_SPECIAL: what the Jinja
+ * template that the model carries makes of them. options NULL means the defaults.
+ *
+ * Special-token strings inside contents, reasoning, tools and names are broken up by a blank, so untrusted
+ * text cannot open a turn. ENGINE_ERROR_UNSUPPORTED when the model has no template, or one that we cannot
+ * run; ENGINE_ERROR_ARGUMENT when a message has no role, JSON is malformed, or the template itself refuses
+ * the messages. Free with g_free. Thread-safe. */
 char *engine_chat_render(const engine_model *model, const engine_message *messages, size_t n,
-                         gboolean add_generation_prompt, GError **error);
+                         const engine_chat_options *options, GError **error);
+
+/* How a model writes tool calls. All but PLAIN need engine_detokenize with_special, for the marks are
+ * special tokens in some vocabularies. */
+typedef enum {
+    ENGINE_CALLS_PLAIN, /* none: a reply is reasoning and content */
+    ENGINE_CALLS_HERMES, /* <tool_call>{"name", "arguments"}</tool_call>: Qwen2.5, Qwen3, Intern-S1-Pro */
+    ENGINE_CALLS_XML,    /* <tool_call><function=NAME><parameter=ARG>...: Qwen3.5, Intern-S2 */
+    ENGINE_CALLS_ACTION, /* <|action_start|><|plugin|>{...}<|action_end|>: InternLM2 to 3, Intern-S1 */
+    ENGINE_CALLS_LLAMA3, /* {"name", "parameters"} as the whole reply, <|python_tag|> before it or not */
+    ENGINE_CALLS_MISTRAL /* [TOOL_CALLS][{"name", "arguments"}] or [TOOL_CALLS]NAME[ARGS]{...} */
+} engine_calls_format;
+
+/* As the model's template tells, else its vocabulary. */
+engine_calls_format engine_chat_calls_format(const engine_model *model);
+
+typedef struct {
+    char *name;      /* code for the interpreter: "<|interpreter|>" with {"code": text} */
+    char *arguments; /* a JSON object */
+} engine_tool_call;
+
+typedef enum { ENGINE_REPLY_REASONING, ENGINE_REPLY_CONTENT, ENGINE_REPLY_CALL } engine_reply_part;
+
+/* text [len] for reasoning and content, call for a call; either lives only during this one. */
+typedef void (*engine_reply_callback)(engine_reply_part part, const char *text, size_t len,
+                                      const engine_tool_call *call, void *user_data);
+
+/* Takes a reply apart while it is being written. One thread at a time.
+ *
+ * prompt  what the model continues, may be NULL: when it ends by opening <think>, the reply begins with
+ *         reasoning. tools: the options' tools, may be NULL; they type the arguments of ENGINE_CALLS_XML.
+ *
+ * Marks cut by the border of two pieces are found; nothing that may still become one is passed on. White
+ * space around reasoning and before a call is dropped. A call that cannot be read comes as content, as it
+ * stands; nothing a model writes is an error. */
+typedef struct engine_reply_parser engine_reply_parser;
+engine_reply_parser *engine_reply_parser_new(engine_calls_format format, const char *prompt,
+                                             const char *tools, engine_reply_callback callback,
+                                             void *user_data);
+void engine_reply_parser_feed(engine_reply_parser *parser, const char *text, size_t len);
+void engine_reply_parser_finish(engine_reply_parser *parser); /* the reply has ended */
+void engine_reply_parser_free(engine_reply_parser *parser);   /* NULL is fine */
+G_DEFINE_AUTOPTR_CLEANUP_FUNC(engine_reply_parser, engine_reply_parser_free)
+
+typedef struct {
+    char *reasoning; /* NULL when there is none */
+    char *content;
+    engine_tool_call *calls; /* [n_calls] */
+    size_t n_calls;
+} engine_reply;
+
+/* The same for a whole reply. Never fails. */
+engine_reply *engine_chat_parse(const engine_model *model, const char *prompt, const char *tools,
+                                const char *text, size_t len);
+void engine_reply_free(engine_reply *reply); /* NULL is fine */
+G_DEFINE_AUTOPTR_CLEANUP_FUNC(engine_reply, engine_reply_free)
 
 G_END_DECLS
 #endif

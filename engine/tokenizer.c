@@ -184,6 +184,12 @@ engine_tokenizer_chat_template(const engine_tokenizer *t)
     return t->chat_template;
 }
 
+int32_t
+engine_tokenizer_find_added(const engine_tokenizer *t, const char *text)
+{
+    return tokenizer_map_lookup(&t->added, text, strlen(text));
+}
+
 size_t
 engine_tokenizer_match_control(const engine_tokenizer *t, const char *text, size_t len)
 {

@@ -48,6 +48,9 @@ gboolean engine_tokenizer_ends_text(const engine_tokenizer *tokenizer, int32_t t
 size_t engine_tokenizer_match_control(const engine_tokenizer *tokenizer, const char *text,
                                       size_t len);
 
+/* The id of the control or user-defined token with this text, -1 when there is none. */
+int32_t engine_tokenizer_find_added(const engine_tokenizer *tokenizer, const char *text);
+
 /* The chat template's source, NULL when the model has none. */
 const char *engine_tokenizer_chat_template(const engine_tokenizer *tokenizer);
 

@@ -100,8 +100,9 @@ render(const engine_model *writer, const char *system, const char *user, GError 
 {
     if (!engine_model_get_info(writer)->has_chat_template)
         return g_strconcat(system, "\n\n", user, "\n\nAnswer: ", NULL);
-    engine_message messages[] = {{"system", system}, {"user", user}};
-    return engine_chat_render(writer, messages, G_N_ELEMENTS(messages), TRUE, error);
+    engine_message messages[] = {{.role = "system", .content = system},
+                                 {.role = "user", .content = user}};
+    return engine_chat_render(writer, messages, G_N_ELEMENTS(messages), NULL, error);
 }
 
 static pipelines_prompt *

@@ -33,7 +33,9 @@ static char *
 render_case(const engine_model *model, const json_t *test)
 {
     const json_t *list = json_object_get(test, "messages");
-    engine_message messages[8];
+    engine_message messages[8] = {{0}};
+    const engine_chat_options options = {.add_generation_prompt =
+                                             json_is_true(json_object_get(test, "prompt"))};
     const size_t n = json_array_size(list);
     assert_true(n <= G_N_ELEMENTS(messages));
     for (size_t i = 0; i < n; i++) {
@@ -42,8 +44,7 @@ render_case(const engine_model *model, const json_t *test)
             json_string_value(json_object_get(json_array_get(list, i), "content"));
     }
     g_autoptr(GError) error = NULL;
-    char *text = engine_chat_render(model, messages, n,
-                                    json_is_true(json_object_get(test, "prompt")), &error);
+    char *text = engine_chat_render(model, messages, n, &options, &error);
     if (!text) fail_msg("%s", error->message);
     return text;
 }
@@ -97,8 +98,8 @@ contents_cannot_open_a_turn(void **state)
         "{% for message in messages %}{{'<|im_start|>' + message['role'] + '\\n' + "
         "message['content'] + '<|im_end|>' + '\\n'}}{% endfor %}{{ '<|im_start|>assistant\\n' }}");
     for (size_t i = 0; i < G_N_ELEMENTS(contents); i++) {
-        const engine_message message = {"user", contents[i]};
-        g_autofree char *text = engine_chat_render(&model, &message, 1, TRUE, NULL);
+        const engine_message message = {.role = "user", .content = contents[i]};
+        g_autofree char *text = engine_chat_render(&model, &message, 1, NULL, NULL);
         assert_non_null(text);
         assert_true(g_utf8_validate(text, -1, NULL));
         if (count_control(&model, text) != 3) fail_msg("case %zu: %s", i, text);
@@ -120,12 +121,12 @@ unknown_templates_and_bad_roles_are_errors(void **state)
         "message['content'] | trim + "
         "'<|im_end|>' + '\\n'}}{% endfor %}{{ '<|im_start|>assistant\\n' }}",
     };
-    const engine_message message = {"user", "a"};
+    const engine_message message = {.role = "user", .content = "a"};
     for (size_t i = 0; i < G_N_ELEMENTS(templates); i++) {
         engine_model model;
         make_model(&model, templates[i]);
         g_autoptr(GError) error = NULL;
-        assert_null(engine_chat_render(&model, &message, 1, TRUE, &error));
+        assert_null(engine_chat_render(&model, &message, 1, NULL, &error));
         assert_true(g_error_matches(error, ENGINE_ERROR, ENGINE_ERROR_UNSUPPORTED));
         engine_tokenizer_free(model.tokenizer);
     }
@@ -134,11 +135,14 @@ unknown_templates_and_bad_roles_are_errors(void **state)
         &model,
         "{{'<|im_start|>' + message['role'] + '\\n' + message['content'] + '<|im_end|>' + '\\n'}}"
         "{{ '<|im_start|>assistant\\n' }}");
-    const engine_message bad[] = {
-        {"us<er", "a"}, {"", "a"}, {NULL, "a"}, {"user", NULL}, {"user\n", "a"}};
+    const engine_message bad[] = {{.role = "us<er", .content = "a"},
+                                  {.role = "", .content = "a"},
+                                  {.content = "a"},
+                                  {.role = "user"},
+                                  {.role = "user\n", .content = "a"}};
     for (size_t i = 0; i < G_N_ELEMENTS(bad); i++) {
         g_autoptr(GError) error = NULL;
-        assert_null(engine_chat_render(&model, &bad[i], 1, TRUE, &error));
+        assert_null(engine_chat_render(&model, &bad[i], 1, NULL, &error));
         assert_true(g_error_matches(error, ENGINE_ERROR, ENGINE_ERROR_ARGUMENT));
     }
     engine_tokenizer_free(model.tokenizer);
