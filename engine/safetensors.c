@@ -22,10 +22,10 @@ static const struct {
 };
 
 static gboolean
-malformed(const engine_weights *weights, const char *tensor, const char *what, GError **error)
+malformed(const engine_part *part, const char *tensor, const char *what, GError **error)
 {
-    g_set_error(error, ENGINE_ERROR, ENGINE_ERROR_FORMAT, "%s: tensor %s: %s", weights->path,
-                tensor, what);
+    g_set_error(error, ENGINE_ERROR, ENGINE_ERROR_FORMAT, "%s: tensor %s: %s", part->path, tensor,
+                what);
     return FALSE;
 }
 
@@ -44,8 +44,8 @@ read_shape(const json_t *shape, uint32_t *n_dims, uint64_t dims[4])
 }
 
 static gboolean
-read_tensor(engine_weights *weights, const char *name, const json_t *entry, size_t base,
-            GError **error)
+read_tensor(engine_weights *weights, const engine_part *part, const char *name, const json_t *entry,
+            size_t base, GError **error)
 {
     const char *dtype = json_string_value(json_object_get(entry, "dtype"));
     const json_t *offsets = json_object_get(entry, "data_offsets");
@@ -54,41 +54,42 @@ read_tensor(engine_weights *weights, const char *name, const json_t *entry, size
 
     for (size_t i = 0; dtype && i < G_N_ELEMENTS(DTYPES); i++)
         if (strcmp(dtype, DTYPES[i].dtype) == 0) type = (uint32_t)DTYPES[i].type;
-    if (!dtype) return malformed(weights, name, "no dtype", error);
+    if (!dtype) return malformed(part, name, "no dtype", error);
     if (type == G_MAXUINT32) {
         g_set_error(error, ENGINE_ERROR, ENGINE_ERROR_UNSUPPORTED,
-                    "%s: tensor %s: dtype %.32s is not supported", weights->path, name, dtype);
+                    "%s: tensor %s: dtype %.32s is not supported", part->path, name, dtype);
         return FALSE;
     }
     if (!read_shape(json_object_get(entry, "shape"), &n_dims, dims))
-        return malformed(weights, name, "shape is not a list of one to four positive sizes", error);
+        return malformed(part, name, "shape is not a list of one to four positive sizes", error);
     const json_t *begin = json_array_get(offsets, 0), *end = json_array_get(offsets, 1);
     if (json_array_size(offsets) != 2 || !json_is_integer(begin) || !json_is_integer(end) ||
         json_integer_value(begin) < 0 || json_integer_value(end) < json_integer_value(begin))
-        return malformed(weights, name, "data_offsets is not a begin and an end", error);
+        return malformed(part, name, "data_offsets is not a begin and an end", error);
     const uint64_t from = (uint64_t)json_integer_value(begin);
     const uint64_t len = (uint64_t)json_integer_value(end) - from;
-    return engine_weights_add(weights, name, strlen(name), type, n_dims, dims, base, from,
+    return engine_weights_add(weights, part, name, strlen(name), type, n_dims, dims, base, from,
                               (size_t)len, error);
 }
 
 gboolean
-engine_safetensors_read(engine_weights *weights, GError **error)
+engine_safetensors_read(engine_weights *weights, const engine_part *part, GError **error)
 {
+    const guint first = weights->tensors->len;
     json_error_t where;
     uint64_t n = 0;
 
-    for (size_t i = 0; i < 8 && weights->n_bytes >= 8; i++)
-        n |= (uint64_t)weights->data[i] << (8 * i);
-    if (weights->n_bytes < 8 || n < 2 || n > MAX_HEADER_BYTES || n > weights->n_bytes - 8) {
+    for (size_t i = 0; i < 8 && part->n_bytes >= 8; i++)
+        n |= (uint64_t)part->data[i] << (8 * i);
+    if (part->n_bytes < 8 || n < 2 || n > MAX_HEADER_BYTES || n > part->n_bytes - 8) {
         g_set_error(error, ENGINE_ERROR, ENGINE_ERROR_FORMAT,
-                    "%s: not a safetensors file, or cut inside its header", weights->path);
+                    "%s: not a safetensors file, or cut inside its header", part->path);
         return FALSE;
     }
     json_t *header =
-        json_loadb((const char *)weights->data + 8, (size_t)n, JSON_REJECT_DUPLICATES, &where);
+        json_loadb((const char *)part->data + 8, (size_t)n, JSON_REJECT_DUPLICATES, &where);
     if (!header) {
-        g_set_error(error, ENGINE_ERROR, ENGINE_ERROR_FORMAT, "%s: header: %s", weights->path,
+        g_set_error(error, ENGINE_ERROR, ENGINE_ERROR_FORMAT, "%s: header: %s", part->path,
                     where.text);
         return FALSE;
     }
@@ -99,21 +100,21 @@ engine_safetensors_read(engine_weights *weights, GError **error)
     gboolean ok = json_is_object(header);
     if (!ok)
         g_set_error(error, ENGINE_ERROR, ENGINE_ERROR_FORMAT, "%s: header is not a JSON object",
-                    weights->path);
+                    part->path);
     json_object_foreach(header, name, entry)
     {
         if (!ok) break;
         if (strcmp(name, "__metadata__") == 0) continue;
-        ok = read_tensor(weights, name, entry, base, error);
+        ok = read_tensor(weights, part, name, entry, base, error);
         if (ok) total += engine_weights_tensor_at(weights, weights->tensors->len - 1)->n_bytes;
     }
     json_decref(header);
-    if (!ok || !engine_weights_check_overlap(weights, error)) return FALSE;
+    if (!ok || !engine_weights_check_overlap(weights, first, error)) return FALSE;
     /* without overlaps, a smaller sum of sizes means holes or trailing bytes */
-    if (total != weights->n_bytes - base) {
+    if (total != part->n_bytes - base) {
         g_set_error(error, ENGINE_ERROR, ENGINE_ERROR_FORMAT,
                     "%s: its tensors cover %zu of %zu bytes of data (truncated or malformed)",
-                    weights->path, total, weights->n_bytes - base);
+                    part->path, total, part->n_bytes - base);
         return FALSE;
     }
     return TRUE;

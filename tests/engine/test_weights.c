@@ -179,7 +179,7 @@ lying_metadata_is_refused(void **state)
     }
     g_autoptr(GByteArray) split = gguf_start(3, 0, 1);
     gguf_meta_u32(split, "split.count", 3);
-    assert_refused(split, ENGINE_ERROR_UNSUPPORTED, "split");
+    assert_refused(split, ENGINE_ERROR_FORMAT, "one of 3 parts");
 }
 
 static void
