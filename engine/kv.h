@@ -3,12 +3,13 @@
  * Memory is a pool of pages of ENGINE_KV_PAGE positions. One page holds all attention layers of its
  * positions, head-major, so that one head's keys (and values) of a page are one contiguous piece:
  *
- *     page:  [layer][kv_head][ K: position][row_k bytes ]
+ *     page:  [layer][kv_head][ K: tiles of 16 positions, dimension by dimension (kv_kernels.h) ]
  *                            [ V: position][row_v bytes ]
  *
  * A sequence reaches its pages through a table; pages are counted, so a prefix can be shared by many
  * sequences, and a shared page is copied before it is written to. Rows are stored as F32 (tests), F16,
- * Q8_0 or Q4_0.
+ * Q8_0 or Q4_0; keys in Q4_0 (and the queries they meet) are first rotated by a Hadamard matrix, which spreads
+ * an outlying dimension over its neighbours and changes no product.
  *
  * Locked inside only where noted: one forward pass at a time uses a cache. */
 #ifndef LODE_ENGINE_KV_H
@@ -52,7 +53,8 @@ typedef struct {
 } engine_kv_table;
 
 /* Make positions up to n_tokens writable: takes pages, copies shared ones that will be written (from
- * table->n_tokens on). LIMIT when the pool is exhausted; the table is then as it was. */
+ * table->n_tokens on). LIMIT when the pool is exhausted; the table is then as it was. Does not move
+ * table->n_tokens: whoever ran the pass sets it when the rows are there. */
 gboolean engine_kv_reserve(engine_kv *kv, engine_kv_table *table, uint32_t n_tokens,
                            GError **error);
 /* Forget positions from n_tokens on. */
@@ -61,6 +63,14 @@ void engine_kv_truncate(engine_kv *kv, engine_kv_table *table, uint32_t n_tokens
 void engine_kv_share(engine_kv *kv, engine_kv_table *dst, const engine_kv_table *src,
                      uint32_t n_tokens);
 void engine_kv_clear(engine_kv *kv, engine_kv_table *table); /* give everything back */
+
+/* Single pages, for who keeps them without a sequence (the prefix store). hold counts one more holder of the
+ * page behind table->pages[page] and returns its number; drop takes that back; attach adds a held page (the
+ * table holds it too) as the last one, full. */
+uint32_t engine_kv_page_hold(engine_kv *kv, const engine_kv_table *table, uint32_t page);
+void engine_kv_page_drop(engine_kv *kv, uint32_t number);
+void engine_kv_page_attach(engine_kv *kv, engine_kv_table *table, uint32_t number);
+uint32_t engine_kv_page_n_holders(const engine_kv *kv, uint32_t number);
 
 /* Rows of one forward pass that belong to one sequence: batch rows row .. row+n-1 stand at the positions
  * first .. first+n-1. The spans of a pass cover its rows in order. */
