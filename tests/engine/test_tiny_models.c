@@ -1,0 +1,164 @@
+/* Every architecture, from every format it comes in, against logits recorded from transformers or from a plain
+ * float64 decoder (reference/tiny_models.py). A model is right, or it is refused in one clear line. */
+#include "llama_check.h"
+#include "tiny_case.h"
+
+#include "engine/kernels.h"
+
+#include <setjmp.h>
+#include <stdarg.h>
+#include <stddef.h>
+#include <string.h>
+
+#include <cmocka.h>
+
+static const double TOLERANCE = 1e-4;
+
+/* What the engine does not run yet, as "case" or "case:gguf". It must say so; once it runs, the line goes. */
+static const char *const REFUSED[] = {
+    "intern_s2_preview",
+    "intern_s2_preview:gguf",
+    "intern_s2_preview_fp8",
+    "internlm2",
+    "internlm2:gguf",
+    "internlm2_dynamic",
+    "internlm3",
+    "internlm3_bias",
+    "interns1",
+    "interns1:gguf",
+    "interns1_mini",
+    "interns1_mini:gguf",
+    "interns1_pro",
+    "interns1_pro_fp8",
+    "interns1_pro_shared",
+    "interns2_mobius",
+    "llama_rope_yarn",
+    "llama_rope_yarn:gguf",
+    "mixtral",
+    "mixtral:gguf",
+    "qwen2",
+    "qwen2:gguf",
+    "qwen3",
+    "qwen3:gguf",
+    "qwen3_5",
+    "qwen3_5:gguf",
+    "qwen3_5_moe",
+    "qwen3_5_moe:gguf",
+    "qwen3_moe",
+    "qwen3_moe:gguf",
+    "qwen3_moe_fp8",
+    "qwen3_moe_raw",
+    "qwen3_next",
+    "qwen3_yarn",
+    "qwen3_yarn:gguf",
+};
+
+static gboolean
+is_refused(const char *name, tiny_format format)
+{
+    g_autofree char *key = g_strconcat(name, format == TINY_GGUF ? ":gguf" : "", NULL);
+    for (size_t i = 0; i < G_N_ELEMENTS(REFUSED); i++)
+        if (strcmp(REFUSED[i], key) == 0) return TRUE;
+    return FALSE;
+}
+
+/* All logits of the case's tokens, evaluated `step` at a time. */
+static float *
+run(const engine_model *model, const tiny_case *c, int n_threads, size_t step)
+{
+    g_autoptr(engine_pool) pool = engine_pool_new(n_threads);
+    g_autoptr(engine_session) session = new_session(model, pool, (uint32_t)c->n_ids);
+    return eval_in_steps(session, c->ids, c->n_ids, step);
+}
+
+static void
+check_logits(const engine_model *model, const tiny_case *c, tiny_format format)
+{
+    static const size_t steps[] = {1, 7, 64};
+    const size_t n_bytes = c->n_ids * c->n_vocab * sizeof(float);
+
+    assert_int_equal(engine_model_get_info(model)->n_vocab, c->n_vocab);
+    g_autofree float *whole = run(model, c, 2, c->n_ids);
+    const double error = tiny_case_error(c, whole);
+    if (!(error <= TOLERANCE))
+        fail_msg("%s (%s): off by %.2e of the largest logit", c->name, tiny_format_name(format),
+                 error);
+    for (size_t i = 0; i < G_N_ELEMENTS(steps); i++) {
+        g_autofree float *pieces = run(model, c, 1 + (int)i % 2, steps[i]);
+        if (memcmp(whole, pieces, n_bytes) != 0)
+            fail_msg("%s (%s): %zu tokens at a time give other logits", c->name,
+                     tiny_format_name(format), steps[i]);
+    }
+}
+
+static void
+check_case(const char *name, tiny_format format)
+{
+    g_autoptr(tiny_case) c = tiny_case_load(name);
+    g_autoptr(GError) error = NULL;
+
+    if (!tiny_case_has(c, format)) return;
+    char *folder = tiny_case_write(c, format);
+    g_autoptr(engine_model) model = engine_model_open(folder, &error);
+    if (is_refused(name, format)) {
+        if (model) fail_msg("%s (%s) opens now: check it", name, tiny_format_name(format));
+        if (error->domain != ENGINE_ERROR || strchr(error->message, '\n'))
+            fail_msg("%s (%s): no clear refusal: %s", name, tiny_format_name(format),
+                     error->message);
+    } else {
+        if (!model) fail_msg("%s (%s): %s", name, tiny_format_name(format), error->message);
+        check_logits(model, c, format);
+    }
+    tiny_case_remove(folder);
+}
+
+static void
+every_model_gives_the_reference_logits_or_is_refused(void **state)
+{
+    (void)state;
+    g_auto(GStrv) names = tiny_case_names();
+    const char *only = g_getenv("LODE_TINY_CASE"); /* one case, by hand */
+
+    assert_true(g_strv_length(names) > 0);
+    for (char **name = names; *name; name++)
+        for (int format = 0; format < TINY_N_FORMATS; format++)
+            if (!only || strcmp(only, *name) == 0) check_case(*name, (tiny_format)format);
+}
+
+static void
+every_cpu_level_gives_the_reference_logits(void **state)
+{
+    (void)state;
+    g_auto(GStrv) names = tiny_case_names();
+
+    for (int cpu = ENGINE_CPU_SCALAR; cpu < (int)engine_cpu_best(); cpu++) {
+        g_setenv("LODE_CPU", engine_cpu_name((engine_cpu)cpu), TRUE);
+        for (char **name = names; *name; name++)
+            if (!is_refused(*name, TINY_F32)) check_case(*name, TINY_F32);
+        g_unsetenv("LODE_CPU");
+    }
+}
+
+static void
+what_is_refused_is_a_case(void **state)
+{
+    (void)state;
+    g_auto(GStrv) names = tiny_case_names();
+
+    for (size_t i = 0; i < G_N_ELEMENTS(REFUSED); i++) {
+        g_auto(GStrv) parts = g_strsplit(REFUSED[i], ":", 2);
+        if (!g_strv_contains((const char *const *)names, parts[0]))
+            fail_msg("%s is no case", REFUSED[i]);
+    }
+}
+
+int
+main(void)
+{
+    const struct CMUnitTest tests[] = {
+        cmocka_unit_test(every_model_gives_the_reference_logits_or_is_refused),
+        cmocka_unit_test(every_cpu_level_gives_the_reference_logits),
+        cmocka_unit_test(what_is_refused_is_a_case),
+    };
+    return cmocka_run_group_tests(tests, NULL, NULL);
+}
