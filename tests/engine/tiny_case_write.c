@@ -70,13 +70,17 @@ splitmix(uint64_t seed, uint64_t i)
     return z ^ (z >> 31);
 }
 
+static uint64_t
+tensor_seed(const tiny_case *c, const json_t *tensor)
+{
+    return fnv1a(fnv1a(fnv1a(0xcbf29ce484222325u, c->name), "/"), text_at(tensor, 0)) +
+           (uint64_t)json_integer_value(json_object_get(c->json, "seed"));
+}
+
 /* The top `bits` bits of the i-th random number of a tensor. */
 static uint32_t
-raw_value(const tiny_case *c, const json_t *tensor, size_t i, int bits)
+raw_value(uint64_t seed, size_t i, int bits)
 {
-    const uint64_t seed =
-        fnv1a(fnv1a(fnv1a(0xcbf29ce484222325u, c->name), "/"), text_at(tensor, 0)) +
-        (uint64_t)json_integer_value(json_object_get(c->json, "seed"));
     return (uint32_t)(splitmix(seed, i) >> (64 - bits));
 }
 
@@ -99,14 +103,16 @@ make_values(const tiny_case *c, const json_t *tensor)
 {
     array a = {0};
     const double offset = json_number_value(json_array_get(tensor, 3));
-    const int log2_step = int_at(tensor, 4), bits = int_at(tensor, 5);
+    const int bits = int_at(tensor, 5);
+    const double step = ldexp(1.0, int_at(tensor, 4));
+    const uint64_t seed = tensor_seed(c, tensor);
 
     read_shape(json_array_get(tensor, 2), &a);
     const size_t n = array_size(&a);
     a.data = g_new(float, n);
     for (size_t i = 0; i < n; i++) {
-        const int k = (int)raw_value(c, tensor, i, bits) - (1 << (bits - 1));
-        a.data[i] = (float)(offset + ldexp(k, log2_step));
+        const int k = (int)raw_value(seed, i, bits) - (1 << (bits - 1));
+        a.data[i] = (float)(offset + k * step);
     }
     return a;
 }
@@ -182,9 +188,10 @@ safetensors_shard(const tiny_case *c, const char *as_type, size_t shard, size_t 
         g_autofree float *to_free = NULL;
         if (strcmp(type, "F8_E4M3") == 0) {
             array a = {0};
+            const uint64_t seed = tensor_seed(c, tensor);
             read_shape(json_array_get(tensor, 2), &a);
             for (size_t i = 0; i < array_size(&a); i++) {
-                uint8_t byte = (uint8_t)raw_value(c, tensor, i, 8);
+                uint8_t byte = (uint8_t)raw_value(seed, i, 8);
                 if ((byte & 127) == 127) byte--; /* not a NaN */
                 g_byte_array_append(data, &byte, 1);
             }
