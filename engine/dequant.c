@@ -80,6 +80,41 @@ engine_dequantize_f64(const uint8_t *src, float *dst, size_t n)
     }
 }
 
+/* sign 1 | exponent 4 (bias 7) | mantissa 3; all ones is the one NaN, there is no infinity.
+ * Source: "FP8 Formats for Deep Learning", arXiv:2209.05433, table 1. */
+void
+engine_dequantize_f8_e4m3(const uint8_t *src, float *dst, size_t n)
+{
+    for (size_t i = 0; i < n; i++) {
+        const uint32_t magnitude = src[i] & 127u, sign = (uint32_t)(src[i] & 128u) << 24;
+        uint32_t bits;
+        if (magnitude == 127) {
+            bits = 0x7fc00000u;
+        } else if (magnitude < 8) { /* subnormal: mantissa * 2^-9 */
+            const float value = (float)magnitude * 0x1p-9f;
+            memcpy(&bits, &value, sizeof bits);
+        } else { /* rebias 7 to 127 */
+            bits = (magnitude << 20) + (120u << 23);
+        }
+        bits |= sign;
+        memcpy(&dst[i], &bits, sizeof bits);
+    }
+}
+
+void
+engine_dequantize_f8_e5m2(const uint8_t *src, float *dst, size_t n)
+{
+    for (size_t i = 0; i < n; i++)
+        dst[i] = engine_half_to_float((uint16_t)(src[i] << 8));
+}
+
+void
+engine_dequantize_f8_e8m0(const uint8_t *src, float *dst, size_t n)
+{
+    for (size_t i = 0; i < n; i++)
+        dst[i] = src[i] == 255 ? NAN : ldexpf(1.0f, (int)src[i] - 127);
+}
+
 void
 engine_dequantize_q8_0(const uint8_t *src, float *dst, size_t n)
 {

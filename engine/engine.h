@@ -88,6 +88,23 @@ G_DEFINE_AUTOPTR_CLEANUP_FUNC(engine_model, engine_model_free)
 const engine_model_info *engine_model_get_info(
     const engine_model *model); /* lives as long as the model */
 
+/* What running a model takes, known before anything of it is allocated. */
+typedef struct {
+    uint32_t n_context;       /* tokens of one sequence */
+    uint64_t weight_bytes;    /* mapped files: read as they are used, dropped when memory is short */
+    uint64_t kv_bytes;        /* keys and values of n_context tokens */
+    uint64_t recurrent_bytes; /* state of the layers that have one, of one sequence */
+    uint64_t scratch_bytes;   /* buffers of a forward pass */
+    uint64_t total_bytes;
+} engine_memory_plan;
+
+typedef enum { ENGINE_KV_F16, ENGINE_KV_Q8_0, ENGINE_KV_Q4_0 } engine_kv_type;
+const char *engine_kv_type_name(engine_kv_type type); /* "f16", "q8_0", "q4_0" */
+
+/* n_context 0: the model's trained context. ARGUMENT for an encoder, which keeps nothing between calls. */
+gboolean engine_model_memory(const engine_model *model, uint32_t n_context, engine_kv_type kv_type,
+                             engine_memory_plan *plan, GError **error);
+
 /* ---- tokens --------------------------------------------------------------------------------- */
 
 typedef enum {

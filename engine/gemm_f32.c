@@ -40,8 +40,12 @@ pack_rows(const gemm_run *run, const engine_tensor *w, size_t row, size_t n, flo
         float *expanded = scratch + run->gemm->width * run->n_in;
         engine_dequantize_fn dequantize = run->kernels->dequantize[w->type];
         if (!dequantize) dequantize = engine_type_lookup((uint32_t)w->type)->dequantize;
-        for (size_t r = 0; r < n; r++)
-            dequantize(packed + r * row_bytes, expanded + r * run->n_in, run->n_in);
+        for (size_t r = 0; r < n; r++) {
+            if (w->scales)
+                engine_tensor_row(w, row + r, expanded + r * run->n_in);
+            else
+                dequantize(packed + r * row_bytes, expanded + r * run->n_in, run->n_in);
+        }
         rows = expanded;
     }
     run->gemm->pack(rows, run->n_in, n, run->n_in, scratch);

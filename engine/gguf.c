@@ -375,6 +375,12 @@ engine_gguf_read(engine_weights *weights, const engine_part *part, GError **erro
                         (int)alignment);
             return FALSE;
         }
+        if (e->type >= ENGINE_TYPE_F8_E4M3 && e->type < ENGINE_TYPE_COUNT) {
+            g_set_error(error, ENGINE_ERROR, ENGINE_ERROR_UNSUPPORTED,
+                        "%s: tensor %u of the table has type number %u, which GGUF does not define",
+                        part->path, i, e->type);
+            return FALSE;
+        }
         if (!engine_weights_add(weights, part, e->name.data, e->name.len, e->type, e->n_dims,
                                 e->dims, base, e->offset, G_MAXSIZE, error))
             return FALSE;

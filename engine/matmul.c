@@ -36,8 +36,12 @@ expand_rows(const matmul_run *run, const engine_tensor *w, size_t row, size_t n,
     engine_dequantize_fn dequantize = run->kernels->dequantize[w->type];
     if (!dequantize) dequantize = engine_type_lookup((uint32_t)w->type)->dequantize;
     float *rows = engine_pool_scratch(run->pool, worker, n * run->n_in * sizeof(float));
-    for (size_t r = 0; r < n; r++)
-        dequantize(packed + r * row_bytes, rows + r * run->n_in, run->n_in);
+    for (size_t r = 0; r < n; r++) {
+        if (w->scales)
+            engine_tensor_row(w, row + r, rows + r * run->n_in);
+        else
+            dequantize(packed + r * row_bytes, rows + r * run->n_in, run->n_in);
+    }
     return rows;
 }
 

@@ -15,10 +15,14 @@ static const struct {
     const char *dtype;
     engine_type type;
 } DTYPES[] = {
-    {"F32", ENGINE_TYPE_F32}, {"F16", ENGINE_TYPE_F16}, {"BF16", ENGINE_TYPE_BF16},
-    {"F64", ENGINE_TYPE_F64}, {"I64", ENGINE_TYPE_I64}, {"I32", ENGINE_TYPE_I32},
-    {"I16", ENGINE_TYPE_I16}, {"I8", ENGINE_TYPE_I8},   {"U8", ENGINE_TYPE_I8},
-    {"BOOL", ENGINE_TYPE_I8},
+    {"F32", ENGINE_TYPE_F32},         {"F16", ENGINE_TYPE_F16},
+    {"BF16", ENGINE_TYPE_BF16},       {"F8_E4M3", ENGINE_TYPE_F8_E4M3},
+    {"F8_E5M2", ENGINE_TYPE_F8_E5M2}, {"F8_E8M0", ENGINE_TYPE_F8_E8M0},
+    {"F64", ENGINE_TYPE_F64},         {"I64", ENGINE_TYPE_I64},
+    {"U64", ENGINE_TYPE_I64},         {"I32", ENGINE_TYPE_I32},
+    {"U32", ENGINE_TYPE_I32},         {"I16", ENGINE_TYPE_I16},
+    {"U16", ENGINE_TYPE_I16},         {"I8", ENGINE_TYPE_I8},
+    {"U8", ENGINE_TYPE_I8},           {"BOOL", ENGINE_TYPE_I8},
 };
 
 static gboolean

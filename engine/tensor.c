@@ -23,6 +23,9 @@ static const engine_type_traits TRAITS[ENGINE_TYPE_COUNT] = {
     [ENGINE_TYPE_IQ4_NL] = {"IQ4_NL", 32, 18, engine_dequantize_iq4_nl},
     [ENGINE_TYPE_IQ4_XS] = {"IQ4_XS", 256, 136, engine_dequantize_iq4_xs},
     [ENGINE_TYPE_MXFP4] = {"MXFP4", 32, 17, engine_dequantize_mxfp4},
+    [ENGINE_TYPE_F8_E4M3] = {"F8_E4M3", 1, 1, engine_dequantize_f8_e4m3},
+    [ENGINE_TYPE_F8_E5M2] = {"F8_E5M2", 1, 1, engine_dequantize_f8_e5m2},
+    [ENGINE_TYPE_F8_E8M0] = {"F8_E8M0", 1, 1, engine_dequantize_f8_e8m0},
     [ENGINE_TYPE_I8] = {"I8", 1, 1, NULL},
     [ENGINE_TYPE_I16] = {"I16", 1, 2, NULL},
     [ENGINE_TYPE_I32] = {"I32", 1, 4, NULL},
@@ -54,12 +57,39 @@ engine_tensor_size(uint32_t type, uint32_t n_dims, const uint64_t dims[4], size_
     return TRUE;
 }
 
+/* Element `col` of a row of t, t's type having one element per block. */
+static float
+element(const engine_tensor *t, size_t row, size_t col)
+{
+    const engine_type_traits *traits = engine_type_lookup((uint32_t)t->type);
+    float value;
+
+    traits->dequantize(t->data + (row * (size_t)t->dims[0] + col) * traits->block_bytes, &value, 1);
+    return value;
+}
+
+void
+engine_tensor_row_scales(const engine_tensor *t, size_t row, float *out)
+{
+    const size_t n = (size_t)t->scales->dims[0];
+
+    for (size_t i = 0; i < n; i++)
+        out[i] = element(t->scales, row / t->scale_rows, i);
+}
+
 void
 engine_tensor_row(const engine_tensor *t, size_t row, float *out)
 {
     const engine_type_traits *traits = engine_type_lookup((uint32_t)t->type);
+    const size_t n = (size_t)t->dims[0];
+
     g_assert(traits && traits->dequantize && row < engine_tensor_n_rows(t));
-    traits->dequantize(t->data + row * engine_tensor_row_bytes(t), out, (size_t)t->dims[0]);
+    traits->dequantize(t->data + row * engine_tensor_row_bytes(t), out, n);
+    for (size_t c = 0; t->scales && c < n; c += t->scale_cols) {
+        const float scale = element(t->scales, row / t->scale_rows, c / t->scale_cols);
+        for (size_t i = c; i < MIN(n, c + t->scale_cols); i++)
+            out[i] *= scale;
+    }
 }
 
 /* sign 1 | exponent 5 (bias 15) | mantissa 10. A subnormal is mantissa * 2^-24, which float holds exactly. */

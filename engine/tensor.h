@@ -4,7 +4,8 @@
  * the packed integers. dims[0] is the contiguous dimension, so a PyTorch weight [out, in] is
  * {in, out} here and one output is one row of dims[0] elements.
  *
- * Type numbers are those of GGUF (ggml_type). */
+ * Type numbers are those of GGUF (ggml_type); from ENGINE_TYPE_F8_E4M3 on they are ours, for what only
+ * safetensors hold, and no file can name them. */
 #ifndef LODE_ENGINE_TENSOR_H
 #define LODE_ENGINE_TENSOR_H
 
@@ -35,7 +36,10 @@ typedef enum {
     ENGINE_TYPE_F64 = 28,
     ENGINE_TYPE_BF16 = 30,
     ENGINE_TYPE_MXFP4 = 39,
-    ENGINE_TYPE_COUNT /* one past the highest number */
+    ENGINE_TYPE_F8_E4M3 = 64, /* 1-4-3 bits, bias 7, no infinity; see engine_tensor.scales */
+    ENGINE_TYPE_F8_E5M2 = 65, /* 1-5-2 bits, bias 15: the upper byte of a half */
+    ENGINE_TYPE_F8_E8M0 = 66, /* a power of two, 2^(e - 127): scales */
+    ENGINE_TYPE_COUNT         /* one past the highest number */
 } engine_type;
 
 /* Row of n elements (a multiple of the block) of src into float dst [n]. src needs no alignment. */
@@ -52,14 +56,21 @@ typedef struct {
 /* Facts about a type; NULL when the number is unknown or a removed type. */
 const engine_type_traits *engine_type_lookup(uint32_t type);
 
-/* View of one tensor. Name and data belong to the engine_weights it came from. */
-typedef struct {
+/* View of one tensor. Name, data and scales belong to the engine_weights it came from.
+ *
+ * FP8 matrices may have a scale per block of rows and columns: weight (r, c) is then the stored value times
+ * scale (r / scale_rows, c / scale_cols) of `scales`, a matrix {ceil(dims[0] / scale_cols),
+ * ceil(rows / scale_rows)} of floats of any type; the last blocks may be ragged. engine_tensor_row applies
+ * them; a type's bare dequantiser cannot. */
+typedef struct engine_tensor {
     const char *name;
     engine_type type;
     uint32_t n_dims;  /* 0 (a scalar) .. 4 */
     uint64_t dims[4]; /* dims[0] contiguous; unused ones are 1; all >= 1 */
     const uint8_t *data;
     size_t n_bytes;
+    const struct engine_tensor *scales; /* NULL: none */
+    uint32_t scale_rows, scale_cols;    /* of one block; 0 without scales */
 } engine_tensor;
 
 static inline size_t
@@ -86,8 +97,11 @@ engine_tensor_row_bytes(const engine_tensor *t)
 gboolean engine_tensor_size(uint32_t type, uint32_t n_dims, const uint64_t dims[4],
                             size_t *n_bytes);
 
-/* Row `row` of a tensor as floats: out [dims[0]]. The type must have a dequantiser. */
+/* Row `row` of a tensor as floats: out [dims[0]], scales applied. The type must have a dequantiser. */
 void engine_tensor_row(const engine_tensor *t, size_t row, float *out);
+
+/* The scales of a row: out [ceil(dims[0] / scale_cols)]. Only of a tensor that has scales. */
+void engine_tensor_row_scales(const engine_tensor *t, size_t row, float *out);
 
 /* IEEE half and bfloat16 to float, exact. */
 float engine_half_to_float(uint16_t h);

@@ -187,6 +187,50 @@ add_text_names(engine_weights *weights)
     }
 }
 
+/* Block size of FP8 checkpoints; 128 x 128 where the configuration says nothing. */
+static void
+read_scale_block(const engine_weights *weights, uint32_t *rows, uint32_t *cols)
+{
+    static const char key[] = "quantization_config.weight_block_size";
+
+    *rows = *cols = 128;
+    if (engine_weights_get_n(weights, key) != 2) return;
+    engine_weights_get_u32_at(weights, key, 0, rows);
+    engine_weights_get_u32_at(weights, key, 1, cols);
+}
+
+/* Tie every FP8 matrix X.weight to its X.weight_scale_inv, where there is one. */
+static gboolean
+bind_scales(engine_weights *weights, GError **error)
+{
+    uint32_t rows, cols;
+
+    read_scale_block(weights, &rows, &cols);
+    for (guint i = 0; i < weights->tensors->len; i++) {
+        engine_tensor *t = &g_array_index(weights->tensors, engine_tensor, i);
+        if (t->type != ENGINE_TYPE_F8_E4M3 && t->type != ENGINE_TYPE_F8_E5M2) continue;
+        g_autofree char *name = g_strconcat(t->name, "_scale_inv", NULL);
+        const guint index = GPOINTER_TO_UINT(g_hash_table_lookup(weights->by_name, name));
+        if (index == 0) continue;
+        engine_tensor *scales = &g_array_index(weights->tensors, engine_tensor, index - 1);
+        /* bytes that are powers of two ("scale_fmt": "ue8m0") have no dtype of their own in older files */
+        if (scales->type == ENGINE_TYPE_I8) scales->type = ENGINE_TYPE_F8_E8M0;
+        const engine_type_traits *traits = engine_type_lookup((uint32_t)scales->type);
+        if (rows == 0 || cols == 0 || !traits->dequantize ||
+            scales->dims[0] != (t->dims[0] - 1) / cols + 1 ||
+            engine_tensor_n_rows(scales) != (engine_tensor_n_rows(t) - 1) / rows + 1) {
+            g_set_error(error, ENGINE_ERROR, ENGINE_ERROR_FORMAT,
+                        "%s: tensor %s does not have one scale per block of %u x %u", weights->path,
+                        name, rows, cols);
+            return FALSE;
+        }
+        t->scales = scales;
+        t->scale_rows = rows;
+        t->scale_cols = cols;
+    }
+    return TRUE;
+}
+
 gboolean
 engine_weights_check(engine_weights *weights, GError **error)
 {
@@ -196,7 +240,10 @@ engine_weights_check(engine_weights *weights, GError **error)
                     weights->path, weights->n_tensors_stated, weights->tensors->len);
         return FALSE;
     }
-    if (weights->format == ENGINE_FORMAT_SAFETENSORS) add_text_names(weights);
+    if (weights->format == ENGINE_FORMAT_SAFETENSORS) {
+        add_text_names(weights);
+        if (!bind_scales(weights, error)) return FALSE;
+    }
     return engine_weights_check_overlap(weights, 0, error);
 }
 

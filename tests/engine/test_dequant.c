@@ -97,6 +97,32 @@ floats_round_to_the_nearest_half_ties_to_even(void **state)
 }
 
 static void
+every_fp8_byte_has_the_value_of_its_fields(void **state)
+{
+    (void)state;
+    for (int i = 0; i < 256; i++) {
+        const uint8_t byte = (uint8_t)i;
+        const int e4 = i >> 3 & 15, m3 = i & 7, e5 = i >> 2 & 31, m2 = i & 3;
+        const float sign = i & 128 ? -1.0f : 1.0f;
+        float value;
+        engine_type_lookup(ENGINE_TYPE_F8_E4M3)->dequantize(&byte, &value, 1);
+        if (e4 == 15 && m3 == 7)
+            assert_true(isnan(value));
+        else
+            assert_true(value ==
+                        sign * (e4 ? ldexpf((float)(8 + m3), e4 - 10) : ldexpf((float)m3, -9)));
+        engine_type_lookup(ENGINE_TYPE_F8_E5M2)->dequantize(&byte, &value, 1);
+        if (e5 == 31)
+            assert_true(m2 ? isnan(value) : isinf(value));
+        else
+            assert_true(value ==
+                        sign * (e5 ? ldexpf((float)(4 + m2), e5 - 17) : ldexpf((float)m2, -16)));
+        engine_type_lookup(ENGINE_TYPE_F8_E8M0)->dequantize(&byte, &value, 1);
+        assert_true(i == 255 ? isnan(value) : value == ldexpf(1.0f, i - 127));
+    }
+}
+
+static void
 impossible_sizes_are_refused(void **state)
 {
     (void)state;
@@ -122,6 +148,7 @@ main(void)
         cmocka_unit_test(every_type_dequantises_to_the_recorded_values),
         cmocka_unit_test(every_half_survives_the_way_to_float_and_back),
         cmocka_unit_test(floats_round_to_the_nearest_half_ties_to_even),
+        cmocka_unit_test(every_fp8_byte_has_the_value_of_its_fields),
         cmocka_unit_test(impossible_sizes_are_refused),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);

@@ -3,6 +3,7 @@
 #include "weight_builder.h"
 
 #include <glib/gstdio.h>
+#include <math.h>
 #include <setjmp.h>
 #include <stdarg.h>
 #include <stddef.h>
@@ -280,8 +281,8 @@ lying_safetensors_are_refused(void **state)
         {"[]", 0, "not a JSON object"},
         {"{", 0, "header"},
         {"{\"a\":1}", 0, "no dtype"},
-        {"{\"a\":{\"dtype\":\"F8_E4M3\",\"shape\":[4],\"data_offsets\":[0,4]}}", 4,
-         "F8_E4M3 is not supported"},
+        {"{\"a\":{\"dtype\":\"F4\",\"shape\":[4],\"data_offsets\":[0,4]}}", 4,
+         "F4 is not supported"},
         {"{\"a\":{\"dtype\":\"F32\",\"shape\":[-1],\"data_offsets\":[0,4]}}", 4, "shape"},
         {"{\"a\":{\"dtype\":\"F32\",\"shape\":[1.5],\"data_offsets\":[0,4]}}", 4, "shape"},
         {"{\"a\":{\"dtype\":\"F32\",\"shape\":[1,1,1,1,1],\"data_offsets\":[0,4]}}", 4, "shape"},
@@ -327,7 +328,193 @@ lying_safetensors_are_refused(void **state)
     }
 }
 
+/* [rows, cols] FP8 with scales of this dtype and shape. */
+static engine_weights *
+parse_fp8(int rows, int cols, const char *scale_dtype, int scale_rows, int scale_cols,
+          int scale_bytes, const char *config, GError **error)
+{
+    const int n = rows * cols, n_scales = scale_rows * scale_cols * scale_bytes;
+    g_autofree char *header = g_strdup_printf(
+        "{\"w.weight\":{\"dtype\":\"F8_E4M3\",\"shape\":[%d,%d],\"data_offsets\":[0,%d]},"
+        "\"w.weight_scale_inv\":{\"dtype\":\"%s\",\"shape\":[%d,%d],\"data_offsets\":[%d,%d]}}",
+        rows, cols, n, scale_dtype, scale_rows, scale_cols, n, n + n_scales);
+    g_autoptr(GByteArray) file = safetensors_file(header, (guint)(n + n_scales));
+    uint8_t *data = file->data + file->len - n - n_scales;
+    json_t *json = json_loads(config, 0, NULL);
+
+    for (int i = 0; i < n; i++)
+        data[i] = 0x38; /* 1.0 */
+    for (int i = 0; i < scale_rows * scale_cols; i++) {
+        const float scale = ldexpf(1.0f, i);
+        const uint16_t bf16 = (uint16_t)((127 + i) << 7);
+        if (scale_bytes == 4)
+            memcpy(data + n + 4 * i, &scale, 4);
+        else if (scale_bytes == 2)
+            memcpy(data + n + 2 * i, &bf16, 2);
+        else
+            data[n + i] = (uint8_t)(127 + i);
+    }
+    engine_weights *weights =
+        engine_weights_parse_safetensors(file->data, file->len, json, "fp8", error);
+    json_decref(json);
+    return weights;
+}
+
+static void
+fp8_blocks_have_their_scales_up_to_the_ragged_edges(void **state)
+{
+    (void)state;
+    static const struct {
+        const char *dtype;
+        int bytes;
+    } kinds[] = {{"F32", 4}, {"BF16", 2}, {"F8_E8M0", 1}, {"U8", 1}};
+    float row[200], scales[2];
+
+    for (size_t k = 0; k < G_N_ELEMENTS(kinds); k++) {
+        g_autoptr(GError) error = NULL;
+        g_autoptr(engine_weights) weights =
+            parse_fp8(150, 200, kinds[k].dtype, 2, 2, kinds[k].bytes, "{}", &error);
+        if (error) fail_msg("%s", error->message);
+        const engine_tensor *t = engine_weights_require(weights, "w.weight", 200, 150, &error);
+        assert_true(t->scale_rows == 128 && t->scale_cols == 128);
+        for (size_t r = 0; r < 150; r++) {
+            engine_tensor_row(t, r, row);
+            engine_tensor_row_scales(t, r, scales);
+            for (size_t c = 0; c < 200; c++) {
+                assert_true(row[c] == (r < 128 ? 1.0f : 4.0f) * (c < 128 ? 1.0f : 2.0f));
+                assert_true(row[c] == scales[c / 128]);
+            }
+        }
+    }
+    g_autoptr(GError) error = NULL;
+    g_autoptr(engine_weights) small = parse_fp8(
+        5, 6, "F32", 3, 2, 4, "{\"quantization_config\":{\"weight_block_size\":[2,4]}}", &error);
+    const engine_tensor *t = engine_weights_lookup(small, "w.weight");
+    engine_tensor_row(t, 4, row);
+    assert_true(row[0] == 16.0f && row[3] == 16.0f && row[4] == 32.0f && row[5] == 32.0f);
+    assert_null(parse_fp8(150, 200, "F32", 2, 1, 4, "{}", &error));
+    assert_non_null(strstr(error->message, "one scale per block of 128 x 128"));
+    g_clear_error(&error);
+    assert_null(parse_fp8(5, 6, "F32", 3, 2, 4,
+                          "{\"quantization_config\":{\"weight_block_size\":[0,4]}}", &error));
+    g_clear_error(&error);
+    assert_null(parse_fp8(150, 200, "I32", 2, 2, 4, "{}", &error));
+}
+
+static void
+the_text_part_of_a_wrapper_answers_to_its_own_names(void **state)
+{
+    (void)state;
+    g_autoptr(GError) error = NULL;
+    json_t *config = json_loads(
+        "{\"model_type\": \"interns1\", \"tie_word_embeddings\": false, \"text_config\": {"
+        "\"model_type\": \"qwen3_moe\", \"layer_types\": [\"a\", \"b\"], \"mlp_only_layers\": [3],"
+        "\"rope_parameters\": {\"rope_type\": \"yarn\", \"rope_theta\": 5.0, \"truncate\": "
+        "false}}}",
+        0, NULL);
+    g_autoptr(engine_weights) weights = parse_safetensors(
+        "{\"model.language_model.norm.weight\":{\"dtype\":\"U8\",\"shape\":[1],\"data_offsets\":[0,"
+        "1]"
+        "},\"lm_head.weight\":{\"dtype\":\"U8\",\"shape\":[1],\"data_offsets\":[1,2]},"
+        "\"language_model.model.a\":{\"dtype\":\"U8\",\"shape\":[1],\"data_offsets\":[2,3]},"
+        "\"language_model.b\":{\"dtype\":\"U8\",\"shape\":[1],\"data_offsets\":[3,4]}}",
+        4, config, &error);
+    static const char *const names[] = {"model.norm.weight", "lm_head.weight", "model.a", "b"};
+    uint32_t layer = 0;
+    float theta = 0;
+    gboolean flag = TRUE;
+
+    json_decref(config);
+    if (error) fail_msg("%s", error->message);
+    for (size_t i = 0; i < G_N_ELEMENTS(names); i++) {
+        const engine_tensor *t = engine_weights_lookup(weights, names[i]);
+        assert_non_null(t);
+        assert_int_equal(t->data[0], i);
+    }
+    assert_string_equal(engine_weights_get_string(weights, "model_type"), "qwen3_moe");
+    assert_true(engine_weights_get_bool(weights, "tie_word_embeddings", &flag) && !flag);
+    assert_string_equal(engine_weights_get_string_at(weights, "layer_types", 1), "b");
+    assert_null(engine_weights_get_string_at(weights, "layer_types", 2));
+    assert_true(engine_weights_get_u32_at(weights, "mlp_only_layers", 0, &layer) && layer == 3);
+    assert_int_equal(engine_weights_get_n(weights, "layer_types"), 2);
+    assert_true(engine_weights_get_rope_f32(weights, "rope_theta", &theta) && theta == 5.0f);
+    assert_string_equal(engine_weights_get_rope_type(weights), "yarn");
+    flag = TRUE;
+    assert_true(engine_weights_get_rope_bool(weights, "truncate", &flag) && !flag);
+}
+
 /* ---- files ---- */
+
+static void
+put_file(const char *dir, const char *name, const void *data, size_t len)
+{
+    g_autofree char *path = g_build_filename(dir, name, NULL);
+    assert_true(g_file_set_contents(path, data, (gssize)len, NULL));
+}
+
+/* A safetensors file of one tensor, one byte long. */
+static void
+put_part(const char *dir, const char *name, const char *tensor)
+{
+    g_autofree char *header =
+        g_strdup_printf("{\"%s\":{\"dtype\":\"U8\",\"shape\":[1],\"data_offsets\":[0,1]}}", tensor);
+    g_autoptr(GByteArray) file = safetensors_file(header, 1);
+    put_file(dir, name, file->data, file->len);
+}
+
+static void
+an_index_opens_all_parts_whichever_is_named(void **state)
+{
+    (void)state;
+    static const char *const files[] = {"model.safetensors.index.json", "config.json",
+                                        "model-1.safetensors", "model-2.safetensors"};
+    static const char *const wrong[][2] = {
+        {"{\"weight_map\":{\"a\":\"model-1.safetensors\",\"b\":\"../b.safetensors\"}}",
+         "beside it"},
+        {"{\"weight_map\":{\"a\":\"/etc/x.safetensors\"}}", "beside it"},
+        {"{\"weight_map\":{\"a\":7}}", "beside it"},
+        {"{\"weight_map\":{}}", "names no tensor"},
+        {"{}", "names no tensor"},
+        {"{\"weight_map\":{\"a\":\"model-2.safetensors\",\"b\":\"model-2.safetensors\"}}",
+         "tensor a is not in model-2"},
+        {"{\"weight_map\":{\"a\":\"model-1.safetensors\",\"b\":\"model-3.safetensors\"}}",
+         "part 2 of 2 is missing"},
+        {"{\"weight_map\":{\"a\":\"model-2.safetensors\",\"b\":\"model-1.safetensors\"}}",
+         "tensor a is not in model-2"},
+        {"[]", "not a JSON object"},
+    };
+    g_autofree char *dir = g_dir_make_tmp("lode-weights-XXXXXX", NULL);
+    g_autofree char *index = g_build_filename(dir, files[0], NULL);
+    const char *good =
+        "{\"weight_map\":{\"a\":\"model-1.safetensors\",\"b\":\"model-2.safetensors\"}}";
+
+    put_part(dir, files[2], "a"), put_part(dir, files[3], "b");
+    put_file(dir, files[1], "{}", 2), put_file(dir, files[0], good, strlen(good));
+    for (int i = -1; i < 4; i++) { /* first the folder itself; config.json is no weight file */
+        g_autofree char *path = i < 0 ? g_strdup(dir) : g_build_filename(dir, files[i], NULL);
+        g_autoptr(GError) error = NULL;
+        g_autoptr(engine_weights) weights = engine_weights_open(path, &error);
+        if (i == 1) {
+            assert_null(weights);
+            continue;
+        }
+        if (error) fail_msg("%s", error->message);
+        assert_non_null(engine_weights_lookup(weights, "a"));
+        assert_non_null(engine_weights_lookup(weights, "b"));
+    }
+    for (size_t i = 0; i < G_N_ELEMENTS(wrong); i++) {
+        g_autoptr(GError) error = NULL;
+        put_file(dir, files[0], wrong[i][0], strlen(wrong[i][0]));
+        g_autoptr(engine_weights) weights = engine_weights_open(index, &error);
+        assert_null(weights);
+        if (!strstr(error->message, wrong[i][1])) fail_msg("%s", error->message);
+    }
+    for (size_t i = 0; i < G_N_ELEMENTS(files); i++) {
+        g_autofree char *path = g_build_filename(dir, files[i], NULL);
+        assert_int_equal(g_remove(path), 0);
+    }
+    assert_int_equal(g_rmdir(dir), 0);
+}
 
 static void
 assert_cannot_open(const char *path, engine_error_code code, const char *what)
@@ -384,6 +571,9 @@ main(void)
         cmocka_unit_test(lying_tensors_are_refused),
         cmocka_unit_test(a_good_safetensors_file_gives_reversed_shapes_and_its_configuration),
         cmocka_unit_test(lying_safetensors_are_refused),
+        cmocka_unit_test(fp8_blocks_have_their_scales_up_to_the_ragged_edges),
+        cmocka_unit_test(the_text_part_of_a_wrapper_answers_to_its_own_names),
+        cmocka_unit_test(an_index_opens_all_parts_whichever_is_named),
         cmocka_unit_test(files_that_are_no_model_say_so),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);

@@ -1,0 +1,67 @@
+/* What a model needs beside its mapped file, computed from its sizes: nothing is allocated. */
+#include "engine/kv.h"
+#include "engine/llama.h"
+
+static const struct {
+    const char *name;
+    engine_type type;
+} KV_TYPES[] = {
+    [ENGINE_KV_F16] = {"f16", ENGINE_TYPE_F16},
+    [ENGINE_KV_Q8_0] = {"q8_0", ENGINE_TYPE_Q8_0},
+    [ENGINE_KV_Q4_0] = {"q4_0", ENGINE_TYPE_Q4_0},
+};
+
+const char *
+engine_kv_type_name(engine_kv_type type)
+{
+    return KV_TYPES[type].name;
+}
+
+/* Whole pages of all layers' keys and values; FALSE when the sizes do not fit. */
+static gboolean
+kv_bytes(const engine_model_info *info, uint32_t n_context, engine_type type, uint64_t *out)
+{
+    const engine_type_traits *traits = engine_type_lookup((uint32_t)type);
+    const uint64_t blocks = (info->head_dim + traits->block_elems - 1) / traits->block_elems;
+    const uint64_t pages = ((uint64_t)n_context + ENGINE_KV_PAGE - 1) / ENGINE_KV_PAGE;
+    uint64_t n = blocks * traits->block_bytes * 2 * ENGINE_KV_PAGE;
+
+    return g_uint64_checked_mul(&n, n, info->n_kv_heads) &&
+           g_uint64_checked_mul(&n, n, info->n_layers) && g_uint64_checked_mul(out, n, pages);
+}
+
+/* Activations of one chunk, as float32. */
+static uint64_t
+scratch_bytes(const engine_model_info *info)
+{
+    const uint64_t per_token = 2ull * info->n_embd + 2ull * info->n_heads * info->head_dim +
+                               2ull * info->n_kv_heads * info->head_dim + 2ull * info->n_ff +
+                               info->head_dim;
+
+    return per_token * ENGINE_LLAMA_CHUNK * sizeof(float) + info->n_vocab * sizeof(float);
+}
+
+gboolean
+engine_model_memory(const engine_model *model, uint32_t n_context, engine_kv_type kv_type,
+                    engine_memory_plan *plan, GError **error)
+{
+    const engine_model_info *info = &model->info;
+
+    if (info->kind != ENGINE_KIND_DECODER) {
+        g_set_error(error, ENGINE_ERROR, ENGINE_ERROR_ARGUMENT, "%s: an encoder keeps no context",
+                    info->name);
+        return FALSE;
+    }
+    *plan = (engine_memory_plan){.n_context = n_context > 0 ? n_context : info->n_context};
+    plan->weight_bytes = info->n_bytes;
+    plan->scratch_bytes = scratch_bytes(info);
+    if (!kv_bytes(info, plan->n_context, KV_TYPES[kv_type].type, &plan->kv_bytes) ||
+        !g_uint64_checked_add(&plan->total_bytes, plan->kv_bytes,
+                              plan->weight_bytes + plan->scratch_bytes)) {
+        g_set_error(error, ENGINE_ERROR, ENGINE_ERROR_LIMIT,
+                    "%s: a context of %u tokens needs more memory than can be counted", info->name,
+                    plan->n_context);
+        return FALSE;
+    }
+    return TRUE;
+}
