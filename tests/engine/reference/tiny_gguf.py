@@ -1,5 +1,5 @@
 """The GGUF side of a tiny case: which keys and tensors a converted file has, and how its tensors come out of the
-original ones. Facts of the converters of llama.cpp; tiny_models.py --llama-cpp has llama.cpp itself read the files.
+original ones. Facts of the converters of llama.cpp; tiny_llama_cpp.py has llama.cpp itself read the files.
 
     llama, internlm2   rows of q and k reordered so that rotary pairs are neighbours
     qwen3.5            norms plus one (but not linear_attn.norm), value heads tiled over the key heads,

