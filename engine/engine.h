@@ -150,15 +150,67 @@ void engine_session_truncate(engine_session *session, uint32_t n_past); /* forge
 gboolean engine_session_eval(engine_session *session, const int32_t *tokens, size_t n,
                              float *logits, float *all_logits, GError **error);
 
+/* What the text must look like; see engine/grammar.h for the notation and the schema keywords that are understood.
+ * Immutable for callers and locked inside: any number of sequences may use one. */
+typedef struct engine_grammar engine_grammar;
+
+/* text: rules in the notation of engine/grammar.h, beginning at `root`. FORMAT with line and column, LIMIT when the
+ * grammar is too large. The model must outlive the grammar. */
+engine_grammar *engine_grammar_new(const engine_model *model, const char *text, GError **error);
+/* schema: a JSON Schema, as text; what is generated is one JSON value that it accepts. UNSUPPORTED, naming the place,
+ * for a keyword that cannot be kept: none is ignored. */
+engine_grammar *engine_grammar_new_from_json_schema(const engine_model *model, const char *schema,
+                                                    GError **error);
+void engine_grammar_free(engine_grammar *grammar); /* NULL is fine */
+G_DEFINE_AUTOPTR_CLEANUP_FUNC(engine_grammar, engine_grammar_free)
+
 typedef struct {
-    uint32_t max_tokens;  /* stop after this many; default 256 */
-    float temperature;    /* 0 = greedy (default 0) */
-    float top_p;          /* (0, 1]; default 1 */
-    uint32_t top_k;       /* 0 = all (default) */
-    float repeat_penalty; /* 1 = none (default); divides positive logits of the last 64 tokens */
-    uint64_t seed;        /* same seed, same text; default 0 */
+    int32_t id;
+    float value; /* bias: added to the logit; logprob: natural logarithm of the probability */
+} engine_token_logprob, engine_token_bias;
+
+/* One token as it is written. Everything lives during the callback only. What was held back when the text ended, for
+ * it might have become a stop string, comes last with id -1. */
+typedef struct {
+    int32_t id;
+    const char *bytes; /* what the token stands for; may begin and end inside a character */
+    size_t n_bytes;
+    const char *text; /* what became deliverable with it: whole characters; may be empty */
+    size_t len;
+    float logprob; /* of the model itself, before any option; NAN unless options->logprobs */
+    const engine_token_logprob *top; /* [n_top] */
+    size_t n_top;
+} engine_token_event;
+
+/* Return FALSE to stop. */
+typedef gboolean (*engine_token_callback)(const engine_token_event *event, void *user_data);
+
+/* engine/sample.h says in which order the options of the choice apply. */
+typedef struct {
+    uint32_t max_tokens;     /* stop after this many; default 256 */
+    uint32_t min_tokens;     /* no end before this many; default 0 */
+    gboolean ignore_eos;     /* never end by itself (for measurements); default FALSE */
+    float temperature;       /* 0 = greedy (default 0) */
+    float top_p;             /* (0, 1]; default 1 */
+    uint32_t top_k;          /* 0 = all (default) */
+    float min_p;             /* [0, 1]; default 0 = off */
+    float repeat_penalty;    /* > 0; 1 = none (default) */
+    float frequency_penalty; /* default 0 */
+    float presence_penalty;  /* default 0 */
+    uint32_t penalty_window; /* tokens the penalties look back; default 64 */
+    uint64_t seed;           /* same seed, same text; default 0 */
+    const engine_token_bias *biases; /* [n_biases]; may be NULL */
+    size_t n_biases;
+    const engine_grammar *grammar; /* may be NULL */
+    gboolean logprobs;             /* fill in engine_token_event.logprob; default FALSE */
+    uint32_t n_top;                /* and so many alternatives; default 0 */
     const char *const
         *stop; /* NULL-terminated strings that end the text and are not part of it; may be NULL */
+    const int32_t *stop_tokens; /* [n_stop_tokens] that end it like the model's own; may be NULL */
+    size_t n_stop_tokens;
+    gboolean with_special; /* the text has control tokens too, for engine_chat_parse; default FALSE */
+    engine_token_callback on_token; /* after callback, not for tokens that end; may be NULL */
+    void *on_token_data;
     const int *cancel; /* may be NULL; checked before every token */
 } engine_generate_options;
 

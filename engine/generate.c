@@ -1,125 +1,75 @@
-/* Text generation: prompt, sampling loop, stop strings, whole characters.
- *
- * Tokens are byte strings: one may end inside a UTF-8 character or inside a stop string. Bytes wait in
- * `pending` until neither can be the case. What can never become valid UTF-8 is replaced by U+FFFD; a
- * character that the end of the text cuts is dropped. */
+/* Text generation: prompt, then the loop of choosing, writing and evaluating. */
+#include "engine/sample.h"
 #include "engine/session.h"
+#include "engine/text_stream.h"
 
+#include <math.h>
 #include <string.h>
 
-#define PENALTY_WINDOW 64
-#define PROMPT_STEP    ENGINE_LLAMA_CHUNK
+#define PROMPT_STEP ENGINE_LLAMA_CHUNK
+#define MAX_FORCED  64 /* tokens that the grammar leaves no choice about, evaluated together */
 
 engine_generate_options
 engine_generate_options_default(void)
 {
-    return (engine_generate_options){.max_tokens = 256, .top_p = 1.0f, .repeat_penalty = 1.0f};
+    return (engine_generate_options){
+        .max_tokens = 256, .top_p = 1.0f, .repeat_penalty = 1.0f, .penalty_window = 64};
 }
 
 typedef struct {
-    const engine_model *model;
+    engine_session *session;
     const engine_generate_options *options;
     engine_text_callback callback;
     void *user_data;
-    GString *text;    /* may be NULL */
-    GString *pending; /* bytes not yet delivered */
-    GString *before, *both;
-    gboolean refused; /* the callback returned FALSE */
-} text_stream;
+    GString *text; /* may be NULL */
+    engine_sampler *sampler;
+    engine_text_stream stream;
+    engine_token_logprob *top;   /* [options->n_top] */
+    int32_t waiting[MAX_FORCED]; /* written, not yet evaluated */
+    size_t n_waiting;
+    gboolean refused; /* a callback returned FALSE */
+} generation;
 
-/* Deliver len bytes, valid UTF-8. */
 static void
-deliver(text_stream *stream, const char *bytes, size_t len)
+generation_clear(generation *g)
 {
-    if (len == 0 || stream->refused) return;
-    if (stream->text) g_string_append_len(stream->text, bytes, (gssize)len);
-    if (stream->callback && !stream->callback(bytes, len, stream->user_data))
-        stream->refused = TRUE;
+    engine_text_stream_clear(&g->stream);
+    engine_sampler_free(g->sampler);
+    g_free(g->top);
 }
-
-/* Deliver the first n pending bytes, ill-formed ones replaced, and forget them. With `more` to come, a cut
- * character at the end of those n stays pending. */
-static void
-release(text_stream *stream, size_t n, gboolean more)
-{
-    const char *p = stream->pending->str, *end = p + n;
-    g_autoptr(GString) out = g_string_sized_new(n);
-
-    while (p < end) {
-        const char *valid_end;
-        if (g_utf8_validate_len(p, (gsize)(end - p), &valid_end)) {
-            g_string_append_len(out, p, end - p);
-            p = end;
-            break;
-        }
-        g_string_append_len(out, p, valid_end - p);
-        p = valid_end;
-        if (*p == '\0') { /* NUL is a character, though GLib's validation stops at it */
-            g_string_append_c(out, *p++);
-            continue;
-        }
-        if (g_utf8_get_char_validated(p, end - p) == (gunichar)-2)
-            break; /* cut, may be completed */
-        g_string_append(out, "\xef\xbf\xbd");
-        p++;
-    }
-    const size_t used = (size_t)(p - stream->pending->str);
-    deliver(stream, out->str, out->len);
-    g_string_erase(stream->pending, 0, (gssize)(more ? used : n));
-}
-
-/* Where the first stop string begins in the pending bytes; -1 when none does. */
-static gssize
-find_stop(const text_stream *stream)
-{
-    const char *found = NULL;
-
-    for (const char *const *stop = stream->options->stop; stop && *stop; stop++) {
-        if (**stop == '\0') continue;
-        const char *at = memmem(stream->pending->str, stream->pending->len, *stop, strlen(*stop));
-        if (at && (!found || at < found)) found = at;
-    }
-    return found ? found - stream->pending->str : -1;
-}
-
-/* Length of the longest end of the pending bytes that may be the start of a stop string. */
-static size_t
-possible_stop(const text_stream *stream)
-{
-    size_t longest = 0;
-
-    for (const char *const *stop = stream->options->stop; stop && *stop; stop++) {
-        for (size_t n = MIN(strlen(*stop), stream->pending->len); n > longest; n--) {
-            if (memcmp(stream->pending->str + stream->pending->len - n, *stop, n) == 0) longest = n;
-        }
-    }
-    return longest;
-}
-
-/* The bytes that `token` adds after `previous` (-1: none): some tokenizers spell a token differently at the
- * start of a text. */
-static void
-append_token(text_stream *stream, int32_t previous, int32_t token)
-{
-    const int32_t pair[2] = {previous, token};
-
-    g_string_truncate(stream->before, 0);
-    g_string_truncate(stream->both, 0);
-    if (previous < 0) {
-        engine_detokenize(stream->model, &token, 1, FALSE, stream->pending);
-        return;
-    }
-    engine_detokenize(stream->model, pair, 1, FALSE, stream->before);
-    engine_detokenize(stream->model, pair, 2, FALSE, stream->both);
-    if (stream->both->len > stream->before->len)
-        g_string_append_len(stream->pending, stream->both->str + stream->before->len,
-                            (gssize)(stream->both->len - stream->before->len));
-}
+G_DEFINE_AUTO_CLEANUP_CLEAR_FUNC(generation, generation_clear)
 
 static gboolean
 is_cancelled(const engine_generate_options *options)
 {
     return options->cancel && g_atomic_int_get(options->cancel) != 0;
+}
+
+/* Hand on what the stream has made deliverable, with the token it came with; id -1: with none. */
+static void
+deliver(generation *g, int32_t id, float logprob)
+{
+    const GString *text = g->stream.text;
+    const engine_generate_options *options = g->options;
+
+    if (g->refused) return;
+    if (text->len > 0) {
+        if (g->text) g_string_append_len(g->text, text->str, (gssize)text->len);
+        if (g->callback && !g->callback(text->str, text->len, g->user_data)) g->refused = TRUE;
+    }
+    if (!options->on_token || (id < 0 && text->len == 0)) return;
+    const gboolean token = id >= 0;
+    const engine_token_event event = {
+        .id = id,
+        .bytes = token ? g->stream.bytes->str : "",
+        .n_bytes = token ? g->stream.bytes->len : 0,
+        .text = text->str,
+        .len = text->len,
+        .logprob = logprob,
+        .top = g->top,
+        .n_top = token && options->logprobs ? options->n_top : 0,
+    };
+    if (!options->on_token(&event, options->on_token_data)) g->refused = TRUE;
 }
 
 /* Bring the session to the end of the prompt, reusing what it holds of it; FALSE with error. *cancelled when
@@ -148,12 +98,39 @@ run_prompt(engine_session *session, const int32_t *prompt, size_t n,
     return TRUE;
 }
 
+/* Evaluate what waits; the logits are those behind the last of it. */
+static gboolean
+evaluate_waiting(generation *g, GError **error)
+{
+    const size_t n = g->n_waiting;
+
+    g->n_waiting = 0;
+    return n == 0 ||
+           engine_session_eval(g->session, g->waiting, n, g->session->logits, NULL, error);
+}
+
+/* The next token; -1 with error. */
+static int32_t
+choose_token(generation *g, GError **error)
+{
+    /* log-probabilities need the logits before every token */
+    int32_t token =
+        g->options->logprobs || g->n_waiting == MAX_FORCED ? -1 : engine_sampler_forced(g->sampler);
+    if (token >= 0) return token;
+    if (!evaluate_waiting(g, error)) return -1;
+    token = engine_sampler_sample(g->sampler, g->session->logits);
+    if (token < 0)
+        g_set_error(error, ENGINE_ERROR, ENGINE_ERROR_UNSUPPORTED,
+                    "%s: no token of its vocabulary can come next", g->session->model->info.name);
+    return token;
+}
+
 /* The loop after the prompt. */
 static gboolean
-run_tokens(engine_session *session, text_stream *stream, int32_t previous,
-           engine_generate_result *result, GError **error)
+run_tokens(generation *g, engine_generate_result *result, GError **error)
 {
-    const engine_generate_options *options = stream->options;
+    engine_session *session = g->session;
+    const engine_generate_options *options = g->options;
 
     for (;;) {
         if (is_cancelled(options)) {
@@ -164,37 +141,30 @@ run_tokens(engine_session *session, text_stream *stream, int32_t previous,
             result->reason = ENGINE_STOP_LENGTH;
             return TRUE;
         }
-        const uint32_t window = MIN(session->n_past, PENALTY_WINDOW);
-        const int32_t token =
-            engine_sampler_next(&session->sampler, session->logits, options,
-                                session->tokens + session->n_past - window, window);
-        if (session->model->tokenizer &&
-            engine_tokenizer_ends_text(session->model->tokenizer, token)) {
+        const int32_t token = choose_token(g, error);
+        if (token < 0) return FALSE;
+        if (engine_sampler_ends_text(g->sampler, token)) {
             result->reason = ENGINE_STOP_EOS;
             return TRUE;
         }
+        const float logprob = options->logprobs
+                                  ? engine_sampler_logprobs(g->sampler, session->logits, token,
+                                                            g->top, options->n_top)
+                                  : NAN;
+        engine_sampler_accept(g->sampler, token);
         result->n_generated++;
-        append_token(stream, previous, token);
-        previous = token;
-        const gssize stop = find_stop(stream);
-        if (stop >= 0) {
-            g_string_truncate(stream->pending, (gsize)stop);
-            result->reason = ENGINE_STOP_STRING;
+        const gboolean stopped = engine_text_stream_push(&g->stream, token);
+        deliver(g, token, logprob);
+        if (stopped || g->refused) {
+            result->reason = g->refused ? ENGINE_STOP_CALLBACK : ENGINE_STOP_STRING;
             return TRUE;
         }
-        release(stream, stream->pending->len - possible_stop(stream), TRUE);
-        if (stream->refused) {
-            result->reason = ENGINE_STOP_CALLBACK;
-            return TRUE;
-        }
-        if (session->n_past == session->state.n_context) {
+        /* the logits behind the last token are nobody's business */
+        if (session->n_past + g->n_waiting == session->state.n_context) {
             result->reason = ENGINE_STOP_CONTEXT;
             return TRUE;
         }
-        /* the logits of a token after the last one are nobody's business */
-        if (result->n_generated < options->max_tokens &&
-            !engine_session_eval(session, &token, 1, session->logits, NULL, error))
-            return FALSE;
+        g->waiting[g->n_waiting++] = token;
     }
 }
 
@@ -204,30 +174,42 @@ engine_generate(engine_session *session, const int32_t *prompt, size_t n,
                 void *user_data, GString *text, engine_generate_result *result, GError **error)
 {
     const engine_generate_options defaults = engine_generate_options_default();
+    const engine_model *model = session->model;
     engine_generate_result own = {0};
     gboolean cancelled = FALSE;
 
     if (!options) options = &defaults;
     if (n == 0 || n > session->state.n_context) {
         g_set_error(error, ENGINE_ERROR, n == 0 ? ENGINE_ERROR_ARGUMENT : ENGINE_ERROR_LIMIT,
-                    "%s: a prompt of %zu tokens does not fit a context of %u",
-                    session->model->info.name, n, session->state.n_context);
+                    "%s: a prompt of %zu tokens does not fit a context of %u", model->info.name, n,
+                    session->state.n_context);
         return FALSE;
     }
+    if (options->n_top > model->info.n_vocab) {
+        g_set_error(error, ENGINE_ERROR, ENGINE_ERROR_ARGUMENT,
+                    "%s: %u alternatives asked for, but its vocabulary has %u tokens",
+                    model->info.name, options->n_top, model->info.n_vocab);
+        return FALSE;
+    }
+    g_auto(generation) g = {.session = session,
+                            .options = options,
+                            .callback = callback,
+                            .user_data = user_data,
+                            .text = text};
+    g.sampler = engine_sampler_new(model->info.n_vocab, model->tokenizer, options, error);
+    if (!g.sampler) return FALSE;
+    g.top = g_new0(engine_token_logprob, MAX(options->n_top, 1));
+    engine_text_stream_init(&g.stream, model, options->stop, options->with_special, prompt[n - 1]);
+    engine_sampler_reset(g.sampler, prompt, n);
     const gint64 start = g_get_monotonic_time();
     if (!run_prompt(session, prompt, n, options, &cancelled, error)) return FALSE;
     const gint64 prompt_end = g_get_monotonic_time();
     own.n_prompt = (uint32_t)n;
     own.prompt_seconds = (double)(prompt_end - start) / G_USEC_PER_SEC;
     own.reason = ENGINE_STOP_CANCELLED;
-
-    g_autoptr(GString) pending = g_string_new(NULL), before = g_string_new(NULL),
-                       both = g_string_new(NULL);
-    text_stream stream = {session->model, options, callback, user_data, text,
-                          pending,        before,  both,     FALSE};
-    engine_sampler_seed(&session->sampler, options->seed);
-    if (!cancelled && !run_tokens(session, &stream, prompt[n - 1], &own, error)) return FALSE;
-    release(&stream, pending->len, FALSE);
+    if (!cancelled && !run_tokens(&g, &own, error)) return FALSE;
+    engine_text_stream_finish(&g.stream);
+    deliver(&g, -1, NAN);
     own.generate_seconds = (double)(g_get_monotonic_time() - prompt_end) / G_USEC_PER_SEC;
     if (result) *result = own;
     return TRUE;

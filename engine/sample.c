@@ -1,168 +1,285 @@
-/* Sampling: repeat penalty, temperature, top-k, top-p.
+/* The state of one sequence's choices; sample_pick.c does the arithmetic.
  *
- * The generator is xoshiro256**, seeded by splitmix64 (Blackman and Vigna, 2018: "Scrambled linear
- * pseudorandom number generators"). A seed gives the same choices on every machine that computes the same
- * logits. */
+ * The random number of the n-th token is splitmix64's (n+1)-th output for a mixed seed (Steele, Lea and Flood,
+ * 2014: "Fast splittable pseudorandom number generators"): its state after n steps is seed + n * constant, so any
+ * position's number is at hand without those before. */
 #include "engine/sample.h"
 
+#include "engine/sample_pick.h"
+
 #include <math.h>
+#include <string.h>
 
-gboolean
-engine_sampler_init(engine_sampler *sampler, size_t n_vocab)
-{
-    *sampler = (engine_sampler){.n_vocab = n_vocab};
-    sampler->candidates = g_try_malloc_n(n_vocab, sizeof *sampler->candidates);
-    engine_sampler_seed(sampler, 0);
-    return sampler->candidates != NULL;
-}
+struct engine_sampler {
+    size_t n_vocab;
+    sample_options pick;
+    float repeat, frequency, presence;
+    uint32_t window, min_tokens;
+    gboolean ignore_eos;
+    uint64_t key;    /* the mixed seed */
+    GArray *biases;  /* engine_token_bias */
+    GArray *ends;    /* int32_t: tokens that end a text */
+    GArray *history; /* int32_t: the prompt, then what was accepted */
+    size_t n_prompt; /* of them */
+    int32_t *counts; /* [n_vocab] in the window; NULL without penalties */
+    float *work;     /* [n_vocab] */
+    sample_scratch scratch;
+};
 
-void
-engine_sampler_clear(engine_sampler *sampler)
-{
-    g_clear_pointer(&sampler->candidates, g_free);
-}
-
-void
-engine_sampler_seed(engine_sampler *sampler, uint64_t seed)
-{
-    for (int i = 0; i < 4; i++) {
-        seed += 0x9e3779b97f4a7c15u;
-        uint64_t z = seed;
-        z = (z ^ z >> 30) * 0xbf58476d1ce4e5b9u;
-        z = (z ^ z >> 27) * 0x94d049bb133111ebu;
-        sampler->rng[i] = z ^ z >> 31;
-    }
-}
+#define GOLDEN 0x9e3779b97f4a7c15u
 
 static uint64_t
-rotate_left(uint64_t x, int k)
+mix(uint64_t z)
 {
-    return x << k | x >> (64 - k);
+    z = (z ^ z >> 30) * 0xbf58476d1ce4e5b9u;
+    z = (z ^ z >> 27) * 0x94d049bb133111ebu;
+    return z ^ z >> 31;
 }
 
-/* Uniform in [0, 1), 53 bits. */
+/* In [0, 1), 53 bits. */
 static double
-next_uniform(uint64_t s[4])
+uniform_at(uint64_t key, uint64_t n)
 {
-    const uint64_t result = rotate_left(s[1] * 5, 7) * 9, t = s[1] << 17;
-
-    s[2] ^= s[0];
-    s[3] ^= s[1];
-    s[1] ^= s[2];
-    s[0] ^= s[3];
-    s[2] ^= t;
-    s[3] = rotate_left(s[3], 45);
-    return (double)(result >> 11) * 0x1p-53;
+    return (double)(mix(key + (n + 1) * GOLDEN) >> 11) * 0x1p-53;
 }
 
-static void
-penalise(float *logits, size_t n_vocab, const int32_t *recent, size_t n_recent, float penalty)
-{
-    for (size_t i = 0; i < n_recent; i++) {
-        gboolean seen = recent[i] < 0 || (size_t)recent[i] >= n_vocab;
-        for (size_t j = 0; j < i && !seen; j++)
-            seen = recent[j] == recent[i];
-        if (seen) continue;
-        float *logit = &logits[recent[i]];
-        *logit = *logit > 0.0f ? *logit / penalty : *logit * penalty;
-    }
-}
-
-static int32_t
-largest(const float *logits, size_t n)
-{
-    size_t best = 0;
-
-    /* a NaN loses every comparison, except in first place: step off it */
-    for (size_t i = 1; i < n; i++)
-        if (logits[i] > logits[best] || (isnan(logits[best]) && !isnan(logits[i]))) best = i;
-    return (int32_t)best;
-}
-
-/* TRUE when a comes before b: heavier, then lower id. */
 static gboolean
-before(const engine_candidate *a, const engine_candidate *b)
+has_penalties(const engine_sampler *s)
 {
-    return a->weight > b->weight || (a->weight == b->weight && a->id < b->id);
+    return s->window > 0 && (s->repeat != 1.0f || s->frequency != 0.0f || s->presence != 0.0f);
+}
+
+static gboolean
+allocate(engine_sampler *s, GError **error)
+{
+    s->work = g_try_malloc_n(s->n_vocab, sizeof *s->work);
+    s->scratch.weights = g_try_malloc_n(s->n_vocab, sizeof *s->scratch.weights);
+    s->scratch.candidates = g_try_malloc_n(s->n_vocab, sizeof *s->scratch.candidates);
+    if (has_penalties(s)) s->counts = g_try_malloc0_n(s->n_vocab, sizeof *s->counts);
+    if (s->work && s->scratch.weights && s->scratch.candidates && (s->counts || !has_penalties(s)))
+        return TRUE;
+    g_set_error(error, ENGINE_ERROR, ENGINE_ERROR_LIMIT, "no memory to choose among %zu tokens",
+                s->n_vocab);
+    return FALSE;
 }
 
 static void
-sift_down(engine_candidate *heap, size_t n, size_t i)
+find_ends(engine_sampler *s, const engine_tokenizer *tokenizer,
+          const engine_generate_options *options)
 {
-    const engine_candidate moving = heap[i];
-
-    for (size_t child; (child = 2 * i + 1) < n; i = child) {
-        if (child + 1 < n && before(&heap[child + 1], &heap[child])) child++;
-        if (!before(&heap[child], &moving)) break;
-        heap[i] = heap[child];
-    }
-    heap[i] = moving;
+    size_t n = 0;
+    const int32_t *own = tokenizer ? engine_tokenizer_ends(tokenizer, &n) : NULL;
+    g_array_append_vals(s->ends, own, (guint)n);
+    for (size_t i = 0; i < options->n_stop_tokens; i++)
+        if (options->stop_tokens[i] >= 0 && (size_t)options->stop_tokens[i] < s->n_vocab)
+            g_array_append_val(s->ends, options->stop_tokens[i]);
 }
 
-/* Move the heaviest candidates to the array's end, heaviest last, until `k` of them or `mass` of weight are
- * there. Returns how many. */
-static size_t
-select_heaviest(engine_candidate *c, size_t n, size_t k, double mass)
+static gboolean
+check_options(const engine_generate_options *options, size_t n_vocab, GError **error)
 {
-    size_t taken = 0;
-    double sum = 0.0;
-
-    for (size_t i = n / 2; i-- > 0;)
-        sift_down(c, n, i);
-    while (taken < k && taken < n && (taken == 0 || sum < mass)) {
-        const engine_candidate top = c[0];
-        const size_t last = n - 1 - taken;
-        c[0] = c[last];
-        c[last] = top;
-        if (last > 0) sift_down(c, last, 0);
-        sum += top.weight;
-        taken++;
+    for (size_t i = 0; i < options->n_biases; i++) {
+        if (options->biases[i].id >= 0 && (size_t)options->biases[i].id < n_vocab) continue;
+        g_set_error(error, ENGINE_ERROR, ENGINE_ERROR_ARGUMENT,
+                    "a bias for token %d, which is not in the vocabulary of %zu",
+                    options->biases[i].id, n_vocab);
+        return FALSE;
     }
-    return taken;
+    return TRUE;
+}
+
+engine_sampler *
+engine_sampler_new(size_t n_vocab, const engine_tokenizer *tokenizer,
+                   const engine_generate_options *options, GError **error)
+{
+    if (!check_options(options, n_vocab, error)) return NULL;
+    g_autoptr(engine_sampler) s = g_new0(engine_sampler, 1);
+    s->n_vocab = n_vocab;
+    s->pick =
+        (sample_options){options->temperature, options->top_p, options->min_p, options->top_k};
+    s->repeat = options->repeat_penalty > 0.0f ? options->repeat_penalty : 1.0f;
+    s->frequency = options->frequency_penalty;
+    s->presence = options->presence_penalty;
+    s->window = options->penalty_window;
+    s->min_tokens = options->min_tokens;
+    s->ignore_eos = options->ignore_eos;
+    s->key = mix(options->seed + GOLDEN);
+    s->biases = g_array_new(FALSE, FALSE, sizeof(engine_token_bias));
+    g_array_append_vals(s->biases, options->biases, (guint)options->n_biases);
+    s->ends = g_array_new(FALSE, FALSE, sizeof(int32_t));
+    find_ends(s, tokenizer, options);
+    s->history = g_array_sized_new(FALSE, FALSE, sizeof(int32_t), 1024);
+    return allocate(s, error) ? g_steal_pointer(&s) : NULL;
+}
+
+engine_sampler *
+engine_sampler_clone(const engine_sampler *sampler, GError **error)
+{
+    g_autoptr(engine_sampler) s = g_memdup2(sampler, sizeof *sampler);
+    s->work = NULL;
+    s->counts = NULL;
+    s->scratch = (sample_scratch){0};
+    s->biases = g_array_copy(sampler->biases);
+    s->ends = g_array_copy(sampler->ends);
+    s->history = g_array_copy(sampler->history);
+    if (!allocate(s, error)) return NULL;
+    if (s->counts) memcpy(s->counts, sampler->counts, s->n_vocab * sizeof *s->counts);
+    return g_steal_pointer(&s);
+}
+
+void
+engine_sampler_free(engine_sampler *s)
+{
+    if (!s) return;
+    g_clear_pointer(&s->biases, g_array_unref);
+    g_clear_pointer(&s->ends, g_array_unref);
+    g_clear_pointer(&s->history, g_array_unref);
+    g_free(s->counts);
+    g_free(s->work);
+    g_free(s->scratch.weights);
+    g_free(s->scratch.candidates);
+    g_free(s);
+}
+
+/* ---- the tokens so far ------------------------------------------------------------------------ */
+
+static void
+count_token(engine_sampler *s, size_t at, int32_t by)
+{
+    const int32_t token = g_array_index(s->history, int32_t, at);
+    if (token >= 0 && (size_t)token < s->n_vocab) s->counts[token] += by;
+}
+
+static void
+append(engine_sampler *s, int32_t token)
+{
+    g_array_append_val(s->history, token);
+    if (!s->counts) return;
+    const size_t n = s->history->len;
+    count_token(s, n - 1, 1);
+    if (n > s->window) count_token(s, n - 1 - s->window, -1);
+}
+
+void
+engine_sampler_reset(engine_sampler *s, const int32_t *prompt, size_t n)
+{
+    g_array_set_size(s->history, 0);
+    if (s->counts) memset(s->counts, 0, s->n_vocab * sizeof *s->counts);
+    for (size_t i = 0; i < n; i++)
+        append(s, prompt[i]);
+    s->n_prompt = n;
+}
+
+gboolean
+engine_sampler_accept(engine_sampler *s, int32_t token)
+{
+    append(s, token);
+    return TRUE;
+}
+
+void
+engine_sampler_rewind(engine_sampler *s, size_t n)
+{
+    g_return_if_fail(n <= ENGINE_SAMPLER_MAX_REWIND && n <= engine_sampler_n_accepted(s));
+    for (; n > 0; n--) {
+        const size_t len = s->history->len;
+        if (s->counts) {
+            count_token(s, len - 1, -1);
+            if (len > s->window) count_token(s, len - 1 - s->window, 1);
+        }
+        g_array_set_size(s->history, (guint)len - 1);
+    }
+}
+
+size_t
+engine_sampler_n_accepted(const engine_sampler *s)
+{
+    return s->history->len - s->n_prompt;
+}
+
+gboolean
+engine_sampler_ends_text(const engine_sampler *s, int32_t token)
+{
+    for (guint i = 0; i < s->ends->len; i++)
+        if (g_array_index(s->ends, int32_t, i) == token) return TRUE;
+    return FALSE;
+}
+
+/* ---- the choice ------------------------------------------------------------------------------- */
+
+/* Each token of the window once, whatever its place: the sign of its count says that it had its turn. */
+static void
+penalise(engine_sampler *s)
+{
+    const size_t n = s->history->len, from = n > s->window ? n - s->window : 0;
+    const int32_t *tokens = (const int32_t *)(void *)s->history->data;
+
+    for (size_t i = from; i < n; i++) {
+        if (tokens[i] < 0 || (size_t)tokens[i] >= s->n_vocab) continue;
+        int32_t *count = &s->counts[tokens[i]];
+        if (*count <= 0) continue;
+        float *logit = &s->work[tokens[i]];
+        *logit = *logit > 0.0f ? *logit / s->repeat : *logit * s->repeat;
+        *logit -= (float)*count * s->frequency + s->presence;
+        *count = -*count;
+    }
+    for (size_t i = from; i < n; i++) {
+        if (tokens[i] < 0 || (size_t)tokens[i] >= s->n_vocab) continue;
+        s->counts[tokens[i]] = ABS(s->counts[tokens[i]]);
+    }
+}
+
+static gboolean
+ends_are_excluded(const engine_sampler *s)
+{
+    return s->ignore_eos || engine_sampler_n_accepted(s) < s->min_tokens;
 }
 
 int32_t
-engine_sampler_next(engine_sampler *sampler, float *logits, const engine_generate_options *options,
-                    const int32_t *recent, size_t n_recent)
+engine_sampler_sample(engine_sampler *s, const float *logits)
 {
-    const size_t n = sampler->n_vocab;
-    engine_candidate *c = sampler->candidates;
-    double total = 0.0;
+    const gboolean exclude_ends = ends_are_excluded(s) && s->ends->len > 0;
+    const float *from = logits;
 
-    if (options->repeat_penalty > 0.0f && options->repeat_penalty != 1.0f)
-        penalise(logits, n, recent, n_recent, options->repeat_penalty);
-    const int32_t best = largest(logits, n);
-    if (!(options->temperature > 0.0f) || !isfinite(logits[best])) return best;
-    for (size_t i = 0; i < n; i++) {
-        const double weight =
-            exp(((double)logits[i] - (double)logits[best]) / (double)options->temperature);
-        c[i] = (engine_candidate){isnan(weight) ? 0.0 : weight, (int32_t)i};
-        total += c[i].weight;
+    if (exclude_ends || s->counts || s->biases->len > 0) {
+        memcpy(s->work, logits, s->n_vocab * sizeof *logits);
+        from = s->work;
+        for (guint i = 0; i < s->biases->len; i++) {
+            const engine_token_bias *bias = &g_array_index(s->biases, engine_token_bias, i);
+            s->work[bias->id] += bias->value;
+        }
+        for (guint i = 0; exclude_ends && i < s->ends->len; i++)
+            s->work[g_array_index(s->ends, int32_t, i)] = -INFINITY;
+        if (s->counts) penalise(s);
     }
-    size_t kept = n;
-    const size_t k = options->top_k > 0 ? MIN(options->top_k, n) : n;
-    const double top_p = options->top_p > 0.0f ? MIN((double)options->top_p, 1.0) : 1.0;
-    if (k < n) {
-        kept = select_heaviest(c, n, k, INFINITY);
-        total = 0.0;
-        for (size_t i = 0; i < kept; i++)
-            total += c[n - 1 - i].weight;
+    const size_t index = sample_pick(from, s->n_vocab, &s->pick,
+                                     uniform_at(s->key, engine_sampler_n_accepted(s)), &s->scratch);
+    return index < s->n_vocab ? (int32_t)index : -1;
+}
+
+float
+engine_sampler_logprobs(engine_sampler *s, const float *logits, int32_t token,
+                        engine_token_logprob *top, size_t n_top)
+{
+    const size_t best = sample_largest(logits, s->n_vocab);
+    const float max = best < s->n_vocab ? logits[best] : 0.0f;
+    const double total = sample_weights(logits, s->n_vocab, max, 1.0f, s->scratch.weights);
+    const double log_total = log(total);
+    const size_t n = n_top > 0 ? sample_top(logits, s->n_vocab, n_top, &s->scratch) : 0;
+
+    for (size_t i = 0; i < n_top; i++) {
+        const uint32_t id = i < n ? s->scratch.candidates[i].index : 0;
+        top[i] = i < n ? (engine_token_logprob){(int32_t)id,
+                                                (float)((double)(logits[id] - max) - log_total)}
+                       : (engine_token_logprob){-1, -INFINITY};
     }
-    if (top_p < 1.0) {
-        /* after top-k the kept ones are in order already: count; else pull them from the heap */
-        double sum = 0.0;
-        size_t nucleus = 0;
-        if (k == n) kept = select_heaviest(c, n, n, top_p * total);
-        while (nucleus < kept && (nucleus == 0 || sum < top_p * total))
-            sum += c[n - 1 - nucleus++].weight;
-        kept = nucleus;
-        total = sum;
-    }
-    double left = next_uniform(sampler->rng) * total;
-    for (size_t i = 0; i < kept; i++) {
-        const engine_candidate *candidate = &c[n - 1 - i];
-        left -= candidate->weight;
-        if (left < 0.0) return candidate->id;
-    }
-    return best; /* rounding left a crumb */
+    if (token < 0 || (size_t)token >= s->n_vocab) return -INFINITY;
+    return (float)((double)(logits[token] - max) - log_total);
+}
+
+int32_t
+engine_sampler_forced(engine_sampler *s)
+{
+    (void)s;
+    return -1;
 }

@@ -21,8 +21,7 @@ engine_session_new(const engine_model *model, engine_pool *pool, uint32_t n_cont
     if (!engine_llama_state_init(&session->state, model, pool, n_context, error)) return NULL;
     session->tokens = g_try_malloc_n(n_context, sizeof *session->tokens);
     session->logits = g_try_malloc_n(info->n_vocab, sizeof *session->logits);
-    if (!session->tokens || !session->logits ||
-        !engine_sampler_init(&session->sampler, info->n_vocab)) {
+    if (!session->tokens || !session->logits) {
         g_set_error(error, ENGINE_ERROR, ENGINE_ERROR_LIMIT,
                     "no memory for a session of %u tokens of %s", n_context, info->name);
         return NULL;
@@ -35,7 +34,6 @@ engine_session_free(engine_session *session)
 {
     if (!session) return;
     engine_llama_state_clear(&session->state);
-    engine_sampler_clear(&session->sampler);
     g_free(session->tokens);
     g_free(session->logits);
     g_free(session);

@@ -3,7 +3,6 @@
 #define LODE_ENGINE_SESSION_H
 
 #include "engine/llama.h"
-#include "engine/sample.h"
 
 G_BEGIN_DECLS
 
@@ -13,7 +12,6 @@ struct engine_session {
     int32_t *tokens; /* [n_context]; the first n_past are in the cache */
     uint32_t n_past;
     float *logits; /* [n_vocab], of engine_generate */
-    engine_sampler sampler;
 };
 
 G_END_DECLS

@@ -178,6 +178,26 @@ engine_tokenizer_ends_text(const engine_tokenizer *t, int32_t id)
     return FALSE;
 }
 
+const int32_t *
+engine_tokenizer_ends(const engine_tokenizer *t, size_t *n)
+{
+    *n = t->ends->len;
+    return (const int32_t *)(void *)t->ends->data;
+}
+
+gboolean
+engine_tokenizer_token_bytes(const engine_tokenizer *t, int32_t id, const char **bytes, size_t *len)
+{
+    if (id < 0 || (guint)id >= t->tokens->len) return FALSE;
+    const tokenizer_token *token = &g_array_index(t->tokens, tokenizer_token, id);
+    if (token->type != TOKENIZER_TYPE_NORMAL && token->type != TOKENIZER_TYPE_USER &&
+        token->type != TOKENIZER_TYPE_BYTE)
+        return FALSE;
+    *bytes = t->text->str + token->offset;
+    *len = token->len;
+    return TRUE;
+}
+
 const char *
 engine_tokenizer_chat_template(const engine_tokenizer *t)
 {

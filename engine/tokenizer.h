@@ -43,6 +43,13 @@ int32_t engine_tokenizer_pad(const engine_tokenizer *tokenizer);
 int32_t engine_tokenizer_unk(const engine_tokenizer *tokenizer);
 /* Ends a turn or a text: eos, eot, eom, <|im_end|>, <|endoftext|>, </s>. */
 gboolean engine_tokenizer_ends_text(const engine_tokenizer *tokenizer, int32_t token);
+/* Their ids [*n]. */
+const int32_t *engine_tokenizer_ends(const engine_tokenizer *tokenizer, size_t *n);
+
+/* What a token of text stands for [*len]: what it adds behind other text, it may begin and end inside a character.
+ * FALSE for tokens that no text gives: control, unknown and unused ones. */
+gboolean engine_tokenizer_token_bytes(const engine_tokenizer *tokenizer, int32_t token,
+                                      const char **bytes, size_t *len);
 
 /* Bytes of the longest control token that text [len] starts with, 0 when it starts with none. */
 size_t engine_tokenizer_match_control(const engine_tokenizer *tokenizer, const char *text,

@@ -1,116 +1,13 @@
-/* Sampling and generation, on a tiny random model whose tokens are single bytes: it writes broken UTF-8, which
+/* Generation, on a tiny random model whose tokens are single bytes: it writes broken UTF-8, which
  * the stream has to mend. */
 #include "llama_check.h"
 
-#include "engine/sample.h"
-
-#include <math.h>
 #include <setjmp.h>
 #include <stdarg.h>
 #include <stddef.h>
 #include <string.h>
 
 #include <cmocka.h>
-
-/* ---- sampler ---- */
-
-/* How often each of n logits is drawn in `draws` tries. */
-static void
-draw(const float *logits, size_t n, const engine_generate_options *options, guint draws,
-     guint *counts)
-{
-    engine_sampler sampler;
-    assert_true(engine_sampler_init(&sampler, n));
-    engine_sampler_seed(&sampler, options->seed);
-    memset(counts, 0, n * sizeof *counts);
-    for (guint i = 0; i < draws; i++) {
-        g_autofree float *copy = g_memdup2(logits, n * sizeof *logits);
-        const int32_t id = engine_sampler_next(&sampler, copy, options, NULL, 0);
-        assert_in_range(id, 0, n - 1);
-        counts[id]++;
-    }
-    engine_sampler_clear(&sampler);
-}
-
-static void
-greedy_takes_the_largest_and_the_lowest_id_of_equals(void **state)
-{
-    (void)state;
-    const engine_generate_options options = engine_generate_options_default();
-    const float logits[5] = {NAN, 1.0f, 3.0f, 3.0f, -INFINITY};
-    guint counts[5];
-    draw(logits, 5, &options, 3, counts);
-    assert_int_equal(counts[2], 3);
-}
-
-static void
-frequencies_follow_the_softmax(void **state)
-{
-    (void)state;
-    engine_generate_options options = engine_generate_options_default();
-    float logits[8];
-    guint counts[8];
-    enum { DRAWS = 40000 };
-    double total = 0;
-
-    options.temperature = 0.7f;
-    options.seed = 5;
-    for (int i = 0; i < 8; i++) {
-        logits[i] = (float)((i * 5) % 8) * 0.4f;
-        total += exp((double)logits[i] / (double)0.7f);
-    }
-    draw(logits, 8, &options, DRAWS, counts);
-    for (int i = 0; i < 8; i++) {
-        const double p = exp((double)logits[i] / (double)0.7f) / total;
-        /* five standard deviations */
-        assert_true(fabs(counts[i] - DRAWS * p) <= 5.0 * sqrt(DRAWS * p * (1.0 - p)));
-    }
-}
-
-static void
-top_k_and_top_p_keep_the_likeliest_only(void **state)
-{
-    (void)state;
-    /* probabilities 0.4 0.3 0.15 0.1 0.05 in a shuffled order */
-    const float logits[5] = {logf(0.1f), logf(0.4f), logf(0.05f), logf(0.3f), logf(0.15f)};
-    static const struct {
-        uint32_t top_k;
-        float top_p;
-        gboolean kept[5];
-    } cases[] = {
-        {0, 1.0f, {1, 1, 1, 1, 1}},  {2, 1.0f, {0, 1, 0, 1, 0}},  {1, 1.0f, {0, 1, 0, 0, 0}},
-        {0, 0.69f, {0, 1, 0, 1, 0}}, {0, 0.72f, {0, 1, 0, 1, 1}}, {0, 0.001f, {0, 1, 0, 0, 0}},
-        {3, 0.8f, {0, 1, 0, 1, 0}}, /* of the three 0.85 in all, two make up 82 % */
-        {99, 1.0f, {1, 1, 1, 1, 1}},
-    };
-    for (size_t i = 0; i < G_N_ELEMENTS(cases); i++) {
-        engine_generate_options options = engine_generate_options_default();
-        guint counts[5];
-        options.temperature = 1.0f;
-        options.top_k = cases[i].top_k;
-        options.top_p = cases[i].top_p;
-        draw(logits, 5, &options, 2000, counts);
-        for (size_t j = 0; j < 5; j++)
-            if ((counts[j] > 0) != cases[i].kept[j])
-                fail_msg("case %zu: id %zu drawn %u times", i, j, counts[j]);
-    }
-}
-
-static void
-repeat_penalty_lowers_what_was_said(void **state)
-{
-    (void)state;
-    engine_generate_options options = engine_generate_options_default();
-    engine_sampler sampler;
-    const int32_t recent[4] = {1, 1, 2, -5};
-    float logits[4] = {1.0f, 4.0f, -1.0f, 2.5f};
-
-    options.repeat_penalty = 2.0f;
-    assert_true(engine_sampler_init(&sampler, 4));
-    assert_int_equal(engine_sampler_next(&sampler, logits, &options, recent, 4), 3);
-    assert_true(logits[0] == 1.0f && logits[1] == 2.0f && logits[2] == -2.0f && logits[3] == 2.5f);
-    engine_sampler_clear(&sampler);
-}
 
 /* ---- generation ---- */
 
@@ -353,10 +250,6 @@ int
 main(void)
 {
     const struct CMUnitTest tests[] = {
-        cmocka_unit_test(greedy_takes_the_largest_and_the_lowest_id_of_equals),
-        cmocka_unit_test(frequencies_follow_the_softmax),
-        cmocka_unit_test(top_k_and_top_p_keep_the_likeliest_only),
-        cmocka_unit_test(repeat_penalty_lowers_what_was_said),
         cmocka_unit_test(a_seed_gives_one_text_and_seeds_differ),
         cmocka_unit_test(every_way_to_end_has_its_reason),
         cmocka_unit_test(cancelling_and_refusing_stop_at_once),
