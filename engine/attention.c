@@ -156,6 +156,21 @@ weigh_block(const attention_run *run, const uint8_t *values, size_t n_pos, size_
     }
 }
 
+/* The first keys of the block that follows: the kernels prefetch along a block, not across pages. */
+static void
+prefetch_next(const attention_run *run, const item *it, uint32_t page)
+{
+#ifdef __GNUC__
+    if (page + 1 == it->page + it->n_pages) return;
+    const uint8_t *next =
+        engine_kv_head_at(run->kv, it->span->table, page + 1, run->layer, it->head);
+    for (size_t i = 0; i < 2 * run->kv->layout.tile_k; i += 64)
+        __builtin_prefetch(next + i, 0, 2);
+#else
+    (void)run, (void)it, (void)page;
+#endif
+}
+
 /* One block for the rows of s->q; row r stands at position at + r / group and sees positions up to its own. */
 static void
 attend_block(const attention_run *run, const item *it, uint32_t page, size_t rows,
@@ -167,6 +182,7 @@ attend_block(const attention_run *run, const item *it, uint32_t page, size_t row
     const size_t n_pos = MIN(last + 1 - base, ENGINE_KV_PAGE);
 
     score_block(run, head, n_pos, rows, s);
+    if (rows <= FUSED_ROWS) prefetch_next(run, it, page);
     for (size_t r = 0; r < rows; r++) {
         const size_t position = at + r / run->group;
         const size_t seen = position < base ? 0 : MIN(position + 1 - base, n_pos);

@@ -15,7 +15,20 @@
 
 typedef enum { KIND_F32, KIND_F16, KIND_Q8_0, KIND_Q4_0 } kv_kind;
 
-enum { PER_TILE = ENGINE_KV_TILE / VW }; /* vectors of one dimension of a tile */
+enum {
+    PER_TILE = ENGINE_KV_TILE / VW, /* vectors of one dimension of a tile */
+    TILE_ROW = ENGINE_KV_TILE * 2,  /* bytes of one dimension of a tile of halves */
+    ROWS_AHEAD = 32                 /* values asked for before they are needed */
+};
+
+/* Few queries wait for memory, and the processor's own prefetching does not hide it behind the arithmetic (7.5 to
+ * 9 GB/s where memory gives 17). Packed input is only ever read for few queries. An address past the
+ * end does no harm. */
+INLINE void
+prefetch(const uint8_t *p)
+{
+    __builtin_prefetch(p, 0, 3);
+}
 
 /* Elements [VW] of row `row` (of bytes, halves, floats) of a tile, vector j. */
 INLINE vf
@@ -52,6 +65,7 @@ INLINE void
 score_block(const kv_kind kind, const size_t rows, const size_t vectors, const uint8_t *k,
             size_t tile_bytes, size_t dim, const float *q, float *s, size_t lds)
 {
+    const size_t tiles = vectors / PER_TILE;
     vf acc[SCORE_ROWS][4], kv[4], scale[4];
 
     UNROLL
@@ -62,6 +76,7 @@ score_block(const kv_kind kind, const size_t rows, const size_t vectors, const u
     }
     if (kind == KIND_F32 || kind == KIND_F16) {
         for (size_t d = 0; d < dim; d++) {
+            if (kind == KIND_F16) prefetch(k + (d % tiles + tiles) * tile_bytes + d * TILE_ROW);
             UNROLL
             for (size_t j = 0; j < vectors; j++)
                 kv[j] = tile_vector(kind, k + j / PER_TILE * tile_bytes, d, j % PER_TILE);
@@ -75,6 +90,7 @@ score_block(const kv_kind kind, const size_t rows, const size_t vectors, const u
                 scale[j] = tile_vector(KIND_F16, k + j / PER_TILE * tile_bytes, 0, j % PER_TILE);
             if (kind == KIND_Q8_0) {
                 for (size_t d = 0; d < 32; d++) {
+                    prefetch(k + (d % tiles + tiles) * tile_bytes + d * ENGINE_KV_TILE);
                     UNROLL
                     for (size_t j = 0; j < vectors; j++)
                         kv[j] = v_mul(scale[j], tile_vector(kind, k + j / PER_TILE * tile_bytes,
@@ -84,6 +100,7 @@ score_block(const kv_kind kind, const size_t rows, const size_t vectors, const u
                 continue;
             }
             for (size_t d = 0; d < 32; d++) { /* dims 0..15 are the low nibbles, 16..31 the high */
+                prefetch(k + (d % tiles + tiles) * tile_bytes + d * ENGINE_KV_TILE / 2);
                 UNROLL
                 for (size_t j = 0; j < vectors; j++) {
                     const uint8_t *p = k + j / PER_TILE * tile_bytes +
@@ -175,6 +192,7 @@ weigh_block(const kv_kind kind, const size_t rows, const size_t vectors, const u
             size_t row_bytes, size_t n_pos, size_t at, const float *w, size_t ldw, float *out,
             size_t ldo)
 {
+    const size_t block_bytes = kind == KIND_F16 ? 64 : kind == KIND_Q8_0 ? 34 : 18;
     vf acc[SCORE_ROWS][4], row[4];
 
     UNROLL
@@ -184,6 +202,7 @@ weigh_block(const kv_kind kind, const size_t rows, const size_t vectors, const u
             acc[r][j] = v_load(out + r * ldo + at + j * VW);
     }
     for (size_t p = 0; p < n_pos; p++) {
+        if (kind != KIND_F32) prefetch(v + (p + ROWS_AHEAD) * row_bytes + at / 32 * block_bytes);
         UNROLL
         for (size_t j = 0; j < vectors; j++)
             row[j] = row_vector(kind, v + p * row_bytes, at + j * VW);
