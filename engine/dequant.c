@@ -25,10 +25,10 @@
 #include <math.h>
 #include <string.h>
 
-static const int8_t IQ4_LEVELS[16] = {-127, -104, -83, -65, -49, -35, -22, -10,
+const int8_t engine_iq4_levels[16] = {-127, -104, -83, -65, -49, -35, -22, -10,
                                       1,    13,   25,  38,  53,  69,  89,  113};
 /* E2M1 values doubled, so that they are whole numbers */
-static const int8_t E2M1_LEVELS[16] = {0, 1, 2, 3, 4, 6, 8, 12, 0, -1, -2, -3, -4, -6, -8, -12};
+const int8_t engine_e2m1_levels[16] = {0, 1, 2, 3, 4, 6, 8, 12, 0, -1, -2, -3, -4, -6, -8, -12};
 
 static inline uint16_t
 load_u16(const uint8_t *p)
@@ -295,8 +295,8 @@ engine_dequantize_iq4_nl(const uint8_t *src, float *dst, size_t n)
     for (; n > 0; n -= 32, src += 18, dst += 32) {
         const float d = load_half(src);
         for (int j = 0; j < 16; j++) {
-            dst[j] = d * (float)IQ4_LEVELS[src[2 + j] & 15];
-            dst[j + 16] = d * (float)IQ4_LEVELS[src[2 + j] >> 4];
+            dst[j] = d * (float)engine_iq4_levels[src[2 + j] & 15];
+            dst[j + 16] = d * (float)engine_iq4_levels[src[2 + j] >> 4];
         }
     }
 }
@@ -312,8 +312,8 @@ engine_dequantize_iq4_xs(const uint8_t *src, float *dst, size_t n)
             const float scale = d * (float)((low | (int)((high >> (2 * b) & 3) << 4)) - 32);
             const uint8_t *qs = src + 8 + 16 * b;
             for (int j = 0; j < 16; j++) {
-                dst[32 * b + j] = scale * (float)IQ4_LEVELS[qs[j] & 15];
-                dst[32 * b + j + 16] = scale * (float)IQ4_LEVELS[qs[j] >> 4];
+                dst[32 * b + j] = scale * (float)engine_iq4_levels[qs[j] & 15];
+                dst[32 * b + j + 16] = scale * (float)engine_iq4_levels[qs[j] >> 4];
             }
         }
     }
@@ -326,8 +326,8 @@ engine_dequantize_mxfp4(const uint8_t *src, float *dst, size_t n)
         /* 2^(e-127), halved because the table is doubled */
         const float d = ldexpf(1.0f, (int)src[0] - 128);
         for (int j = 0; j < 16; j++) {
-            dst[j] = d * (float)E2M1_LEVELS[src[1 + j] & 15];
-            dst[j + 16] = d * (float)E2M1_LEVELS[src[1 + j] >> 4];
+            dst[j] = d * (float)engine_e2m1_levels[src[1 + j] & 15];
+            dst[j + 16] = d * (float)engine_e2m1_levels[src[1 + j] >> 4];
         }
     }
 }

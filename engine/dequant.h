@@ -6,6 +6,9 @@
 #include <stddef.h>
 #include <stdint.h>
 
+/* The levels of IQ4_NL and IQ4_XS, ascending; those of E2M1 doubled, by code (sign in bit 3). */
+extern const int8_t engine_iq4_levels[16], engine_e2m1_levels[16];
+
 void engine_dequantize_f32(const uint8_t *src, float *dst, size_t n);
 void engine_dequantize_f16(const uint8_t *src, float *dst, size_t n);
 void engine_dequantize_bf16(const uint8_t *src, float *dst, size_t n);
