@@ -16,6 +16,8 @@
 
 G_BEGIN_DECLS
 
+#define ENGINE_DECODER_CHUNK 256 /* rows of a pass over a prompt, unless the caller knows better */
+
 typedef struct engine_recurrent engine_recurrent; /* recurrent.h: delta-net state of one sequence */
 
 /* What one sequence keeps. rope_base is fixed when the sequence begins (dynamic NTK: from the length it
@@ -33,6 +35,7 @@ typedef struct {
 } engine_decoder_span;
 
 typedef struct engine_decoder engine_decoder; /* a loaded architecture: engine_model.arch */
+struct engine_expert_source;                  /* moe.h */
 typedef struct engine_decoder_scratch engine_decoder_scratch;
 
 /* The KV cache's shape for this model with these storage types (MTP blocks are its last layers). */
@@ -47,6 +50,9 @@ engine_decoder_scratch *engine_decoder_scratch_new(const engine_model *model, en
                                                    uint32_t max_rows, GError **error);
 void engine_decoder_scratch_free(engine_decoder_scratch *scratch);
 size_t engine_decoder_scratch_bytes(const engine_model *model, uint32_t max_rows);
+/* Where passes find experts; borrowed, NULL (the beginning): in the mapped weights. */
+void engine_decoder_scratch_set_experts(engine_decoder_scratch *scratch,
+                                        const struct engine_expert_source *source);
 
 /* Recurrent state: NULL with no error when the model has none. */
 engine_recurrent *engine_recurrent_new(const engine_model *model, GError **error);
@@ -69,15 +75,21 @@ void engine_decoder_logits(engine_decoder_scratch *scratch, const uint32_t *rows
 
 /* ---- multi-token prediction (the model's own draft heads) ---- */
 
-uint32_t engine_decoder_n_mtp(const engine_model *model); /* 0: none */
-/* After a forward pass of `rows` rows: tokens_next [rows] is the token after each row (rows whose next token
- * is unknown: -1, skipped). Fills the MTP layer's KV of those rows and gives the draft logits [n_vocab] of the
- * last row of each span in order. hidden of the MTP block stays in the scratch for engine_decoder_mtp_again. */
+uint32_t engine_decoder_n_mtp(const engine_model *model); /* heads to choose from; 0: none */
+/* The head that drafts, by name ("normal", "sci"); at first the one the configuration names. FALSE when the
+ * model has no such head. */
+gboolean engine_decoder_choose_mtp(engine_decoder_scratch *scratch, const char *name);
+
+/* After a forward pass of `rows` rows: tokens_next [rows] is the token after each row, -1 where it is not
+ * known yet (the last rows of a span). Fills the head's keys and values of the other rows, at the rows' own
+ * positions, and gives the draft logits [n_vocab] of each span's last known row, in order; a span without
+ * one is left out. */
 gboolean engine_decoder_mtp(engine_decoder_scratch *scratch, engine_kv *kv,
                             const int32_t *tokens_next, size_t rows,
                             const engine_decoder_span *spans, size_t n_spans, float *draft_logits,
                             GError **error);
-/* One more draft for a single-span pass: the MTP block on its own output and the token just drafted. */
+/* One more draft after a single-span pass: the head on its own output and the token just drafted.
+ * span->first is the position of this row, one further with each draft; pages are reserved. */
 gboolean engine_decoder_mtp_again(engine_decoder_scratch *scratch, engine_kv *kv, int32_t token,
                                   const engine_decoder_span *span, float *draft_logits,
                                   GError **error);

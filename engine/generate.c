@@ -6,7 +6,7 @@
 #include <math.h>
 #include <string.h>
 
-#define PROMPT_STEP ENGINE_LLAMA_CHUNK
+#define PROMPT_STEP ENGINE_DECODER_CHUNK
 #define MAX_FORCED  64 /* tokens that the grammar leaves no choice about, evaluated together */
 
 engine_generate_options
@@ -160,7 +160,7 @@ run_tokens(generation *g, engine_generate_result *result, GError **error)
             return TRUE;
         }
         /* the logits behind the last token are nobody's business */
-        if (session->n_past + g->n_waiting == session->state.n_context) {
+        if (session->n_past + g->n_waiting == session->n_context) {
             result->reason = ENGINE_STOP_CONTEXT;
             return TRUE;
         }
@@ -179,10 +179,10 @@ engine_generate(engine_session *session, const int32_t *prompt, size_t n,
     gboolean cancelled = FALSE;
 
     if (!options) options = &defaults;
-    if (n == 0 || n > session->state.n_context) {
+    if (n == 0 || n > session->n_context) {
         g_set_error(error, ENGINE_ERROR, n == 0 ? ENGINE_ERROR_ARGUMENT : ENGINE_ERROR_LIMIT,
                     "%s: a prompt of %zu tokens does not fit a context of %u", model->info.name, n,
-                    session->state.n_context);
+                    session->n_context);
         return FALSE;
     }
     if (options->n_top > model->info.n_vocab) {

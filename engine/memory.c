@@ -1,6 +1,5 @@
 /* What a model needs beside its mapped file, computed from its sizes: nothing is allocated. */
-#include "engine/kv.h"
-#include "engine/llama.h"
+#include "engine/decoder.h"
 
 static const struct {
     const char *name;
@@ -17,28 +16,24 @@ engine_kv_type_name(engine_kv_type type)
     return KV_TYPES[type].name;
 }
 
-/* Whole pages of all layers' keys and values; FALSE when the sizes do not fit. */
+/* Whole pages of all layers' keys and values, and the recurrent state; FALSE when the sizes do not fit. */
 static gboolean
-kv_bytes(const engine_model_info *info, uint32_t n_context, engine_type type, uint64_t *out)
+kv_bytes(const engine_model *model, uint32_t n_context, engine_type type, uint64_t *out)
 {
-    const engine_type_traits *traits = engine_type_lookup((uint32_t)type);
-    const uint64_t blocks = (info->head_dim + traits->block_elems - 1) / traits->block_elems;
+    const engine_kv_shape shape = engine_decoder_kv_shape(model, type, type);
     const uint64_t pages = ((uint64_t)n_context + ENGINE_KV_PAGE - 1) / ENGINE_KV_PAGE;
-    uint64_t n = blocks * traits->block_bytes * 2 * ENGINE_KV_PAGE;
+    const size_t page = engine_kv_page_bytes(&shape);
 
-    return g_uint64_checked_mul(&n, n, info->n_kv_heads) &&
-           g_uint64_checked_mul(&n, n, info->n_layers) && g_uint64_checked_mul(out, n, pages);
+    return page > 0 && g_uint64_checked_mul(out, page, pages) &&
+           g_uint64_checked_add(out, *out, engine_recurrent_bytes(model));
 }
 
-/* Activations of one chunk, as float32. */
+/* Buffers of one chunk, and one row of logits. */
 static uint64_t
-scratch_bytes(const engine_model_info *info)
+scratch_bytes(const engine_model *model)
 {
-    const uint64_t per_token = 2ull * info->n_embd + 2ull * info->n_heads * info->head_dim +
-                               2ull * info->n_kv_heads * info->head_dim + 2ull * info->n_ff +
-                               info->head_dim;
-
-    return per_token * ENGINE_LLAMA_CHUNK * sizeof(float) + info->n_vocab * sizeof(float);
+    return engine_decoder_scratch_bytes(model, ENGINE_DECODER_CHUNK) +
+           model->info.n_vocab * sizeof(float);
 }
 
 gboolean
@@ -54,8 +49,8 @@ engine_model_memory(const engine_model *model, uint32_t n_context, engine_kv_typ
     }
     *plan = (engine_memory_plan){.n_context = n_context > 0 ? n_context : info->n_context};
     plan->weight_bytes = info->n_bytes;
-    plan->scratch_bytes = scratch_bytes(info);
-    if (!kv_bytes(info, plan->n_context, KV_TYPES[kv_type].type, &plan->kv_bytes) ||
+    plan->scratch_bytes = scratch_bytes(model);
+    if (!kv_bytes(model, plan->n_context, KV_TYPES[kv_type].type, &plan->kv_bytes) ||
         !g_uint64_checked_add(&plan->total_bytes, plan->kv_bytes,
                               plan->weight_bytes + plan->scratch_bytes)) {
         g_set_error(error, ENGINE_ERROR, ENGINE_ERROR_LIMIT,

@@ -5,16 +5,19 @@
 
 #include <string.h>
 
-/* The architecture's name in our vocabulary, or NULL: then the file has none or we do not run it. */
+/* What the file says it is: a general.architecture or a model_type (the text model's, in a wrapper), NULL
+ * when it says nothing. A wrapper of a kind we know speaks for the text model inside. */
 static const char *
-find_architecture(const engine_weights *weights, const char **stated)
+find_architecture(const engine_weights *weights)
 {
     const gboolean gguf = engine_weights_format(weights) == ENGINE_FORMAT_GGUF;
+    const char *stated =
+        engine_weights_get_string(weights, gguf ? "general.architecture" : "model_type");
+    const char *outer =
+        gguf ? NULL
+             : json_string_value(json_object_get(engine_weights_config(weights), "model_type"));
 
-    *stated = engine_weights_get_string(weights, gguf ? "general.architecture" : "model_type");
-    if (g_strcmp0(*stated, "llama") == 0) return "llama";
-    if (g_strcmp0(*stated, "bert") == 0) return "bert";
-    return NULL;
+    return outer && engine_decoder_knows(FALSE, outer) ? outer : stated;
 }
 
 /* The type most bytes of the matrices are stored in; parameters and bytes of all tensors. */
@@ -88,21 +91,22 @@ engine_model *
 engine_model_open(const char *path, GError **error)
 {
     g_autoptr(engine_model) model = g_new0(engine_model, 1);
-    const char *stated;
 
     model->weights = engine_weights_open(path, error);
     if (!model->weights) return NULL;
     model->kernels = engine_kernels_best();
-    const char *architecture = find_architecture(model->weights, &stated);
-    if (!architecture) {
+    const char *stated = find_architecture(model->weights);
+    const gboolean decoder =
+        engine_decoder_knows(engine_weights_format(model->weights) == ENGINE_FORMAT_GGUF, stated);
+    if (!decoder && g_strcmp0(stated, "bert") != 0) {
         g_set_error(error, ENGINE_ERROR, ENGINE_ERROR_UNSUPPORTED,
-                    "%s: architecture %.64s is not supported (llama and bert are)",
-                    engine_weights_path(model->weights), stated ? stated : "(none stated)");
+                    "%s: architecture %.64s is not supported", engine_weights_path(model->weights),
+                    stated ? stated : "(none stated)");
         return NULL;
     }
-    fill_info(model, architecture);
-    const gboolean llama = strcmp(architecture, "llama") == 0;
-    if (!(llama ? engine_llama_load(model, error) : engine_bert_load(model, error))) return NULL;
+    fill_info(model, stated);
+    if (!(decoder ? engine_decoder_load(model, stated, error) : engine_bert_load(model, error)))
+        return NULL;
     if (!load_tokenizer(model, error)) return NULL;
     if (model->tokenizer) {
         model->info.bos = engine_tokenizer_bos(model->tokenizer);

@@ -15,12 +15,14 @@ struct engine_model {
     engine_tokenizer *tokenizer;   /* owned; NULL when the model carries none (ids only) */
     const engine_kernels *kernels; /* chosen when the model was opened */
     char *name;                    /* owned, info.name */
-    void *arch;                    /* owned: engine_llama or the encoder's own struct */
+    void *arch;                    /* owned: engine_decoder or engine_bert */
     GDestroyNotify free_arch;
 };
 
-/* The decoder: llama.c. Same contract as engine_bert_load. */
-gboolean engine_llama_load(engine_model *model, GError **error);
+/* decoder_load.c: TRUE when `stated`, a general.architecture or a model_type, names a decoder we run. */
+gboolean engine_decoder_knows(gboolean gguf, const char *stated);
+/* Same contract as engine_bert_load, for one of those. */
+gboolean engine_decoder_load(engine_model *model, const char *stated, GError **error);
 
 G_END_DECLS
 #endif

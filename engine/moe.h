@@ -10,7 +10,7 @@ G_BEGIN_DECLS
 
 /* Where an expert's matrix lies when not in its file's mapping: the out-of-core cache hands out its own
  * copies; a pointer stays valid until release of the same pass. */
-typedef struct {
+typedef struct engine_expert_source {
     /* Bring the listed experts of a layer in (ascending, each once) before any is asked for. */
     gboolean (*acquire)(void *ctx, uint32_t layer, const uint32_t *experts, size_t n,
                         GError **error);

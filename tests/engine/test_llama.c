@@ -279,10 +279,14 @@ impossible_configurations_are_refused(void **state)
     assert_config_refused(dir, "rope_theta", json_real(0.0), "rope base");
     assert_config_refused(dir, "hidden_act", json_string("gelu"), "hidden_act");
     assert_config_refused(dir, "rope_scaling",
-                          json_pack("{s:s,s:f}", "rope_type", "yarn", "factor", 2.0), "yarn");
+                          json_pack("{s:s,s:f}", "rope_type", "longrope", "factor", 2.0),
+                          "longrope is not supported");
+    assert_config_refused(dir, "rope_scaling",
+                          json_pack("{s:s,s:f}", "rope_type", "yarn", "factor", 0.5),
+                          "yarn rope scaling");
     assert_config_refused(dir, "rope_scaling", json_pack("{s:s}", "rope_type", "llama3"),
                           "llama3 rope scaling");
-    assert_config_refused(dir, "num_local_experts", json_integer(8), "mixture-of-experts");
+    assert_config_refused(dir, "num_local_experts", json_integer(8), "num_experts_per_tok");
     assert_int_equal(g_remove(to), 0);
     assert_int_equal(g_rmdir(dir), 0);
 }

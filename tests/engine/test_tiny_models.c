@@ -16,41 +16,7 @@ static const double TOLERANCE = 1e-4;
 
 /* What the engine does not run yet, as "case" or "case:gguf". It must say so; once it runs, the line goes. */
 static const char *const REFUSED[] = {
-    "intern_s2_preview",
-    "intern_s2_preview:gguf",
-    "intern_s2_preview_fp8",
-    "internlm2",
-    "internlm2:gguf",
-    "internlm2_dynamic",
-    "internlm3",
-    "internlm3_bias",
-    "interns1",
-    "interns1:gguf",
-    "interns1_mini",
-    "interns1_mini:gguf",
-    "interns1_pro",
-    "interns1_pro_fp8",
-    "interns1_pro_shared",
-    "interns2_mobius",
-    "llama_rope_yarn",
-    "llama_rope_yarn:gguf",
-    "mixtral",
-    "mixtral:gguf",
-    "qwen2",
-    "qwen2:gguf",
-    "qwen3",
-    "qwen3:gguf",
-    "qwen3_5",
-    "qwen3_5:gguf",
-    "qwen3_5_moe",
-    "qwen3_5_moe:gguf",
-    "qwen3_moe",
-    "qwen3_moe:gguf",
-    "qwen3_moe_fp8",
-    "qwen3_moe_raw",
-    "qwen3_next",
-    "qwen3_yarn",
-    "qwen3_yarn:gguf",
+    NULL,
 };
 
 static gboolean
@@ -58,7 +24,7 @@ is_refused(const char *name, tiny_format format)
 {
     g_autofree char *key = g_strconcat(name, format == TINY_GGUF ? ":gguf" : "", NULL);
     for (size_t i = 0; i < G_N_ELEMENTS(REFUSED); i++)
-        if (strcmp(REFUSED[i], key) == 0) return TRUE;
+        if (g_strcmp0(REFUSED[i], key) == 0) return TRUE;
     return FALSE;
 }
 
@@ -145,7 +111,7 @@ what_is_refused_is_a_case(void **state)
     (void)state;
     g_auto(GStrv) names = tiny_case_names();
 
-    for (size_t i = 0; i < G_N_ELEMENTS(REFUSED); i++) {
+    for (size_t i = 0; i < G_N_ELEMENTS(REFUSED) && REFUSED[i]; i++) {
         g_auto(GStrv) parts = g_strsplit(REFUSED[i], ":", 2);
         if (!g_strv_contains((const char *const *)names, parts[0]))
             fail_msg("%s is no case", REFUSED[i]);

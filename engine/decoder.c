@@ -1,0 +1,338 @@
+/* The forward pass; see decoder.h. What runs where is the backend's business (backend.h).
+ *
+ * Sources: Touvron et al., arXiv:2302.13971; grouped queries: Ainslie et al., arXiv:2305.13245; experts: Jiang
+ * et al., arXiv:2401.04088; delta rule: delta.c; positions: rope.c. */
+#include "engine/decoder_private.h"
+
+#include <string.h>
+
+/* ---- facts ---- */
+
+engine_kv_shape
+engine_decoder_kv_shape(const engine_model *model, engine_type type_k, engine_type type_v)
+{
+    const engine_decoder *d = model->arch;
+    return (engine_kv_shape){.n_layers = d->n_attention + (d->n_mtp > 0 ? 1 : 0),
+                             .n_kv_heads = d->n_kv_heads,
+                             .dim_k = d->head_dim,
+                             .dim_v = d->head_dim,
+                             .type_k = type_k,
+                             .type_v = type_v};
+}
+
+float
+engine_decoder_rope_base(const engine_model *model, uint32_t n_tokens)
+{
+    const engine_decoder *d = model->arch;
+    return engine_rope_base(&d->rope, n_tokens);
+}
+
+/* ---- scratch ---- */
+
+typedef struct {
+    float **place;
+    size_t n_floats; /* of one row */
+} buffer;
+
+enum { N_BUFFERS = 18 };
+
+/* The buffers and what one row of each takes. The loader has bounded every factor. */
+static void
+list_buffers(engine_decoder_scratch *s, const engine_decoder *d, buffer out[N_BUFFERS])
+{
+    const size_t nq = (size_t)d->n_heads * d->head_dim, nkv = (size_t)d->n_kv_heads * d->head_dim;
+    const size_t values = (size_t)d->delta.n_v * d->delta.d_v;
+    const size_t n_embd = d->n_embd, mtp = d->n_mtp > 0 ? 1 : 0;
+    const buffer list[N_BUFFERS] = {
+        {&s->x, n_embd},
+        {&s->h, n_embd},
+        {&s->y, n_embd},
+        {&s->raw, d->max_width},
+        {&s->q, nq},
+        {&s->k, nkv},
+        {&s->v, nkv},
+        {&s->att, MAX(nq, values)},
+        {&s->gate, d->max_ff},
+        {&s->up, d->max_ff},
+        {&s->tables, engine_rope_row_floats(&d->rope)},
+        {&s->router, d->max_experts},
+        {&s->weights, d->max_used},
+        {&s->conv, d->n_delta > 0 ? d->delta.n_channels : 0},
+        {&s->delta_gates, d->n_delta > 0 ? 2 * d->delta.n_v : 0},
+        {&s->shared_gate, d->max_experts > 0 ? 1 : 0},
+        {&s->joined, mtp * 2 * n_embd},
+        {&s->draft, mtp * n_embd},
+    };
+    memcpy(out, list, sizeof list);
+}
+
+/* Bytes of one row of everything. */
+static size_t
+row_bytes(const engine_decoder *d)
+{
+    engine_decoder_scratch unused = {0};
+    buffer list[N_BUFFERS];
+    size_t n = d->n_embd; /* the trunk's output, kept beside the rest for the draft heads */
+
+    list_buffers(&unused, d, list);
+    for (size_t i = 0; i < N_BUFFERS; i++)
+        n += list[i].n_floats;
+    return n * sizeof(float) + d->max_used * sizeof(int32_t) + sizeof(int32_t) + sizeof(uint32_t) +
+           sizeof(engine_kv_span) + sizeof(engine_decoder_span);
+}
+
+size_t
+engine_decoder_scratch_bytes(const engine_model *model, uint32_t max_rows)
+{
+    const engine_decoder *d = model->arch;
+    return row_bytes(d) * max_rows + d->rope.n_rot / 2 * sizeof(float);
+}
+
+static gboolean
+allocate(engine_decoder_scratch *s)
+{
+    engine_backend *b = &s->backend;
+    const engine_decoder *d = s->decoder;
+    buffer list[N_BUFFERS];
+
+    list_buffers(s, d, list);
+    for (size_t i = 0; i < N_BUFFERS; i++) {
+        if (list[i].n_floats == 0) continue;
+        *list[i].place = b->ops->alloc(b, list[i].n_floats * s->max_rows * sizeof(float));
+        if (!*list[i].place) return FALSE;
+    }
+    s->hidden = b->ops->alloc(b, (size_t)d->n_embd * s->max_rows * sizeof(float));
+    s->chosen = b->ops->alloc(b, (size_t)d->max_used * s->max_rows * sizeof(int32_t));
+    s->spans = g_try_new0(engine_kv_span, s->max_rows);
+    s->draft_spans = g_try_new0(engine_decoder_span, s->max_rows);
+    s->tokens = g_try_new0(int32_t, s->max_rows);
+    s->rows = g_try_new0(uint32_t, s->max_rows);
+    s->inv_freq = g_try_new0(float, d->rope.n_rot / 2);
+    return s->hidden && s->chosen && s->spans && s->draft_spans && s->tokens && s->rows &&
+           s->inv_freq;
+}
+
+engine_decoder_scratch *
+engine_decoder_scratch_new(const engine_model *model, engine_pool *pool, uint32_t max_rows,
+                           GError **error)
+{
+    engine_decoder_scratch *s = g_new0(engine_decoder_scratch, 1);
+
+    s->model = model;
+    s->decoder = model->arch;
+    s->backend = engine_backend_cpu(pool, model->kernels);
+    s->max_rows = max_rows;
+    s->mtp = s->decoder->mtp_default;
+    if (allocate(s)) return s;
+    engine_decoder_scratch_free(s);
+    g_set_error(error, ENGINE_ERROR, ENGINE_ERROR_LIMIT, "no memory for passes of %u tokens of %s",
+                max_rows, model->info.name);
+    return NULL;
+}
+
+void
+engine_decoder_scratch_free(engine_decoder_scratch *s)
+{
+    buffer list[N_BUFFERS];
+
+    if (!s) return;
+    list_buffers(s, s->decoder, list);
+    for (size_t i = 0; i < N_BUFFERS; i++)
+        s->backend.ops->release(&s->backend, *list[i].place);
+    s->backend.ops->release(&s->backend, s->hidden);
+    s->backend.ops->release(&s->backend, s->chosen);
+    g_free(s->spans);
+    g_free(s->draft_spans);
+    g_free(s->tokens);
+    g_free(s->rows);
+    g_free(s->inv_freq);
+    g_free(s);
+}
+
+void
+engine_decoder_scratch_set_experts(engine_decoder_scratch *scratch,
+                                   const struct engine_expert_source *source)
+{
+    scratch->experts = source;
+}
+
+/* ---- layers ---- */
+
+/* All of one input's matrices; each writes its columns of out [n, width]. */
+static void
+project(engine_decoder_scratch *s, const engine_linear *linears, size_t n_linears,
+        const float *norm, float *out, size_t width, size_t n)
+{
+    engine_matmul_job jobs[8];
+    const engine_projection p = {s->x, s->decoder->n_embd, norm, s->decoder->norm_eps, s->h};
+
+    g_assert(n_linears <= G_N_ELEMENTS(jobs));
+    for (size_t i = 0; i < n_linears; i++)
+        jobs[i] = (engine_matmul_job){linears[i].w, linears[i].bias, out + linears[i].at, width};
+    s->backend.ops->project(&s->backend, &p, jobs, n_linears, n);
+}
+
+static void
+run_attention(engine_decoder_scratch *s, const engine_decoder_pass *pass,
+              const engine_decoder_layer *layer)
+{
+    engine_backend *b = &s->backend;
+    const engine_decoder *d = s->decoder;
+    const engine_attention_layer *a = &layer->attention;
+    const engine_heads_job heads = {d, a, s->raw, s->tables, s->q, s->k, s->v};
+
+    project(s, a->in, a->n_in, layer->mixer_norm, s->raw, d->heads.width, pass->n);
+    b->ops->heads(b, &heads, pass->n);
+    b->ops->kv_store(b, pass->kv, a->kv_layer, s->spans, pass->n_spans, s->k, s->v);
+    b->ops->attention(b, pass->kv, a->kv_layer, s->spans, pass->n_spans, s->q, d->n_heads,
+                      d->attn_scale, s->att);
+    if (d->heads.gate) b->ops->gate_heads(b, d, s->raw, pass->n, s->att);
+    b->ops->project_add(b, &a->out, s->att, pass->n, s->y, s->x);
+}
+
+static void
+run_delta(engine_decoder_scratch *s, const engine_decoder_pass *pass,
+          const engine_decoder_layer *layer)
+{
+    engine_backend *b = &s->backend;
+    const engine_decoder *d = s->decoder;
+    const engine_delta_layer *delta = &layer->delta;
+    const engine_delta_shape *shape = &d->delta;
+
+    project(s, delta->in, delta->n_in, layer->mixer_norm, s->raw, shape->width, pass->n);
+    for (size_t i = 0; i < pass->n_spans; i++) {
+        const engine_decoder_span *span = &pass->spans[i];
+        engine_recurrent *state = span->sequence->recurrent;
+        const engine_delta_job job = {.shape = shape,
+                                      .layer = delta,
+                                      .eps = d->norm_eps,
+                                      .raw = s->raw + (size_t)span->row * shape->width,
+                                      .conv = s->conv + (size_t)span->row * shape->n_channels,
+                                      .gates = s->delta_gates + (size_t)span->row * 2 * shape->n_v,
+                                      .conv_state =
+                                          engine_recurrent_conv(state, delta->state_layer),
+                                      .state = engine_recurrent_state(state, delta->state_layer),
+                                      .out = s->att + (size_t)span->row * shape->n_v * shape->d_v};
+        b->ops->delta(b, &job, span->n);
+    }
+    b->ops->project_add(b, &delta->out, s->att, pass->n, s->y, s->x);
+}
+
+static void
+run_dense(engine_decoder_scratch *s, const engine_decoder_layer *layer, size_t n)
+{
+    engine_backend *b = &s->backend;
+    const engine_dense_ffn *f = &layer->dense;
+    const engine_projection p = {s->x, s->decoder->n_embd, layer->ffn_norm, s->decoder->norm_eps,
+                                 s->h};
+    const engine_matmul_job jobs[] = {{f->gate.w, f->gate.bias, s->gate, f->n_ff},
+                                      {f->up.w, f->up.bias, s->up, f->n_ff}};
+
+    b->ops->project(b, &p, jobs, 2, n);
+    b->ops->swiglu(b, s->gate, s->up, f->n_ff, n);
+    b->ops->project_add(b, &f->down, s->gate, n, s->y, s->x);
+}
+
+/* The router, the shared expert and its gate read the same input and go together. */
+static gboolean
+run_moe(engine_decoder_scratch *s, const engine_decoder_layer *layer, size_t n, GError **error)
+{
+    engine_backend *b = &s->backend;
+    const engine_moe_ffn *m = &layer->moe;
+    const engine_dense_ffn *f = &m->shared;
+    const engine_projection p = {s->x, s->decoder->n_embd, layer->ffn_norm, s->decoder->norm_eps,
+                                 s->h};
+    engine_matmul_job jobs[4] = {{m->logits.w, m->logits.bias, s->router, m->router.n_experts}};
+    size_t n_jobs = 1;
+
+    if (f->n_ff > 0) {
+        jobs[n_jobs++] = (engine_matmul_job){f->gate.w, f->gate.bias, s->gate, f->n_ff};
+        jobs[n_jobs++] = (engine_matmul_job){f->up.w, f->up.bias, s->up, f->n_ff};
+        if (m->shared_gate.w)
+            jobs[n_jobs++] = (engine_matmul_job){m->shared_gate.w, NULL, s->shared_gate, 1};
+    }
+    b->ops->project(b, &p, jobs, n_jobs, n);
+    b->ops->route(b, &m->router, s->router, n, s->chosen, s->weights);
+    const engine_moe_job job = {.layer = m->pack,
+                                .gate = m->gate,
+                                .up = m->up,
+                                .down = m->down,
+                                .gate_up = m->gate_up,
+                                .n_experts = m->router.n_experts,
+                                .n_used = m->router.n_used,
+                                .chosen = s->chosen,
+                                .weights = s->weights,
+                                .source = s->experts};
+    if (!b->ops->moe(b, &job, s->h, n, s->x, error)) return FALSE;
+    if (f->n_ff == 0) return TRUE;
+    const engine_matmul_job down = {f->down.w, f->down.bias, s->y, s->decoder->n_embd};
+    const engine_projection in = {.x = s->gate, .n_in = f->n_ff};
+    b->ops->swiglu(b, s->gate, s->up, f->n_ff, n);
+    b->ops->project(b, &in, &down, 1, n);
+    b->ops->add(b, s->x, s->y, m->shared_gate.w ? s->shared_gate : NULL, s->decoder->n_embd, n);
+    return TRUE;
+}
+
+gboolean
+engine_decoder_run_layer(engine_decoder_scratch *s, const engine_decoder_pass *pass,
+                         const engine_decoder_layer *layer, GError **error)
+{
+    if (layer->is_delta)
+        run_delta(s, pass, layer);
+    else
+        run_attention(s, pass, layer);
+    if (layer->is_moe) return run_moe(s, layer, pass->n, error);
+    run_dense(s, layer, pass->n);
+    return TRUE;
+}
+
+/* The cache's view of the spans, and every row's rotary table. */
+void
+engine_decoder_begin_pass(engine_decoder_scratch *s, const engine_decoder_pass *pass)
+{
+    engine_backend *b = &s->backend;
+    const engine_rope *rope = &s->decoder->rope;
+    float base = -1.0f;
+
+    for (size_t i = 0; i < pass->n_spans; i++) {
+        const engine_decoder_span *span = &pass->spans[i];
+        s->spans[i] = (engine_kv_span){&span->sequence->kv, span->row, span->n, span->first};
+        if (span->sequence->rope_base != base) {
+            base = span->sequence->rope_base;
+            engine_rope_frequencies(rope, base, s->inv_freq);
+        }
+        b->ops->rope_tables(b, rope, s->inv_freq, span->first, span->n,
+                            s->tables + span->row * engine_rope_row_floats(rope));
+    }
+}
+
+gboolean
+engine_decoder_forward(engine_decoder_scratch *s, engine_kv *kv, const int32_t *tokens, size_t rows,
+                       const engine_decoder_span *spans, size_t n_spans, GError **error)
+{
+    engine_backend *b = &s->backend;
+    const engine_decoder *d = s->decoder;
+    const engine_decoder_pass pass = {kv, spans, n_spans, rows};
+
+    g_assert(rows > 0 && rows <= s->max_rows && n_spans <= rows);
+    engine_decoder_begin_pass(s, &pass);
+    b->ops->embed(b, d->embd, tokens, rows, s->x, d->n_embd);
+    for (uint32_t i = 0; i < d->n_layers; i++)
+        if (!engine_decoder_run_layer(s, &pass, &d->layers[i], error)) return FALSE;
+    b->ops->rms_norm(b, s->x, d->n_embd, d->output_norm, d->norm_eps, d->n_embd, rows, s->hidden,
+                     d->n_embd);
+    return TRUE;
+}
+
+void
+engine_decoder_logits(engine_decoder_scratch *s, const uint32_t *rows_wanted, size_t n,
+                      float *logits)
+{
+    engine_backend *b = &s->backend;
+    const engine_decoder *d = s->decoder;
+
+    g_assert(n <= s->max_rows);
+    if (n == 0) return;
+    b->ops->gather(b, s->hidden, rows_wanted, n, d->n_embd, s->y);
+    b->ops->logits(b, d->output, s->y, n, logits);
+}
