@@ -52,6 +52,13 @@ int engine_pool_n_threads(const engine_pool *pool);
 void engine_pool_free(engine_pool *pool); /* NULL is fine */
 G_DEFINE_AUTOPTR_CLEANUP_FUNC(engine_pool, engine_pool_free)
 
+/* What the machine could do at most with this pool's threads: measured, 2 to 3 seconds. */
+typedef struct {
+    double read_4k, read_2m; /* bytes a second, streaming through pages of 4 KiB and of 2 MiB; 0: no memory */
+    double int8_ops; /* 8-bit products and sums a second, both counted; 0: no such instruction */
+} engine_machine;
+void engine_machine_measure(engine_pool *pool, engine_machine *out);
+
 /* ---- model ---------------------------------------------------------------------------------- */
 
 typedef enum {
@@ -104,6 +111,10 @@ const char *engine_kv_type_name(engine_kv_type type); /* "f16", "q8_0", "q4_0" *
 /* n_context 0: the model's trained context. ARGUMENT for an encoder, which keeps nothing between calls. */
 gboolean engine_model_memory(const engine_model *model, uint32_t n_context, engine_kv_type kv_type,
                              engine_memory_plan *plan, GError **error);
+
+/* Weight bytes that one decoded token reads: of routed experts the chosen share, of an embedding that is not
+ * also the output matrix one row. The draft heads are not among them. */
+uint64_t engine_model_active_bytes(const engine_model *model);
 
 /* ---- tokens --------------------------------------------------------------------------------- */
 

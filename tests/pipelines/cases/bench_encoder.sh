@@ -1,0 +1,1 @@
+$LODE bench $DATA/engine/tiny_bert --no-machine

@@ -1,0 +1,1 @@
+^error: .*tiny_bert: an encoder: it reads but does not write$

@@ -1,0 +1,5 @@
+"threads": 2
+"weight_type": "F32"
+"depth": 8
+"bytes_per_token": 
+"peak_bytes": [1-9]

@@ -1,0 +1,1 @@
+$LODE bench $DATA/engine/llama_gguf -d 0,2048,512
