@@ -76,7 +76,7 @@ void engine_decoder_logits(engine_decoder_scratch *scratch, const uint32_t *rows
 /* ---- multi-token prediction (the model's own draft heads) ---- */
 
 uint32_t engine_decoder_n_mtp(const engine_model *model); /* heads to choose from; 0: none */
-/* The head that drafts, by name ("normal", "sci"); at first the one the configuration names. FALSE when the
+/* The head that drafts, by name ("mtp", or "normal" and "sci"); at first the one the configuration names. FALSE when the
  * model has no such head. */
 gboolean engine_decoder_choose_mtp(engine_decoder_scratch *scratch, const char *name);
 

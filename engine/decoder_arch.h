@@ -87,8 +87,8 @@ typedef struct {
 
 /* A draft head: one more layer over the trunk's output and the next token. */
 typedef struct {
-    const char *name;                                   /* "normal", "sci"; "" when there is one */
-    engine_linear join;                                 /* {2 n_embd, n_embd}: embedding first */
+    const char *name;   /* "normal", "sci"; "mtp" when there is one */
+    engine_linear join; /* {2 n_embd, n_embd}: embedding first */
     const float *embd_norm, *hidden_norm, *output_norm; /* [n_embd] */
     const engine_tensor *embd, *output;                 /* the trunk's, unless it has its own */
     engine_decoder_layer layer;

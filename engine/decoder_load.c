@@ -85,14 +85,8 @@ engine_load_size_or(engine_loader *l, const char *gguf, const char *hf, uint32_t
                     uint32_t lowest, uint32_t highest, uint32_t *out)
 {
     g_autofree char *key = make_key(l, gguf, hf);
-    const json_t *stated = NULL;
 
-    /* null is how transformers write "not set" */
-    if (key && !l->gguf) {
-        int64_t number;
-        if (!engine_weights_get_i64(l->weights, key, &number)) stated = json_null();
-    }
-    if (!key || stated || engine_weights_get_n(l->weights, key) == 0) {
+    if (!key || engine_weights_get_n(l->weights, key) == 0) {
         *out = fallback;
         if (fallback >= lowest && fallback <= highest) return TRUE;
     }

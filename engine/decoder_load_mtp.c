@@ -34,7 +34,9 @@ load_hf_head(engine_loader *l, const char *head, const char *label, engine_mtp *
     /* Mobius gives its draft layer experts of its own number */
     engine_load_u32(l, NULL, "mtp_num_experts", &l->n_experts);
     engine_load_u32(l, NULL, "mtp_num_experts_per_tok", &l->n_used);
-    if (l->n_experts > 4096 || l->n_used > l->n_experts)
+    if (l->n_experts > 4096 || l->n_used > l->n_experts ||
+        (l->n_experts > 0 &&
+         (l->n_used == 0 || l->n_experts % l->n_groups != 0 || l->n_used % l->n_groups != 0)))
         return engine_load_fail(l, ENGINE_ERROR_FORMAT, "impossible experts of the draft layer");
     const gboolean ok = engine_load_layer(l, layer, G_MAXUINT32, &out->layer);
     l->n_experts = n_experts;
@@ -47,7 +49,7 @@ load_hf(engine_loader *l)
 {
     static const struct {
         const char *prefix, *label;
-    } heads[] = {{"mtp.normal.", "normal"}, {"mtp.sci.", "sci"}, {"mtp.", ""}};
+    } heads[] = {{"mtp.normal.", "normal"}, {"mtp.sci.", "sci"}, {"mtp.", "mtp"}};
     engine_decoder *d = l->d;
     gboolean sci = FALSE;
 
@@ -71,7 +73,7 @@ load_gguf(engine_loader *l)
     g_autofree char *block = g_strdup_printf("blk.%u.", d->n_layers);
     engine_linear own = {0};
 
-    out->name = "";
+    out->name = "mtp";
     out->embd = d->embd;
     out->output = d->output;
     if (!engine_load_linear(l, block, "nextn.eh_proj", 2 * d->n_embd, d->n_embd, 0, &out->join))

@@ -268,6 +268,8 @@ impossible_configurations_are_refused(void **state)
                           "model.embed_tokens.weight is 36 x 272");
     assert_config_refused(dir, "num_hidden_layers", json_integer(3),
                           "model.layers.2.input_layernorm.weight is missing");
+    assert_config_refused(dir, "num_hidden_layers", json_integer(1),
+                          "is no part of the llama models");
     assert_config_refused(dir, "num_hidden_layers", json_integer(0), "num_hidden_layers");
     assert_config_refused(dir, "num_hidden_layers", json_integer(1ll << 40), "num_hidden_layers");
     assert_config_refused(dir, "num_key_value_heads", json_integer(3), "multiple");
