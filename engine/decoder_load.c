@@ -347,6 +347,59 @@ load_layers(engine_loader *l)
     return TRUE;
 }
 
+/* ---- facts for people ---- */
+
+static void
+count(engine_model_info *info, const engine_tensor *t, uint64_t times)
+{
+    if (!t) return;
+    info->n_active_parameters += engine_tensor_n_elems(t) * times;
+    info->n_active_bytes += t->n_bytes * times;
+}
+
+static void
+count_dense(engine_model_info *info, const engine_dense_ffn *f)
+{
+    count(info, f->gate.w, 1);
+    count(info, f->up.w, 1);
+    count(info, f->down.w, 1);
+}
+
+static void
+fill_facts(engine_loader *l)
+{
+    engine_model_info *info = &l->model->info;
+    const engine_decoder *d = l->d;
+
+    info->rope = engine_rope_kind_name(d->rope.kind);
+    info->n_attention_layers = d->n_attention;
+    info->n_recurrent_layers = d->n_delta;
+    info->n_experts = l->n_experts;
+    info->n_experts_used = l->n_used;
+    info->n_expert_ff = l->n_experts > 0 ? l->n_expert_ff : 0;
+    info->n_mtp = d->n_mtp;
+    count(info, d->output, 1);
+    for (uint32_t i = 0; i < d->n_layers; i++) {
+        const engine_decoder_layer *layer = &d->layers[i];
+        const engine_moe_ffn *m = &layer->moe;
+        const engine_linear *in = layer->is_delta ? layer->delta.in : layer->attention.in;
+        const uint32_t n_in = layer->is_delta ? layer->delta.n_in : layer->attention.n_in;
+        for (uint32_t j = 0; j < n_in; j++)
+            count(info, in[j].w, 1);
+        count(info, layer->is_delta ? layer->delta.out.w : layer->attention.out.w, 1);
+        if (!layer->is_moe) {
+            count_dense(info, &layer->dense);
+            continue;
+        }
+        const engine_tensor *const parts[] = {m->gate, m->up, m->down, m->gate_up};
+        for (size_t j = 0; j < G_N_ELEMENTS(parts); j++)
+            count(info, parts[j], m->router.n_used);
+        count(info, m->logits.w, 1);
+        count(info, m->shared_gate.w, 1);
+        count_dense(info, &m->shared);
+    }
+}
+
 static gboolean
 load(engine_loader *l)
 {
@@ -365,8 +418,11 @@ load(engine_loader *l)
     d->attn_scale = (float)(1.0 / sqrt((double)d->head_dim));
     float scale = 0.0f;
     if (engine_load_f32(l, "attention.scale", NULL, &scale) && scale > 0.0f) d->attn_scale = scale;
-    return engine_load_rope(l) && engine_load_delta_shape(l) && load_globals(l) && load_layers(l) &&
-           check_all_used(l);
+    if (!engine_load_rope(l) || !engine_load_delta_shape(l) || !load_globals(l) ||
+        !load_layers(l) || !check_all_used(l))
+        return FALSE;
+    fill_facts(l);
+    return TRUE;
 }
 
 gboolean

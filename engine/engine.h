@@ -8,7 +8,8 @@
  *   engine_session  one decoding timeline: KV cache, position, random state. One thread at a time.
  *
  * Errors are GError in the domain ENGINE_ERROR; messages name the file and what is wrong with it.
- * Formats and formulas: GGUF v2/v3 and safetensors; architectures `llama` and `bert`. */
+ * Formats: GGUF v2/v3 and safetensors. Architectures: llama, mixtral, qwen2, qwen3, qwen3moe and Intern-S1,
+ * Intern-S1-Pro, qwen3next, qwen35, qwen35moe and Intern-S2-Preview, Mobius, InternLM2 and 3; bert. */
 #ifndef LODE_ENGINE_ENGINE_H
 #define LODE_ENGINE_ENGINE_H
 
@@ -70,7 +71,7 @@ typedef enum { ENGINE_POOLING_NONE, ENGINE_POOLING_MEAN, ENGINE_POOLING_CLS } en
 
 typedef struct {
     engine_kind kind;
-    const char *architecture; /* "llama", "bert" */
+    const char *architecture; /* "llama", "qwen3moe", "interns1_pro", "bert", ... */
     const char *name;         /* general.name, or the folder's name */
     const char *format;       /* "gguf", "safetensors" */
     const char *weight_type;  /* the type most matrix bytes are stored in: "Q4_1", "F32", ... */
@@ -83,6 +84,15 @@ typedef struct {
     gboolean normalize;         /* encoders: output is scaled to unit length */
     int32_t bos, eos, pad, unk; /* token ids, -1 where the model has none */
     gboolean has_chat_template;
+
+    /* decoders */
+    const char *rope; /* "plain", "linear", "llama3", "yarn", "dynamic", "fope" */
+    uint32_t n_attention_layers, n_recurrent_layers; /* of n_layers */
+    uint32_t n_experts, n_experts_used, n_expert_ff; /* 0: no experts */
+    uint32_t n_mtp;                                  /* draft heads to choose from */
+    /* What one token reads: all but the embedding table, the experts not chosen, draft heads and parts
+     * that are no text model. */
+    uint64_t n_active_parameters, n_active_bytes;
 } engine_model_info;
 
 typedef struct engine_model engine_model;
@@ -97,9 +107,9 @@ const engine_model_info *engine_model_get_info(
 
 /* What running a model takes, known before anything of it is allocated. */
 typedef struct {
-    uint32_t n_context;       /* tokens of one sequence */
-    uint64_t weight_bytes;    /* mapped files: read as they are used, dropped when memory is short */
-    uint64_t kv_bytes;        /* keys and values of n_context tokens */
+    uint32_t n_context;    /* tokens of one sequence */
+    uint64_t weight_bytes; /* mapped files: read as they are used, dropped when memory is short */
+    uint64_t kv_bytes;     /* keys and values of n_context tokens */
     uint64_t recurrent_bytes; /* state of the layers that have one, of one sequence */
     uint64_t scratch_bytes;   /* buffers of a forward pass */
     uint64_t total_bytes;
@@ -198,18 +208,18 @@ typedef gboolean (*engine_token_callback)(const engine_token_event *event, void 
 
 /* engine/sample.h says in which order the options of the choice apply. */
 typedef struct {
-    uint32_t max_tokens;     /* stop after this many; default 256 */
-    uint32_t min_tokens;     /* no end before this many; default 0 */
-    gboolean ignore_eos;     /* never end by itself (for measurements); default FALSE */
-    float temperature;       /* 0 = greedy (default 0) */
-    float top_p;             /* (0, 1]; default 1 */
-    uint32_t top_k;          /* 0 = all (default) */
-    float min_p;             /* [0, 1]; default 0 = off */
-    float repeat_penalty;    /* > 0; 1 = none (default) */
-    float frequency_penalty; /* default 0 */
-    float presence_penalty;  /* default 0 */
-    uint32_t penalty_window; /* tokens the penalties look back; default 64 */
-    uint64_t seed;           /* same seed, same text; default 0 */
+    uint32_t max_tokens;             /* stop after this many; default 256 */
+    uint32_t min_tokens;             /* no end before this many; default 0 */
+    gboolean ignore_eos;             /* never end by itself (for measurements); default FALSE */
+    float temperature;               /* 0 = greedy (default 0) */
+    float top_p;                     /* (0, 1]; default 1 */
+    uint32_t top_k;                  /* 0 = all (default) */
+    float min_p;                     /* [0, 1]; default 0 = off */
+    float repeat_penalty;            /* > 0; 1 = none (default) */
+    float frequency_penalty;         /* default 0 */
+    float presence_penalty;          /* default 0 */
+    uint32_t penalty_window;         /* tokens the penalties look back; default 64 */
+    uint64_t seed;                   /* same seed, same text; default 0 */
     const engine_token_bias *biases; /* [n_biases]; may be NULL */
     size_t n_biases;
     const engine_grammar *grammar; /* may be NULL */
@@ -219,7 +229,8 @@ typedef struct {
         *stop; /* NULL-terminated strings that end the text and are not part of it; may be NULL */
     const int32_t *stop_tokens; /* [n_stop_tokens] that end it like the model's own; may be NULL */
     size_t n_stop_tokens;
-    gboolean with_special; /* the text has control tokens too, for engine_chat_parse; default FALSE */
+    gboolean
+        with_special; /* the text has control tokens too, for engine_chat_parse; default FALSE */
     engine_token_callback on_token; /* after callback, not for tokens that end; may be NULL */
     void *on_token_data;
     const int *cancel; /* may be NULL; checked before every token */

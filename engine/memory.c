@@ -18,7 +18,7 @@ engine_kv_type_name(engine_kv_type type)
     return KV_TYPES[type].name;
 }
 
-/* Whole pages of all layers' keys and values, and the recurrent state; FALSE when the sizes do not fit. */
+/* Whole pages of all layers' keys and values; FALSE when the sizes do not fit. */
 static gboolean
 kv_bytes(const engine_model *model, uint32_t n_context, engine_type type, uint64_t *out)
 {
@@ -26,8 +26,7 @@ kv_bytes(const engine_model *model, uint32_t n_context, engine_type type, uint64
     const uint64_t pages = ((uint64_t)n_context + ENGINE_KV_PAGE - 1) / ENGINE_KV_PAGE;
     const size_t page = engine_kv_page_bytes(&shape);
 
-    return page > 0 && g_uint64_checked_mul(out, page, pages) &&
-           g_uint64_checked_add(out, *out, engine_recurrent_bytes(model));
+    return page > 0 && g_uint64_checked_mul(out, page, pages);
 }
 
 /* Buffers of one chunk, and one row of logits. */
@@ -51,10 +50,11 @@ engine_model_memory(const engine_model *model, uint32_t n_context, engine_kv_typ
     }
     *plan = (engine_memory_plan){.n_context = n_context > 0 ? n_context : info->n_context};
     plan->weight_bytes = info->n_bytes;
+    plan->recurrent_bytes = engine_recurrent_bytes(model);
     plan->scratch_bytes = scratch_bytes(model);
     if (!kv_bytes(model, plan->n_context, KV_TYPES[kv_type].type, &plan->kv_bytes) ||
         !g_uint64_checked_add(&plan->total_bytes, plan->kv_bytes,
-                              plan->weight_bytes + plan->scratch_bytes)) {
+                              plan->weight_bytes + plan->recurrent_bytes + plan->scratch_bytes)) {
         g_set_error(error, ENGINE_ERROR, ENGINE_ERROR_LIMIT,
                     "%s: a context of %u tokens needs more memory than can be counted", info->name,
                     plan->n_context);

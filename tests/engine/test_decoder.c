@@ -618,6 +618,47 @@ the_delta_rule_token_by_token_is_its_chunked_form(void **state_)
     assert_true(off < 1e-4);
 }
 
+/* ---- facts ---- */
+
+static uint32_t
+config_number(const bench *b, const char *key)
+{
+    uint32_t value = 0;
+    assert_true(engine_weights_get_u32(b->model->weights, key, &value));
+    return value;
+}
+
+static void
+a_model_tells_its_experts_layers_and_what_a_token_reads(void **state)
+{
+    (void)state;
+    bench b;
+
+    bench_open(&b, "intern_s2_preview", 1);
+    const engine_model_info *info = engine_model_get_info(b.model);
+    assert_int_equal(info->n_experts, config_number(&b, "num_experts"));
+    assert_int_equal(info->n_experts_used, config_number(&b, "num_experts_per_tok"));
+    assert_int_equal(info->n_expert_ff, config_number(&b, "moe_intermediate_size"));
+    assert_int_equal(info->n_attention_layers + info->n_recurrent_layers, info->n_layers);
+    assert_true(info->n_recurrent_layers > info->n_attention_layers);
+    assert_int_equal(info->n_mtp, 2);
+    assert_int_equal(engine_decoder_n_mtp(b.model), 2);
+    /* at least the experts not chosen are left out */
+    const uint64_t idle = (uint64_t)info->n_layers * (info->n_experts - info->n_experts_used) * 3 *
+                          info->n_embd * info->n_expert_ff;
+    assert_true(info->n_active_parameters + idle < info->n_parameters);
+    bench_close(&b);
+
+    bench_open(&b, "llama_untied", 1);
+    info = engine_model_get_info(b.model);
+    assert_string_equal(info->rope, "plain");
+    assert_int_equal(info->n_experts + info->n_mtp + info->n_recurrent_layers, 0);
+    const uint64_t table = (uint64_t)info->n_vocab * info->n_embd;
+    const uint64_t norms = (uint64_t)info->n_embd * (2 * info->n_layers + 1);
+    assert_int_equal(info->n_active_parameters, info->n_parameters - table - norms);
+    bench_close(&b);
+}
+
 int
 main(void)
 {
@@ -634,6 +675,7 @@ main(void)
         cmocka_unit_test(every_group_of_experts_gets_its_share),
         cmocka_unit_test(the_other_gates_weigh_as_they_are_defined),
         cmocka_unit_test(the_delta_rule_token_by_token_is_its_chunked_form),
+        cmocka_unit_test(a_model_tells_its_experts_layers_and_what_a_token_reads),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }
