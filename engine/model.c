@@ -52,8 +52,10 @@ load_tokenizer(engine_model *model, GError **error)
     } else {
         const char *dir = engine_weights_dir(weights);
         g_autofree char *json = g_build_filename(dir, "tokenizer.json", NULL);
+        g_autofree char *pieces = g_build_filename(dir, "tokenizer.model", NULL);
         g_autofree char *vocab = g_build_filename(dir, "vocab.txt", NULL);
-        if (!g_file_test(json, G_FILE_TEST_EXISTS) && !g_file_test(vocab, G_FILE_TEST_EXISTS))
+        if (!g_file_test(json, G_FILE_TEST_EXISTS) && !g_file_test(pieces, G_FILE_TEST_EXISTS) &&
+            !g_file_test(vocab, G_FILE_TEST_EXISTS))
             return TRUE;
         model->tokenizer = engine_tokenizer_new_from_hf(dir, engine_weights_config(weights), error);
     }

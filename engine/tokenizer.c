@@ -16,6 +16,9 @@ tokenizer_new(tokenizer_kind kind)
     tokenizer_map_init(&t->literal);
     tokenizer_map_init(&t->control);
     tokenizer_map_init(&t->wordpiece.rest);
+    tokenizer_map_init(&t->spm.user);
+    tokenizer_map_init(&t->spm.rare);
+    tokenizer_map_init(&t->spm.starts);
     t->wordpiece.max_word_chars = 100;
     t->prefix = g_array_new(FALSE, FALSE, sizeof(int32_t));
     t->suffix = g_array_new(FALSE, FALSE, sizeof(int32_t));
@@ -35,6 +38,11 @@ engine_tokenizer_free(engine_tokenizer *t)
     tokenizer_map_clear(&t->literal);
     tokenizer_map_clear(&t->control);
     tokenizer_map_clear(&t->wordpiece.rest);
+    tokenizer_map_clear(&t->spm.user);
+    tokenizer_map_clear(&t->spm.rare);
+    tokenizer_map_clear(&t->spm.starts);
+    tokenizer_charsmap_clear(&t->spm.charsmap);
+    g_free(t->spm.scores);
     g_array_unref(t->prefix);
     g_array_unref(t->suffix);
     g_array_unref(t->ends);
@@ -44,6 +52,46 @@ engine_tokenizer_free(engine_tokenizer *t)
 }
 
 /* ---- building --------------------------------------------------------------------------------- */
+
+static gboolean
+is_utf8(const char *s, size_t len)
+{
+    g_autofree char *owned = NULL;
+    size_t n = 0;
+    unicode_repair(s, len, &owned, &n);
+    return owned == NULL;
+}
+
+static gboolean
+is_sentencepiece(const engine_tokenizer *t)
+{
+    return t->kind == TOKENIZER_KIND_SPM || t->kind == TOKENIZER_KIND_UNIGRAM;
+}
+
+/* What the token stands for in a text. */
+static void
+append_decoded(engine_tokenizer *t, tokenizer_token *token, const char *text, size_t len)
+{
+    const gboolean normal = token->type == TOKENIZER_TYPE_NORMAL;
+    if (is_sentencepiece(t)) {
+        const int byte = token->type == TOKENIZER_TYPE_BYTE ? tokenizer_spm_byte(text, len) : -1;
+        if (byte >= 0)
+            g_string_append_c(t->text, (char)byte);
+        else if (normal || token->flags & TOKENIZER_PIECE)
+            tokenizer_spm_unescape(text, len, t->text);
+        else
+            g_string_append_len(t->text, text, (gssize)len);
+        if (normal && !is_utf8(t->text->str + token->offset, t->text->len - token->offset))
+            token->type = TOKENIZER_TYPE_UNUSED; /* no well-formed text has it */
+        return;
+    }
+    if (t->kind == TOKENIZER_KIND_BPE && normal) {
+        if (tokenizer_bpe_unmap(text, len, t->text)) return;
+        g_string_truncate(t->text, token->offset);
+        token->type = TOKENIZER_TYPE_UNUSED; /* not made of bytes: no text gives it */
+    }
+    g_string_append_len(t->text, text, (gssize)len);
+}
 
 gboolean
 tokenizer_set_token(engine_tokenizer *t, int64_t id, const char *text, size_t len,
@@ -69,24 +117,9 @@ tokenizer_set_token(engine_tokenizer *t, int64_t id, const char *text, size_t le
     token->type = (uint8_t)type;
     token->flags = (uint8_t)flags;
     token->offset = t->text->len;
-    if (t->kind != TOKENIZER_KIND_BPE || type != TOKENIZER_TYPE_NORMAL ||
-        !tokenizer_bpe_unmap(text, len, t->text)) {
-        g_string_truncate(t->text, token->offset);
-        g_string_append_len(t->text, text, (gssize)len);
-        if (t->kind == TOKENIZER_KIND_BPE && type == TOKENIZER_TYPE_NORMAL)
-            token->type = TOKENIZER_TYPE_UNUSED; /* not made of bytes: no text gives it */
-    }
+    append_decoded(t, token, text, len);
     token->len = (uint32_t)(t->text->len - token->offset);
     return TRUE;
-}
-
-static gboolean
-is_utf8(const char *s, size_t len)
-{
-    g_autofree char *owned = NULL;
-    size_t n = 0;
-    unicode_repair(s, len, &owned, &n);
-    return owned == NULL;
 }
 
 gboolean
@@ -108,6 +141,10 @@ tokenizer_build_maps(engine_tokenizer *t, GError **error)
         case TOKENIZER_TYPE_CONTROL:
         case TOKENIZER_TYPE_UNKNOWN:
             if (!is_utf8(s, token->len)) break; /* would cut a text inside a character */
+            if (token->flags & TOKENIZER_PIECE) {
+                tokenizer_map_add(&t->spm.user, s, token->len, (int32_t)i);
+                break;
+            }
             tokenizer_map_add(&t->added, s, token->len, (int32_t)i);
             tokenizer_map_add(token->type == TOKENIZER_TYPE_USER ? &t->literal : &t->control, s,
                               token->len, (int32_t)i);
@@ -219,12 +256,16 @@ engine_tokenizer_match_control(const engine_tokenizer *t, const char *text, size
 
 /* ---- encoding --------------------------------------------------------------------------------- */
 
-/* text [len] between added tokens, well formed. */
+/* text [len] between added tokens, well formed; first: it starts the whole text. */
 static void
 encode_plain(const engine_tokenizer *t, tokenizer_bpe_run *run, const char *text, size_t len,
-             GArray *out)
+             gboolean first, GArray *out)
 {
     if (len == 0) return;
+    if (is_sentencepiece(t)) {
+        tokenizer_spm_encode(run, text, len, first);
+        return;
+    }
     if (t->kind == TOKENIZER_KIND_WORDPIECE) {
         tokenizer_wordpiece_encode(t, text, len, out);
         return;
@@ -309,12 +350,12 @@ engine_tokenizer_encode(const engine_tokenizer *t, const char *text, size_t len,
 
     if (special) g_array_append_vals(out, t->prefix->data, t->prefix->len);
     tokenizer_bpe_run run;
-    tokenizer_bpe_run_init(&run, t, out);
-    while (s < end) {
+    tokenizer_bpe_run_init(&run, t, n, out);
+    for (gboolean first = TRUE; s < end; first = FALSE) {
         const char *start = end, *stop = end;
         const int32_t id = next_added(t, map, s, end, &start, &stop);
         if (id < 0) start = stop = end;
-        encode_plain(t, &run, s, (size_t)(start - s), out);
+        encode_plain(t, &run, s, (size_t)(start - s), first, out);
         if (id >= 0) g_array_append_val(out, id);
         s = stop;
     }
@@ -327,15 +368,20 @@ engine_tokenizer_decode(const engine_tokenizer *t, const int32_t *tokens, size_t
                         gboolean with_special, GString *out)
 {
     const gsize start = out->len;
+    gboolean strip = is_sentencepiece(t) && t->spm.prefix != TOKENIZER_PREFIX_NEVER;
     for (size_t i = 0; i < n; i++) {
         if (tokens[i] < 0 || (guint)tokens[i] >= t->tokens->len) continue;
         const tokenizer_token *token = &g_array_index(t->tokens, tokenizer_token, tokens[i]);
+        const char *s = t->text->str + token->offset;
         const gboolean control =
             token->type == TOKENIZER_TYPE_CONTROL || token->type == TOKENIZER_TYPE_UNKNOWN;
         if (control && !with_special) continue;
         if (t->kind == TOKENIZER_KIND_WORDPIECE && !(token->flags & TOKENIZER_INSIDE_WORD) &&
             out->len > start)
             g_string_append_c(out, ' ');
-        g_string_append_len(out, t->text->str + token->offset, (gssize)token->len);
+        /* the blank that encoding put before the text */
+        const gboolean skip = strip && !control && token->len > 0 && *s == ' ';
+        strip = strip && control;
+        g_string_append_len(out, s + skip, (gssize)token->len - skip);
     }
 }

@@ -1,5 +1,5 @@
 /* Tokenizers: bytes to token ids and back. Built once from a GGUF file's metadata or a Hugging Face
- * folder (tokenizer.json, vocab.txt); immutable, so any number of threads may use one. */
+ * folder (tokenizer.json, tokenizer.model, vocab.txt); immutable, so any number of threads may use one. */
 #ifndef LODE_ENGINE_TOKENIZER_H
 #define LODE_ENGINE_TOKENIZER_H
 
@@ -12,7 +12,7 @@ typedef struct engine_tokenizer engine_tokenizer;
 
 /* From tokenizer.ggml.* of a GGUF file. */
 engine_tokenizer *engine_tokenizer_new_from_gguf(const engine_weights *weights, GError **error);
-/* From tokenizer.json (and tokenizer_config.json) or vocab.txt in dir. config: the model's config.json,
+/* From tokenizer.json, tokenizer.model (either with tokenizer_config.json) or vocab.txt in dir. config: the model's config.json,
  * may be NULL. */
 engine_tokenizer *engine_tokenizer_new_from_hf(const char *dir, const json_t *config,
                                                GError **error);
@@ -22,6 +22,10 @@ engine_tokenizer *engine_tokenizer_parse_json(const char *data, size_t len,
                                               const json_t *tokenizer_config, const json_t *config,
                                               GError **error);
 engine_tokenizer *engine_tokenizer_parse_vocab(const char *data, size_t len,
+                                               const json_t *tokenizer_config, const json_t *config,
+                                               GError **error);
+/* And from the bytes of tokenizer.model, SentencePiece's own format. */
+engine_tokenizer *engine_tokenizer_parse_model(const char *data, size_t len,
                                                const json_t *tokenizer_config, const json_t *config,
                                                GError **error);
 void engine_tokenizer_free(engine_tokenizer *tokenizer); /* NULL is fine */

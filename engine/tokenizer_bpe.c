@@ -9,7 +9,7 @@
 #include <string.h>
 
 typedef struct {
-    int32_t id; /* -1: merged into the one before */
+    int32_t id; /* NO_ID: merged into the one before */
     uint32_t prev, next;
 } bpe_symbol;
 
@@ -19,6 +19,13 @@ typedef struct {
 } bpe_candidate;
 
 #define NO_SYMBOL UINT32_MAX
+#define NO_ID     INT32_MIN /* of no symbol: unknown characters have negative ids too */
+
+#define SHORT_PIECE    32 /* symbols */
+#define CACHE_MIN_TEXT 2048
+#define CACHE_ENTRIES  ((size_t)1 << 14)
+#define CACHE_MAX_KEY  64
+#define CACHE_BYTES    ((guint)1 << 20)
 
 /* Longer pieces are cut. Only megabytes without a blank get there; the cut bounds the scratch. */
 #define MAX_PIECE_BYTES ((size_t)1 << 20)
@@ -73,6 +80,31 @@ merge_slot(const tokenizer_bpe *bpe, uint64_t pair)
     return &bpe->merges[slot];
 }
 
+static void
+grow_table(tokenizer_bpe *bpe, size_t n_slots)
+{
+    tokenizer_merge *old = bpe->merges;
+    const size_t n_old = old ? bpe->n_slots : 0;
+    bpe->n_slots = n_slots;
+    bpe->merges = g_new(tokenizer_merge, n_slots);
+    for (size_t i = 0; i < n_slots; i++)
+        bpe->merges[i] = (tokenizer_merge){0, UINT32_MAX, -1};
+    for (size_t i = 0; i < n_old; i++)
+        if (old[i].rank != UINT32_MAX) *merge_slot(bpe, old[i].pair) = old[i];
+    g_free(old);
+}
+
+void
+tokenizer_bpe_add_merge(tokenizer_bpe *bpe, int32_t left, int32_t right, uint32_t rank,
+                        int32_t merged)
+{
+    if (!bpe->merges) grow_table(bpe, 64);
+    tokenizer_merge *slot = merge_slot(bpe, pair_of(left, right));
+    if (slot->rank != UINT32_MAX) return;
+    *slot = (tokenizer_merge){pair_of(left, right), rank, merged};
+    if (++bpe->n_merges * 2 > bpe->n_slots) grow_table(bpe, bpe->n_slots * 2);
+}
+
 /* "left right": where the blank is. It is the only one, but for a pair of blanks in a damaged file. */
 static gboolean
 cut_merge(const engine_bytes *merge, size_t *left)
@@ -96,8 +128,7 @@ add_merge(engine_tokenizer *t, const engine_bytes *merge, uint32_t rank, GString
     const int32_t b = tokenizer_map_lookup(&t->map, text->str + n_left, text->len - n_left);
     const int32_t merged = tokenizer_map_lookup(&t->map, text->str, text->len);
     if (a < 0 || b < 0 || merged < 0) goto bad;
-    tokenizer_merge *slot = merge_slot(&t->bpe, pair_of(a, b));
-    if (slot->rank == UINT32_MAX) *slot = (tokenizer_merge){pair_of(a, b), rank, merged};
+    tokenizer_bpe_add_merge(&t->bpe, a, b, rank, merged);
     return TRUE;
 bad:
     g_set_error(error, ENGINE_ERROR, ENGINE_ERROR_FORMAT,
@@ -112,13 +143,10 @@ tokenizer_bpe_build(engine_tokenizer *t, const engine_bytes *merges, size_t n, G
         g_set_error(error, ENGINE_ERROR, ENGINE_ERROR_FORMAT, "tokenizer: %zu merges", n);
         return FALSE;
     }
-    t->bpe.n_slots = 64;
-    while (t->bpe.n_slots < 2 * n)
-        t->bpe.n_slots *= 2;
-    g_free(t->bpe.merges);
-    t->bpe.merges = g_new(tokenizer_merge, t->bpe.n_slots);
-    for (size_t i = 0; i < t->bpe.n_slots; i++)
-        t->bpe.merges[i] = (tokenizer_merge){0, UINT32_MAX, -1};
+    size_t n_slots = 64;
+    while (n_slots < 2 * n)
+        n_slots *= 2;
+    grow_table(&t->bpe, n_slots);
     g_autoptr(GString) text = g_string_new(NULL);
     for (size_t i = 0; i < n; i++)
         if (!add_merge(t, &merges[i], (uint32_t)i, text, error)) return FALSE;
@@ -177,7 +205,7 @@ consider(tokenizer_bpe_run *run, uint32_t left)
 }
 
 static void
-merge_all(tokenizer_bpe_run *run)
+merge_long(tokenizer_bpe_run *run)
 {
     bpe_symbol *s = (bpe_symbol *)(void *)run->symbols->data;
     for (guint i = 0; i + 1 < run->symbols->len; i++)
@@ -190,12 +218,129 @@ merge_all(tokenizer_bpe_run *run)
         bpe_symbol *right = &s[left->next];
         left->id = c.merged;
         left->next = right->next;
-        right->id = -1;
+        right->id = NO_ID;
         if (right->next != NO_SYMBOL) s[right->next].prev = c.left;
         consider(run, left->prev);
         consider(run, c.left);
     }
+    for (uint32_t i = 0; i != NO_SYMBOL; i = s[i].next)
+        g_array_append_val(run->merged, s[i].id);
 }
+
+/* Words are short: looking at all pairs for the best beats keeping them in order. */
+static void
+merge_short(tokenizer_bpe_run *run)
+{
+    const tokenizer_bpe *bpe = &run->tokenizer->bpe;
+    const bpe_symbol *s = (const bpe_symbol *)(const void *)run->symbols->data;
+    const tokenizer_merge none = {0, UINT32_MAX, NO_ID};
+    tokenizer_merge best[SHORT_PIECE]; /* best[i]: of the symbols i and i+1 */
+    int32_t ids[SHORT_PIECE];
+    guint n = run->symbols->len;
+    for (guint i = 0; i < n; i++)
+        ids[i] = s[i].id;
+    for (guint i = 0; i + 1 < n; i++)
+        best[i] = *merge_slot(bpe, pair_of(ids[i], ids[i + 1]));
+    while (n > 1) {
+        guint at = 0;
+        for (guint i = 1; i + 1 < n; i++)
+            if (best[i].rank < best[at].rank) at = i;
+        if (best[at].rank == UINT32_MAX) break;
+        ids[at] = best[at].merged;
+        n--;
+        memmove(&ids[at + 1], &ids[at + 2], (n - at - 1) * sizeof *ids);
+        memmove(&best[at], &best[at + 1], (n - at) * sizeof *best);
+        best[n - 1] = none;
+        if (at + 1 < n) best[at] = *merge_slot(bpe, pair_of(ids[at], ids[at + 1]));
+        if (at > 0) best[at - 1] = *merge_slot(bpe, pair_of(ids[at - 1], ids[at]));
+    }
+    g_array_append_vals(run->merged, ids, n);
+}
+
+void
+tokenizer_bpe_push(tokenizer_bpe_run *run, int32_t id)
+{
+    const uint32_t n = run->symbols->len;
+    if (n > 0) g_array_index(run->symbols, bpe_symbol, n - 1).next = n;
+    const bpe_symbol symbol = {id, n == 0 ? NO_SYMBOL : n - 1, NO_SYMBOL};
+    g_array_append_val(run->symbols, symbol);
+}
+
+void
+tokenizer_bpe_merge_symbols(tokenizer_bpe_run *run)
+{
+    g_array_set_size(run->merged, 0);
+    if (run->symbols->len == 0) return;
+    if (!run->tokenizer->bpe.merges)
+        for (guint i = 0; i < run->symbols->len; i++)
+            g_array_append_val(run->merged, g_array_index(run->symbols, bpe_symbol, i).id);
+    else if (run->symbols->len <= SHORT_PIECE)
+        merge_short(run);
+    else
+        merge_long(run);
+    g_array_set_size(run->symbols, 0);
+}
+
+/* ---- the cache -------------------------------------------------------------------------------- */
+
+struct tokenizer_cache_entry {
+    uint64_t hash; /* 0: free */
+    uint32_t key, key_len, ids, n_ids;
+};
+
+static uint64_t
+hash_bytes(const char *s, size_t len)
+{
+    uint64_t h = len * 0x9e3779b97f4a7c15u;
+    for (; len >= 8; s += 8, len -= 8) {
+        uint64_t v;
+        memcpy(&v, s, 8);
+        h = (h ^ v) * 0xff51afd7ed558ccdu;
+        h ^= h >> 32;
+    }
+    uint64_t v = 0;
+    memcpy(&v, s, len);
+    h = (h ^ v) * 0xc4ceb9fe1a85ec53u;
+    return (h ^ h >> 29) | 1;
+}
+
+static struct tokenizer_cache_entry *
+cache_slot(tokenizer_bpe_run *run, uint64_t hash)
+{
+    return &run->cache.entries[hash >> 1 & (CACHE_ENTRIES - 1)];
+}
+
+gboolean
+tokenizer_cache_get(tokenizer_bpe_run *run, const char *piece, size_t len)
+{
+    const tokenizer_cache *c = &run->cache;
+    if (!c->entries || len > CACHE_MAX_KEY) return FALSE;
+    const uint64_t hash = hash_bytes(piece, len);
+    const struct tokenizer_cache_entry *e = cache_slot(run, hash);
+    if (e->hash != hash || e->key_len != len || memcmp(c->keys->data + e->key, piece, len) != 0)
+        return FALSE;
+    g_array_append_vals(run->out, &g_array_index(c->ids, int32_t, e->ids), e->n_ids);
+    return TRUE;
+}
+
+void
+tokenizer_cache_put(tokenizer_bpe_run *run, const char *piece, size_t len, guint from)
+{
+    tokenizer_cache *c = &run->cache;
+    if (!c->entries || len > CACHE_MAX_KEY) return;
+    if (c->keys->len > CACHE_BYTES) { /* start again: the bytes of what was replaced are lost */
+        memset(c->entries, 0, CACHE_ENTRIES * sizeof *c->entries);
+        g_byte_array_set_size(c->keys, 0);
+        g_array_set_size(c->ids, 0);
+    }
+    const uint64_t hash = hash_bytes(piece, len);
+    *cache_slot(run, hash) = (struct tokenizer_cache_entry){hash, c->keys->len, (uint32_t)len,
+                                                            c->ids->len, run->out->len - from};
+    g_byte_array_append(c->keys, (const guint8 *)piece, (guint)len);
+    g_array_append_vals(c->ids, &g_array_index(run->out, int32_t, from), run->out->len - from);
+}
+
+/* ---- one piece -------------------------------------------------------------------------------- */
 
 static void
 encode_piece(tokenizer_bpe_run *run, const char *piece, size_t len)
@@ -208,32 +353,33 @@ encode_piece(tokenizer_bpe_run *run, const char *piece, size_t len)
             return;
         }
     }
-    g_array_set_size(run->symbols, 0);
+    if (tokenizer_cache_get(run, piece, len)) return;
+    const guint from = run->out->len;
     for (size_t i = 0; i < len; i++) {
         int32_t id = t->bpe.byte_id[(uint8_t)piece[i]];
         if (id < 0) id = t->bpe.unk;
-        if (id < 0) continue; /* as the reference does */
-        const uint32_t n = run->symbols->len;
-        const bpe_symbol symbol = {id, n == 0 ? NO_SYMBOL : n - 1, n + 1};
-        g_array_append_val(run->symbols, symbol);
+        if (id >= 0) tokenizer_bpe_push(run, id); /* else left out, as the reference does */
     }
-    if (run->symbols->len == 0) return;
-    g_array_index(run->symbols, bpe_symbol, run->symbols->len - 1).next = NO_SYMBOL;
-    merge_all(run);
-    for (uint32_t i = 0; i != NO_SYMBOL;) {
-        const bpe_symbol *s = &g_array_index(run->symbols, bpe_symbol, i);
-        g_array_append_val(run->out, s->id);
-        i = s->next;
-    }
+    tokenizer_bpe_merge_symbols(run);
+    g_array_append_vals(run->out, run->merged->data, run->merged->len);
+    tokenizer_cache_put(run, piece, len, from);
 }
 
 void
-tokenizer_bpe_run_init(tokenizer_bpe_run *run, const engine_tokenizer *tokenizer, GArray *out)
+tokenizer_bpe_run_init(tokenizer_bpe_run *run, const engine_tokenizer *tokenizer, size_t len,
+                       GArray *out)
 {
+    memset(run, 0, sizeof *run);
     run->tokenizer = tokenizer;
     run->out = out;
     run->symbols = g_array_new(FALSE, FALSE, sizeof(bpe_symbol));
     run->heap = g_array_new(FALSE, FALSE, sizeof(bpe_candidate));
+    run->merged = g_array_new(FALSE, FALSE, sizeof(int32_t));
+    run->text = g_string_new(NULL);
+    if (len < CACHE_MIN_TEXT) return;
+    run->cache.entries = g_new0(struct tokenizer_cache_entry, CACHE_ENTRIES);
+    run->cache.keys = g_byte_array_new();
+    run->cache.ids = g_array_new(FALSE, FALSE, sizeof(int32_t));
 }
 
 void
@@ -241,6 +387,13 @@ tokenizer_bpe_run_clear(tokenizer_bpe_run *run)
 {
     g_array_unref(run->symbols);
     g_array_unref(run->heap);
+    g_array_unref(run->merged);
+    g_string_free(run->text, TRUE);
+    if (run->path) g_array_unref(run->path);
+    if (!run->cache.entries) return;
+    g_free(run->cache.entries);
+    g_byte_array_unref(run->cache.keys);
+    g_array_unref(run->cache.ids);
 }
 
 void

@@ -1,4 +1,5 @@
-/* A tokenizer from the metadata of a GGUF file: byte-level BPE ("gpt2") and WordPiece ("bert"). */
+/* A tokenizer from the metadata of a GGUF file: byte-level BPE ("gpt2"), SentencePiece BPE ("llama"), Unigram
+ * ("t5") and WordPiece ("bert"). */
 #include "engine/tokenizer_impl.h"
 
 #include <string.h>
@@ -45,6 +46,14 @@ set_wordpiece(engine_tokenizer *t, size_t id, const engine_bytes *token, tokeniz
                                error);
 }
 
+/* The converter of InternLM2 could not write the piece that is one NUL and put a dragon there. */
+static gboolean
+is_dragon(const engine_weights *weights, const engine_bytes *token)
+{
+    return token->len == 4 && memcmp(token->data, "\xF0\x9F\x90\x89", 4) == 0 &&
+           g_strcmp0(engine_weights_get_string(weights, "general.architecture"), "internlm2") == 0;
+}
+
 static gboolean
 set_tokens(engine_tokenizer *t, const engine_weights *weights, GError **error)
 {
@@ -60,10 +69,13 @@ set_tokens(engine_tokenizer *t, const engine_weights *weights, GError **error)
         tokenizer_type type = TOKENIZER_TYPE_NORMAL;
         if (types && types[i] >= TOKENIZER_TYPE_NORMAL && types[i] <= TOKENIZER_TYPE_BYTE)
             type = (tokenizer_type)types[i];
+        const engine_bytes nul = {"", 1};
+        const engine_bytes *token =
+            t->kind == TOKENIZER_KIND_SPM && is_dragon(weights, &tokens[i]) ? &nul : &tokens[i];
         const gboolean ok =
             t->kind == TOKENIZER_KIND_WORDPIECE
-                ? set_wordpiece(t, i, &tokens[i], type, error)
-                : tokenizer_set_token(t, (int64_t)i, tokens[i].data, tokens[i].len, type, 0, error);
+                ? set_wordpiece(t, i, token, type, error)
+                : tokenizer_set_token(t, (int64_t)i, token->data, token->len, type, 0, error);
         if (!ok) return FALSE;
     }
     return tokenizer_build_maps(t, error);
@@ -98,6 +110,49 @@ load_bpe(engine_tokenizer *t, const engine_weights *weights, GError **error)
     return tokenizer_bpe_build(t, merges, n, error);
 }
 
+/* precompiled_charsmap is an array of u8, which the reader has widened. */
+static gboolean
+load_charsmap(engine_tokenizer *t, const engine_weights *weights, GError **error)
+{
+    size_t n = 0;
+    const int32_t *wide = engine_weights_get_ints(weights, KEY("precompiled_charsmap"), &n);
+    if (!wide || n == 0) return TRUE;
+    g_autofree uint8_t *bytes = g_new(uint8_t, n);
+    for (size_t i = 0; i < n; i++)
+        bytes[i] = (uint8_t)wide[i];
+    return tokenizer_charsmap_init(&t->spm.charsmap, bytes, n, error);
+}
+
+/* Ids and flags that the file may leave out have the values llama.cpp gives them (llama-vocab.cpp). */
+static gboolean
+load_sentencepiece(engine_tokenizer *t, const engine_weights *weights, GError **error)
+{
+    const gboolean unigram = t->kind == TOKENIZER_KIND_UNIGRAM;
+    size_t n = 0;
+    const float *scores = engine_weights_get_floats(weights, KEY("scores"), &n);
+    if (!scores || n != t->tokens->len) {
+        g_set_error(error, ENGINE_ERROR, ENGINE_ERROR_FORMAT,
+                    "tokenizer.ggml.scores is missing or does not agree with the tokens");
+        return FALSE;
+    }
+    t->spm.prefix = flag(weights, KEY("add_space_prefix"), TRUE) ? TOKENIZER_PREFIX_SEGMENT
+                                                                 : TOKENIZER_PREFIX_NEVER;
+    t->spm.remove_extra = unigram && flag(weights, KEY("remove_extra_whitespaces"), FALSE);
+    t->spm.fuse_unknown = t->spm.single = TRUE;
+    t->unk = special_id(t, weights, KEY("unknown_token_id"), "<unk>");
+    t->bos = special_id(t, weights, KEY("bos_token_id"), "<s>");
+    t->eos = special_id(t, weights, KEY("eos_token_id"), "</s>");
+    if (t->bos >= 0 && flag(weights, KEY("add_bos_token"), !unigram))
+        g_array_append_val(t->prefix, t->bos);
+    if (t->eos >= 0 && flag(weights, KEY("add_eos_token"), unigram))
+        g_array_append_val(t->suffix, t->eos);
+    if (!unigram) return tokenizer_spm_build(t, scores, error);
+    g_autofree double *wide = g_new(double, n);
+    for (size_t i = 0; i < n; i++)
+        wide[i] = (double)scores[i];
+    return load_charsmap(t, weights, error) && tokenizer_unigram_build(t, wide, error);
+}
+
 static gboolean
 load_wordpiece(engine_tokenizer *t, const engine_weights *weights, GError **error)
 {
@@ -122,22 +177,31 @@ load_wordpiece(engine_tokenizer *t, const engine_weights *weights, GError **erro
 engine_tokenizer *
 engine_tokenizer_new_from_gguf(const engine_weights *weights, GError **error)
 {
+    static const struct {
+        const char *model;
+        tokenizer_kind kind;
+        gboolean (*load)(engine_tokenizer *, const engine_weights *, GError **);
+    } kinds[] = {{"gpt2", TOKENIZER_KIND_BPE, load_bpe},
+                 {"llama", TOKENIZER_KIND_SPM, load_sentencepiece},
+                 {"t5", TOKENIZER_KIND_UNIGRAM, load_sentencepiece},
+                 {"bert", TOKENIZER_KIND_WORDPIECE, load_wordpiece}};
     const char *model = engine_weights_get_string(weights, KEY("model"));
-    const gboolean bpe = g_strcmp0(model, "gpt2") == 0;
-    if (!bpe && g_strcmp0(model, "bert") != 0) {
+    size_t k = 0;
+    while (k < G_N_ELEMENTS(kinds) && g_strcmp0(model, kinds[k].model) != 0)
+        k++;
+    if (k == G_N_ELEMENTS(kinds)) {
         g_set_error(error, ENGINE_ERROR, ENGINE_ERROR_UNSUPPORTED,
-                    "%s: tokenizer.ggml.model is '%s'; we run 'gpt2' and 'bert'",
+                    "%s: tokenizer.ggml.model is '%.64s'; we run gpt2, llama, t5 and bert",
                     engine_weights_path(weights), model ? model : "(missing)");
         return NULL;
     }
-    g_autoptr(engine_tokenizer) t =
-        tokenizer_new(bpe ? TOKENIZER_KIND_BPE : TOKENIZER_KIND_WORDPIECE);
-    if (!set_tokens(t, weights, error) ||
-        !(bpe ? load_bpe(t, weights, error) : load_wordpiece(t, weights, error))) {
+    g_autoptr(engine_tokenizer) t = tokenizer_new(kinds[k].kind);
+    if (!set_tokens(t, weights, error) || !kinds[k].load(t, weights, error)) {
         g_prefix_error(error, "%s: ", engine_weights_path(weights));
         return NULL;
     }
-    t->pad = special_id(t, weights, KEY("padding_token_id"), bpe ? NULL : "[PAD]");
+    t->pad = special_id(t, weights, KEY("padding_token_id"),
+                        t->kind == TOKENIZER_KIND_WORDPIECE ? "[PAD]" : NULL);
     t->chat_template = g_strdup(engine_weights_get_string(weights, "tokenizer.chat_template"));
     tokenizer_find_ends(t);
     static const char *const end_keys[] = {KEY("eot_token_id"), KEY("eom_token_id")};

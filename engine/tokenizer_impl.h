@@ -4,8 +4,11 @@
  *   tokenizer_map.c        bytes -> id
  *   tokenizer_split.c      pre-tokenizers: where a byte-level BPE may not merge across
  *   tokenizer_bpe.c        byte-level BPE of one piece
+ *   tokenizer_spm.c        SentencePiece: normalisation, BPE of characters by score
+ *   tokenizer_charsmap.c   SentencePiece's compiled normalisation rules
+ *   tokenizer_unigram.c    Unigram: the most probable cut
  *   tokenizer_wordpiece.c  BERT normalisation and WordPiece
- *   tokenizer_gguf.c, tokenizer_json.c   the two ways to load one */
+ *   tokenizer_gguf.c, tokenizer_json.c, tokenizer_model.c   the ways to load one */
 #ifndef LODE_ENGINE_TOKENIZER_IMPL_H
 #define LODE_ENGINE_TOKENIZER_IMPL_H
 
@@ -31,6 +34,21 @@ void tokenizer_map_add(tokenizer_map *map, const char *key, size_t len, int32_t 
 int32_t tokenizer_map_lookup(const tokenizer_map *map, const char *key, size_t len);
 /* The longest key that s [n] starts with: its length (0: none) and its id. Time O(longest key). */
 size_t tokenizer_map_longest(const tokenizer_map *map, const char *s, size_t n, int32_t *id);
+
+/* A map's hash is computed left to right: walking along a text gives that of every beginning. */
+#define TOKENIZER_HASH_START 0xcbf29ce484222325u
+#define TOKENIZER_HASH_PRIME 0x100000001b3u
+static inline uint64_t
+tokenizer_hash_step(uint64_t hash, char c)
+{
+    return (hash ^ (uint8_t)c) * TOKENIZER_HASH_PRIME;
+}
+int32_t tokenizer_map_lookup_hashed(const tokenizer_map *map, uint64_t hash, const char *key,
+                                    size_t len);
+
+size_t tokenizer_map_size(const tokenizer_map *map);
+/* The key that was added as number index: its bytes [*len], owned by map. */
+const char *tokenizer_map_key(const tokenizer_map *map, size_t index, size_t *len);
 
 /* ---- pre-tokenizers --------------------------------------------------------------------------- */
 
@@ -69,7 +87,7 @@ typedef struct {
     int32_t byte_id[256];    /* -1: the vocabulary lacks this byte */
     int32_t unk;             /* in place of such a byte; -1: it is left out */
     tokenizer_merge *merges; /* [n_slots] open addressing */
-    size_t n_slots;
+    size_t n_slots, n_merges;
 } tokenizer_bpe;
 
 /* The byte a character of GPT-2's printable alphabet stands for, -1 for any other character. */
@@ -77,17 +95,105 @@ int tokenizer_bpe_byte(uint32_t cp);
 /* Token text in that alphabet [len] to bytes; FALSE when a character is not of it. */
 gboolean tokenizer_bpe_unmap(const char *text, size_t len, GString *out);
 
+/* Pieces met before in the same call and what they became: most words of a text are not new. */
+typedef struct {
+    struct tokenizer_cache_entry *entries; /* NULL until the text is long enough to be worth it */
+    GByteArray *keys;
+    GArray *ids; /* int32_t */
+} tokenizer_cache;
+
 /* Scratch of one encode call. */
 typedef struct {
     const engine_tokenizer *tokenizer;
     GArray *symbols, *heap;
-    GArray *out; /* int32_t */
+    GArray *merged; /* int32_t: what tokenizer_bpe_merge_symbols left */
+    GArray *out;    /* int32_t */
+    GString *text;  /* SentencePiece: a normalised stretch */
+    GArray *path;   /* Unigram: the best way to each byte */
+    gboolean after_unknown;
+    tokenizer_cache cache;
 } tokenizer_bpe_run;
 
-void tokenizer_bpe_run_init(tokenizer_bpe_run *run, const engine_tokenizer *tokenizer, GArray *out);
+/* len: bytes of the text to come. */
+void tokenizer_bpe_run_init(tokenizer_bpe_run *run, const engine_tokenizer *tokenizer, size_t len,
+                            GArray *out);
 void tokenizer_bpe_run_clear(tokenizer_bpe_run *run);
+/* Append to run->out what piece [len] became before; FALSE when it is new. Then, once run->out has its ids
+ * from index `from` on, put remembers them. */
+gboolean tokenizer_cache_get(tokenizer_bpe_run *run, const char *piece, size_t len);
+void tokenizer_cache_put(tokenizer_bpe_run *run, const char *piece, size_t len, guint from);
 /* A tokenizer_piece_fn; data is a tokenizer_bpe_run. */
 void tokenizer_bpe_piece(void *run, const char *piece, size_t len);
+
+/* Enter a pair; the first to name a pair wins. The table grows as needed. */
+void tokenizer_bpe_add_merge(tokenizer_bpe *bpe, int32_t left, int32_t right, uint32_t rank,
+                             int32_t merged);
+/* Merge run->symbols, which the caller has filled with tokenizer_bpe_push, and leave what remains in
+ * run->merged (int32_t). */
+void tokenizer_bpe_push(tokenizer_bpe_run *run, int32_t id);
+void tokenizer_bpe_merge_symbols(tokenizer_bpe_run *run);
+
+/* ---- SentencePiece ---------------------------------------------------------------------------- */
+
+/* A piece keeps U+2581 as the blank it stands for. Text is normalised to the same, so a literal U+2581
+ * counts as a blank, as it does in the reference. */
+
+typedef struct {
+    uint32_t *units; /* [n_units] Darts-clone double array; NULL: no rules */
+    size_t n_units;
+    char *strings; /* [n_strings] NUL-terminated ones, the last byte is NUL */
+    size_t n_strings;
+} tokenizer_charsmap;
+
+/* data [len]: precompiled_charsmap of a SentencePiece model. Copied. FALSE (FORMAT) when malformed. */
+gboolean tokenizer_charsmap_init(tokenizer_charsmap *map, const uint8_t *data, size_t len,
+                                 GError **error);
+void tokenizer_charsmap_clear(tokenizer_charsmap *map);
+/* The longest rule that applies at text [len]: bytes it takes the place of, 0 for none; what it puts there,
+ * owned by map. */
+size_t tokenizer_charsmap_match(const tokenizer_charsmap *map, const char *text, size_t len,
+                                const char **with);
+
+typedef enum {
+    TOKENIZER_PREFIX_NEVER,
+    TOKENIZER_PREFIX_TEXT,   /* a blank before the text */
+    TOKENIZER_PREFIX_SEGMENT /* and before what follows a special token */
+} tokenizer_prefix;
+
+typedef struct {
+    tokenizer_prefix prefix;
+    gboolean prefix_if_none; /* only where the text does not start with a blank */
+    gboolean remove_extra;   /* runs of blanks become one, those at the ends nothing */
+    gboolean split_blanks;   /* every blank starts a word, also inside a run of them */
+    gboolean fuse_unknown;   /* a run of unknown characters is one unknown token */
+    gboolean inner_blanks;   /* some piece has a blank behind another character */
+    tokenizer_charsmap charsmap;
+    tokenizer_map user; /* user-defined pieces: found in the text and never merged */
+    tokenizer_map
+        rare; /* characters of pieces that are no pieces themselves: ids past the vocabulary */
+    /* Unigram */
+    double *scores;       /* [n_tokens] */
+    double unknown_score; /* of a character without a piece */
+    gboolean single;      /* sums are kept as float, as the reference in C++ has them */
+    tokenizer_map
+        starts; /* every beginning of a piece that is no piece itself; the id means nothing */
+} tokenizer_spm;
+
+/* Replace U+2581 by blanks; appends to out. */
+void tokenizer_spm_unescape(const char *text, size_t len, GString *out);
+/* The byte of "<0x41>", -1 when text is not of that form. */
+int tokenizer_spm_byte(const char *text, size_t len);
+/* After tokenizer_build_maps: byte tokens, characters; with scores [n_tokens] also the merges by score. */
+gboolean tokenizer_spm_build(engine_tokenizer *tokenizer, const float *scores, GError **error);
+gboolean tokenizer_unigram_build(engine_tokenizer *tokenizer, const double *scores, GError **error);
+
+/* text [len] well formed; first: nothing comes before it, segment: it is the first thing behind a special
+ * token. Appends to run->out. */
+void tokenizer_spm_encode(tokenizer_bpe_run *run, const char *text, size_t len, gboolean first);
+/* Normalised text [len]. */
+void tokenizer_unigram_piece(tokenizer_bpe_run *run, const char *text, size_t len);
+/* Appends a character without a piece: its byte tokens, or the unknown one. */
+void tokenizer_spm_put_unknown(tokenizer_bpe_run *run, const char *text, size_t len);
 
 /* ---- WordPiece -------------------------------------------------------------------------------- */
 
@@ -103,7 +209,12 @@ void tokenizer_wordpiece_encode(const engine_tokenizer *tokenizer, const char *t
 
 /* ---- the tokenizer ---------------------------------------------------------------------------- */
 
-typedef enum { TOKENIZER_KIND_BPE, TOKENIZER_KIND_WORDPIECE } tokenizer_kind;
+typedef enum {
+    TOKENIZER_KIND_BPE,
+    TOKENIZER_KIND_WORDPIECE,
+    TOKENIZER_KIND_SPM, /* SentencePiece BPE */
+    TOKENIZER_KIND_UNIGRAM
+} tokenizer_kind;
 
 /* As tokenizer.ggml.token_type. */
 typedef enum {
@@ -119,7 +230,8 @@ enum {                            /* tokenizer_token.flags */
        TOKENIZER_LSTRIP = 1 << 0, /* an added token that swallows the white space before it */
        TOKENIZER_RSTRIP = 1 << 1,
        TOKENIZER_SINGLE_WORD = 1 << 2, /* only where no letter, number, mark or _ touches it */
-       TOKENIZER_INSIDE_WORD = 1 << 3  /* WordPiece: continues a word */
+       TOKENIZER_INSIDE_WORD = 1 << 3, /* WordPiece: continues a word */
+       TOKENIZER_PIECE = 1 << 4        /* SentencePiece: user-defined inside the model */
 };
 
 typedef struct {
@@ -138,6 +250,7 @@ struct engine_tokenizer {
     tokenizer_map literal; /* of those the user-defined ones: they are found in any text */
     tokenizer_map control; /* and the others */
     tokenizer_bpe bpe;
+    tokenizer_spm spm;
     tokenizer_wordpiece wordpiece;
     GArray *prefix, *suffix; /* int32_t: what ADD_SPECIAL puts around a text */
     int32_t bos, eos, pad, unk;

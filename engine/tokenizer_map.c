@@ -13,15 +13,7 @@ typedef struct {
     int32_t id;
 } tokenizer_map_entry;
 
-#define FNV_START      0xcbf29ce484222325u
-#define FNV_PRIME      0x100000001b3u
 #define MAX_KEY_LENGTH 65536u
-
-static uint64_t
-hash_step(uint64_t hash, char c)
-{
-    return (hash ^ (uint8_t)c) * FNV_PRIME;
-}
 
 /* FNV's low bits are weak for short keys: fold the high ones in before masking. */
 static size_t
@@ -84,9 +76,9 @@ void
 tokenizer_map_add(tokenizer_map *map, const char *key, size_t len, int32_t id)
 {
     if (len == 0 || len > MAX_KEY_LENGTH || map->bytes->len > G_MAXUINT32 - len) return;
-    uint64_t hash = FNV_START;
+    uint64_t hash = TOKENIZER_HASH_START;
     for (size_t i = 0; i < len; i++)
-        hash = hash_step(hash, key[i]);
+        hash = tokenizer_hash_step(hash, key[i]);
     size_t slot = 0;
     if (find(map, hash, key, len, &slot)) return;
     const tokenizer_map_entry e = {hash, map->bytes->len, (uint32_t)len, id};
@@ -99,12 +91,34 @@ tokenizer_map_add(tokenizer_map *map, const char *key, size_t len, int32_t id)
 }
 
 int32_t
+tokenizer_map_lookup_hashed(const tokenizer_map *map, uint64_t hash, const char *key, size_t len)
+{
+    if (len > map->max_len) return -1;
+    const tokenizer_map_entry *e = find(map, hash, key, len, NULL);
+    return e ? e->id : -1;
+}
+
+size_t
+tokenizer_map_size(const tokenizer_map *map)
+{
+    return map->entries->len;
+}
+
+const char *
+tokenizer_map_key(const tokenizer_map *map, size_t index, size_t *len)
+{
+    const tokenizer_map_entry *e = &g_array_index(map->entries, tokenizer_map_entry, index);
+    *len = e->len;
+    return (const char *)map->bytes->data + e->offset;
+}
+
+int32_t
 tokenizer_map_lookup(const tokenizer_map *map, const char *key, size_t len)
 {
     if (len > map->max_len) return -1;
-    uint64_t hash = FNV_START;
+    uint64_t hash = TOKENIZER_HASH_START;
     for (size_t i = 0; i < len; i++)
-        hash = hash_step(hash, key[i]);
+        hash = tokenizer_hash_step(hash, key[i]);
     const tokenizer_map_entry *e = find(map, hash, key, len, NULL);
     return e ? e->id : -1;
 }
@@ -114,10 +128,10 @@ tokenizer_map_longest(const tokenizer_map *map, const char *s, size_t n, int32_t
 {
     if (n == 0 || !map->first[(uint8_t)s[0]]) return 0;
     const size_t limit = MIN(n, map->max_len);
-    uint64_t hash = FNV_START;
+    uint64_t hash = TOKENIZER_HASH_START;
     size_t best = 0;
     for (size_t i = 0; i < limit; i++) {
-        hash = hash_step(hash, s[i]);
+        hash = tokenizer_hash_step(hash, s[i]);
         const tokenizer_map_entry *e = find(map, hash, s, i + 1, NULL);
         if (e) best = i + 1, *id = e->id;
     }
