@@ -54,7 +54,8 @@ detect(void)
 #if defined(__x86_64__) && defined(LODE_ENGINE_X86)
     const cpu_facts facts = read_facts();
     if (!facts.avx2 || !facts.fma || !facts.f16c) return ENGINE_CPU_SCALAR;
-    return facts.avx512 ? ENGINE_CPU_AVX512 : ENGINE_CPU_AVX2;
+    if (!facts.avx512) return ENGINE_CPU_AVX2;
+    return facts.vnni ? ENGINE_CPU_AVX512VNNI : ENGINE_CPU_AVX512;
 #else
     return ENGINE_CPU_SCALAR;
 #endif
@@ -74,7 +75,7 @@ engine_cpu_best(void)
 const char *
 engine_cpu_name(engine_cpu cpu)
 {
-    static const char *const names[] = {"scalar", "avx2", "avx512"};
+    static const char *const names[] = {"scalar", "avx2", "avx512", "avx512vnni"};
     return (unsigned)cpu < G_N_ELEMENTS(names) ? names[cpu] : "unknown";
 }
 

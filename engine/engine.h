@@ -35,12 +35,14 @@ typedef enum {
 typedef enum {
     ENGINE_CPU_SCALAR, /* plain C reference kernels */
     ENGINE_CPU_AVX2,   /* AVX2 + FMA + F16C */
-    ENGINE_CPU_AVX512  /* AVX-512 F, BW, VL, DQ */
+    ENGINE_CPU_AVX512, /* AVX-512 F, BW, VL, DQ */
+    ENGINE_CPU_AVX512VNNI
 } engine_cpu;
 
-/* The best level this processor and build support; environment LODE_CPU=scalar|avx2|avx512 lowers it. */
+/* The best level this processor and build support; environment LODE_CPU=scalar|avx2|avx512|avx512vnni
+ * lowers it. */
 engine_cpu engine_cpu_best(void);
-const char *engine_cpu_name(engine_cpu cpu); /* "scalar", "avx2", "avx512" */
+const char *engine_cpu_name(engine_cpu cpu); /* "scalar", "avx2", ... */
 char *engine_cpu_features(void);             /* one line for people; free with g_free */
 
 /* ---- thread pool ---------------------------------------------------------------------------- */
@@ -100,6 +102,14 @@ typedef struct engine_model engine_model;
 /* path: a .gguf file, a .safetensors file with config.json and tokenizer.json or vocab.txt beside it, or
  * the folder that holds them. The weights are mapped, not read; every size is checked before use. */
 engine_model *engine_model_open(const char *path, GError **error);
+
+typedef struct {
+    gboolean exact; /* multiply packed weights in float32, not int8: slower; default FALSE */
+} engine_model_options;
+
+engine_model_options engine_model_options_default(void);
+engine_model *engine_model_open_with(const char *path, const engine_model_options *options,
+                                     GError **error);
 void engine_model_free(engine_model *model); /* NULL is fine; no session may be alive */
 G_DEFINE_AUTOPTR_CLEANUP_FUNC(engine_model, engine_model_free)
 const engine_model_info *engine_model_get_info(

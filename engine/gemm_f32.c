@@ -10,7 +10,7 @@ const engine_gemm_f32 *
 engine_gemm_f32_lookup(engine_cpu cpu)
 {
 #ifdef LODE_ENGINE_X86
-    if (cpu == ENGINE_CPU_AVX512 && engine_kernels_lookup(ENGINE_CPU_AVX512))
+    if (cpu >= ENGINE_CPU_AVX512 && engine_kernels_lookup(ENGINE_CPU_AVX512))
         return &engine_gemm_f32_avx512;
     if (cpu >= ENGINE_CPU_AVX2 && engine_kernels_lookup(ENGINE_CPU_AVX2))
         return &engine_gemm_f32_avx2;

@@ -6,17 +6,23 @@
  * makes chunked and whole prefill, and any number of threads, give the same bytes. Between levels the
  * order differs, and so do the last bits.
  *
- * Weights are multiplied in float32 after exact dequantisation; see matmul.c for why not int8. */
+ * Packed weights are multiplied in int8 with activations rounded to int8 (int8.h), the same bits at every
+ * level; or, in the exact tables, in float32 after exact dequantisation. Rounding the activations moves
+ * logits by up to a few per cent of the largest, as it does in other engines. */
 #ifndef LODE_ENGINE_KERNELS_H
 #define LODE_ENGINE_KERNELS_H
 
 #include "engine/engine.h"
+#include "engine/int8.h"
 #include "engine/tensor.h"
 
 G_BEGIN_DECLS
 
 typedef struct {
     engine_cpu cpu;
+
+    /* Products of packed weights; NULL in the exact tables, which expand them to floats. */
+    const engine_int8_kernels *int8;
 
     /* sum a[i] * b[i] */
     float (*dot)(const float *a, const float *b, size_t n);
@@ -74,6 +80,8 @@ typedef struct {
 const engine_kernels *engine_kernels_lookup(engine_cpu cpu);
 /* The table of engine_cpu_best(). */
 const engine_kernels *engine_kernels_best(void);
+/* The table of k's level that multiplies packed weights exactly, in float32. */
+const engine_kernels *engine_kernels_exact(const engine_kernels *k);
 
 /* One weight matrix applied to the same input as its neighbours: y [n_tokens, ldy] gets n_out = rows of w. */
 typedef struct {

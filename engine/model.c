@@ -89,14 +89,28 @@ fill_info(engine_model *model, const char *architecture)
     count_weights(weights, info);
 }
 
+engine_model_options
+engine_model_options_default(void)
+{
+    return (engine_model_options){0};
+}
+
 engine_model *
 engine_model_open(const char *path, GError **error)
+{
+    const engine_model_options options = engine_model_options_default();
+    return engine_model_open_with(path, &options, error);
+}
+
+engine_model *
+engine_model_open_with(const char *path, const engine_model_options *options, GError **error)
 {
     g_autoptr(engine_model) model = g_new0(engine_model, 1);
 
     model->weights = engine_weights_open(path, error);
     if (!model->weights) return NULL;
     model->kernels = engine_kernels_best();
+    if (options->exact) model->kernels = engine_kernels_exact(model->kernels);
     const char *stated = find_architecture(model->weights);
     const gboolean decoder =
         engine_decoder_knows(engine_weights_format(model->weights) == ENGINE_FORMAT_GGUF, stated);

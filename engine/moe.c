@@ -1,62 +1,312 @@
-/* Routed experts; see moe.h. */
+/* The routed experts of one layer.
+ *
+ * Every (token, choice) is a slot. Slots are sorted by expert (counted, then placed; within an expert in
+ * token order), so that an expert's matrices are read once and multiplied with all of its tokens:
+ *
+ *   h[slot] = silu(gate_e x) * up_e x     task: a tile of rows of one expert, all its slots;
+ *                                         rounded to int8 by the same task when down wants that
+ *   out[slot] = down_e h[slot]            task: likewise
+ *   y[t] += weights[t][j] * out[slot]     j ascending
+ *
+ * Tasks of the busiest experts come first and are taken dynamically: loads are skewed. A token's numbers
+ * depend on nothing but the token, because those of engine_multiply_rows do not.
+ *
+ * Sources: Mixtral of Experts, arXiv:2401.04088, section 2.1; the grouping is that of MegaBlocks,
+ * arXiv:2211.15841, without its padding. */
 #include "engine/moe.h"
+
+#include "engine/matmul.h"
 
 #include <string.h>
 
-/* The rows of one expert through its matrices: out [n, n_embd]. */
-static void
-run_expert(engine_pool *pool, const engine_kernels *k, const engine_moe_job *job, uint32_t expert,
-           const float *x, size_t n, float *gate, float *up, float *out)
-{
-    const engine_tensor *down = &job->down[expert];
-    const size_t n_ff = (size_t)down->dims[0];
-    const engine_matmul_job last = {down, NULL, out, (size_t)down->dims[1]};
+#define MAX_BYTES (64u << 20) /* of the buffers of one pass; more tokens are cut into several */
 
-    if (job->gate_up) {
-        const engine_matmul_job both = {&job->gate_up[expert], NULL, gate, 2 * n_ff};
-        engine_matmul(pool, k, &both, 1, x, n);
-        for (size_t i = 0; i < n; i++) {
-            k->silu_mul(gate + 2 * i * n_ff, gate + (2 * i + 1) * n_ff, n_ff);
-            memmove(gate + i * n_ff, gate + 2 * i * n_ff, n_ff * sizeof *gate);
+typedef struct {
+    engine_pool *pool;
+    const engine_kernels *kernels;
+    const engine_moe_job *job;
+    const float *x;
+    float *y;
+    size_t n_embd, n_ff, n_tokens, n_slots;
+    const engine_tensor *gate, *up; /* up is gate when one tensor holds both */
+    gboolean int8_in, float_in;     /* how gate and up want their inputs; may be both */
+    gboolean int8_down;
+    uint32_t *start;  /* [n_experts + 1] first slot of an expert */
+    uint32_t *active; /* [n_active] experts with slots, the busiest first */
+    uint32_t *token;  /* [n_slots] the token of a slot */
+    uint32_t *slot;   /* [n_tokens, n_used] the slot of a choice */
+    size_t n_active, tile, tiles_per_expert;
+    engine_int8_block *x8; /* [n_tokens, n_embd / 32] */
+    float *gathered;       /* [n_slots, n_embd]: the inputs of float experts */
+    engine_int8_block *h8; /* [n_slots, n_ff / 32] */
+    float *h;              /* [n_slots, n_ff] when down is multiplied in floats */
+    float *out;            /* [n_slots, n_embd] */
+} moe_run;
+
+/* ---- memory: one buffer of the pool, cut up ---- */
+
+static void *
+take(uint8_t *base, size_t *used, size_t n, size_t size)
+{
+    void *piece = base ? base + *used : NULL;
+    *used += (n * size + 63) / 64 * 64;
+    return piece;
+}
+
+/* Cut base into the buffers of n_tokens tokens; NULL only adds up the bytes. */
+static size_t
+carve(moe_run *run, size_t n_tokens, uint8_t *base)
+{
+    const engine_moe_job *job = run->job;
+    const size_t n_slots = n_tokens * job->n_used, n_embd = run->n_embd, n_ff = run->n_ff;
+    size_t used = 0;
+
+    run->start = take(base, &used, (size_t)job->n_experts + 1, sizeof *run->start);
+    run->active = take(base, &used, job->n_experts, sizeof *run->active);
+    run->token = take(base, &used, n_slots, sizeof *run->token);
+    run->slot = take(base, &used, n_slots, sizeof *run->slot);
+    if (run->int8_in)
+        run->x8 = take(base, &used, n_tokens * (n_embd / ENGINE_INT8_BLOCK), sizeof *run->x8);
+    if (run->float_in) run->gathered = take(base, &used, n_slots * n_embd, sizeof *run->gathered);
+    if (run->int8_down)
+        run->h8 = take(base, &used, n_slots * (n_ff / ENGINE_INT8_BLOCK), sizeof *run->h8);
+    else
+        run->h = take(base, &used, n_slots * n_ff, sizeof *run->h);
+    run->out = take(base, &used, n_slots * n_embd, sizeof *run->out);
+    return used;
+}
+
+/* ---- who goes where ---- */
+
+/* Fewer than a handful of experts are usual in decoding; insertion keeps equals in ascending order. */
+static void
+sort_by_load(moe_run *run)
+{
+    for (size_t i = 1; i < run->n_active; i++) {
+        const uint32_t expert = run->active[i];
+        const uint32_t load = run->start[expert + 1] - run->start[expert];
+        size_t at = i;
+        for (; at > 0; at--) {
+            const uint32_t before = run->active[at - 1];
+            if (run->start[before + 1] - run->start[before] >= load) break;
+            run->active[at] = before;
         }
-    } else {
-        const engine_matmul_job wide[] = {{&job->gate[expert], NULL, gate, n_ff},
-                                          {&job->up[expert], NULL, up, n_ff}};
-        engine_matmul(pool, k, wide, 2, x, n);
-        k->silu_mul(gate, up, n * n_ff);
+        run->active[at] = expert;
     }
-    engine_matmul(pool, k, &last, 1, gate, n);
+}
+
+static void
+assign_slots(moe_run *run, const int32_t *chosen)
+{
+    const uint32_t n_experts = run->job->n_experts;
+
+    memset(run->start, 0, ((size_t)n_experts + 1) * sizeof *run->start);
+    for (size_t i = 0; i < run->n_slots; i++) {
+        g_assert(chosen[i] >= 0 && (uint32_t)chosen[i] < n_experts);
+        run->start[chosen[i] + 1]++;
+    }
+    run->n_active = 0;
+    for (uint32_t e = 0; e < n_experts; e++) {
+        if (run->start[e + 1] > 0) run->active[run->n_active++] = e;
+        run->start[e + 1] += run->start[e];
+    }
+    /* start[e] walks to the end of e's slots, which is where e + 1 begins ... */
+    for (size_t i = 0; i < run->n_slots; i++) {
+        const uint32_t slot = run->start[chosen[i]]++;
+        run->slot[i] = slot;
+        run->token[slot] = (uint32_t)(i / run->job->n_used);
+    }
+    /* ... so moving everything up by one restores the beginnings */
+    memmove(run->start + 1, run->start, n_experts * sizeof *run->start);
+    run->start[0] = 0;
+}
+
+/* ---- tasks ---- */
+
+/* An expert's matrix, wherever it lies. */
+static engine_tensor
+expert_tensor(const moe_run *run, const engine_tensor *tensors, uint32_t expert)
+{
+    const engine_expert_source *source = run->job->source;
+    engine_tensor tensor = tensors[expert];
+
+    if (source) tensor.data = source->data(source->ctx, &tensors[expert], run->job->layer, expert);
+    return tensor;
+}
+
+typedef struct {
+    uint32_t expert;
+    size_t row, n_rows;   /* of the output */
+    size_t slot, n_slots; /* of the expert */
+} expert_tile;
+
+static expert_tile
+find_tile(const moe_run *run, size_t task, size_t n_out)
+{
+    expert_tile tile;
+    tile.expert = run->active[task / run->tiles_per_expert];
+    tile.row = task % run->tiles_per_expert * run->tile;
+    tile.n_rows = MIN(run->tile, n_out - tile.row);
+    tile.slot = run->start[tile.expert];
+    tile.n_slots = run->start[tile.expert + 1] - tile.slot;
+    return tile;
+}
+
+static void
+hidden_task(void *data, size_t task, int worker)
+{
+    const moe_run *run = data;
+    const engine_kernels *k = run->kernels;
+    const expert_tile tile = find_tile(run, task, run->n_ff);
+    const engine_tensor gate = expert_tensor(run, run->gate, tile.expert),
+                        up = expert_tensor(run, run->up, tile.expert);
+    const engine_inputs inputs = {.x8 = run->x8,
+                                  .index = run->token + tile.slot,
+                                  .x = run->gathered ? run->gathered + tile.slot * run->n_embd
+                                                     : NULL,
+                                  .n_in = run->n_embd,
+                                  .n_tokens = tile.n_slots};
+    const size_t ld = run->tile, n_each = tile.n_slots * ld;
+    const size_t scratch_bytes =
+        MAX(engine_multiply_scratch(k, &gate, ld), engine_multiply_scratch(k, &up, ld));
+    float *g = engine_pool_scratch(run->pool, worker, 2 * n_each * sizeof *g + scratch_bytes);
+    float *u = g + n_each, *scratch = u + n_each;
+    const size_t first_up = run->job->gate_up ? run->n_ff : 0;
+
+    engine_multiply_rows(k, &gate, tile.row, tile.n_rows, &inputs, scratch, g, ld);
+    engine_multiply_rows(k, &up, first_up + tile.row, tile.n_rows, &inputs, scratch, u, ld);
+    for (size_t s = 0; s < tile.n_slots; s++) {
+        k->silu_mul(g + s * ld, u + s * ld, tile.n_rows);
+        const size_t at = (tile.slot + s) * run->n_ff + tile.row;
+        if (run->int8_down)
+            k->int8->quantize(g + s * ld, tile.n_rows, run->h8 + at / ENGINE_INT8_BLOCK);
+        else
+            memcpy(run->h + at, g + s * ld, tile.n_rows * sizeof *g);
+    }
+}
+
+static void
+down_task(void *data, size_t task, int worker)
+{
+    const moe_run *run = data;
+    const engine_kernels *k = run->kernels;
+    const expert_tile tile = find_tile(run, task, run->n_embd);
+    const engine_tensor down = expert_tensor(run, run->job->down, tile.expert);
+    const engine_inputs inputs = {
+        .x8 = run->int8_down ? run->h8 + tile.slot * (run->n_ff / ENGINE_INT8_BLOCK) : NULL,
+        .x = run->int8_down ? NULL : run->h + tile.slot * run->n_ff,
+        .n_in = run->n_ff,
+        .n_tokens = tile.n_slots};
+    void *scratch =
+        engine_pool_scratch(run->pool, worker, engine_multiply_scratch(k, &down, run->tile));
+
+    engine_multiply_rows(k, &down, tile.row, tile.n_rows, &inputs, scratch,
+                         run->out + tile.slot * run->n_embd + tile.row, run->n_embd);
+}
+
+static void
+gather_task(void *data, size_t slot, int worker)
+{
+    const moe_run *run = data;
+    (void)worker;
+    memcpy(run->gathered + slot * run->n_embd, run->x + run->token[slot] * run->n_embd,
+           run->n_embd * sizeof *run->x);
+}
+
+static void
+sum_token(const moe_run *run, const float *weights, size_t t)
+{
+    const uint32_t k = run->job->n_used;
+    for (uint32_t j = 0; j < k; j++)
+        run->kernels->blend(run->y + t * run->n_embd, 1.0f,
+                            run->out + run->slot[t * k + j] * run->n_embd, weights[t * k + j],
+                            run->n_embd);
+}
+
+typedef struct {
+    const moe_run *run;
+    const float *weights;
+} sum_run;
+
+static void
+sum_task(void *data, size_t t, int worker)
+{
+    const sum_run *sum = data;
+    (void)worker;
+    sum_token(sum->run, sum->weights, t);
+}
+
+static void
+run_tiles(moe_run *run, size_t n_out, size_t row_bytes, engine_pool_fn fn)
+{
+    const int n_threads = engine_pool_n_threads(run->pool);
+    const size_t mean = run->n_slots / run->n_active;
+
+    run->tile = engine_rows_per_task(n_out * run->n_active, row_bytes, mean, n_threads);
+    run->tiles_per_expert = (n_out + run->tile - 1) / run->tile;
+    engine_pool_run(run->pool, run->n_active * run->tiles_per_expert, fn, run);
+}
+
+static gboolean
+run_tokens(moe_run *run, const int32_t *chosen, const float *weights, GError **error)
+{
+    const engine_moe_job *job = run->job;
+    const engine_expert_source *source = job->source;
+
+    assign_slots(run, chosen);
+    if (source && !source->acquire(source->ctx, job->layer, run->active, run->n_active, error))
+        return FALSE;
+    sort_by_load(run);
+    if (run->int8_in)
+        engine_quantize_rows(run->pool, run->kernels, run->x, run->n_tokens, run->n_embd, run->x8);
+    if (run->float_in) engine_pool_run(run->pool, run->n_slots, gather_task, run);
+    run_tiles(run, run->n_ff, 2 * engine_tensor_row_bytes(run->gate), hidden_task);
+    run_tiles(run, run->n_embd, engine_tensor_row_bytes(job->down), down_task);
+    sum_run sum = {run, weights};
+    if (run->n_tokens >= 8)
+        engine_pool_run(run->pool, run->n_tokens, sum_task, &sum);
+    else
+        for (size_t t = 0; t < run->n_tokens; t++)
+            sum_token(run, weights, t);
+    if (source) source->release(source->ctx, job->layer);
+    return TRUE;
 }
 
 gboolean
 engine_moe(engine_pool *pool, const engine_kernels *kernels, const engine_moe_job *job,
            const float *x, size_t n_tokens, float *y, GError **error)
 {
-    const size_t n_embd = (size_t)job->down[0].dims[1], n_ff = (size_t)job->down[0].dims[0];
-    const size_t k = job->n_used, n_pairs = n_tokens * k;
-    g_autofree float *in = g_try_malloc_n(n_tokens * n_embd, sizeof *in);
-    g_autofree float *gate = g_try_malloc_n(n_tokens * 2 * n_ff, sizeof *gate);
-    g_autofree float *up = g_try_malloc_n(n_tokens * n_ff, sizeof *up);
-    g_autofree float *some = g_try_malloc_n(n_tokens * n_embd, sizeof *some);
-    g_autofree float *out = g_try_malloc_n(n_pairs * n_embd, sizeof *out);
+    const engine_tensor *gate = job->gate_up ? job->gate_up : job->gate;
+    const engine_tensor *up = job->gate_up ? job->gate_up : job->up;
+    const gboolean int8_gate = engine_uses_int8(kernels, gate->type),
+                   int8_up = engine_uses_int8(kernels, up->type);
+    moe_run run = {.pool = pool,
+                   .kernels = kernels,
+                   .job = job,
+                   .n_embd = (size_t)job->down->dims[1],
+                   .n_ff = (size_t)job->down->dims[0],
+                   .gate = gate,
+                   .up = up,
+                   .int8_in = int8_gate || int8_up,
+                   .float_in = !int8_gate || !int8_up,
+                   .int8_down = engine_uses_int8(kernels, job->down->type)};
+    gboolean ok = TRUE;
 
-    if (!in || !gate || !up || !some || !out) {
-        g_set_error(error, ENGINE_ERROR, ENGINE_ERROR_LIMIT, "no memory for the experts' rows");
-        return FALSE;
+    g_assert(gate->dims[0] == run.n_embd &&
+             gate->dims[1] == (job->gate_up ? 2 * run.n_ff : run.n_ff));
+    if (n_tokens == 0 || job->n_used == 0) return TRUE;
+    const size_t one = carve(&run, 1, NULL);
+    const size_t most = MIN(n_tokens, MAX(1, MAX_BYTES / one));
+    engine_pool_lock(pool);
+    uint8_t *base = engine_pool_shared(pool, carve(&run, most, NULL));
+    for (size_t t = 0; ok && t < n_tokens; t += most) {
+        run.n_tokens = MIN(most, n_tokens - t);
+        run.n_slots = run.n_tokens * job->n_used;
+        run.x = x + t * run.n_embd;
+        run.y = y + t * run.n_embd;
+        carve(&run, run.n_tokens, base);
+        ok = run_tokens(&run, job->chosen + t * job->n_used, job->weights + t * job->n_used, error);
     }
-    for (uint32_t e = 0; e < job->n_experts; e++) {
-        size_t n = 0;
-        for (size_t p = 0; p < n_pairs; p++)
-            if (job->chosen[p] == (int32_t)e)
-                memcpy(in + n++ * n_embd, x + p / k * n_embd, n_embd * sizeof *in);
-        if (n == 0) continue;
-        run_expert(pool, kernels, job, e, in, n, gate, up, some);
-        n = 0;
-        for (size_t p = 0; p < n_pairs; p++)
-            if (job->chosen[p] == (int32_t)e)
-                memcpy(out + p * n_embd, some + n++ * n_embd, n_embd * sizeof *out);
-    }
-    for (size_t p = 0; p < n_pairs; p++)
-        kernels->blend(y + p / k * n_embd, 1.0f, out + p * n_embd, job->weights[p], n_embd);
-    return TRUE;
+    engine_pool_unlock(pool);
+    return ok;
 }

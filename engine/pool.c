@@ -25,7 +25,7 @@ typedef struct {
 struct engine_pool {
     int n_threads;
     GThread *threads[MAX_THREADS]; /* 1 .. n_threads-1; the caller is worker 0 */
-    scratch_buffer scratch[MAX_THREADS];
+    scratch_buffer scratch[MAX_THREADS], shared;
     GRecMutex caller; /* one run at a time */
 
     engine_pool_fn fn; /* of the current run; see above for who may read them */
@@ -157,6 +157,7 @@ engine_pool_free(engine_pool *pool)
         g_thread_join(pool->threads[i]);
     for (int i = 0; i < pool->n_threads; i++)
         g_aligned_free(pool->scratch[i].data);
+    g_aligned_free(pool->shared.data);
     g_cond_clear(&pool->has_work);
     g_cond_clear(&pool->all_done);
     g_mutex_clear(&pool->mutex);
@@ -218,15 +219,25 @@ engine_pool_run(engine_pool *pool, size_t n_tasks, engine_pool_fn fn, void *data
     g_rec_mutex_unlock(&pool->caller);
 }
 
-void *
-engine_pool_scratch(engine_pool *pool, int worker, size_t n_bytes)
+static void *
+grow(scratch_buffer *buffer, size_t n_bytes)
 {
-    scratch_buffer *buffer = &pool->scratch[worker];
-
     if (buffer->n_bytes < n_bytes) {
         g_aligned_free(buffer->data);
         buffer->data = g_aligned_alloc(1, n_bytes, 64);
         buffer->n_bytes = n_bytes;
     }
     return buffer->data;
+}
+
+void *
+engine_pool_scratch(engine_pool *pool, int worker, size_t n_bytes)
+{
+    return grow(&pool->scratch[worker], n_bytes);
+}
+
+void *
+engine_pool_shared(engine_pool *pool, size_t n_bytes)
+{
+    return grow(&pool->shared, n_bytes);
 }

@@ -24,5 +24,9 @@ void engine_pool_unlock(engine_pool *pool);
  * content is lost when it grows. Call from the task that owns `worker`. */
 void *engine_pool_scratch(engine_pool *pool, int worker, size_t n_bytes);
 
+/* The same for the thread that holds the lock, to share with its tasks. engine_matmul and engine_moe use
+ * it: what was in it is gone after they ran. */
+void *engine_pool_shared(engine_pool *pool, size_t n_bytes);
+
 G_END_DECLS
 #endif

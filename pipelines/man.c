@@ -71,7 +71,8 @@ append_ends(GString *out)
         ".SH ENVIRONMENT\n"
         "Each option has a variable: \\-\\-max\\-tokens is LODE_MAX_TOKENS. A flag wins over its "
         "variable, a variable over the configuration file. LODE_MODELS names the folder of models, "
-        "LODE_CPU (scalar, avx2, avx512) limits the instruction set, NO_COLOR turns colours off.\n"
+        "LODE_CPU (scalar, avx2, avx512, avx512vnni) limits the instruction set, NO_COLOR turns "
+        "colours off.\n"
         ".SH FILES\n"
         "$XDG_CONFIG_HOME/lode/config.ini: options as NAME = VALUE, under [lode] for every "
         "command or under [COMMAND] for one.\n");

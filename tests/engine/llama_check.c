@@ -12,7 +12,9 @@ engine_model *
 open_model(const char *path)
 {
     g_autoptr(GError) error = NULL;
-    engine_model *model = engine_model_open(path, &error);
+    engine_model_options options = engine_model_options_default();
+    options.exact = TRUE; /* the references were computed in float32 */
+    engine_model *model = engine_model_open_with(path, &options, &error);
     if (!model) fail_msg("%s", error->message);
     return model;
 }

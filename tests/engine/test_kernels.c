@@ -2,6 +2,7 @@
  * processor lacks are skipped with a message. */
 #include "engine/kernels.h"
 #include "engine/pool.h"
+#include "packed_weights.h"
 
 #include <math.h>
 #include <setjmp.h>
@@ -15,22 +16,6 @@
 /* lengths around every vector width, and usual ones */
 static const size_t LENGTHS[] = {1,  2,  3,  7,  8,  9,   15,  16,  17,   23,
                                  31, 32, 33, 63, 64, 100, 384, 576, 1000, 1536};
-
-static float
-next_value(GRand *rand)
-{
-    return (float)g_rand_double_range(rand, -2.0, 2.0);
-}
-
-static float *
-random_floats(GRand *rand, size_t n)
-{
-    g_assert(n <= 1u << 24); /* tells an optimising compiler that n is no wrapped difference */
-    float *x = g_new(float, n);
-    for (size_t i = 0; i < n; i++)
-        x[i] = next_value(rand);
-    return x;
-}
 
 static const engine_kernels *
 level_of(void **state)
@@ -103,27 +88,6 @@ gemm_is_dot_bit_for_bit_whatever_the_shape(void **state)
             }
         }
     }
-}
-
-/* n_blocks random blocks of a type; those whose scales came out huge, infinite or NaN are drawn again. */
-static uint8_t *
-random_packed(GRand *rand, const engine_type_traits *traits, size_t n_blocks)
-{
-    const size_t size = traits->block_bytes;
-    uint8_t *bytes = g_malloc(n_blocks * size);
-    for (size_t b = 0; b < n_blocks; b++) {
-        float values[256];
-        gboolean fine;
-        do {
-            for (size_t i = 0; i < size; i++)
-                bytes[b * size + i] = (uint8_t)g_rand_int_range(rand, 0, 256);
-            traits->dequantize(bytes + b * size, values, traits->block_elems);
-            fine = TRUE;
-            for (size_t i = 0; i < traits->block_elems; i++)
-                fine = fine && fabsf(values[i]) < 1e6f;
-        } while (!fine);
-    }
-    return bytes;
 }
 
 static void
@@ -271,9 +235,8 @@ rope_turns_pairs_by_their_angle(void **state)
 }
 
 static void
-matmul_does_not_depend_on_threads_or_company(void **state)
+check_matmul(const engine_kernels *k)
 {
-    const engine_kernels *k = level_of(state);
     g_autoptr(GRand) rand = g_rand_new_with_seed(6);
     enum { N_IN = 96, N_OUT = 150, TOKENS = 11 };
     static const engine_type types[] = {ENGINE_TYPE_F32, ENGINE_TYPE_Q4_1, ENGINE_TYPE_Q5_0,
@@ -308,6 +271,14 @@ matmul_does_not_depend_on_threads_or_company(void **state)
 }
 
 static void
+matmul_does_not_depend_on_threads_or_company(void **state)
+{
+    const engine_kernels *k = level_of(state);
+    check_matmul(k);
+    check_matmul(engine_kernels_exact(k));
+}
+
+static void
 the_environment_lowers_the_level(void **state)
 {
     (void)state;
@@ -315,7 +286,7 @@ the_environment_lowers_the_level(void **state)
     g_setenv("LODE_CPU", "scalar", TRUE);
     assert_int_equal(engine_cpu_best(), ENGINE_CPU_SCALAR);
     assert_null(engine_kernels_lookup(ENGINE_CPU_AVX2));
-    g_setenv("LODE_CPU", "avx512", TRUE); /* never raises it */
+    g_setenv("LODE_CPU", "avx512vnni", TRUE); /* never raises it */
     assert_int_equal(engine_cpu_best(), best);
     g_unsetenv("LODE_CPU");
     g_autofree char *features = engine_cpu_features();
@@ -337,11 +308,13 @@ the_environment_lowers_the_level(void **state)
 int
 main(void)
 {
-    static const engine_cpu levels[] = {ENGINE_CPU_SCALAR, ENGINE_CPU_AVX2, ENGINE_CPU_AVX512};
+    static const engine_cpu levels[] = {ENGINE_CPU_SCALAR, ENGINE_CPU_AVX2, ENGINE_CPU_AVX512,
+                                        ENGINE_CPU_AVX512VNNI};
     const struct CMUnitTest tests[] = {
         LEVEL_TESTS(0),
         LEVEL_TESTS(1),
         LEVEL_TESTS(2),
+        LEVEL_TESTS(3),
         cmocka_unit_test(the_environment_lowers_the_level),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);

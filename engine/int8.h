@@ -1,0 +1,62 @@
+/* Products of packed weights with activations rounded to int8: the fast arithmetic of quantised models.
+ *
+ * A row of activations is cut into blocks of 32 elements; a block keeps one float scale, int8 values and
+ * their sums. A row of weights of any packed type is, block by block, whole numbers with a scale, and
+ * perhaps a minimum. An output is defined, for every kernel on every processor, as
+ *
+ *     acc = 0;  for each block, ascending:   acc = fma(d * scale, (float)isum, acc)
+ *                                            acc = fma(min, scaled_sum, acc)           types with a minimum
+ *
+ * with fma of one rounding and isum an exact int32: the sum over the block of q_w * q_x, times the whole
+ * sub-scales where a type has those for every 16. (Q2_K: also fma(-dmin * scale, (float)imin, acc), imin the
+ * exact sum of its sub-minima times the sums of 16.) So scalar, AVX2, AVX-512 and VNNI, one token or many,
+ * any number of threads: the same bits. tests/engine/test_int8.c holds every kernel to that.
+ *
+ * How the fast kernels work. `width` rows at once are a panel. A block of a panel is unpacked into vectors
+ * that hold four consecutive elements of each row in each 32-bit lane, so that one multiply-add with four
+ * broadcast activations serves all rows, and the sums stay apart: no horizontal additions. gemv unpacks
+ * in registers, straight from the file's own layout; gemm unpacks a slice of two panels once into a scratch
+ * that stays in the first-level cache and runs all tokens over it. The transposition costs less than two
+ * instructions for each 32 weights: there is no need for a second, repacked copy in memory.
+ *
+ * Rounding activations like this is what llama.cpp does as well (its Q8_0 and Q8_K; their scales are
+ * halves, or shared by 256 elements). engine_kernels.int8 is NULL where that is not wanted. */
+#ifndef LODE_ENGINE_INT8_H
+#define LODE_ENGINE_INT8_H
+
+#include "engine/tensor.h"
+
+G_BEGIN_DECLS
+
+#define ENGINE_INT8_BLOCK    32     /* activations that share a scale */
+#define ENGINE_INT8_SMALLEST 1e-35f /* a block whose largest magnitude is less counts as zero */
+
+/* x[i] = scale * q[i] for 32 consecutive elements. */
+typedef struct {
+    float scale;                 /* largest magnitude / 127; NaN when an element is not finite */
+    float scaled_sum;            /* scale * (sum of q) */
+    int16_t sums[2];             /* of q[0..15] and of q[16..31] */
+    int8_t q[ENGINE_INT8_BLOCK]; /* -127 .. 127 */
+} engine_int8_block;
+
+typedef struct {
+    size_t scratch_bytes; /* that gemm wants, 64-byte aligned */
+
+    /* x [n], n a multiple of 32, into out [n / 32]: nearest, ties to even. */
+    void (*quantize)(const float *x, size_t n, engine_int8_block *out);
+
+    /* y[r] = row r of w times x [n_in / 32 blocks], r < n_rows; rows row_bytes apart, of any alignment. NULL for
+     * types that are multiplied as floats. Nothing outside the rows is read. */
+    void (*gemv[ENGINE_TYPE_COUNT])(const uint8_t *w, size_t row_bytes, size_t n_rows,
+                                    const engine_int8_block *x, size_t n_in, float *y);
+
+    /* y[t * ldy + r] for t < n_tokens, r < n_rows, the same bits as gemv's. Token t's activations are row
+     * index[t] of x, or row t when index is NULL; x's rows are n_in / 32 blocks each. */
+    void (*gemm[ENGINE_TYPE_COUNT])(const uint8_t *w, size_t row_bytes, size_t n_rows,
+                                    const engine_int8_block *x, const uint32_t *index,
+                                    size_t n_tokens, size_t n_in, void *scratch, float *y,
+                                    size_t ldy);
+} engine_int8_kernels;
+
+G_END_DECLS
+#endif

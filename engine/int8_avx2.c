@@ -1,0 +1,153 @@
+/* Products in int8 for AVX2: panels of 8 rows. The vocabulary only; the kernels are in int8_simd.h.
+ *
+ * Register block of the product: 2 panels x 4 tokens = 8 sums of 16 bits; a step is two loads of weights
+ * and, per token, one broadcast and two multiply-adds. The float sums wait in memory between blocks. */
+#include "engine/int8_levels.h"
+
+#include <immintrin.h>
+#include <math.h>
+#include <string.h>
+
+#define VW     8
+#define TOKENS 4
+
+typedef __m256 vf;
+typedef __m256i vi;
+
+#define v_load(p)          _mm256_loadu_ps(p)
+#define v_store(p, v)      _mm256_storeu_ps(p, v)
+#define v_zero()           _mm256_setzero_ps()
+#define v_sub(a, b)        _mm256_sub_ps(a, b)
+#define v_mul(a, b)        _mm256_mul_ps(a, b)
+#define v_fma(a, b, c)     _mm256_fmadd_ps(a, b, c)
+#define v_cvt(v)           _mm256_cvtepi32_ps(v)
+#define v_bcastf(x)        _mm256_set1_ps(x)
+#define v_set8(c)          _mm256_set1_epi8(c)
+#define v_set16(c)         _mm256_set1_epi16(c)
+#define v_set32(c)         _mm256_set1_epi32(c)
+#define v_and(a, b)        _mm256_and_si256(a, b)
+#define v_or(a, b)         _mm256_or_si256(a, b)
+#define v_sub8(a, b)       _mm256_sub_epi8(a, b)
+#define v_sub16(a, b)      _mm256_sub_epi16(a, b)
+#define v_add16(a, b)      _mm256_add_epi16(a, b)
+#define v_add32(a, b)      _mm256_add_epi32(a, b)
+#define v_slli16(v, n)     _mm256_slli_epi16(v, n)
+#define v_srli16(v, n)     _mm256_srli_epi16(v, n)
+#define v_srai16(v, n)     _mm256_srai_epi16(v, n)
+#define v_slli32(v, n)     _mm256_slli_epi32(v, n)
+#define v_srli32(v, n)     _mm256_srli_epi32(v, n)
+#define v_shuffle8(t, i)   _mm256_shuffle_epi8(t, i)
+#define v_maddubs(u, s)    _mm256_maddubs_epi16(u, s)
+#define v_maddw(a, b)      _mm256_madd_epi16(a, b)
+#define v_abs8(v)          _mm256_abs_epi8(v)
+#define v_sign8(v, s)      _mm256_sign_epi8(v, s)
+#define v_unpacklo32(a, b) _mm256_unpacklo_epi32(a, b)
+#define v_unpackhi32(a, b) _mm256_unpackhi_epi32(a, b)
+#define v_unpacklo64(a, b) _mm256_unpacklo_epi64(a, b)
+#define v_unpackhi64(a, b) _mm256_unpackhi_epi64(a, b)
+#define v_keep(v)          __asm__("" : "+x"(v))
+#define v_table(...)       _mm256_broadcastsi128_si256(_mm_setr_epi8(__VA_ARGS__))
+
+static inline __m256i
+first_lanes(size_t n)
+{
+    const __m256i lane = _mm256_setr_epi32(0, 1, 2, 3, 4, 5, 6, 7);
+    return _mm256_cmpgt_epi32(_mm256_set1_epi32((int)n), lane);
+}
+
+static inline vf
+v_load_n(const float *p, size_t n)
+{
+    return _mm256_maskload_ps(p, first_lanes(n));
+}
+
+static inline void
+v_store_n(float *p, vf v, size_t n)
+{
+    _mm256_maskstore_ps(p, first_lanes(n), v);
+}
+
+static inline vi
+v_bcast32(const void *p)
+{
+    int32_t word;
+    memcpy(&word, p, sizeof word);
+    return _mm256_set1_epi32(word);
+}
+
+static inline vi
+v_test16(vi v, vi mask)
+{
+    const vi set = _mm256_cmpeq_epi8(_mm256_and_si256(v, mask), mask);
+    return _mm256_and_si256(set, _mm256_set1_epi8(16));
+}
+
+static inline vi
+v_rows16(const uint8_t *p, size_t stride)
+{
+    const __m128i low = _mm_loadu_si128((const __m128i *)(const void *)p),
+                  high = _mm_loadu_si128((const __m128i *)(const void *)(p + 4 * stride));
+    return _mm256_inserti128_si256(_mm256_castsi128_si256(low), high, 1);
+}
+
+static inline int
+word_at(const uint8_t *p)
+{
+    int32_t word;
+    memcpy(&word, p, sizeof word);
+    return word;
+}
+
+static inline short
+short_at(const uint8_t *p)
+{
+    int16_t word;
+    memcpy(&word, p, sizeof word);
+    return word;
+}
+
+static inline vi
+v_rows32(const uint8_t *p, size_t s)
+{
+    return _mm256_setr_epi32(word_at(p), word_at(p + s), word_at(p + 2 * s), word_at(p + 3 * s),
+                             word_at(p + 4 * s), word_at(p + 5 * s), word_at(p + 6 * s),
+                             word_at(p + 7 * s));
+}
+
+static inline vf
+v_rows_half(const uint8_t *p, size_t s)
+{
+    return _mm256_cvtph_ps(_mm_setr_epi16(
+        short_at(p), short_at(p + s), short_at(p + 2 * s), short_at(p + 3 * s), short_at(p + 4 * s),
+        short_at(p + 5 * s), short_at(p + 6 * s), short_at(p + 7 * s)));
+}
+
+static inline vi
+v_rows8(const uint8_t *p, size_t s)
+{
+    return _mm256_setr_epi32(p[0], p[s], p[2 * s], p[3 * s], p[4 * s], p[5 * s], p[6 * s],
+                             p[7 * s]);
+}
+
+static inline vf
+v_half_low(vi v)
+{
+    const vi low = _mm256_and_si256(v, _mm256_set1_epi32(0xffff));
+    const vi packed = _mm256_permute4x64_epi64(_mm256_packus_epi32(low, low), 0x08);
+    return _mm256_cvtph_ps(_mm256_castsi256_si128(packed));
+}
+
+/* 2^(e - 128); subnormal for e < 2. */
+static inline vf
+v_exponent(vi e)
+{
+    const vi normal = _mm256_slli_epi32(_mm256_sub_epi32(e, _mm256_set1_epi32(1)), 23);
+    const vi subnormal = _mm256_sllv_epi32(_mm256_set1_epi32(0x00200000), e);
+    return _mm256_castsi256_ps(
+        _mm256_blendv_epi8(normal, subnormal, _mm256_cmpgt_epi32(_mm256_set1_epi32(2), e)));
+}
+
+#include "engine/int8_quantize_x86.h"
+#include "engine/int8_simd.h"
+
+const engine_int8_kernels engine_int8_avx2 = INT8_TABLE;

@@ -1,0 +1,261 @@
+/* The int8 kernels of every level against the scalar definition, bit for bit, and that definition against
+ * exact products. */
+#include "engine/int8_levels.h"
+#include "engine/kernels.h"
+#include "packed_weights.h"
+
+#include <math.h>
+#include <setjmp.h>
+#include <stdarg.h>
+#include <stddef.h>
+#include <stdio.h>
+#include <string.h>
+
+#include <cmocka.h>
+
+typedef struct {
+    const char *name;
+    const engine_int8_kernels *kernels; /* NULL: not on this processor */
+} level;
+
+static const engine_int8_kernels *
+kernels_of(void **state)
+{
+    const level *wanted = *state;
+    if (!wanted->kernels) {
+        print_message("this processor has no %s: skipped\n", wanted->name);
+        skip();
+    }
+    return wanted->kernels;
+}
+
+static engine_int8_block *
+random_activations(GRand *rand, size_t n)
+{
+    g_autofree float *x = random_floats(rand, n);
+    engine_int8_block *out = g_new(engine_int8_block, n / ENGINE_INT8_BLOCK);
+    engine_int8_ref.quantize(x, n, out);
+    return out;
+}
+
+/* Extremes of magnitude in every position: what the 16-bit sums must hold. */
+static void
+fill_extremes(engine_int8_block *x, size_t n_blocks, int8_t value)
+{
+    for (size_t b = 0; b < n_blocks; b++) {
+        memset(x[b].q, value, sizeof x[b].q);
+        x[b].sums[0] = x[b].sums[1] = (int16_t)(16 * value);
+        x[b].scaled_sum = x[b].scale * 32.0f * (float)value;
+    }
+}
+
+static void
+check_shape(const engine_int8_kernels *k, engine_type type, const uint8_t *w, size_t row_bytes,
+            size_t n_rows, const engine_int8_block *x, const uint32_t *index, size_t n_tokens,
+            size_t n_in)
+{
+    enum { MARGIN = 3 };
+    const char *name = engine_type_lookup((uint32_t)type)->name;
+    const size_t ldy = n_rows + MARGIN, n_blocks = n_in / ENGINE_INT8_BLOCK;
+    g_autofree float *want = g_new(float, n_tokens *ldy), *got = g_new(float, n_tokens *ldy);
+    void *scratch = g_aligned_alloc(1, k->scratch_bytes, 64);
+
+    for (size_t i = 0; i < n_tokens * ldy; i++)
+        want[i] = got[i] = -77.0f; /* outside the result nothing is touched */
+    engine_int8_ref.gemm[type](w, row_bytes, n_rows, x, index, n_tokens, n_in, NULL, want, ldy);
+    k->gemm[type](w, row_bytes, n_rows, x, index, n_tokens, n_in, scratch, got, ldy);
+    if (memcmp(got, want, n_tokens * ldy * sizeof *got) != 0)
+        fail_msg("gemm %s: %zu rows, %zu tokens, %zu inputs", name, n_rows, n_tokens, n_in);
+    for (size_t t = 0; t < n_tokens; t++) {
+        const size_t row = index ? index[t] : t;
+        for (size_t i = 0; i < ldy; i++)
+            got[i] = -77.0f;
+        k->gemv[type](w, row_bytes, n_rows, x + row * n_blocks, n_in, got);
+        if (memcmp(got, want + t * ldy, ldy * sizeof *got) != 0)
+            fail_msg("gemv %s: %zu rows, %zu inputs", name, n_rows, n_in);
+    }
+    g_aligned_free(scratch);
+}
+
+static void
+every_kernel_is_the_scalar_one_bit_for_bit(void **state)
+{
+    const engine_int8_kernels *k = kernels_of(state);
+    g_autoptr(GRand) rand = g_rand_new_with_seed(1);
+    static const size_t rows[] = {1, 7, 8, 9, 16, 17, 31, 47};
+    static const size_t tokens[] = {1, 2, 3, 4, 7};
+    static const uint32_t index[] = {5, 0, 2, 6, 6, 1, 3};
+    enum { MOST_TOKENS = 7 };
+
+    for (uint32_t t = 0; t < ENGINE_TYPE_COUNT; t++) {
+        const engine_type_traits *traits = engine_type_lookup(t);
+        assert_true((k->gemv[t] == NULL) == (engine_int8_ref.gemv[t] == NULL));
+        if (!k->gemv[t]) continue;
+        /* lengths below, at and above a slice of 32 blocks, and two slices */
+        static const size_t lengths[] = {1, 3, 32, 33, 69};
+        for (size_t l = 0; l < G_N_ELEMENTS(lengths); l++) {
+            const size_t units = traits->block_elems == 32 ? lengths[l] : (lengths[l] + 7) / 8;
+            const size_t n_in = units * traits->block_elems, n_blocks = n_in / ENGINE_INT8_BLOCK;
+            g_autofree engine_int8_block *x = random_activations(rand, MOST_TOKENS * n_in);
+            fill_extremes(x + n_blocks, n_blocks, 127);
+            fill_extremes(x + 2 * n_blocks, n_blocks, -127);
+            for (size_t r = 0; r < G_N_ELEMENTS(rows); r++) {
+                g_autofree uint8_t *w = random_packed(rand, traits, rows[r] * units);
+                for (size_t i = 0; i < G_N_ELEMENTS(tokens); i++)
+                    check_shape(k, (engine_type)t, w, units * traits->block_bytes, rows[r], x,
+                                i % 2 ? index : NULL, tokens[i], n_in);
+            }
+        }
+    }
+}
+
+/* All bits of the weights set, or clear, with plain scales: the largest whole numbers of every type. */
+static void
+extreme_weights_do_not_overflow(void **state)
+{
+    const engine_int8_kernels *k = kernels_of(state);
+    g_autoptr(GRand) rand = g_rand_new_with_seed(2);
+    enum { ROWS = 17, TOKENS = 4 };
+
+    for (uint32_t t = 0; t < ENGINE_TYPE_COUNT; t++) {
+        if (!k->gemv[t]) continue;
+        const engine_type_traits *traits = engine_type_lookup(t);
+        const size_t n_in = 2 * traits->block_elems, n_blocks = n_in / ENGINE_INT8_BLOCK;
+        g_autofree engine_int8_block *x = random_activations(rand, TOKENS * n_in);
+        for (size_t i = 0; i < TOKENS; i++)
+            fill_extremes(x + i * n_blocks, n_blocks, i % 2 ? 127 : -127);
+        static const uint8_t fills[] = {0x00, 0xff, 0x7f, 0x80};
+        for (size_t f = 0; f < G_N_ELEMENTS(fills); f++) {
+            const size_t n_bytes = ROWS * 2 * traits->block_bytes;
+            g_autofree uint8_t *w = g_malloc(n_bytes);
+            memset(w, fills[f], n_bytes);
+            for (size_t b = 0; b < n_bytes; b += traits->block_bytes) {
+                /* halves of 1.0 (bytes 0, 0x3c) wherever the type keeps them */
+                static const uint8_t one[2] = {0x00, 0x3c};
+                const size_t d = t == ENGINE_TYPE_Q2_K   ? 80
+                                 : t == ENGINE_TYPE_Q3_K ? 108
+                                 : t == ENGINE_TYPE_Q6_K ? 208
+                                                         : 0;
+                if (t == ENGINE_TYPE_MXFP4)
+                    w[b] = 127;
+                else
+                    memcpy(w + b + d, one, 2);
+                if (t == ENGINE_TYPE_Q4_1 || t == ENGINE_TYPE_Q5_1 || t == ENGINE_TYPE_Q4_K ||
+                    t == ENGINE_TYPE_Q5_K || t == ENGINE_TYPE_Q2_K)
+                    memcpy(w + b + d + 2, one, 2);
+            }
+            check_shape(k, (engine_type)t, w, 2 * traits->block_bytes, ROWS, x, NULL, TOKENS, n_in);
+        }
+    }
+}
+
+static void
+activations_are_rounded_alike(void **state)
+{
+    const engine_int8_kernels *k = kernels_of(state);
+    g_autoptr(GRand) rand = g_rand_new_with_seed(3);
+    enum { BLOCKS = 400, N = BLOCKS * ENGINE_INT8_BLOCK };
+    g_autofree float *x = random_floats(rand, N);
+    g_autofree engine_int8_block *want = g_new0(engine_int8_block, BLOCKS),
+                                 *got = g_new0(engine_int8_block, BLOCKS);
+
+    for (size_t b = 0; b < BLOCKS; b++) {
+        static const float factors[] = {1.0f, 1e-30f, 1e-36f, 1e-42f, 1e30f, 0.0f};
+        for (size_t i = 0; i < ENGINE_INT8_BLOCK; i++)
+            x[b * ENGINE_INT8_BLOCK + i] *= factors[b % G_N_ELEMENTS(factors)];
+    }
+    for (size_t i = 0; i < ENGINE_INT8_BLOCK; i++)
+        x[i] = (float)i - 15.5f; /* ties */
+    x[40] = INFINITY, x[70] = -INFINITY, x[100] = NAN, x[130] = -0.0f;
+    engine_int8_ref.quantize(x, N, want);
+    k->quantize(x, N, got);
+    for (size_t b = 0; b < BLOCKS; b++) {
+        if (isnan(want[b].scale)) {
+            assert_true(isnan(got[b].scale) && isnan(got[b].scaled_sum));
+            want[b].scale = got[b].scale = want[b].scaled_sum = got[b].scaled_sum = 0.0f;
+        }
+        assert_memory_equal(&got[b], &want[b], sizeof *got);
+    }
+    assert_true(isnan(x[100]));
+}
+
+static void
+rounding_is_to_within_half_a_step(void **state)
+{
+    (void)state;
+    g_autoptr(GRand) rand = g_rand_new_with_seed(4);
+    enum { N = 100 * ENGINE_INT8_BLOCK };
+    g_autofree float *x = random_floats(rand, N);
+    g_autofree engine_int8_block *q = g_new(engine_int8_block, N / ENGINE_INT8_BLOCK);
+
+    engine_int8_ref.quantize(x, N, q);
+    for (size_t i = 0; i < N; i++) {
+        const engine_int8_block *block = &q[i / ENGINE_INT8_BLOCK];
+        const float back = block->scale * (float)block->q[i % ENGINE_INT8_BLOCK];
+        assert_true(fabsf(back - x[i]) <= 0.501f * block->scale);
+    }
+    const float bad[ENGINE_INT8_BLOCK] = {1.0f, NAN};
+    engine_int8_ref.quantize(bad, ENGINE_INT8_BLOCK, q);
+    assert_true(isnan(q[0].scale)); /* a broken activation is not hidden */
+}
+
+/* Weights times activations in double precision, against the scalar int8 product. */
+static void
+products_are_within_a_hundredth_of_exact_ones(void **state)
+{
+    (void)state;
+    g_autoptr(GRand) rand = g_rand_new_with_seed(5);
+    enum { N = 2048, ROWS = 60 };
+    g_autofree float *x = random_floats(rand, N);
+    g_autofree float *values = g_new(float, N);
+    g_autofree engine_int8_block *q = g_new(engine_int8_block, N / ENGINE_INT8_BLOCK);
+
+    engine_int8_ref.quantize(x, N, q);
+    for (uint32_t t = 0; t < ENGINE_TYPE_COUNT; t++) {
+        if (!engine_int8_ref.gemv[t]) continue;
+        const engine_type_traits *traits = engine_type_lookup(t);
+        const size_t row_bytes = N / traits->block_elems * traits->block_bytes;
+        double error = 0.0, size = 0.0;
+        for (size_t r = 0; r < ROWS; r++) {
+            /* a row of its own scale each, so that no single one decides the sum */
+            g_autofree uint8_t *w = random_packed(rand, traits, N / traits->block_elems);
+            double exact = 0.0, norm = 0.0, norm_x = 0.0;
+            float y;
+            traits->dequantize(w, values, N);
+            for (size_t i = 0; i < N; i++) {
+                exact += (double)values[i] * (double)x[i];
+                norm += (double)values[i] * (double)values[i];
+                norm_x += (double)x[i] * (double)x[i];
+            }
+            engine_int8_ref.gemv[t](w, row_bytes, 1, q, N, &y);
+            error += ((double)y - exact) * ((double)y - exact) / (norm * norm_x);
+            size += exact * exact / (norm * norm_x);
+        }
+        if (!(sqrt(error / size) <= 0.01))
+            fail_msg("%s: relative error %g", traits->name, sqrt(error / size));
+    }
+}
+
+#define LEVEL_TESTS(l)                                                                             \
+    cmocka_unit_test_prestate(every_kernel_is_the_scalar_one_bit_for_bit, &levels[l]),             \
+        cmocka_unit_test_prestate(extreme_weights_do_not_overflow, &levels[l]),                    \
+        cmocka_unit_test_prestate(activations_are_rounded_alike, &levels[l])
+
+int
+main(void)
+{
+    static level levels[] = {{"avx2", NULL}, {"avx512", NULL}, {"avx512vnni", NULL}};
+    static const engine_cpu cpus[] = {ENGINE_CPU_AVX2, ENGINE_CPU_AVX512, ENGINE_CPU_AVX512VNNI};
+    for (size_t i = 0; i < G_N_ELEMENTS(levels); i++) {
+        const engine_kernels *k = engine_kernels_lookup(cpus[i]);
+        levels[i].kernels = k ? k->int8 : NULL;
+    }
+    const struct CMUnitTest tests[] = {
+        cmocka_unit_test(rounding_is_to_within_half_a_step),
+        cmocka_unit_test(products_are_within_a_hundredth_of_exact_ones),
+        LEVEL_TESTS(0),
+        LEVEL_TESTS(1),
+        LEVEL_TESTS(2),
+    };
+    return cmocka_run_group_tests(tests, NULL, NULL);
+}
