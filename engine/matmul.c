@@ -95,8 +95,8 @@ quantize_task(void *data, size_t task, int worker)
 }
 
 void
-engine_quantize_rows(engine_pool *pool, const engine_kernels *k, const float *x, size_t n_tokens,
-                     size_t n_in, engine_int8_block *out)
+engine_round_rows(engine_pool *pool, const engine_kernels *k, const float *x, size_t n_tokens,
+                  size_t n_in, engine_int8_block *out)
 {
     quantize_run run = {k, x, n_tokens, n_in, out};
 
@@ -168,7 +168,7 @@ engine_matmul(engine_pool *pool, const engine_kernels *k, const engine_matmul_jo
     if (int8) {
         engine_int8_block *x8 = engine_pool_shared(pool, n_tokens * (n_in / ENGINE_INT8_BLOCK) *
                                                              sizeof(engine_int8_block));
-        engine_quantize_rows(pool, k, x, n_tokens, n_in, x8);
+        engine_round_rows(pool, k, x, n_tokens, n_in, x8);
         run.inputs.x8 = x8;
     }
     engine_pool_run(pool, run.first_task[n_jobs], matmul_task, &run);

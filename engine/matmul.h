@@ -27,8 +27,8 @@ void engine_multiply_rows(const engine_kernels *k, const engine_tensor *w, size_
                           size_t ldy);
 
 /* x [n_tokens, n_in] as int8 into out, in the caller's thread or, when there is much, by the pool. */
-void engine_quantize_rows(engine_pool *pool, const engine_kernels *k, const float *x,
-                          size_t n_tokens, size_t n_in, engine_int8_block *out);
+void engine_round_rows(engine_pool *pool, const engine_kernels *k, const float *x, size_t n_tokens,
+                       size_t n_in, engine_int8_block *out);
 
 /* Rows of one task: whole panels, about n_tasks of them, unless that is much memory to read (one token) or
  * much to compute (many). */

@@ -258,7 +258,7 @@ run_tokens(moe_run *run, const int32_t *chosen, const float *weights, GError **e
         return FALSE;
     sort_by_load(run);
     if (run->int8_in)
-        engine_quantize_rows(run->pool, run->kernels, run->x, run->n_tokens, run->n_embd, run->x8);
+        engine_round_rows(run->pool, run->kernels, run->x, run->n_tokens, run->n_embd, run->x8);
     if (run->float_in) engine_pool_run(run->pool, run->n_slots, gather_task, run);
     run_tiles(run, run->n_ff, 2 * engine_tensor_row_bytes(run->gate), hidden_task);
     run_tiles(run, run->n_embd, engine_tensor_row_bytes(job->down), down_task);
