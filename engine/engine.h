@@ -125,8 +125,8 @@ typedef struct {
     uint64_t total_bytes;
 } engine_memory_plan;
 
-typedef enum { ENGINE_KV_F16, ENGINE_KV_Q8_0, ENGINE_KV_Q4_0 } engine_kv_type;
-const char *engine_kv_type_name(engine_kv_type type); /* "f16", "q8_0", "q4_0" */
+typedef enum { ENGINE_KV_F16, ENGINE_KV_Q8_0, ENGINE_KV_Q4_0, ENGINE_KV_F32 } engine_kv_type;
+const char *engine_kv_type_name(engine_kv_type type); /* "f16", "q8_0", "q4_0", "f32" */
 
 /* n_context 0: the model's trained context. ARGUMENT for an encoder, which keeps nothing between calls. */
 gboolean engine_model_memory(const engine_model *model, uint32_t n_context, engine_kv_type kv_type,
@@ -164,11 +164,48 @@ void engine_detokenize(const engine_model *model, const int32_t *tokens, size_t 
 gboolean engine_embed(const engine_model *model, engine_pool *pool, const char *const *texts,
                       size_t n, float *out, const int *cancel, GError **error);
 
+/* ---- prefix store --------------------------------------------------------------------------- */
+
+/* A folder of prompts already read: pages of keys and values (and recurrent states) under a hash of the tokens
+ * that lead there, the model, the rotary base, the cache's types and the CPU level. A session that uses it begins a
+ * long prompt where the longest stored one that it starts with ends, with the very bytes it would have computed.
+ * Several processes may share a folder. Locked inside. */
+typedef struct engine_prefix_store engine_prefix_store;
+
+/* One line for people about a file that was ignored; called from any thread that uses the store. */
+typedef void (*engine_prefix_warning)(const char *line, void *user_data);
+
+/* dir is made when it is missing. max_bytes: files used longest ago go first; 0 = 8 GiB. warning may be NULL. */
+engine_prefix_store *engine_prefix_store_open(const char *dir, uint64_t max_bytes,
+                                              engine_prefix_warning warning, void *user_data,
+                                              GError **error);
+void engine_prefix_store_free(engine_prefix_store *store); /* NULL is fine; no session may use it */
+G_DEFINE_AUTOPTR_CLEANUP_FUNC(engine_prefix_store, engine_prefix_store_free)
+
 /* ---- decoding ------------------------------------------------------------------------------- */
 
 typedef struct engine_session engine_session;
 
-/* n_context tokens of KV cache (0 = the model's trained context, at most 8192); allocated whole. */
+typedef struct {
+    uint32_t n_context;     /* tokens it can hold; 0 = the model's trained context, at most 8192 */
+    engine_kv_type kv_type; /* how keys and values are kept; default ENGINE_KV_F16 */
+    uint32_t chunk;         /* tokens of one pass over a prompt; 0 = 256 */
+    uint64_t
+        max_memory; /* bytes of weights, cache and buffers together; 0 = no limit (default). When only the
+                               experts do not fit, they are read from the file as they are needed */
+    uint32_t
+        n_draft; /* tokens guessed ahead and checked together: by the model's own draft head, else from
+                               what the text says already; changes no output; default 0 = none */
+    engine_prefix_store *prefixes; /* may be NULL; outlives the session */
+} engine_session_options;
+
+engine_session_options engine_session_options_default(void);
+
+/* options NULL means the defaults. ARGUMENT for an encoder; LIMIT, with what is needed, when it does not fit
+ * max_memory or the machine. */
+engine_session *engine_session_open(const engine_model *model, engine_pool *pool,
+                                    const engine_session_options *options, GError **error);
+/* The defaults, with this n_context. */
 engine_session *engine_session_new(const engine_model *model, engine_pool *pool, uint32_t n_context,
                                    GError **error);
 void engine_session_free(engine_session *session); /* NULL is fine */
@@ -180,6 +217,21 @@ void engine_session_truncate(engine_session *session, uint32_t n_past); /* forge
  * all_logits: NULL, or [n, n_vocab]. Chunked and whole evaluation give the same bytes. */
 gboolean engine_session_eval(engine_session *session, const int32_t *tokens, size_t n,
                              float *logits, float *all_logits, GError **error);
+
+/* Make the session hold as much of the beginning of prompt [n] as it, or its prefix store, knows: at most n - 1
+ * tokens. Returns how many; what follows must be evaluated. */
+uint32_t engine_session_reuse(engine_session *session, const int32_t *prompt, size_t n);
+/* Remember the tokens held so far, in memory and in the prefix store, for reuse. For the end of a prompt. */
+void engine_session_keep(engine_session *session);
+
+/* Since the session was opened. */
+typedef struct {
+    uint64_t n_passes;              /* forward passes */
+    uint64_t n_drafted, n_accepted; /* tokens guessed; those that turned out right */
+    uint64_t n_expert_hits, n_expert_reads,
+        expert_bytes; /* out of core: found, read, bytes of those */
+} engine_session_stats;
+engine_session_stats engine_session_get_stats(const engine_session *session);
 
 /* What the text must look like; see engine/grammar.h for the notation and the schema keywords that are understood.
  * Immutable for callers and locked inside: any number of sequences may use one. */
@@ -260,6 +312,8 @@ typedef enum {
 typedef struct {
     engine_stop_reason reason;
     uint32_t n_prompt, n_generated; /* tokens */
+    uint32_t n_reused;              /* of the prompt, not computed anew */
+    uint32_t n_drafted, n_accepted; /* tokens guessed ahead; those that turned out right */
     double prompt_seconds, generate_seconds;
 } engine_generate_result;
 

@@ -6,8 +6,7 @@
 #include <math.h>
 #include <string.h>
 
-#define PROMPT_STEP ENGINE_DECODER_CHUNK
-#define MAX_FORCED  64 /* tokens that the grammar leaves no choice about, evaluated together */
+#define MAX_FORCED 64 /* tokens that the grammar leaves no choice about, evaluated together */
 
 engine_generate_options
 engine_generate_options_default(void)
@@ -72,20 +71,16 @@ deliver(generation *g, int32_t id, float logprob)
     if (!options->on_token(&event, options->on_token_data)) g->refused = TRUE;
 }
 
-/* Bring the session to the end of the prompt, reusing what it holds of it; FALSE with error. *cancelled when
- * the flag went up on the way. */
+/* Bring the session to the end of the prompt, reusing what it knows of it (*n_reused tokens); FALSE with error.
+ * *cancelled when the flag went up on the way. */
 static gboolean
 run_prompt(engine_session *session, const int32_t *prompt, size_t n,
-           const engine_generate_options *options, gboolean *cancelled, GError **error)
+           const engine_generate_options *options, uint32_t *n_reused, gboolean *cancelled,
+           GError **error)
 {
-    size_t shared = 0;
-
-    /* the last token is run again in any case: its logits are what we need */
-    while (shared < session->n_past && shared + 1 < n && session->tokens[shared] == prompt[shared])
-        shared++;
-    engine_session_truncate(session, (uint32_t)shared);
-    for (size_t done = shared; done < n;) {
-        const size_t step = MIN(n - done, PROMPT_STEP);
+    *n_reused = engine_session_reuse(session, prompt, n);
+    for (size_t done = *n_reused; done < n;) {
+        const size_t step = MIN(n - done, session->runtime.chunk);
         if (is_cancelled(options)) {
             *cancelled = TRUE;
             return TRUE;
@@ -95,6 +90,7 @@ run_prompt(engine_session *session, const int32_t *prompt, size_t n,
             return FALSE;
         done += step;
     }
+    engine_session_keep(session);
     return TRUE;
 }
 
@@ -202,7 +198,8 @@ engine_generate(engine_session *session, const int32_t *prompt, size_t n,
     engine_text_stream_init(&g.stream, model, options->stop, options->with_special, prompt[n - 1]);
     engine_sampler_reset(g.sampler, prompt, n);
     const gint64 start = g_get_monotonic_time();
-    if (!run_prompt(session, prompt, n, options, &cancelled, error)) return FALSE;
+    const engine_session_stats before = session->stats;
+    if (!run_prompt(session, prompt, n, options, &own.n_reused, &cancelled, error)) return FALSE;
     const gint64 prompt_end = g_get_monotonic_time();
     own.n_prompt = (uint32_t)n;
     own.prompt_seconds = (double)(prompt_end - start) / G_USEC_PER_SEC;
@@ -211,6 +208,8 @@ engine_generate(engine_session *session, const int32_t *prompt, size_t n,
     engine_text_stream_finish(&g.stream);
     deliver(&g, -1, NAN);
     own.generate_seconds = (double)(g_get_monotonic_time() - prompt_end) / G_USEC_PER_SEC;
+    own.n_drafted = (uint32_t)(session->stats.n_drafted - before.n_drafted);
+    own.n_accepted = (uint32_t)(session->stats.n_accepted - before.n_accepted);
     if (result) *result = own;
     return TRUE;
 }

@@ -1,5 +1,5 @@
 /* What a model needs beside its mapped file, computed from its sizes: nothing is allocated. */
-#include "engine/decoder.h"
+#include "engine/runtime.h"
 
 #include <string.h>
 
@@ -10,12 +10,19 @@ static const struct {
     [ENGINE_KV_F16] = {"f16", ENGINE_TYPE_F16},
     [ENGINE_KV_Q8_0] = {"q8_0", ENGINE_TYPE_Q8_0},
     [ENGINE_KV_Q4_0] = {"q4_0", ENGINE_TYPE_Q4_0},
+    [ENGINE_KV_F32] = {"f32", ENGINE_TYPE_F32},
 };
 
 const char *
 engine_kv_type_name(engine_kv_type type)
 {
     return KV_TYPES[type].name;
+}
+
+engine_type
+engine_kv_stored_type(engine_kv_type type)
+{
+    return KV_TYPES[type].type;
 }
 
 /* Whole pages of all layers' keys and values; FALSE when the sizes do not fit. */

@@ -23,7 +23,10 @@ engine_session *
 new_session(const engine_model *model, engine_pool *pool, uint32_t n_context)
 {
     g_autoptr(GError) error = NULL;
-    engine_session *session = engine_session_new(model, pool, n_context, &error);
+    engine_session_options options = engine_session_options_default();
+    options.n_context = n_context;
+    options.kv_type = ENGINE_KV_F32; /* references are */
+    engine_session *session = engine_session_open(model, pool, &options, &error);
     if (!session) fail_msg("%s", error->message);
     return session;
 }

@@ -1,0 +1,102 @@
+/* The parts that sequences share; see runtime.h. */
+#include "engine/runtime.h"
+
+gboolean
+engine_runtime_init(engine_runtime *runtime, const engine_model *model, engine_pool *pool,
+                    const engine_runtime_options *options, GError **error)
+{
+    *runtime = (engine_runtime){.model = model, .pool = pool, .chunk = MAX(options->chunk, 1)};
+    if (model->info.kind != ENGINE_KIND_DECODER) {
+        g_set_error(error, ENGINE_ERROR, ENGINE_ERROR_ARGUMENT,
+                    "%s is an encoder: it does not decode", model->info.name);
+        return FALSE;
+    }
+    const engine_kv_shape shape =
+        engine_decoder_kv_shape(model, options->kv_type, options->kv_type);
+    runtime->kv = engine_kv_new(&shape, options->n_pages, error);
+    if (runtime->kv)
+        runtime->scratch = engine_decoder_scratch_new(model, pool, runtime->chunk, error);
+    if (!runtime->scratch) {
+        g_prefix_error(error, "%s: ", model->info.name);
+        engine_runtime_clear(runtime);
+        return FALSE;
+    }
+    const engine_prefix_key identity = engine_prefix_identity(model, &shape);
+    runtime->prefixes = engine_prefix_cache_new(runtime->kv, engine_recurrent_bytes(model),
+                                                &identity, options->store);
+    return TRUE;
+}
+
+void
+engine_runtime_clear(engine_runtime *runtime)
+{
+    g_clear_pointer(&runtime->prefixes, engine_prefix_cache_free);
+    g_clear_pointer(&runtime->scratch, engine_decoder_scratch_free);
+    g_clear_pointer(&runtime->kv, engine_kv_free);
+}
+
+gboolean
+engine_runtime_begin(engine_runtime *runtime, engine_sequence_state *state, uint32_t n_tokens,
+                     GError **error)
+{
+    GError *failure = NULL;
+
+    *state =
+        (engine_sequence_state){.rope_base = engine_decoder_rope_base(runtime->model, n_tokens)};
+    state->recurrent = engine_recurrent_new(runtime->model, &failure);
+    if (!failure) return TRUE;
+    g_propagate_error(error, failure);
+    return FALSE;
+}
+
+void
+engine_runtime_end(engine_runtime *runtime, engine_sequence_state *state)
+{
+    if (runtime->kv) engine_kv_clear(runtime->kv, &state->kv);
+    g_clear_pointer(&state->recurrent, engine_recurrent_free);
+}
+
+void
+engine_runtime_reset(engine_runtime *runtime, engine_sequence_state *state)
+{
+    engine_kv_truncate(runtime->kv, &state->kv, 0);
+    if (state->recurrent) engine_recurrent_reset(state->recurrent);
+}
+
+uint32_t
+engine_runtime_step(const engine_runtime *runtime, uint32_t n_past, size_t n_left, uint32_t most)
+{
+    const uint32_t interval = engine_prefix_interval(runtime->prefixes);
+    uint32_t n = (uint32_t)MIN(n_left, most);
+
+    if (interval > 0) n = MIN(n, interval - n_past % interval);
+    return n;
+}
+
+gboolean
+engine_runtime_check_tokens(const engine_runtime *runtime, const int32_t *tokens, size_t n,
+                            GError **error)
+{
+    const engine_model_info *info = &runtime->model->info;
+
+    for (size_t i = 0; i < n; i++) {
+        if (tokens[i] >= 0 && (uint32_t)tokens[i] < info->n_vocab) continue;
+        g_set_error(error, ENGINE_ERROR, ENGINE_ERROR_ARGUMENT,
+                    "%s: token %d is outside its vocabulary of %u", info->name, tokens[i],
+                    info->n_vocab);
+        return FALSE;
+    }
+    return TRUE;
+}
+
+gboolean
+engine_runtime_pass(engine_runtime *runtime, const int32_t *tokens, size_t rows,
+                    const engine_decoder_span *spans, size_t n_spans, GError **error)
+{
+    g_assert(rows <= runtime->chunk);
+    if (!engine_decoder_forward(runtime->scratch, runtime->kv, tokens, rows, spans, n_spans, error))
+        return FALSE;
+    for (size_t s = 0; s < n_spans; s++)
+        spans[s].sequence->kv.n_tokens = spans[s].first + spans[s].n;
+    return TRUE;
+}

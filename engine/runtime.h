@@ -1,0 +1,57 @@
+/* What sequences of one model share: the KV cache, the prefixes kept in it, the buffers of a pass. engine_session is one
+ * sequence on a runtime of its own, engine_batch many on one. One thread at a time. */
+#ifndef LODE_ENGINE_RUNTIME_H
+#define LODE_ENGINE_RUNTIME_H
+
+#include "engine/decoder.h"
+#include "engine/prefix.h"
+
+G_BEGIN_DECLS
+
+typedef struct {
+    const engine_model *model;
+    engine_pool *pool;
+    engine_kv *kv;
+    engine_decoder_scratch *scratch;
+    engine_prefix_cache *prefixes;
+    uint32_t chunk; /* rows of one pass at most */
+} engine_runtime;
+
+typedef struct {
+    uint32_t n_pages; /* of the KV cache */
+    uint32_t chunk;
+    engine_type kv_type;
+    engine_prefix_store *store; /* may be NULL */
+} engine_runtime_options;
+
+/* memory.c */
+engine_type engine_kv_stored_type(engine_kv_type type);
+
+/* ARGUMENT for an encoder, LIMIT when memory is short, UNSUPPORTED for a KV type the model's heads do not divide
+ * into. */
+gboolean engine_runtime_init(engine_runtime *runtime, const engine_model *model, engine_pool *pool,
+                             const engine_runtime_options *options, GError **error);
+void engine_runtime_clear(engine_runtime *runtime); /* all sequences are gone */
+
+/* A sequence that may grow to n_tokens. */
+gboolean engine_runtime_begin(engine_runtime *runtime, engine_sequence_state *state,
+                              uint32_t n_tokens, GError **error);
+void engine_runtime_end(engine_runtime *runtime, engine_sequence_state *state);
+/* Back to before its first token. */
+void engine_runtime_reset(engine_runtime *runtime, engine_sequence_state *state);
+
+/* How many of n_left tokens a pass should take of a sequence that holds n_past: at most `most`, and not past the
+ * next place where a recurrent state is to be kept. */
+uint32_t engine_runtime_step(const engine_runtime *runtime, uint32_t n_past, size_t n_left,
+                             uint32_t most);
+
+/* Ids within the vocabulary; else ARGUMENT. */
+gboolean engine_runtime_check_tokens(const engine_runtime *runtime, const int32_t *tokens, size_t n,
+                                     GError **error);
+
+/* One pass over rows <= chunk tokens; pages are reserved already. Moves the sequences' n_tokens. */
+gboolean engine_runtime_pass(engine_runtime *runtime, const int32_t *tokens, size_t rows,
+                             const engine_decoder_span *spans, size_t n_spans, GError **error);
+
+G_END_DECLS
+#endif
