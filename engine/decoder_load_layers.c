@@ -29,10 +29,14 @@ load_separate_attention(engine_loader *l, const char *prefix, engine_attention_l
 {
     engine_decoder *d = l->d;
     const uint32_t hd = d->head_dim, nq = d->n_heads * hd, nkv = d->n_kv_heads * hd;
-    const engine_tensor *q = engine_load_lookup(l, prefix, l->names->q);
+    /* GGUF may stack queries, keys and values in one matrix */
+    const engine_tensor *stacked = engine_load_lookup(l, prefix, l->names->qkv);
+    const engine_tensor *q = stacked ? stacked : engine_load_lookup(l, prefix, l->names->q);
+    const uint64_t beside = stacked ? 2 * (uint64_t)nkv : 0;
     /* the gate of a head lies behind its query; every attention layer of a model has one or none */
-    const gboolean gated = (l->family->flags & FAMILY_DELTA) && q &&
-                           (d->heads.width ? d->heads.gate > 0 : q->dims[1] == 2 * (uint64_t)nq);
+    const gboolean gated =
+        (l->family->flags & FAMILY_DELTA) && q &&
+        (d->heads.width ? d->heads.gate > 0 : q->dims[1] == 2 * (uint64_t)nq + beside);
     const uint32_t per_head = gated ? 2 * hd : hd, n_out = per_head * d->n_heads;
 
     d->heads = (engine_head_layout){.width = n_out + 2 * nkv,
@@ -43,7 +47,10 @@ load_separate_attention(engine_loader *l, const char *prefix, engine_attention_l
                                     .v = n_out + nkv,
                                     .v_head = hd,
                                     .gate = gated ? hd : 0};
-    out->n_in = 3;
+    out->n_in = stacked ? 1 : 3;
+    if (stacked)
+        return engine_load_linear(l, prefix, l->names->qkv, d->n_embd, d->heads.width, 0,
+                                  &out->in[0]);
     return engine_load_linear(l, prefix, l->names->q, d->n_embd, n_out, 0, &out->in[0]) &&
            engine_load_linear(l, prefix, l->names->k, d->n_embd, nkv, d->heads.k, &out->in[1]) &&
            engine_load_linear(l, prefix, l->names->v, d->n_embd, nkv, d->heads.v, &out->in[2]);

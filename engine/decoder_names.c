@@ -13,6 +13,7 @@ const engine_names engine_names_gguf = {
     .q = "attn_q",
     .k = "attn_k",
     .v = "attn_v",
+    .qkv = "attn_qkv",
     .o = "attn_output",
     .q_norm = "attn_q_norm",
     .k_norm = "attn_k_norm",
