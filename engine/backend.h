@@ -34,6 +34,10 @@ typedef struct {
     float *q, *k, *v;    /* [n, n_heads * head_dim], [n, n_kv_heads * head_dim] twice */
 } engine_heads_job;
 
+/* Columns of a state matrix that are taken through all tokens together and lie together: a state is stored as
+ * [d_v / strip][d_k][strip], the last strip as wide as what is left. 128 rows of a strip are 16 KiB. */
+#define ENGINE_DELTA_STRIP 32
+
 /* A gated delta rule over consecutive rows of one sequence, see delta.c. */
 typedef struct {
     const engine_delta_shape *shape;
@@ -43,7 +47,7 @@ typedef struct {
     float *conv;      /* scratch [n, n_channels] */
     float *gates;     /* scratch [n, 2 n_v] */
     float *conv_state,
-        *state; /* [kernel - 1, n_channels], [n_v, d_k, d_v] of the sequence's layer */
+        *state; /* [kernel - 1, n_channels], [n_v, d_k d_v] of the sequence's layer */
     float *out; /* [n, n_v * d_v] */
 } engine_delta_job;
 

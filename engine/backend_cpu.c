@@ -249,8 +249,7 @@ gate_row(void *data, size_t t, int worker)
         const float *gate = run->x + t * at->width + at->q + h / group * at->q_group +
                             h % group * at->q_head + at->gate;
         float *out = run->out + (t * d->n_heads + h) * d->head_dim;
-        for (uint32_t i = 0; i < d->head_dim; i++)
-            out[i] *= 1.0f / (1.0f + expf(-gate[i]));
+        run->b->kernels->sigmoid_mul(out, gate, d->head_dim);
     }
 }
 

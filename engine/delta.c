@@ -18,12 +18,12 @@
 #include <math.h>
 #include <string.h>
 
-#define STRIP        32 /* columns of S taken through all tokens at once: 128 rows are 16 KiB */
 #define UNIT_EPSILON 1e-6f
 
 /* Input of channel `channel` (at raw_at in a row) at row t - back, from the window before the first row. */
 static void
-convolve(const engine_delta_job *job, size_t t, size_t channel, size_t raw_at, size_t n)
+convolve(const engine_kernels *kernels, const engine_delta_job *job, size_t t, size_t channel,
+         size_t raw_at, size_t n)
 {
     const engine_delta_shape *shape = job->shape;
     const size_t window = shape->kernel - 1;
@@ -37,8 +37,7 @@ convolve(const engine_delta_job *job, size_t t, size_t channel, size_t raw_at, s
         for (size_t c = 0; c < n; c++)
             out[c] += w[c] * u[c];
     }
-    for (size_t c = 0; c < n; c++)
-        out[c] = out[c] / (1.0f + expf(-out[c]));
+    kernels->sigmoid_mul(out, out, n);
 }
 
 /* Where channel pieces lie: the queries and keys of key head h, the values of value head h. */
@@ -66,41 +65,19 @@ engine_delta_row(const engine_kernels *kernels, const engine_delta_job *job, siz
 
     for (uint32_t h = 0; h < s->n_k; h++) {
         const size_t at = (size_t)h * s->d_k;
-        convolve(job, t, at, s->q + (size_t)h * s->q_head, s->d_k);
-        convolve(job, t, keys + at, s->k + (size_t)h * s->k_head, s->d_k);
+        convolve(kernels, job, t, at, s->q + (size_t)h * s->q_head, s->d_k);
+        convolve(kernels, job, t, keys + at, s->k + (size_t)h * s->k_head, s->d_k);
         unit_length(kernels, conv + at, s->d_k, 1.0f / sqrtf((float)s->d_k));
         unit_length(kernels, conv + keys + at, s->d_k, 1.0f);
     }
     for (uint32_t h = 0; h < s->n_v; h++) {
-        convolve(job, t, 2 * keys + (size_t)h * s->d_v, raw_value(s, h), s->d_v);
+        convolve(kernels, job, t, 2 * keys + (size_t)h * s->d_v, raw_value(s, h), s->d_v);
         const size_t in_group = h % ratio, group = h / ratio;
         const float a = raw[s->alpha + group * s->alpha_group + in_group] + job->layer->dt_bias[h];
         const float softplus = a > 20.0f ? a : log1pf(expf(a));
         gates[h] = expf(job->layer->decay[h] * softplus);
         gates[s->n_v + h] = 1.0f / (1.0f + expf(-raw[s->beta + group * s->beta_group + in_group]));
     }
-}
-
-/* Columns [n <= STRIP] of S through one token. */
-static void
-step_columns(float *state, size_t ld, size_t d_k, size_t n, const float *q, const float *k,
-             const float *v, float alpha, float beta, float *out)
-{
-    float seen[STRIP] = {0}, result[STRIP] = {0};
-
-    for (size_t i = 0; i < d_k; i++)
-        for (size_t c = 0; c < n; c++)
-            seen[c] += state[i * ld + c] * k[i];
-    for (size_t c = 0; c < n; c++)
-        seen[c] = beta * (v[c] - alpha * seen[c]);
-    for (size_t i = 0; i < d_k; i++) {
-        float *row = state + i * ld;
-        for (size_t c = 0; c < n; c++) {
-            row[c] = alpha * row[c] + k[i] * seen[c];
-            result[c] += row[c] * q[i];
-        }
-    }
-    memcpy(out, result, n * sizeof *out);
 }
 
 void
@@ -113,14 +90,15 @@ engine_delta_head(const engine_kernels *kernels, const engine_delta_job *job, si
     const size_t keys = (size_t)s->n_k * s->d_k, values = (size_t)s->n_v * s->d_v;
     float *state = job->state + (size_t)head * s->d_k * s->d_v;
 
-    for (size_t c = 0; c < s->d_v; c += STRIP) {
+    for (size_t c = 0; c < s->d_v; c += ENGINE_DELTA_STRIP) {
         for (size_t t = 0; t < n; t++) {
             const float *conv = job->conv + t * s->n_channels;
             const float *gates = job->gates + t * 2 * s->n_v;
-            step_columns(state + c, s->d_v, s->d_k, MIN(STRIP, s->d_v - c),
-                         conv + (size_t)key_head * s->d_k, conv + keys + (size_t)key_head * s->d_k,
-                         conv + 2 * keys + (size_t)head * s->d_v + c, gates[head],
-                         gates[s->n_v + head], job->out + t * values + (size_t)head * s->d_v + c);
+            kernels->delta_step(
+                state + c * s->d_k, s->d_k, MIN(ENGINE_DELTA_STRIP, s->d_v - c),
+                conv + (size_t)key_head * s->d_k, conv + keys + (size_t)key_head * s->d_k,
+                conv + 2 * keys + (size_t)head * s->d_v + c, gates[head], gates[s->n_v + head],
+                job->out + t * values + (size_t)head * s->d_v + c);
         }
     }
     for (size_t t = 0; t < n; t++) {
@@ -128,8 +106,9 @@ engine_delta_head(const engine_kernels *kernels, const engine_delta_job *job, si
         const float *z = job->raw + t * s->width + s->z + (size_t)(head / ratio) * s->z_group +
                          (size_t)(head % ratio) * s->z_head;
         kernels->rms_norm(out, job->layer->norm, job->eps, s->d_v, out);
+        kernels->sigmoid_mul(out, z, s->d_v);
         for (size_t c = 0; c < s->d_v; c++)
-            out[c] *= z[c] / (1.0f + expf(-z[c]));
+            out[c] *= z[c];
     }
 }
 

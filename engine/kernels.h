@@ -65,6 +65,14 @@ typedef struct {
     /* x = x/2 * (1 + tanh(sqrt(2/pi) * (x + 0.044715 x^3))) */
     void (*gelu_tanh)(float *x, size_t n);
 
+    /* x = x * sigmoid(gate); with gate = x this is silu */
+    void (*sigmoid_mul)(float *x, const float *gate, size_t n);
+
+    /* n columns of one head's delta-rule state, [d_k, n] contiguous, through one token (delta.c):
+     *   S = alpha S + k (beta (v - alpha S^T k))^T,  out = S^T q;  q, k [d_k], v, out [n]. */
+    void (*delta_step)(float *state, size_t d_k, size_t n, const float *q, const float *k,
+                       const float *v, float alpha, float beta, float *out);
+
     /* x += y; x = x * s; x = x * a + y * b */
     void (*add)(float *x, const float *y, size_t n);
     void (*scale)(float *x, float s, size_t n);

@@ -16,5 +16,9 @@ extern const engine_kernels engine_kernels_avx512;
 void engine_ref_rope_pairs(float *x, const float *cos_sin, size_t n_pairs);
 void engine_ref_rope_halves(float *x, const float *cos_sin, size_t n_pairs);
 
+/* Columns [n] of rows ld apart: the end of a state that no vector fills. */
+void engine_ref_delta_columns(float *state, size_t ld, size_t d_k, size_t n, const float *q,
+                              const float *k, const float *v, float alpha, float beta, float *out);
+
 G_END_DECLS
 #endif

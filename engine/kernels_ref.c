@@ -137,6 +137,38 @@ ref_blend(float *x, float a, const float *y, float b, size_t n)
         x[i] = x[i] * a + y[i] * b;
 }
 
+static void
+ref_sigmoid_mul(float *x, const float *gate, size_t n)
+{
+    for (size_t i = 0; i < n; i++)
+        x[i] *= 1.0f / (1.0f + expf(-gate[i]));
+}
+
+void
+engine_ref_delta_columns(float *state, size_t ld, size_t d_k, size_t n, const float *q,
+                         const float *k, const float *v, float alpha, float beta, float *out)
+{
+    for (size_t c = 0; c < n; c++) {
+        float seen = 0.0f, sum = 0.0f;
+        for (size_t i = 0; i < d_k; i++)
+            seen += state[i * ld + c] * k[i];
+        const float step = beta * (v[c] - alpha * seen);
+        for (size_t i = 0; i < d_k; i++) {
+            float *s = &state[i * ld + c];
+            *s = alpha * *s + k[i] * step;
+            sum += *s * q[i];
+        }
+        out[c] = sum;
+    }
+}
+
+static void
+ref_delta_step(float *state, size_t d_k, size_t n, const float *q, const float *k, const float *v,
+               float alpha, float beta, float *out)
+{
+    engine_ref_delta_columns(state, n, d_k, n, q, k, v, alpha, beta, out);
+}
+
 void
 engine_ref_rope_pairs(float *x, const float *cos_sin, size_t n_pairs)
 {
@@ -169,6 +201,8 @@ const engine_kernels engine_kernels_ref = {
     .silu_mul = ref_silu_mul,
     .gelu_erf = ref_gelu_erf,
     .gelu_tanh = ref_gelu_tanh,
+    .sigmoid_mul = ref_sigmoid_mul,
+    .delta_step = ref_delta_step,
     .add = ref_add,
     .scale = ref_scale,
     .blend = ref_blend,

@@ -579,6 +579,12 @@ simd_silu_mul(float *x, const float *y, size_t n)
 }
 
 static void
+simd_sigmoid_mul(float *x, const float *y, size_t n)
+{
+    APPLY_BINARY(v_mul(a, v_div(v_set1(1.0f), v_add(v_set1(1.0f), v_exp(v_sub(v_zero(), b))))))
+}
+
+static void
 simd_add(float *x, const float *y, size_t n)
 {
     APPLY_BINARY(v_add(a, b))
@@ -658,6 +664,65 @@ simd_layer_norm(const float *x, const float *w, const float *b, float eps, size_
         y[i] = (x[i] - mean) * scale * w[i] + b[i];
 }
 
+/* ---- delta rule ---- */
+
+/* `vectors` vectors of columns, state rows ld apart. Two sums per column hide the latency of one. */
+INLINE void
+delta_columns(const size_t vectors, float *state, size_t ld, size_t d_k, const float *q,
+              const float *k, const float *v, float alpha, float beta, float *out)
+{
+    vf even[4], odd[4];
+    size_t i = 0;
+
+    UNROLL
+    for (size_t j = 0; j < vectors; j++)
+        even[j] = odd[j] = v_zero();
+    for (; i + 2 <= d_k; i += 2) {
+        const vf k0 = v_set1(k[i]), k1 = v_set1(k[i + 1]);
+        UNROLL
+        for (size_t j = 0; j < vectors; j++) {
+            even[j] = v_fma(v_load(state + i * ld + j * VW), k0, even[j]);
+            odd[j] = v_fma(v_load(state + (i + 1) * ld + j * VW), k1, odd[j]);
+        }
+    }
+    UNROLL
+    for (size_t j = 0; j < vectors; j++) {
+        if (i < d_k) even[j] = v_fma(v_load(state + i * ld + j * VW), v_set1(k[i]), even[j]);
+        const vf seen = v_mul(v_set1(alpha), v_add(even[j], odd[j]));
+        even[j] = v_mul(v_set1(beta), v_sub(v_load(v + j * VW), seen)); /* what is new */
+        odd[j] = v_zero();                                              /* the result */
+    }
+    for (i = 0; i < d_k; i++) {
+        const vf ki = v_set1(k[i]), qi = v_set1(q[i]);
+        UNROLL
+        for (size_t j = 0; j < vectors; j++) {
+            float *at = state + i * ld + j * VW;
+            const vf s = v_fma(ki, even[j], v_mul(v_set1(alpha), v_load(at)));
+            v_store(at, s);
+            odd[j] = v_fma(s, qi, odd[j]);
+        }
+    }
+    UNROLL
+    for (size_t j = 0; j < vectors; j++)
+        v_store(out + j * VW, odd[j]);
+}
+
+static void
+simd_delta_step(float *state, size_t d_k, size_t n, const float *q, const float *k, const float *v,
+                float alpha, float beta, float *out)
+{
+    size_t c = 0;
+
+    for (; c + 4 * VW <= n; c += 4 * VW)
+        delta_columns(4, state + c, n, d_k, q, k, v + c, alpha, beta, out + c);
+    for (; c + 2 * VW <= n; c += 2 * VW)
+        delta_columns(2, state + c, n, d_k, q, k, v + c, alpha, beta, out + c);
+    for (; c + VW <= n; c += VW)
+        delta_columns(1, state + c, n, d_k, q, k, v + c, alpha, beta, out + c);
+    if (c < n)
+        engine_ref_delta_columns(state + c, n, d_k, n - c, q, k, v + c, alpha, beta, out + c);
+}
+
 #define SIMD_TABLE(level)                                                                          \
     {                                                                                              \
         .cpu = level, .dot = simd_dot, .gemm = simd_gemm,                                          \
@@ -672,6 +737,7 @@ simd_layer_norm(const float *x, const float *w, const float *b, float eps, size_
         .weighted_sum = simd_weighted_sum, .softmax_part = simd_softmax_part,                      \
         .softmax = simd_softmax, .rms_norm = simd_rms_norm, .layer_norm = simd_layer_norm,         \
         .silu_mul = simd_silu_mul, .gelu_erf = simd_gelu_erf, .gelu_tanh = simd_gelu_tanh,         \
-        .add = simd_add, .scale = simd_scale, .blend = simd_blend,                                 \
-        .rope_pairs = engine_ref_rope_pairs, .rope_halves = engine_ref_rope_halves,                \
+        .sigmoid_mul = simd_sigmoid_mul, .delta_step = simd_delta_step, .add = simd_add,           \
+        .scale = simd_scale, .blend = simd_blend, .rope_pairs = engine_ref_rope_pairs,             \
+        .rope_halves = engine_ref_rope_halves,                                                     \
     }

@@ -1,7 +1,7 @@
 /* What a sequence's delta-rule layers remember: for each the inputs in the convolution's window and the state
  * matrix of every value head, float32.
  *
- *   [layer][kernel - 1][n_channels]  [layer][n_v][d_k][d_v]
+ *   [layer][kernel - 1][n_channels]  [layer][n_v][d_k d_v]; strips: backend.h
  *
  * It cannot be cut back to an earlier token; whoever needs that keeps copies (checkpoints). */
 #include "engine/recurrent.h"

@@ -12,7 +12,7 @@ struct engine_recurrent {
     size_t n_bytes;
 };
 
-/* Of the delta layer `layer` (engine_delta_layer.state_layer): [kernel - 1, n_channels], [n_v, d_k, d_v]. */
+/* Of the delta layer `layer` (engine_delta_layer.state_layer): [kernel - 1, n_channels], [n_v, d_k d_v]. */
 float *engine_recurrent_conv(engine_recurrent *state, uint32_t layer);
 float *engine_recurrent_state(engine_recurrent *state, uint32_t layer);
 

@@ -536,6 +536,14 @@ run_chunk(delta_chunk *c, size_t n)
     }
 }
 
+/* Where the engine keeps an element of the state: strip by strip. */
+static size_t
+place_of(size_t row, size_t column)
+{
+    const size_t first = column / ENGINE_DELTA_STRIP * ENGINE_DELTA_STRIP;
+    return first * D_K + row * MIN(ENGINE_DELTA_STRIP, D_V - first) + column - first;
+}
+
 /* Unit keys and queries, gates and values of all kinds, in the engine's layout and in the chunk's. */
 static void
 make_delta(float *conv, float *gates, float *state, delta_chunk *c)
@@ -568,13 +576,12 @@ make_delta(float *conv, float *gates, float *state, delta_chunk *c)
     }
     fill(state, D_K * D_V, 9);
     for (size_t i = 0; i < D_K * D_V; i++)
-        c->state[i / D_V][i % D_V] = (double)state[i];
+        c->state[i / D_V][i % D_V] = (double)state[place_of(i / D_V, i % D_V)];
 }
 
 static void
-the_delta_rule_token_by_token_is_its_chunked_form(void **state_)
+check_delta(const engine_kernels *kernels)
 {
-    (void)state_;
     enum { WIDTH = D_V };
     static float conv[DELTA_ROWS * (2 * D_K + D_V)], gates[2 * DELTA_ROWS], state[D_K * D_V],
         raw[DELTA_ROWS * WIDTH], out[DELTA_ROWS * D_V];
@@ -601,7 +608,7 @@ the_delta_rule_token_by_token_is_its_chunked_form(void **state_)
     for (size_t i = 0; i < D_V; i++)
         norm[i] = 1.0f;
     fill(raw, DELTA_ROWS * WIDTH, 5);
-    engine_delta_head(engine_kernels_best(), &job, DELTA_ROWS, 0);
+    engine_delta_head(kernels, &job, DELTA_ROWS, 0);
     run_chunk(&c, DELTA_ROWS);
     for (size_t t = 0; t < DELTA_ROWS; t++) {
         double squares = 0.0;
@@ -614,8 +621,17 @@ the_delta_rule_token_by_token_is_its_chunked_form(void **state_)
         }
     }
     for (size_t i = 0; i < D_K * D_V; i++)
-        off = fmax(off, fabs(c.state[i / D_V][i % D_V] - (double)state[i]));
+        off =
+            fmax(off, fabs(c.state[i / D_V][i % D_V] - (double)state[place_of(i / D_V, i % D_V)]));
     assert_true(off < 1e-4);
+}
+
+static void
+the_delta_rule_token_by_token_is_its_chunked_form(void **state)
+{
+    (void)state;
+    for (int cpu = ENGINE_CPU_SCALAR; cpu <= (int)engine_cpu_best(); cpu++)
+        check_delta(engine_kernels_lookup((engine_cpu)cpu));
 }
 
 /* ---- facts ---- */
