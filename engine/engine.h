@@ -132,10 +132,6 @@ const char *engine_kv_type_name(engine_kv_type type); /* "f16", "q8_0", "q4_0", 
 gboolean engine_model_memory(const engine_model *model, uint32_t n_context, engine_kv_type kv_type,
                              engine_memory_plan *plan, GError **error);
 
-/* Weight bytes that one decoded token reads: of routed experts the chosen share, of an embedding that is not
- * also the output matrix one row. The draft heads are not among them. */
-uint64_t engine_model_active_bytes(const engine_model *model);
-
 /* ---- tokens --------------------------------------------------------------------------------- */
 
 typedef enum {

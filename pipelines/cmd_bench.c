@@ -83,7 +83,6 @@ typedef struct {
     engine_machine machine;
     float *logits;
     int32_t *tokens;
-    uint64_t active_bytes;
     double load_seconds, first_token_seconds;
     json_t *tests;
 } bench;
@@ -152,6 +151,7 @@ cache_bytes(const bench *b, uint32_t depth)
 static void
 report(bench *b, const char *test, uint32_t size, double *rates)
 {
+    const engine_model_info *info = engine_model_get_info(b->model);
     const int n = b->args->rounds;
     g_autoptr(json_t) all = json_array();
     json_t *json = json_object();
@@ -161,7 +161,7 @@ report(bench *b, const char *test, uint32_t size, double *rates)
         json_array_append_new(all, json_real(rates[i]));
     qsort(rates, (size_t)n, sizeof *rates, compare_doubles);
     const double median = n % 2 ? rates[n / 2] : 0.5 * (rates[n / 2 - 1] + rates[n / 2]);
-    const uint64_t bytes = decode ? b->active_bytes + cache_bytes(b, size) : 0;
+    const uint64_t bytes = decode ? info->n_active_bytes + cache_bytes(b, size) : 0;
     const double ceiling = MAX(b->machine.read_4k, b->machine.read_2m);
     json_object_set_new(json, "test", json_string(test));
     json_object_set_new(json, decode ? "depth" : "tokens", json_integer(size));
@@ -172,6 +172,13 @@ report(bench *b, const char *test, uint32_t size, double *rates)
     if (decode && ceiling > 0.0)
         json_object_set_new(json, "bandwidth_fraction",
                             json_real(rates[n - 1] * (double)bytes / ceiling));
+    /* the output matrix serves the last token alone */
+    const double operations =
+        decode ? 0.0
+               : 2.0 * ((double)info->n_active_parameters - (double)info->n_vocab * info->n_embd);
+    if (!decode && b->machine.int8_ops > 0.0)
+        json_object_set_new(json, "int8_fraction",
+                            json_real(rates[n - 1] * operations / b->machine.int8_ops));
     json_array_append_new(b->tests, json);
     if (b->args->common.json) return;
     g_autofree char *name =
@@ -180,6 +187,9 @@ report(bench *b, const char *test, uint32_t size, double *rates)
     if (decode && ceiling > 0.0)
         cli_print("   %5.2f GB/s, %3.0f %%", rates[n - 1] * (double)bytes / 1e9,
                   100.0 * rates[n - 1] * (double)bytes / ceiling);
+    if (!decode && b->machine.int8_ops > 0.0)
+        cli_print("   %5.1f Gop/s, %3.0f %%", rates[n - 1] * operations / 1e9,
+                  100.0 * rates[n - 1] * operations / b->machine.int8_ops);
     cli_print("\n");
 }
 
@@ -251,7 +261,6 @@ start(bench *b, const char *path, GError **error)
     const uint32_t n = longest_test(b);
     b->session = engine_session_new(b->model, b->pool, n, error);
     if (b->session == NULL) return FALSE;
-    b->active_bytes = engine_model_active_bytes(b->model);
     b->logits = g_new(float, info->n_vocab);
     b->tokens = g_new(int32_t, n);
     g_autoptr(GRand) random = g_rand_new_with_seed(1);
@@ -268,7 +277,7 @@ print_head(const bench *b)
 {
     const engine_model_info *info = engine_model_get_info(b->model);
     g_autofree char *features = engine_cpu_features(), *size = g_format_size(info->n_bytes),
-                    *active = g_format_size(b->active_bytes);
+                    *active = g_format_size(info->n_active_bytes);
 
     cli_print("%s: %s %s, %.0f M parameters, %s, %s read per token\n", info->name,
               info->architecture, info->weight_type, (double)info->n_parameters / 1e6, size,
@@ -295,7 +304,9 @@ print_json(const bench *b)
     json_object_set_new(json, "weight_type", json_string(info->weight_type));
     json_object_set_new(json, "parameters", json_integer((json_int_t)info->n_parameters));
     json_object_set_new(json, "bytes", json_integer((json_int_t)info->n_bytes));
-    json_object_set_new(json, "active_bytes", json_integer((json_int_t)b->active_bytes));
+    json_object_set_new(json, "active_parameters",
+                        json_integer((json_int_t)info->n_active_parameters));
+    json_object_set_new(json, "active_bytes", json_integer((json_int_t)info->n_active_bytes));
     json_object_set_new(json, "cpu", json_string(features));
     json_object_set_new(json, "threads", json_integer(engine_pool_n_threads(b->pool)));
     if (!b->args->no_machine)
@@ -351,8 +362,10 @@ const command cmd_bench = {
         "random tokens, and\n"
         "prints tokens a second. Decoding is bounded by reading: beside each rate stands what part "
         "of the measured\n"
-        "memory bandwidth the weights in use and the cache of the context take. MODEL is a .gguf "
-        "file or a folder.",
+        "memory bandwidth the weights in use and the cache of the context take; beside a prompt's, "
+        "what part of the\n"
+        "machine's 8-bit arithmetic its matrices take, attention left out. MODEL is a .gguf file "
+        "or a folder.",
     .examples = "  $ lode bench model.gguf\n"
                 "  $ lode bench model.gguf -p 512 -d 0,16384 -t 2 --json",
     .args_size = sizeof(bench_args),

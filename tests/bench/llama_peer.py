@@ -2,11 +2,16 @@
 
     llama_peer.py logits MODEL IDS OUT [--threads N]
         IDS: token ids, one a line. OUT: float32 logits of every position, position-major.
+    llama_peer.py compare LOGITS IDS LOGITS NAME NAME
+        one line: how far the second's distributions are from the first's
     llama_peer.py speed MODEL [--threads N] [--prefill 512,2048] [--depth 0,2048,8192] [--decode N] [--kv f16|q8_0]
         one JSON line: tokens a second of every test, peak memory, seconds to load and to the first token
 
 A cache of DEPTH tokens is made by prefilling 512 and repeating their cells: the values do not change the speed of
 a decode step, only their number does.
+
+    llama_peer.py report ROUNDS
+        a table out of lines of speed and of lode bench
 """
 
 import argparse
@@ -76,3 +81,155 @@ class Peer:
 
     def cut(self, n):
         api.llama_memory_seq_rm(self.memory, 0, n, -1)
+
+    def repeat(self, n, step=512):
+        """A cache of n tokens out of the step tokens it holds: their saved cells at later positions."""
+        size = api.llama_state_seq_get_size(self.context, 0)
+        saved = (ctypes.c_uint8 * size)()
+        api.llama_state_seq_get_data(self.context, saved, size, 0)
+        state = repeat_cells(bytes(saved), step, n)
+        buffer = (ctypes.c_uint8 * len(state)).from_buffer_copy(state)
+        self.clear()
+        if api.llama_state_seq_set_data(self.context, buffer, len(state), 0) == 0:
+            raise ValueError("llama.cpp does not take the longer cache")
+
+
+def repeat_cells(state, step, n):
+    """The state of one sequence with its `step` cells repeated to n. Layout of llama.cpp 0.5.0 (llama_kv_cache::
+    state_write) behind two u32 of its own: u32 streams; a stream: u32 cells; per cell i32 position, u32 sequences, i32 each; u32 values
+    transposed, u32 layers; per layer, first keys then values, i32 type, u64 row bytes, the rows."""
+    at, out = 0, bytearray()
+
+    def take(fmt):
+        nonlocal at
+        values = struct.unpack_from("<" + fmt, state, at)
+        at += struct.calcsize("<" + fmt)
+        return values if len(values) > 1 else values[0]
+
+    out += struct.pack("<II", *take("II"))
+    if take("I") != 1 or take("I") != step:
+        raise ValueError("not one stream of the tokens given")
+    n_seq = []
+    for i in range(step):
+        position, count = take("iI")
+        n_seq += [take("i") for _ in range(count)]
+        if position != i or count > 1:
+            raise ValueError("cells are not as expected")
+    out += struct.pack("<II", 1, n)
+    for i in range(n):
+        out += struct.pack("<iI", i, len(n_seq) // step) + (struct.pack("<i", n_seq[0]) if n_seq else b"")
+    transposed, layers = take("II")
+    if transposed:
+        raise ValueError("values are transposed: flash attention is off")
+    out += struct.pack("<II", transposed, layers)
+    for _ in range(2 * layers):
+        kind, row = take("iQ")
+        rows = state[at : at + step * row]
+        at += step * row
+        out += struct.pack("<iQ", kind, row) + (rows * -(-n // step))[: n * row]
+    if at != len(state):
+        raise ValueError(f"{len(state) - at} bytes of state not understood")
+    return bytes(out)
+
+
+def write_logits(args):
+    ids = [int(line) for line in open(args.ids)]
+    peer = Peer(args.model, len(ids), args.threads, args.kv, args.flash, batch=64)
+    with open(args.out, "wb") as f:
+        for i in range(0, len(ids), 64):
+            f.write(peer.eval(ids[i : i + 64], i, all_logits=True).astype("<f4").tobytes())
+
+
+def compare(args):
+    """One line: mean and largest KL divergence of OUT from MODEL (natural logarithm), share of equal first choices."""
+    n_tokens = sum(1 for _ in open(args.ids))
+    a, b = (np.memmap(p, dtype="<f4", mode="r").reshape(n_tokens, -1) for p in (args.model, args.out))
+    kl, same = [], 0
+    for x, y in zip(a, b):
+        x, y = x.astype(np.float64), y.astype(np.float64)
+        x, y = x - x.max(), y - y.max()
+        x, y = x - np.log(np.exp(x).sum()), y - np.log(np.exp(y).sum())
+        kl.append(float((np.exp(x) * (x - y)).sum()))
+        same += int(x.argmax() == y.argmax())
+    print(f"{args.more[0]:10s} {args.more[1]:26s} {np.mean(kl):10.2e} {max(kl):10.2e} {same / n_tokens:7.1%}")
+
+
+def report(args):
+    """Rounds of `lode bench -r 1 --json` and of speed, a line each: best and median of both, and the ratio."""
+    rates, facts = {}, {"lode": [], "peer": []}
+    for line in open(args.model):
+        run = json.loads(line)
+        who = "lode" if "model" in run else "peer"
+        facts[who].append(run)
+        for t in run["tests"]:
+            key = f"prefill {t['tokens']}" if t["test"] == "prefill" else f"decode at {t['depth']}"
+            rates.setdefault(key, {"lode": [], "peer": [], "facts": t})[who].append(t.get("rate", t.get("best")))
+            if who == "lode":
+                rates[key]["facts"] = t
+    ceiling = max(max(r["machine"]["read_4k"], r["machine"]["read_2m"]) for r in facts["lode"])
+    int8 = max(r["machine"]["int8_ops"] for r in facts["lode"])
+    print(f"read {ceiling / 1e9:.1f} GB/s, 8-bit {int8 / 1e9:.0f} Gop/s (best of the rounds)")
+    print(f"{'':18s} {'lode best':>10s} {'median':>8s} {'peer best':>10s} {'median':>8s} {'ratio of medians':>17s}  of ceiling")
+    for key, r in rates.items():
+        best, mid = {w: max(r[w]) for w in facts}, {w: float(np.median(r[w])) for w in facts}
+        t = r["facts"]
+        share = best["lode"] * t["bytes_per_token"] / ceiling if "bytes_per_token" in t else \
+            t["int8_fraction"] * best["lode"] / t["best"] * facts["lode"][-1]["machine"]["int8_ops"] / int8
+        print(f"{key:18s} {best['lode']:10.1f} {mid['lode']:8.1f} {best['peer']:10.1f} {mid['peer']:8.1f} "
+              f"{mid['lode'] / mid['peer']:16.2f}x {share:10.0%}")
+    for name, unit, scale in (("load_seconds", "ms", 1e3), ("first_token_seconds", "ms", 1e3), ("peak_bytes", "MB", 1e-6)):
+        a, b = (float(np.median([x[name] for x in facts[w]])) * scale for w in ("lode", "peer"))
+        print(f"{name.rsplit('_', 1)[0].replace('_', ' '):18s} {a:19.0f} {b:19.0f} {unit}")
+
+
+def speed(args):
+    numbers = lambda text: [int(x) for x in text.split(",") if x]
+    prefill, depths = numbers(args.prefill), numbers(args.depth)
+    n_context = max(prefill + [d + args.decode + 512 for d in depths])
+    start = time.perf_counter()
+    peer = Peer(args.model, n_context, args.threads, args.kv, args.flash)
+    ids = np.random.default_rng(1).integers(0, peer.n_vocab, n_context).tolist()
+    peer.eval(ids[:1])
+    result = {"load_seconds": peer.load_seconds, "first_token_seconds": time.perf_counter() - start,
+              "threads": args.threads, "tests": []}
+
+    def timed(run, n):
+        begin = time.perf_counter()
+        run()
+        return n / (time.perf_counter() - begin)
+
+    for n in prefill:
+        peer.clear()
+        rate = timed(lambda: peer.eval(ids[:n]), n)
+        result["tests"].append({"test": "prefill", "tokens": n, "rate": rate})
+    for depth in depths:
+        peer.clear()
+        if depth:
+            peer.eval(ids[: min(depth, 512)])
+        if depth > 512:
+            peer.repeat(depth)
+        rate = timed(lambda: [peer.eval(ids[i : i + 1], depth + i) for i in range(args.decode)], args.decode)
+        result["tests"].append({"test": "decode", "depth": depth, "rate": rate})
+    result["peak_bytes"] = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss * 1024
+    print(json.dumps(result))
+
+
+def main():
+    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
+    parser.add_argument("what", choices=["logits", "compare", "speed", "report"])
+    parser.add_argument("model")
+    parser.add_argument("ids", nargs="?")
+    parser.add_argument("out", nargs="?")
+    parser.add_argument("more", nargs="*")
+    parser.add_argument("--threads", type=int, default=1)
+    parser.add_argument("--prefill", default="512,2048")
+    parser.add_argument("--depth", default="0,2048,8192")
+    parser.add_argument("--decode", type=int, default=64)
+    parser.add_argument("--kv", default="f16", choices=list(KV_TYPES))
+    parser.add_argument("--flash", default="on", choices=list(FLASH))
+    args = parser.parse_args()
+    {"logits": write_logits, "compare": compare, "speed": speed, "report": report}[args.what](args)
+
+
+if __name__ == "__main__":
+    main()

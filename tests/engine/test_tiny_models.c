@@ -1,5 +1,5 @@
 /* Every architecture, from every format it comes in, against logits recorded from transformers or from a plain
- * float64 decoder (reference/tiny_models.py). A model is right, or it is refused in one clear line. */
+ * float64 decoder (reference/tiny_models.py). */
 #include "llama_check.h"
 #include "tiny_case.h"
 
@@ -13,20 +13,6 @@
 #include <cmocka.h>
 
 static const double TOLERANCE = 1e-4;
-
-/* What the engine does not run yet, as "case" or "case:gguf". It must say so; once it runs, the line goes. */
-static const char *const REFUSED[] = {
-    NULL,
-};
-
-static gboolean
-is_refused(const char *name, tiny_format format)
-{
-    g_autofree char *key = g_strconcat(name, format == TINY_GGUF ? ":gguf" : "", NULL);
-    for (size_t i = 0; i < G_N_ELEMENTS(REFUSED); i++)
-        if (g_strcmp0(REFUSED[i], key) == 0) return TRUE;
-    return FALSE;
-}
 
 /* All logits of the case's tokens, evaluated `step` at a time. */
 static float *
@@ -66,20 +52,13 @@ check_case(const char *name, tiny_format format)
     if (!tiny_case_has(c, format)) return;
     char *folder = tiny_case_write(c, format);
     g_autoptr(engine_model) model = engine_model_open(folder, &error);
-    if (is_refused(name, format)) {
-        if (model) fail_msg("%s (%s) opens now: check it", name, tiny_format_name(format));
-        if (error->domain != ENGINE_ERROR || strchr(error->message, '\n'))
-            fail_msg("%s (%s): no clear refusal: %s", name, tiny_format_name(format),
-                     error->message);
-    } else {
-        if (!model) fail_msg("%s (%s): %s", name, tiny_format_name(format), error->message);
-        check_logits(model, c, format);
-    }
+    if (!model) fail_msg("%s (%s): %s", name, tiny_format_name(format), error->message);
+    check_logits(model, c, format);
     tiny_case_remove(folder);
 }
 
 static void
-every_model_gives_the_reference_logits_or_is_refused(void **state)
+every_model_gives_the_reference_logits(void **state)
 {
     (void)state;
     g_auto(GStrv) names = tiny_case_names();
@@ -100,21 +79,8 @@ every_cpu_level_gives_the_reference_logits(void **state)
     for (int cpu = ENGINE_CPU_SCALAR; cpu < (int)engine_cpu_best(); cpu++) {
         g_setenv("LODE_CPU", engine_cpu_name((engine_cpu)cpu), TRUE);
         for (char **name = names; *name; name++)
-            if (!is_refused(*name, TINY_F32)) check_case(*name, TINY_F32);
+            check_case(*name, TINY_F32);
         g_unsetenv("LODE_CPU");
-    }
-}
-
-static void
-what_is_refused_is_a_case(void **state)
-{
-    (void)state;
-    g_auto(GStrv) names = tiny_case_names();
-
-    for (size_t i = 0; i < G_N_ELEMENTS(REFUSED) && REFUSED[i]; i++) {
-        g_auto(GStrv) parts = g_strsplit(REFUSED[i], ":", 2);
-        if (!g_strv_contains((const char *const *)names, parts[0]))
-            fail_msg("%s is no case", REFUSED[i]);
     }
 }
 
@@ -122,9 +88,8 @@ int
 main(void)
 {
     const struct CMUnitTest tests[] = {
-        cmocka_unit_test(every_model_gives_the_reference_logits_or_is_refused),
+        cmocka_unit_test(every_model_gives_the_reference_logits),
         cmocka_unit_test(every_cpu_level_gives_the_reference_logits),
-        cmocka_unit_test(what_is_refused_is_a_case),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }
