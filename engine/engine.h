@@ -128,9 +128,53 @@ typedef struct {
 typedef enum { ENGINE_KV_F16, ENGINE_KV_Q8_0, ENGINE_KV_Q4_0, ENGINE_KV_F32 } engine_kv_type;
 const char *engine_kv_type_name(engine_kv_type type); /* "f16", "q8_0", "q4_0", "f32" */
 
-/* n_context 0: the model's trained context. ARGUMENT for an encoder, which keeps nothing between calls. */
+/* n_context 0: the model's trained context. ARGUMENT for an encoder, which keeps nothing between calls;
+ * UNSUPPORTED where the heads are no whole number of the type's blocks. */
 gboolean engine_model_memory(const engine_model *model, uint32_t n_context, engine_kv_type kv_type,
                              engine_memory_plan *plan, GError **error);
+
+/* One stored type and what of the model has it. */
+typedef struct {
+    const char *name; /* "Q4_K" */
+    uint32_t n_tensors;
+    uint64_t n_bytes;
+} engine_type_usage;
+
+size_t engine_model_n_types(const engine_model *model);
+engine_type_usage engine_model_type_at(const engine_model *model,
+                                       size_t index); /* most bytes first */
+
+/* Facts for people, in the words of the model's own files; NULL where they say nothing. Live as long as it. */
+typedef struct {
+    const char *tokenizer;     /* "gpt2", "llama", "bert"; "BPE", "WordPiece" */
+    const char *pre_tokenizer; /* "qwen2", ... */
+    const char *template_text; /* the chat template */
+} engine_model_facts;
+
+engine_model_facts engine_model_get_facts(const engine_model *model);
+
+/* ---- writing models ------------------------------------------------------------------------- */
+
+typedef struct {
+    const char *type; /* of matrices: "q4_0", "bf16", ...; "q3_k_m", "q4_k_m" and "q5_k_m" give
+                                more bits to the output and half of attn_v and ffn_down */
+    const char *output_type;    /* NULL: as type says (default) */
+    const char *embedding_type; /* the same, of the token embedding */
+    uint64_t part_bytes; /* split the file after this many bytes of tensors; 0 = do not (default) */
+    void (*progress)(uint64_t n_done, uint64_t n_total, void *user_data); /* bytes; may be NULL */
+    void (*note)(const char *line, void *user_data); /* something to know, no error; may be NULL */
+    void *user_data;
+    const int *cancel; /* may be NULL */
+} engine_write_options;
+
+const char *engine_write_type_names(void); /* every type we write, "f32, f16, ..."; static */
+
+/* A GGUF model to a GGUF file of other types. out may be the file that in names: it appears whole, when done.
+ * Norms, routers and vectors stay F32; a row that a type's blocks do not divide has a type that fits it, with
+ * a note. ARGUMENT for an unknown type, FORMAT for a weight that is not finite. The bytes do not depend on
+ * the pool. */
+gboolean engine_model_quantize(const char *in, const char *out, const engine_write_options *options,
+                               engine_pool *pool, GError **error);
 
 /* ---- tokens --------------------------------------------------------------------------------- */
 

@@ -23,17 +23,6 @@ engine_kv_stored_type(engine_kv_type type)
     return KV_TYPES[type].type;
 }
 
-/* Whole pages of all layers' keys and values; FALSE when the sizes do not fit. */
-static gboolean
-kv_bytes(const engine_model *model, uint32_t n_context, engine_type type, uint64_t *out)
-{
-    const engine_kv_shape shape = engine_decoder_kv_shape(model, type, type);
-    const uint64_t pages = ((uint64_t)n_context + ENGINE_KV_PAGE - 1) / ENGINE_KV_PAGE;
-    const size_t page = engine_kv_page_bytes(&shape);
-
-    return page > 0 && g_uint64_checked_mul(out, page, pages);
-}
-
 /* Buffers of one chunk, and one row of logits. */
 static uint64_t
 scratch_bytes(const engine_model *model)
@@ -53,11 +42,20 @@ engine_model_memory(const engine_model *model, uint32_t n_context, engine_kv_typ
                     info->name);
         return FALSE;
     }
+    const engine_type type = KV_TYPES[kv_type].type;
+    const engine_kv_shape shape = engine_decoder_kv_shape(model, type, type);
+    if (engine_kv_page_bytes(&shape) == 0) {
+        g_set_error(error, ENGINE_ERROR, ENGINE_ERROR_UNSUPPORTED,
+                    "%s: heads of %u numbers cannot be kept as %s", info->name, info->head_dim,
+                    KV_TYPES[kv_type].name);
+        return FALSE;
+    }
     *plan = (engine_memory_plan){.n_context = n_context > 0 ? n_context : info->n_context};
     plan->weight_bytes = info->n_bytes;
     plan->recurrent_bytes = engine_recurrent_bytes(model);
     plan->scratch_bytes = scratch_bytes(model);
-    if (!kv_bytes(model, plan->n_context, KV_TYPES[kv_type].type, &plan->kv_bytes) ||
+    const uint64_t pages = ((uint64_t)plan->n_context + ENGINE_KV_PAGE - 1) / ENGINE_KV_PAGE;
+    if (!g_uint64_checked_mul(&plan->kv_bytes, engine_kv_page_bytes(&shape), pages) ||
         !g_uint64_checked_add(&plan->total_bytes, plan->kv_bytes,
                               plan->weight_bytes + plan->recurrent_bytes + plan->scratch_bytes)) {
         g_set_error(error, ENGINE_ERROR, ENGINE_ERROR_LIMIT,

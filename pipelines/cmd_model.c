@@ -1,15 +1,10 @@
-/* lode model list | info NAME | pull [NAME...] */
-#include "pipelines/cli.h"
+/* lode model list | info MODEL | pull [NAME...] | quantize IN OUT. What reads model files is in
+ * cmd_model_files.c. */
+#include "pipelines/cmd_model.h"
 
 #include <string.h>
 
 #include "pipelines/models.h"
-
-typedef struct {
-    common_args common;
-    char *dir, *source;
-    gboolean defaults, allow_private;
-} model_args;
 
 static GOptionEntry *
 model_entries(gpointer data)
@@ -24,6 +19,18 @@ model_entries(gpointer data)
          "pull: into this folder (default: $LODE_MODELS, else ~/.local/share/lode/models)", "DIR"},
         {"allow-private", 0, 0, G_OPTION_ARG_NONE, &args->allow_private,
          "pull: allow hubs at private and loopback addresses (default: refuse them)", NULL},
+        {"context", 0, 0, G_OPTION_ARG_INT, &args->context,
+         "info of a file: the memory that a context of N tokens takes (default: not shown)", "N"},
+        {"type", 0, 0, G_OPTION_ARG_STRING, &args->type,
+         "quantize: store matrices so: q8_0, q4_0, q4_k_m, mxfp4, ... (no default)", "TYPE"},
+        {"output-type", 0, 0, G_OPTION_ARG_STRING, &args->output_type,
+         "quantize: the output matrix (default: as --type)", "TYPE"},
+        {"embedding-type", 0, 0, G_OPTION_ARG_STRING, &args->embedding_type,
+         "quantize: the token embedding (default: as --type)", "TYPE"},
+        {"split", 0, 0, G_OPTION_ARG_INT, &args->split_mb,
+         "quantize: parts of about so many MiB (default: one file)", "MIB"},
+        {"threads", 0, 0, G_OPTION_ARG_INT, &args->threads,
+         "quantize: threads (default: one per core)", "N"},
         G_OPTION_ENTRY_NULL,
     };
     return g_memdup2(entries, sizeof entries);
@@ -202,12 +209,25 @@ choose(const model_args *args, const models_registry *registry, char **names, GP
     return cli_usage_error("model", "which model? Name it, or pull --default");
 }
 
+/* A path rather than a name we know: it exists, or looks like one. */
+static gboolean
+is_path(const char *operand)
+{
+    return strchr(operand, '/') != NULL || g_str_has_suffix(operand, ".gguf") ||
+           g_str_has_suffix(operand, ".safetensors") || g_file_test(operand, G_FILE_TEST_EXISTS);
+}
+
 static int
 run_model(gpointer data, char **operands, int n_operands)
 {
     const model_args *args = data;
     const char *verb = n_operands > 0 ? operands[0] : "list";
     g_autoptr(GError) error = NULL;
+
+    if (strcmp(verb, "quantize") == 0)
+        return cmd_model_quantize(args, operands + 1, n_operands - 1);
+    if (strcmp(verb, "info") == 0 && n_operands == 2 && is_path(operands[1]))
+        return cmd_model_show_file(args, operands[1]);
     g_autoptr(models_registry) registry = models_registry_load(NULL, 0, &error);
     if (registry == NULL) return cli_error(EXIT_NOTHING_DONE, "%s", error->message);
     if (strcmp(verb, "list") == 0)
@@ -216,7 +236,7 @@ run_model(gpointer data, char **operands, int n_operands)
                    : list_models(args, registry);
     gboolean pull = strcmp(verb, "pull") == 0;
     if (!pull && strcmp(verb, "info") != 0)
-        return cli_usage_error("model", "%s: choose from list, info, pull", verb);
+        return cli_usage_error("model", "%s: choose from list, info, pull, quantize", verb);
     g_autoptr(GPtrArray) chosen = g_ptr_array_new();
     int code = choose(args, registry, operands + 1, chosen);
     if (code != EXIT_ALL_GOOD) return code;
@@ -228,18 +248,25 @@ run_model(gpointer data, char **operands, int n_operands)
 const command cmd_model = {
     .name = "model",
     .summary = "list, install and check models",
-    .usage = "list | info NAME | pull NAME... | pull --default",
+    .usage = "list | info NAME|FILE | pull NAME... | pull --default | quantize IN OUT --type TYPE",
     .description = "list shows the models lode knows by name and which of them are installed, info "
                    "one of them with the\n"
                    "hashes of its files (checked when it is installed), pull installs. A broken "
                    "transfer goes on where it\n"
                    "stopped; every file is checked against the SHA-256 that came with this version "
                    "of lode.\n\n"
+                   "info of a file or folder, GGUF or safetensors, shows what is in it and, with "
+                   "--context, what running it takes.\n"
+                   "quantize writes a GGUF model with other weight types; one with more bits where "
+                   "they matter is q4_k_m\n"
+                   "(also q3_k_m, q5_k_m).\n\n"
                    "The embedder serves search by meaning, the writer the answers of lode ask. "
                    "Without them lode searches by\n"
                    "words and quotes.",
     .examples = "  $ lode model pull --default\n"
-                "  $ lode model info all-minilm-l6-v2 --json",
+                "  $ lode model info all-minilm-l6-v2 --json\n"
+                "  $ lode model info model.gguf --context 32768\n"
+                "  $ lode model quantize model-f16.gguf model-q4.gguf --type q4_k_m",
     .args_size = sizeof(model_args),
     .entries = model_entries,
     .run = run_model,
