@@ -5,6 +5,7 @@
  * position's number is at hand without those before. */
 #include "engine/sample.h"
 
+#include "engine/grammar_mask.h"
 #include "engine/sample_pick.h"
 
 #include <math.h>
@@ -16,13 +17,15 @@ struct engine_sampler {
     float repeat, frequency, presence;
     uint32_t window, min_tokens;
     gboolean ignore_eos;
-    uint64_t key;    /* the mixed seed */
-    GArray *biases;  /* engine_token_bias */
-    GArray *ends;    /* int32_t: tokens that end a text */
-    GArray *history; /* int32_t: the prompt, then what was accepted */
-    size_t n_prompt; /* of them */
-    int32_t *counts; /* [n_vocab] in the window; NULL without penalties */
-    float *work;     /* [n_vocab] */
+    uint64_t key;                      /* the mixed seed */
+    GArray *biases;                    /* engine_token_bias */
+    GArray *ends;                      /* int32_t: tokens that end a text */
+    GArray *history;                   /* int32_t: the prompt, then what was accepted */
+    size_t n_prompt;                   /* of them */
+    const engine_tokenizer *tokenizer; /* borrowed */
+    grammar_matcher *matcher;          /* NULL without a grammar */
+    int32_t *counts;                   /* [n_vocab] in the window; NULL without penalties */
+    float *work;                       /* [n_vocab] */
     sample_scratch scratch;
 };
 
@@ -76,8 +79,16 @@ find_ends(engine_sampler *s, const engine_tokenizer *tokenizer,
 }
 
 static gboolean
-check_options(const engine_generate_options *options, size_t n_vocab, GError **error)
+check_options(const engine_generate_options *options, size_t n_vocab,
+              const engine_tokenizer *tokenizer, GError **error)
 {
+    if (options->grammar &&
+        (!tokenizer || options->grammar->trie != engine_tokenizer_trie(tokenizer) ||
+         options->grammar->trie->n_tokens > n_vocab)) {
+        g_set_error_literal(error, ENGINE_ERROR, ENGINE_ERROR_ARGUMENT,
+                            "the grammar was made for another model");
+        return FALSE;
+    }
     for (size_t i = 0; i < options->n_biases; i++) {
         if (options->biases[i].id >= 0 && (size_t)options->biases[i].id < n_vocab) continue;
         g_set_error(error, ENGINE_ERROR, ENGINE_ERROR_ARGUMENT,
@@ -92,7 +103,7 @@ engine_sampler *
 engine_sampler_new(size_t n_vocab, const engine_tokenizer *tokenizer,
                    const engine_generate_options *options, GError **error)
 {
-    if (!check_options(options, n_vocab, error)) return NULL;
+    if (!check_options(options, n_vocab, tokenizer, error)) return NULL;
     g_autoptr(engine_sampler) s = g_new0(engine_sampler, 1);
     s->n_vocab = n_vocab;
     s->pick =
@@ -109,6 +120,8 @@ engine_sampler_new(size_t n_vocab, const engine_tokenizer *tokenizer,
     s->ends = g_array_new(FALSE, FALSE, sizeof(int32_t));
     find_ends(s, tokenizer, options);
     s->history = g_array_sized_new(FALSE, FALSE, sizeof(int32_t), 1024);
+    s->tokenizer = tokenizer;
+    if (options->grammar) s->matcher = grammar_matcher_new(options->grammar);
     return allocate(s, error) ? g_steal_pointer(&s) : NULL;
 }
 
@@ -118,6 +131,7 @@ engine_sampler_clone(const engine_sampler *sampler, GError **error)
     g_autoptr(engine_sampler) s = g_memdup2(sampler, sizeof *sampler);
     s->work = NULL;
     s->counts = NULL;
+    s->matcher = sampler->matcher ? grammar_matcher_clone(sampler->matcher) : NULL;
     s->scratch = (sample_scratch){0};
     s->biases = g_array_copy(sampler->biases);
     s->ends = g_array_copy(sampler->ends);
@@ -134,6 +148,7 @@ engine_sampler_free(engine_sampler *s)
     g_clear_pointer(&s->biases, g_array_unref);
     g_clear_pointer(&s->ends, g_array_unref);
     g_clear_pointer(&s->history, g_array_unref);
+    grammar_matcher_free(s->matcher);
     g_free(s->counts);
     g_free(s->work);
     g_free(s->scratch.weights);
@@ -168,11 +183,18 @@ engine_sampler_reset(engine_sampler *s, const int32_t *prompt, size_t n)
     for (size_t i = 0; i < n; i++)
         append(s, prompt[i]);
     s->n_prompt = n;
+    if (s->matcher) grammar_matcher_reset(s->matcher);
 }
 
 gboolean
 engine_sampler_accept(engine_sampler *s, int32_t token)
 {
+    const char *bytes = NULL;
+    size_t len = 0;
+
+    if (s->matcher && (!engine_tokenizer_token_bytes(s->tokenizer, token, &bytes, &len) ||
+                       !grammar_matcher_accept(s->matcher, bytes, len)))
+        return FALSE;
     append(s, token);
     return TRUE;
 }
@@ -181,6 +203,7 @@ void
 engine_sampler_rewind(engine_sampler *s, size_t n)
 {
     g_return_if_fail(n <= ENGINE_SAMPLER_MAX_REWIND && n <= engine_sampler_n_accepted(s));
+    if (s->matcher) grammar_matcher_rewind(s->matcher, n);
     for (; n > 0; n--) {
         const size_t len = s->history->len;
         if (s->counts) {
@@ -230,30 +253,121 @@ penalise(engine_sampler *s)
 }
 
 static gboolean
-ends_are_excluded(const engine_sampler *s)
+mask_is_empty(const uint64_t *mask, uint32_t n_words)
 {
-    return s->ignore_eos || engine_sampler_n_accepted(s) < s->min_tokens;
+    for (uint32_t w = 0; w < n_words; w++)
+        if (mask[w]) return FALSE;
+    return TRUE;
+}
+
+static uint32_t
+n_mask_words(const engine_sampler *s)
+{
+    return engine_tokenizer_trie(s->tokenizer)->n_words;
+}
+
+gboolean
+engine_sampler_is_complete(engine_sampler *s)
+{
+    return s->matcher && grammar_matcher_can_end(s->matcher) &&
+           mask_is_empty(grammar_matcher_mask(s->matcher), n_mask_words(s));
+}
+
+/* The options keep ends away, or the grammar does; where it admits nothing else, they stay. */
+static gboolean
+ends_are_excluded(engine_sampler *s)
+{
+    if (s->matcher && !grammar_matcher_can_end(s->matcher)) return TRUE;
+    return (s->ignore_eos || engine_sampler_n_accepted(s) < s->min_tokens) &&
+           !engine_sampler_is_complete(s);
+}
+
+gboolean
+engine_sampler_allows(engine_sampler *s, int32_t token)
+{
+    if (token < 0 || (size_t)token >= s->n_vocab) return FALSE;
+    if (engine_sampler_ends_text(s, token)) return !ends_are_excluded(s);
+    if (!s->matcher) return TRUE;
+    const uint64_t *mask = grammar_matcher_mask(s->matcher);
+    return (uint32_t)token / 64 < n_mask_words(s) && (mask[token / 64] >> token % 64 & 1) != 0;
+}
+
+int32_t
+engine_sampler_forced(engine_sampler *s)
+{
+    int32_t only = -1;
+
+    if (!s->matcher || s->biases->len > 0 || grammar_matcher_can_end(s->matcher)) return -1;
+    const uint64_t *mask = grammar_matcher_mask(s->matcher);
+    for (uint32_t w = 0, n = n_mask_words(s); w < n; w++) {
+        if (!mask[w]) continue;
+        if (only >= 0 || (mask[w] & (mask[w] - 1))) return -1;
+        only = (int32_t)(w * 64 + (uint32_t)g_bit_nth_lsf(mask[w], -1));
+    }
+    return only >= 0 && !engine_sampler_ends_text(s, only) ? only : -1;
+}
+
+void
+engine_sampler_forced_text(engine_sampler *s, size_t max, GString *out)
+{
+    if (s->matcher) grammar_matcher_forced(s->matcher, max, out);
+}
+
+/* To -infinity what the grammar does not allow; ends are looked at elsewhere. */
+static void
+exclude_by_grammar(engine_sampler *s)
+{
+    const uint64_t *mask = grammar_matcher_mask(s->matcher);
+    const uint32_t n_words = n_mask_words(s);
+
+    for (size_t w = 0; w * 64 < s->n_vocab; w++) {
+        const uint64_t bits = w < n_words ? mask[w] : 0;
+        if (bits == UINT64_MAX) continue;
+        const size_t n = MIN((size_t)64, s->n_vocab - w * 64);
+        float *work = s->work + w * 64;
+        for (size_t i = 0; i < n; i++)
+            work[i] = bits >> i & 1 ? work[i] : -INFINITY;
+    }
+}
+
+static float
+biased(const engine_sampler *s, const float *logits, int32_t token)
+{
+    float logit = logits[token];
+    for (guint i = 0; i < s->biases->len; i++) {
+        const engine_token_bias *bias = &g_array_index(s->biases, engine_token_bias, i);
+        if (bias->id == token) logit += bias->value;
+    }
+    return logit;
 }
 
 int32_t
 engine_sampler_sample(engine_sampler *s, const float *logits)
 {
-    const gboolean exclude_ends = ends_are_excluded(s) && s->ends->len > 0;
+    const gboolean exclude_ends = s->ends->len > 0 && ends_are_excluded(s);
+    const double uniform = uniform_at(s->key, engine_sampler_n_accepted(s));
     const float *from = logits;
 
-    if (exclude_ends || s->counts || s->biases->len > 0) {
+    if (s->matcher && grammar_matcher_failed(s->matcher)) return -1;
+    if (exclude_ends || s->counts || s->biases->len > 0 || s->matcher) {
         memcpy(s->work, logits, s->n_vocab * sizeof *logits);
         from = s->work;
         for (guint i = 0; i < s->biases->len; i++) {
             const engine_token_bias *bias = &g_array_index(s->biases, engine_token_bias, i);
             s->work[bias->id] += bias->value;
         }
+        if (s->matcher) {
+            exclude_by_grammar(s);
+            for (guint i = 0; i < s->ends->len; i++) {
+                const int32_t end = g_array_index(s->ends, int32_t, i);
+                s->work[end] = biased(s, logits, end);
+            }
+        }
         for (guint i = 0; exclude_ends && i < s->ends->len; i++)
             s->work[g_array_index(s->ends, int32_t, i)] = -INFINITY;
         if (s->counts) penalise(s);
     }
-    const size_t index = sample_pick(from, s->n_vocab, &s->pick,
-                                     uniform_at(s->key, engine_sampler_n_accepted(s)), &s->scratch);
+    const size_t index = sample_pick(from, s->n_vocab, &s->pick, uniform, &s->scratch);
     return index < s->n_vocab ? (int32_t)index : -1;
 }
 
@@ -275,11 +389,4 @@ engine_sampler_logprobs(engine_sampler *s, const float *logits, int32_t token,
     }
     if (token < 0 || (size_t)token >= s->n_vocab) return -INFINITY;
     return (float)((double)(logits[token] - max) - log_total);
-}
-
-int32_t
-engine_sampler_forced(engine_sampler *s)
-{
-    (void)s;
-    return -1;
 }

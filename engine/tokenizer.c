@@ -1,5 +1,6 @@
 /* Encoding and decoding: what all kinds of tokenizer share. */
 #include "engine/tokenizer_impl.h"
+#include "engine/vocab_trie.h"
 
 #include <string.h>
 
@@ -48,6 +49,7 @@ engine_tokenizer_free(engine_tokenizer *t)
     g_array_unref(t->ends);
     g_free(t->bpe.merges);
     g_free(t->chat_template);
+    vocab_trie_free(t->trie);
     g_free(t);
 }
 

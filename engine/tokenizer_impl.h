@@ -256,6 +256,7 @@ struct engine_tokenizer {
     int32_t bos, eos, pad, unk;
     GArray *ends; /* int32_t */
     char *chat_template;
+    struct vocab_trie *trie; /* of engine_tokenizer_trie; NULL until asked for */
 };
 
 #define TOKENIZER_MAX_VOCAB ((size_t)1 << 24)
