@@ -268,7 +268,7 @@ typedef struct {
     layout_residency *residency;
     GArray *fonts; /* layout_font */
     GHashTable *font_ids;
-    GPtrArray *paras;       /* layout_para */
+    GPtrArray *paras;       /* layout_para: ask layout_work_para() */
     GPtrArray *authors;     /* char *: names as printed */
     GArray *captions;       /* what starts one, captions.c; NULL until found */
     gboolean bibliography;  /* its heading was seen on a sheet so far; tables.c */
@@ -292,7 +292,6 @@ typedef struct {
 #define layout_sheet_row(s, i)   (&g_array_index((s)->rows, layout_row, (i)))
 #define layout_sheet_word(s, i)  (&g_array_index((s)->words, layout_word, (i)))
 #define layout_sheet_style(s, i) (&g_array_index((s)->styles, layout_style, (i)))
-#define layout_work_para(w, i)   ((layout_para *)(w)->paras->pdata[i])
 
 /* ---- sheet.c ---- */
 layout_sheet *layout_sheet_new(int index);
@@ -344,8 +343,9 @@ layout_sheet *layout_work_sheet(const layout_work *work, guint index);
 /* Puts away sheets that were not asked for lately. For the outermost loop of a pass over sheets or blocks,
  * where no pointer into a sheet, its rows or segments is held from one turn to the next. */
 void layout_work_release(const layout_work *work);
-/* The same for a pass over blocks that touches no sheet, once a block: their memory may leave, pointers stay good. */
-void layout_work_rest(const layout_work *work);
+/* A block in the making. Pointers stay good; only their memory leaves when blocks elsewhere are asked for, so a
+ * pass over all of them goes through here. */
+layout_para *layout_work_para(const layout_work *work, guint index);
 /* How many sheets may stay, for tests; at least 1. */
 void layout_work_set_window(layout_work *work, guint n_sheets);
 

@@ -322,7 +322,7 @@ layout_builder_name_images(layout_builder *builder)
     for (guint i = 0; i < builder->tables->len; i++) {
         layout_table *table = &g_array_index(builder->tables, layout_table, i);
         const layout_block *block = layout_builder_block(builder, table->block);
-        if (i % 256 == 0) layout_builder_rest(builder);
+        if (i % 8 == 0) layout_builder_rest(builder);
         if (block->n_boxes == 0) continue;
         const layout_box *box = &g_array_index(builder->boxes, layout_box, block->first_box);
         g_assert(box->page >= 0 && (guint)box->page < tables->len);
@@ -360,6 +360,7 @@ layout_builder_view(const layout_builder *builder, lode_document *view)
         .n_references = builder->references->len,
         .names = (layout_name *)(gpointer)builder->names->data,
         .n_names = builder->names->len,
+        .spill = builder->spill,
     };
 }
 

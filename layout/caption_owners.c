@@ -17,15 +17,18 @@ layout_captions_init(layout_captions *captions, const lode_document *d)
     for (guint b = 0; b < d->n_blocks; b++)
         captions->owner[b] = captions->first[b] = captions->next[b] = LAYOUT_NONE;
     for (guint i = 0; i < d->n_tables; i++) {
+        layout_document_pass(d, i);
         if (d->tables[i].caption != LAYOUT_NONE)
             captions->owner[d->tables[i].caption] = d->tables[i].block;
     }
     for (guint i = 0; i < d->n_figures; i++) {
+        layout_document_pass(d, i);
         if (d->figures[i].caption != LAYOUT_NONE)
             captions->owner[d->figures[i].caption] = d->figures[i].block;
     }
     /* from the end, so that each list comes out in reading order */
     for (guint b = d->n_blocks; b-- > 0;) {
+        layout_document_pass(d, b);
         const layout_block *block = &d->blocks[b];
         if (block->type != LAYOUT_BLOCK_CAPTION) continue;
         if (block->parent != LAYOUT_NONE && holds_captions(d->blocks[block->parent].type))

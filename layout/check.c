@@ -96,7 +96,7 @@ check_blocks(const lode_document *d, GError **error)
 {
     for (guint b = 0; b < d->n_blocks; b++) {
         const layout_block *block = &d->blocks[b];
-        if (b % 256 == 0) layout_document_rest(d);
+        layout_document_pass(d, b);
         if ((guint)block->type >= LAYOUT_N_BLOCK_TYPES)
             return wrong(error, "blocks", b, "unknown type");
         if (block->level < 0) return wrong(error, "blocks", b, "negative level");
@@ -173,6 +173,7 @@ check_tables(const lode_document *d, GError **error)
 {
     for (guint t = 0; t < d->n_tables; t++) {
         const layout_table *table = &d->tables[t];
+        layout_document_pass(d, 8 * t);
         if (!owner_is_fine(d, table->block, LAYOUT_BLOCK_TABLE, t))
             return wrong(error, "tables", t, "its block is none of a table's");
         if (!caption_is_fine(d, table->caption))
@@ -185,7 +186,6 @@ check_tables(const lode_document *d, GError **error)
         if (!grid_is_covered(d, table))
             return wrong(error, "tables", t,
                          "cells do not cover the grid once, in row-major order");
-        if (t % 64 == 0) layout_document_rest(d);
         for (guint i = 0; i < table->n_cells; i++) {
             const layout_cell *cell = &d->cells[table->first_cell + i];
             if (!cell->text || !g_utf8_validate(cell->text, -1, NULL))
@@ -200,8 +200,8 @@ check_tables(const lode_document *d, GError **error)
 static gboolean
 check_items(const lode_document *d, GError **error)
 {
-    layout_document_rest(d);
     for (guint i = 0; i < d->n_figures; i++) {
+        layout_document_pass(d, 8 * i);
         if (!owner_is_fine(d, d->figures[i].block, LAYOUT_BLOCK_FIGURE, i))
             return wrong(error, "figures", i, "its block is none of a figure's");
         if (!caption_is_fine(d, d->figures[i].caption))
@@ -214,12 +214,14 @@ check_items(const lode_document *d, GError **error)
         if (!box_is_fine(d, &d->panels[i].box)) return wrong(error, "panels", i, "bad box");
     }
     for (guint i = 0; i < d->n_formulas; i++) {
+        layout_document_pass(d, 8 * i);
         if (!owner_is_fine(d, d->formulas[i].block, LAYOUT_BLOCK_FORMULA, i))
             return wrong(error, "formulas", i, "its block is none of a formula's");
         if (!(d->formulas[i].confidence >= 0 && d->formulas[i].confidence <= 1))
             return wrong(error, "formulas", i, "confidence is not in 0..1");
     }
     for (guint i = 0; i < d->n_references; i++) {
+        layout_document_pass(d, i);
         if (!owner_is_fine(d, d->references[i].block, LAYOUT_BLOCK_REFERENCE, i))
             return wrong(error, "references", i, "its block is none of a reference's");
         if ((guint)d->references[i].kind >= LAYOUT_N_REFERENCE_KINDS)
@@ -228,6 +230,7 @@ check_items(const lode_document *d, GError **error)
             return wrong(error, "references", i, "names out of range");
     }
     for (guint i = 0; i < d->n_names; i++) {
+        layout_document_pass(d, i);
         if (!d->names[i].family) return wrong(error, "names", i, "no family name");
     }
     return TRUE;
@@ -238,6 +241,7 @@ check_citations(const lode_document *d, GError **error)
 {
     for (guint i = 0; i < d->n_citations; i++) {
         const layout_citation *c = &d->citations[i];
+        layout_document_pass(d, i);
         if (c->block < 0 || (guint)c->block >= d->n_blocks)
             return wrong(error, "citations", i, "block out of range");
         if (c->reference < 0 || (guint)c->reference >= d->n_references)
@@ -255,6 +259,7 @@ layout_document_check(const lode_document *document, GError **error)
 {
     for (guint p = 0; p < document->n_pages; p++) {
         const layout_page *page = &document->pages[p];
+        layout_document_pass(document, p);
         if (!isfinite(page->width_pt) || !isfinite(page->height_pt) || page->width_pt < 0 ||
             page->height_pt < 0)
             return wrong(error, "pages", p, "bad size");
@@ -266,6 +271,7 @@ layout_document_check(const lode_document *document, GError **error)
     }
     for (guint i = 0; i < document->n_discards; i++) {
         const layout_discard *discard = &document->discards[i];
+        layout_document_pass(document, i);
         if ((guint)discard->reason >= LAYOUT_N_DISCARD_REASONS)
             return wrong(error, "discarded", i, "unknown reason");
         if (!box_is_fine(document, &discard->box)) return wrong(error, "discarded", i, "bad box");

@@ -58,6 +58,7 @@ citation_names_learn(citation_finder *f)
     f->suffixes = g_new0(char, f->d.n_references + 1);
     for (guint i = 0; i < f->d.n_references; i++) {
         const layout_reference *r = &f->d.references[i];
+        layout_document_pass(&f->d, i);
         char key[64];
         if (r->n_names == 0 || r->year == NULL) continue;
         const char *word = last_word(f->d.names[r->first_name].family);

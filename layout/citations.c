@@ -390,6 +390,7 @@ keys_learn(citation_finder *f)
 {
     for (guint i = 0; i < f->d.n_references; i++) {
         const char *key = f->d.references[i].key;
+        layout_document_pass(&f->d, i);
         /* of two bibliographies that count from 1, the first */
         if (key != NULL && !g_hash_table_contains(f->keys, key))
             g_hash_table_insert(f->keys, (gpointer)key, GUINT_TO_POINTER(i + 1));
@@ -406,9 +407,11 @@ decide(citation_finder *f)
     if (g_hash_table_size(f->keys) == 0) return CALLS_NONE;
     for (guint i = 0; i < f->d.n_references && !paren_markers; i++) {
         const char *marker = f->d.blocks[f->d.references[i].block].marker;
+        layout_document_pass(&f->d, i);
         paren_markers = marker != NULL && marker[0] == '(';
     }
     for (guint b = 0; b < f->d.n_blocks; b++) {
+        layout_document_pass(&f->d, b);
         if (!may_call(f->d.blocks[b].type)) continue;
         brackets += find_bracketed(f, (int)b, '[', FALSE);
         raised += find_raised(f, (int)b, FALSE);
@@ -443,14 +446,16 @@ layout_citations_find(const layout_work *work, layout_builder *builder)
     keys_learn(&f);
     citation_names_learn(&f);
     g_autoptr(GArray) by_page = g_array_new(FALSE, FALSE, sizeof(guint));
-    for (guint i = 0; i < f.d.n_references; i++)
+    for (guint i = 0; i < f.d.n_references; i++) {
+        layout_document_pass(&f.d, i);
         if (f.d.blocks[f.d.references[i].block].n_boxes > 0) g_array_append_val(by_page, i);
+    }
     g_qsort_with_data(by_page->data, (gint)by_page->len, sizeof(guint), compare_page, &f.d);
     const call_style style = decide(&f);
     guint next = 0;
     for (guint b = 0; b < f.d.n_blocks; b++) {
         const guint first = f.found->len;
-        if (b % 256 == 0) layout_builder_rest(builder);
+        layout_document_pass(&f.d, b);
         block_calls(&f, work, (int)b, style, &next, by_page);
         if (f.found->len > first + 1)
             qsort(&g_array_index(f.found, layout_citation, first), f.found->len - first,

@@ -48,8 +48,7 @@ layout_paras_drop_empty(layout_work *work)
 {
     guint kept = 0;
     for (guint i = 0; i < work->paras->len; i++) {
-        layout_para *para = work->paras->pdata[i];
-        layout_work_rest(work);
+        layout_para *para = layout_work_para(work, i);
         gboolean empty = para->places->len == 0 && para->figure < 0 && para->table < 0;
         if (empty)
             layout_para_free(para);
@@ -206,7 +205,6 @@ headings_mark(layout_work *work, const layout_outline *outline)
     gboolean front = FALSE;
     guint n_listed = 0;
     for (guint i = 0; i < work->paras->len && !front; i++) {
-        layout_work_rest(work);
         front = layout_work_para(work, i)->type == LAYOUT_BLOCK_TITLE;
     }
     for (guint i = 0; i < work->paras->len; i++) {

@@ -235,9 +235,7 @@ write_content_list(layout_sink *sink, const layout_write_options *options)
     writer w = {.document = document, .options = options, .list = json_array()};
     gboolean first = TRUE;
     layout_captions_init(&w.captions, document);
-    for (guint b = 0; b < document->n_blocks; b++) {
-        if (document->blocks[b].type == LAYOUT_BLOCK_TITLE) w.heading_offset = 1;
-    }
+    w.heading_offset = layout_document_has_title(document) ? 1 : 0;
     g_string_append_c(sink->text, '[');
     for (guint b = 0; b < document->n_blocks && !sink->failed; b++) {
         const layout_block *block = &document->blocks[b];
@@ -254,7 +252,7 @@ write_content_list(layout_sink *sink, const layout_write_options *options)
             json_object_set_new(entry, "bbox", make_bbox(document, page, &rect));
         json_object_set_new(entry, "page_idx", json_integer(MAX(page, 0)));
         entries_flush(&w, sink->text, 1, &first); /* the last may still grow: a bibliography */
-        layout_sink_step(sink);
+        layout_sink_step(sink, 1);
     }
     entries_flush(&w, sink->text, 0, &first);
     g_string_append(sink->text, first ? "]\n" : "\n]\n");

@@ -87,6 +87,16 @@ layout_document_rest(const lode_document *document)
     layout_spill_rest(document->spill);
 }
 
+gboolean
+layout_document_has_title(const lode_document *document)
+{
+    for (guint b = 0; b < document->n_blocks; b++) {
+        layout_document_pass(document, b);
+        if (document->blocks[b].type == LAYOUT_BLOCK_TITLE) return TRUE;
+    }
+    return FALSE;
+}
+
 void
 lode_document_free(lode_document *document)
 {

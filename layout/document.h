@@ -21,9 +21,19 @@ int layout_citation_compare(gconstpointer a, gconstpointer b);
  * moves. Cheap for a short document. For loops over a long one: once per page or so. */
 void layout_builder_rest(layout_builder *builder);
 void layout_document_rest(const lode_document *document);
+/* The same in each turn of a loop over one of a document's arrays that writes nothing: now and then. i counts its
+ * elements, up or down, or more where they lie blocks apart. */
+static inline void
+layout_document_pass(const lode_document *document, guint i)
+{
+    if (i % 64 == 0) layout_document_rest(document);
+}
+
+/* Does the text begin with its title, so that headings stand one level lower? */
+gboolean layout_document_has_title(const lode_document *document);
 
 /* The builder's blocks, boxes, spans, formulas, references and names as a document to read: lent, valid until
- * something is added. */
+ * something is added; it can be put to rest. */
 void layout_builder_view(const layout_builder *builder, lode_document *view);
 
 /* layout_builder_finish without the check: for bytes that are not ours. Frees the builder. */

@@ -4,7 +4,7 @@
 #include "layout/flow.h"
 #include "layout/mathtext.h"
 
-#define PARAS_AT_ONCE 128 /* between two rests of the builder */
+#define PARAS_AT_ONCE 64 /* between two rests of the builder */
 
 /* ---- blocks ---- */
 
@@ -343,10 +343,10 @@ parents_set(layout_work *work, layout_builder *builder)
 {
     for (guint i = 0; i < work->paras->len; i++) {
         const layout_para *para = layout_work_para(work, i);
-        if (para->parent < 0 || para->block < 0) continue;
         if (i % PARAS_AT_ONCE == 0) layout_builder_rest(builder);
+        if (para->parent < 0 || para->block < 0) continue;
         layout_builder_block(builder, para->block)->parent =
-            layout_work_para(work, para->parent)->block;
+            layout_work_para(work, (guint)para->parent)->block;
     }
 }
 

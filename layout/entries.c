@@ -384,7 +384,6 @@ layout_entries_split(layout_work *work)
     open_note note = {0};
     for (guint i = 0; i < work->paras->len; i++) {
         layout_para *para = layout_work_para(work, i);
-        layout_work_rest(work);
         if (para->type == LAYOUT_BLOCK_REFERENCE && para->places->len == 1) {
             if (!take_other(work, para, &note)) take_row(work, rows, para);
         } else if (para->type == LAYOUT_BLOCK_HEADING)

@@ -19,8 +19,12 @@ typedef struct {
 } float_group;
 
 typedef struct {
+    guint para, sheet;
+} float_call;
+
+typedef struct {
     layout_work *work;
-    GHashTable *calls; /* key -> GArray of guint: paras that call it, in order */
+    GHashTable *calls; /* key -> GArray of float_call: paras that call it, in order */
     GArray *groups;    /* float_group, in reading order */
     GString *text;
 } floats;
@@ -56,10 +60,11 @@ static void
 call_add(floats *f, char kind, const char *number, gsize len, guint para)
 {
     g_autofree char *key = g_strdup_printf("%c%.*s", kind, (int)len, number);
-    GArray *paras = g_hash_table_lookup(f->calls, key);
-    if (paras == NULL) return; /* nothing here has that number */
-    if (paras->len > 0 && g_array_index(paras, guint, paras->len - 1) == para) return;
-    g_array_append_val(paras, para);
+    GArray *calls = g_hash_table_lookup(f->calls, key);
+    if (calls == NULL) return; /* nothing here has that number */
+    if (calls->len > 0 && g_array_index(calls, float_call, calls->len - 1).para == para) return;
+    float_call call = {para, layout_work_para(f->work, para)->sheet};
+    g_array_append_val(calls, call);
 }
 
 /* What joins the numbers of "Figures 2, 3 and 5-7": its length; range: it was a dash. */
@@ -224,7 +229,6 @@ groups_find(floats *f)
     const layout_work *work = f->work;
     for (guint i = 0; i < work->paras->len; i++) {
         const layout_para *caption = layout_work_para(work, i);
-        layout_work_rest(work);
         if (caption->type != LAYOUT_BLOCK_CAPTION || caption->parent < 0) continue;
         guint owner = (guint)caption->parent, first = MIN(i, owner), last = MAX(i, owner);
         if (last - first != 1) continue;
@@ -233,7 +237,8 @@ groups_find(floats *f)
         float_group group = {first, last - first + 1, owner, LAYOUT_NONE, key};
         g_array_append_val(f->groups, group);
         if (!g_hash_table_contains(f->calls, key))
-            g_hash_table_insert(f->calls, g_strdup(key), g_array_new(FALSE, FALSE, sizeof(guint)));
+            g_hash_table_insert(f->calls, g_strdup(key),
+                                g_array_new(FALSE, FALSE, sizeof(float_call)));
     }
 }
 
@@ -312,8 +317,8 @@ targets_choose(floats *f)
         layout_work_release(f->work);
         if (fills_section(f->work, before, behind)) continue;
         for (guint c = 0; c < calls->len; c++) {
-            guint call = g_array_index(calls, guint, c);
-            guint s = layout_work_para(f->work, call)->sheet;
+            guint call = g_array_index(calls, float_call, c).para;
+            guint s = g_array_index(calls, float_call, c).sheet;
             if (s + PAGES_BEFORE < sheet || s > sheet + PAGES_AFTER) continue;
             if ((int)call != behind && distance(f->work, call, group) > NEAR_BLOCKS &&
                 was_moved(f->work, group->para)) {
@@ -345,7 +350,6 @@ paras_permute(layout_work *work, const GArray *order)
     }
     for (guint i = 0; i < n; i++) {
         layout_para *para = layout_work_para(work, i);
-        layout_work_rest(work);
         if (para->parent >= 0) para->parent = now[para->parent];
     }
 }

@@ -398,11 +398,12 @@ layout_document_to_html(const lode_document *document, const layout_write_option
                 .waiting = g_array_new(FALSE, FALSE, sizeof(guint))};
     layout_captions_init(&w.captions, document);
     layout_notes_init(&w.notes, document);
-    for (guint b = 0; b < document->n_blocks; b++)
-        if (document->blocks[b].type == LAYOUT_BLOCK_TITLE) w.heading_offset = 1;
+    w.heading_offset = layout_document_has_title(document) ? 1 : 0;
     append_head(&w);
-    for (guint b = 0; b < document->n_blocks; b++)
+    for (guint b = 0; b < document->n_blocks; b++) {
+        layout_document_pass(document, b);
         append_block(&w, b);
+    }
     close_lists(&w, 0);
     close_references(&w);
     flush_notes(&w);

@@ -524,13 +524,14 @@ put_citations(json_out *o, const lode_document *d)
             put_integer(o->s, numbers[k]);
         }
         g_string_append_c(o->s, ']');
-        layout_sink_step(o->sink);
+        layout_sink_step(o->sink, 1);
     }
     close_container(o, ']');
 }
 
-/* "name": [ then one object per element, each filled by `fill` with the index i in scope. */
-#define PUT_ARRAY(o, name, n, fill)                                                                \
+/* "name": [ then one object per element, each filled by `fill` with the index i in scope; spread: how many blocks
+ * apart two of them lie in the document. */
+#define PUT_ARRAY(o, name, n, spread, fill)                                                        \
     do {                                                                                           \
         put_key(o, name);                                                                          \
         open_container(o, '[');                                                                    \
@@ -539,7 +540,7 @@ put_citations(json_out *o, const lode_document *d)
             open_container(o, '{');                                                                \
             fill;                                                                                  \
             close_container(o, '}');                                                               \
-            layout_sink_step((o)->sink);                                                           \
+            layout_sink_step((o)->sink, spread);                                                   \
         }                                                                                          \
         close_container(o, ']');                                                                   \
     } while (0)
@@ -556,7 +557,7 @@ put_pages(json_out *o, const lode_document *d)
         open_container(o, '{');
         put_page(o, i, &d->pages[i]);
         close_container(o, '}');
-        layout_sink_step(o->sink);
+        layout_sink_step(o->sink, 1);
     }
     close_container(o, ']');
 }
@@ -602,14 +603,14 @@ write_json(json_out *o, const lode_document *d, const markdown_digest *markdown)
     if (markdown) put_markdown(o, o->options, markdown);
     put_metadata(o, &d->meta);
     put_pages(o, d);
-    PUT_ARRAY(o, "blocks", d->n_blocks, put_block(o, d, i));
-    PUT_ARRAY(o, "tables", d->n_tables, put_table(o, d, &d->tables[i]));
-    PUT_ARRAY(o, "figures", d->n_figures, put_figure(o, d, &d->figures[i]));
-    PUT_ARRAY(o, "formulas", d->n_formulas, put_formula(o, &d->formulas[i]));
-    PUT_ARRAY(o, "references", d->n_references, put_reference(o, d, &d->references[i]));
+    PUT_ARRAY(o, "blocks", d->n_blocks, 1, put_block(o, d, i));
+    PUT_ARRAY(o, "tables", d->n_tables, 4, put_table(o, d, &d->tables[i]));
+    PUT_ARRAY(o, "figures", d->n_figures, 4, put_figure(o, d, &d->figures[i]));
+    PUT_ARRAY(o, "formulas", d->n_formulas, 4, put_formula(o, &d->formulas[i]));
+    PUT_ARRAY(o, "references", d->n_references, 1, put_reference(o, d, &d->references[i]));
     put_citations(o, d);
-    PUT_ARRAY(o, "discarded", d->n_discards, put_discard(o, &d->discards[i]));
-    PUT_ARRAY(o, "warnings", d->n_warnings, {
+    PUT_ARRAY(o, "discarded", d->n_discards, 1, put_discard(o, &d->discards[i]));
+    PUT_ARRAY(o, "warnings", d->n_warnings, 1, {
         key_index(o, "page", d->warnings[i].page);
         key_string(o, "message", d->warnings[i].message);
     });

@@ -19,8 +19,11 @@ typedef struct {
     int level;
 } heading_style;
 
+/* What is needed of a block, so that of a long document no others have to be in memory. */
 typedef struct {
-    layout_para *para;
+    guint para;
+    int outline, level; /* the block's */
+    gboolean run_in;
     layout_heading_form form;
     heading_style style;
     gboolean matter; /* front or back matter: of the first level, with a look of its own */
@@ -52,7 +55,11 @@ headings_collect(const layout_work *work)
         layout_work_release(work);
         if (para->type != LAYOUT_BLOCK_HEADING || para->places->len == 0) continue;
         g_autofree char *text = layout_para_row_text(work, para, 0);
-        heading h = {.para = para, .form = layout_heading_parse(text), .matter = is_matter(text)};
+        heading h = {.para = i,
+                     .outline = para->outline,
+                     .run_in = para->run_in,
+                     .form = layout_heading_parse(text),
+                     .matter = is_matter(text)};
         const layout_row *row = layout_para_row(work, para, 0);
         h.style.size_pt = roundf(row->size_pt * 2) / 2;
         h.style.flags = row->flags & (LAYOUT_SPAN_BOLD | LAYOUT_SPAN_ITALIC | LAYOUT_STYLE_CAPS);
@@ -189,11 +196,11 @@ outline_level(GArray *all)
     const heading *before = NULL;
     for (guint i = 0; i < all->len; i++) {
         const heading *h = heading_at(all, i);
-        if (h->para->outline == 0 || h->para->run_in) continue;
-        least = MIN(least, h->para->outline);
+        if (h->outline == 0 || h->run_in) continue;
+        least = MIN(least, h->outline);
         if (h->number == 0) continue;
         if (before != NULL) {
-            int a = h->para->outline - before->para->outline, b = h->number - before->number;
+            int a = h->outline - before->outline, b = h->number - before->number;
             pairs++;
             agree += (a > 0) == (b > 0) && (a < 0) == (b < 0);
         }
@@ -202,8 +209,8 @@ outline_level(GArray *all)
     gboolean trusted = pairs < 3 || agree * 10 >= pairs * 6;
     for (guint i = 0; i < all->len; i++) {
         heading *h = heading_at(all, i);
-        if (h->para->outline == 0 || h->para->run_in || !trusted) continue;
-        h->para->level = MIN(h->para->outline - least + 1, MAX_LEVEL);
+        if (h->outline == 0 || h->run_in || !trusted) continue;
+        h->level = MIN(h->outline - least + 1, MAX_LEVEL);
     }
 }
 
@@ -239,13 +246,13 @@ styles_learn(const GArray *all)
     GArray *styles = g_array_new(FALSE, FALSE, sizeof(heading_style));
     for (guint i = 0; i < all->len; i++) {
         const heading *h = heading_at(all, i);
-        if (h->para->run_in || h->matter) continue;
+        if (h->run_in || h->matter) continue;
         heading_style *style = style_find(styles, &h->style);
         if (style == NULL) {
             g_array_append_val(styles, h->style);
             style = &g_array_index(styles, heading_style, styles->len - 1);
         }
-        style->count[CLAMP(h->para->level, 0, MAX_LEVEL)]++;
+        style->count[CLAMP(h->level, 0, MAX_LEVEL)]++;
     }
     g_array_sort(styles, compare_style);
     for (guint i = 0; i < styles->len; i++) {
@@ -272,6 +279,15 @@ styles_learn(const GArray *all)
 
 /* ---- all together ---- */
 
+static void
+levels_write(const layout_work *work, const GArray *all)
+{
+    for (guint i = 0; i < all->len; i++) {
+        const heading *h = heading_at(all, i);
+        layout_work_para(work, h->para)->level = h->level;
+    }
+}
+
 /* Depth grows by one at a time, and headings of one level stay on one level. */
 static void
 levels_smooth(GArray *all)
@@ -279,15 +295,15 @@ levels_smooth(GArray *all)
     int stack[MAX_LEVEL + 1];
     int depth = 0;
     for (guint i = 0; i < all->len; i++) {
-        layout_para *para = heading_at(all, i)->para;
-        if (para->run_in) {
-            para->level = MIN(depth + 1, MAX_LEVEL);
+        heading *h = heading_at(all, i);
+        if (h->run_in) {
+            h->level = MIN(depth + 1, MAX_LEVEL);
             continue;
         }
-        while (depth > 0 && stack[depth - 1] >= para->level)
+        while (depth > 0 && stack[depth - 1] >= h->level)
             depth--;
-        stack[depth++] = para->level;
-        para->level = depth;
+        stack[depth++] = h->level;
+        h->level = depth;
     }
 }
 
@@ -296,21 +312,22 @@ layout_headings_level(layout_work *work)
 {
     g_autoptr(GArray) all = headings_collect(work);
     for (guint i = 0; i < all->len; i++)
-        heading_at(all, i)->para->level = 0;
+        heading_at(all, i)->level = 0;
     numbers_level(all);
     outline_level(all);
     for (guint i = 0; i < all->len; i++) {
         heading *h = heading_at(all, i);
-        if (h->para->level == 0) h->para->level = h->number;
+        if (h->level == 0) h->level = h->number;
     }
     g_autoptr(GArray) styles = styles_learn(all);
     for (guint i = 0; i < all->len; i++) {
         heading *h = heading_at(all, i);
-        if (h->para->level > 0) continue;
+        if (h->level > 0) continue;
         const heading_style *style = style_find(styles, &h->style);
-        h->para->level = h->matter || style == NULL ? 1 : style->level;
+        h->level = h->matter || style == NULL ? 1 : style->level;
     }
     levels_smooth(all);
+    levels_write(work, all);
 }
 
 /* ---- tables of contents ---- */
@@ -330,7 +347,7 @@ entries_level(GArray *all, const float *x)
         }
         if (level == 0)
             level = i > 0 && x[2 * i] > x[2 * i - 2] + 3 ? heading_at(all, i - 1)->number + 1 : 1;
-        h->number = h->para->level = MIN(level, MAX_LEVEL);
+        h->number = h->level = MIN(level, MAX_LEVEL);
     }
 }
 
@@ -349,7 +366,7 @@ layout_contents_level(layout_work *work)
         const layout_seg *seg =
             layout_sheet_seg(sheet, g_array_index(sheet->row_segs, guint, row->first_seg));
         g_autofree char *text = layout_row_text(sheet, row);
-        heading h = {.para = para, .form = layout_heading_parse(text)};
+        heading h = {.para = i, .form = layout_heading_parse(text)};
         /* where the number and where the title begin; sections of one kind begin at one place */
         float at[2] = {row->box.x0, row->box.x0};
         if (h.form.numbered && seg->n_words > 1)
@@ -363,4 +380,5 @@ layout_contents_level(layout_work *work)
         g_array_append_vals(x, at, 2);
     }
     if (all->len > 0) entries_level(all, (const float *)x->data);
+    levels_write(work, all);
 }

@@ -444,6 +444,7 @@ pages_from(const lode_document *d)
     int *from = g_new(int, MAX(d->n_blocks, 1)), lowest = G_MAXINT;
     for (guint b = d->n_blocks; b-- > 0;) {
         const layout_block *block = &d->blocks[b];
+        layout_document_pass(d, b);
         if (block->n_boxes > 0 && !layout_block_type_is_furniture(block->type))
             lowest = MIN(lowest, d->boxes[block->first_box].page);
         from[b] = lowest;
@@ -532,15 +533,13 @@ write_markdown(layout_sink *sink, const layout_write_options *options, layout_ra
                 .page_from = pages_from(document),
                 .ranges = ranges,
                 .waiting = g_array_new(FALSE, FALSE, sizeof(int))};
-    for (guint b = 0; b < document->n_blocks; b++) {
-        if (document->blocks[b].type == LAYOUT_BLOCK_TITLE) w.heading_offset = 1;
-        if (ranges) ranges[b] = (layout_range){0, 0};
-    }
+    w.heading_offset = layout_document_has_title(document) ? 1 : 0;
+    if (ranges) memset(ranges, 0, document->n_blocks * sizeof *ranges);
     layout_captions_init(&w.captions, document);
     layout_notes_init(&w.notes, document);
     for (guint b = 0; b < document->n_blocks && !sink->failed; b++) {
         append_block(&w, b);
-        layout_sink_step(sink);
+        layout_sink_step(sink, 1);
     }
     flush_notes(&w);
 

@@ -2,6 +2,7 @@
  *
  * What is printed on the first page counts; the file's own metadata often holds the template's name and
  * only fills what is missing. */
+#include "layout/document.h"
 #include "layout/flow.h"
 
 #include <string.h>
@@ -17,9 +18,11 @@ keep(lode_document *document, const char *text, gssize len)
 static const char *
 first_text(const lode_document *document, layout_block_type type)
 {
-    for (guint i = 0; i < document->n_blocks; i++)
+    for (guint i = 0; i < document->n_blocks; i++) {
+        layout_document_pass(document, i);
         if (document->blocks[i].type == type && document->blocks[i].text[0] != '\0')
             return document->blocks[i].text;
+    }
     return NULL;
 }
 
@@ -30,6 +33,7 @@ abstract_text(const lode_document *document)
     GString *out = g_string_new(NULL);
     for (guint i = 0; i < document->n_blocks; i++) {
         const layout_block *block = &document->blocks[i];
+        layout_document_pass(document, i);
         if (block->type != LAYOUT_BLOCK_ABSTRACT || block->text_len == 0) continue;
         const char *text = block->text;
         gsize len = 0;
@@ -83,6 +87,7 @@ language_guess(const lode_document *document)
     gsize seen = 0;
     for (guint i = 0; i < document->n_blocks && seen < 40000; i++) {
         const layout_block *block = &document->blocks[i];
+        layout_document_pass(document, i);
         if (block->type != LAYOUT_BLOCK_PARAGRAPH && block->type != LAYOUT_BLOCK_ABSTRACT &&
             block->type != LAYOUT_BLOCK_LIST_ITEM)
             continue;
@@ -119,6 +124,7 @@ identifiers_find(layout_work *work, lode_document *document, layout_metadata *me
     gsize len;
     for (guint i = 0; i < document->n_blocks; i++) {
         const layout_block *block = &document->blocks[i];
+        layout_document_pass(document, i);
         if (block->n_boxes == 0 || document->boxes[block->first_box].page > 0) continue;
         if (block->type == LAYOUT_BLOCK_REFERENCE) continue;
         const char *at;
@@ -180,6 +186,7 @@ year_find(layout_work *work, lode_document *document, layout_metadata *meta)
     }
     for (guint i = 0; i < document->n_blocks; i++) {
         const layout_block *block = &document->blocks[i];
+        layout_document_pass(document, i);
         if (block->n_boxes == 0 || document->boxes[block->first_box].page > 0) continue;
         if (block->type != LAYOUT_BLOCK_FOOTNOTE && block->type != LAYOUT_BLOCK_AUTHOR &&
             !layout_block_type_is_furniture(block->type))

@@ -435,6 +435,7 @@ sort_pieces(const lode_document *d, guint *first)
     for (guint pass = 0; pass < 2; pass++) {
         g_autofree guint *next = g_memdup2(first, (d->n_pages + 1) * sizeof *first);
         for (guint b = 0; b < d->n_blocks; b++) {
+            layout_document_pass(d, b);
             for (guint i = 0; i < d->blocks[b].n_boxes; i++) {
                 const int page = d->boxes[d->blocks[b].first_box + i].page;
                 if (pass == 0)
@@ -455,13 +456,13 @@ layout_document_to_middle(const lode_document *document, const layout_write_opti
     const layout_write_options defaults = layout_write_options_default();
     writer w = {.document = document, .options = options ? options : &defaults};
     layout_captions_init(&w.captions, document);
-    for (guint b = 0; b < document->n_blocks; b++)
-        if (document->blocks[b].type == LAYOUT_BLOCK_TITLE) w.heading_offset = 1;
+    w.heading_offset = layout_document_has_title(document) ? 1 : 0;
     g_autofree guint *first = g_new0(guint, document->n_pages + 2);
     g_autofree piece *pieces = sort_pieces(document, first);
     json_t *root = json_object(), *pages = json_array();
     json_object_set_new(root, "pdf_info", pages);
     for (guint p = 0; p < document->n_pages; p++) {
+        layout_document_rest(document);
         if (document->pages[p].skipped) continue;
         json_array_append_new(pages, make_page(&w, p, pieces + first[p], first[p + 1] - first[p]));
     }

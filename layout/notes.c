@@ -68,6 +68,7 @@ layout_notes_init(layout_notes *notes, const lode_document *document)
     notes->number = g_new0(guint, MAX(d->n_blocks, 1));
     for (guint b = 0; b < d->n_blocks; b++) {
         const layout_block *note = &d->blocks[b];
+        layout_document_pass(d, b);
         const char *key;
         size_t len;
         uint32_t rest;

@@ -1,5 +1,5 @@
 /* The source of a document with its blocks drawn over it: what was read as what, in which order. */
-#include "layout/layout.h"
+#include "layout/document.h"
 
 #include "parse/parse.h"
 
@@ -30,8 +30,10 @@ make_marks(const lode_document *d, GStringChunk *labels, parse_overlay_page **pa
     g_autofree parse_overlay_mark **place = g_new0(parse_overlay_mark *, d->n_pages + 1);
     *pages = g_new0(parse_overlay_page, d->n_pages + 1);
     *n = 0;
-    for (guint i = 0; i < d->n_boxes; i++)
+    for (guint i = 0; i < d->n_boxes; i++) {
+        layout_document_pass(d, i);
         count[d->boxes[i].page]++;
+    }
     for (guint p = 0; p < d->n_pages; p++) {
         place[p] = next;
         if (count[p] > 0) (*pages)[(*n)++] = (parse_overlay_page){(int)p, next, count[p]};
@@ -39,6 +41,7 @@ make_marks(const lode_document *d, GStringChunk *labels, parse_overlay_page **pa
     }
     for (guint b = 0; b < d->n_blocks; b++) {
         const layout_block *block = &d->blocks[b];
+        layout_document_pass(d, b);
         g_autofree char *label = g_strdup_printf("%u %s", b, layout_block_type_name(block->type));
         const char *kept = block->n_boxes > 0 ? g_string_chunk_insert(labels, label) : NULL;
         for (guint i = 0; i < block->n_boxes; i++) {

@@ -12,7 +12,10 @@
 
 #define WINDOW 8 /* sheets that stay; a file of so many pages never sees the disk */
 
-#define REST_CALLS 256
+/* Blocks in the making that stay, by where they lie: touching one brings in what is around it, as the
+ * kernel maps a file. */
+#define REGION_BYTES ((guintptr)64 << 10)
+#define REGIONS_STAY 8
 
 /* Every GArray of a sheet whose elements hold no pointers: one that is missing here comes back empty. */
 static const struct {
@@ -182,7 +185,10 @@ struct layout_residency {
     GByteArray *scratch; /* one record */
     guint64 clock;
     guint window;
-    guint calls; /* of layout_work_release, since the blocks were last put to rest */
+    guintptr
+        regions[REGIONS_STAY]; /* where blocks were asked for since they were last put to rest */
+    guint n_regions;
+    guintptr region; /* the last of them */
 };
 
 layout_residency *
@@ -283,13 +289,26 @@ compare_used(gconstpointer a, gconstpointer b, gpointer data)
     return (x->used > y->used) - (x->used < y->used);
 }
 
-void
-layout_work_rest(const layout_work *work)
+static void
+paras_rest(layout_residency *r)
+{
+    layout_spill_rest(r->paras);
+    r->n_regions = 0;
+}
+
+layout_para *
+layout_work_para(const layout_work *work, guint index)
 {
     layout_residency *r = work->residency;
-    if (++r->calls < REST_CALLS) return;
-    layout_spill_rest(r->paras);
-    r->calls = 0;
+    layout_para *para = work->paras->pdata[index];
+    const guintptr region = (guintptr)para / REGION_BYTES;
+    if (region == r->region) return para;
+    r->region = region;
+    for (guint i = 0; i < r->n_regions; i++)
+        if (r->regions[i] == region) return para;
+    if (r->n_regions == REGIONS_STAY) paras_rest(r);
+    r->regions[r->n_regions++] = region;
+    return para;
 }
 
 void
@@ -297,10 +316,9 @@ layout_work_release(const layout_work *work)
 {
     layout_residency *r = work->residency;
     guint n = r->resident->len, keep = r->window / 2, kept = 0;
-    layout_work_rest(work);
     if (n <= r->window) return;
     g_array_sort_with_data(r->resident, compare_used, (gpointer)work);
-    layout_spill_rest(r->paras);
+    paras_rest(r);
     guint *list = (guint *)(gpointer)r->resident->data;
     for (guint i = 0; i < n; i++)
         if (n - i <= keep || !sheet_put_away(work, list[i])) list[kept++] = list[i];

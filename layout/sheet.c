@@ -107,10 +107,8 @@ layout_work_free(layout_work *work)
 {
     if (work == NULL) return;
     g_ptr_array_unref(work->sheets);
-    for (guint i = 0; i < work->paras->len; i++) {
-        if (i % 1024 == 0) layout_spill_rest(layout_work_spill(work));
-        layout_para_free(work->paras->pdata[i]);
-    }
+    for (guint i = 0; i < work->paras->len; i++)
+        layout_para_free(layout_work_para(work, i));
     g_ptr_array_set_free_func(work->paras, NULL);
     g_ptr_array_unref(work->paras);
     layout_residency_free(work->residency);

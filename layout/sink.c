@@ -2,7 +2,8 @@
 #include "layout/document.h"
 #include "layout/writers.h"
 
-#define PIECE_BYTES ((gsize)64 << 10)
+#define PIECE_BYTES    ((gsize)64 << 10)
+#define BLOCKS_AT_ONCE 32 /* between two rests of the document */
 
 void
 layout_sink_init(layout_sink *sink, const lode_document *document, layout_write_fn write,
@@ -21,13 +22,15 @@ hand_on(layout_sink *sink, gsize len)
 }
 
 void
-layout_sink_step(layout_sink *sink)
+layout_sink_step(layout_sink *sink, guint n_blocks)
 {
-    if (sink->text->len < sink->rest_at) return;
-    layout_document_rest(sink->document);
+    sink->n_touched += n_blocks;
+    if (sink->n_touched >= BLOCKS_AT_ONCE) {
+        layout_document_rest(sink->document);
+        sink->n_touched = 0;
+    }
     /* the last byte stays: writers look at it to see whether a line is open */
     if (sink->write != NULL && sink->text->len > PIECE_BYTES) hand_on(sink, sink->text->len - 1);
-    sink->rest_at = sink->text->len + PIECE_BYTES;
 }
 
 gboolean

@@ -17,6 +17,9 @@
 #define SLAB_BYTES ((size_t)256 << 10) /* small blocks share one of these */
 #define COPY_BYTES ((size_t)256 << 10)
 #define PAGE_BYTES ((uint64_t)65536) /* at least a page of memory anywhere */
+/* Mapped at once; each is twice the one before, so that letting go of all of them is a few calls. */
+#define FIRST_STRETCH ((size_t)4 << 20)
+#define MAX_DOUBLED   8
 
 typedef struct {
     char *data;
@@ -24,11 +27,19 @@ typedef struct {
     gboolean mapped;
 } chunk;
 
+/* A part of the file that lies in memory; chunks are handed out from its front. */
+typedef struct {
+    char *data;
+    size_t size, used;
+    uint64_t offset;
+} stretch;
+
 struct layout_spill {
     int fd;
     gboolean tried, broken; /* to make the file; no more room in it */
     uint64_t end;           /* of what is handed out */
     GArray *chunks;         /* chunk */
+    GArray *stretches;      /* stretch */
     char *slab;             /* where the next small block goes */
     size_t slab_left, slab_size, heap;
 };
@@ -39,26 +50,25 @@ layout_spill_new(void)
     layout_spill *spill = g_new0(layout_spill, 1);
     spill->fd = -1;
     spill->chunks = g_array_new(FALSE, FALSE, sizeof(chunk));
+    spill->stretches = g_array_new(FALSE, FALSE, sizeof(stretch));
     spill->slab_size = 16 << 10;
     return spill;
-}
-
-static void
-chunk_free(const chunk *c)
-{
-    if (c->mapped)
-        munmap(c->data, c->size);
-    else
-        g_free(c->data);
 }
 
 void
 layout_spill_free(layout_spill *spill)
 {
     if (spill == NULL) return;
-    for (guint i = 0; i < spill->chunks->len; i++)
-        chunk_free(&g_array_index(spill->chunks, chunk, i));
+    for (guint i = 0; i < spill->chunks->len; i++) {
+        const chunk *c = &g_array_index(spill->chunks, chunk, i);
+        if (!c->mapped) g_free(c->data);
+    }
+    for (guint i = 0; i < spill->stretches->len; i++) {
+        const stretch *s = &g_array_index(spill->stretches, stretch, i);
+        munmap(s->data, s->size);
+    }
     g_array_unref(spill->chunks);
+    g_array_unref(spill->stretches);
     if (spill->fd >= 0) close(spill->fd);
     g_free(spill);
 }
@@ -137,19 +147,51 @@ layout_spill_get(layout_spill *spill, const layout_slot *slot, void *data)
 
 /* ---- blocks ---- */
 
+/* Room for size bytes at least; FALSE when there is none. */
+static gboolean
+stretch_new(layout_spill *spill, size_t size)
+{
+    const guint doubled = MIN(spill->stretches->len, MAX_DOUBLED);
+    stretch s = {.size = MAX(size, FIRST_STRETCH << doubled)};
+    if (!space_take(spill, s.size, PAGE_BYTES, &s.offset)) return FALSE;
+    void *data = mmap(NULL, s.size, PROT_READ | PROT_WRITE, MAP_SHARED, spill->fd, (off_t)s.offset);
+    if (data == MAP_FAILED) {
+        /* a process that may not use many addresses */
+        s.size = size;
+        data = mmap(NULL, s.size, PROT_READ | PROT_WRITE, MAP_SHARED, spill->fd, (off_t)s.offset);
+    }
+    if (data == MAP_FAILED) return FALSE;
+    s.data = data;
+    g_array_append_val(spill->stretches, s);
+    return TRUE;
+}
+
+/* size bytes of the file in memory, a multiple of PAGE_BYTES; NULL when there is no room. */
+static char *
+stretch_take(layout_spill *spill, size_t size)
+{
+    for (guint tries = 0; tries < 2; tries++) {
+        const guint n = spill->stretches->len;
+        stretch *s = n > 0 ? &g_array_index(spill->stretches, stretch, n - 1) : NULL;
+        if (s == NULL || size > s->size - s->used) {
+            if (!stretch_new(spill, size)) return NULL;
+            continue;
+        }
+        if (posix_fallocate(spill->fd, (off_t)(s->offset + s->used), (off_t)size) != 0) return NULL;
+        s->used += size;
+        return s->data + s->used - size;
+    }
+    return NULL;
+}
+
 static gpointer
 chunk_new(layout_spill *spill, size_t size)
 {
     chunk c = {.size = size};
-    uint64_t offset;
     if (spill->heap + size > HEAP_BYTES) {
         size_t whole = (size_t)((size + PAGE_BYTES - 1) / PAGE_BYTES * PAGE_BYTES);
-        if (whole >= size && space_take(spill, whole, PAGE_BYTES, &offset) &&
-            posix_fallocate(spill->fd, (off_t)offset, (off_t)whole) == 0) {
-            void *data =
-                mmap(NULL, whole, PROT_READ | PROT_WRITE, MAP_SHARED, spill->fd, (off_t)offset);
-            if (data != MAP_FAILED) c = (chunk){data, whole, TRUE};
-        }
+        char *data = whole >= size ? stretch_take(spill, whole) : NULL;
+        if (data != NULL) c = (chunk){data, whole, TRUE};
     }
     if (!c.mapped) {
         c.data = g_malloc(size);
@@ -188,12 +230,6 @@ layout_spill_alloc(layout_spill *spill, size_t size)
     return layout_spill_alloc_text(spill, (MAX(size, 1) + 15) & ~(size_t)15);
 }
 
-static void
-chunk_rest(const chunk *c)
-{
-    if (c->mapped) madvise(c->data, c->size, MADV_DONTNEED);
-}
-
 gpointer
 layout_spill_grow(layout_spill *spill, gpointer block, size_t size, size_t new_size)
 {
@@ -206,8 +242,12 @@ layout_spill_grow(layout_spill *spill, gpointer block, size_t size, size_t new_s
     for (guint i = spill->chunks->len; block != NULL && i > 0; i--) {
         chunk *c = &g_array_index(spill->chunks, chunk, i - 1);
         if (c->data != block || size <= spill->slab_size / 4) continue;
-        if (!c->mapped) spill->heap -= c->size;
-        chunk_free(c);
+        if (c->mapped) {
+            madvise(c->data, c->size, MADV_DONTNEED); /* its addresses are not used again */
+        } else {
+            spill->heap -= c->size;
+            g_free(c->data);
+        }
         g_array_remove_index_fast(spill->chunks, i - 1);
         break;
     }
@@ -217,7 +257,8 @@ layout_spill_grow(layout_spill *spill, gpointer block, size_t size, size_t new_s
 void
 layout_spill_rest(layout_spill *spill)
 {
-    if (spill->fd < 0) return;
-    for (guint i = 0; i < spill->chunks->len; i++)
-        chunk_rest(&g_array_index(spill->chunks, chunk, i));
+    for (guint i = 0; i < spill->stretches->len; i++) {
+        const stretch *s = &g_array_index(spill->stretches, stretch, i);
+        madvise(s->data, s->used, MADV_DONTNEED);
+    }
 }

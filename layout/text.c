@@ -217,8 +217,10 @@ layout_document_to_text(const lode_document *document, const layout_write_option
                 .out = g_string_new(NULL),
                 .waiting = g_array_new(FALSE, FALSE, sizeof(guint))};
     layout_captions_init(&w.captions, document);
-    for (guint b = 0; b < document->n_blocks; b++)
+    for (guint b = 0; b < document->n_blocks; b++) {
+        layout_document_pass(document, b);
         append_block(&w, b);
+    }
     flush_notes(&w);
     layout_captions_clear(&w.captions);
     g_array_unref(w.waiting);

@@ -2,7 +2,7 @@
 #ifndef LODE_LAYOUT_WRITERS_H
 #define LODE_LAYOUT_WRITERS_H
 
-#include "layout/layout.h"
+#include "layout/document.h"
 
 G_BEGIN_DECLS
 
@@ -14,13 +14,14 @@ typedef struct {
     const lode_document *document;
     layout_write_fn write; /* NULL: all is kept in text */
     void *user_data;
-    gsize rest_at;
+    guint n_touched; /* blocks in memory, about */
     gboolean failed;
 } layout_sink;
 
 void layout_sink_init(layout_sink *sink, const lode_document *document, layout_write_fn write,
                       void *user_data);
-void layout_sink_step(layout_sink *sink);
+/* n_blocks: over how much of the document that lay which was written since the step before. */
+void layout_sink_step(layout_sink *sink, guint n_blocks);
 /* Hands on the rest; FALSE when write did not take it all. */
 gboolean layout_sink_end(layout_sink *sink);
 /* The whole text of a sink without a function; g_free. */

@@ -128,7 +128,7 @@ load_page_tree(fz_context *ctx, parse_file *file)
     fz_try(ctx)
     {
         /* else finding the number of a link's page walks the tree every time */
-        pdf_load_page_tree(ctx, file->pdf);
+        if (file->pdf->rev_page_map == NULL) pdf_load_page_tree(ctx, file->pdf);
         file->page_tree_loaded = TRUE;
 #if FZ_VERSION_MAJOR == 1 && FZ_VERSION_MINOR <= 21
         /* The other direction, number to page, leaks one reference per use in 1.21: do without that map. */

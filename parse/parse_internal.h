@@ -22,6 +22,7 @@ void parse_memory_init(parse_memory *memory, uint64_t limit_bytes);
 typedef struct {
     uint64_t step_bytes, at_bytes; /* look again when so much more, or so much, is used */
     guint pages;                   /* read since the last time */
+    guint object_pages;            /* read in all */
 } parse_trim;
 
 /* guard.c: a wall clock limit on one call into MuPDF.
@@ -154,6 +155,10 @@ void parse_file_unwarn(parse_file *file,
 
 /* trim.c: after a page, or after opening: let go of what MuPDF could read again, when that has become much. */
 void parse_file_trim(parse_file *file);
+/* Objects that can be read from the file again: not those changed in memory (by us: a page tree made right),
+ * which are in sections of their own, nor those of a file whose tables were lost. Lent objects that are not kept
+ * are gone. */
+void parse_objects_drop(fz_context *ctx, pdf_document *pdf);
 
 /* pages.c: the page tree, checked before MuPDF walks it: recursion and counts there trust the file.
  * Returns the number of pages there really are; *direct: some are not objects of their own, so that MuPDF's

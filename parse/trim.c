@@ -2,8 +2,9 @@
  *
  * Its store (fonts, colour spaces, images) shrinks only when its own limit is reached, and objects of the file
  * stay in its cross-reference table for good: 200 KB a page in a file of unrelated papers. So both are cut
- * back whenever memory has grown by a step. A file whose pages need more than a step each would lose at
- * every page what the next one needs again: there, steps grow. */
+ * back whenever memory has grown by a step; a file whose pages need more than a step each would lose at
+ * every page what the next one needs again: there, steps grow. Objects are quickly read again and go every
+ * some pages anyway. */
 #include "parse/parse_internal.h"
 
 #define STEP_BYTES     ((uint64_t)2 << 20)
@@ -11,6 +12,7 @@
 #define ENTRY_BYTES    8  /* steps grow with the table, which is walked each time */
 #define FEW_PAGES      4  /* a step in so few pages is too short */
 #define KEEP_PERCENT   50 /* of the store, the latest used */
+#define OBJECT_PAGES   64 /* objects stay for so many pages */
 
 static void
 drop_table_objects(fz_context *ctx, pdf_xref_subsec *part)
@@ -24,10 +26,8 @@ drop_table_objects(fz_context *ctx, pdf_xref_subsec *part)
     }
 }
 
-/* Objects that can be read from the file again: not those changed in memory (by us: a page tree made right),
- * which are in sections of their own, nor those of a file whose tables were lost. */
-static void
-drop_objects(fz_context *ctx, pdf_document *pdf)
+void
+parse_objects_drop(fz_context *ctx, pdf_document *pdf)
 {
     if (pdf->repair_attempted) return;
     for (int s = pdf->num_incremental_sections; s < pdf->num_xref_sections; s++)
@@ -77,7 +77,7 @@ drop_all(parse_file *file, guint keep_percent)
         fz_shrink_store(ctx, keep_percent);
         if (file->pdf != NULL) {
             drop_type3_fonts(ctx, file->pdf);
-            drop_objects(ctx, file->pdf);
+            parse_objects_drop(ctx, file->pdf);
         }
     }
     fz_catch(ctx) fz_warn(ctx, "store: %s", fz_caught_message(ctx));
@@ -102,6 +102,8 @@ parse_file_trim(parse_file *file)
         trim->at_bytes = 2 * trim->step_bytes;
         trim->pages = FEW_PAGES; /* opening reads more than a page does */
     }
+    if (file->pdf != NULL && ++trim->object_pages % OBJECT_PAGES == 0)
+        parse_objects_drop(file->ctx, file->pdf);
     if (file->memory.used_bytes < trim->at_bytes) return;
     if (trim->pages < FEW_PAGES) trim->step_bytes = MIN(2 * trim->step_bytes, MAX_STEP_BYTES);
     drop_all(file, KEEP_PERCENT);

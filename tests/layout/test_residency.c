@@ -10,6 +10,7 @@
 #include <glib/gstdio.h>
 #include <string.h>
 #include <sys/resource.h>
+#include <unistd.h>
 
 #define N_PAGES 40
 
@@ -163,6 +164,44 @@ blocks_keep_their_bytes_over_a_rest(void **state)
     layout_spill_free(spill);
 }
 
+/* Bytes of mapped files in this process's memory; 0 where the system does not say. */
+static guint64
+mapped_bytes(void)
+{
+    g_autofree char *statm = NULL;
+    guint64 pages = 0;
+    if (!g_file_get_contents("/proc/self/statm", &statm, NULL, NULL)) return 0;
+    for (const char *at = strchr(statm, ' '); at != NULL && pages == 0;) {
+        at = strchr(at + 1, ' ');
+        if (at != NULL) pages = g_ascii_strtoull(at, NULL, 10);
+    }
+    return pages * (guint64)sysconf(_SC_PAGESIZE);
+}
+
+static void
+a_pass_over_all_blocks_holds_only_some_in_memory(void **state)
+{
+    (void)state;
+    enum { N = 60000 };
+    g_autoptr(layout_work) work = layout_work_new();
+    for (guint i = 0; i < N; i++) {
+        g_ptr_array_add(work->paras, layout_para_new(work, LAYOUT_BLOCK_PARAGRAPH, i));
+        layout_para_add_place(layout_work_para(work, i), i, 0);
+    }
+    layout_spill_rest(layout_work_spill(work));
+    const guint64 before = mapped_bytes();
+    if (before == 0) skip();
+    guint64 most = 0;
+    for (guint i = 0; i < N; i++) {
+        /* far apart: up from the front and down from the end in turns */
+        const guint at = i % 2 == 0 ? i : N - i;
+        assert_int_equal(layout_work_para(work, at)->sheet, at);
+        if (i % 512 == 0) most = MAX(most, mapped_bytes());
+    }
+    most = MAX(most, mapped_bytes());
+    assert_true(most < before + ((guint64)2 << 20));
+}
+
 int
 main(void)
 {
@@ -172,6 +211,7 @@ main(void)
         cmocka_unit_test(a_limit_on_file_sizes_keeps_all_in_memory),
         cmocka_unit_test(slots_hold_what_was_last_put),
         cmocka_unit_test(blocks_keep_their_bytes_over_a_rest),
+        cmocka_unit_test(a_pass_over_all_blocks_holds_only_some_in_memory),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }
