@@ -1,7 +1,6 @@
 /* What must hold of the decoder whatever the weights: drafts as recorded, sequences that do not see each other,
  * and the special cases in which one kind of rotation, routing or recurrence is another. */
 #include "llama_check.h"
-#include "moe_twin.h"
 #include "tiny_case.h"
 
 #include "engine/backend.h"
@@ -653,24 +652,6 @@ changed_logits(const char *name, void (*change)(engine_decoder *))
     return logits;
 }
 
-static void
-a_mixture_of_a_dense_models_parts_is_the_dense_model(void **state)
-{
-    (void)state;
-    g_autoptr(tiny_case) c = tiny_case_load("llama_untied");
-    char *folder = tiny_case_write(c, TINY_F32);
-    g_autoptr(engine_pool) pool = engine_pool_new(2);
-
-    for (int kind = MOE_TWIN_CUT; kind <= MOE_TWIN_COPIES; kind++) {
-        g_autoptr(engine_model) model = open_model(folder);
-        moe_twin(model, (moe_twin_kind)kind, 4);
-        g_autoptr(engine_session) session = new_session(model, pool, (uint32_t)c->n_ids);
-        g_autofree float *logits = eval_in_steps(session, c->ids, c->n_ids, 16);
-        assert_true(tiny_case_error(c, logits) <= 1e-4);
-    }
-    tiny_case_remove(folder);
-}
-
 /* All packs made the first: then it must not matter which layer uses which. */
 static void
 share_the_first_pack(engine_decoder *d)
@@ -765,7 +746,6 @@ main(void)
         cmocka_unit_test(every_group_of_experts_gets_its_share),
         cmocka_unit_test(the_other_gates_weigh_as_they_are_defined),
         cmocka_unit_test(the_delta_rule_token_by_token_is_its_chunked_form),
-        cmocka_unit_test(a_mixture_of_a_dense_models_parts_is_the_dense_model),
         cmocka_unit_test(equal_packs_of_experts_are_a_plain_mixture),
         cmocka_unit_test(a_model_tells_its_experts_layers_and_what_a_token_reads),
     };

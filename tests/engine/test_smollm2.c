@@ -1,7 +1,6 @@
 /* SmolLM2-135M-Instruct (Q4_1) against float32 (reference/smollm2_logits.py). The model is looked for in
  * $LODE_MODELS; without it the tests are skipped. */
 #include "llama_check.h"
-#include "moe_twin.h"
 
 #include <jansson.h>
 #include <math.h>
@@ -148,37 +147,6 @@ threads_and_chunks_change_no_bit_of_the_real_model_either(void **state)
     }
 }
 
-/* Its own text, written by experts that its feed-forward layers were cut into, and by copies of them. */
-static void
-a_mixture_of_its_own_parts_writes_the_same_text(void **state)
-{
-    fixture *f = *state;
-    static const char prompt[] = "The three laws of thermodynamics say that";
-
-    if (!f->model) skip();
-    g_autoptr(GArray) ids = g_array_new(FALSE, FALSE, sizeof(int32_t));
-    engine_generate_options options = engine_generate_options_default();
-    options.max_tokens = 40;
-    engine_tokenize(f->model, prompt, strlen(prompt), ENGINE_TOKENIZE_ADD_SPECIAL, ids);
-    g_autofree char *path =
-        g_build_filename(g_getenv("LODE_MODELS"), "SmolLM2-135M-Instruct.Q4_1.gguf", NULL);
-    g_autofree char *dense = NULL;
-    for (int kind = -1; kind <= MOE_TWIN_COPIES; kind++) {
-        g_autoptr(engine_model) model = open_model(path);
-        if (kind >= 0) moe_twin(model, (moe_twin_kind)kind, 8);
-        g_autoptr(engine_session) session = new_session(model, f->pool, 256);
-        g_autoptr(GString) text = g_string_new(NULL);
-        assert_true(engine_generate(session, (int32_t *)(void *)ids->data, ids->len, &options, NULL,
-                                    NULL, text, NULL, NULL));
-        assert_true(text->len > 40);
-        if (!dense)
-            dense = g_strdup(text->str);
-        else
-            assert_string_equal(text->str, dense);
-    }
-    print_message("%s\n", dense);
-}
-
 int
 main(void)
 {
@@ -186,7 +154,6 @@ main(void)
         cmocka_unit_test(logits_are_within_a_hundredth_of_float32),
         cmocka_unit_test(greedy_text_is_that_of_float32_from_text_to_text),
         cmocka_unit_test(threads_and_chunks_change_no_bit_of_the_real_model_either),
-        cmocka_unit_test(a_mixture_of_its_own_parts_writes_the_same_text),
     };
     return cmocka_run_group_tests(tests, set_up, tear_down);
 }
