@@ -5,6 +5,7 @@
 #include <unistd.h>
 
 #define DEFAULT_CONTEXT 8192
+#define WORTH_A_SEARCH  32 /* tokens; looking up a block of unknown length takes longer than fewer */
 
 engine_session_options
 engine_session_options_default(void)
@@ -270,7 +271,7 @@ engine_session_reuse(engine_session *session, const int32_t *prompt, size_t n)
         shared++;
     if (!session->state.recurrent) {
         engine_session_truncate(session, shared);
-        if (n - shared > ENGINE_KV_PAGE) match_prefix(session, prompt, (uint32_t)n, shared);
+        if (n - shared > WORTH_A_SEARCH) match_prefix(session, prompt, (uint32_t)n, shared);
     } else if (shared >= held && held > 0) {
         session->n_past = shared;
     } else { /* a recurrent state is of use only where it stands */
