@@ -14,7 +14,7 @@
 #
 # ROUNDS   (environment) default 5       THREADS  default "1 2"       KV       default f16
 # PREFILL  default 512,2048              DEPTH    default 0,2048,8192 DECODE   tokens at each depth, default 64
-# PEER     llama-cpp-python (default) or ik-llama-cpp-python, both from PyPI, built from source
+# PEER     llama-cpp-python (default; built from source) or ik-llama-cpp-python (a fork), both from PyPI
 # CACHE    where it is installed and quantised files stay, default $XDG_CACHE_HOME/lode-llama
 set -eu
 if [ $# -lt 3 ]; then
@@ -32,7 +32,11 @@ lode=$build/pipelines/lode
 work=$(mktemp -d)
 trap 'rm -rf "$work"' EXIT
 
-if ! "$python" -c 'import llama_cpp' 2> /dev/null; then
+case $peer in
+ik-*) module=ik_llama_cpp ;;
+*) module=llama_cpp ;;
+esac
+if ! "$python" -c "import $module" 2> /dev/null; then
     mkdir -p "$cache"
     [ -x "$python" ] || python3 -m venv "$venv"
     CMAKE_ARGS="-DGGML_NATIVE=ON" "$venv/bin/pip" install -q "$peer" > "$venv/install.log" 2>&1 || {

@@ -1,4 +1,5 @@
-"""llama.cpp through its C API (llama-cpp-python's ctypes bindings): what llama.sh and tiny_llama_cpp.py drive.
+"""llama.cpp through its C API (ctypes bindings of llama-cpp-python, or of its fork, ik-llama-cpp-python): what
+llama.sh and tiny_llama_cpp.py drive.
 
     llama_peer.py logits MODEL IDS OUT [--threads N]
         IDS: token ids, one a line. OUT: float32 logits of every position, position-major.
@@ -8,7 +9,7 @@
         one JSON line: tokens a second of every test, peak memory, seconds to load and to the first token
 
 A cache of DEPTH tokens is made by prefilling 512 and repeating their cells: the values do not change the speed of
-a decode step, only their number does.
+a decode step, only their number does. (The fork prefills the whole depth: its saved state is another.)
 
     llama_peer.py report ROUNDS
         a table out of lines of speed and of lode bench
@@ -22,8 +23,16 @@ import struct
 import sys
 import time
 
-import llama_cpp as api
 import numpy as np
+
+try:
+    import llama_cpp as api
+
+    IS_FORK = False
+except ImportError:
+    from ik_llama_cpp import _ctypes_api as api
+
+    IS_FORK = True
 
 FLASH = {"auto": -1, "off": 0, "on": 1}
 KV_TYPES = {"f32": 0, "f16": 1, "q8_0": 8, "q4_0": 2}
@@ -36,11 +45,14 @@ def quiet(_level, _text, _data):
 
 class Peer:
     def __init__(self, path, n_context=4096, threads=1, kv="f16", flash="auto", batch=2048):
-        api.llama_log_set(quiet, None)
+        (api._lib if IS_FORK else api).llama_log_set(quiet, None)
         api.llama_backend_init()
         start = time.perf_counter()
         params = api.llama_model_default_params()
         params.n_gpu_layers = 0
+        if IS_FORK:
+            params.repack_tensors = True  # its fast layout, made while loading
+            params.flash_attn = flash != "off"
         self.model = api.llama_model_load_from_file(path.encode(), params)
         if not self.model:
             sys.exit(f"llama.cpp cannot load {path}")
@@ -48,13 +60,15 @@ class Peer:
         params.n_ctx, params.n_batch, params.n_ubatch = n_context, batch, min(batch, 512)
         params.n_threads = params.n_threads_batch = threads
         params.type_k = params.type_v = KV_TYPES[kv]
-        params.flash_attn_type = FLASH[flash]
+        if IS_FORK:
+            params.flash_attn = flash != "off"
+        else:
+            params.flash_attn_type = FLASH[flash]
         self.context = api.llama_init_from_model(self.model, params)
         if not self.context:
             sys.exit(f"llama.cpp makes no context for {path}")
         self.load_seconds = time.perf_counter() - start
         self.n_vocab = api.llama_vocab_n_tokens(api.llama_model_get_vocab(self.model))
-        self.memory = api.llama_get_memory(self.context)
         self.n_batch = batch
         self.batch = api.llama_batch_init(batch, 0, 1)
 
@@ -77,10 +91,10 @@ class Peer:
         return np.stack(rows)
 
     def clear(self):
-        api.llama_memory_clear(self.memory, True)
-
-    def cut(self, n):
-        api.llama_memory_seq_rm(self.memory, 0, n, -1)
+        if IS_FORK:
+            api.llama_kv_cache_clear(self.context)
+        else:
+            api.llama_memory_clear(api.llama_get_memory(self.context), True)
 
     def repeat(self, n, step=512):
         """A cache of n tokens out of the step tokens it holds: their saved cells at later positions."""
@@ -205,8 +219,8 @@ def speed(args):
     for depth in depths:
         peer.clear()
         if depth:
-            peer.eval(ids[: min(depth, 512)])
-        if depth > 512:
+            peer.eval(ids[: depth if IS_FORK else min(depth, 512)])
+        if depth > 512 and not IS_FORK:
             peer.repeat(depth)
         rate = timed(lambda: [peer.eval(ids[i : i + 1], depth + i) for i in range(args.decode)], args.decode)
         result["tests"].append({"test": "decode", "depth": depth, "rate": rate})
