@@ -6,6 +6,10 @@
 
 #include <string.h>
 
+/* Passes and choices small enough for guessing the next layer's experts. */
+#define GUESS_ROWS 16
+#define GUESS_USED 32
+
 /* ---- facts ---- */
 
 engine_kv_shape
@@ -30,11 +34,11 @@ engine_decoder_rope_base(const engine_model *model, uint32_t n_tokens)
 /* ---- scratch ---- */
 
 typedef struct {
-    float **place;
-    size_t n_floats; /* of one row */
+    void *place;     /* address of a pointer in the scratch */
+    size_t n_floats; /* of one row; int32_t is as wide */
 } buffer;
 
-enum { N_BUFFERS = 18 };
+enum { N_BUFFERS = 22 };
 
 /* The buffers and what one row of each takes. The loader has bounded every factor. */
 static void
@@ -60,8 +64,12 @@ list_buffers(engine_decoder_scratch *s, const engine_decoder *d, buffer out[N_BU
         {&s->conv, d->n_delta > 0 ? d->delta.n_channels : 0},
         {&s->delta_gates, d->n_delta > 0 ? 2 * d->delta.n_v : 0},
         {&s->shared_gate, d->max_experts > 0 ? 1 : 0},
+        {&s->chosen, d->max_used},
         {&s->joined, mtp * 2 * n_embd},
         {&s->draft, mtp * n_embd},
+        {&s->guess_router, d->max_experts},
+        {&s->guess_weights, d->max_used},
+        {&s->guess_chosen, d->max_used},
     };
     memcpy(out, list, sizeof list);
 }
@@ -77,8 +85,8 @@ row_bytes(const engine_decoder *d)
     list_buffers(&unused, d, list);
     for (size_t i = 0; i < N_BUFFERS; i++)
         n += list[i].n_floats;
-    return n * sizeof(float) + d->max_used * sizeof(int32_t) + sizeof(int32_t) + sizeof(uint32_t) +
-           sizeof(engine_kv_span) + sizeof(engine_decoder_span);
+    return n * sizeof(float) + sizeof(int32_t) + sizeof(uint32_t) + sizeof(engine_kv_span) +
+           sizeof(engine_decoder_span);
 }
 
 size_t
@@ -98,17 +106,18 @@ allocate(engine_decoder_scratch *s)
     list_buffers(s, d, list);
     for (size_t i = 0; i < N_BUFFERS; i++) {
         if (list[i].n_floats == 0) continue;
-        *list[i].place = b->ops->alloc(b, list[i].n_floats * s->max_rows * sizeof(float));
-        if (!*list[i].place) return FALSE;
+        void *memory = b->ops->alloc(b, list[i].n_floats * s->max_rows * sizeof(float));
+        if (!memory) return FALSE;
+        memcpy(list[i].place, &memory, sizeof memory);
     }
     s->hidden = b->ops->alloc(b, (size_t)d->n_embd * s->max_rows * sizeof(float));
-    s->chosen = b->ops->alloc(b, (size_t)d->max_used * s->max_rows * sizeof(int32_t));
     s->spans = g_try_new0(engine_kv_span, s->max_rows);
     s->draft_spans = g_try_new0(engine_decoder_span, s->max_rows);
     s->tokens = g_try_new0(int32_t, s->max_rows);
     s->rows = g_try_new0(uint32_t, s->max_rows);
     s->inv_freq = g_try_new0(float, d->rope.n_rot / 2);
-    return s->hidden && s->chosen && s->spans && s->draft_spans && s->tokens && s->rows &&
+    s->guessed = g_try_new0(uint32_t, MAX(d->max_experts, 1));
+    return s->hidden && s->guessed && s->spans && s->draft_spans && s->tokens && s->rows &&
            s->inv_freq;
 }
 
@@ -137,15 +146,18 @@ engine_decoder_scratch_free(engine_decoder_scratch *s)
 
     if (!s) return;
     list_buffers(s, s->decoder, list);
-    for (size_t i = 0; i < N_BUFFERS; i++)
-        s->backend.ops->release(&s->backend, *list[i].place);
+    for (size_t i = 0; i < N_BUFFERS; i++) {
+        void *memory;
+        memcpy(&memory, list[i].place, sizeof memory);
+        s->backend.ops->release(&s->backend, memory);
+    }
     s->backend.ops->release(&s->backend, s->hidden);
-    s->backend.ops->release(&s->backend, s->chosen);
     g_free(s->spans);
     g_free(s->draft_spans);
     g_free(s->tokens);
     g_free(s->rows);
     g_free(s->inv_freq);
+    g_free(s->guessed);
     g_free(s);
 }
 
@@ -233,6 +245,36 @@ run_dense(engine_decoder_scratch *s, const engine_decoder_layer *layer, size_t n
     b->ops->project_add(b, &f->down, s->gate, n, s->y, s->x);
 }
 
+/* Experts of the next layer that its router would choose now, before this layer's have been added: most of
+ * them will be right, so an out-of-core cache may begin to read them.
+ * Source: Eliseev and Mazur, arXiv:2312.17238, section 3.2. */
+static void
+announce_next(engine_decoder_scratch *s, const engine_decoder_layer *layer, size_t n)
+{
+    engine_backend *b = &s->backend;
+    const engine_decoder *d = s->decoder;
+    const engine_decoder_layer *next = layer + 1;
+    int32_t chosen[GUESS_ROWS * GUESS_USED];
+
+    if (layer < d->layers || next >= d->layers + d->n_layers || !next->is_moe) return;
+    const engine_moe_ffn *m = &next->moe;
+    if (n > GUESS_ROWS || m->router.n_used > GUESS_USED) return; /* a prompt needs nearly all */
+    const engine_projection p = {s->x, d->n_embd, next->ffn_norm, d->norm_eps, s->y};
+    const engine_matmul_job job = {m->logits.w, m->logits.bias, s->guess_router,
+                                   m->router.n_experts};
+    b->ops->project(b, &p, &job, 1, n);
+    b->ops->route(b, &m->router, s->guess_router, n, s->guess_chosen, s->guess_weights);
+    b->ops->copy_out(b, chosen, s->guess_chosen, n * m->router.n_used * sizeof *chosen);
+    size_t n_listed = 0;
+    for (uint32_t e = 0; e < m->router.n_experts; e++) {
+        gboolean wanted = FALSE;
+        for (size_t i = 0; i < n * m->router.n_used && !wanted; i++)
+            wanted = chosen[i] == (int32_t)e;
+        if (wanted) s->guessed[n_listed++] = e;
+    }
+    s->experts->prefetch(s->experts->ctx, m->pack, s->guessed, n_listed);
+}
+
 /* The router, the shared expert and its gate read the same input and go together. */
 static gboolean
 run_moe(engine_decoder_scratch *s, const engine_decoder_layer *layer, size_t n, GError **error)
@@ -263,6 +305,7 @@ run_moe(engine_decoder_scratch *s, const engine_decoder_layer *layer, size_t n, 
                                 .chosen = s->chosen,
                                 .weights = s->weights,
                                 .source = s->experts};
+    if (s->experts && s->experts->prefetch) announce_next(s, layer, n);
     if (!b->ops->moe(b, &job, s->h, n, s->x, error)) return FALSE;
     if (f->n_ff == 0) return TRUE;
     const engine_matmul_job down = {f->down.w, f->down.bias, s->y, s->decoder->n_embd};

@@ -28,12 +28,16 @@ struct engine_decoder_scratch {
     float *joined;             /* [2 n_embd], draft heads: embedding, hidden */
     float *draft;              /* [n_embd], a draft head's normed output, a row for each span */
 
+    float *guess_router, *guess_weights; /* [max_experts], [max_used]: of the layer to come */
+    int32_t *guess_chosen;               /* [max_used] */
+
     /* host memory */
     engine_kv_span *spans;            /* [max_rows] */
     engine_decoder_span *draft_spans; /* [max_rows] */
     int32_t *tokens;                  /* [max_rows] */
     uint32_t *rows;                   /* [max_rows] */
     float *inv_freq;                  /* [n_rot / 2] of the base at hand */
+    uint32_t *guessed;                /* [max_experts] */
     uint32_t mtp;                     /* the draft head in use */
 };
 
