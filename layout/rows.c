@@ -140,6 +140,18 @@ same_caption(const layout_sheet *sheet, const layout_item *a, const layout_item 
     return caption >= 0 && layout_sheet_seg(sheet, (guint)b->seg)->caption == caption;
 }
 
+/* Does one of items [n] stand over or under next, rather than beside it? Not their common box: a raised mark at a
+ * line's end, which comes first, would leave no room between itself and the line's start. */
+static gboolean
+stands_across(const layout_item *items, guint n, const layout_item *next)
+{
+    const float most = 0.3F * (next->box.x1 - next->box.x0);
+    for (guint i = 0; i < n; i++)
+        if (layout_overlap_1d(items[i].box.x0, items[i].box.x1, next->box.x0, next->box.x1) >= most)
+            return TRUE;
+    return FALSE;
+}
+
 void
 layout_rows_append(layout_sheet *sheet, layout_item *items, guint n, float col_x0, float col_x1,
                    guint region)
@@ -161,14 +173,11 @@ layout_rows_append(layout_sheet *sheet, layout_item *items, guint n, float col_x
             continue;
         }
         guint to = i + 1;
-        layout_rect box = items[i].box;
         float baseline = items[i].baseline, size = items[i].size_pt;
         while (to < n && items[to].seg >= 0 &&
                fabsf(items[to].baseline - baseline) < 0.42F * MAX(size, items[to].size_pt) &&
                (same_caption(sheet, &items[i], &items[to]) ||
-                layout_overlap_1d(box.x0, box.x1, items[to].box.x0, items[to].box.x1) <
-                    0.3F * (items[to].box.x1 - items[to].box.x0))) {
-            box = layout_rect_join(box, items[to].box);
+                !stands_across(items + i, to - i, &items[to]))) {
             size = MAX(size, items[to].size_pt);
             to++;
         }

@@ -64,6 +64,29 @@ full_width_text_cuts_columns_into_bands(void **state)
     lode_document_free(document);
 }
 
+/* Names with a picture and a raised number behind each: the last number, far to the right, comes first by height. */
+static void
+raised_marks_stay_behind_their_names(void **state)
+{
+    (void)state;
+    page_maker *maker = page_maker_new(612, 792);
+    page_maker_text(maker, MAKER_BOLD, 17, 72, 80, "A Title With Several Words");
+    page_maker_text(maker, MAKER_BOLD, 10, 72, 120, "Anna Bellini");
+    page_maker_text(maker, MAKER_ROMAN, 8, 138, 116.0F, "1");
+    page_maker_text(maker, MAKER_BOLD, 10, 147, 120, "and Carl Dean");
+    page_maker_text(maker, MAKER_ROMAN, 8, 226, 116.0F, "2,3");
+    lines_put(maker, 72, 160, 460, 30, 0);
+    lode_document *document = page_maker_document(&maker, 1);
+    const layout_block *names = NULL;
+    for (guint i = 0; i < document->n_blocks && names == NULL; i++)
+        if (strstr(document->blocks[i].text, "Bellini") != NULL) names = &document->blocks[i];
+    assert_non_null(names);
+    const char *one = strchr(names->text, '1'), *carl = strstr(names->text, "Carl"),
+               *two = strstr(names->text, "2,3");
+    assert_true(one != NULL && carl != NULL && two != NULL && one < carl && carl < two);
+    lode_document_free(document);
+}
+
 static page_maker *
 page_with_furniture(guint number)
 {
@@ -388,6 +411,7 @@ main(void)
 {
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(full_width_text_cuts_columns_into_bands),
+        cmocka_unit_test(raised_marks_stay_behind_their_names),
         cmocka_unit_test(repeated_lines_are_furniture_but_kept),
         cmocka_unit_test(the_title_of_one_page_is_no_header),
         cmocka_unit_test(numbers_give_headings_their_level),
