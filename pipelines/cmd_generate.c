@@ -1,0 +1,615 @@
+/* lode generate MODEL [PROMPT]: a model's own words, without a library. */
+#include "pipelines/cli.h"
+
+#include <math.h>
+#include <stdio.h>
+#include <string.h>
+#include <unistd.h>
+
+#include "pipelines/generate_logits.h"
+#include "pipelines/messages.h"
+#include "pipelines/models.h"
+
+typedef struct {
+    common_args common;
+    char *file, *system, *messages, *tokens, *schema, *grammar, *kv_type, *cache, *logits;
+    char **stop;
+    gboolean chat, raw, think, no_think, stream, ignore_eos;
+    int max_tokens, min_tokens, top_k, penalty_window, logprobs, context, threads, draft, memory_mb;
+    gint64 seed;
+    double temperature, top_p, min_p, repeat_penalty, frequency_penalty, presence_penalty;
+} generate_args;
+
+static void
+init_generate(gpointer data)
+{
+    generate_args *args = data;
+    const engine_generate_options options = engine_generate_options_default();
+    args->max_tokens = (int)options.max_tokens;
+    args->top_p = 1.0;
+    args->repeat_penalty = 1.0;
+    args->penalty_window = (int)options.penalty_window;
+    args->logprobs = -1;
+}
+
+static GOptionEntry *
+generate_entries(gpointer data)
+{
+    generate_args *args = data;
+    const GOptionEntry entries[] = {
+        {"file", 'f', 0, G_OPTION_ARG_FILENAME, &args->file, "Read the prompt from this file",
+         "FILE"},
+        {"chat", 0, 0, G_OPTION_ARG_NONE, &args->chat,
+         "The prompt is what a user says (default: where the model has a chat template)", NULL},
+        {"raw", 0, 0, G_OPTION_ARG_NONE, &args->raw, "The prompt is text to go on with", NULL},
+        {"system", 0, 0, G_OPTION_ARG_STRING, &args->system,
+         "What stands before it as the system's message (default: none)", "TEXT"},
+        {"messages", 0, 0, G_OPTION_ARG_FILENAME, &args->messages,
+         "A conversation instead of a prompt: OpenAI's messages, and tools, as JSON", "FILE"},
+        {"tokens", 0, 0, G_OPTION_ARG_FILENAME, &args->tokens,
+         "Token numbers instead of a prompt, separated by blanks", "FILE"},
+        {"think", 0, 0, G_OPTION_ARG_NONE, &args->think,
+         "Let the model think first (default: as its template has it)", NULL},
+        {"no-think", 0, 0, G_OPTION_ARG_NONE, &args->no_think,
+         "Do not let it (default with --json-schema and --grammar)", NULL},
+        {"max-tokens", 'n', 0, G_OPTION_ARG_INT, &args->max_tokens,
+         "Stop after so many tokens (default: 256)", "N"},
+        {"min-tokens", 0, 0, G_OPTION_ARG_INT, &args->min_tokens,
+         "Do not end before so many (default: 0)", "N"},
+        {"ignore-eos", 0, 0, G_OPTION_ARG_NONE, &args->ignore_eos,
+         "Do not end before --max-tokens, for measurements", NULL},
+        {"temperature", 0, 0, G_OPTION_ARG_DOUBLE, &args->temperature,
+         "Chance in the choice of words (default: 0, none)", "T"},
+        {"top-k", 0, 0, G_OPTION_ARG_INT, &args->top_k,
+         "Choose among the K likeliest tokens (default: 0, all)", "K"},
+        {"top-p", 0, 0, G_OPTION_ARG_DOUBLE, &args->top_p,
+         "Choose among the fewest that make up this probability (default: 1)", "P"},
+        {"min-p", 0, 0, G_OPTION_ARG_DOUBLE, &args->min_p,
+         "Leave out those less likely than this part of the likeliest (default: 0)", "P"},
+        {"repeat-penalty", 0, 0, G_OPTION_ARG_DOUBLE, &args->repeat_penalty,
+         "Make what was said less likely, by a factor (default: 1, off)", "X"},
+        {"frequency-penalty", 0, 0, G_OPTION_ARG_DOUBLE, &args->frequency_penalty,
+         "The same per occurrence, subtracted from the logit (default: 0)", "X"},
+        {"presence-penalty", 0, 0, G_OPTION_ARG_DOUBLE, &args->presence_penalty,
+         "The same once per token (default: 0)", "X"},
+        {"penalty-window", 0, 0, G_OPTION_ARG_INT, &args->penalty_window,
+         "Tokens that penalties look back (default: 64)", "N"},
+        {"seed", 0, 0, G_OPTION_ARG_INT64, &args->seed, "Same seed, same text (default: 0)", "N"},
+        {"json-schema", 0, 0, G_OPTION_ARG_STRING, &args->schema,
+         "Write JSON that this schema accepts: a file, or the schema itself", "FILE|JSON"},
+        {"grammar", 0, 0, G_OPTION_ARG_FILENAME, &args->grammar,
+         "Write what this grammar (GBNF) describes", "FILE"},
+        {"stop", 0, 0, G_OPTION_ARG_STRING_ARRAY, &args->stop,
+         "End before this text; may be given several times", "TEXT"},
+        {"logprobs", 0, 0, G_OPTION_ARG_INT, &args->logprobs,
+         "With --json: each token's log-probability, and those of N alternatives", "N"},
+        {"logits", 0, 0, G_OPTION_ARG_FILENAME, &args->logits,
+         "Write nothing but the logits behind every token of the prompt: float32, as .npy or raw",
+         "FILE"},
+        {"context", 0, 0, G_OPTION_ARG_INT, &args->context,
+         "Tokens of prompt and answer (default: 0, what they need, at most the model's)", "N"},
+        {"kv-type", 0, 0, G_OPTION_ARG_STRING, &args->kv_type,
+         "How keys and values are kept: f32, f16, q8_0 or q4_0 (default: f16)", "TYPE"},
+        {"cache", 0, 0, G_OPTION_ARG_FILENAME, &args->cache,
+         "Keep what prompts begin with in this folder, to begin faster next time (default: not)",
+         "DIR"},
+        {"memory", 0, 0, G_OPTION_ARG_INT, &args->memory_mb,
+         "Megabytes for weights, cache and buffers (default: 0, no limit)", "MB"},
+        {"draft", 0, 0, G_OPTION_ARG_INT, &args->draft,
+         "Tokens guessed ahead and checked together (default: 0)", "N"},
+        {"threads", 't', 0, G_OPTION_ARG_INT, &args->threads, "Threads (default: 0, one per core)",
+         "N"},
+        {"stream", 0, 0, G_OPTION_ARG_NONE, &args->stream,
+         "With --json: a line of JSON per piece of text, the last with the rest", NULL},
+        G_OPTION_ENTRY_NULL,
+    };
+    return g_memdup2(entries, sizeof entries);
+}
+
+/* ---- one run ---- */
+
+typedef struct {
+    const generate_args *args;
+    engine_model *model;
+    engine_pool *pool;
+    engine_grammar *grammar;
+    engine_prefix_store *prefixes;
+    engine_session *session;
+    pipelines_messages *messages; /* NULL: raw */
+    char *prompt;
+    GArray *tokens; /* int32_t */
+    engine_reply_parser *parser;
+    GString *content, *reasoning;
+    json_t *calls, *logprobs;
+    gboolean line_open; /* the last character on stdout is no line end */
+} generation;
+
+static void
+generation_clear(generation *g)
+{
+    engine_reply_parser_free(g->parser);
+    engine_session_free(g->session);
+    engine_prefix_store_free(g->prefixes);
+    engine_grammar_free(g->grammar);
+    engine_model_free(g->model);
+    engine_pool_free(g->pool);
+    pipelines_messages_free(g->messages);
+    g_array_unref(g->tokens);
+    g_string_free(g->content, TRUE);
+    g_string_free(g->reasoning, TRUE);
+    json_decref(g->calls);
+    json_decref(g->logprobs);
+    g_free(g->prompt);
+}
+G_DEFINE_AUTO_CLEANUP_CLEAR_FUNC(generation, generation_clear)
+
+/* MODEL: a file, a folder, or a name that `lode model list` shows. */
+static char *
+find_model(const char *name, GError **error)
+{
+    g_autofree char *where = NULL;
+    if (g_file_test(name, G_FILE_TEST_EXISTS)) return g_strdup(name);
+    g_autoptr(models_registry) registry = models_registry_load(NULL, 0, error);
+    if (registry == NULL) return NULL;
+    const models_entry *entry = models_registry_lookup(registry, name, NULL);
+    if (entry != NULL && models_entry_state(entry, &where) == MODELS_INSTALLED)
+        return g_steal_pointer(&where);
+    if (entry != NULL)
+        g_set_error(error, PIPELINES_ERROR, LODE_ERROR_NOT_FOUND,
+                    "%s is not installed: lode model pull %s", name, name);
+    else
+        g_set_error(error, PIPELINES_ERROR, LODE_ERROR_NOT_FOUND,
+                    "%s: no such file, and no model of this name", name);
+    return NULL;
+}
+
+static gboolean
+read_whole(const char *path, char **text, gsize *len, GError **error)
+{
+    g_autoptr(GError) cause = NULL;
+    if (strcmp(path, "-") == 0) {
+        g_autoptr(GString) all = g_string_new(NULL);
+        char buffer[65536];
+        for (size_t n; (n = fread(buffer, 1, sizeof buffer, stdin)) > 0;)
+            g_string_append_len(all, buffer, (gssize)n);
+        *len = all->len;
+        *text = g_string_free(g_steal_pointer(&all), FALSE);
+        return TRUE;
+    }
+    if (g_file_get_contents(path, text, len, &cause)) return TRUE;
+    g_set_error(error, PIPELINES_ERROR, LODE_ERROR_IO, "%s", cause->message);
+    return FALSE;
+}
+
+static gboolean
+make_grammar(generation *g, GError **error)
+{
+    const generate_args *args = g->args;
+    g_autofree char *text = NULL;
+    gsize len = 0;
+
+    if (args->schema != NULL) {
+        const char *given = args->schema + strspn(args->schema, " \t\r\n");
+        if (*given != '{' && strcmp(given, "true") != 0 &&
+            !read_whole(args->schema, &text, &len, error))
+            return FALSE;
+        g->grammar =
+            engine_grammar_new_from_json_schema(g->model, text != NULL ? text : given, error);
+        return g->grammar != NULL;
+    }
+    if (args->grammar == NULL) return TRUE;
+    if (!read_whole(args->grammar, &text, &len, error)) return FALSE;
+    g->grammar = engine_grammar_new(g->model, text, error);
+    return g->grammar != NULL;
+}
+
+/* ---- the prompt ---- */
+
+static gboolean
+read_token_numbers(generation *g, GError **error)
+{
+    g_autofree char *text = NULL;
+    gsize len = 0;
+    if (!read_whole(g->args->tokens, &text, &len, error)) return FALSE;
+    const uint32_t n_vocab = engine_model_get_info(g->model)->n_vocab;
+    for (const char *p = text; *(p += strspn(p, " ,\t\r\n[]")) != '\0';) {
+        char *end = NULL;
+        const guint64 id = g_ascii_strtoull(p, &end, 10);
+        if (end == p || id >= n_vocab) {
+            g_set_error(error, PIPELINES_ERROR, LODE_ERROR_FORMAT,
+                        "%s: number %u is no token of this model's %u", g->args->tokens,
+                        g->tokens->len + 1, n_vocab);
+            return FALSE;
+        }
+        const int32_t token = (int32_t)id;
+        g_array_append_val(g->tokens, token);
+        p = end;
+    }
+    return TRUE;
+}
+
+static gboolean
+read_conversation(generation *g, const char *said, GError **error)
+{
+    const generate_args *args = g->args;
+    g->messages = pipelines_messages_new();
+    if (args->system != NULL) pipelines_messages_add(g->messages, "system", args->system);
+    if (args->messages != NULL) {
+        g_autofree char *text = NULL;
+        gsize len = 0;
+        if (!read_whole(args->messages, &text, &len, error)) return FALSE;
+        if (!pipelines_messages_parse(g->messages, text, len, error)) {
+            g_prefix_error(error, "%s: ", args->messages);
+            return FALSE;
+        }
+    }
+    if (said != NULL) pipelines_messages_add(g->messages, "user", said);
+    engine_chat_options options = engine_chat_options_default();
+    options.tools = g->messages->tools;
+    if (args->think)
+        options.thinking = ENGINE_THINKING_ON;
+    else if (args->no_think || g->grammar != NULL)
+        options.thinking = ENGINE_THINKING_OFF;
+    g->prompt =
+        engine_chat_render(g->model, (const engine_message *)(void *)g->messages->list->data,
+                           g->messages->list->len, &options, error);
+    return g->prompt != NULL;
+}
+
+/* operand: the prompt, "-", or NULL. */
+static gboolean
+read_prompt(generation *g, const char *operand, GError **error)
+{
+    const generate_args *args = g->args;
+    const gboolean chat = !args->raw && args->tokens == NULL &&
+                          (args->chat || args->messages != NULL ||
+                           engine_model_get_info(g->model)->has_chat_template);
+    const char *source = args->file != NULL ? args->file : operand;
+    g_autofree char *text = NULL;
+    gsize len = 0;
+
+    if (args->tokens != NULL) return read_token_numbers(g, error);
+    if (args->file != NULL || g_strcmp0(operand, "-") == 0) {
+        if (!read_whole(source, &text, &len, error)) return FALSE;
+    } else if (operand != NULL) {
+        text = g_strdup(operand);
+        len = strlen(text);
+    }
+    if (!chat) {
+        engine_tokenize(g->model, text, len, ENGINE_TOKENIZE_ADD_SPECIAL, g->tokens);
+        return TRUE;
+    }
+    if (len > 0 && text[len - 1] == '\n')
+        text[len - 1] = '\0'; /* a file's, or echo's */
+    if (!read_conversation(g, text, error)) return FALSE;
+    /* templates write the beginning of a text themselves */
+    engine_tokenize(g->model, g->prompt, strlen(g->prompt), ENGINE_TOKENIZE_PARSE_SPECIAL,
+                    g->tokens);
+    return TRUE;
+}
+
+/* ---- what comes out ---- */
+
+static void
+print_line(json_t *json)
+{
+    g_autofree char *line = pipelines_json_line(json);
+    cli_write(line, strlen(line));
+    fflush(stdout);
+    json_decref(json);
+}
+
+static json_t *
+call_to_json(const engine_tool_call *call)
+{
+    json_t *arguments = json_loads(call->arguments, JSON_DECODE_ANY, NULL);
+    return json_pack("{s:s,s:o}", "name", call->name, "arguments",
+                     arguments != NULL ? arguments : json_string(call->arguments));
+}
+
+static void
+on_part(engine_reply_part part, const char *text, size_t len, const engine_tool_call *call,
+        void *user_data)
+{
+    generation *g = user_data;
+    const generate_args *args = g->args;
+    const gboolean json = args->common.json;
+
+    if (part == ENGINE_REPLY_CALL) {
+        json_t *object = call_to_json(call);
+        json_array_append_new(g->calls, object);
+        if (json && args->stream) print_line(json_pack("{s:O}", "tool_call", object));
+        if (json) return;
+        if (g->line_open) cli_print("\n");
+        g->line_open = FALSE;
+        print_line(json_incref(object));
+        return;
+    }
+    const gboolean content = part == ENGINE_REPLY_CONTENT;
+    g_string_append_len(content ? g->content : g->reasoning, text, (gssize)len);
+    if (json && args->stream)
+        print_line(json_pack("{s:s%}", content ? "text" : "reasoning", text, len));
+    if (json || len == 0) return;
+    if (content) {
+        cli_write(text, len);
+        fflush(stdout);
+        g->line_open = text[len - 1] != '\n';
+    } else if (!args->common.quiet) {
+        fwrite(text, 1, len, stderr);
+    }
+}
+
+static gboolean
+on_text(const char *text, size_t len, void *user_data)
+{
+    generation *g = user_data;
+    if (g->parser != NULL)
+        engine_reply_parser_feed(g->parser, text, len);
+    else
+        on_part(ENGINE_REPLY_CONTENT, text, len, NULL, g);
+    return !ferror(stdout);
+}
+
+static json_t *
+token_to_json(const generation *g, int32_t id, double logprob)
+{
+    g_autoptr(GString) bytes = g_string_new(NULL);
+    engine_detokenize(g->model, &id, 1, TRUE, bytes);
+    g_autofree char *text = g_utf8_make_valid(bytes->str, (gssize)bytes->len);
+    return json_pack("{s:i,s:s,s:o}", "token", (int)id, "text", text, "logprob",
+                     json_real(isfinite(logprob) ? logprob : -1e30));
+}
+
+static gboolean
+on_token(const engine_token_event *event, void *user_data)
+{
+    generation *g = user_data;
+    if (event->id < 0) return TRUE;
+    json_t *token = token_to_json(g, event->id, (double)event->logprob);
+    json_t *top = json_array();
+    for (size_t i = 0; i < event->n_top; i++)
+        json_array_append_new(top, token_to_json(g, event->top[i].id, (double)event->top[i].value));
+    json_object_set_new(token, "top", top);
+    json_array_append_new(g->logprobs, token);
+    return TRUE;
+}
+
+static const char *
+reason_name(engine_stop_reason reason)
+{
+    switch (reason) {
+    case ENGINE_STOP_EOS:
+        return "end";
+    case ENGINE_STOP_STRING:
+        return "stop";
+    case ENGINE_STOP_LENGTH:
+        return "length";
+    case ENGINE_STOP_CONTEXT:
+        return "context";
+    case ENGINE_STOP_CALLBACK:
+    case ENGINE_STOP_CANCELLED:
+        return "cancelled";
+    }
+    return "cancelled";
+}
+
+static void
+print_result(const generation *g, const engine_generate_result *result)
+{
+    g_autoptr(json_t) json = json_object();
+    const gboolean stream = g->args->stream;
+
+    json_object_set_new(json, "model", json_string(engine_model_get_info(g->model)->name));
+    if (!stream) json_object_set_new(json, "text", json_stringn(g->content->str, g->content->len));
+    if (!stream && g->reasoning->len > 0)
+        json_object_set_new(json, "reasoning", json_stringn(g->reasoning->str, g->reasoning->len));
+    if (!stream && json_array_size(g->calls) > 0) json_object_set(json, "tool_calls", g->calls);
+    if (g->args->logprobs >= 0) json_object_set(json, "logprobs", g->logprobs);
+    json_object_set_new(json, "finish_reason", json_string(reason_name(result->reason)));
+    json_object_set_new(json, "prompt_tokens", json_integer(result->n_prompt));
+    json_object_set_new(json, "reused_tokens", json_integer(result->n_reused));
+    json_object_set_new(json, "generated_tokens", json_integer(result->n_generated));
+    json_object_set_new(json, "prompt_seconds", json_real(result->prompt_seconds));
+    json_object_set_new(json, "generate_seconds", json_real(result->generate_seconds));
+    if (stream)
+        print_line(json_incref(json));
+    else
+        cli_print_json(json);
+}
+
+static void
+print_statistics(const generation *g, const engine_generate_result *result)
+{
+    const uint32_t n_read = result->n_prompt - result->n_reused;
+    cli_note(
+        &g->args->common,
+        "%u tokens read in %.2f s (%.1f/s), %u known already; %u written in %.2f s (%.1f/s), %s",
+        n_read, result->prompt_seconds, n_read / MAX(result->prompt_seconds, 1e-6),
+        result->n_reused, result->n_generated, result->generate_seconds,
+        result->n_generated / MAX(result->generate_seconds, 1e-6), reason_name(result->reason));
+}
+
+/* ---- running ---- */
+
+static gboolean
+open_session(generation *g, GError **error)
+{
+    const generate_args *args = g->args;
+    const uint32_t trained = engine_model_get_info(g->model)->n_context;
+    const uint32_t wanted =
+        g->tokens->len + (args->logits != NULL ? 0 : (uint32_t)args->max_tokens);
+    engine_session_options options = engine_session_options_default();
+
+    options.n_context = args->context > 0 ? (uint32_t)args->context
+                        : trained > 0     ? MAX(MIN(wanted, trained), 1)
+                                          : MAX(wanted, 1);
+    options.n_draft = (uint32_t)args->draft;
+    options.max_memory = (uint64_t)args->memory_mb << 20;
+    static const engine_kv_type types[] = {ENGINE_KV_F32, ENGINE_KV_F16, ENGINE_KV_Q8_0,
+                                           ENGINE_KV_Q4_0};
+    for (size_t i = 0; args->kv_type != NULL && i < G_N_ELEMENTS(types); i++)
+        if (strcmp(args->kv_type, engine_kv_type_name(types[i])) == 0) options.kv_type = types[i];
+    if (args->cache != NULL) {
+        g->prefixes = engine_prefix_store_open(args->cache, 0, NULL, NULL, error);
+        if (g->prefixes == NULL) return FALSE;
+        options.prefixes = g->prefixes;
+    }
+    g->session = engine_session_open(g->model, g->pool, &options, error);
+    return g->session != NULL;
+}
+
+static engine_generate_options
+generate_options(const generation *g)
+{
+    const generate_args *args = g->args;
+    engine_generate_options options = engine_generate_options_default();
+    options.max_tokens = (uint32_t)args->max_tokens;
+    options.min_tokens = (uint32_t)args->min_tokens;
+    options.ignore_eos = args->ignore_eos;
+    options.temperature = (float)args->temperature;
+    options.top_p = (float)args->top_p;
+    options.top_k = (uint32_t)args->top_k;
+    options.min_p = (float)args->min_p;
+    options.repeat_penalty = (float)args->repeat_penalty;
+    options.frequency_penalty = (float)args->frequency_penalty;
+    options.presence_penalty = (float)args->presence_penalty;
+    options.penalty_window = (uint32_t)args->penalty_window;
+    options.seed = (uint64_t)args->seed;
+    options.grammar = g->grammar;
+    options.stop = (const char *const *)args->stop;
+    options.logprobs = args->logprobs >= 0;
+    options.n_top = args->logprobs > 0 ? (uint32_t)args->logprobs : 0;
+    options.cancel = cli_cancel();
+    return options;
+}
+
+static gboolean
+write_text(generation *g, GError **error)
+{
+    engine_generate_options options = generate_options(g);
+    engine_generate_result result = {0};
+
+    if (g->messages != NULL && g->grammar == NULL) {
+        const engine_calls_format format = engine_chat_calls_format(g->model);
+        options.with_special = format != ENGINE_CALLS_PLAIN;
+        g->parser = engine_reply_parser_new(format, g->prompt, g->messages->tools, on_part, g);
+    }
+    if (options.logprobs) {
+        options.on_token = on_token;
+        options.on_token_data = g;
+    }
+    if (!engine_generate(g->session, (const int32_t *)(void *)g->tokens->data, g->tokens->len,
+                         &options, on_text, g, NULL, &result, error))
+        return FALSE;
+    if (g->parser != NULL) engine_reply_parser_finish(g->parser);
+    if (g->args->common.json)
+        print_result(g, &result);
+    else if (g->line_open)
+        cli_print("\n");
+    fflush(stdout);
+    print_statistics(g, &result);
+    return TRUE;
+}
+
+static gboolean
+run(generation *g, const char *name, const char *operand, GError **error)
+{
+    g_autofree char *path = find_model(name, error);
+    if (path == NULL) return FALSE;
+    g->model = engine_model_open(path, error);
+    if (g->model == NULL) return FALSE;
+    if (engine_model_get_info(g->model)->kind != ENGINE_KIND_DECODER) {
+        g_set_error(error, ENGINE_ERROR, ENGINE_ERROR_ARGUMENT,
+                    "%s: an encoder: it reads but does not write", path);
+        return FALSE;
+    }
+    if (!make_grammar(g, error) || !read_prompt(g, operand, error)) return FALSE;
+    if (g->tokens->len == 0) {
+        g_set_error_literal(error, PIPELINES_ERROR, LODE_ERROR_ARGUMENT, "the prompt is empty");
+        return FALSE;
+    }
+    g->pool = engine_pool_new(g->args->threads);
+    if (!open_session(g, error)) return FALSE;
+    if (g->args->logits == NULL) return write_text(g, error);
+    return generate_write_logits(g->model, g->session, (const int32_t *)(void *)g->tokens->data,
+                                 g->tokens->len, g->args->logits, cli_cancel(), error);
+}
+
+/* A message when an option makes no sense. */
+static const char *
+find_mistake(const generate_args *args, int n_operands)
+{
+    static const char *const types[] = {"f32", "f16", "q8_0", "q4_0"};
+    gboolean known_type = args->kv_type == NULL;
+    for (size_t i = 0; i < G_N_ELEMENTS(types) && !known_type; i++)
+        known_type = strcmp(args->kv_type, types[i]) == 0;
+    const int n_prompts = (n_operands > 1) + (args->file != NULL) + (args->tokens != NULL);
+    if (n_operands < 1) return "which model? A file, a folder or a name";
+    if (n_operands > 2) return "one prompt: put it in quotes";
+    if (n_prompts > 1) return "one prompt: as an argument, --file or --tokens";
+    if (n_prompts == 0 && args->messages == NULL) return "which prompt? - reads it from stdin";
+    if (args->messages != NULL && (args->raw || args->tokens != NULL))
+        return "--messages is a conversation: not with --raw or --tokens";
+    if (args->chat && (args->raw || args->tokens != NULL)) return "--chat or --raw?";
+    if (args->system != NULL && (args->raw || args->tokens != NULL))
+        return "--system is for a conversation: not with --raw or --tokens";
+    if (args->think && args->no_think) return "--think or --no-think?";
+    if (args->schema != NULL && args->grammar != NULL) return "--json-schema or --grammar?";
+    if (args->logprobs >= 0 && !args->common.json) return "--logprobs is for --json";
+    if (args->stream && !args->common.json) return "--stream is for --json";
+    if (!known_type) return "--kv-type: choose from f32, f16, q8_0, q4_0";
+    if (args->max_tokens < 0 || args->min_tokens < 0 || args->top_k < 0 || args->context < 0 ||
+        args->penalty_window < 0 || args->threads < 0 || args->draft < 0 || args->memory_mb < 0)
+        return "a count is negative";
+    if (!(args->temperature >= 0.0)) return "--temperature: 0 or more";
+    if (!(args->top_p > 0.0 && args->top_p <= 1.0)) return "--top-p: above 0, at most 1";
+    if (!(args->min_p >= 0.0 && args->min_p <= 1.0)) return "--min-p: from 0 to 1";
+    if (!(args->repeat_penalty > 0.0)) return "--repeat-penalty: above 0";
+    return NULL;
+}
+
+static int
+run_generate(gpointer data, char **operands, int n_operands)
+{
+    const generate_args *args = data;
+    const char *mistake = find_mistake(args, n_operands);
+    if (mistake != NULL) return cli_usage_error("generate", "%s", mistake);
+    g_auto(generation) g = {
+        .args = args,
+        .tokens = g_array_new(FALSE, FALSE, sizeof(int32_t)),
+        .content = g_string_new(NULL),
+        .reasoning = g_string_new(NULL),
+        .calls = json_array(),
+        .logprobs = json_array(),
+    };
+    g_autoptr(GError) error = NULL;
+    if (run(&g, operands[0], n_operands > 1 ? operands[1] : NULL, &error))
+        return *cli_cancel() ? EXIT_SOME_FAILED : EXIT_ALL_GOOD;
+    if (g.line_open) cli_print("\n");
+    return cli_error(EXIT_NOTHING_DONE, "%s", error->message);
+}
+
+const command cmd_generate = {
+    .name = "generate",
+    .summary = "let a model write",
+    .usage = "MODEL [PROMPT|-]",
+    .description =
+        "MODEL is a .gguf file, a folder with safetensors, or a name that lode model list "
+        "shows.\n\n"
+        "With a chat template the prompt is what a user says, else, and with --raw, a text to go "
+        "on "
+        "with. The text goes to\n"
+        "stdout; thoughts and a line about speed to stderr (not with --quiet). Calls of tools are "
+        "printed one per line, as JSON.\n\n"
+        "Options of the choice apply in this order: penalties, --temperature, --top-k, --top-p, "
+        "--min-p. The same seed gives\n"
+        "the same text whatever the number of threads. Ctrl-C ends with what was written.",
+    .examples =
+        "  $ lode generate smollm2-135m-instruct \"Name three gases.\"\n"
+        "  $ lode generate model.gguf --json-schema answer.json -f question.txt\n"
+        "  $ echo \"Once upon a time\" | lode generate model.gguf --raw --temperature 0.8 -",
+    .args_size = sizeof(generate_args),
+    .init = init_generate,
+    .entries = generate_entries,
+    .run = run_generate,
+};
