@@ -8,8 +8,9 @@
 #include <math.h>
 #include <string.h>
 
-#define VW     8
-#define TOKENS 4
+#define VW          8
+#define TOKENS      4
+#define TILE_TOKENS 4, 3, 2, 1
 
 typedef __m256 vf;
 typedef __m256i vi;

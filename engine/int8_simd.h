@@ -14,7 +14,7 @@
  *   v_keep(v)           computes v here: left alone, GCC makes all products of a block first, in memory, and
  *                       adds them up last
  *   V_VNNI              v_dpbusd(acc, u8, i8) is there
- *   TOKENS              tokens of a register block
+ *   TOKENS              tokens of a register block; TILE_TOKENS the four sizes of blocks, ending with 1
  *
  * What 16-bit sums can hold decides the kinds: with weights up to w and activations up to 127, one step
  * adds 2 * 127 * w to a 16-bit lane, and a block has eight steps.
@@ -119,16 +119,33 @@ sum_block_vnni(const size_t R, const size_t T, const panel_block *const *w,
 }
 #endif
 
+/* Take the offset's share, offset * scale * (sum of activations), out of the sums. */
+INLINE void
+subtract_offset(const weight_kind kind, const int offset, const size_t R, const size_t T,
+                const panel_block *const *w, const engine_int8_block *const *x, vi sum[2][TOKENS])
+{
+    const vi minus_offset = v_set16((int16_t)-offset);
+
+    UNROLL
+    for (size_t t = 0; t < T; t++) {
+        const vi sums = v_bcast32(x[t]->sums), correct = v_maddw(sums, minus_offset);
+        UNROLL
+        for (size_t r = 0; r < R; r++)
+            sum[r][t] =
+                v_add32(sum[r][t], kind == KIND_SUB ? v_maddw(sums, w[r]->correct) : correct);
+    }
+}
+
 /* acc[r][t] += one block of panel r with token t. offset: what stored weights are too large by. */
 INLINE void
 add_block(const weight_kind kind, const int offset, const size_t R, const size_t T,
           const panel_block *const *w, const engine_int8_block *const *x, vf acc[2][TOKENS])
 {
     vi sum[2][TOKENS];
-    const vi minus_offset = v_set16((int16_t)-offset);
 
 #ifdef V_VNNI
     if (kind != KIND_SUB && kind != KIND_SUB_MIN) {
+        const vi minus_offset = v_set16((int16_t)-offset);
         UNROLL
         for (size_t t = 0; t < T; t++) {
             const vi start = offset ? v_maddw(v_bcast32(x[t]->sums), minus_offset) : v_set32(0);
@@ -141,15 +158,7 @@ add_block(const weight_kind kind, const int offset, const size_t R, const size_t
 #endif
     {
         sum_block(kind, R, T, w, x, sum);
-        UNROLL
-        for (size_t t = 0; t < T && offset; t++) {
-            const vi sums = v_bcast32(x[t]->sums);
-            const vi correct = v_maddw(sums, minus_offset);
-            UNROLL
-            for (size_t r = 0; r < R; r++)
-                sum[r][t] =
-                    v_add32(sum[r][t], kind == KIND_SUB ? v_maddw(sums, w[r]->correct) : correct);
-        }
+        if (offset != 0) subtract_offset(kind, offset, R, T, w, x, sum);
     }
     UNROLL
     for (size_t t = 0; t < T; t++) {
@@ -217,19 +226,21 @@ typedef void (*tile_fn)(const panel_block *panels, const engine_int8_block *cons
     {                                                                                              \
         tile(kind, offset, R, T, panels, x, n, first, y, ldy, n_rows);                             \
     }
-/* TOKENS is 4: a table [panels - 1][tokens - 1] */
-#define DEFINE_TILES(name, kind, offset)                                                           \
-    DEFINE_TILE(name, kind, offset, 1, 1)                                                          \
-    DEFINE_TILE(name, kind, offset, 1, 2)                                                          \
-    DEFINE_TILE(name, kind, offset, 1, 3)                                                          \
-    DEFINE_TILE(name, kind, offset, 1, 4)                                                          \
-    DEFINE_TILE(name, kind, offset, 2, 1)                                                          \
-    DEFINE_TILE(name, kind, offset, 2, 2)                                                          \
-    DEFINE_TILE(name, kind, offset, 2, 3)                                                          \
-    DEFINE_TILE(name, kind, offset, 2, 4)                                                          \
+/* The shapes of TILE_TOKENS, for one panel and for two. */
+#define DEFINE_TILES(name, kind, offset) DEFINE_TILES_OF(name, kind, offset, TILE_TOKENS)
+#define DEFINE_TILES_OF(...)             DEFINE_TILES_(__VA_ARGS__)
+#define DEFINE_TILES_(name, kind, offset, a, b, c, d)                                              \
+    DEFINE_TILE(name, kind, offset, 1, a)                                                          \
+    DEFINE_TILE(name, kind, offset, 1, b)                                                          \
+    DEFINE_TILE(name, kind, offset, 1, c)                                                          \
+    DEFINE_TILE(name, kind, offset, 1, d)                                                          \
+    DEFINE_TILE(name, kind, offset, 2, a)                                                          \
+    DEFINE_TILE(name, kind, offset, 2, b)                                                          \
+    DEFINE_TILE(name, kind, offset, 2, c)                                                          \
+    DEFINE_TILE(name, kind, offset, 2, d)                                                          \
     static const tile_fn tiles_##name[2][4] = {                                                    \
-        {tile_##name##_1_1, tile_##name##_1_2, tile_##name##_1_3, tile_##name##_1_4},              \
-        {tile_##name##_2_1, tile_##name##_2_2, tile_##name##_2_3, tile_##name##_2_4}};
+        {tile_##name##_1_##a, tile_##name##_1_##b, tile_##name##_1_##c, tile_##name##_1_##d},      \
+        {tile_##name##_2_##a, tile_##name##_2_##b, tile_##name##_2_##c, tile_##name##_2_##d}};
 
 /* ---- unpacking ---- */
 
@@ -740,11 +751,12 @@ typedef void (*pack_fn)(const uint8_t *w, size_t row_bytes, size_t n_rows, size_
 
 /* Two panels at a time, a slice at a time, all tokens. */
 static void
-gemm(const type_layout layout, pack_fn pack_rows, const tile_fn tiles[2][TOKENS], const uint8_t *w,
+gemm(const type_layout layout, pack_fn pack_rows, const tile_fn tiles[2][4], const uint8_t *w,
      size_t row_bytes, size_t n_rows, const engine_int8_block *x, const uint32_t *index,
      size_t n_tokens, size_t n_in, void *scratch, float *y, size_t ldy)
 {
     const size_t n_blocks = n_in / ENGINE_INT8_BLOCK;
+    static const size_t tile_tokens[4] = {TILE_TOKENS};
     panel_block *panels = scratch;
 
     for (size_t r = 0; r < n_rows; r += 2 * VW) {
@@ -755,13 +767,13 @@ gemm(const type_layout layout, pack_fn pack_rows, const tile_fn tiles[2][TOKENS]
             pack_rows(from, row_bytes, MIN(VW, rows), n, panels);
             if (n_panels == 2)
                 pack_rows(from + VW * row_bytes, row_bytes, rows - VW, n, panels + SLICE);
-            for (size_t t = 0; t < n_tokens; t += TOKENS) {
-                const size_t tokens = MIN(TOKENS, n_tokens - t);
+            for (size_t t = 0, shape = 0; t < n_tokens; t += tile_tokens[shape]) {
                 const engine_int8_block *rows_x[TOKENS];
-                for (size_t i = 0; i < tokens; i++)
+                while (n_tokens - t < tile_tokens[shape])
+                    shape++;
+                for (size_t i = 0; i < tile_tokens[shape]; i++)
                     rows_x[i] = x + (index ? index[t + i] : t + i) * n_blocks + b;
-                tiles[n_panels - 1][tokens - 1](panels, rows_x, n, b == 0, y + t * ldy + r, ldy,
-                                                rows);
+                tiles[n_panels - 1][shape](panels, rows_x, n, b == 0, y + t * ldy + r, ldy, rows);
             }
         }
     }

@@ -25,8 +25,8 @@ fill_tables(gpointer unused)
     add_level(ENGINE_CPU_SCALAR, &engine_kernels_ref, &engine_int8_ref);
 #ifdef LODE_ENGINE_X86
     add_level(ENGINE_CPU_AVX2, &engine_kernels_avx2, &engine_int8_avx2);
-    add_level(ENGINE_CPU_AVX512, &engine_kernels_avx512, &engine_int8_avx2);
-    add_level(ENGINE_CPU_AVX512VNNI, &engine_kernels_avx512, &engine_int8_avx2);
+    add_level(ENGINE_CPU_AVX512, &engine_kernels_avx512, &engine_int8_avx512);
+    add_level(ENGINE_CPU_AVX512VNNI, &engine_kernels_avx512, &engine_int8_vnni);
 #endif
     return NULL;
 }

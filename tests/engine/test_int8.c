@@ -16,6 +16,7 @@
 typedef struct {
     const char *name;
     const engine_int8_kernels *kernels; /* NULL: not on this processor */
+    gboolean slow;                      /* fewer shapes */
 } level;
 
 static const engine_int8_kernels *
@@ -82,26 +83,30 @@ every_kernel_is_the_scalar_one_bit_for_bit(void **state)
 {
     const engine_int8_kernels *k = kernels_of(state);
     g_autoptr(GRand) rand = g_rand_new_with_seed(1);
-    static const size_t rows[] = {1, 7, 8, 9, 16, 17, 31, 47};
-    static const size_t tokens[] = {1, 2, 3, 4, 7};
-    static const uint32_t index[] = {5, 0, 2, 6, 6, 1, 3};
-    enum { MOST_TOKENS = 7 };
+    const gboolean slow = ((const level *)*state)->slow;
+    /* around one, two and three panels of 8 or 16 */
+    static const size_t rows[] = {1, 17, 47, 7, 8, 9, 16, 31};
+    const size_t n_rows = slow ? 3 : G_N_ELEMENTS(rows);
+    /* every size of register block */
+    static const size_t tokens[] = {1, 2, 3, 4, 7, 13};
+    static const uint32_t index[] = {5, 0, 2, 6, 6, 1, 3, 12, 11, 10, 9, 8, 7};
+    enum { MOST_TOKENS = 13 };
 
     for (uint32_t t = 0; t < ENGINE_TYPE_COUNT; t++) {
         const engine_type_traits *traits = engine_type_lookup(t);
         assert_true((k->gemv[t] == NULL) == (engine_int8_ref.gemv[t] == NULL));
         if (!k->gemv[t]) continue;
-        /* lengths below, at and above a slice of 32 blocks, and two slices */
-        static const size_t lengths[] = {1, 3, 32, 33, 69};
-        for (size_t l = 0; l < G_N_ELEMENTS(lengths); l++) {
+        /* lengths below and above a slice of 16 or 32 blocks, at its end, and beyond two */
+        static const size_t lengths[] = {1, 33, 3, 32, 69};
+        for (size_t l = 0; l < (slow ? 2 : G_N_ELEMENTS(lengths)); l++) {
             const size_t units = traits->block_elems == 32 ? lengths[l] : (lengths[l] + 7) / 8;
             const size_t n_in = units * traits->block_elems, n_blocks = n_in / ENGINE_INT8_BLOCK;
             g_autofree engine_int8_block *x = random_activations(rand, MOST_TOKENS * n_in);
             fill_extremes(x + n_blocks, n_blocks, 127);
             fill_extremes(x + 2 * n_blocks, n_blocks, -127);
-            for (size_t r = 0; r < G_N_ELEMENTS(rows); r++) {
+            for (size_t r = 0; r < n_rows; r++) {
                 g_autofree uint8_t *w = random_packed(rand, traits, rows[r] * units);
-                for (size_t i = 0; i < G_N_ELEMENTS(tokens); i++)
+                for (size_t i = slow ? 4 : 0; i < G_N_ELEMENTS(tokens); i++)
                     check_shape(k, (engine_type)t, w, units * traits->block_bytes, rows[r], x,
                                 i % 2 ? index : NULL, tokens[i], n_in);
             }
@@ -236,6 +241,10 @@ products_are_within_a_hundredth_of_exact_ones(void **state)
     }
 }
 
+#ifdef LODE_ENGINE_X86
+extern const engine_int8_kernels emulated_int8_avx512, emulated_int8_vnni;
+#endif
+
 #define LEVEL_TESTS(l)                                                                             \
     cmocka_unit_test_prestate(every_kernel_is_the_scalar_one_bit_for_bit, &levels[l]),             \
         cmocka_unit_test_prestate(extreme_weights_do_not_overflow, &levels[l]),                    \
@@ -244,18 +253,30 @@ products_are_within_a_hundredth_of_exact_ones(void **state)
 int
 main(void)
 {
-    static level levels[] = {{"avx2", NULL}, {"avx512", NULL}, {"avx512vnni", NULL}};
+    static level levels[] = {{"avx2", NULL, FALSE},
+                             {"avx512", NULL, FALSE},
+                             {"avx512vnni", NULL, FALSE},
+                             {"avx512, emulated", NULL, TRUE},
+                             {"avx512vnni, emulated", NULL, TRUE}};
     static const engine_cpu cpus[] = {ENGINE_CPU_AVX2, ENGINE_CPU_AVX512, ENGINE_CPU_AVX512VNNI};
-    for (size_t i = 0; i < G_N_ELEMENTS(levels); i++) {
+    for (size_t i = 0; i < G_N_ELEMENTS(cpus); i++) {
         const engine_kernels *k = engine_kernels_lookup(cpus[i]);
         levels[i].kernels = k ? k->int8 : NULL;
     }
+#ifdef LODE_ENGINE_X86
+    if (levels[0].kernels) { /* the emulation itself needs AVX2 */
+        levels[3].kernels = &emulated_int8_avx512;
+        levels[4].kernels = &emulated_int8_vnni;
+    }
+#endif
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(rounding_is_to_within_half_a_step),
         cmocka_unit_test(products_are_within_a_hundredth_of_exact_ones),
         LEVEL_TESTS(0),
         LEVEL_TESTS(1),
         LEVEL_TESTS(2),
+        LEVEL_TESTS(3),
+        LEVEL_TESTS(4),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }
