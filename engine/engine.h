@@ -57,7 +57,8 @@ G_DEFINE_AUTOPTR_CLEANUP_FUNC(engine_pool, engine_pool_free)
 
 /* What the machine could do at most with this pool's threads: measured, 2 to 3 seconds. */
 typedef struct {
-    double read_4k, read_2m; /* bytes a second, streaming through pages of 4 KiB and of 2 MiB; 0: no memory */
+    double read_4k,
+        read_2m; /* bytes a second, streaming through pages of 4 KiB and of 2 MiB; 0: no memory */
     double int8_ops; /* 8-bit products and sums a second, both counted; 0: no such instruction */
 } engine_machine;
 void engine_machine_measure(engine_pool *pool, engine_machine *out);
@@ -272,6 +273,67 @@ typedef struct {
         expert_bytes; /* out of core: found, read, bytes of those */
 } engine_session_stats;
 engine_session_stats engine_session_get_stats(const engine_session *session);
+
+/* ---- many sequences at once ----------------------------------------------------------------- */
+
+/* Sequences of one model that share its cache: each pass takes one token of every text being written and, with the
+ * room that is left, a piece of the prompts still being read. What a sequence gets does not depend on the others.
+ * When pages run out, the youngest gives its own back, waits, and is computed anew. One thread at a time. */
+typedef struct engine_batch engine_batch;
+
+typedef struct {
+    uint64_t cache_bytes;   /* of keys and values, for all together; 0 = what 8192 tokens take */
+    uint32_t n_sequences;   /* running at a time, others wait; default 8 */
+    engine_kv_type kv_type; /* default ENGINE_KV_F16 */
+    uint32_t chunk;         /* tokens of one pass, at least n_sequences; 0 = 256 */
+    engine_prefix_store *prefixes; /* may be NULL; outlives the batch */
+} engine_batch_options;
+
+engine_batch_options engine_batch_options_default(void);
+
+/* options NULL means the defaults. Errors as engine_session_open. */
+engine_batch *engine_batch_new(const engine_model *model, engine_pool *pool,
+                               const engine_batch_options *options, GError **error);
+void engine_batch_free(engine_batch *batch); /* NULL is fine */
+G_DEFINE_AUTOPTR_CLEANUP_FUNC(engine_batch, engine_batch_free)
+
+/* The token behind logits [n_vocab]; negative: the text ends here. Called once for each token, in order, from
+ * engine_batch_step; it must not call the batch. */
+typedef int32_t (*engine_pick_callback)(const float *logits, void *user_data);
+
+typedef struct {
+    const int32_t *prompt; /* [n], n >= 1; copied */
+    size_t n;
+    uint32_t
+        n_context; /* tokens of prompt and text together; a dynamic rotary base follows from it */
+    engine_pick_callback pick;
+    void *user_data;
+    const int *cancel; /* may be NULL; looked at before every pass */
+} engine_request;
+
+typedef enum {
+    ENGINE_REQUEST_WAITING,
+    ENGINE_REQUEST_RUNNING,
+    ENGINE_REQUEST_ENDED, /* pick said so */
+    ENGINE_REQUEST_FULL,  /* n_context tokens, or alone in the cache and still too long for it */
+    ENGINE_REQUEST_CANCELLED
+} engine_request_state;
+
+/* A number for the request, never 0; 0 with ARGUMENT or LIMIT for one that cannot be run. */
+uint32_t engine_batch_add(engine_batch *batch, const engine_request *request, GError **error);
+/* One pass. FALSE with error when an expert cannot be read; the sequences are then as before. */
+gboolean engine_batch_step(engine_batch *batch, GError **error);
+uint32_t engine_batch_n_unfinished(const engine_batch *batch); /* waiting and running */
+engine_request_state engine_batch_get_state(const engine_batch *batch, uint32_t request);
+/* Prompt and text so far; valid until the next step. */
+const int32_t *engine_batch_get_tokens(const engine_batch *batch, uint32_t request, size_t *n);
+void engine_batch_remove(engine_batch *batch, uint32_t request); /* finished or not */
+
+typedef struct {
+    uint64_t n_passes, n_rows; /* forward passes and the tokens in them */
+    uint64_t n_preempted;      /* times a sequence had to give its pages back */
+} engine_batch_stats;
+engine_batch_stats engine_batch_get_stats(const engine_batch *batch);
 
 /* What the text must look like; see engine/grammar.h for the notation and the schema keywords that are understood.
  * Immutable for callers and locked inside: any number of sequences may use one. */

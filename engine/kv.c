@@ -119,6 +119,12 @@ engine_kv_get_shape(const engine_kv *kv)
 }
 
 uint32_t
+engine_kv_n_pages(const engine_kv *kv)
+{
+    return kv->n_pages;
+}
+
+uint32_t
 engine_kv_n_free(const engine_kv *kv)
 {
     return kv->n_free;

@@ -43,6 +43,7 @@ engine_kv *engine_kv_new(const engine_kv_shape *shape, uint32_t n_pages, GError 
 void engine_kv_free(engine_kv *kv);
 G_DEFINE_AUTOPTR_CLEANUP_FUNC(engine_kv, engine_kv_free)
 const engine_kv_shape *engine_kv_get_shape(const engine_kv *kv);
+uint32_t engine_kv_n_pages(const engine_kv *kv);
 uint32_t engine_kv_n_free(const engine_kv *kv); /* pages no table holds */
 
 /* One sequence's view: position p lies in pages[p / ENGINE_KV_PAGE]. Zero-initialise before first use. */

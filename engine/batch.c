@@ -1,0 +1,381 @@
+/* Continuous batching: sequences come and go between passes, and every pass carries whoever has something to run.
+ *
+ * Source: Yu et al., Orca (OSDI 2022), iteration-level scheduling; Agrawal et al., Sarathi-Serve, arXiv:2403.02310,
+ * prompts in chunks beside running texts. */
+#include "engine/runtime.h"
+
+#include <string.h>
+
+#define DEFAULT_TOKENS    8192
+#define DEFAULT_SEQUENCES 8
+
+typedef struct {
+    uint32_t id, n_context, n_prompt, n_tokens, capacity;
+    int32_t *tokens; /* [capacity]; prompt and text, the last perhaps not in the cache yet */
+    engine_request_state state;
+    engine_sequence_state sequence; /* while running */
+    engine_pick_callback pick;
+    void *user_data;
+    const int *cancel;
+} request;
+
+struct engine_batch {
+    const engine_model *model;
+    engine_runtime runtime;
+    uint32_t n_sequences, next_id;
+    GPtrArray *requests; /* request, owned, in order of arrival */
+    gboolean crowded;    /* somebody gave pages back: nobody new before somebody is done */
+    /* of the pass at hand */
+    int32_t *tokens;            /* [chunk] */
+    engine_decoder_span *spans; /* [n_sequences] */
+    request **of_span;          /* [n_sequences] */
+    uint32_t *rows;             /* [n_sequences] rows whose logits are wanted */
+    request **of_row;           /* [n_sequences] */
+    float *logits;              /* [n_sequences, n_vocab] */
+    engine_batch_stats stats;
+};
+
+engine_batch_options
+engine_batch_options_default(void)
+{
+    return (engine_batch_options){.n_sequences = DEFAULT_SEQUENCES, .kv_type = ENGINE_KV_F16};
+}
+
+static void
+free_request(gpointer data)
+{
+    request *r = data;
+    g_free(r->tokens);
+    g_free(r);
+}
+
+static gboolean
+allocate(engine_batch *batch)
+{
+    const uint32_t n = batch->n_sequences;
+
+    batch->tokens = g_try_new(int32_t, batch->runtime.chunk);
+    batch->spans = g_try_new(engine_decoder_span, n);
+    batch->of_span = g_try_new(request *, n);
+    batch->rows = g_try_new(uint32_t, n);
+    batch->of_row = g_try_new(request *, n);
+    batch->logits = g_try_malloc_n(n, batch->model->info.n_vocab * sizeof(float));
+    return batch->tokens && batch->spans && batch->of_span && batch->rows && batch->of_row &&
+           batch->logits;
+}
+
+engine_batch *
+engine_batch_new(const engine_model *model, engine_pool *pool, const engine_batch_options *options,
+                 GError **error)
+{
+    const engine_batch_options defaults = engine_batch_options_default();
+
+    if (!options) options = &defaults;
+    if (model->info.kind != ENGINE_KIND_DECODER) {
+        g_set_error(error, ENGINE_ERROR, ENGINE_ERROR_ARGUMENT,
+                    "%s is an encoder: it does not decode", model->info.name);
+        return NULL;
+    }
+    const engine_type type = engine_kv_stored_type(options->kv_type);
+    const engine_kv_shape shape = engine_decoder_kv_shape(model, type, type);
+    const size_t page_bytes = MAX(engine_kv_page_bytes(&shape), 1);
+    const uint64_t n_pages = options->cache_bytes > 0 ? options->cache_bytes / page_bytes
+                                                      : DEFAULT_TOKENS / ENGINE_KV_PAGE;
+    g_autoptr(engine_batch) batch = g_new0(engine_batch, 1);
+    batch->model = model;
+    batch->n_sequences = CLAMP(options->n_sequences, 1, 1024);
+    batch->requests = g_ptr_array_new_with_free_func(free_request);
+    const engine_runtime_options runtime = {
+        .n_pages = (uint32_t)CLAMP(n_pages, 1, UINT32_MAX / ENGINE_KV_PAGE),
+        .chunk =
+            MAX(options->chunk > 0 ? options->chunk : ENGINE_DECODER_CHUNK, batch->n_sequences),
+        .kv_type = type,
+        .store = options->prefixes,
+    };
+    if (!engine_runtime_init(&batch->runtime, model, pool, &runtime, error)) return NULL;
+    if (allocate(batch)) return g_steal_pointer(&batch);
+    g_set_error(error, ENGINE_ERROR, ENGINE_ERROR_LIMIT, "no memory for %u sequences of %s",
+                batch->n_sequences, model->info.name);
+    return NULL;
+}
+
+void
+engine_batch_free(engine_batch *batch)
+{
+    if (!batch) return;
+    for (guint i = 0; i < batch->requests->len; i++)
+        engine_runtime_end(&batch->runtime,
+                           &((request *)g_ptr_array_index(batch->requests, i))->sequence);
+    g_ptr_array_unref(batch->requests);
+    engine_runtime_clear(&batch->runtime);
+    g_free(batch->tokens);
+    g_free(batch->spans);
+    g_free(batch->of_span);
+    g_free(batch->rows);
+    g_free(batch->of_row);
+    g_free(batch->logits);
+    g_free(batch);
+}
+
+/* ---- requests ---- */
+
+uint32_t
+engine_batch_add(engine_batch *batch, const engine_request *asked, GError **error)
+{
+    if (asked->n == 0 || !asked->pick) {
+        g_set_error(error, ENGINE_ERROR, ENGINE_ERROR_ARGUMENT, "a request without %s",
+                    asked->n == 0 ? "a prompt" : "anyone to choose tokens");
+        return 0;
+    }
+    if (asked->n > asked->n_context ||
+        (asked->n - 1) / ENGINE_KV_PAGE >= engine_kv_n_pages(batch->runtime.kv)) {
+        g_set_error(
+            error, ENGINE_ERROR, ENGINE_ERROR_LIMIT,
+            "%s: a prompt of %zu tokens does not fit a context of %u and a cache of %u pages",
+            batch->model->info.name, asked->n, asked->n_context,
+            engine_kv_n_pages(batch->runtime.kv));
+        return 0;
+    }
+    if (!engine_runtime_check_tokens(&batch->runtime, asked->prompt, asked->n, error)) return 0;
+    int32_t *tokens = g_try_malloc_n(asked->n, sizeof *tokens);
+    if (!tokens) {
+        g_set_error(error, ENGINE_ERROR, ENGINE_ERROR_LIMIT, "no memory for a prompt of %zu tokens",
+                    asked->n);
+        return 0;
+    }
+    request *r = g_new0(request, 1);
+    r->id = ++batch->next_id;
+    r->tokens = memcpy(tokens, asked->prompt, asked->n * sizeof *tokens);
+    r->n_prompt = r->n_tokens = r->capacity = (uint32_t)asked->n;
+    r->n_context = asked->n_context;
+    r->pick = asked->pick;
+    r->user_data = asked->user_data;
+    r->cancel = asked->cancel;
+    g_ptr_array_add(batch->requests, r);
+    return r->id;
+}
+
+static request *
+find_request(const engine_batch *batch, uint32_t id)
+{
+    for (guint i = 0; i < batch->requests->len; i++) {
+        request *r = g_ptr_array_index(batch->requests, i);
+        if (r->id == id) return r;
+    }
+    return NULL;
+}
+
+uint32_t
+engine_batch_n_unfinished(const engine_batch *batch)
+{
+    uint32_t n = 0;
+
+    for (guint i = 0; i < batch->requests->len; i++) {
+        const request *r = g_ptr_array_index(batch->requests, i);
+        n += r->state <= ENGINE_REQUEST_RUNNING;
+    }
+    return n;
+}
+
+engine_request_state
+engine_batch_get_state(const engine_batch *batch, uint32_t id)
+{
+    const request *r = find_request(batch, id);
+    return r ? r->state : ENGINE_REQUEST_CANCELLED;
+}
+
+const int32_t *
+engine_batch_get_tokens(const engine_batch *batch, uint32_t id, size_t *n)
+{
+    const request *r = find_request(batch, id);
+    *n = r ? r->n_tokens : 0;
+    return r ? r->tokens : NULL;
+}
+
+engine_batch_stats
+engine_batch_get_stats(const engine_batch *batch)
+{
+    return batch->stats;
+}
+
+/* Give everything back; the tokens stay. */
+static void
+leave(engine_batch *batch, request *r, engine_request_state state)
+{
+    if (r->state == ENGINE_REQUEST_RUNNING) {
+        engine_runtime_end(&batch->runtime, &r->sequence);
+        if (state != ENGINE_REQUEST_WAITING) batch->crowded = FALSE;
+    }
+    r->state = state;
+}
+
+void
+engine_batch_remove(engine_batch *batch, uint32_t id)
+{
+    request *r = find_request(batch, id);
+
+    if (!r) return;
+    leave(batch, r, ENGINE_REQUEST_CANCELLED);
+    g_ptr_array_remove(batch->requests, r);
+}
+
+/* ---- a pass ---- */
+
+static uint32_t
+count_running(const engine_batch *batch)
+{
+    uint32_t n = 0;
+
+    for (guint i = 0; i < batch->requests->len; i++) {
+        const request *r = g_ptr_array_index(batch->requests, i);
+        n += r->state == ENGINE_REQUEST_RUNNING;
+    }
+    return n;
+}
+
+static void
+drop_cancelled(engine_batch *batch)
+{
+    for (guint i = 0; i < batch->requests->len; i++) {
+        request *r = g_ptr_array_index(batch->requests, i);
+        if (r->state <= ENGINE_REQUEST_RUNNING && r->cancel && g_atomic_int_get(r->cancel) != 0)
+            leave(batch, r, ENGINE_REQUEST_CANCELLED);
+    }
+}
+
+/* Whoever waits, in order of arrival, while there is room. */
+static gboolean
+admit(engine_batch *batch, GError **error)
+{
+    uint32_t n_running = count_running(batch);
+
+    for (guint i = 0; i < batch->requests->len && n_running < batch->n_sequences; i++) {
+        request *r = g_ptr_array_index(batch->requests, i);
+        if (r->state != ENGINE_REQUEST_WAITING) continue;
+        if (batch->crowded && n_running > 0) return TRUE;
+        if (!engine_runtime_begin(&batch->runtime, &r->sequence, r->n_context, error)) return FALSE;
+        r->state = ENGINE_REQUEST_RUNNING;
+        engine_prefix_match(batch->runtime.prefixes, r->tokens, r->n_tokens, &r->sequence);
+        n_running++;
+    }
+    return TRUE;
+}
+
+/* Pages for n more tokens of request `index`; the youngest of those behind it give way, then it itself. */
+static gboolean
+reserve(engine_batch *batch, guint index, uint32_t n)
+{
+    request *r = g_ptr_array_index(batch->requests, index);
+    engine_kv_table *table = &r->sequence.kv;
+
+    for (guint i = batch->requests->len;
+         !engine_prefix_reserve(batch->runtime.prefixes, table, table->n_tokens + n, NULL);) {
+        request *victim = NULL;
+        while (!victim && i > index + 1) {
+            victim = g_ptr_array_index(batch->requests, --i);
+            if (victim->state != ENGINE_REQUEST_RUNNING) victim = NULL;
+        }
+        if (!victim) {
+            /* alone and still too long: it will never fit */
+            leave(batch, r,
+                  count_running(batch) > 1 ? ENGINE_REQUEST_WAITING : ENGINE_REQUEST_FULL);
+            batch->stats.n_preempted += r->state == ENGINE_REQUEST_WAITING;
+            batch->crowded = r->state == ENGINE_REQUEST_WAITING;
+            return FALSE;
+        }
+        leave(batch, victim, ENGINE_REQUEST_WAITING);
+        batch->stats.n_preempted++;
+        batch->crowded = TRUE;
+    }
+    return TRUE;
+}
+
+/* Rows of the pass: one of each text first, then prompts as far as they fit. Returns the number of spans. */
+static size_t
+plan(engine_batch *batch, uint32_t *n_rows)
+{
+    uint32_t n_texts = 0, row = 0;
+    size_t n_spans = 0;
+
+    for (guint i = 0; i < batch->requests->len; i++) {
+        const request *r = g_ptr_array_index(batch->requests, i);
+        n_texts += r->state == ENGINE_REQUEST_RUNNING && r->n_tokens - r->sequence.kv.n_tokens == 1;
+    }
+    uint32_t left = batch->runtime.chunk - n_texts; /* chunk >= n_sequences */
+    for (guint i = 0; i < batch->requests->len; i++) {
+        request *r = g_ptr_array_index(batch->requests, i);
+        if (r->state != ENGINE_REQUEST_RUNNING) continue;
+        const uint32_t first = r->sequence.kv.n_tokens, missing = r->n_tokens - first;
+        uint32_t n = 1;
+        if (missing > 1) {
+            n = engine_runtime_step(&batch->runtime, first, missing, left);
+            if (n == 0) continue;
+        }
+        if (!reserve(batch, i, n)) continue;
+        if (missing > 1) left -= n;
+        memcpy(batch->tokens + row, r->tokens + first, n * sizeof *r->tokens);
+        batch->of_span[n_spans] = r;
+        batch->spans[n_spans++] = (engine_decoder_span){&r->sequence, row, n, first};
+        row += n;
+    }
+    *n_rows = row;
+    return n_spans;
+}
+
+/* Where a prompt ends, a text ends or a recurrent state is due, what was computed is kept for others. */
+static void
+keep(engine_batch *batch, const request *r)
+{
+    const uint32_t n = r->sequence.kv.n_tokens,
+                   interval = engine_prefix_interval(batch->runtime.prefixes);
+
+    if (n == r->n_prompt || (interval > 0 && n % interval == 0))
+        engine_prefix_insert(batch->runtime.prefixes, r->tokens, n, &r->sequence);
+}
+
+static void
+append_token(engine_batch *batch, request *r, int32_t token)
+{
+    if (token < 0 || (uint32_t)token >= batch->model->info.n_vocab) {
+        leave(batch, r, ENGINE_REQUEST_ENDED);
+        return;
+    }
+    if (r->n_tokens == r->n_context) {
+        leave(batch, r, ENGINE_REQUEST_FULL);
+        return;
+    }
+    if (r->n_tokens == r->capacity) {
+        r->capacity = r->capacity + r->capacity / 2 + 64;
+        r->tokens = g_renew(int32_t, r->tokens, r->capacity);
+    }
+    r->tokens[r->n_tokens++] = token;
+}
+
+gboolean
+engine_batch_step(engine_batch *batch, GError **error)
+{
+    const size_t n_vocab = batch->model->info.n_vocab;
+    uint32_t n_rows, n_wanted = 0;
+
+    drop_cancelled(batch);
+    if (!admit(batch, error)) return FALSE;
+    const size_t n_spans = plan(batch, &n_rows);
+    if (n_spans == 0) return TRUE;
+    if (!engine_runtime_pass(&batch->runtime, batch->tokens, n_rows, batch->spans, n_spans, error))
+        return FALSE;
+    batch->stats.n_passes++;
+    batch->stats.n_rows += n_rows;
+    for (size_t s = 0; s < n_spans; s++) {
+        request *r = batch->of_span[s];
+        keep(batch, r);
+        if (r->sequence.kv.n_tokens < r->n_tokens) continue;
+        batch->of_row[n_wanted] = r;
+        batch->rows[n_wanted++] = batch->spans[s].row + batch->spans[s].n - 1;
+    }
+    engine_decoder_logits(batch->runtime.scratch, batch->rows, n_wanted, batch->logits);
+    for (uint32_t i = 0; i < n_wanted; i++) {
+        request *r = batch->of_row[i];
+        append_token(batch, r, r->pick(batch->logits + i * n_vocab, r->user_data));
+    }
+    return TRUE;
+}

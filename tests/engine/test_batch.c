@@ -1,0 +1,298 @@
+/* Many sequences on one cache: each gets what it would get alone, whoever comes, goes, or has to wait. */
+#include "engine/runtime.h"
+
+#include "llama_check.h"
+#include "tiny_case.h"
+
+#include <setjmp.h>
+#include <stdarg.h>
+#include <stddef.h>
+#include <string.h>
+
+#include <cmocka.h>
+
+static const char *const CASES[] = {"qwen3", "qwen3_5_moe"};
+
+enum { N_REQUESTS = 6, N_MOST = 700 };
+
+typedef struct {
+    tiny_case *c;
+    char *folder;
+    engine_model *model;
+    engine_pool *pool;
+    size_t n_vocab;
+} fixture;
+
+/* Greedy, for n tokens; remembers the logits. */
+typedef struct {
+    size_t n_vocab, n, done;
+    float *rows; /* [n + 1, n_vocab] */
+} chooser;
+
+typedef struct {
+    int32_t prompt[N_MOST];
+    size_t n_prompt;
+    int32_t *text; /* [n] of the lone run */
+    float *rows;   /* [n + 1, n_vocab] */
+    size_t n;
+} job;
+
+static void
+fixture_open(fixture *f, const char *name)
+{
+    f->c = tiny_case_load(name);
+    f->folder = tiny_case_write(f->c, TINY_F32);
+    f->model = open_model(f->folder);
+    f->pool = engine_pool_new(2);
+    f->n_vocab = engine_model_get_info(f->model)->n_vocab;
+}
+
+static void
+fixture_close(fixture *f)
+{
+    engine_model_free(f->model);
+    engine_pool_free(f->pool);
+    tiny_case_remove(f->folder);
+    tiny_case_free(f->c);
+}
+
+static int32_t
+pick(const float *logits, void *user_data)
+{
+    chooser *c = user_data;
+    size_t best = 0;
+
+    assert_true(c->done <= c->n);
+    memcpy(c->rows + c->done * c->n_vocab, logits, c->n_vocab * sizeof *logits);
+    if (c->done++ == c->n) return -1;
+    for (size_t i = 1; i < c->n_vocab; i++)
+        if (logits[i] > logits[best]) best = i;
+    return (int32_t)best;
+}
+
+/* A prompt and its continuation by a session of its own. */
+static job
+make_job(const fixture *f, size_t n_prompt, size_t n, size_t salt)
+{
+    g_autoptr(GError) error = NULL;
+    job j = {.n_prompt = n_prompt, .n = n};
+    chooser c = {f->n_vocab, n, 0, g_new(float, (n + 1) * f->n_vocab)};
+    g_autofree float *logits = g_new(float, f->n_vocab);
+    g_autoptr(engine_session) session =
+        engine_session_new(f->model, f->pool, (uint32_t)(n_prompt + n), &error);
+
+    if (!session) fail_msg("%s", error->message);
+    for (size_t i = 0; i < n_prompt; i++)
+        j.prompt[i] = (int32_t)((i * i * 31 + i * (5 + salt % 3) + salt / 3) % f->n_vocab);
+    j.text = g_new(int32_t, n + 1);
+    if (!engine_session_eval(session, j.prompt, n_prompt, logits, NULL, &error))
+        fail_msg("%s", error->message);
+    for (size_t i = 0; (j.text[i] = pick(logits, &c)) >= 0; i++)
+        if (!engine_session_eval(session, j.text + i, 1, logits, NULL, &error))
+            fail_msg("%s", error->message);
+    j.rows = c.rows;
+    return j;
+}
+
+static void
+free_job(job *j)
+{
+    g_free(j->text);
+    g_free(j->rows);
+}
+
+static engine_batch *
+new_batch(const fixture *f, uint32_t n_pages, uint32_t chunk, uint32_t n_sequences)
+{
+    g_autoptr(GError) error = NULL;
+    const engine_kv_shape shape =
+        engine_decoder_kv_shape(f->model, ENGINE_TYPE_F16, ENGINE_TYPE_F16);
+    engine_batch_options options = engine_batch_options_default();
+
+    options.cache_bytes = (uint64_t)engine_kv_page_bytes(&shape) * n_pages;
+    options.chunk = chunk;
+    options.n_sequences = n_sequences;
+    engine_batch *batch = engine_batch_new(f->model, f->pool, &options, &error);
+    if (!batch) fail_msg("%s", error->message);
+    return batch;
+}
+
+static uint32_t
+add_job(engine_batch *batch, const job *j, chooser *c, const int *cancel)
+{
+    g_autoptr(GError) error = NULL;
+    const engine_request request = {.prompt = j->prompt,
+                                    .n = j->n_prompt,
+                                    .n_context = (uint32_t)(j->n_prompt + j->n),
+                                    .pick = pick,
+                                    .user_data = c,
+                                    .cancel = cancel};
+    const uint32_t id = engine_batch_add(batch, &request, &error);
+    if (id == 0) fail_msg("%s", error->message);
+    return id;
+}
+
+static void
+step(engine_batch *batch)
+{
+    g_autoptr(GError) error = NULL;
+    if (!engine_batch_step(batch, &error)) fail_msg("%s", error->message);
+}
+
+static void
+check_job(const engine_batch *batch, uint32_t id, const fixture *f, const job *j, const chooser *c)
+{
+    size_t n;
+    const int32_t *tokens = engine_batch_get_tokens(batch, id, &n);
+
+    assert_int_equal(engine_batch_get_state(batch, id), ENGINE_REQUEST_ENDED);
+    assert_int_equal(n, j->n_prompt + j->n);
+    assert_memory_equal(tokens + j->n_prompt, j->text, j->n * sizeof *tokens);
+    assert_memory_equal(c->rows, j->rows, (j->n + 1) * f->n_vocab * sizeof(float));
+}
+
+/* All jobs, arriving a few steps apart, on a cache of n_pages. */
+static engine_batch_stats
+run_jobs(const fixture *f, const job *jobs, uint32_t n_pages, uint32_t chunk, uint32_t n_sequences)
+{
+    g_autoptr(engine_batch) batch = new_batch(f, n_pages, chunk, n_sequences);
+    chooser choosers[N_REQUESTS];
+    uint32_t ids[N_REQUESTS];
+    size_t n_steps = 0;
+
+    for (size_t i = 0; i < N_REQUESTS; i++) {
+        choosers[i] = (chooser){f->n_vocab, jobs[i].n, 0, NULL};
+        choosers[i].rows = g_new(float, (jobs[i].n + 1) * f->n_vocab);
+        ids[i] = add_job(batch, &jobs[i], &choosers[i], NULL);
+        for (size_t s = 0; s < i; s++)
+            step(batch);
+    }
+    for (; engine_batch_n_unfinished(batch) > 0; n_steps++) {
+        assert_true(n_steps < 3000);
+        step(batch);
+    }
+    for (size_t i = 0; i < N_REQUESTS; i++) {
+        check_job(batch, ids[i], f, &jobs[i], &choosers[i]);
+        g_free(choosers[i].rows);
+    }
+    return engine_batch_get_stats(batch);
+}
+
+static void
+make_jobs(const fixture *f, job *jobs)
+{
+    static const size_t sizes[N_REQUESTS][2] = {{5, 40},   {260, 20}, {1, 150},
+                                                {130, 30}, {260, 25}, {64, 70}};
+    /* the second and the fifth begin alike */
+    for (size_t i = 0; i < N_REQUESTS; i++)
+        jobs[i] = make_job(f, sizes[i][0], sizes[i][1], i % 3);
+}
+
+static void
+sequences_of_a_batch_get_what_they_get_alone(void **state)
+{
+    (void)state;
+    for (size_t i = 0; i < G_N_ELEMENTS(CASES); i++) {
+        fixture f;
+        job jobs[N_REQUESTS];
+        fixture_open(&f, CASES[i]);
+        make_jobs(&f, jobs);
+        const engine_batch_stats roomy = run_jobs(&f, jobs, 64, 64, 8);
+        assert_int_equal(roomy.n_preempted, 0);
+        assert_true(roomy.n_passes < roomy.n_rows / 2);
+        run_jobs(&f, jobs, 64, 7, 3);
+        /* three pages: the longest alone needs them all */
+        const engine_batch_stats tight = run_jobs(&f, jobs, 3, 100, 8);
+        print_message("%s: %d passes, %d rows; tight: %d passes, %d rows, %d times preempted\n",
+                      CASES[i], (int)roomy.n_passes, (int)roomy.n_rows, (int)tight.n_passes,
+                      (int)tight.n_rows, (int)tight.n_preempted);
+        assert_true(tight.n_preempted > 0);
+        for (size_t j = 0; j < N_REQUESTS; j++)
+            free_job(&jobs[j]);
+        fixture_close(&f);
+    }
+}
+
+static void
+cancelling_one_takes_a_pass_and_leaves_the_others(void **state)
+{
+    (void)state;
+    fixture f;
+    fixture_open(&f, "qwen3");
+    job jobs[2] = {make_job(&f, 40, 30, 0), make_job(&f, 600, 10, 1)};
+    g_autoptr(engine_batch) batch = new_batch(&f, 64, 64, 8);
+    chooser choosers[2];
+    int cancel = 0;
+    uint32_t ids[2];
+
+    for (size_t i = 0; i < 2; i++) {
+        choosers[i] = (chooser){f.n_vocab, jobs[i].n, 0, NULL};
+        choosers[i].rows = g_new(float, (jobs[i].n + 1) * f.n_vocab);
+        ids[i] = add_job(batch, &jobs[i], &choosers[i], i == 1 ? &cancel : NULL);
+    }
+    step(batch);
+    step(batch);
+    cancel = 1;
+    step(batch);
+    assert_int_equal(engine_batch_get_state(batch, ids[1]), ENGINE_REQUEST_CANCELLED);
+    assert_int_equal(choosers[1].done, 0);
+    while (engine_batch_n_unfinished(batch) > 0)
+        step(batch);
+    check_job(batch, ids[0], &f, &jobs[0], &choosers[0]);
+    engine_batch_remove(batch, ids[0]);
+    engine_batch_remove(batch, ids[1]);
+    size_t n;
+    assert_null(engine_batch_get_tokens(batch, ids[0], &n));
+    for (size_t i = 0; i < 2; i++) {
+        g_free(choosers[i].rows);
+        free_job(&jobs[i]);
+    }
+    fixture_close(&f);
+}
+
+static void
+what_cannot_run_is_refused_or_ends_full(void **state)
+{
+    (void)state;
+    fixture f;
+    fixture_open(&f, "qwen3");
+    g_autoptr(engine_batch) batch = new_batch(&f, 2, 64, 8);
+    g_autoptr(GError) error = NULL;
+    int32_t tokens[N_MOST] = {0};
+    chooser c = {f.n_vocab, 2000, 0, g_new(float, 2001 * f.n_vocab)};
+    engine_request request = {
+        .prompt = tokens, .n = 300, .n_context = 4000, .pick = pick, .user_data = &c};
+
+    assert_int_equal(engine_batch_add(batch, &request, &error), 0);
+    assert_true(g_error_matches(error, ENGINE_ERROR, ENGINE_ERROR_LIMIT));
+    g_clear_error(&error);
+    request.n = 0;
+    assert_int_equal(engine_batch_add(batch, &request, &error), 0);
+    assert_true(g_error_matches(error, ENGINE_ERROR, ENGINE_ERROR_ARGUMENT));
+    g_clear_error(&error);
+    request.n = 200;
+    tokens[100] = (int32_t)f.n_vocab;
+    assert_int_equal(engine_batch_add(batch, &request, &error), 0);
+    assert_true(g_error_matches(error, ENGINE_ERROR, ENGINE_ERROR_ARGUMENT));
+    tokens[100] = 1;
+    const uint32_t id = engine_batch_add(batch, &request, NULL);
+    while (engine_batch_n_unfinished(batch) > 0)
+        step(batch);
+    size_t n;
+    engine_batch_get_tokens(batch, id, &n);
+    assert_int_equal(engine_batch_get_state(batch, id), ENGINE_REQUEST_FULL);
+    assert_int_equal(n, 2 * ENGINE_KV_PAGE + 1); /* the last was chosen but has no place */
+    g_free(c.rows);
+    fixture_close(&f);
+}
+
+int
+main(void)
+{
+    const struct CMUnitTest tests[] = {
+        cmocka_unit_test(sequences_of_a_batch_get_what_they_get_alone),
+        cmocka_unit_test(cancelling_one_takes_a_pass_and_leaves_the_others),
+        cmocka_unit_test(what_cannot_run_is_refused_or_ends_full),
+    };
+    return cmocka_run_group_tests(tests, NULL, NULL);
+}
