@@ -177,6 +177,13 @@ const char *engine_write_type_names(void); /* every type we write, "f32, f16, ..
 gboolean engine_model_quantize(const char *in, const char *out, const engine_write_options *options,
                                engine_pool *pool, GError **error);
 
+/* A safetensors model (folder, index or file) to a GGUF file that llama.cpp reads, tokenizer and chat template
+ * included. Intern-S1-Pro, which GGUF has no form for, gets one of ours that only this program reads; a
+ * dynamic rotary base is kept under a key of ours, so other readers see the plain one. UNSUPPORTED names an
+ * architecture that cannot be written at all; else as engine_model_quantize. */
+gboolean engine_model_convert(const char *in, const char *out, const engine_write_options *options,
+                              engine_pool *pool, GError **error);
+
 /* ---- tokens --------------------------------------------------------------------------------- */
 
 typedef enum {

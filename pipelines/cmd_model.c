@@ -1,4 +1,4 @@
-/* lode model list | info MODEL | pull [NAME...] | quantize IN OUT. What reads model files is in
+/* lode model list | info MODEL | pull [NAME...] | quantize IN OUT | convert DIR OUT. What reads model files is in
  * cmd_model_files.c. */
 #include "pipelines/cmd_model.h"
 
@@ -22,15 +22,18 @@ model_entries(gpointer data)
         {"context", 0, 0, G_OPTION_ARG_INT, &args->context,
          "info of a file: the memory that a context of N tokens takes (default: not shown)", "N"},
         {"type", 0, 0, G_OPTION_ARG_STRING, &args->type,
-         "quantize: store matrices so: q8_0, q4_0, q4_k_m, mxfp4, ... (no default)", "TYPE"},
+         "quantize, convert: store matrices so: q8_0, q4_0, q4_k_m, mxfp4, ... (default of "
+         "convert: "
+         "f16)",
+         "TYPE"},
         {"output-type", 0, 0, G_OPTION_ARG_STRING, &args->output_type,
-         "quantize: the output matrix (default: as --type)", "TYPE"},
+         "quantize, convert: the output matrix (default: as --type)", "TYPE"},
         {"embedding-type", 0, 0, G_OPTION_ARG_STRING, &args->embedding_type,
-         "quantize: the token embedding (default: as --type)", "TYPE"},
+         "quantize, convert: the token embedding (default: as --type)", "TYPE"},
         {"split", 0, 0, G_OPTION_ARG_INT, &args->split_mb,
-         "quantize: parts of about so many MiB (default: one file)", "MIB"},
+         "quantize, convert: parts of about so many MiB (default: one file)", "MIB"},
         {"threads", 0, 0, G_OPTION_ARG_INT, &args->threads,
-         "quantize: threads (default: one per core)", "N"},
+         "quantize, convert: threads (default: one per core)", "N"},
         G_OPTION_ENTRY_NULL,
     };
     return g_memdup2(entries, sizeof entries);
@@ -226,6 +229,7 @@ run_model(gpointer data, char **operands, int n_operands)
 
     if (strcmp(verb, "quantize") == 0)
         return cmd_model_quantize(args, operands + 1, n_operands - 1);
+    if (strcmp(verb, "convert") == 0) return cmd_model_convert(args, operands + 1, n_operands - 1);
     if (strcmp(verb, "info") == 0 && n_operands == 2 && is_path(operands[1]))
         return cmd_model_show_file(args, operands[1]);
     g_autoptr(models_registry) registry = models_registry_load(NULL, 0, &error);
@@ -236,7 +240,8 @@ run_model(gpointer data, char **operands, int n_operands)
                    : list_models(args, registry);
     gboolean pull = strcmp(verb, "pull") == 0;
     if (!pull && strcmp(verb, "info") != 0)
-        return cli_usage_error("model", "%s: choose from list, info, pull, quantize", verb);
+        return cli_usage_error("model", "%s: choose from list, info, pull, quantize, convert",
+                               verb);
     g_autoptr(GPtrArray) chosen = g_ptr_array_new();
     int code = choose(args, registry, operands + 1, chosen);
     if (code != EXIT_ALL_GOOD) return code;
@@ -248,25 +253,29 @@ run_model(gpointer data, char **operands, int n_operands)
 const command cmd_model = {
     .name = "model",
     .summary = "list, install and check models",
-    .usage = "list | info NAME|FILE | pull NAME... | pull --default | quantize IN OUT --type TYPE",
-    .description = "list shows the models lode knows by name and which of them are installed, info "
-                   "one of them with the\n"
-                   "hashes of its files (checked when it is installed), pull installs. A broken "
-                   "transfer goes on where it\n"
-                   "stopped; every file is checked against the SHA-256 that came with this version "
-                   "of lode.\n\n"
-                   "info of a file or folder, GGUF or safetensors, shows what is in it and, with "
-                   "--context, what running it takes.\n"
-                   "quantize writes a GGUF model with other weight types; one with more bits where "
-                   "they matter is q4_k_m\n"
-                   "(also q3_k_m, q5_k_m).\n\n"
-                   "The embedder serves search by meaning, the writer the answers of lode ask. "
-                   "Without them lode searches by\n"
-                   "words and quotes.",
+    .usage = "list | info NAME|FILE | pull NAME...|--default | quantize IN OUT --type TYPE | "
+             "convert DIR OUT",
+    .description =
+        "list shows the models lode knows by name and which of them are installed, info "
+        "one of them with the\n"
+        "hashes of its files (checked when it is installed), pull installs. A broken "
+        "transfer goes on where it\n"
+        "stopped; every file is checked against the SHA-256 that came with this version "
+        "of lode.\n\n"
+        "info of a file or folder, GGUF or safetensors, shows what is in it and, with "
+        "--context, what running it takes.\n"
+        "quantize writes a GGUF model with other weight types; one with more bits where "
+        "they matter is q4_k_m\n"
+        "(also q3_k_m, q5_k_m). convert makes one GGUF file of a safetensors folder, tokenizer "
+        "and chat template included.\n\n"
+        "The embedder serves search by meaning, the writer the answers of lode ask. "
+        "Without them lode searches by\n"
+        "words and quotes.",
     .examples = "  $ lode model pull --default\n"
                 "  $ lode model info all-minilm-l6-v2 --json\n"
                 "  $ lode model info model.gguf --context 32768\n"
-                "  $ lode model quantize model-f16.gguf model-q4.gguf --type q4_k_m",
+                "  $ lode model quantize model-f16.gguf model-q4.gguf --type q4_k_m\n"
+                "  $ lode model convert Qwen3-0.6B qwen3.gguf --type q8_0",
     .args_size = sizeof(model_args),
     .entries = model_entries,
     .run = run_model,

@@ -18,6 +18,8 @@ typedef struct {
 int cmd_model_show_file(const model_args *args, const char *path);
 /* quantize IN OUT. */
 int cmd_model_quantize(const model_args *args, char **operands, int n_operands);
+/* convert DIR OUT. */
+int cmd_model_convert(const model_args *args, char **operands, int n_operands);
 
 G_END_DECLS
 #endif

@@ -1,4 +1,4 @@
-/* lode model info PATH | quantize IN OUT: model files, installed or not. */
+/* lode model info PATH | quantize IN OUT | convert DIR OUT: model files, installed or not. */
 #include <string.h>
 
 #include "pipelines/cmd_model.h"
@@ -168,7 +168,7 @@ cmd_model_show_file(const model_args *args, const char *path)
                              : show_text(model, (uint32_t)args->context, memory);
 }
 
-/* ---- quantize ---- */
+/* ---- quantize, convert ---- */
 
 typedef struct {
     const common_args *common;
@@ -263,4 +263,14 @@ cmd_model_quantize(const model_args *args, char **operands, int n_operands)
         return cli_usage_error("model", "quantize: to which --type? One of %s",
                                engine_write_type_names());
     return write_model(args, engine_model_quantize, args->type, operands[0], operands[1]);
+}
+
+int
+cmd_model_convert(const model_args *args, char **operands, int n_operands)
+{
+    const int code = check_write(args, "convert", operands, n_operands);
+
+    if (code != EXIT_ALL_GOOD) return code;
+    return write_model(args, engine_model_convert, args->type != NULL ? args->type : "f16",
+                       operands[0], operands[1]);
 }

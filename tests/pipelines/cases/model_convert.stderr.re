@@ -1,0 +1,2 @@
+no tokenizer beside the weights
+m.gguf: GGUF already
