@@ -1,5 +1,5 @@
 #!/usr/bin/env python3
-"""Make the seed files of fuzz_gguf and fuzz_safetensors: tests/data/fuzz/gguf, tests/data/fuzz/safetensors.
+"""Make the seed files of fuzz_gguf, fuzz_safetensors and fuzz_decoder: tests/data/fuzz/gguf, safetensors, decoder.
 
     fuzz_corpus.py OUTDIR         (tests/data/fuzz)
 
@@ -63,7 +63,98 @@ BLOCKS = [("f32", 0, 4, 1), ("f16", 1, 2, 1), ("bf16", 30, 2, 1), ("q4_0", 2, 18
           ("iq4_xs", 23, 136, 256), ("mxfp4", 39, 17, 32)]
 
 
+def decoder_keys(arch, **more):
+    keys = {"block_count": 1, "embedding_length": 8, "attention.head_count": 2, "attention.head_count_kv": 1,
+            "attention.key_length": 4, "attention.value_length": 4, "feed_forward_length": 16, "context_length": 64,
+            **more}
+    out = {"general.architecture": ("s", arch), f"{arch}.attention.layer_norm_rms_epsilon": ("f", 1e-5)}
+    return out | {f"{arch}.{k}": ("I", v) for k, v in keys.items()}
+
+
+def decoder_block(i, delta=False, gated=False, experts=0, after="ffn_norm"):
+    """Names and dimensions of one block, all F32: 2 heads of 4 over one key head; delta rule with 2 value heads."""
+    shapes = {"attn_norm.weight": [8], after + ".weight": [8]}
+    if delta:
+        shapes |= {"attn_qkv.weight": [8, 16], "attn_gate.weight": [8, 8], "ssm_beta.weight": [8, 2],
+                   "ssm_alpha.weight": [8, 2], "ssm_out.weight": [8, 8], "ssm_conv1d.weight": [4, 16], "ssm_a": [2],
+                   "ssm_dt.bias": [2], "ssm_norm.weight": [4]}
+    else:
+        shapes |= {"attn_q.weight": [8, 16 if gated else 8], "attn_k.weight": [8, 4], "attn_v.weight": [8, 4],
+                   "attn_output.weight": [8, 8]}
+        if gated:
+            shapes |= {"attn_q_norm.weight": [4], "attn_k_norm.weight": [4]}
+    if experts:
+        shapes |= {"ffn_gate_inp.weight": [8, experts], "ffn_gate_exps.weight": [8, 4, experts],
+                   "ffn_up_exps.weight": [8, 4, experts], "ffn_down_exps.weight": [4, 8, experts],
+                   "ffn_gate_inp_shexp.weight": [8], "ffn_gate_shexp.weight": [8, 4],
+                   "ffn_up_shexp.weight": [8, 4], "ffn_down_shexp.weight": [4, 8]}
+    else:
+        shapes |= {"ffn_gate.weight": [8, 16], "ffn_up.weight": [8, 16], "ffn_down.weight": [16, 8]}
+    return {f"blk.{i}.{k}": v for k, v in shapes.items()}
+
+
+def product(dims):
+    n = 1
+    for d in dims:
+        n *= d
+    return n
+
+
+def decoder(metadata, shapes):
+    shapes = {"token_embd.weight": [8, 6], "output_norm.weight": [8]} | shapes
+    return gguf(metadata, [(k, d, 0, 4 * product(d)) for k, d in shapes.items()])
+
+
+def hf(config, shapes):
+    """config.json, NUL, safetensors of F32 (shapes row-major)."""
+    header, at = {}, 0
+    for name, shape in shapes.items():
+        end = at + 4 * product(shape)
+        header[name] = {"dtype": "F32", "shape": shape, "data_offsets": [at, end]}
+        at = end
+    body = json.dumps(header, separators=(",", ":")).encode()
+    data = bytes(i * 7 & 0x3F for i in range(at))
+    return json.dumps(config).encode() + b"\0" + struct.pack("<Q", len(body)) + body + data
+
+
+def decoders():
+    hybrid = decoder_keys("qwen35moe", **{
+        "block_count": 3, "nextn_predict_layers": 1, "full_attention_interval": 2, "expert_count": 4,
+        "expert_used_count": 2, "expert_feed_forward_length": 4, "expert_shared_feed_forward_length": 4,
+        "rope.dimension_count": 2, "ssm.conv_kernel": 4, "ssm.state_size": 4, "ssm.group_count": 1,
+        "ssm.time_step_rank": 2, "ssm.inner_size": 8})
+    norm = "post_attention_norm"
+    draft = {"blk.2.nextn.eh_proj.weight": [16, 8], "blk.2.nextn.enorm.weight": [8],
+             "blk.2.nextn.hnorm.weight": [8]}
+    yield "llama.gguf", decoder(decoder_keys("llama"), decoder_block(0))
+    yield "qwen35moe.gguf", decoder(hybrid, decoder_block(0, delta=True, experts=4, after=norm) |
+                                    decoder_block(1, gated=True, experts=4, after=norm) |
+                                    decoder_block(2, gated=True, experts=4, after=norm) | draft)
+    sizes = {"hidden_size": 8, "num_hidden_layers": 1, "num_attention_heads": 2, "num_key_value_heads": 1, "head_dim": 4,
+             "max_position_embeddings": 64, "rms_norm_eps": 1e-5}
+    yield "interns1_pro.hf", hf(
+        sizes | {"model_type": "interns1_pro_text", "num_experts": 4, "num_experts_per_tok": 2, "router_n_groups": 2,
+                 "moe_intermediate_size": 4, "norm_topk_prob": True, "rope_scaling": {"rope_type": "default"}},
+        {"model.embed_tokens.weight": [6, 8], "model.norm.weight": [8], "lm_head.weight": [6, 8],
+         "model.rotary_emb.sin_coef": [1, 1, 1], "model.rotary_emb.cos_coef": [1, 1, 1],
+         "model.layers.0.input_layernorm.weight": [8], "model.layers.0.post_attention_layernorm.weight": [8],
+         "model.layers.0.self_attn.q_proj.weight": [8, 8], "model.layers.0.self_attn.k_proj.weight": [4, 8],
+         "model.layers.0.self_attn.v_proj.weight": [4, 8], "model.layers.0.self_attn.o_proj.weight": [8, 8],
+         "model.layers.0.self_attn.q_norm.weight": [4], "model.layers.0.self_attn.k_norm.weight": [4],
+         "model.layers.0.mlp.gate.weight": [4, 8], "model.layers.0.mlp.experts.gate_up_proj": [4, 8, 8],
+         "model.layers.0.mlp.experts.down_proj": [4, 4, 8]})
+    yield "internlm2.hf", hf(
+        sizes | {"model_type": "internlm2", "intermediate_size": 16, "rope_scaling": {"type": "dynamic", "factor": 2.0}},
+        {"model.tok_embeddings.weight": [6, 8], "model.norm.weight": [8], "output.weight": [6, 8],
+         "model.layers.0.attention_norm.weight": [8], "model.layers.0.ffn_norm.weight": [8],
+         "model.layers.0.attention.wqkv.weight": [16, 8], "model.layers.0.attention.wo.weight": [8, 8],
+         "model.layers.0.feed_forward.w1.weight": [16, 8], "model.layers.0.feed_forward.w3.weight": [16, 8],
+         "model.layers.0.feed_forward.w2.weight": [8, 16]})
+
+
 def main():
+    for name, content in decoders():
+        write(os.path.join(sys.argv[1], "decoder", name), content)
     for name, content in {
         "kinds.gguf": gguf(KINDS, [("w", [8, 2], 0, 64)], alignment=64),
         "types.gguf": gguf({}, [(n, [per, 2], kind, 2 * size) for n, kind, size, per in BLOCKS]),
