@@ -154,11 +154,14 @@ join(jinja_run *run, jinja_value a, jinja_value b)
 static jinja_value
 repeat(jinja_run *run, jinja_value s, int64_t times)
 {
-    GString *out = g_string_new(NULL);
-    for (; times > 0 && s.len > 0 && jinja_step(run, 1) && jinja_fits(run, out->len + s.len);
-         times--)
-        g_string_append_len(out, s.u.s, (gssize)s.len);
-    return jinja_take_string(run, out);
+    if (times <= 0 || s.len == 0) return jinja_text("");
+    const uint64_t n = (uint64_t)times > run->max_memory ? run->max_memory : (uint64_t)times;
+    if (s.len > run->max_memory / n || !jinja_fits(run, s.len * n) || !jinja_step(run, n / 64))
+        return jinja_fail(run, ENGINE_ERROR_LIMIT, "it takes too much memory");
+    char *out = jinja_arena_take(&run->arena, s.len * n + 1);
+    for (size_t i = 0; i < n; i++)
+        memcpy(out + i * s.len, s.u.s, s.len);
+    return jinja_string(out, s.len * n);
 }
 
 static jinja_value

@@ -481,6 +481,13 @@ rest_of(const jinja_args *args, size_t n)
     return rest;
 }
 
+/* What map, select and reject go through: nothing for whatever is not true, none included. */
+static const jinja_list *
+items_if_any(jinja_run *run, jinja_value v)
+{
+    return jinja_items(run, jinja_truth(v) ? v : jinja_undefined(""));
+}
+
 /* A filter or test named by a value; -1 fails the run. */
 static int
 named(jinja_run *run, jinja_value name, int (*find)(const char *))
@@ -498,7 +505,7 @@ filter_map(jinja_run *run, jinja_value v, const jinja_args *args)
 {
     const jinja_value attribute = args->n == 0 ? jinja_arg(args, 0, "attribute") : jinja_none();
     const jinja_value otherwise = args->n == 0 ? jinja_arg(args, 1, "default") : jinja_none();
-    const jinja_list *items = jinja_items(run, v);
+    const jinja_list *items = items_if_any(run, v);
     const jinja_args rest = rest_of(args, 1);
     jinja_value list = jinja_list_new(run);
     const int filter =
@@ -519,7 +526,7 @@ choose(jinja_run *run, jinja_value v, const jinja_args *args, gboolean with_attr
        gboolean want)
 {
     const size_t n = with_attribute ? 1 : 0;
-    const jinja_list *items = jinja_items(run, v);
+    const jinja_list *items = items_if_any(run, v);
     const jinja_args rest = rest_of(args, n + 1);
     const int test = args->n > n ? named(run, args->values[n], jinja_find_test) : -1;
     jinja_value list = jinja_list_new(run);

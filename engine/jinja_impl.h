@@ -20,7 +20,7 @@
 #define JINJA_MAX_SOURCE  ((size_t)512 << 10)
 #define JINJA_MAX_NESTING 100 /* of brackets and blocks in a source */
 #define JINJA_MAX_DEPTH   400 /* of evaluation; of values inside values */
-#define JINJA_MAX_STEPS   ((uint64_t)20 << 20)
+#define JINJA_MAX_STEPS   ((uint64_t)4 << 20)
 #define JINJA_MAX_MEMORY  ((size_t)64 << 20) /* and 64 times the size of the variables */
 #define JINJA_MAX_RANGE   100000
 

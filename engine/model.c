@@ -129,7 +129,7 @@ engine_model_open_with(const char *path, const engine_model_options *options, GE
         model->info.eos = engine_tokenizer_eos(model->tokenizer);
         model->info.pad = engine_tokenizer_pad(model->tokenizer);
         model->info.unk = engine_tokenizer_unk(model->tokenizer);
-        model->info.has_chat_template = engine_tokenizer_chat_template(model->tokenizer) != NULL;
+        model->info.has_chat_template = engine_chat_template_of(model->tokenizer) != NULL;
     }
     return g_steal_pointer(&model);
 }

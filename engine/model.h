@@ -24,5 +24,8 @@ gboolean engine_decoder_knows(gboolean gguf, const char *stated);
 /* Same contract as engine_bert_load, for one of those. */
 gboolean engine_decoder_load(engine_model *model, const char *stated, GError **error);
 
+/* chat.c: the model's own chat template, else its family's as the vocabulary tells, else NULL. */
+const char *engine_chat_template_of(const engine_tokenizer *tokenizer);
+
 G_END_DECLS
 #endif

@@ -122,7 +122,7 @@ harmful_templates_end(void **state)
         "{% set ns = namespace(s='xxxxxxxx') %}{% for a in range(99999) %}"
         "{% set ns.s = ns.s + ns.s %}{% endfor %}",
         "{% set ns = namespace(s='xxxxxxxx') %}{% for a in range(99999) %}"
-        "{% set ns.s = ns.s | replace('x', 'xxxxxxxx') %}{% endfor %}",
+        "{% set ns.s = ns.s | replace(ns.s, ns.s ~ ns.s) %}{% endfor %}",
         "{% set ns = namespace(l=[1]) %}{% for a in range(99999) %}"
         "{% set ns.l = ns.l + ns.l %}{% endfor %}",
         "{% set ns = namespace(l=[1]) %}{% for a in range(99999) %}"
