@@ -41,6 +41,8 @@ load_hf_head(engine_loader *l, const char *head, const char *label, engine_mtp *
     const gboolean ok = engine_load_layer(l, layer, G_MAXUINT32, &out->layer);
     l->n_experts = n_experts;
     l->n_used = n_used;
+    out->layer.moe.pack =
+        l->d->n_layers + (uint32_t)(out - l->d->mtp); /* nobody shares its experts */
     return ok;
 }
 

@@ -247,28 +247,42 @@ run_tiles(moe_run *run, size_t n_out, size_t row_bytes, engine_pool_fn fn)
     engine_pool_run(run->pool, run->n_active * run->tiles_per_expert, fn, run);
 }
 
+/* The active experts, as many at a time as their source can hold. */
 static gboolean
-run_tokens(moe_run *run, const int32_t *chosen, const float *weights, GError **error)
+run_experts(moe_run *run, GError **error)
 {
     const engine_moe_job *job = run->job;
     const engine_expert_source *source = job->source;
+    const size_t n_all = run->n_active, most = source && source->most > 0 ? source->most : n_all;
+    uint32_t *const all = run->active;
 
+    for (size_t first = 0; first < n_all; first += most) {
+        run->active = all + first;
+        run->n_active = MIN(most, n_all - first);
+        if (source && !source->acquire(source->ctx, job->layer, run->active, run->n_active, error))
+            return FALSE;
+        run_tiles(run, run->n_ff, 2 * engine_tensor_row_bytes(run->gate), hidden_task);
+        run_tiles(run, run->n_embd, engine_tensor_row_bytes(job->down), down_task);
+        if (source) source->release(source->ctx, job->layer);
+    }
+    return TRUE;
+}
+
+static gboolean
+run_tokens(moe_run *run, const int32_t *chosen, const float *weights, GError **error)
+{
     assign_slots(run, chosen);
-    if (source && !source->acquire(source->ctx, job->layer, run->active, run->n_active, error))
-        return FALSE;
     sort_by_load(run);
     if (run->int8_in)
         engine_round_rows(run->pool, run->kernels, run->x, run->n_tokens, run->n_embd, run->x8);
     if (run->float_in) engine_pool_run(run->pool, run->n_slots, gather_task, run);
-    run_tiles(run, run->n_ff, 2 * engine_tensor_row_bytes(run->gate), hidden_task);
-    run_tiles(run, run->n_embd, engine_tensor_row_bytes(job->down), down_task);
+    if (!run_experts(run, error)) return FALSE;
     sum_run sum = {run, weights};
     if (run->n_tokens >= 8)
         engine_pool_run(run->pool, run->n_tokens, sum_task, &sum);
     else
         for (size_t t = 0; t < run->n_tokens; t++)
             sum_token(run, weights, t);
-    if (source) source->release(source->ctx, job->layer);
     return TRUE;
 }
 

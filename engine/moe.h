@@ -8,10 +8,10 @@
 
 G_BEGIN_DECLS
 
-/* Where an expert's matrix lies when not in its file's mapping: the out-of-core cache hands out its own
- * copies; a pointer stays valid until release of the same pass. */
+/* Where an expert's matrix lies when not in its file's mapping: the out-of-core cache (expert_cache.h) hands out
+ * its own copies, read from where tensor->data lies in the file; a pointer stays valid until release. */
 typedef struct engine_expert_source {
-    /* Bring the listed experts of a layer in (ascending, each once) before any is asked for. */
+    /* Bring the listed experts of a layer in (each once) before any is asked for. */
     gboolean (*acquire)(void *ctx, uint32_t layer, const uint32_t *experts, size_t n,
                         GError **error);
     /* The bytes of one matrix: tensor is &job->gate[expert], &job->up[expert], ... */
@@ -19,6 +19,7 @@ typedef struct engine_expert_source {
     void (*release)(void *ctx, uint32_t layer);
     /* May be NULL: these experts of a later layer are likely to be asked for soon. */
     void (*prefetch)(void *ctx, uint32_t layer, const uint32_t *experts, size_t n);
+    size_t most; /* experts that can be acquired together; 0: any number */
     void *ctx;
 } engine_expert_source;
 

@@ -16,7 +16,13 @@ engine_runtime_init(engine_runtime *runtime, const engine_model *model, engine_p
     runtime->kv = engine_kv_new(&shape, options->n_pages, error);
     if (runtime->kv)
         runtime->scratch = engine_decoder_scratch_new(model, pool, runtime->chunk, error);
-    if (!runtime->scratch) {
+    if (runtime->scratch && options->expert_bytes > 0) {
+        runtime->experts = engine_expert_cache_new(model, options->expert_bytes, error);
+        if (runtime->experts)
+            engine_decoder_scratch_set_experts(runtime->scratch,
+                                               engine_expert_cache_source(runtime->experts));
+    }
+    if (!runtime->scratch || (options->expert_bytes > 0 && !runtime->experts)) {
         g_prefix_error(error, "%s: ", model->info.name);
         engine_runtime_clear(runtime);
         return FALSE;
@@ -32,6 +38,7 @@ engine_runtime_clear(engine_runtime *runtime)
 {
     g_clear_pointer(&runtime->prefixes, engine_prefix_cache_free);
     g_clear_pointer(&runtime->scratch, engine_decoder_scratch_free);
+    g_clear_pointer(&runtime->experts, engine_expert_cache_free);
     g_clear_pointer(&runtime->kv, engine_kv_free);
 }
 

@@ -4,6 +4,7 @@
 #define LODE_ENGINE_RUNTIME_H
 
 #include "engine/decoder.h"
+#include "engine/expert_cache.h"
 #include "engine/prefix.h"
 
 G_BEGIN_DECLS
@@ -14,13 +15,15 @@ typedef struct {
     engine_kv *kv;
     engine_decoder_scratch *scratch;
     engine_prefix_cache *prefixes;
-    uint32_t chunk; /* rows of one pass at most */
+    engine_expert_cache *experts; /* NULL: in the mapped weights */
+    uint32_t chunk;               /* rows of one pass at most */
 } engine_runtime;
 
 typedef struct {
     uint32_t n_pages; /* of the KV cache */
     uint32_t chunk;
     engine_type kv_type;
+    uint64_t expert_bytes;      /* of the arena for experts; 0: they are used as they are mapped */
     engine_prefix_store *store; /* may be NULL */
 } engine_runtime_options;
 

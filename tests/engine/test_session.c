@@ -478,6 +478,53 @@ what_does_not_fit_is_refused_with_a_line(void **state)
     fixture_close(&f);
 }
 
+/* Experts through an arena for only so many of them, in prompts and in decoding. */
+static void
+experts_read_as_needed_give_the_same_bytes(void **state)
+{
+    (void)state;
+    static const char *const cases[] = {"qwen3_moe", "qwen3_5_moe", "interns2_mobius"};
+
+    for (size_t i = 0; i < G_N_ELEMENTS(cases); i++) {
+        fixture f;
+        int32_t tokens[60];
+        engine_memory_plan plan;
+        fixture_open(&f, cases[i]);
+        fill_tokens(tokens, 60, f.n_vocab, 0);
+        g_autofree float *expected = cold_run(&f, tokens, 60), *all = g_new(float, 60 * f.n_vocab);
+        const engine_expert_sizes sizes = engine_expert_sizes_of(f.model);
+        assert_true(sizes.n_used > 0);
+        assert_true(engine_model_memory(f.model, N_CONTEXT, ENGINE_KV_F16, &plan, NULL));
+        engine_session_options options = engine_session_options_default();
+        options.n_context = N_CONTEXT;
+        for (uint32_t n_slabs = sizes.n_used; n_slabs <= 4 * sizes.n_used;
+             n_slabs += sizes.n_used) {
+            g_autoptr(GError) error = NULL;
+            options.max_memory =
+                plan.total_bytes - sizes.all_bytes + (uint64_t)n_slabs * sizes.slab_bytes;
+            if (options.max_memory >= plan.total_bytes) break;
+            g_autoptr(engine_session) session =
+                engine_session_open(f.model, f.pool, &options, &error);
+            if (!session) fail_msg("%s", error->message);
+            evaluate(session, tokens, 30, NULL, all);
+            for (size_t t = 30; t < 60; t++)
+                evaluate(session, tokens + t, 1, NULL, all + t * f.n_vocab);
+            assert_memory_equal(all, expected, 60 * f.n_vocab * sizeof(float));
+            const engine_session_stats stats = engine_session_get_stats(session);
+            print_message("%s, room for %u experts: %d there, %d read\n", cases[i], n_slabs,
+                          (int)stats.n_expert_hits, (int)stats.n_expert_reads);
+            assert_true(stats.n_expert_reads > n_slabs);
+            assert_int_equal(stats.expert_bytes % 64, 0);
+        }
+        options.max_memory =
+            plan.total_bytes - sizes.all_bytes + (uint64_t)(sizes.n_used - 1) * sizes.slab_bytes;
+        g_autoptr(GError) refused = NULL;
+        assert_null(engine_session_open(f.model, f.pool, &options, &refused));
+        assert_true(g_error_matches(refused, ENGINE_ERROR, ENGINE_ERROR_LIMIT));
+        fixture_close(&f);
+    }
+}
+
 static void
 the_checksum_is_xxh64(void **state)
 {
@@ -507,6 +554,7 @@ main(void)
         cmocka_unit_test(repeated_text_is_guessed),
         cmocka_unit_test(a_lookup_finds_the_longest_and_latest_repetition),
         cmocka_unit_test(what_does_not_fit_is_refused_with_a_line),
+        cmocka_unit_test(experts_read_as_needed_give_the_same_bytes),
         cmocka_unit_test(the_checksum_is_xxh64),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
