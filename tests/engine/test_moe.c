@@ -249,7 +249,7 @@ experts_may_come_from_a_cache(void **state)
     g_autoptr(expert_layer) l = random_layer(ENGINE_TYPE_Q4_0, ENGINE_TYPE_Q4_0, TRUE);
     g_autofree float *want = g_new(float, N_TOKENS *N_EMBD), *got = g_new(float, N_TOKENS *N_EMBD);
     cache c = {.of = l};
-    const engine_expert_source source = {cache_acquire, cache_data, cache_release, NULL, &c};
+    const engine_expert_source source = {cache_acquire, cache_data, cache_release, NULL, 0, &c};
     engine_moe_job job = l->job;
 
     run(k, 2, &job, l->x, N_TOKENS, want);
