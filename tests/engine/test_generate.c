@@ -2,6 +2,9 @@
  * the stream has to mend. */
 #include "llama_check.h"
 
+#include "engine/model.h"
+#include "engine/sample.h"
+
 #include <setjmp.h>
 #include <stdarg.h>
 #include <stddef.h>
@@ -226,6 +229,152 @@ a_shared_beginning_is_reused_without_a_trace(void **state)
     }
 }
 
+/* ---- grammars ---- */
+
+typedef struct {
+    GArray *ids;
+    GString *bytes, *text;
+    double logprob;
+} token_log;
+
+static gboolean
+log_token(const engine_token_event *event, void *user_data)
+{
+    token_log *log = user_data;
+    g_string_append_len(log->text, event->text, (gssize)event->len);
+    if (event->id < 0) return TRUE;
+    g_array_append_val(log->ids, event->id);
+    g_string_append_len(log->bytes, event->bytes, (gssize)event->n_bytes);
+    log->logprob += (double)event->logprob;
+    return TRUE;
+}
+
+/* Text held to a grammar; with_logprobs keeps the engine from running ahead where there is no choice. */
+static GString *
+generate_held(const fixture *f, const engine_grammar *grammar, uint64_t seed, uint32_t n_draft,
+              gboolean with_logprobs, GArray *ids, engine_generate_result *result)
+{
+    engine_session_options how = engine_session_options_default();
+    how.n_context = 512;
+    how.n_draft = n_draft;
+    g_autoptr(GError) error = NULL;
+    g_autoptr(engine_session) session = engine_session_open(f->model, f->pool, &how, &error);
+    engine_generate_options options = wild(seed);
+    g_autoptr(GString) bytes = g_string_new(NULL), events = g_string_new(NULL);
+    token_log log = {ids, bytes, events, 0.0};
+    GString *text = g_string_new(NULL);
+
+    assert_non_null(session);
+    options.grammar = grammar;
+    options.max_tokens = 400;
+    options.logprobs = with_logprobs;
+    options.n_top = with_logprobs ? 3 : 0;
+    options.on_token = log_token;
+    options.on_token_data = &log;
+    if (!engine_generate(session, PROMPT, N_PROMPT, &options, NULL, NULL, text, result, &error))
+        fail_msg("%s", error->message);
+    /* tokens add up to the text, and the callback heard all of it */
+    assert_true(g_string_equal(events, text));
+    assert_true(g_string_equal(bytes, text));
+    assert_int_equal(ids->len, result->n_generated);
+    assert_true(!with_logprobs || log.logprob < 0.0);
+    return text;
+}
+
+static void
+a_grammar_holds_whatever_the_way_of_running(void **state)
+{
+    const fixture *f = *state;
+    g_autoptr(GError) error = NULL;
+    g_autoptr(engine_grammar) grammar = engine_grammar_new_from_json_schema(
+        f->model,
+        "{\"type\":\"object\",\"properties\":{\"method\":{\"enum\":[\"first\",\"second\"]},"
+        "\"temperature\":{\"type\":\"integer\",\"minimum\":1,\"maximum\":999},"
+        "\"note\":{\"type\":\"string\",\"maxLength\":9}},\"required\":[\"method\","
+        "\"temperature\",\"note\"]}",
+        &error);
+    if (!grammar) fail_msg("%s", error->message);
+    for (uint64_t seed = 0; seed < 12; seed++) {
+        g_autoptr(GArray) ahead = g_array_new(FALSE, FALSE, sizeof(int32_t));
+        g_autoptr(GArray) single = g_array_new(FALSE, FALSE, sizeof(int32_t));
+        g_autoptr(GArray) drafted = g_array_new(FALSE, FALSE, sizeof(int32_t));
+        engine_generate_result result;
+        g_autoptr(GString) a = generate_held(f, grammar, seed, 0, FALSE, ahead, &result);
+        assert_int_equal(result.reason, ENGINE_STOP_EOS);
+        g_autoptr(GString) b = generate_held(f, grammar, seed, 0, TRUE, single, &result);
+        g_autoptr(GString) c = generate_held(f, grammar, seed, 4, FALSE, drafted, &result);
+        assert_true(g_regex_match_simple(
+            "^\\{\\s*\"method\":\\s*\"(first|second)\",\\s*\"temperature\":\\s*[1-9][0-9]{0,2},"
+            "\\s*\"note\":\\s*\".*\"\\s*\\}$",
+            a->str, G_REGEX_DOTALL | G_REGEX_DOLLAR_ENDONLY, 0));
+        assert_true(g_string_equal(a, b) && g_string_equal(a, c));
+        assert_int_equal(ahead->len, single->len);
+        assert_memory_equal(ahead->data, single->data, ahead->len * sizeof(int32_t));
+        assert_int_equal(ahead->len, drafted->len);
+        assert_memory_equal(ahead->data, drafted->data, ahead->len * sizeof(int32_t));
+    }
+}
+
+static void
+samplers_with_a_grammar_go_back_and_are_copied(void **state)
+{
+    const fixture *f = *state;
+    g_autoptr(engine_grammar) grammar =
+        engine_grammar_new(f->model, "root ::= \"x\"{5} [a-c]{2,9} (\"!\" | \"?!\")", NULL);
+    const engine_model_info *info = engine_model_get_info(f->model);
+    g_autofree float *logits = g_new0(float, info->n_vocab);
+    engine_generate_options options = wild(1);
+    int32_t written[32];
+    size_t n = 0;
+
+    options.grammar = grammar;
+    options.min_tokens = 1000; /* gives way where only the end is left */
+    g_autoptr(engine_sampler) sampler =
+        engine_sampler_new(info->n_vocab, f->model->tokenizer, &options, NULL);
+    assert_non_null(sampler);
+    assert_int_equal(engine_sampler_forced(sampler), 'x');
+    g_autoptr(GString) forced = g_string_new(NULL);
+    engine_sampler_forced_text(sampler, 99, forced);
+    assert_string_equal(forced->str, "xxxxx");
+    assert_false(engine_sampler_accept(sampler, 'y'));
+    assert_false(engine_sampler_allows(sampler, info->eos));
+    for (;; n++) {
+        const int32_t token = engine_sampler_sample(sampler, logits);
+        g_autoptr(engine_sampler) copy = engine_sampler_clone(sampler, NULL);
+        assert_int_equal(engine_sampler_sample(copy, logits), token);
+        assert_true(engine_sampler_allows(sampler, token));
+        if (engine_sampler_ends_text(sampler, token)) break;
+        assert_true(n < G_N_ELEMENTS(written));
+        written[n] = token;
+        assert_true(engine_sampler_accept(sampler, token));
+        assert_false(engine_sampler_is_complete(copy));
+    }
+    assert_true(engine_sampler_is_complete(sampler));
+    assert_in_range(n, 8, 16);
+    engine_sampler_rewind(sampler, n - 3);
+    for (size_t i = 3; i < n; i++) {
+        assert_int_equal(engine_sampler_sample(sampler, logits), written[i]);
+        assert_true(engine_sampler_accept(sampler, written[i]));
+    }
+    engine_sampler_reset(sampler, PROMPT, N_PROMPT);
+    assert_int_equal(engine_sampler_sample(sampler, logits), 'x');
+}
+
+static void
+a_grammar_of_another_model_is_refused(void **state)
+{
+    const fixture *f = *state;
+    g_autoptr(engine_model) other = open_model(LODE_TEST_DATA "/engine/llama_gguf");
+    g_autoptr(engine_grammar) grammar = engine_grammar_new(other, "root ::= \"x\"", NULL);
+    g_autoptr(engine_session) session = new_session(f->model, f->pool, 64);
+    engine_generate_options options = engine_generate_options_default();
+    g_autoptr(GError) error = NULL;
+    options.grammar = grammar;
+    assert_false(
+        engine_generate(session, PROMPT, N_PROMPT, &options, NULL, NULL, NULL, NULL, &error));
+    assert_int_equal(error->code, ENGINE_ERROR_ARGUMENT);
+}
+
 static void
 impossible_prompts_are_errors(void **state)
 {
@@ -255,6 +404,9 @@ main(void)
         cmocka_unit_test(cancelling_and_refusing_stop_at_once),
         cmocka_unit_test(stop_strings_end_the_text_before_themselves),
         cmocka_unit_test(a_shared_beginning_is_reused_without_a_trace),
+        cmocka_unit_test(a_grammar_holds_whatever_the_way_of_running),
+        cmocka_unit_test(samplers_with_a_grammar_go_back_and_are_copied),
+        cmocka_unit_test(a_grammar_of_another_model_is_refused),
         cmocka_unit_test(impossible_prompts_are_errors),
     };
     return cmocka_run_group_tests(tests, set_up, tear_down);
