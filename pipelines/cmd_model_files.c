@@ -47,6 +47,17 @@ types_to_json(const engine_model *model)
 }
 
 static json_t *
+parts_to_json(const engine_model_info *info)
+{
+    return json_pack(
+        "{s:i, s:i, s:i, s:i, s:i, s:i, s:I, s:I}", "attention_layers",
+        (int)info->n_attention_layers, "recurrent_layers", (int)info->n_recurrent_layers, "experts",
+        (int)info->n_experts, "experts_used", (int)info->n_experts_used, "expert_feed_forward",
+        (int)info->n_expert_ff, "draft_heads", (int)info->n_mtp, "active_parameters",
+        (json_int_t)info->n_active_parameters, "active_bytes", (json_int_t)info->n_active_bytes);
+}
+
+static json_t *
 string_or_null(const char *s)
 {
     return s != NULL ? json_string(s) : json_null();
@@ -92,6 +103,7 @@ show_json(const engine_model *model, const char *path, uint32_t n_context, gbool
     json_object_set_new(json, "bytes", json_integer((json_int_t)info->n_bytes));
     json_object_set_new(json, "sizes", sizes_to_json(info));
     json_object_set_new(json, "types", types_to_json(model));
+    if (info->kind == ENGINE_KIND_DECODER) json_object_set_new(json, "parts", parts_to_json(info));
     json_object_set_new(json, "rope", string_or_null(info->rope));
     json_object_set_new(json, "tokenizer", string_or_null(facts.tokenizer));
     json_object_set_new(json, "pre_tokenizer", string_or_null(facts.pre_tokenizer));
@@ -125,6 +137,24 @@ show_memory(const engine_model *model, uint32_t n_context)
     return EXIT_ALL_GOOD;
 }
 
+/* What is not the same in every layer or for every token. */
+static void
+show_parts(const engine_model_info *info)
+{
+    g_autofree char *read = size_text(info->n_active_bytes);
+
+    if (info->n_recurrent_layers > 0)
+        cli_print("  layers    %u with attention, %u recurrent\n", info->n_attention_layers,
+                  info->n_recurrent_layers);
+    if (info->n_experts > 0)
+        cli_print(
+            "  experts   %u of %u for a token, %u wide; a token reads %s, %.1f M parameters\n",
+            info->n_experts_used, info->n_experts, info->n_expert_ff, read,
+            (double)info->n_active_parameters / 1e6);
+    if (info->n_mtp > 0)
+        cli_print("  drafts    %u head%s\n", info->n_mtp, info->n_mtp == 1 ? "" : "s");
+}
+
 static int
 show_text(const engine_model *model, uint32_t n_context, gboolean memory)
 {
@@ -138,6 +168,7 @@ show_text(const engine_model *model, uint32_t n_context, gboolean memory)
               "%u\n",
               info->n_layers, info->n_embd, info->n_heads, info->n_kv_heads, info->head_dim,
               info->n_ff);
+    show_parts(info);
     cli_print("  context   %u tokens", info->n_context);
     if (info->rope != NULL)
         cli_print(", rotary positions %s (base %g)", info->rope, (double)info->rope_theta);
