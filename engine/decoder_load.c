@@ -330,8 +330,7 @@ load_layers(engine_loader *l)
     d->layers = g_new0(engine_decoder_layer, d->n_layers);
     for (uint32_t i = 0; i < d->n_layers; i++) {
         engine_decoder_layer *layer = &d->layers[i];
-        g_autofree char *prefix =
-            l->gguf ? g_strdup_printf("blk.%u.", i) : g_strdup_printf("model.layers.%u.", i);
+        g_autofree char *prefix = g_strdup_printf(l->names->layer, i);
         if (!engine_load_layer(l, prefix, i, layer)) return FALSE;
         if (layer->is_delta)
             layer->delta.state_layer = d->n_delta++;

@@ -86,9 +86,8 @@ load_single(engine_loader *l, const char *prefix, const char *format, uint32_t n
 
     if (!views) return FALSE;
     for (uint32_t e = 0; e < l->n_experts; e++) {
-        g_autofree char *number = g_strdup_printf("%u", e);
-        g_auto(GStrv) around = g_strsplit(format, "%u", 2);
-        g_autofree char *full = g_strconcat(prefix, around[0], number, around[1], ".weight", NULL);
+        g_autofree char *name = g_strdup_printf(format, e);
+        g_autofree char *full = g_strconcat(prefix, name, ".weight", NULL);
         const engine_tensor *t = engine_weights_require(l->weights, full, n_in, n_out, l->error);
         if (!t) return FALSE;
         if (e > 0 && t->type != views[0].type)
