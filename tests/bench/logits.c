@@ -1,6 +1,7 @@
 /* The engine's side of llama.sh: token ids of a text, and the logits of every position.
  *
- *   bench_logits tokens MODEL TEXT N          the first N ids of the file TEXT, one a line
+ *   bench_logits tokens MODEL TEXT N          the first N ids of the file TEXT, one a line; its bytes when the
+ *                                             model has no vocabulary
  *   bench_logits eval MODEL IDS OUT THREADS   float32 logits of all ids, position-major, into OUT */
 #include "engine/engine.h"
 
@@ -27,6 +28,10 @@ print_tokens(const engine_model *model, const char *path, guint n)
 
     if (!g_file_get_contents(path, &text, &len, &error)) return fail(error);
     engine_tokenize(model, text, len, ENGINE_TOKENIZE_ADD_SPECIAL, ids);
+    for (gsize i = 0; ids->len <= i && i < len; i++) { /* no vocabulary: the bytes */
+        const int32_t id = (uint8_t)text[i] % (int32_t)engine_model_get_info(model)->n_vocab;
+        g_array_append_val(ids, id);
+    }
     for (guint i = 0; i < MIN(n, ids->len); i++)
         printf("%d\n", g_array_index(ids, int32_t, i));
     return EXIT_SUCCESS;
