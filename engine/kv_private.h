@@ -45,6 +45,8 @@ engine_kv_head_at(const engine_kv *kv, const engine_kv_table *table, uint32_t pa
 
 #define ENGINE_KV_ROTATED_DIM 512 /* wider heads are stored as they are */
 
+/* Keys in Q4_0: SmolLM2-135M's text over 700 tokens then diverges by 0.056 (KL) instead of 0.164. Rotated values
+ * changed nothing. */
 static inline gboolean
 engine_kv_rotates(const engine_kv *kv)
 {

@@ -35,21 +35,27 @@ engine_kv_rotate(float *x, size_t dim)
     }
 }
 
-/* A block of 32 to its scale, as a half, and its numbers. Values that are no numbers are the model's fault and
- * become 0. */
+/* Comparisons instead of fminf and fmaxf, which are calls; what is no number becomes `least`. */
+static inline float
+limit(float x, float least, float most)
+{
+    x = x > least ? x : least;
+    return x < most ? x : most;
+}
+
+/* A block of 32 to its scale, as a half, and its numbers, rounded to the nearest. */
 static uint16_t
 round_q8_0(const float *x, int8_t q[32])
 {
     float most = 0.0f;
 
     for (size_t i = 0; i < 32; i++)
-        most = fmaxf(most, fabsf(x[i]));
-    most = fminf(most, 65504.0f);
-    const uint16_t scale = engine_half_from_float(most / 127.0f);
+        most = fabsf(x[i]) > most ? fabsf(x[i]) : most;
+    most = limit(most, 0.0f, 65504.0f);
     const float inverse = most > 0.0f ? 127.0f / most : 0.0f;
     for (size_t i = 0; i < 32; i++)
-        q[i] = (int8_t)lrintf(fmaxf(-127.0f, fminf(127.0f, x[i] * inverse)));
-    return scale;
+        q[i] = (int8_t)((int)(limit(x[i] * inverse, -127.0f, 127.0f) + 128.5f) - 128);
+    return engine_half_from_float(most / 127.0f);
 }
 
 /* The element of largest magnitude becomes -8. */
@@ -59,11 +65,11 @@ round_q4_0(const float *x, uint8_t q[32])
     float extreme = 0.0f;
 
     for (size_t i = 0; i < 32; i++)
-        if (fabsf(x[i]) > fabsf(extreme)) extreme = x[i];
-    extreme = fmaxf(-65504.0f, fminf(65504.0f, extreme));
+        extreme = fabsf(x[i]) > fabsf(extreme) ? x[i] : extreme;
+    extreme = limit(extreme, -65504.0f, 65504.0f);
     const float scale = extreme / -8.0f, inverse = scale != 0.0f ? 1.0f / scale : 0.0f;
     for (size_t i = 0; i < 32; i++)
-        q[i] = (uint8_t)(fmaxf(0.0f, fminf(15.0f, floorf(x[i] * inverse + 8.5f))));
+        q[i] = (uint8_t)(int)limit(x[i] * inverse + 8.5f, 0.0f, 15.0f);
     return engine_half_from_float(scale);
 }
 
