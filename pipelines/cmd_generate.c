@@ -279,8 +279,7 @@ read_prompt(generation *g, const char *operand, GError **error)
         engine_tokenize(g->model, text, len, ENGINE_TOKENIZE_ADD_SPECIAL, g->tokens);
         return TRUE;
     }
-    if (len > 0 && text[len - 1] == '\n')
-        text[len - 1] = '\0'; /* a file's, or echo's */
+    if (len > 0 && text[len - 1] == '\n') text[len - 1] = '\0'; /* a file's, or echo's */
     if (!read_conversation(g, text, error)) return FALSE;
     /* templates write the beginning of a text themselves */
     engine_tokenize(g->model, g->prompt, strlen(g->prompt), ENGINE_TOKENIZE_PARSE_SPECIAL,
@@ -409,6 +408,17 @@ print_result(const generation *g, const engine_generate_result *result)
     json_object_set_new(json, "prompt_tokens", json_integer(result->n_prompt));
     json_object_set_new(json, "reused_tokens", json_integer(result->n_reused));
     json_object_set_new(json, "generated_tokens", json_integer(result->n_generated));
+    if (g->args->draft > 0) {
+        json_object_set_new(json, "drafted_tokens", json_integer(result->n_drafted));
+        json_object_set_new(json, "accepted_tokens", json_integer(result->n_accepted));
+    }
+    const engine_session_stats stats = engine_session_get_stats(g->session);
+    if (stats.n_expert_reads > 0) {
+        json_object_set_new(json, "experts_found", json_integer((json_int_t)stats.n_expert_hits));
+        json_object_set_new(json, "experts_read", json_integer((json_int_t)stats.n_expert_reads));
+        json_object_set_new(json, "expert_bytes_read",
+                            json_integer((json_int_t)stats.expert_bytes));
+    }
     json_object_set_new(json, "prompt_seconds", json_real(result->prompt_seconds));
     json_object_set_new(json, "generate_seconds", json_real(result->generate_seconds));
     if (stream)
@@ -427,6 +437,22 @@ print_statistics(const generation *g, const engine_generate_result *result)
         n_read, result->prompt_seconds, n_read / MAX(result->prompt_seconds, 1e-6),
         result->n_reused, result->n_generated, result->generate_seconds,
         result->n_generated / MAX(result->generate_seconds, 1e-6), reason_name(result->reason));
+    if (g->args->draft > 0)
+        cli_note(&g->args->common, "%u of %u tokens guessed ahead were right", result->n_accepted,
+                 result->n_drafted);
+    const engine_session_stats stats = engine_session_get_stats(g->session);
+    const uint64_t n_asked = stats.n_expert_hits + stats.n_expert_reads;
+    if (stats.n_expert_reads > 0)
+        cli_note(&g->args->common, "%.0f%% of experts were in memory, %.2f GB were read",
+                 100.0 * (double)stats.n_expert_hits / (double)n_asked,
+                 (double)stats.expert_bytes * 1e-9);
+}
+
+static void
+tell_ignored_prefix(const char *line, void *user_data)
+{
+    const generation *g = user_data;
+    cli_note(&g->args->common, "%s", line);
 }
 
 /* ---- running ---- */
@@ -450,7 +476,7 @@ open_session(generation *g, GError **error)
     for (size_t i = 0; args->kv_type != NULL && i < G_N_ELEMENTS(types); i++)
         if (strcmp(args->kv_type, engine_kv_type_name(types[i])) == 0) options.kv_type = types[i];
     if (args->cache != NULL) {
-        g->prefixes = engine_prefix_store_open(args->cache, 0, NULL, NULL, error);
+        g->prefixes = engine_prefix_store_open(args->cache, 0, tell_ignored_prefix, g, error);
         if (g->prefixes == NULL) return FALSE;
         options.prefixes = g->prefixes;
     }
