@@ -14,11 +14,12 @@
 #
 # ROUNDS   (environment) default 5       THREADS  default "1 2"       KV       default f16
 # PREFILL  default 512,2048              DEPTH    default 0,2048,8192 DECODE   tokens at each depth, default 64
+# CLOCK    cpu: processor time, for one thread on a busy machine; default: the clock
 # PEER     llama-cpp-python (default; built from source) or ik-llama-cpp-python (a fork), both from PyPI
 # CACHE    where it is installed and quantised files stay, default $XDG_CACHE_HOME/lode-llama
 set -eu
 if [ $# -lt 3 ]; then
-    sed -n '4,19s/^# \{0,3\}//p' "$0" >&2
+    sed -n '4,20s/^# \{0,3\}//p' "$0" >&2
     exit 2
 fi
 here=$(cd "$(dirname "$0")" && pwd)
@@ -68,16 +69,18 @@ logits() {
 }
 
 speed() {
-    local model threads round args
+    local model threads round args cpu=
+    if [ "${CLOCK:-}" = cpu ]; then cpu=--cpu-time; fi
     for model in "$@"; do
         for threads in ${THREADS:-1 2}; do
-            args="-t $threads -p ${PREFILL:-512,2048} -d ${DEPTH:-0,2048,8192} -n ${DECODE:-64}"
+            args="-t $threads -p ${PREFILL:-512,2048} -d ${DEPTH:-0,2048,8192} -n ${DECODE:-64} $cpu"
             : > "$work/rounds"
             for round in $(seq "${ROUNDS:-5}"); do
                 # shellcheck disable=SC2086 # the options are words
                 "$lode" bench "$model" -r 1 $args --json | tr -d '\n' >> "$work/rounds"
                 echo >> "$work/rounds"
-                "$python" "$here/llama_peer.py" speed "$model" --threads "$threads" --kv "${KV:-f16}" \
+                # shellcheck disable=SC2086 # nothing or an option
+                "$python" "$here/llama_peer.py" speed "$model" --threads "$threads" --kv "${KV:-f16}" $cpu \
                     --prefill "${PREFILL:-512,2048}" --depth "${DEPTH:-0,2048,8192}" \
                     --decode "${DECODE:-64}" >> "$work/rounds"
             done
