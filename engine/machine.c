@@ -16,10 +16,10 @@
 #define HAVE_X86 0
 #endif
 
-#define BUFFER_BYTES ((size_t)384 << 20)
+#define BUFFER_BYTES ((size_t)256 << 20)
 #define CHUNK_BYTES  ((size_t)2 << 20) /* one task: a multiple of both page sizes */
 
-enum { N_RUNS = 5, INT8_STEPS = 1 << 20 };
+enum { N_RUNS = 4, INT8_STEPS = 1 << 18 };
 
 /* ---- reading ---- */
 
