@@ -49,6 +49,7 @@ engine_tokenizer_free(engine_tokenizer *t)
     g_array_unref(t->ends);
     g_free(t->bpe.merges);
     g_free(t->chat_template);
+    if (t->science) g_ptr_array_unref(t->science);
     vocab_trie_free(t->trie);
     g_free(t);
 }
@@ -353,12 +354,17 @@ engine_tokenizer_encode(const engine_tokenizer *t, const char *text, size_t len,
     if (special) g_array_append_vals(out, t->prefix->data, t->prefix->len);
     tokenizer_bpe_run run;
     tokenizer_bpe_run_init(&run, t, n, out);
+    const tokenizer_science *science = NULL;
     for (gboolean first = TRUE; s < end; first = FALSE) {
         const char *start = end, *stop = end;
         const int32_t id = next_added(t, map, s, end, &start, &stop);
         if (id < 0) start = stop = end;
-        encode_plain(t, &run, s, (size_t)(start - s), first, out);
+        if (science && start > s)
+            tokenizer_science_encode(science, s, (size_t)(start - s), out);
+        else
+            encode_plain(t, &run, s, (size_t)(start - s), first, out);
         if (id >= 0) g_array_append_val(out, id);
+        science = tokenizer_science_at(t, id);
         s = stop;
     }
     tokenizer_bpe_run_clear(&run);
@@ -382,7 +388,10 @@ engine_tokenizer_decode(const engine_tokenizer *t, const int32_t *tokens, size_t
             out->len > start)
             g_string_append_c(out, ' ');
         /* the blank that encoding put before the text */
-        const gboolean skip = strip && !control && token->len > 0 && *s == ' ';
+        const tokenizer_science *science =
+            t->science && i > 0 ? tokenizer_science_at(t, tokens[i - 1]) : NULL;
+        const gboolean strip_here = strip || (science && tokenizer_science_strips(science));
+        const gboolean skip = strip_here && !control && token->len > 0 && *s == ' ';
         strip = strip && control;
         g_string_append_len(out, s + skip, (gssize)token->len - skip);
     }

@@ -43,10 +43,8 @@ tokenizer_bpe_byte(uint32_t cp)
 {
     if (cp < 256) return is_own_character(cp) ? (int)cp : -1;
     if (cp >= 256 + 68) return -1;
-    unsigned rest = cp - 256;
-    for (unsigned byte = 0; byte < 256; byte++)
-        if (!is_own_character(byte) && rest-- == 0) return (int)byte;
-    return -1;
+    const int rest = (int)cp - 256; /* in order: 0 to 32, 127 to 160, 173 */
+    return rest < 33 ? rest : rest < 67 ? rest - 33 + 127 : 173;
 }
 
 gboolean

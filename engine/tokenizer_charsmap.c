@@ -11,6 +11,8 @@
 
 #include <string.h>
 
+#define MAX_RULE_BYTES 256u
+
 gboolean
 tokenizer_charsmap_init(tokenizer_charsmap *map, const uint8_t *data, size_t len, GError **error)
 {
@@ -64,7 +66,8 @@ tokenizer_charsmap_match(const tokenizer_charsmap *map, const char *text, size_t
 {
     if (!map->units) return 0;
     size_t best = 0, at = children_of(map->units[0]);
-    for (size_t i = 0; i < len; i++) {
+    /* no rule is about NUL, which an unused unit would match; and a trie that runs in circles ends */
+    for (size_t i = 0; i < MIN(len, MAX_RULE_BYTES) && text[i] != '\0'; i++) {
         at ^= (uint8_t)text[i];
         if (at >= map->n_units) break;
         const uint32_t unit = map->units[at];

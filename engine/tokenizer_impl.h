@@ -7,6 +7,7 @@
  *   tokenizer_spm.c        SentencePiece: normalisation, BPE of characters by score
  *   tokenizer_charsmap.c   SentencePiece's compiled normalisation rules
  *   tokenizer_unigram.c    Unigram: the most probable cut
+ *   tokenizer_science.c    Intern-S1: SentencePiece models between tags
  *   tokenizer_wordpiece.c  BERT normalisation and WordPiece
  *   tokenizer_gguf.c, tokenizer_json.c, tokenizer_model.c   the ways to load one */
 #ifndef LODE_ENGINE_TOKENIZER_IMPL_H
@@ -207,6 +208,21 @@ typedef struct {
 void tokenizer_wordpiece_encode(const engine_tokenizer *tokenizer, const char *text, size_t len,
                                 GArray *out);
 
+/* ---- Intern-S1's science tokenizers ------------------------------------------------------------ */
+
+typedef struct tokenizer_science tokenizer_science;
+
+/* Add the model that cuts what stands between <name> and </name>; the order of calls gives the ids. Takes
+ * pieces, also when it fails. After tokenizer_build_maps. */
+gboolean tokenizer_science_add(engine_tokenizer *tokenizer, const char *name,
+                               engine_tokenizer *pieces, GError **error);
+/* The model that an opening tag switches to, NULL for any other token. */
+const tokenizer_science *tokenizer_science_at(const engine_tokenizer *tokenizer, int32_t tag);
+void tokenizer_science_encode(const tokenizer_science *science, const char *text, size_t len,
+                              GArray *out);
+/* A blank was put before the text. */
+gboolean tokenizer_science_strips(const tokenizer_science *science);
+
 /* ---- the tokenizer ---------------------------------------------------------------------------- */
 
 typedef enum {
@@ -256,6 +272,8 @@ struct engine_tokenizer {
     int32_t bos, eos, pad, unk;
     GArray *ends; /* int32_t */
     char *chat_template;
+    GPtrArray *science;      /* of tokenizer_science, NULL for none */
+    size_t n_base;           /* where the ids of the next one start */
     struct vocab_trie *trie; /* of engine_tokenizer_trie; NULL until asked for */
 };
 

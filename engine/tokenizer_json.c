@@ -553,6 +553,34 @@ load_optional_json(const char *dir, const char *name)
     return json_loadb(g_mapped_file_get_contents(file), g_mapped_file_get_length(file), 0, NULL);
 }
 
+/* Intern-S1's models beside the tokenizer, in the order of their ids. */
+static gboolean
+load_science(engine_tokenizer *t, const char *dir, GError **error)
+{
+    static const char *const sets[][3] = {{"SMILES", "IUPAC", "FASTA"}, {"PROT", "SMILES", "XNA"}};
+    g_autofree char *pro = g_build_filename(dir, "tokenizer_PROT.model", NULL);
+    const char *const *names = sets[g_file_test(pro, G_FILE_TEST_EXISTS) ? 1 : 0];
+    for (size_t i = 0; i < G_N_ELEMENTS(sets[0]); i++) {
+        g_autofree char *name = g_strdup_printf("tokenizer_%s.model", names[i]);
+        g_autoptr(GError) reason = NULL;
+        g_autoptr(GMappedFile) file = map_file(dir, name, &reason);
+        if (reason) {
+            g_propagate_error(error, g_steal_pointer(&reason));
+            return FALSE;
+        }
+        if (!file) continue;
+        const gsize len = g_mapped_file_get_length(file);
+        engine_tokenizer *pieces = engine_tokenizer_parse_model(
+            len > 0 ? g_mapped_file_get_contents(file) : "", len, NULL, NULL, error);
+        if (!pieces) {
+            g_prefix_error(error, "%s: ", name);
+            return FALSE;
+        }
+        if (!tokenizer_science_add(t, names[i], pieces, error)) return FALSE;
+    }
+    return TRUE;
+}
+
 engine_tokenizer *
 engine_tokenizer_new_from_hf(const char *dir, const json_t *config, GError **error)
 {
@@ -579,6 +607,8 @@ engine_tokenizer_new_from_hf(const char *dir, const json_t *config, GError **err
     engine_tokenizer *t = kinds[kind - 1].parse(data, g_mapped_file_get_length(file),
                                                 tokenizer_config, config, error);
     json_decref(tokenizer_config);
+    if (t && t->kind == TOKENIZER_KIND_BPE && !load_science(t, dir, error))
+        g_clear_pointer(&t, engine_tokenizer_free);
     if (!t) {
         g_prefix_error(error, "%s: ", dir);
         return NULL;

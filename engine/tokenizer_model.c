@@ -182,8 +182,9 @@ set_pieces(engine_tokenizer *t, const model_proto *m, GError **error)
         const piece *p = &g_array_index(m->pieces, piece, i);
         if (i < t->tokens->len && g_array_index(t->tokens, tokenizer_token, i).len > 0) continue;
         const unsigned flags = p->type == TOKENIZER_TYPE_USER ? TOKENIZER_PIECE : 0;
-        if (!tokenizer_set_token(t, i, (const char *)p->text.at, length(p->text),
-                                 (tokenizer_type)p->type, flags, error))
+        const char *text = p->text.at ? (const char *)p->text.at : "";
+        if (!tokenizer_set_token(t, i, text, length(p->text), (tokenizer_type)p->type, flags,
+                                 error))
             return FALSE;
     }
     return tokenizer_build_maps(t, error);

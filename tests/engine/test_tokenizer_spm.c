@@ -11,6 +11,7 @@
 #include <string.h>
 
 #include <cmocka.h>
+#include <glib/gstdio.h>
 
 #define DATA(name) LODE_TEST_DATA "/engine/" name
 
@@ -247,6 +248,52 @@ added_tokens_take_the_place_of_pieces(void **state)
     assert_true(engine_tokenizer_ends_text(t, 901));
 }
 
+/* A folder as Intern-S1's: a BPE, and two SentencePiece models behind it. */
+static void
+science_models_cut_what_stands_between_their_tags(void **state)
+{
+    (void)state;
+    static const char *const tags[] = {"<SMILES>", "</SMILES>", "<SELFIES>", "</SELFIES>"};
+    g_autofree char *dir = g_dir_make_tmp("lode-science-XXXXXX", NULL);
+    assert_non_null(dir);
+    json_t *root = json_load_file(DATA("tiny_bpe/tokenizer.json"), JSON_ALLOW_NUL, NULL);
+    const json_int_t n_base =
+        (json_int_t)json_object_size(json_object_get(json_object_get(root, "model"), "vocab"));
+    for (size_t i = 0; i < G_N_ELEMENTS(tags); i++)
+        json_array_append_new(json_object_get(root, "added_tokens"),
+                              json_pack("{sIsssb}", "id", n_base + 1000 + (json_int_t)i, "content",
+                                        tags[i], "special", 0));
+    g_autofree char *json = g_build_filename(dir, "tokenizer.json", NULL);
+    g_autofree char *smiles = g_build_filename(dir, "tokenizer_SMILES.model", NULL);
+    g_autofree char *fasta = g_build_filename(dir, "tokenizer_FASTA.model", NULL);
+    assert_int_equal(json_dump_file(root, json, 0), 0);
+    json_decref(root);
+    gsize n = 0, m = 0;
+    g_autofree char *bpe = load("bpe.model", &n), *unigram = load("unigram_unk.model", &m);
+    assert_true(g_file_set_contents(smiles, bpe, (gssize)n, NULL));
+    assert_true(g_file_set_contents(fasta, unigram, (gssize)m, NULL));
+    g_autoptr(GError) error = NULL;
+    g_autoptr(engine_tokenizer) t = engine_tokenizer_new_from_hf(dir, NULL, &error);
+    if (!t) fail_msg("%s", error->message);
+    g_autoptr(engine_tokenizer) alone = from_model("bpe", NULL);
+    assert_int_equal(engine_tokenizer_n_vocab(alone), 1000);
+    assert_int_equal(engine_tokenizer_n_vocab(t), n_base + 1000 + 4 + 700);
+
+    g_autoptr(GArray) inner = encode(alone, "CC(=O)O", ENGINE_TOKENIZE_PLAIN);
+    g_autoptr(GArray) outer = encode(t, "a", ENGINE_TOKENIZE_PLAIN);
+    const char *text = "a<SMILES>CC(=O)O</SMILES>a<SELFIES>CC(=O)O</SELFIES>";
+    g_autoptr(GArray) ids = encode(t, text, ENGINE_TOKENIZE_PARSE_SPECIAL);
+    assert_int_equal(ids->len, 2 * (outer->len + 2 + inner->len));
+    assert_int_equal(g_array_index(ids, int32_t, 1), n_base + 1000);
+    for (guint i = 0; i < inner->len; i++)
+        assert_int_equal(g_array_index(ids, int32_t, 2 + i),
+                         n_base + g_array_index(inner, int32_t, i));
+    g_autoptr(GString) back = g_string_new(NULL);
+    engine_tokenizer_decode(t, ids_of(ids), ids->len, TRUE, back);
+    assert_string_equal(back->str, text);
+    g_remove(json), g_remove(smiles), g_remove(fasta), g_rmdir(dir);
+}
+
 static void
 hostile_texts_take_linear_time(void **state)
 {
@@ -304,6 +351,7 @@ main(void)
         cmocka_unit_test(text_comes_back_from_its_tokens),
         cmocka_unit_test(streamed_pieces_join_to_the_text),
         cmocka_unit_test(added_tokens_take_the_place_of_pieces),
+        cmocka_unit_test(science_models_cut_what_stands_between_their_tags),
         cmocka_unit_test(hostile_texts_take_linear_time),
         cmocka_unit_test(damaged_models_are_errors),
     };

@@ -53,6 +53,61 @@ WORDPIECE = {
     "tokenizer.ggml.token_type": (("a", "i"), [3, 3, 3, 3, 1, 1, 1]),
     "tokenizer.ggml.cls_token_id": ("I", 2), "tokenizer.ggml.seperator_token_id": ("I", 3),
 }
+PIECES = [("<unk>", 0.0, 2), ("<s>", 0.0, 3), ("</s>", 0.0, 3), ("<sep>", 0.0, 4), ("<0x41>", 0.0, 6), ("\u2581", -1.0, 1),
+          ("a", -2.0, 1), ("b", -2.5, 1), ("ab", -1.5, 1), ("\u2581ab", -1.25, 1), ("\u00e9t", -3.0, 1), ("abab", -1.5, 5)]
+SPM = {
+    "tokenizer.ggml.model": ("s", "llama"), "tokenizer.ggml.tokens": (("a", "s"), [p[0] for p in PIECES]),
+    "tokenizer.ggml.scores": (("a", "f"), [p[1] for p in PIECES]),
+    "tokenizer.ggml.token_type": (("a", "i"), [p[2] for p in PIECES]),
+}
+UNIGRAM = {**SPM, "tokenizer.ggml.model": ("s", "t5"), "tokenizer.ggml.remove_extra_whitespaces": ("?", True)}
+
+
+def varint(n):
+    out = b""
+    while n > 127:
+        out += bytes([n & 127 | 128])
+        n >>= 7
+    return out + bytes([n])
+
+
+def field(number, value):
+    """Of a protocol buffer: an int as varint, a float as 32 bits, bytes with their length."""
+    if isinstance(value, int):
+        return varint(number << 3) + varint(value)
+    if isinstance(value, float):
+        return varint(number << 3 | 5) + struct.pack("<f", value)
+    return varint(number << 3 | 2) + varint(len(value)) + value
+
+
+def charsmap():
+    """A double array that holds one rule, "a" -> "b": the root's children at 256, a's value at 512."""
+    units = [0] * 1024
+    units[0] = 256 << 10
+    units[256 ^ 97] = (256 ^ 97 ^ 512) << 10 | 1 << 8 | 97
+    units[512] = 1 << 31
+    trie = struct.pack("<1024I", *units)
+    return struct.pack("<I", len(trie)) + trie + b"b\0"
+
+
+def sentencepiece(kind, rules=b"", extra=True):
+    out = b"".join(field(1, field(1, text.encode()) + field(2, score) + field(3, type_)) for text, score, type_ in PIECES)
+    out += field(2, field(3, kind) + field(40, 0) + field(41, 1) + field(42, 2))
+    return out + field(3, (field(2, rules) if rules else b"") + field(3, 1) + field(4, int(extra)))
+
+
+JINJA = {
+    "loop.jinja": "{%- for m in messages if m.role != 'x' %}{{ loop.index0 }}{{ '<|' + m['role'] + '|>' ~ m.content | trim }}\n"
+                  "{%- else %}none{% endfor %}{% if add_generation_prompt %}{{ bos_token }}{% endif %}\n",
+    "all.jinja": "{# c #}{% set ns = namespace(a=1, b=[]) %}{% set ns.a = ns.a + n * 2 - 7 // 2 % 3 ** 2 %}{% macro f(x, y='z') -%}"
+                 "<{{ x }}{{ y | upper }}>{%- endmacro %}{{ f(1, y=l[::-1]) }}{{ messages[2].tool_calls | tojson(indent=2) }}"
+                 "{% set t %}{% raw %}{{{% endraw %}{% endset %}{{ t if t is string and n in l else {'a': (1, 2)} }}"
+                 "{% filter upper %}{{ s.strip().split(', ')[-1:] | join('-') }}{% endfilter %}{% for k, v in d.items() %}{{ k }}={{ v }}"
+                 "{% break %}{% endfor %}{{ messages | selectattr('role', 'eq', 'user') | map(attribute='content') | list | length }}",
+    "reply.txt": "<think>\na\n</think>\n\nb<tool_call>\n{\"name\": \"f\", \"arguments\": {}}\n</tool_call><tool_call>\n"
+                 "<function=f>\n<parameter=a>\n1\n</parameter>\n</function>\n</tool_call><|action_start|><|plugin|>{\"name\":\"f\"}"
+                 "<|action_end|>[TOOL_CALLS]f[ARGS]{}<|python_tag|>{\"name\":\"f\"}",
+}
 KINDS = {f"a.{k}": (k, 1) for k in "BbHhIiQq"}
 KINDS.update({"a.f": ("f", 0.5), "a.d": ("d", 0.25), "a.bool": ("?", True), "a.int": ("I", 9), "a.s": ("s", "text"),
               "a.ints": (("a", "i"), [1, -2, 3]), "a.floats": (("a", "f"), [1.0, 2.0]), "a.q": (("a", "q"), [1 << 40]),
@@ -160,8 +215,15 @@ def main():
         "types.gguf": gguf({}, [(n, [per, 2], kind, 2 * size) for n, kind, size, per in BLOCKS]),
         "bpe.gguf": gguf(BPE, [("token_embd.weight", [4, 12], 1, 96)]),
         "wordpiece.gguf": gguf(WORDPIECE, [], version=2),
+        "spm.gguf": gguf(SPM, []),
+        "unigram.gguf": gguf(UNIGRAM, []),
     }.items():
         write(os.path.join(sys.argv[1], "gguf", name), content)
+    for name, content in {"bpe.model": sentencepiece(2, extra=False), "bpe_rules.model": sentencepiece(2, charsmap()),
+                          "unigram.model": sentencepiece(1, charsmap())}.items():
+        write(os.path.join(sys.argv[1], "tokenizer_model", name), content)
+    for name, content in JINJA.items():
+        write(os.path.join(sys.argv[1], "jinja", name), content.encode())
     tensors = {"__metadata__": {"format": "pt"}, "a": {"dtype": "F32", "shape": [2, 3], "data_offsets": [0, 24]},
                "b": {"dtype": "BF16", "shape": [4], "data_offsets": [24, 32]},
                "c": {"dtype": "I64", "shape": [], "data_offsets": [32, 40]}}
