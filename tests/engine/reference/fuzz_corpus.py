@@ -1,5 +1,6 @@
 #!/usr/bin/env python3
-"""Make the seed files of fuzz_gguf, fuzz_safetensors and fuzz_decoder: tests/data/fuzz/gguf, safetensors, decoder.
+"""Make the seed files of fuzz_gguf, fuzz_gguf_parts, fuzz_safetensors, fuzz_model_config and fuzz_decoder: folders of
+these names in tests/data/fuzz.
 
     fuzz_corpus.py OUTDIR         (tests/data/fuzz)
 
@@ -230,6 +231,47 @@ def main():
     header = json.dumps(tensors, separators=(",", ":")).encode() + b"  "
     write(os.path.join(sys.argv[1], "safetensors", "three.safetensors"),
           struct.pack("<Q", len(header)) + header + bytes(range(40)))
+    fp8 = {"w.weight": {"dtype": "F8_E4M3", "shape": [130, 3], "data_offsets": [0, 390]},
+           "w.weight_scale_inv": {"dtype": "F32", "shape": [2, 1], "data_offsets": [390, 398]},
+           "v.weight": {"dtype": "F8_E5M2", "shape": [2, 2], "data_offsets": [398, 402]},
+           "v.weight_scale_inv": {"dtype": "U8", "shape": [1, 1], "data_offsets": [402, 403]},
+           "model.language_model.norm.weight": {"dtype": "BOOL", "shape": [1], "data_offsets": [403, 404]}}
+    header = json.dumps(fp8, separators=(",", ":")).encode()
+    write(os.path.join(sys.argv[1], "safetensors", "fp8.safetensors"),
+          struct.pack("<Q", len(header)) + header + bytes(i * 7 & 0x7F for i in range(404)))
+    split = {"split.count": ("H", 2), "split.tensors.count": ("i", 2)}
+    first = gguf({"general.name": ("s", "seed"), "split.no": ("H", 0), **split}, [("a", [32, 2], 8, 68)])
+    second = gguf({"split.no": ("H", 1), **split}, [("b", [4], 0, 16)])
+    write(os.path.join(sys.argv[1], "gguf_parts", "two.gguf"), struct.pack("<H", len(first)) + first + second)
+    for name, (config, index) in configs().items():
+        write(os.path.join(sys.argv[1], "model_config", name),
+              json.dumps(config).encode() + b"\0" + json.dumps({"weight_map": index}).encode())
+
+
+def configs():
+    """For the two files that fuzz_model_config.c writes: config.json and the index's map."""
+    part = "model.layers.0."
+    index = {n: "a.safetensors" for n in ["model.embed_tokens.weight", "model.norm.weight",
+                                          part + "input_layernorm.weight", part + "self_attn.q_proj.weight"]}
+    index.update({part + n: "b.safetensors" for n in ["mlp.gate_proj.weight", "self_attn.v_proj.weight"]})
+    base = {"model_type": "llama", "hidden_size": 32, "num_hidden_layers": 1, "num_attention_heads": 2,
+            "num_key_value_heads": 1, "intermediate_size": 64, "vocab_size": 40, "rms_norm_eps": 1e-5,
+            "max_position_embeddings": 64, "tie_word_embeddings": True}
+    yarn = {"rope_type": "yarn", "rope_theta": 1e4, "factor": 4.0, "original_max_position_embeddings": 16,
+            "beta_fast": 32, "beta_slow": 1, "truncate": False}
+    llama3 = {"rope_type": "llama3", "factor": 8.0, "low_freq_factor": 1.0, "high_freq_factor": 4.0,
+              "original_max_position_embeddings": 16}
+    return {
+        "llama.json": (base, index),
+        "qwen2_yarn.json": ({**base, "model_type": "qwen2", "rope_parameters": yarn}, index),
+        "wrapped.json": ({"model_type": "interns1", "text_config": {**base, "rope_scaling": llama3}}, index),
+        "dynamic.json": ({**base, "model_type": "internlm3", "rope_scaling": {"type": "dynamic", "factor": 6.0},
+                          "quantization_config": {"weight_block_size": [128, 128]}}, index),
+        "delta.json": ({**base, "model_type": "qwen3_5_moe_text", "num_experts": 4, "num_experts_per_tok": 2,
+                        "layer_types": ["linear_attention"], "linear_num_key_heads": 2,
+                        "linear_num_value_heads": 4, "linear_key_head_dim": 8, "linear_value_head_dim": 8,
+                        "linear_conv_kernel_dim": 4, "moe_intermediate_size": 16}, index),
+    }
     write(os.path.join(sys.argv[1], "safetensors", "empty.safetensors"), struct.pack("<Q", 2) + b"{}")
 
 
