@@ -6,15 +6,23 @@
  * the kernel kept off the processor holds nobody up: the others do its share, and it finds a word with
  * nothing left, or a later run's.
  *
- * Waiting spins for about ten microseconds (a decoder asks again that soon), then sleeps on a condition: longer
- * spinning takes the processor from the very thread it waits for when the machine is busy. */
+ * Waiting spins for at most SPIN_US (a decoder asks again that soon), then sleeps on a condition. Spinning on a
+ * busy machine takes the processor from the very thread that is waited for, so a thread spins less once it
+ * has been put off the processor meanwhile (the clock jumped), and more again when spinning paid. A pool of
+ * more threads than processors does not spin at all.
+ *
+ * A pool as large as the machine pins its workers, one to a processor, so that the scheduler does not put
+ * two on one. The caller, whose thread is not ours, is left where it is. Smaller pools are not pinned:
+ * several of them would meet on the first processors. */
 #include "engine/pool.h"
 
 #include <sched.h>
 #include <stdatomic.h>
 
 #define MAX_THREADS 256
-#define SPINS       500
+#define SPIN_US     50
+#define LOOK_EVERY  32  /* pauses between two looks at the clock: 1 to 2 microseconds */
+#define PUT_OFF_US  100 /* two looks this far apart: another thread ran in between */
 
 typedef struct {
     void *data;
@@ -22,11 +30,19 @@ typedef struct {
     char padding[48]; /* a cache line each: workers grow theirs side by side */
 } scratch_buffer;
 
+/* How long one thread spins, in microseconds. */
+typedef struct {
+    int64_t now, most;
+} spin_budget;
+
 struct engine_pool {
     int n_threads;
     GThread *threads[MAX_THREADS]; /* 1 .. n_threads-1; the caller is worker 0 */
     scratch_buffer scratch[MAX_THREADS], shared;
-    GRecMutex caller; /* one run at a time */
+    GRecMutex caller;        /* one run at a time */
+    spin_budget caller_spin; /* held by who holds the lock */
+    int64_t most_spin;
+    gboolean pinned;
 
     engine_pool_fn fn; /* of the current run; see above for who may read them */
     void *data;
@@ -54,6 +70,30 @@ pause_cpu(void)
 #endif
 }
 
+/* Spin until done(pool, n) or the budget is used up; TRUE when done. */
+static gboolean
+spin(engine_pool *pool, spin_budget *budget, gboolean (*done)(engine_pool *pool, size_t n),
+     size_t n)
+{
+    const int64_t start = budget->most > 0 ? g_get_monotonic_time() : 0;
+    int64_t last = start;
+
+    if (done(pool, n)) return TRUE;
+    while (budget->now > 0 && last - start < budget->now) {
+        for (int i = 0; i < LOOK_EVERY; i++) {
+            pause_cpu();
+            if (done(pool, n)) {
+                budget->now = MIN(budget->most, 2 * budget->now);
+                return TRUE;
+            }
+        }
+        const int64_t now = g_get_monotonic_time();
+        if (now - last > PUT_OFF_US) budget->now = MAX(1, budget->now / 4);
+        last = now;
+    }
+    return FALSE;
+}
+
 /* Run tasks until the word has none left. */
 static void
 work(engine_pool *pool, int worker)
@@ -75,9 +115,40 @@ work(engine_pool *pool, int worker)
 }
 
 static gboolean
-has_work(engine_pool *pool)
+has_work(engine_pool *pool, size_t unused)
 {
+    (void)unused;
     return (uint32_t)atomic_load(&pool->word) > 0 || atomic_load(&pool->stop);
+}
+
+/* The processors this process may use; FALSE on machines with more than a cpu_set_t holds. */
+static gboolean
+get_processors(cpu_set_t *set)
+{
+    return sched_getaffinity(0, sizeof *set, set) == 0;
+}
+
+static int
+count_processors(void)
+{
+    cpu_set_t set;
+    return get_processors(&set) ? MAX(1, CPU_COUNT(&set)) : (int)g_get_num_processors();
+}
+
+/* Keep the calling thread to the nth of the processors. Failing is harmless. */
+static void
+pin_to(int nth)
+{
+    cpu_set_t all, one;
+
+    if (!get_processors(&all)) return;
+    for (size_t cpu = 0; cpu < CPU_SETSIZE; cpu++) {
+        if (!CPU_ISSET(cpu, &all) || nth-- > 0) continue;
+        CPU_ZERO(&one);
+        CPU_SET(cpu, &one);
+        sched_setaffinity(0, sizeof one, &one);
+        return;
+    }
 }
 
 static gpointer
@@ -85,16 +156,16 @@ worker_main(gpointer arg)
 {
     worker_start start = *(worker_start *)arg;
     engine_pool *pool = start.pool;
+    spin_budget budget = {pool->most_spin, pool->most_spin};
 
+    if (pool->pinned) pin_to(start.worker);
     g_free(arg);
     while (!atomic_load(&pool->stop)) {
-        for (int i = 0; i < SPINS && !has_work(pool); i++)
-            pause_cpu();
-        if (!has_work(pool)) {
+        if (!spin(pool, &budget, has_work, 0)) {
             g_mutex_lock(&pool->mutex);
             /* announce first, look second; the caller publishes first, looks second: one sees the other */
             atomic_fetch_add(&pool->n_asleep, 1);
-            while (!has_work(pool))
+            while (!has_work(pool, 0))
                 g_cond_wait(&pool->has_work, &pool->mutex);
             atomic_fetch_sub(&pool->n_asleep, 1);
             g_mutex_unlock(&pool->mutex);
@@ -104,23 +175,17 @@ worker_main(gpointer arg)
     return NULL;
 }
 
-static int
-count_cores(void)
-{
-    cpu_set_t set;
-
-    /* fails on machines with more than 1024 processors; GLib counts those */
-    if (sched_getaffinity(0, sizeof set, &set) == 0) return MAX(1, CPU_COUNT(&set));
-    return (int)g_get_num_processors();
-}
-
 engine_pool *
 engine_pool_new(int n_threads)
 {
     engine_pool *pool = g_aligned_alloc0(1, sizeof *pool, 64);
 
-    if (n_threads <= 0) n_threads = count_cores();
+    const int n_processors = count_processors();
+    if (n_threads <= 0) n_threads = n_processors;
     n_threads = MIN(n_threads, MAX_THREADS);
+    pool->most_spin = n_threads > n_processors ? 0 : SPIN_US;
+    pool->caller_spin = (spin_budget){pool->most_spin, pool->most_spin};
+    pool->pinned = n_threads == n_processors;
     g_rec_mutex_init(&pool->caller);
     g_mutex_init(&pool->mutex);
     g_cond_init(&pool->has_work);
@@ -177,16 +242,19 @@ engine_pool_unlock(engine_pool *pool)
     g_rec_mutex_unlock(&pool->caller);
 }
 
+static gboolean
+is_done(engine_pool *pool, size_t n_tasks)
+{
+    return atomic_load(&pool->n_done) == n_tasks;
+}
+
 static void
 wait_until_done(engine_pool *pool, size_t n_tasks)
 {
-    for (int i = 0; i < SPINS; i++) {
-        if (atomic_load(&pool->n_done) == n_tasks) return;
-        pause_cpu();
-    }
+    if (spin(pool, &pool->caller_spin, is_done, n_tasks)) return;
     g_mutex_lock(&pool->mutex);
     atomic_store(&pool->caller_asleep, 1);
-    while (atomic_load(&pool->n_done) != n_tasks)
+    while (!is_done(pool, n_tasks))
         g_cond_wait(&pool->all_done, &pool->mutex);
     atomic_store(&pool->caller_asleep, 0);
     g_mutex_unlock(&pool->mutex);
