@@ -749,21 +749,60 @@ gemv(const type_layout layout, unit_fn unit, const uint8_t *w, size_t row_bytes,
 typedef void (*pack_fn)(const uint8_t *w, size_t row_bytes, size_t n_rows, size_t n_blocks,
                         panel_block *out);
 
+/* The packed bytes that will be unpacked next, fetched into the second-level cache bit by bit while tokens
+ * are multiplied: unpacking from memory otherwise took a fifth of the time at 64 tokens. */
+typedef struct {
+    const uint8_t *p;
+    size_t row_bytes, slice_bytes; /* rows are row_bytes apart, of which slice_bytes are wanted */
+    size_t n_rows, row, at;
+    size_t n_lines; /* for each step */
+} fetch_ahead;
+
+INLINE fetch_ahead
+plan_ahead(const uint8_t *p, size_t row_bytes, size_t slice_bytes, size_t n_rows, size_t n_steps)
+{
+    const size_t lines = n_rows * (slice_bytes / 64 + 1);
+    return (fetch_ahead){.p = p,
+                         .row_bytes = row_bytes,
+                         .slice_bytes = slice_bytes,
+                         .n_rows = n_rows,
+                         .n_lines = (lines + n_steps - 1) / n_steps};
+}
+
+INLINE void
+step_ahead(fetch_ahead *ahead)
+{
+    for (size_t i = 0; i < ahead->n_lines && ahead->row < ahead->n_rows; i++) {
+        _mm_prefetch((const char *)ahead->p + ahead->row * ahead->row_bytes + ahead->at,
+                     _MM_HINT_T1);
+        ahead->at += 64;
+        if (ahead->at >= ahead->slice_bytes + 64) {
+            ahead->at = 0;
+            ahead->row++;
+        }
+    }
+}
+
 /* Two panels at a time, a slice at a time, all tokens. */
 static void
 gemm(const type_layout layout, pack_fn pack_rows, const tile_fn tiles[2][4], const uint8_t *w,
      size_t row_bytes, size_t n_rows, const engine_int8_block *x, const uint32_t *index,
      size_t n_tokens, size_t n_in, void *scratch, float *y, size_t ldy)
 {
-    const size_t n_blocks = n_in / ENGINE_INT8_BLOCK;
     static const size_t tile_tokens[4] = {TILE_TOKENS};
+    const size_t n_blocks = n_in / ENGINE_INT8_BLOCK;
     panel_block *panels = scratch;
 
     for (size_t r = 0; r < n_rows; r += 2 * VW) {
         const size_t rows = MIN(2 * VW, n_rows - r), n_panels = rows > VW ? 2 : 1;
         for (size_t b = 0; b < n_blocks; b += SLICE) {
             const size_t n = MIN(SLICE, n_blocks - b);
+            const size_t slice_bytes = n / layout.unit_blocks * layout.unit_bytes;
             const uint8_t *from = w + r * row_bytes + b / layout.unit_blocks * layout.unit_bytes;
+            const uint8_t *next =
+                b + n < n_blocks ? from + slice_bytes : w + (r + rows) * row_bytes;
+            fetch_ahead ahead =
+                plan_ahead(next, row_bytes, slice_bytes, rows, (n_tokens + TOKENS - 1) / TOKENS);
             pack_rows(from, row_bytes, MIN(VW, rows), n, panels);
             if (n_panels == 2)
                 pack_rows(from + VW * row_bytes, row_bytes, rows - VW, n, panels + SLICE);
@@ -773,6 +812,7 @@ gemm(const type_layout layout, pack_fn pack_rows, const tile_fn tiles[2][4], con
                     shape++;
                 for (size_t i = 0; i < tile_tokens[shape]; i++)
                     rows_x[i] = x + (index ? index[t + i] : t + i) * n_blocks + b;
+                step_ahead(&ahead);
                 tiles[n_panels - 1][shape](panels, rows_x, n, b == 0, y + t * ldy + r, ldy, rows);
             }
         }
