@@ -382,3 +382,14 @@ lode_ask(lode_library *library, const lode_writer *writer, lode_engine *engine,
     *out = pipelines_ask(&context, question, options, &failure);
     return *out != NULL ? LODE_OK : pipelines_fail(error, failure);
 }
+
+lode_status
+lode_generate(const lode_writer *writer, lode_engine *engine, const char *prompt,
+              const lode_generate_options *options, char **out, lode_error *error)
+{
+    if (writer == NULL || engine == NULL || out == NULL)
+        return pipelines_fail_argument(error, "writer, engine and out must not be NULL");
+    GError *failure = NULL;
+    *out = pipelines_generate(writer->model->model, engine->pool, prompt, options, &failure);
+    return *out != NULL ? LODE_OK : pipelines_fail(error, failure);
+}

@@ -275,6 +275,10 @@ char *pipelines_cached_sha256(const char *file, GError **error);
 void pipelines_model_free(pipelines_model *model);
 G_DEFINE_AUTOPTR_CLEANUP_FUNC(pipelines_model, pipelines_model_free)
 
+/* lode_generate: NULL with error; g_free. */
+char *pipelines_generate(const engine_model *model, engine_pool *pool, const char *prompt,
+                         const lode_generate_options *options, GError **error);
+
 /* ---- evidence ---- */
 
 /* A stretch of a passage: hits[passage]->text [start, start + len). */

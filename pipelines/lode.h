@@ -244,6 +244,40 @@ LODE_API lode_status lode_writer_open(const char *path, lode_writer **out, lode_
 LODE_API void lode_writer_free(lode_writer *writer);            /* NULL is fine */
 LODE_API const char *lode_writer_id(const lode_writer *writer); /* name and hash */
 
+typedef struct {
+    size_t struct_size;
+    int raw; /* 1: the prompt is text to go on with; 0 (default): what a user says, where the model
+                           * has a chat template */
+    const char *system; /* the system's message before it; NULL (default): none */
+    const char *
+        messages; /* a conversation before it, JSON as OpenAI's API has it: a list of messages, or an
+                           * object with "messages" and "tools"; NULL (default): none */
+    const char
+        *json_schema;    /* the text is JSON that this schema accepts; NULL (default): any text */
+    const char *grammar; /* the text is what these rules (GBNF) describe; NULL (default) */
+    const char *const *stop; /* NULL-terminated: end before one of these; NULL (default) */
+    uint32_t max_tokens;     /* default 256 */
+    uint32_t n_context;  /* of prompt and text; 0 (default): what they need, at most the model's */
+    uint32_t top_k;      /* choose among so many tokens; 0 (default): all */
+    double temperature;  /* 0 (default): the likeliest token */
+    double top_p, min_p; /* defaults 1 and 0: all */
+    double repeat_penalty; /* default 1: none */
+    uint64_t seed;         /* same seed, same text; default 0 */
+    const int *cancel;     /* may be NULL; a value other than 0 ends the text: no error */
+    /* Text as it is written, whole characters; return 0 to stop. May be NULL. */
+    int (*text)(const char *text, size_t len, void *user_data);
+    void *user_data;
+} lode_generate_options;
+
+LODE_API lode_generate_options lode_generate_options_default(void);
+
+/* Let a model write. prompt may be NULL where options->messages is not. out receives the whole text, thoughts and
+ * calls of tools among it as the model writes them; release with lode_free. LODE_ERROR_UNSUPPORTED for a schema's
+ * keyword that cannot be kept. Thread-safe. */
+LODE_API lode_status lode_generate(const lode_writer *writer, lode_engine *engine,
+                                   const char *prompt, const lode_generate_options *options,
+                                   char **out, lode_error *error);
+
 /* ---- libraries ------------------------------------------------------------------------------ */
 
 /* A folder with documents ready to be searched. Locked inside: any number of threads may search; one process

@@ -382,10 +382,66 @@ models_answer_with_sources(void **state)
     lode_engine_free(engine);
 }
 
+static int
+hear(const char *text, size_t len, void *user_data)
+{
+    char *heard = user_data;
+    const size_t have = strlen(heard);
+    assert_true(have + len < 256);
+    memcpy(heard + have, text, len);
+    heard[have + len] = '\0';
+    return 1;
+}
+
+static void
+a_model_writes_what_a_schema_asks_for(void **state)
+{
+    (void)state;
+    lode_error error;
+    lode_writer *writer = NULL;
+    char *text = NULL, *again = NULL, heard[256] = "";
+    lode_generate_options options = lode_generate_options_default();
+    assert_int_equal(lode_writer_open(LODE_TEST_DATA "/engine/llama_gguf", &writer, &error),
+                     LODE_OK);
+    lode_engine *engine = lode_engine_new(1);
+    options.json_schema = "{\"type\": \"array\", \"items\": {\"enum\": [\"a\", \"b\"]}, "
+                          "\"minItems\": 2, \"maxItems\": 3}";
+    options.raw = 1;
+    options.temperature = 1.0;
+    options.seed = 5;
+    options.text = hear;
+    options.user_data = heard;
+    assert_int_equal(lode_generate(writer, engine, "x", &options, &text, &error), LODE_OK);
+    assert_string_equal(text, heard);
+    assert_true(text[0] == '[' && text[strlen(text) - 1] == ']');
+    options.text = NULL;
+    assert_int_equal(lode_generate(writer, engine, "x", &options, &again, &error), LODE_OK);
+    assert_string_equal(text, again);
+    lode_free(text);
+    lode_free(again);
+    options.json_schema = "{\"not\": {}}";
+    assert_int_equal(lode_generate(writer, engine, "x", &options, &text, &error),
+                     LODE_ERROR_UNSUPPORTED);
+    assert_non_null(strstr(error.message, "the keyword not"));
+    options.json_schema = NULL;
+    assert_int_equal(lode_generate(writer, engine, NULL, &options, &text, &error),
+                     LODE_ERROR_ARGUMENT);
+    assert_int_equal(lode_generate(NULL, engine, "x", &options, &text, &error),
+                     LODE_ERROR_ARGUMENT);
+    options.struct_size = offsetof(lode_generate_options, max_tokens); /* an older program's */
+    options.max_tokens = 0;
+    assert_int_equal(lode_generate(writer, engine, "x", &options, &text, &error), LODE_OK);
+    assert_true(strlen(text) > 0);
+    lode_free(text);
+    lode_writer_free(writer);
+    lode_engine_free(engine);
+}
+
 int
 main(void)
 {
     const struct CMUnitTest tests[] = {
+        cmocka_unit_test(a_model_writes_what_a_schema_asks_for),
         cmocka_unit_test(a_document_tells_what_is_on_its_pages),
         cmocka_unit_test(json_there_and_back_is_the_same_document),
         cmocka_unit_test(failures_have_a_status_and_a_message),
