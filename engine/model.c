@@ -54,8 +54,9 @@ load_tokenizer(engine_model *model, GError **error)
         g_autofree char *json = g_build_filename(dir, "tokenizer.json", NULL);
         g_autofree char *pieces = g_build_filename(dir, "tokenizer.model", NULL);
         g_autofree char *vocab = g_build_filename(dir, "vocab.txt", NULL);
+        g_autofree char *merges = g_build_filename(dir, "merges.txt", NULL);
         if (!g_file_test(json, G_FILE_TEST_EXISTS) && !g_file_test(pieces, G_FILE_TEST_EXISTS) &&
-            !g_file_test(vocab, G_FILE_TEST_EXISTS))
+            !g_file_test(vocab, G_FILE_TEST_EXISTS) && !g_file_test(merges, G_FILE_TEST_EXISTS))
             return TRUE;
         model->tokenizer = engine_tokenizer_new_from_hf(dir, engine_weights_config(weights), error);
     }

@@ -28,6 +28,12 @@ engine_tokenizer *engine_tokenizer_parse_vocab(const char *data, size_t len,
 engine_tokenizer *engine_tokenizer_parse_model(const char *data, size_t len,
                                                const json_t *tokenizer_config, const json_t *config,
                                                GError **error);
+/* And from vocab.json and merges.txt, which say nothing about pre-tokenizer and added tokens: those come
+ * from tokenizer_config's tokenizer_class (Qwen2's, Intern-S1's, GPT-2's) and added_tokens_decoder. */
+engine_tokenizer *engine_tokenizer_parse_merges(const char *vocab, size_t n_vocab,
+                                                const char *merges, size_t n_merges,
+                                                const json_t *tokenizer_config,
+                                                const json_t *config, GError **error);
 void engine_tokenizer_free(engine_tokenizer *tokenizer); /* NULL is fine */
 G_DEFINE_AUTOPTR_CLEANUP_FUNC(engine_tokenizer, engine_tokenizer_free)
 

@@ -455,17 +455,10 @@ loader_of(const json_t *root, const json_t *model, tokenizer_kind *kind)
 
 /* ---- files ------------------------------------------------------------------------------------ */
 
-engine_tokenizer *
-engine_tokenizer_parse_json(const char *data, size_t len, const json_t *tokenizer_config,
-                            const json_t *config, GError **error)
+/* Takes root. */
+static engine_tokenizer *
+load_root(json_t *root, const json_t *tokenizer_config, const json_t *config, GError **error)
 {
-    json_error_t where;
-    json_t *root = json_loadb(data, len, JSON_ALLOW_NUL, &where);
-    if (!root) {
-        g_set_error(error, ENGINE_ERROR, ENGINE_ERROR_FORMAT, "tokenizer.json: line %d: %s",
-                    where.line, where.text);
-        return NULL;
-    }
     const json_t *model = json_object_get(root, "model");
     tokenizer_kind kind = TOKENIZER_KIND_WORDPIECE;
     const model_loader load = loader_of(root, model, &kind);
@@ -486,6 +479,83 @@ engine_tokenizer_parse_json(const char *data, size_t len, const json_t *tokenize
     }
     json_decref(root);
     return ok ? g_steal_pointer(&t) : NULL;
+}
+
+engine_tokenizer *
+engine_tokenizer_parse_json(const char *data, size_t len, const json_t *tokenizer_config,
+                            const json_t *config, GError **error)
+{
+    json_error_t where;
+    json_t *root = json_loadb(data, len, JSON_ALLOW_NUL, &where);
+    if (root) return load_root(root, tokenizer_config, config, error);
+    g_set_error(error, ENGINE_ERROR, ENGINE_ERROR_FORMAT, "tokenizer.json: line %d: %s", where.line,
+                where.text);
+    return NULL;
+}
+
+/* ---- vocab.json and merges.txt ---------------------------------------------------------------- */
+
+static json_t *
+read_merge_lines(const char *s, size_t len)
+{
+    json_t *list = json_array();
+    for (const char *end = s + len; s < end;) {
+        const char *stop = memchr(s, '\n', (size_t)(end - s));
+        if (!stop) stop = end;
+        size_t n = (size_t)(stop - s);
+        if (n > 0 && s[n - 1] == '\r') n--;
+        const gboolean version =
+            json_array_size(list) == 0 && n > 8 && memcmp(s, "#version", 8) == 0;
+        if (n > 0 && !version) json_array_append_new(list, json_stringn(s, n));
+        s = stop + (stop < end);
+    }
+    return list;
+}
+
+/* The parts of tokenizer.json that these files leave to the tokenizer's class. NULL: one we do not know. */
+static json_t *
+root_of_class(const char *class)
+{
+    const gboolean qwen2 =
+        class && (g_str_has_prefix(class, "Qwen2Tokenizer") || g_str_has_prefix(class, "InternS1"));
+    if (qwen2)
+        return json_pack("{s{ss}s{sss[{sssss{ss}},{sssbsb}]}}", "normalizer", "type", "NFC",
+                         "pre_tokenizer", "type", "Sequence", "pretokenizers", "type", "Split",
+                         "behavior", "Isolated", "pattern", "Regex", known_patterns[0].pattern,
+                         "type", "ByteLevel", "add_prefix_space", 0, "use_regex", 0);
+    if (class && g_str_has_prefix(class, "GPT2Tokenizer"))
+        return json_pack("{s{sssb}}", "pre_tokenizer", "type", "ByteLevel", "add_prefix_space", 0);
+    return NULL;
+}
+
+engine_tokenizer *
+engine_tokenizer_parse_merges(const char *vocab, size_t n_vocab, const char *merges,
+                              size_t n_merges, const json_t *tokenizer_config, const json_t *config,
+                              GError **error)
+{
+    const char *class = json_string_value(json_object_get(tokenizer_config, "tokenizer_class"));
+    json_t *root = root_of_class(class);
+    if (!root) {
+        tokenizer_json_unsupported(error, "vocab.json for the tokenizer class", class);
+        return NULL;
+    }
+    json_t *list = json_array(), *token;
+    const char *key;
+    json_object_foreach(json_object_get(tokenizer_config, "added_tokens_decoder"), key, token)
+    {
+        json_t *added = json_is_object(token) ? json_copy(token) : json_object();
+        guint64 id = 0;
+        if (g_ascii_string_to_unsigned(key, 10, 0, TOKENIZER_MAX_VOCAB, &id, NULL))
+            json_object_set_new(added, "id", json_integer((json_int_t)id));
+        json_array_append_new(list, added);
+    }
+    json_object_set_new(root, "added_tokens", list);
+    json_t *pieces = json_loadb(vocab, n_vocab, JSON_ALLOW_NUL, NULL);
+    if (!pieces) pieces = json_null(); /* refused as a vocabulary that is no object */
+    json_object_set_new(root, "model",
+                        json_pack("{sssoso}", "type", "BPE", "vocab", pieces, "merges",
+                                  read_merge_lines(merges, n_merges)));
+    return load_root(root, tokenizer_config, config, error);
 }
 
 /* One token per line; its number is its id. */
@@ -592,20 +662,33 @@ engine_tokenizer_new_from_hf(const char *dir, const json_t *config, GError **err
                  {"vocab.txt", engine_tokenizer_parse_vocab}};
     g_autoptr(GError) reason = NULL;
     size_t kind = 0;
-    g_autoptr(GMappedFile) file = NULL;
+    g_autoptr(GMappedFile) file = NULL, merges = NULL;
     for (; kind < G_N_ELEMENTS(kinds) && !file && !reason; kind++)
         file = map_file(dir, kinds[kind].name, &reason);
+    if (!file && !reason) {
+        merges = map_file(dir, "merges.txt", &reason);
+        if (merges) file = map_file(dir, "vocab.json", &reason);
+    }
     if (!file) {
         if (!reason)
             g_set_error(&reason, ENGINE_ERROR, ENGINE_ERROR_IO,
-                        "%s: no tokenizer.json, tokenizer.model or vocab.txt", dir);
+                        "%s: no tokenizer.json, tokenizer.model, vocab.txt or vocab.json with "
+                        "merges.txt",
+                        dir);
         g_propagate_error(error, g_steal_pointer(&reason));
         return NULL;
     }
     const char *data = g_mapped_file_get_length(file) > 0 ? g_mapped_file_get_contents(file) : "";
     json_t *tokenizer_config = load_optional_json(dir, "tokenizer_config.json");
-    engine_tokenizer *t = kinds[kind - 1].parse(data, g_mapped_file_get_length(file),
-                                                tokenizer_config, config, error);
+    const gsize len = g_mapped_file_get_length(file);
+    engine_tokenizer *t = NULL;
+    if (merges)
+        t = engine_tokenizer_parse_merges(
+            data, len,
+            g_mapped_file_get_length(merges) > 0 ? g_mapped_file_get_contents(merges) : "",
+            g_mapped_file_get_length(merges), tokenizer_config, config, error);
+    else
+        t = kinds[kind - 1].parse(data, len, tokenizer_config, config, error);
     json_decref(tokenizer_config);
     if (t && t->kind == TOKENIZER_KIND_BPE && !load_science(t, dir, error))
         g_clear_pointer(&t, engine_tokenizer_free);
