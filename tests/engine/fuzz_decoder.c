@@ -10,6 +10,7 @@ int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size);
 static engine_weights *
 parse(const uint8_t *data, size_t size)
 {
+    if (size == 0) return NULL; /* data may be NULL then */
     if (size >= 4 && memcmp(data, "GGUF", 4) == 0)
         return engine_weights_parse_gguf(data, size, "fuzz", NULL);
     const uint8_t *end = memchr(data, 0, size);
