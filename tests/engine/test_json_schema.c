@@ -12,6 +12,12 @@
 
 #include <cmocka.h>
 
+#ifdef LODE_SANITIZED
+#define MOST_SECONDS 15.0
+#else
+#define MOST_SECONDS 3.0 /* of the processor, for any one input */
+#endif
+
 /* ---- the validator ---- */
 
 G_DEFINE_AUTOPTR_CLEANUP_FUNC(json_t, json_decref)
@@ -494,7 +500,7 @@ hostile_schemas_end_soon(void **state)
     g_string_append(bomb, "\"d40\":{\"type\":\"null\"}},\"$ref\":\"#/$defs/d0\"}");
     g_string_append(
         merges, "\"d40\":{\"anyOf\":[{\"minimum\":1},{\"minimum\":2}]}},\"$ref\":\"#/$defs/d0\"}");
-    for (int i = 0; i < 5000; i++)
+    for (int i = 0; i < 1500; i++)
         g_string_append_printf(many, "%s\"p%d\":{\"type\":\"string\",\"maxLength\":%d}",
                                i ? "," : "", i, i);
     g_string_append(many, "}}");
@@ -527,7 +533,7 @@ hostile_schemas_end_soon(void **state)
             g_rand_free(rand);
         }
         const double seconds = (double)(clock() - start) / CLOCKS_PER_SEC;
-        if (seconds > 5.0) fail_msg("schema %zu took %.1f s", i, seconds);
+        if (seconds > MOST_SECONDS) fail_msg("schema %zu took %.1f s", i, seconds);
     }
 }
 
