@@ -212,15 +212,17 @@ sample_pick(const float *logits, size_t n, const sample_options *options, double
     const double top_p =
         options->top_p > 0.0f && options->top_p < 1.0f ? (double)options->top_p : 1.0;
     const float max = logits[best], inverse = 1.0f / options->temperature;
-    double total = sample_weights(logits, n, max, options->temperature, w);
+    double total = k < n ? 0.0 : sample_weights(logits, n, max, options->temperature, w);
     size_t kept;
 
-    if (k < n) {
-        kept = collect(logits, w, n, max, inverse, k, INFINITY, c);
+    if (k < n) { /* ordered by the logits: only the k chosen need a weight */
+        kept = collect(logits, logits, n, max, inverse, k, INFINITY, c);
         kept = select_heaviest(c, kept, k, INFINITY);
-        total = 0.0;
-        for (size_t i = 0; i < kept; i++)
+        for (size_t i = 0; i < kept; i++) {
+            const float x = (c[i].weight - max) * inverse;
+            sample_exp(&x, &c[i].weight, 1);
             total += (double)c[i].weight;
+        }
         if (top_p < 1.0) kept = cut_nucleus(c, kept, top_p, &total);
     } else if (top_p < 1.0) {
         kept = collect(logits, w, n, max, inverse, n, top_p * total, c);
