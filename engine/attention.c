@@ -7,8 +7,8 @@
  * own (kv_kernels.h). So a query's result is the same whether it comes alone, with others of its prompt or
  * beside other sequences, and whether one thread walks all its blocks or many take one each.
  *
- * Few rows (decoding, checking a draft): tasks are ranges of blocks of one KV head, each block's part is kept,
- * and whoever finishes a head's last block joins its parts. Many rows (prefill): a task is one KV head and as
+ * Few rows (decoding, checking a draft): tasks are ranges of blocks with some or all KV heads, in the order in which
+ * they lie in memory; each block's part is kept, and whoever finishes the last one joins them. Many rows (prefill): a task is one KV head and as
  * many tokens as the second cache level holds; it expands each block to floats once and walks all of them. In
  * both the queries of all heads that share a KV head go together.
  *
@@ -19,22 +19,24 @@
 #include <stdatomic.h>
 #include <string.h>
 
-#define SPLIT_ROWS  64   /* queries of a KV head up to which the blocks are split over tasks */
-#define SPLIT_PAGES 4    /* blocks of one such task */
-#define WALK_FLOATS 8192 /* of the queries of one walking task: 32 KiB */
-#define FUSED_ROWS  8    /* up to here packed keys and values are used as they lie */
+#define SPLIT_ROWS  64 /* queries of a KV head up to which the blocks are split over tasks */
+#define SPLIT_BYTES (128u << 10) /* that one such task should read */
+#define SPLIT_TASKS 16           /* of which there should be so many, however short the sequence */
+#define WALK_FLOATS 8192         /* of the queries of one walking task: 32 KiB */
+#define FUSED_ROWS  8            /* up to here packed keys and values are used as they lie */
 #define STEP        (4 * ENGINE_KV_TILE) /* positions expanded at once */
 
-/* The blocks of one KV head for a span of few rows. */
+/* A span of few rows. */
 typedef struct {
     atomic_uint left; /* tasks that are not done */
     uint32_t n_blocks;
-    float *parts; /* [n_blocks] parts */
+    float *parts; /* [n_kv_heads, n_blocks] parts */
 } split;
 
 typedef struct {
     const engine_kv_span *span;
-    uint32_t head, token, n_tokens; /* token: of the span */
+    uint32_t head, n_heads;   /* KV heads; a walk has one */
+    uint32_t token, n_tokens; /* token: of the span */
     uint32_t page, n_pages;
     split *split; /* NULL: walk */
 } item;
@@ -94,14 +96,13 @@ carve_scratch(const attention_run *run, int worker, size_t rows)
 }
 
 static void
-gather_queries(const attention_run *run, const item *it, float *q)
+gather_queries(const attention_run *run, const item *it, uint32_t head, float *q)
 {
     const size_t per_token = run->group * run->dim_k;
 
     for (uint32_t t = 0; t < it->n_tokens; t++) {
         const size_t row = (size_t)it->span->row + it->token + t;
-        memcpy(q + t * per_token,
-               run->q + (row * run->n_heads + it->head * run->group) * run->dim_k,
+        memcpy(q + t * per_token, run->q + (row * run->n_heads + head * run->group) * run->dim_k,
                per_token * sizeof *q);
     }
     if (engine_kv_rotates(run->kv))
@@ -156,16 +157,16 @@ weigh_block(const attention_run *run, const uint8_t *values, size_t n_pos, size_
     }
 }
 
-/* The first keys of the block that follows: the kernels prefetch along a block, not across pages. */
+/* The first keys of the page that follows: inside a page the kernels prefetch, and what lies behind one head is
+ * the next. */
 static void
-prefetch_next(const attention_run *run, const item *it, uint32_t page)
+prefetch_page(const attention_run *run, const item *it, uint32_t page)
 {
 #ifdef __GNUC__
-    if (page + 1 == it->page + it->n_pages) return;
-    const uint8_t *next =
-        engine_kv_head_at(run->kv, it->span->table, page + 1, run->layer, it->head);
-    for (size_t i = 0; i < 2 * run->kv->layout.tile_k; i += 64)
-        __builtin_prefetch(next + i, 0, 2);
+    if (page == it->page + it->n_pages) return;
+    const uint8_t *keys = engine_kv_head_at(run->kv, it->span->table, page, run->layer, it->head);
+    for (size_t i = 0; i < 4 * run->kv->layout.tile_k; i += 64)
+        __builtin_prefetch(keys + i, 0, 2);
 #else
     (void)run, (void)it, (void)page;
 #endif
@@ -173,16 +174,15 @@ prefetch_next(const attention_run *run, const item *it, uint32_t page)
 
 /* One block for the rows of s->q; row r stands at position at + r / group and sees positions up to its own. */
 static void
-attend_block(const attention_run *run, const item *it, uint32_t page, size_t rows,
+attend_block(const attention_run *run, const item *it, uint32_t page, uint32_t kv_head, size_t rows,
              const task_scratch *s, part out)
 {
-    const uint8_t *head = engine_kv_head_at(run->kv, it->span->table, page, run->layer, it->head);
+    const uint8_t *head = engine_kv_head_at(run->kv, it->span->table, page, run->layer, kv_head);
     const size_t base = (size_t)page * ENGINE_KV_PAGE;
     const size_t at = (size_t)it->span->first + it->token, last = at + it->n_tokens - 1;
     const size_t n_pos = MIN(last + 1 - base, ENGINE_KV_PAGE);
 
     score_block(run, head, n_pos, rows, s);
-    if (rows <= FUSED_ROWS) prefetch_next(run, it, page);
     for (size_t r = 0; r < rows; r++) {
         const size_t position = at + r / run->group;
         const size_t seen = position < base ? 0 : MIN(position + 1 - base, n_pos);
@@ -218,12 +218,12 @@ join_row(const attention_run *run, part all, part block, size_t r)
 }
 
 static void
-write_rows(const attention_run *run, const item *it, size_t rows, part all)
+write_rows(const attention_run *run, const item *it, uint32_t head, size_t rows, part all)
 {
     for (size_t r = 0; r < rows; r++) {
         const size_t row = (size_t)it->span->row + it->token + r / run->group;
         float *out =
-            run->out + (row * run->n_heads + it->head * run->group + r % run->group) * run->dim_v;
+            run->out + (row * run->n_heads + head * run->group + r % run->group) * run->dim_v;
         run->kernels->scale(all.out + r * run->wide_v, 1.0f / all.sum[r], run->wide_v);
         memcpy(out, all.out + r * run->wide_v, run->dim_v * sizeof *out);
     }
@@ -235,14 +235,30 @@ walk(const attention_run *run, const item *it, int worker)
     const size_t rows = (size_t)it->n_tokens * run->group;
     const task_scratch s = carve_scratch(run, worker, rows);
 
-    gather_queries(run, it, s.q);
+    gather_queries(run, it, it->head, s.q);
     memset(s.all.sum, 0, rows * sizeof(float));
     for (uint32_t page = 0; page < it->n_pages; page++) {
-        attend_block(run, it, page, rows, &s, s.block);
+        attend_block(run, it, page, it->head, rows, &s, s.block);
         for (size_t r = 0; r < rows; r++)
             join_row(run, s.all, s.block, r);
     }
-    write_rows(run, it, rows, s.all);
+    write_rows(run, it, it->head, rows, s.all);
+}
+
+/* All blocks of all heads are there. */
+static void
+join_split(const attention_run *run, const item *it, size_t rows, part all)
+{
+    const size_t n_part = part_floats(run, rows);
+    float *parts = it->split->parts;
+
+    for (uint32_t head = 0; head < run->kv->shape.n_kv_heads; head++) {
+        memset(all.sum, 0, rows * sizeof(float));
+        for (uint32_t i = 0; i < it->split->n_blocks; i++, parts += n_part)
+            for (size_t r = 0; r < rows; r++)
+                join_row(run, all, part_at(run, parts, rows), r);
+        write_rows(run, it, head, rows, all);
+    }
 }
 
 static void
@@ -251,17 +267,15 @@ attend_range(const attention_run *run, const item *it, int worker)
     const size_t rows = (size_t)it->n_tokens * run->group, n_part = part_floats(run, rows);
     const task_scratch s = carve_scratch(run, worker, rows);
 
-    gather_queries(run, it, s.q);
-    for (uint32_t i = it->page; i < it->page + it->n_pages; i++)
-        attend_block(run, it, i, rows, &s, part_at(run, it->split->parts + i * n_part, rows));
-    if (atomic_fetch_sub(&it->split->left, 1) != 1) return;
-    memset(s.all.sum, 0, rows * sizeof(float));
-    for (uint32_t i = 0; i < it->split->n_blocks; i++) {
-        const part block = part_at(run, it->split->parts + i * n_part, rows);
-        for (size_t r = 0; r < rows; r++)
-            join_row(run, s.all, block, r);
+    for (uint32_t page = it->page; page < it->page + it->n_pages; page++) {
+        for (uint32_t head = it->head; head < it->head + it->n_heads; head++) {
+            float *to = it->split->parts + ((size_t)head * it->split->n_blocks + page) * n_part;
+            gather_queries(run, it, head, s.q);
+            attend_block(run, it, page, head, rows, &s, part_at(run, to, rows));
+        }
+        prefetch_page(run, it, page + 1);
     }
-    write_rows(run, it, rows, s.all);
+    if (atomic_fetch_sub(&it->split->left, 1) == 1) join_split(run, it, rows, s.all);
 }
 
 static void
@@ -295,24 +309,44 @@ walk_tokens(const attention_run *run)
     return (uint32_t)MAX(WALK_FLOATS / (run->dim_k * run->group), 1);
 }
 
+/* How a span of few rows is cut: blocks and heads of one task. */
+static void
+cut_split(const attention_run *run, uint32_t n_blocks, uint32_t *n_pages, uint32_t *n_heads)
+{
+    const uint32_t all = run->kv->shape.n_kv_heads;
+    const size_t layer_bytes = run->kv->layout.layer;
+
+    *n_pages = (uint32_t)MIN(MAX(SPLIT_BYTES / layer_bytes, 1), MAX(n_blocks / SPLIT_TASKS, 1));
+    *n_heads = n_blocks >= SPLIT_TASKS ? all : MAX(all * n_blocks / SPLIT_TASKS, 1);
+}
+
+static size_t
+count_split(const attention_run *run, uint32_t n_blocks)
+{
+    uint32_t n_pages, n_heads;
+
+    cut_split(run, n_blocks, &n_pages, &n_heads);
+    return (size_t)((n_blocks + n_pages - 1) / n_pages) *
+           ((run->kv->shape.n_kv_heads + n_heads - 1) / n_heads);
+}
+
 /* Room for the tasks, splits and parts of this call; kept by the cache, so that decoding asks the system for
  * memory only as the longest sequence grows. FALSE when the parts do not fit: then everything walks. */
 static gboolean
-make_room(attention_run *run, const engine_kv_span *spans, size_t n_spans, size_t *n_items,
-          split **splits)
+make_room(attention_run *run, const engine_kv_span *spans, size_t n_spans, split **splits)
 {
     engine_kv *kv = run->kv;
     const size_t n_heads = kv->shape.n_kv_heads;
     size_t n = 0, n_floats = 0;
 
     for (size_t s = 0; s < n_spans; s++) {
-        const size_t n_blocks = blocks_of(&spans[s], spans[s].n);
-        n += n_heads * MAX((n_blocks + SPLIT_PAGES - 1) / SPLIT_PAGES,
-                           (spans[s].n + walk_tokens(run) - 1) / walk_tokens(run));
+        const uint32_t n_blocks = blocks_of(&spans[s], spans[s].n);
+        n += MAX(count_split(run, n_blocks),
+                 n_heads * ((spans[s].n + walk_tokens(run) - 1) / walk_tokens(run)));
         if (is_split(run, &spans[s]))
             n_floats += n_heads * n_blocks * part_floats(run, spans[s].n * run->group);
     }
-    const size_t items_bytes = n * sizeof(item) + n_spans * n_heads * sizeof(split);
+    const size_t items_bytes = n * sizeof(item) + n_spans * sizeof(split);
     if (items_bytes > kv->items_bytes) {
         g_free(kv->items);
         kv->items_bytes = items_bytes + items_bytes / 2;
@@ -320,7 +354,6 @@ make_room(attention_run *run, const engine_kv_span *spans, size_t n_spans, size_
     }
     run->items = kv->items;
     *splits = (split *)(void *)((char *)kv->items + n * sizeof(item));
-    *n_items = n;
     if (n_floats * sizeof(float) > kv->parts_bytes) {
         g_free(kv->parts);
         kv->parts_bytes = n_floats * sizeof(float) + n_floats * sizeof(float) / 2;
@@ -331,21 +364,24 @@ make_room(attention_run *run, const engine_kv_span *spans, size_t n_spans, size_
 }
 
 static size_t
-add_split(attention_run *run, const engine_kv_span *span, uint32_t head, split *to, float *parts,
-          size_t n_items)
+add_split(attention_run *run, const engine_kv_span *span, split *to, float *parts, size_t n_items)
 {
-    const uint32_t n_blocks = blocks_of(span, span->n);
+    const uint32_t n_blocks = blocks_of(span, span->n), all = run->kv->shape.n_kv_heads;
+    uint32_t n_pages, n_heads;
 
+    cut_split(run, n_blocks, &n_pages, &n_heads);
     to->n_blocks = n_blocks;
     to->parts = parts;
-    atomic_init(&to->left, (n_blocks + SPLIT_PAGES - 1) / SPLIT_PAGES);
-    for (uint32_t page = 0; page < n_blocks; page += SPLIT_PAGES)
-        run->items[n_items++] = (item){.span = span,
-                                       .head = head,
-                                       .n_tokens = span->n,
-                                       .page = page,
-                                       .n_pages = MIN(SPLIT_PAGES, n_blocks - page),
-                                       .split = to};
+    atomic_init(&to->left, (uint32_t)count_split(run, n_blocks));
+    for (uint32_t page = 0; page < n_blocks; page += n_pages)
+        for (uint32_t head = 0; head < all; head += n_heads)
+            run->items[n_items++] = (item){.span = span,
+                                           .head = head,
+                                           .n_heads = MIN(n_heads, all - head),
+                                           .n_tokens = span->n,
+                                           .page = page,
+                                           .n_pages = MIN(n_pages, n_blocks - page),
+                                           .split = to};
     return n_items;
 }
 
@@ -360,6 +396,7 @@ add_walks(attention_run *run, const engine_kv_span *span, size_t n_items)
         for (uint32_t head = 0; head < run->kv->shape.n_kv_heads; head++)
             run->items[n_items++] = (item){.span = span,
                                            .head = head,
+                                           .n_heads = 1,
                                            .token = token,
                                            .n_tokens = n_tokens,
                                            .n_pages = blocks_of(span, token + n_tokens)};
@@ -390,23 +427,20 @@ engine_kv_attention(engine_kv *kv, engine_pool *pool, const engine_kernels *kern
                          .dim_v = shape->dim_v,
                          .wide_v = (shape->dim_v + 15u) / 16u * 16u};
     split *splits;
-    size_t n_items;
+    size_t n_items = 0;
 
     g_assert(layer < shape->n_layers && n_heads % shape->n_kv_heads == 0);
     engine_pool_lock(pool); /* the scratch and the cache's room are this call's */
-    const gboolean roomy = make_room(&run, spans, n_spans, &n_items, &splits);
+    const gboolean roomy = make_room(&run, spans, n_spans, &splits);
     float *parts = kv->parts;
-    n_items = 0;
     for (size_t s = 0; s < n_spans; s++) {
         if (!roomy || !is_split(&run, &spans[s])) {
             n_items = add_walks(&run, &spans[s], n_items);
             continue;
         }
-        for (uint32_t head = 0; head < shape->n_kv_heads; head++) {
-            n_items = add_split(&run, &spans[s], head, splits++, parts, n_items);
-            parts += blocks_of(&spans[s], spans[s].n) *
-                     part_floats(&run, (size_t)spans[s].n * run.group);
-        }
+        n_items = add_split(&run, &spans[s], splits++, parts, n_items);
+        parts += (size_t)shape->n_kv_heads * blocks_of(&spans[s], spans[s].n) *
+                 part_floats(&run, (size_t)spans[s].n * run.group);
     }
     engine_pool_run(pool, n_items, attention_task, &run);
     engine_pool_unlock(pool);

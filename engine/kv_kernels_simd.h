@@ -18,7 +18,7 @@ typedef enum { KIND_F32, KIND_F16, KIND_Q8_0, KIND_Q4_0 } kv_kind;
 enum {
     PER_TILE = ENGINE_KV_TILE / VW, /* vectors of one dimension of a tile */
     TILE_ROW = ENGINE_KV_TILE * 2,  /* bytes of one dimension of a tile of halves */
-    ROWS_AHEAD = 32                 /* values asked for before they are needed */
+    ROWS_AHEAD = 64                 /* values asked for before they are needed */
 };
 
 /* Few queries wait for memory, and the processor's own prefetching does not hide it behind the arithmetic (7.5 to
@@ -76,7 +76,7 @@ score_block(const kv_kind kind, const size_t rows, const size_t vectors, const u
     }
     if (kind == KIND_F32 || kind == KIND_F16) {
         for (size_t d = 0; d < dim; d++) {
-            if (kind == KIND_F16) prefetch(k + (d % tiles + tiles) * tile_bytes + d * TILE_ROW);
+            if (kind == KIND_F16) prefetch(k + (d % tiles + 3 * tiles) * tile_bytes + d * TILE_ROW);
             UNROLL
             for (size_t j = 0; j < vectors; j++)
                 kv[j] = tile_vector(kind, k + j / PER_TILE * tile_bytes, d, j % PER_TILE);
