@@ -45,6 +45,12 @@ check_fits(const engine_session *session, const engine_session_options *options,
     *expert_bytes = 0;
     if (!engine_model_memory(session->model, session->n_context, options->kv_type, &plan, error))
         return FALSE;
+    if (options->chunk > 0) { /* the plan is for the usual one */
+        const uint64_t usual = engine_decoder_scratch_bytes(session->model, ENGINE_DECODER_CHUNK),
+                       own = engine_decoder_scratch_bytes(session->model, options->chunk);
+        plan.scratch_bytes = plan.scratch_bytes - usual + own;
+        plan.total_bytes = plan.total_bytes - usual + own;
+    }
     if (plan.total_bytes - plan.weight_bytes > machine) {
         g_set_error(error, ENGINE_ERROR, ENGINE_ERROR_LIMIT,
                     "%s: a context of %u tokens needs more memory than this machine has",
