@@ -32,8 +32,8 @@
 #endif
 #define INLINE static inline __attribute__((always_inline))
 
-#define SLICE      32  /* blocks of a row that are unpacked at a time: 32 * 2 panels stay in L1 */
-#define MAX_UNIT   210 /* bytes of the largest stored block */
+#define SLICE      (256 / VW) /* blocks that are unpacked at a time: two panels of them stay in L1 */
+#define MAX_UNIT   210        /* bytes of the largest stored block */
 #define LANE_BYTES 16
 
 typedef enum {
