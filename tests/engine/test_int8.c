@@ -10,6 +10,8 @@
 #include <stddef.h>
 #include <stdio.h>
 #include <string.h>
+#include <sys/mman.h>
+#include <unistd.h>
 
 #include <cmocka.h>
 
@@ -48,6 +50,25 @@ fill_extremes(engine_int8_block *x, size_t n_blocks, int8_t value)
         x[b].sums[0] = x[b].sums[1] = (int16_t)(16 * value);
         x[b].scaled_sum = x[b].scale * 32.0f * (float)value;
     }
+}
+
+/* Bytes [n] that end where memory ends: reading on is a fault. */
+typedef struct {
+    uint8_t *base, *data;
+    size_t n_mapped;
+} guarded_bytes;
+
+static guarded_bytes
+guard(const uint8_t *bytes, size_t n)
+{
+    const size_t page = (size_t)sysconf(_SC_PAGESIZE), n_pages = (n + page - 1) / page + 1;
+    guarded_bytes g = {.n_mapped = n_pages * page};
+    g.base = mmap(NULL, g.n_mapped, PROT_READ | PROT_WRITE, MAP_PRIVATE | MAP_ANONYMOUS, -1, 0);
+    assert_true(g.base != MAP_FAILED);
+    g.data = g.base + g.n_mapped - page - n;
+    memcpy(g.data, bytes, n);
+    assert_int_equal(mprotect(g.base + g.n_mapped - page, page, PROT_NONE), 0);
+    return g;
 }
 
 static void
@@ -106,9 +127,11 @@ every_kernel_is_the_scalar_one_bit_for_bit(void **state)
             fill_extremes(x + 2 * n_blocks, n_blocks, -127);
             for (size_t r = 0; r < n_rows; r++) {
                 g_autofree uint8_t *w = random_packed(rand, traits, rows[r] * units);
+                const guarded_bytes g = guard(w, rows[r] * units * traits->block_bytes);
                 for (size_t i = slow ? 4 : 0; i < G_N_ELEMENTS(tokens); i++)
-                    check_shape(k, (engine_type)t, w, units * traits->block_bytes, rows[r], x,
+                    check_shape(k, (engine_type)t, g.data, units * traits->block_bytes, rows[r], x,
                                 i % 2 ? index : NULL, tokens[i], n_in);
+                munmap(g.base, g.n_mapped);
             }
         }
     }
