@@ -38,16 +38,14 @@ typedef struct {
     size_t n_floats; /* of one row; int32_t is as wide */
 } buffer;
 
-enum { N_BUFFERS = 22 };
-
 /* The buffers and what one row of each takes. The loader has bounded every factor. */
 static void
-list_buffers(engine_decoder_scratch *s, const engine_decoder *d, buffer out[N_BUFFERS])
+list_buffers(engine_decoder_scratch *s, const engine_decoder *d, buffer out[ENGINE_DECODER_BUFFERS])
 {
     const size_t nq = (size_t)d->n_heads * d->head_dim, nkv = (size_t)d->n_kv_heads * d->head_dim;
     const size_t values = (size_t)d->delta.n_v * d->delta.d_v;
     const size_t n_embd = d->n_embd, mtp = d->n_mtp > 0 ? 1 : 0;
-    const buffer list[N_BUFFERS] = {
+    const buffer list[ENGINE_DECODER_BUFFERS] = {
         {&s->x, n_embd},
         {&s->h, n_embd},
         {&s->y, n_embd},
@@ -79,11 +77,11 @@ static size_t
 row_bytes(const engine_decoder *d)
 {
     engine_decoder_scratch unused = {0};
-    buffer list[N_BUFFERS];
+    buffer list[ENGINE_DECODER_BUFFERS];
     size_t n = d->n_embd; /* the trunk's output, kept beside the rest for the draft heads */
 
     list_buffers(&unused, d, list);
-    for (size_t i = 0; i < N_BUFFERS; i++)
+    for (size_t i = 0; i < ENGINE_DECODER_BUFFERS; i++)
         n += list[i].n_floats;
     return n * sizeof(float) + sizeof(int32_t) + sizeof(uint32_t) + sizeof(engine_kv_span) +
            sizeof(engine_decoder_span);
@@ -101,14 +99,15 @@ allocate(engine_decoder_scratch *s)
 {
     engine_backend *b = &s->backend;
     const engine_decoder *d = s->decoder;
-    buffer list[N_BUFFERS];
+    buffer list[ENGINE_DECODER_BUFFERS];
 
     list_buffers(s, d, list);
-    for (size_t i = 0; i < N_BUFFERS; i++) {
+    for (size_t i = 0; i < ENGINE_DECODER_BUFFERS; i++) {
         if (list[i].n_floats == 0) continue;
         void *memory = b->ops->alloc(b, list[i].n_floats * s->max_rows * sizeof(float));
         if (!memory) return FALSE;
         memcpy(list[i].place, &memory, sizeof memory);
+        s->owned[i] = memory;
     }
     s->hidden = b->ops->alloc(b, (size_t)d->n_embd * s->max_rows * sizeof(float));
     s->spans = g_try_new0(engine_kv_span, s->max_rows);
@@ -142,15 +141,9 @@ engine_decoder_scratch_new(const engine_model *model, engine_pool *pool, uint32_
 void
 engine_decoder_scratch_free(engine_decoder_scratch *s)
 {
-    buffer list[N_BUFFERS];
-
     if (!s) return;
-    list_buffers(s, s->decoder, list);
-    for (size_t i = 0; i < N_BUFFERS; i++) {
-        void *memory;
-        memcpy(&memory, list[i].place, sizeof memory);
-        s->backend.ops->release(&s->backend, memory);
-    }
+    for (size_t i = 0; i < ENGINE_DECODER_BUFFERS; i++)
+        s->backend.ops->release(&s->backend, s->owned[i]);
     s->backend.ops->release(&s->backend, s->hidden);
     g_free(s->spans);
     g_free(s->draft_spans);

@@ -7,12 +7,16 @@
 
 G_BEGIN_DECLS
 
+#define ENGINE_DECODER_BUFFERS 22
+
 struct engine_decoder_scratch {
     const engine_model *model;
     const engine_decoder *decoder;
     engine_backend backend;
     const engine_expert_source *experts; /* borrowed; NULL: experts lie in the mapping */
     uint32_t max_rows;
+    void *
+        owned[ENGINE_DECODER_BUFFERS]; /* what the pointers below point to; freeing asks no model */
 
     /* the backend's memory, a row for each of max_rows */
     float *x, *h, *y;          /* [n_embd] residual stream; its norm; a branch's result */

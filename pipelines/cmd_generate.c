@@ -14,7 +14,7 @@ typedef struct {
     common_args common;
     char *file, *system, *messages, *tokens, *schema, *grammar, *kv_type, *cache, *logits;
     char **stop;
-    gboolean chat, raw, think, no_think, stream, ignore_eos;
+    gboolean chat, raw, think, no_think, stream, ignore_eos, exact;
     int max_tokens, min_tokens, top_k, penalty_window, logprobs, context, threads, draft, memory_mb;
     gint64 seed;
     double temperature, top_p, min_p, repeat_penalty, frequency_penalty, presence_penalty;
@@ -95,6 +95,10 @@ generate_entries(gpointer data)
          "DIR"},
         {"memory", 0, 0, G_OPTION_ARG_INT, &args->memory_mb,
          "Megabytes for weights, cache and buffers (default: 0, no limit)", "MB"},
+        {"exact", 0, 0, G_OPTION_ARG_NONE, &args->exact,
+         "Multiply packed weights as 32-bit floats: slower, without the rounding of inputs to 8 "
+         "bits",
+         NULL},
         {"draft", 0, 0, G_OPTION_ARG_INT, &args->draft,
          "Tokens guessed ahead and checked together (default: 0)", "N"},
         {"threads", 't', 0, G_OPTION_ARG_INT, &args->threads, "Threads (default: 0, one per core)",
@@ -542,7 +546,9 @@ run(generation *g, const char *name, const char *operand, GError **error)
 {
     g_autofree char *path = find_model(name, error);
     if (path == NULL) return FALSE;
-    g->model = engine_model_open(path, error);
+    engine_model_options options = engine_model_options_default();
+    options.exact = g->args->exact;
+    g->model = engine_model_open_with(path, &options, error);
     if (g->model == NULL) return FALSE;
     if (engine_model_get_info(g->model)->kind != ENGINE_KIND_DECODER) {
         g_set_error(error, ENGINE_ERROR, ENGINE_ERROR_ARGUMENT,
