@@ -3,24 +3,16 @@
  * Register block of the product: 2 panels x 4 tokens = 8 sums of 16 bits; a step is two loads of weights
  * and, per token, one broadcast and two multiply-adds. The float sums wait in memory between blocks. */
 #include "engine/int8_levels.h"
+#include "engine/vectors_avx2.h"
 
-#include <immintrin.h>
 #include <math.h>
 #include <string.h>
 
-#define VW          8
 #define TOKENS      4
 #define TILE_TOKENS 4, 3, 2, 1
 
-typedef __m256 vf;
 typedef __m256i vi;
 
-#define v_load(p)          _mm256_loadu_ps(p)
-#define v_store(p, v)      _mm256_storeu_ps(p, v)
-#define v_zero()           _mm256_setzero_ps()
-#define v_sub(a, b)        _mm256_sub_ps(a, b)
-#define v_mul(a, b)        _mm256_mul_ps(a, b)
-#define v_fma(a, b, c)     _mm256_fmadd_ps(a, b, c)
 #define v_cvt(v)           _mm256_cvtepi32_ps(v)
 #define v_bcastf(x)        _mm256_set1_ps(x)
 #define v_set8(c)          _mm256_set1_epi8(c)
@@ -48,25 +40,6 @@ typedef __m256i vi;
 #define v_unpackhi64(a, b) _mm256_unpackhi_epi64(a, b)
 #define v_keep(v)          __asm__("" : "+x"(v))
 #define v_table(...)       _mm256_broadcastsi128_si256(_mm_setr_epi8(__VA_ARGS__))
-
-static inline __m256i
-first_lanes(size_t n)
-{
-    const __m256i lane = _mm256_setr_epi32(0, 1, 2, 3, 4, 5, 6, 7);
-    return _mm256_cmpgt_epi32(_mm256_set1_epi32((int)n), lane);
-}
-
-static inline vf
-v_load_n(const float *p, size_t n)
-{
-    return _mm256_maskload_ps(p, first_lanes(n));
-}
-
-static inline void
-v_store_n(float *p, vf v, size_t n)
-{
-    _mm256_maskstore_ps(p, first_lanes(n), v);
-}
 
 static inline vi
 v_bcast32(const void *p)

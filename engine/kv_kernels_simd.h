@@ -13,6 +13,14 @@
 #endif
 #define INLINE static inline __attribute__((always_inline))
 
+static inline float
+half_at(const uint8_t *p)
+{
+    uint16_t h;
+    memcpy(&h, p, sizeof h);
+    return _cvtsh_ss(h);
+}
+
 typedef enum { KIND_F32, KIND_F16, KIND_Q8_0, KIND_Q4_0 } kv_kind;
 
 enum {
