@@ -11,6 +11,8 @@
 
 #include <string.h>
 
+#include "pipelines/writer.h"
+
 enum { MAX_EXTRACTED = 3, MAX_CONTEXT = 8192, MAX_FALLBACK_QUOTES = 2, MAX_CHOSEN = 3 };
 
 /* A writer smaller than this loses the thread in whole passages: it gets the best sentences of them. */
@@ -341,7 +343,7 @@ generate(writing *w, const pipelines_ask_context *context, const pipelines_promp
 {
     lode_answer *answer = w->answer;
     g_autoptr(engine_session) session =
-        engine_session_new(context->writer->model, context->pool, n_context, error);
+        engine_session_new(context->writer->model->model, context->pool, n_context, error);
     if (session == NULL) return FALSE;
     engine_generate_options options = engine_generate_options_default();
     options.max_tokens = answer->options.max_tokens;
@@ -385,11 +387,11 @@ static gboolean
 write_answer(lode_answer *answer, const pipelines_ask_context *context, GArray *ranked,
              GError **error)
 {
-    uint32_t trained = engine_model_get_info(context->writer->model)->n_context;
+    uint32_t trained = engine_model_get_info(context->writer->model->model)->n_context;
     uint32_t n_context = answer->options.n_context > 0 ? answer->options.n_context : MAX_CONTEXT;
     if (trained > 0) n_context = MIN(n_context, trained);
     g_autoptr(pipelines_prompt) prompt =
-        make_prompt(answer, context->writer->model, ranked, n_context, error);
+        make_prompt(answer, context->writer->model->model, ranked, n_context, error);
     if (prompt == NULL) return FALSE;
     answer->n_shown = prompt->n_passages;
     answer->prompt = g_strdup(prompt->text);

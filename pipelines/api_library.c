@@ -3,15 +3,13 @@
 
 #include <string.h>
 
+#include "pipelines/writer.h"
+
 struct lode_engine {
     engine_pool *pool;
 };
 
 struct lode_embedder {
-    pipelines_model *model;
-};
-
-struct lode_writer {
     pipelines_model *model;
 };
 
@@ -97,25 +95,8 @@ lode_writer_open(const char *path, lode_writer **out, lode_error *error)
     if (out == NULL) return pipelines_fail_argument(error, "out must not be NULL");
     *out = NULL;
     GError *failure = NULL;
-    pipelines_model *model = pipelines_model_open(path, ENGINE_KIND_DECODER, &failure);
-    if (model == NULL) return pipelines_fail(error, failure);
-    *out = g_new0(lode_writer, 1);
-    (*out)->model = model;
-    return LODE_OK;
-}
-
-void
-lode_writer_free(lode_writer *writer)
-{
-    if (writer == NULL) return;
-    pipelines_model_free(writer->model);
-    g_free(writer);
-}
-
-const char *
-lode_writer_id(const lode_writer *writer)
-{
-    return writer->model->id;
+    *out = pipelines_writer_open_local(path, &failure);
+    return *out != NULL ? LODE_OK : pipelines_fail(error, failure);
 }
 
 /* ---- libraries ---- */
@@ -368,14 +349,14 @@ lode_ask(lode_library *library, const lode_writer *writer, lode_engine *engine,
     if (library == NULL || question == NULL || out == NULL)
         return pipelines_fail_argument(error, "library, question and out must not be NULL");
     *out = NULL;
-    if (writer != NULL && engine == NULL)
+    if (writer != NULL && writer->model != NULL && engine == NULL)
         return pipelines_fail_argument(error, "a writer needs an engine to run on");
     lode_engine *runs_on = engine != NULL ? engine : library->engine;
     pipelines_ask_context context = {
         .library = library->inner,
         .library_dir = library->dir,
         .embedder = library->embedder != NULL ? library->embedder->model : NULL,
-        .writer = writer != NULL ? writer->model : NULL,
+        .writer = writer,
         .pool = runs_on != NULL ? runs_on->pool : NULL,
     };
     GError *failure = NULL;
@@ -390,6 +371,11 @@ lode_generate(const lode_writer *writer, lode_engine *engine, const char *prompt
     if (writer == NULL || engine == NULL || out == NULL)
         return pipelines_fail_argument(error, "writer, engine and out must not be NULL");
     GError *failure = NULL;
+    if (writer->model == NULL) {
+        g_set_error(&failure, PIPELINES_ERROR, LODE_ERROR_UNSUPPORTED,
+                    "%s: lode_generate needs a model in this process", writer->id);
+        return pipelines_fail(error, failure);
+    }
     *out = pipelines_generate(writer->model->model, engine->pool, prompt, options, &failure);
     return *out != NULL ? LODE_OK : pipelines_fail(error, failure);
 }

@@ -1,5 +1,6 @@
 /* lode ask: a question -> an answer with its sources. */
 #include "pipelines/cli.h"
+#include "pipelines/writer.h"
 
 #include <stdio.h>
 #include <string.h>
@@ -62,7 +63,8 @@ ask_entries(gpointer data)
 /* ---- models ---- */
 
 typedef struct {
-    pipelines_model *embedder, *writer;
+    pipelines_model *embedder;
+    lode_writer *writer;
     engine_pool *pool;
     retrieval_library *library;
 } ask_session;
@@ -71,7 +73,7 @@ static void
 ask_session_clear(ask_session *s)
 {
     retrieval_library_free(s->library);
-    pipelines_model_free(s->writer);
+    lode_writer_free(s->writer);
     pipelines_model_free(s->embedder);
     engine_pool_free(s->pool);
 }
@@ -79,20 +81,32 @@ G_DEFINE_AUTO_CLEANUP_CLEAR_FUNC(ask_session, ask_session_clear)
 
 /* A default that is not installed is done without; one that was asked for is an error. */
 static gboolean
-open_model(const char *path, engine_kind kind, const common_args *common, pipelines_model **model)
+done_without(const char *path, const common_args *common, const char *note, const GError *error)
 {
-    g_autoptr(GError) error = NULL;
-    *model = pipelines_model_open(path, kind, &error);
-    if (*model != NULL) return TRUE;
     if (path != NULL || !g_error_matches(error, PIPELINES_ERROR, LODE_ERROR_NOT_FOUND)) {
         cli_error(0, "%s", error->message);
         return FALSE;
     }
-    cli_note(common,
-             kind == ENGINE_KIND_ENCODER ? "note: full-text search only, no embedder: %s"
-                                         : "note: quoting instead of writing, no writer: %s",
-             error->message);
+    cli_note(common, "note: %s: %s", note, error->message);
     return TRUE;
+}
+
+static gboolean
+open_embedder(const ask_args *args, ask_session *s)
+{
+    g_autoptr(GError) error = NULL;
+    s->embedder = pipelines_model_open(args->embedder, ENGINE_KIND_ENCODER, &error);
+    return s->embedder != NULL ||
+           done_without(args->embedder, &args->common, "full-text search only, no embedder", error);
+}
+
+static gboolean
+open_writer(const ask_args *args, ask_session *s)
+{
+    g_autoptr(GError) error = NULL;
+    s->writer = pipelines_writer_open_local(args->model, &error);
+    return s->writer != NULL ||
+           done_without(args->model, &args->common, "quoting instead of writing, no writer", error);
 }
 
 static gboolean
@@ -127,11 +141,10 @@ open_session(const ask_args *args, ask_session *s)
 {
     s->pool = engine_pool_new(0);
     if (!args->no_embeddings && (args->embedder != NULL || has_vectors(args->library)) &&
-        !open_model(args->embedder, ENGINE_KIND_ENCODER, &args->common, &s->embedder))
+        !open_embedder(args, s))
         return FALSE;
     if (!open_library(args, s)) return FALSE;
-    return args->extractive ||
-           open_model(args->model, ENGINE_KIND_DECODER, &args->common, &s->writer);
+    return args->extractive || open_writer(args, s);
 }
 
 /* ---- printing ---- */

@@ -11,6 +11,7 @@
  *   library.c   many files -> a library
  *   models.h    registry of installable models, where they are
  *   model.c     opening embedders and writers, their identity
+ *   writer.h    a model that writes, here or behind an endpoint: the one way to its text
  *   evidence.c  passages and a question -> the sentences that answer
  *   prompt.c    passages and a question -> a prompt that fits; the answer's [n] filtered
  *   answer.c    a question -> an answer with sources; record.c its JSON */
@@ -359,8 +360,8 @@ typedef struct {
     retrieval_library *library;
     const char *library_dir;
     const pipelines_model *embedder; /* NULL: words alone */
-    const pipelines_model *writer;   /* NULL: extractive */
-    engine_pool *pool;               /* not NULL when one of them is not */
+    const lode_writer *writer;       /* NULL: extractive */
+    engine_pool *pool;               /* not NULL when one of them runs here */
 } pipelines_ask_context;
 
 lode_answer *pipelines_ask(const pipelines_ask_context *context, const char *question,

@@ -24,6 +24,7 @@ retrieval_chunk_new(layout_block_type type)
     retrieval_chunk *chunk = g_new0(retrieval_chunk, 1);
     chunk->type = type;
     chunk->boxes = g_array_new(FALSE, FALSE, sizeof(layout_box));
+    chunk->places = g_array_new(FALSE, FALSE, sizeof(retrieval_place));
     return chunk;
 }
 
@@ -34,6 +35,7 @@ retrieval_chunk_free(retrieval_chunk *chunk)
     g_free(chunk->text);
     g_free(chunk->section);
     g_array_unref(chunk->boxes);
+    g_array_unref(chunk->places);
     g_free(chunk);
 }
 
@@ -103,37 +105,58 @@ is_blank(const char *text)
 
 /* ---- making a chunk ---- */
 
-static void
+/* Returns where bytes begin in text. */
+static uint32_t
 append_paragraph(GString *text, const char *marker, const char *bytes, size_t len)
 {
     while (len > 0 && g_ascii_isspace(bytes[len - 1]))
         len--;
     if (text->len > 0) g_string_append(text, "\n\n");
     if (marker && *marker) g_string_append_printf(text, "%s ", marker);
+    const uint32_t at = (uint32_t)text->len;
     g_string_append_len(text, bytes, (gssize)len);
+    return at;
 }
 
 static void
-add_box(retrieval_chunk *chunk, const layout_box *box)
+add_place(retrieval_chunk *chunk, const retrieval_place *place)
 {
+    const layout_box *box = &place->box;
     if (chunk->boxes->len == 0) chunk->first_page = chunk->last_page = box->page;
     chunk->first_page = MIN(chunk->first_page, box->page);
     chunk->last_page = MAX(chunk->last_page, box->page);
     g_array_append_vals(chunk->boxes, box, 1);
+    g_array_append_vals(chunk->places, place, 1);
 }
 
-/* Boxes of the lines that hold some of [start, end) of a block, or the block's own where it has no lines. */
+/* Places of the lines that hold some of [start, end) of a block, or the block's own where it has no lines. The
+ * stretch stands in the chunk from `at` on, and the chunk's text ends there at n_text. */
 static void
-add_boxes(const chunker *c, retrieval_chunk *chunk, int index, uint32_t start, uint32_t end)
+add_places(const chunker *c, retrieval_chunk *chunk, int index, uint32_t start, uint32_t end,
+           uint32_t at, gsize n_text)
 {
     const layout_block *block = block_at(c, index);
+    const uint32_t room = (uint32_t)n_text - at; /* white space at the end is left out */
     for (guint i = 0; i < block->n_lines; i++) {
         const layout_line *line = &c->document->lines[block->first_line + i];
-        if (line->start < end && line->start + line->len > start) add_box(chunk, &line->box);
+        if (line->start >= end || line->start + line->len <= start) continue;
+        const uint32_t from = MAX(line->start, start), to = MIN(line->start + line->len, end);
+        retrieval_place place = {.start = at + MIN(from - start, room),
+                                 .len = MIN(to - start, room) - MIN(from - start, room),
+                                 .block = index,
+                                 .block_start = from,
+                                 .box = line->box};
+        add_place(chunk, &place);
     }
     if (block->n_lines > 0) return;
-    for (guint i = 0; i < block->n_boxes; i++)
-        add_box(chunk, &c->document->boxes[block->first_box + i]);
+    for (guint i = 0; i < block->n_boxes; i++) {
+        retrieval_place place = {.start = at,
+                                 .len = MIN(end - start, room),
+                                 .block = index,
+                                 .block_start = start,
+                                 .box = c->document->boxes[block->first_box + i]};
+        add_place(chunk, &place);
+    }
 }
 
 static void
@@ -168,9 +191,9 @@ flush_pieces(chunker *c)
         const piece *p = &g_array_index(c->pieces, piece, i);
         const layout_block *block = block_at(c, p->block);
         if (block->type != chunk->type) chunk->type = LAYOUT_BLOCK_PARAGRAPH;
-        append_paragraph(text, p->start == 0 ? block->marker : NULL, block->text + p->start,
-                         p->end - p->start);
-        add_boxes(c, chunk, p->block, p->start, p->end);
+        const uint32_t at = append_paragraph(text, p->start == 0 ? block->marker : NULL,
+                                             block->text + p->start, p->end - p->start);
+        add_places(c, chunk, p->block, p->start, p->end, at, text->len);
     }
     chunk->first_block = first->block;
     chunk->last_block = last->block;
@@ -333,8 +356,16 @@ end_flow(chunker *c)
 
 /* ---- floats ---- */
 
+/* A cell that no box was found for is left to the table's own. */
+static gboolean
+has_area(const layout_box *box)
+{
+    return box->rect.x1 > box->rect.x0 && box->rect.y1 > box->rect.y0;
+}
+
 static void
-append_rows(const lode_document *document, const layout_table *table, GString *text)
+append_rows(const lode_document *document, const layout_table *table, retrieval_chunk *chunk,
+            GString *text)
 {
     guint row = 0;
     gboolean first = TRUE;
@@ -342,7 +373,12 @@ append_rows(const lode_document *document, const layout_table *table, GString *t
     for (guint i = 0; i < table->n_cells; i++) {
         const layout_cell *cell = &document->cells[table->first_cell + i];
         if (!first) g_string_append(text, cell->row != row ? "\n" : " | ");
+        retrieval_place place = {.start = (uint32_t)text->len,
+                                 .len = (uint32_t)strlen(cell->text),
+                                 .block = table->block,
+                                 .box = cell->box};
         g_string_append(text, cell->text);
+        if (place.len > 0 && has_area(&cell->box)) add_place(chunk, &place);
         row = cell->row;
         first = FALSE;
     }
@@ -360,16 +396,24 @@ emit_table(chunker *c, int index)
     chunk->first_block = chunk->last_block = index;
     for (int i = c->caption_of[index]; i != LAYOUT_NONE; i = c->next_caption[i]) {
         const layout_block *caption = block_at(c, i);
-        append_paragraph(text, NULL, caption->text, caption->text_len);
-        add_boxes(c, chunk, i, 0, caption->text_len);
+        const uint32_t at = append_paragraph(text, NULL, caption->text, caption->text_len);
+        add_places(c, chunk, i, 0, caption->text_len, at, text->len);
         chunk->first_block = MIN(chunk->first_block, i);
         chunk->last_block = MAX(chunk->last_block, i);
     }
+    const guint n_before = chunk->places->len;
+    uint32_t at = (uint32_t)text->len;
     if (table && table->n_cells > 0)
-        append_rows(document, table, text);
+        append_rows(document, table, chunk, text);
     else
-        append_paragraph(text, NULL, block->text, block->text_len);
-    add_boxes(c, chunk, index, 0, block->text_len);
+        at = append_paragraph(text, NULL, block->text, block->text_len);
+    for (guint i = 0; chunk->places->len == n_before && i < block->n_boxes; i++) {
+        retrieval_place place = {.start = at,
+                                 .len = (uint32_t)text->len - at,
+                                 .block = index,
+                                 .box = document->boxes[block->first_box + i]};
+        add_place(chunk, &place);
+    }
     if (is_blank(text->str)) { /* an image of a table without a caption */
         g_string_free(text, TRUE);
         retrieval_chunk_free(chunk);
@@ -386,8 +430,8 @@ emit_caption(chunker *c, int index)
     const layout_block *block = block_at(c, index);
     retrieval_chunk *chunk = retrieval_chunk_new(block->type);
     GString *text = g_string_new(NULL);
-    append_paragraph(text, block->marker, block->text, block->text_len);
-    add_boxes(c, chunk, index, 0, block->text_len);
+    const uint32_t at = append_paragraph(text, block->marker, block->text, block->text_len);
+    add_places(c, chunk, index, 0, block->text_len, at, text->len);
     chunk->first_block = chunk->last_block = index;
     g_autofree char *section = section_path(c);
     take_chunk(c, chunk, text, section);

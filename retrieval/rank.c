@@ -40,6 +40,7 @@ hit_free(gpointer data)
     g_free(hit->text);
     g_free(hit->page_label);
     g_array_unref(hit->boxes);
+    g_array_unref(hit->places);
     g_free(hit);
 }
 
@@ -155,21 +156,27 @@ fuse(const GArray *fulltext, const GArray *dense, double k)
 
 /* ---- hits ---- */
 
-static GArray *
-unpack_boxes(const uint8_t *bytes, int n_bytes)
+static void
+unpack_places(const uint8_t *bytes, int n_bytes, retrieval_hit *hit)
 {
-    GArray *boxes = g_array_new(FALSE, FALSE, sizeof(layout_box));
-    for (int at = 0; bytes && n_bytes - at >= 20; at += 20) {
-        uint32_t words[5];
+    hit->places = g_array_new(FALSE, FALSE, sizeof(retrieval_place));
+    hit->boxes = g_array_new(FALSE, FALSE, sizeof(layout_box));
+    for (int at = 0; bytes && n_bytes - at >= 36; at += 36) {
+        uint32_t words[9];
         float values[4];
         memcpy(words, bytes + at, sizeof words);
-        for (int i = 0; i < 5; i++)
+        for (int i = 0; i < 9; i++)
             words[i] = GUINT32_FROM_LE(words[i]);
-        memcpy(values, words + 1, sizeof values);
-        layout_box box = {(int)words[0], {values[0], values[1], values[2], values[3]}};
-        g_array_append_val(boxes, box);
+        memcpy(values, words + 5, sizeof values);
+        const retrieval_place place = {
+            words[0],
+            words[1],
+            (int)words[2],
+            words[3],
+            {(int)words[4], {values[0], values[1], values[2], values[3]}}};
+        g_array_append_val(hit->places, place);
+        g_array_append_val(hit->boxes, place.box);
     }
-    return boxes;
 }
 
 static char *
@@ -210,7 +217,7 @@ load_hit(retrieval_library *library, const candidate *found, GError **error)
     hit->last_page = sqlite3_column_int(statement, 7);
     hit->page_label = g_strdup((const char *)sqlite3_column_text(statement, 8));
     const void *bytes = sqlite3_column_blob(statement, 9);
-    hit->boxes = unpack_boxes(bytes, sqlite3_column_bytes(statement, 9));
+    unpack_places(bytes, sqlite3_column_bytes(statement, 9), hit);
     sqlite3_reset(statement);
     return hit;
 }

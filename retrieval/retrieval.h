@@ -32,6 +32,14 @@ typedef enum {
 
 /* ---- chunks ---- */
 
+/* Where a stretch of a chunk's text stands: a printed line, or a table's cell. */
+typedef struct {
+    uint32_t start, len;  /* bytes into the chunk's text, on character borders */
+    int block;            /* index into the document's blocks; LAYOUT_NONE where there is none */
+    uint32_t block_start; /* the same bytes in the block's text; 0 in a table's cell */
+    layout_box box;
+} retrieval_place;
+
 typedef struct {
     char *text;    /* what is shown and quoted: source text, blocks joined by "\n\n" */
     char *section; /* heading path, "3 Methods > 3.2 Training"; "" where none */
@@ -40,6 +48,7 @@ typedef struct {
     int first_block, last_block; /* lowest and highest index into the document's blocks */
     int first_page, last_page;   /* 0-based */
     GArray *boxes;               /* of layout_box, one per printed line where known */
+    GArray *places;              /* of retrieval_place, one per box */
 } retrieval_chunk;
 
 typedef struct {
@@ -162,6 +171,7 @@ typedef struct {
     int first_page, last_page; /* 0-based */
     char *page_label;          /* printed label of the first page, NULL where none */
     GArray *boxes;             /* of layout_box */
+    GArray *places;            /* of retrieval_place, one per box; empty for a plain passage */
 } retrieval_hit;
 
 /* query UTF-8, any text: no query syntax. Elements are retrieval_hit *, best first, owned by the array;

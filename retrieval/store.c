@@ -38,7 +38,8 @@ static const char schema[] =
     " first_page INTEGER NOT NULL,"
     " last_page INTEGER NOT NULL,"
     " page_label TEXT,"
-    " boxes BLOB NOT NULL," /* 20 bytes each: int32 page, float32 x0 y0 x1 y1, little endian */
+    " boxes BLOB NOT NULL," /* 36 bytes each, little endian: uint32 start, len in text, int32 block, uint32
+                             * start in it, int32 page, float32 x0 y0 x1 y1 */
     " UNIQUE(document, ordinal));"
     "CREATE TABLE embeddings("
     " chunk INTEGER PRIMARY KEY NOT NULL REFERENCES chunks(id) ON DELETE CASCADE,"
@@ -54,10 +55,10 @@ static const char schema[] =
     "CREATE VIRTUAL TABLE chunk_index USING fts5(title, section, text,"
     " content='chunk_text', content_rowid='id', tokenize='porter unicode61 remove_diacritics 2');"
     "PRAGMA application_id = 1280263237;"
-    "PRAGMA user_version = 1;";
+    "PRAGMA user_version = 2;";
 
 G_STATIC_ASSERT(RETRIEVAL_APPLICATION_ID == 1280263237);
-G_STATIC_ASSERT(RETRIEVAL_SCHEMA_VERSION == 1);
+G_STATIC_ASSERT(RETRIEVAL_SCHEMA_VERSION == 2);
 
 static const char *const statement_sql[STORE_N_STATEMENTS] = {
     [STORE_BEGIN_READ] = "BEGIN",

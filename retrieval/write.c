@@ -24,17 +24,18 @@ typedef struct {
 } record;
 
 static GBytes *
-pack_boxes(const GArray *boxes)
+pack_places(const GArray *places)
 {
-    GByteArray *bytes = g_byte_array_sized_new(boxes->len * 20);
-    for (guint i = 0; i < boxes->len; i++) {
-        const layout_box *box = &g_array_index(boxes, layout_box, i);
-        const float values[4] = {box->rect.x0, box->rect.y0, box->rect.x1, box->rect.y1};
-        uint32_t words[5] = {GUINT32_TO_LE((uint32_t)box->page)};
-        for (int j = 0; j < 4; j++) {
-            memcpy(&words[j + 1], &values[j], 4);
-            words[j + 1] = GUINT32_TO_LE(words[j + 1]);
-        }
+    GByteArray *bytes = g_byte_array_sized_new(places->len * 36);
+    for (guint i = 0; i < places->len; i++) {
+        const retrieval_place *place = &g_array_index(places, retrieval_place, i);
+        const layout_rect *rect = &place->box.rect;
+        const float values[4] = {rect->x0, rect->y0, rect->x1, rect->y1};
+        uint32_t words[9] = {place->start, place->len, (uint32_t)place->block, place->block_start,
+                             (uint32_t)place->box.page};
+        memcpy(words + 5, values, sizeof values);
+        for (int j = 0; j < 9; j++)
+            words[j] = GUINT32_TO_LE(words[j]);
         g_byte_array_append(bytes, (const guint8 *)words, sizeof words);
     }
     return g_byte_array_free_to_bytes(bytes);
@@ -71,7 +72,7 @@ insert_chunk(retrieval_library *library, const record *r, int64_t document, guin
     const char *label = NULL;
     if (r->document && chunk->first_page >= 0 && (guint)chunk->first_page < r->document->n_pages)
         label = r->document->pages[chunk->first_page].label;
-    g_autoptr(GBytes) boxes = pack_boxes(chunk->boxes);
+    g_autoptr(GBytes) boxes = pack_places(chunk->places);
 
     sqlite3_stmt *statement = retrieval_store_get(store, STORE_INSERT_CHUNK, error);
     if (!statement) return FALSE;

@@ -126,6 +126,34 @@ boxes_are_those_of_the_lines_in_the_chunk(void **state)
 }
 
 static void
+places_say_where_each_stretch_of_the_chunk_stands(void **state)
+{
+    (void)state;
+    g_autofree char *text = long_paragraph(6, 60);
+    writer w = writer_start();
+    writer_add(&w, LAYOUT_BLOCK_HEADING, 1, "A heading");
+    writer_add(&w, LAYOUT_BLOCK_PARAGRAPH, 0, "A short one before it.");
+    writer_add(&w, LAYOUT_BLOCK_PARAGRAPH, 0, text);
+    g_autoptr(lode_document) document = writer_finish(&w, "T", "00");
+    g_autoptr(GPtrArray) chunks = retrieval_chunk_document(document, NULL);
+    guint n_places = 0;
+    for (guint i = 0; i < chunks->len; i++) {
+        const retrieval_chunk *chunk = chunk_at(chunks, i);
+        assert_int_equal(chunk->places->len, chunk->boxes->len);
+        for (guint j = 0; j < chunk->places->len; j++, n_places++) {
+            const retrieval_place *place = &g_array_index(chunk->places, retrieval_place, j);
+            assert_true(place->start <= strlen(chunk->text) &&
+                        place->len <= strlen(chunk->text) - place->start);
+            assert_in_range(place->block, chunk->first_block, chunk->last_block);
+            const layout_block *block = &document->blocks[place->block];
+            assert_memory_equal(chunk->text + place->start, block->text + place->block_start,
+                                place->len);
+        }
+    }
+    assert_true(n_places > 10);
+}
+
+static void
 a_formula_stays_with_the_text_around_it(void **state)
 {
     (void)state;
@@ -351,6 +379,7 @@ main(void)
         cmocka_unit_test(short_paragraphs_share_a_chunk_and_its_section),
         cmocka_unit_test(a_long_paragraph_is_cut_at_sentences_that_overlap),
         cmocka_unit_test(boxes_are_those_of_the_lines_in_the_chunk),
+        cmocka_unit_test(places_say_where_each_stretch_of_the_chunk_stands),
         cmocka_unit_test(a_formula_stays_with_the_text_around_it),
         cmocka_unit_test(a_table_is_whole_with_its_caption),
         cmocka_unit_test(a_figure_caption_and_a_footnote_stand_alone),

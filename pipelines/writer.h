@@ -1,0 +1,79 @@
+/* A model that writes, wherever it runs. */
+#ifndef LODE_PIPELINES_WRITER_H
+#define LODE_PIPELINES_WRITER_H
+
+#include "pipelines/internal.h"
+
+G_BEGIN_DECLS
+
+/* A writer with fewer parameters loses the thread in whole passages and cannot quote them: it gets the best
+ * sentences, and lode finds the quotes. */
+#define PIPELINES_SMALL_WRITER 1400000000u
+
+/* Tokens of prompt and reply where nothing else is said. */
+#define PIPELINES_MAX_CONTEXT 8192u
+
+typedef struct {
+    const engine_message *messages; /* [n_messages] */
+    size_t n_messages;
+    const char *json_schema; /* the reply is JSON that it accepts; NULL: any text */
+    const char *json_name;   /* of the schema, for endpoints: [a-z_]+; NULL: "reply" */
+    const char *const *stop; /* NULL-terminated; NULL: none */
+    uint32_t max_tokens;     /* of the reply, >= 1 */
+    uint32_t n_context; /* of prompt and reply; 0: the writer's, PIPELINES_MAX_CONTEXT at most */
+    double temperature; /* 0: the likeliest token */
+    uint64_t seed;
+    const int *cancel; /* may be NULL */
+    engine_text_callback
+        text; /* the reply as it is written, thoughts left out; FALSE stops. May be NULL */
+    void *user_data;
+} pipelines_write_request;
+
+typedef struct {
+    GString *text;                     /* the reply */
+    char *reasoning;                   /* thoughts, NULL where there are none */
+    char *prompt;                      /* what the model read, for the record */
+    engine_generate_result generation; /* tokens, seconds, why it ended */
+} pipelines_written;
+void pipelines_written_clear(pipelines_written *written);
+G_DEFINE_AUTO_CLEANUP_CLEAR_FUNC(pipelines_written, pipelines_written_clear)
+
+/* What one kind of writer does. Called from one thread at a time for one pool. */
+typedef struct {
+    const char *name; /* "local", "endpoint" */
+    /* written->text is there and empty. Being cancelled is a success with its reason. */
+    gboolean (*write)(const lode_writer *writer, engine_pool *pool,
+                      const pipelines_write_request *request, pipelines_written *written,
+                      GError **error);
+    /* Tokens of the prompt; an estimate on the safe side where the tokenizer is elsewhere. */
+    gboolean (*count)(const lode_writer *writer, const pipelines_write_request *request,
+                      size_t *n_tokens, GError **error);
+    void (*free)(lode_writer *writer); /* model and data */
+} pipelines_writer_kind;
+
+/* Immutable. */
+struct lode_writer {
+    const pipelines_writer_kind *kind;
+    pipelines_model *model; /* in this process; else NULL */
+    gpointer data;          /* of other kinds */
+    char *id;               /* name and hash, or endpoint and name: for the record */
+    uint32_t n_context;     /* 0: not known */
+    gboolean is_small;      /* PIPELINES_SMALL_WRITER */
+    gboolean keeps_schema;  /* else the schema is asked for in words, and the reply may break it */
+};
+
+/* path NULL: the default writer. LODE_ERROR_NOT_FOUND when it is not installed. */
+lode_writer *pipelines_writer_open_local(const char *path, GError **error);
+/* The context to plan with: wanted tokens (0: PIPELINES_MAX_CONTEXT), at most what the model was trained for. */
+uint32_t pipelines_writer_context(const lode_writer *writer, uint32_t wanted);
+gboolean pipelines_writer_count(const lode_writer *writer, const pipelines_write_request *request,
+                                size_t *n_tokens, GError **error);
+/* The one way to a writer's text. pool: not NULL for a local writer. written is cleared on failure; being
+ * cancelled is LODE_ERROR_CANCELLED. */
+gboolean pipelines_writer_write(const lode_writer *writer, engine_pool *pool,
+                                const pipelines_write_request *request, pipelines_written *written,
+                                GError **error);
+G_DEFINE_AUTOPTR_CLEANUP_FUNC(lode_writer, lode_writer_free)
+
+G_END_DECLS
+#endif
