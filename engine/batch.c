@@ -2,12 +2,13 @@
  *
  * Source: Yu et al., Orca (OSDI 2022), iteration-level scheduling; Agrawal et al., Sarathi-Serve, arXiv:2403.02310,
  * prompts in chunks beside running texts. */
-#include "engine/runtime.h"
+#include "engine/batch.h"
 
 #include <string.h>
 
 #define DEFAULT_TOKENS    8192
 #define DEFAULT_SEQUENCES 8
+#define MOST_SEQUENCES    1024
 
 typedef struct {
     uint32_t id, n_context, n_prompt, n_tokens, capacity;
@@ -76,23 +77,33 @@ engine_batch_new(const engine_model *model, engine_pool *pool, const engine_batc
                     "%s is an encoder: it does not decode", model->info.name);
         return NULL;
     }
-    const engine_type type = engine_kv_stored_type(options->kv_type);
-    const engine_kv_shape shape = engine_decoder_kv_shape(model, type, type);
-    const size_t page_bytes = MAX(engine_kv_page_bytes(&shape), 1);
-    const uint64_t n_pages = options->cache_bytes > 0 ? options->cache_bytes / page_bytes
-                                                      : DEFAULT_TOKENS / ENGINE_KV_PAGE;
-    g_autoptr(engine_batch) batch = g_new0(engine_batch, 1);
-    batch->model = model;
-    batch->n_sequences = CLAMP(options->n_sequences, 1, 1024);
-    batch->requests = g_ptr_array_new_with_free_func(free_request);
-    const engine_runtime_options runtime = {
-        .n_pages = (uint32_t)CLAMP(n_pages, 1, UINT32_MAX / ENGINE_KV_PAGE),
-        .chunk =
-            MAX(options->chunk > 0 ? options->chunk : ENGINE_DECODER_CHUNK, batch->n_sequences),
-        .kv_type = type,
+    const uint32_t n_cached = options->n_cached > 0 ? options->n_cached : DEFAULT_TOKENS;
+    const uint32_t n_sequences = CLAMP(options->n_sequences, 1, MOST_SEQUENCES);
+    g_autofree char *what =
+        g_strdup_printf("a cache of %u tokens for %u sequences", n_cached, n_sequences);
+    const engine_memory_use use = {
+        .model = model,
+        .n_pages = engine_memory_pages(n_cached, 1),
+        .n_states = n_sequences,
+        .chunk = MAX(options->chunk > 0 ? options->chunk : ENGINE_DECODER_CHUNK, n_sequences),
+        .n_logit_rows = n_sequences,
+        .kv_type = options->kv_type,
+        .max_memory = options->max_memory,
+        .what = what,
+    };
+    engine_runtime_options runtime = {
+        .n_pages = (uint32_t)use.n_pages,
+        .chunk = use.chunk,
+        .kv_type = engine_kv_stored_type(options->kv_type),
         .store = options->prefixes,
     };
-    if (!engine_runtime_init(&batch->runtime, model, pool, &runtime, error)) return NULL;
+    g_autoptr(engine_batch) batch = g_new0(engine_batch, 1);
+    batch->model = model;
+    batch->n_sequences = n_sequences;
+    batch->requests = g_ptr_array_new_with_free_func(free_request);
+    if (!engine_memory_check(&use, &runtime, error) ||
+        !engine_runtime_init(&batch->runtime, model, pool, &runtime, error))
+        return NULL;
     if (allocate(batch)) return g_steal_pointer(&batch);
     g_set_error(error, ENGINE_ERROR, ENGINE_ERROR_LIMIT, "no memory for %u sequences of %s",
                 batch->n_sequences, model->info.name);
@@ -115,6 +126,12 @@ engine_batch_free(engine_batch *batch)
     g_free(batch->of_row);
     g_free(batch->logits);
     g_free(batch);
+}
+
+engine_runtime *
+engine_batch_get_runtime(engine_batch *batch)
+{
+    return &batch->runtime;
 }
 
 /* ---- requests ---- */
@@ -195,7 +212,15 @@ engine_batch_get_tokens(const engine_batch *batch, uint32_t id, size_t *n)
 engine_batch_stats
 engine_batch_get_stats(const engine_batch *batch)
 {
-    return batch->stats;
+    engine_batch_stats stats = batch->stats;
+
+    if (batch->runtime.experts) {
+        const engine_expert_stats experts = engine_expert_cache_get_stats(batch->runtime.experts);
+        stats.n_expert_hits = experts.n_hits;
+        stats.n_expert_reads = experts.n_reads;
+        stats.expert_bytes = experts.n_bytes;
+    }
+    return stats;
 }
 
 /* Give everything back; the tokens stay. */

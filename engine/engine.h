@@ -119,9 +119,10 @@ const engine_model_info *engine_model_get_info(
 /* What running a model takes, known before anything of it is allocated. */
 typedef struct {
     uint32_t n_context;    /* tokens of one sequence */
+    uint32_t n_sequences;  /* at a time */
     uint64_t weight_bytes; /* mapped files: read as they are used, dropped when memory is short */
-    uint64_t kv_bytes;     /* keys and values of n_context tokens */
-    uint64_t recurrent_bytes; /* state of the layers that have one, of one sequence */
+    uint64_t kv_bytes; /* keys and values of n_context tokens of each sequence, a page to spare */
+    uint64_t recurrent_bytes; /* states of the layers that have one, of all sequences */
     uint64_t scratch_bytes;   /* buffers of a forward pass */
     uint64_t total_bytes;
 } engine_memory_plan;
@@ -129,10 +130,11 @@ typedef struct {
 typedef enum { ENGINE_KV_F16, ENGINE_KV_Q8_0, ENGINE_KV_Q4_0, ENGINE_KV_F32 } engine_kv_type;
 const char *engine_kv_type_name(engine_kv_type type); /* "f16", "q8_0", "q4_0", "f32" */
 
-/* n_context 0: the model's trained context. ARGUMENT for an encoder, which keeps nothing between calls;
- * UNSUPPORTED where the heads are no whole number of the type's blocks. */
-gboolean engine_model_memory(const engine_model *model, uint32_t n_context, engine_kv_type kv_type,
-                             engine_memory_plan *plan, GError **error);
+/* Of a session (n_sequences 1) or a batch, both with options as they are by default. n_context 0: the model's trained
+ * context. ARGUMENT for an encoder, which keeps nothing between calls; UNSUPPORTED where the heads are no whole
+ * number of the type's blocks; LIMIT for more than can be counted. */
+gboolean engine_model_memory(const engine_model *model, uint32_t n_context, uint32_t n_sequences,
+                             engine_kv_type kv_type, engine_memory_plan *plan, GError **error);
 
 /* One stored type and what of the model has it. */
 typedef struct {
@@ -289,10 +291,11 @@ engine_session_stats engine_session_get_stats(const engine_session *session);
 typedef struct engine_batch engine_batch;
 
 typedef struct {
-    uint64_t cache_bytes;   /* of keys and values, for all together; 0 = what 8192 tokens take */
-    uint32_t n_sequences;   /* running at a time, others wait; default 8 */
-    engine_kv_type kv_type; /* default ENGINE_KV_F16 */
-    uint32_t chunk;         /* tokens of one pass, at least n_sequences; 0 = 256 */
+    uint32_t n_cached;             /* tokens that the cache holds, of all together; 0 = 8192 */
+    uint32_t n_sequences;          /* running at a time, others wait; default 8 */
+    engine_kv_type kv_type;        /* default ENGINE_KV_F16 */
+    uint32_t chunk;                /* tokens of one pass, at least n_sequences; 0 = 256 */
+    uint64_t max_memory;           /* as engine_session_options has it; 0 = no limit (default) */
     engine_prefix_store *prefixes; /* may be NULL; outlives the batch */
 } engine_batch_options;
 
@@ -339,8 +342,43 @@ void engine_batch_remove(engine_batch *batch, uint32_t request); /* finished or 
 typedef struct {
     uint64_t n_passes, n_rows; /* forward passes and the tokens in them */
     uint64_t n_preempted;      /* times a sequence had to give its pages back */
+    uint64_t n_expert_hits, n_expert_reads, expert_bytes; /* as engine_session_stats has them */
 } engine_batch_stats;
 engine_batch_stats engine_batch_get_stats(const engine_batch *batch);
+
+/* What stands behind the beginning that the texts of a question share. */
+typedef struct {
+    const int32_t *tokens; /* [n] */
+    size_t n;
+    size_t n_judged; /* so many of them, the last, are to be judged themselves; 0 .. n */
+} engine_score_text;
+
+/* How likely a model finds what follows, for many texts that begin alike: "does this passage answer the question?",
+ * asked about a hundred passages. */
+typedef struct {
+    const int32_t *prefix; /* [n_prefix], n_prefix >= 1: how every text begins; computed once */
+    size_t n_prefix;
+    const engine_score_text *texts; /* [n_texts] */
+    size_t n_texts;
+    const int32_t *
+        choices; /* [n_choices] tokens that could come behind a text, such as "yes" and "no"; may be NULL */
+    size_t n_choices;
+    const int *cancel; /* may be NULL; looked at before every pass */
+} engine_score_request;
+
+/* All texts in as few passes as they fit into, beside or between the batch's own requests.
+ *
+ * choices  [n_texts, n_choices]: ln p(choice | prefix, text). NULL when there are none.
+ * judged   [n_texts]: the sum of ln p(token | all before it) over a text's last n_judged tokens, 0 where that is
+ *          none; NULL: not wanted.
+ *
+ * A text's numbers are those it gets alone, bit for bit: they depend neither on the other texts nor on threads. The
+ * prefix stays in the batch's memory (and its prefix store), so the next call that begins with it starts warm.
+ * LIMIT when prefix and text do not fit the cache; ARGUMENT for tokens outside the vocabulary or no prefix. */
+gboolean engine_batch_score(engine_batch *batch, const engine_score_request *request,
+                            float *choices, float *judged, GError **error);
+
+/* ---- grammars ------------------------------------------------------------------------------- */
 
 /* What the text must look like; see engine/grammar.h for the notation and the schema keywords that are understood.
  * Immutable for callers and locked inside: any number of sequences may use one. */

@@ -12,8 +12,7 @@
 
 #include <string.h>
 
-#define STATE_MEMORY  (512ull << 20) /* recurrent states in memory, all together; at least four */
-#define MOST_INTERVAL 32             /* pages between two states */
+#define MOST_INTERVAL 32 /* pages between two states */
 #define SAMPLE        64 /* bytes of a tensor's data that enter the identity, at each of 4 places */
 
 typedef struct {
@@ -27,7 +26,8 @@ typedef struct {
 
 struct engine_prefix_cache {
     engine_kv *kv;
-    size_t state_bytes, states_kept; /* states_kept: bytes */
+    size_t state_bytes;
+    uint64_t states_kept, most_kept; /* bytes */
     engine_prefix_key identity;
     engine_prefix_store *store;
     GHashTable *entries; /* key -> entry, owned */
@@ -164,13 +164,14 @@ touch_chain(engine_prefix_cache *cache, const engine_prefix_key *key)
 }
 
 engine_prefix_cache *
-engine_prefix_cache_new(engine_kv *kv, size_t state_bytes, const engine_prefix_key *identity,
-                        engine_prefix_store *store)
+engine_prefix_cache_new(engine_kv *kv, size_t state_bytes, uint64_t most_bytes,
+                        const engine_prefix_key *identity, engine_prefix_store *store)
 {
     engine_prefix_cache *cache = g_new0(engine_prefix_cache, 1);
 
     cache->kv = kv;
     cache->state_bytes = state_bytes;
+    cache->most_kept = most_bytes;
     cache->identity = *identity;
     cache->store = store;
     cache->entries = g_hash_table_new(hash_key, equal_keys);
@@ -215,14 +216,13 @@ engine_prefix_reserve(engine_prefix_cache *cache, engine_kv_table *table, uint32
     return TRUE;
 }
 
-/* Room for one more state: those used longest ago go. */
+/* Room for one more state: those used longest ago go. NULL when there is none. */
 static uint8_t *
 new_state(engine_prefix_cache *cache)
 {
-    const size_t most = MAX(STATE_MEMORY, 4 * cache->state_bytes);
-
-    for (GList *l = cache->used.tail; l && cache->states_kept + cache->state_bytes > most;
-         l = l->prev)
+    if (cache->state_bytes > cache->most_kept) return NULL;
+    for (GList *l = cache->used.tail;
+         l && cache->states_kept + cache->state_bytes > cache->most_kept; l = l->prev)
         drop_state(cache, l->data);
     uint8_t *state = g_try_malloc(cache->state_bytes);
     if (state) cache->states_kept += cache->state_bytes;

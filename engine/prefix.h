@@ -11,9 +11,9 @@ G_BEGIN_DECLS
 
 typedef struct engine_prefix_cache engine_prefix_cache;
 
-/* state_bytes: of one recurrent state, 0 for none. identity: everything else that the numbers depend on (the model,
+/* state_bytes: of one recurrent state, 0 for none; most_bytes: of all that are kept. identity: everything else that the numbers depend on (the model,
  * see engine_prefix_identity). store may be NULL and outlives the cache. */
-engine_prefix_cache *engine_prefix_cache_new(engine_kv *kv, size_t state_bytes,
+engine_prefix_cache *engine_prefix_cache_new(engine_kv *kv, size_t state_bytes, uint64_t most_bytes,
                                              const engine_prefix_key *identity,
                                              engine_prefix_store *store);
 void engine_prefix_cache_free(engine_prefix_cache *cache);

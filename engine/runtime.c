@@ -29,7 +29,7 @@ engine_runtime_init(engine_runtime *runtime, const engine_model *model, engine_p
     }
     const engine_prefix_key identity = engine_prefix_identity(model, &shape);
     runtime->prefixes = engine_prefix_cache_new(runtime->kv, engine_recurrent_bytes(model),
-                                                &identity, options->store);
+                                                options->prefix_bytes, &identity, options->store);
     return TRUE;
 }
 

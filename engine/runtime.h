@@ -24,11 +24,42 @@ typedef struct {
     uint32_t chunk;
     engine_type kv_type;
     uint64_t expert_bytes;      /* of the arena for experts; 0: they are used as they are mapped */
+    uint64_t prefix_bytes;      /* of recurrent states kept for prefixes */
     engine_prefix_store *store; /* may be NULL */
 } engine_runtime_options;
 
-/* memory.c */
+/* ---- memory.c ---- */
+
+#define ENGINE_PREFIX_BYTES (512ull << 20) /* of recurrent states kept, unless memory is limited */
+
 engine_type engine_kv_stored_type(engine_kv_type type);
+
+/* What somebody is about to allocate. */
+typedef struct {
+    const engine_model *model;
+    uint64_t n_pages;      /* of the KV cache */
+    uint32_t n_states;     /* recurrent ones, copies included */
+    uint32_t chunk;        /* rows of a pass */
+    uint32_t n_logit_rows; /* rows of n_vocab floats */
+    engine_kv_type kv_type;
+    uint64_t max_memory; /* 0: as much as the machine has */
+    const char *what;    /* "a context of 4096 tokens", for messages */
+} engine_memory_use;
+
+/* Pages that n_sequences of n_context tokens take, and one to spare: writing behind a prefix that is kept copies its
+ * last page first. */
+uint64_t engine_memory_pages(uint32_t n_context, uint32_t n_sequences);
+
+/* The bytes of it. UNSUPPORTED, LIMIT. */
+gboolean engine_memory_count(const engine_memory_use *use, engine_memory_plan *plan,
+                             GError **error);
+
+/* Refuse, with LIMIT, what can never fit; else fill in what the runtime may take for experts and prefixes. When all
+ * but the experts fit what is allowed, they get what is left; else they are used as they are mapped. */
+gboolean engine_memory_check(const engine_memory_use *use, engine_runtime_options *options,
+                             GError **error);
+
+/* ---- runtime.c ---- */
 
 /* ARGUMENT for an encoder, LIMIT when memory is short, UNSUPPORTED for a KV type the model's heads do not divide
  * into. */

@@ -2,7 +2,6 @@
 #include "engine/session.h"
 
 #include <string.h>
-#include <unistd.h>
 
 #define DEFAULT_CONTEXT 8192
 #define WORTH_A_SEARCH  32 /* tokens; looking up a block of unknown length takes longer than fewer */
@@ -11,59 +10,6 @@ engine_session_options
 engine_session_options_default(void)
 {
     return (engine_session_options){.kv_type = ENGINE_KV_F16};
-}
-
-static gboolean
-refuse_memory(const engine_session *session, const engine_memory_plan *plan, uint64_t most,
-              GError **error)
-{
-    g_autofree char *total = g_format_size_full(plan->total_bytes, G_FORMAT_SIZE_IEC_UNITS),
-                    *weights = g_format_size_full(plan->weight_bytes, G_FORMAT_SIZE_IEC_UNITS),
-                    *kv = g_format_size_full(plan->kv_bytes, G_FORMAT_SIZE_IEC_UNITS),
-                    *buffers = g_format_size_full(plan->scratch_bytes + plan->recurrent_bytes,
-                                                  G_FORMAT_SIZE_IEC_UNITS),
-                    *allowed = g_format_size_full(most, G_FORMAT_SIZE_IEC_UNITS);
-
-    g_set_error(error, ENGINE_ERROR, ENGINE_ERROR_LIMIT,
-                "%s: a context of %u tokens needs %s (weights %s, keys and values %s, buffers %s), "
-                "more than the allowed %s",
-                session->model->info.name, session->n_context, total, weights, kv, buffers,
-                allowed);
-    return FALSE;
-}
-
-/* The cache takes memory as it fills: one that can never fit is refused now, not by the system later. When all but
- * the experts fit what is allowed, *expert_bytes is what is left for them; else 0. */
-static gboolean
-check_fits(const engine_session *session, const engine_session_options *options,
-           uint64_t *expert_bytes, GError **error)
-{
-    const uint64_t machine = (uint64_t)sysconf(_SC_PHYS_PAGES) * (uint64_t)sysconf(_SC_PAGESIZE);
-    const uint64_t most = options->max_memory;
-    engine_memory_plan plan;
-
-    *expert_bytes = 0;
-    if (!engine_model_memory(session->model, session->n_context, options->kv_type, &plan, error))
-        return FALSE;
-    if (options->chunk > 0) { /* the plan is for the usual one */
-        const uint64_t usual = engine_decoder_scratch_bytes(session->model, ENGINE_DECODER_CHUNK),
-                       own = engine_decoder_scratch_bytes(session->model, options->chunk);
-        plan.scratch_bytes = plan.scratch_bytes - usual + own;
-        plan.total_bytes = plan.total_bytes - usual + own;
-    }
-    if (plan.total_bytes - plan.weight_bytes > machine) {
-        g_set_error(error, ENGINE_ERROR, ENGINE_ERROR_LIMIT,
-                    "%s: a context of %u tokens needs more memory than this machine has",
-                    session->model->info.name, session->n_context);
-        return FALSE;
-    }
-    if (most == 0 || plan.total_bytes <= most) return TRUE;
-    const engine_expert_sizes sizes = engine_expert_sizes_of(session->model);
-    const uint64_t others = plan.total_bytes - MIN(sizes.all_bytes, plan.total_bytes);
-    if (sizes.n_used == 0 || most < others || (most - others) / sizes.slab_bytes < sizes.n_used)
-        return refuse_memory(session, &plan, most, error);
-    *expert_bytes = most - others;
-    return TRUE;
 }
 
 engine_session *
@@ -83,18 +29,26 @@ engine_session_open(const engine_model *model, engine_pool *pool,
     session->model = model;
     session->n_context =
         options->n_context > 0 ? options->n_context : MIN(info->n_context, DEFAULT_CONTEXT);
-    const uint32_t chunk = options->chunk > 0 ? options->chunk : ENGINE_DECODER_CHUNK;
-    uint64_t expert_bytes;
-    if (!check_fits(session, options, &expert_bytes, error)) return NULL;
-    const engine_runtime_options runtime = {
-        /* one page to spare: writing behind a prefix that is kept copies its last page first */
-        .n_pages = (session->n_context - 1) / ENGINE_KV_PAGE + 2,
-        .chunk = MIN(session->n_context, chunk),
+    const uint32_t n_draft = MIN(options->n_draft, ENGINE_MAX_DRAFT);
+    g_autofree char *what = g_strdup_printf("a context of %u tokens", session->n_context);
+    const engine_memory_use use = {
+        .model = model,
+        .n_pages = engine_memory_pages(session->n_context, 1),
+        .n_states = n_draft > 0 ? 2 : 1,
+        .chunk = options->chunk > 0 ? options->chunk : ENGINE_DECODER_CHUNK,
+        .n_logit_rows = n_draft > 0 ? n_draft + 2 : 1,
+        .kv_type = options->kv_type,
+        .max_memory = options->max_memory,
+        .what = what,
+    };
+    engine_runtime_options runtime = {
+        .n_pages = (uint32_t)use.n_pages,
+        .chunk = MIN(session->n_context, use.chunk),
         .kv_type = engine_kv_stored_type(options->kv_type),
-        .expert_bytes = expert_bytes,
         .store = options->prefixes,
     };
-    if (!engine_runtime_init(&session->runtime, model, pool, &runtime, error) ||
+    if (!engine_memory_check(&use, &runtime, error) ||
+        !engine_runtime_init(&session->runtime, model, pool, &runtime, error) ||
         !engine_runtime_begin(&session->runtime, &session->state, session->n_context, error))
         return NULL;
     session->tokens = g_try_malloc_n(session->n_context, sizeof *session->tokens);

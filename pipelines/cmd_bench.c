@@ -158,7 +158,7 @@ cache_bytes(const bench *b, uint32_t depth)
 {
     engine_memory_plan plan = {0};
 
-    if (depth == 0 || !engine_model_memory(b->model, depth, ENGINE_KV_F16, &plan, NULL)) return 0;
+    if (depth == 0 || !engine_model_memory(b->model, depth, 1, ENGINE_KV_F16, &plan, NULL)) return 0;
     return plan.kv_bytes + plan.recurrent_bytes;
 }
 

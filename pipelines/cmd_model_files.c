@@ -72,7 +72,7 @@ memory_to_json(const engine_model *model, uint32_t n_context, GError **error)
 
     for (size_t i = 0; i < G_N_ELEMENTS(KV_TYPES); i++) {
         g_autoptr(GError) cause = NULL;
-        if (!engine_model_memory(model, n_context, KV_TYPES[i], &plan, &cause)) {
+        if (!engine_model_memory(model, n_context, 1, KV_TYPES[i], &plan, &cause)) {
             if (g_error_matches(cause, ENGINE_ERROR, ENGINE_ERROR_UNSUPPORTED)) continue;
             g_propagate_error(error, g_steal_pointer(&cause));
             return NULL;
@@ -123,7 +123,7 @@ show_memory(const engine_model *model, uint32_t n_context)
     for (size_t i = 0; i < G_N_ELEMENTS(KV_TYPES); i++) {
         engine_memory_plan plan;
         g_autoptr(GError) error = NULL;
-        if (!engine_model_memory(model, n_context, KV_TYPES[i], &plan, &error)) {
+        if (!engine_model_memory(model, n_context, 1, KV_TYPES[i], &plan, &error)) {
             if (g_error_matches(error, ENGINE_ERROR, ENGINE_ERROR_UNSUPPORTED)) continue;
             return cli_error(EXIT_NOTHING_DONE, "%s", error->message);
         }

@@ -77,6 +77,6 @@ LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
     if (!model) return 0;
     engine_memory_plan plan;
     g_assert(engine_model_get_info(model)->n_vocab == 40);
-    engine_model_memory(model, 0, ENGINE_KV_F16, &plan, NULL);
+    engine_model_memory(model, 0, 1, ENGINE_KV_F16, &plan, NULL);
     return 0;
 }

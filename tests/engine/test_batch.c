@@ -4,6 +4,7 @@
 #include "llama_check.h"
 #include "tiny_case.h"
 
+#include <math.h>
 #include <setjmp.h>
 #include <stdarg.h>
 #include <stddef.h>
@@ -105,11 +106,9 @@ static engine_batch *
 new_batch(const fixture *f, uint32_t n_pages, uint32_t chunk, uint32_t n_sequences)
 {
     g_autoptr(GError) error = NULL;
-    const engine_kv_shape shape =
-        engine_decoder_kv_shape(f->model, ENGINE_TYPE_F16, ENGINE_TYPE_F16);
     engine_batch_options options = engine_batch_options_default();
 
-    options.cache_bytes = (uint64_t)engine_kv_page_bytes(&shape) * n_pages;
+    options.n_cached = (n_pages - 1) * ENGINE_KV_PAGE; /* one is to spare */
     options.chunk = chunk;
     options.n_sequences = n_sequences;
     engine_batch *batch = engine_batch_new(f->model, f->pool, &options, &error);
@@ -286,6 +285,209 @@ what_cannot_run_is_refused_or_ends_full(void **state)
     fixture_close(&f);
 }
 
+/* ---- scoring ---- */
+
+enum { N_PREFIX = 150, N_TEXTS = 7, N_CHOICES = 3 };
+
+typedef struct {
+    int32_t prefix[N_PREFIX], tokens[N_TEXTS][400], choices[N_CHOICES];
+    engine_score_text texts[N_TEXTS];
+} scores_asked;
+
+static void
+make_texts(const fixture *f, scores_asked *asked)
+{
+    static const size_t sizes[N_TEXTS][2] = {{20, 0},    {1, 1},  {300, 5}, {0, 0},
+                                             {127, 127}, {64, 0}, {390, 40}};
+
+    for (size_t i = 0; i < N_PREFIX; i++)
+        asked->prefix[i] = (int32_t)((i * i * 17 + 3 * i + 2) % f->n_vocab);
+    for (size_t t = 0; t < N_TEXTS; t++) {
+        for (size_t i = 0; i < sizes[t][0]; i++)
+            asked->tokens[t][i] = (int32_t)((i * i * 7 + i * (t + 2) + t) % f->n_vocab);
+        asked->texts[t] = (engine_score_text){asked->tokens[t], sizes[t][0], sizes[t][1]};
+    }
+    for (size_t i = 0; i < N_CHOICES; i++)
+        asked->choices[i] = (int32_t)(i * 11 % f->n_vocab);
+}
+
+static engine_score_request
+request_of(const scores_asked *asked, const engine_score_text *texts, size_t n)
+{
+    return (engine_score_request){.prefix = asked->prefix,
+                                  .n_prefix = N_PREFIX,
+                                  .texts = texts,
+                                  .n_texts = n,
+                                  .choices = asked->choices,
+                                  .n_choices = N_CHOICES};
+}
+
+static double
+log_probability(const float *logits, size_t n_vocab, int32_t token)
+{
+    double max = -INFINITY, sum = 0.0;
+
+    for (size_t i = 0; i < n_vocab; i++)
+        max = fmax(max, (double)logits[i]);
+    for (size_t i = 0; i < n_vocab; i++)
+        sum += exp((double)logits[i] - max);
+    return (double)logits[token] - max - log(sum);
+}
+
+/* By a session of the text's own and plain arithmetic. */
+static void
+check_scores(const fixture *f, const scores_asked *asked, size_t t, const float *choices,
+             float judged)
+{
+    g_autoptr(GError) error = NULL;
+    const engine_score_text *text = &asked->texts[t];
+    const size_t n = N_PREFIX + text->n;
+    g_autofree int32_t *tokens = g_new(int32_t, n);
+    g_autofree float *logits = g_new(float, n * f->n_vocab);
+    double sum = 0.0;
+    g_autoptr(engine_session) session = engine_session_new(f->model, f->pool, (uint32_t)n, &error);
+
+    memcpy(tokens, asked->prefix, sizeof asked->prefix);
+    memcpy(tokens + N_PREFIX, text->tokens, text->n * sizeof *tokens);
+    if (!session || !engine_session_eval(session, tokens, n, NULL, logits, &error))
+        fail_msg("%s", error->message);
+    for (size_t i = 0; i < N_CHOICES; i++)
+        assert_true(fabs((double)choices[i] - log_probability(logits + (n - 1) * f->n_vocab,
+                                                              f->n_vocab, asked->choices[i])) <
+                    1e-5);
+    for (size_t i = n - text->n_judged; i < n; i++)
+        sum += log_probability(logits + (i - 1) * f->n_vocab, f->n_vocab, tokens[i]);
+    assert_true(fabs((double)judged - sum) < 1e-5 * (1.0 + (double)text->n_judged));
+}
+
+static void
+a_text_is_scored_alike_alone_and_among_others(void **state)
+{
+    (void)state;
+    static const uint32_t pages[] = {64, 7, 64}, chunks[] = {256, 64, 5};
+
+    for (size_t i = 0; i < G_N_ELEMENTS(CASES); i++) {
+        fixture f;
+        scores_asked asked;
+        float expected[N_TEXTS][N_CHOICES], expected_judged[N_TEXTS];
+        fixture_open(&f, CASES[i]);
+        make_texts(&f, &asked);
+        for (size_t t = 0; t < N_TEXTS; t++) {
+            g_autoptr(engine_batch) batch = new_batch(&f, 64, 256, 1);
+            const engine_score_request one = request_of(&asked, &asked.texts[t], 1);
+            assert_true(engine_batch_score(batch, &one, expected[t], &expected_judged[t], NULL));
+            check_scores(&f, &asked, t, expected[t], expected_judged[t]);
+        }
+        for (size_t c = 0; c < G_N_ELEMENTS(pages); c++) {
+            g_autoptr(engine_batch) batch = new_batch(&f, pages[c], chunks[c], 4);
+            const engine_score_request all = request_of(&asked, asked.texts, N_TEXTS);
+            for (size_t again = 0; again < 2; again++) { /* the second time its prefix is known */
+                g_autoptr(GError) error = NULL;
+                float choices[N_TEXTS][N_CHOICES], judged[N_TEXTS];
+                if (!engine_batch_score(batch, &all, choices[0], judged, &error))
+                    fail_msg("%s", error->message);
+                assert_memory_equal(choices, expected, sizeof choices);
+                assert_memory_equal(judged, expected_judged, sizeof judged);
+            }
+        }
+        fixture_close(&f);
+    }
+}
+
+static void
+scores_that_cannot_be_had_are_refused(void **state)
+{
+    (void)state;
+    fixture f;
+    scores_asked asked;
+    float choices[N_TEXTS * N_CHOICES];
+    g_autoptr(GError) error = NULL;
+    int cancel = 1;
+
+    fixture_open(&f, "qwen3");
+    make_texts(&f, &asked);
+    g_autoptr(engine_batch) batch = new_batch(&f, 4, 64, 4);
+    engine_score_request request = request_of(&asked, asked.texts, N_TEXTS);
+    assert_false(engine_batch_score(batch, &request, choices, NULL, &error)); /* 540 tokens */
+    assert_true(g_error_matches(error, ENGINE_ERROR, ENGINE_ERROR_LIMIT));
+    assert_non_null(strstr(error->message, "text 2"));
+    g_clear_error(&error);
+    request.n_texts = 2;
+    request.cancel = &cancel;
+    assert_false(engine_batch_score(batch, &request, choices, NULL, &error));
+    assert_true(g_error_matches(error, ENGINE_ERROR, ENGINE_ERROR_CANCELLED));
+    g_clear_error(&error);
+    request.cancel = NULL;
+    request.n_prefix = 0;
+    assert_false(engine_batch_score(batch, &request, choices, NULL, &error));
+    assert_true(g_error_matches(error, ENGINE_ERROR, ENGINE_ERROR_ARGUMENT));
+    g_clear_error(&error);
+    request.n_prefix = 1;
+    asked.tokens[0][3] = (int32_t)f.n_vocab;
+    assert_false(engine_batch_score(batch, &request, choices, NULL, &error));
+    assert_true(g_error_matches(error, ENGINE_ERROR, ENGINE_ERROR_ARGUMENT));
+    g_clear_error(&error);
+    asked.tokens[0][3] = 0;
+    assert_true(engine_batch_score(batch, &request, choices, NULL, NULL));
+    fixture_close(&f);
+}
+
+static void
+a_batch_keeps_to_its_memory(void **state)
+{
+    (void)state;
+    fixture f;
+    engine_memory_plan plan;
+    g_autoptr(GError) error = NULL;
+    engine_batch_options options = engine_batch_options_default();
+
+    fixture_open(&f, "qwen3");
+    assert_true(engine_model_memory(f.model, 1024, 4, ENGINE_KV_F16, &plan, NULL));
+    options.n_cached = 4096;
+    options.n_sequences = 4;
+    options.max_memory = plan.total_bytes - 1;
+    assert_null(engine_batch_new(f.model, f.pool, &options, &error));
+    assert_true(g_error_matches(error, ENGINE_ERROR, ENGINE_ERROR_LIMIT));
+    assert_non_null(strstr(error->message, "4096 tokens for 4 sequences"));
+    options.max_memory++;
+    g_autoptr(engine_batch) batch = engine_batch_new(f.model, f.pool, &options, NULL);
+    assert_non_null(batch);
+    fixture_close(&f);
+}
+
+/* Experts through an arena for twice as many as a token needs. */
+static void
+a_batch_reads_experts_as_it_needs_them(void **state)
+{
+    (void)state;
+    fixture f;
+    engine_memory_plan plan;
+    g_autoptr(GError) error = NULL;
+    engine_batch_options options = engine_batch_options_default();
+    scores_asked asked;
+    float expected[N_TEXTS * N_CHOICES], choices[N_TEXTS * N_CHOICES];
+
+    fixture_open(&f, "qwen3_moe");
+    make_texts(&f, &asked);
+    const engine_score_request request = request_of(&asked, asked.texts, N_TEXTS);
+    const engine_expert_sizes sizes = engine_expert_sizes_of(f.model);
+    assert_true(engine_model_memory(f.model, 1024, 4, ENGINE_KV_F16, &plan, NULL));
+    options.n_cached = 4096;
+    options.n_sequences = 4;
+    for (int limited = 0; limited < 2; limited++) {
+        if (limited)
+            options.max_memory =
+                plan.total_bytes - sizes.all_bytes + 2 * sizes.n_used * sizes.slab_bytes;
+        g_autoptr(engine_batch) batch = engine_batch_new(f.model, f.pool, &options, &error);
+        if (!batch ||
+            !engine_batch_score(batch, &request, limited ? choices : expected, NULL, &error))
+            fail_msg("%s", error->message);
+        assert_true((engine_batch_get_stats(batch).n_expert_reads > 0) == limited);
+    }
+    assert_memory_equal(choices, expected, sizeof choices);
+    fixture_close(&f);
+}
+
 int
 main(void)
 {
@@ -293,6 +495,10 @@ main(void)
         cmocka_unit_test(sequences_of_a_batch_get_what_they_get_alone),
         cmocka_unit_test(cancelling_one_takes_a_pass_and_leaves_the_others),
         cmocka_unit_test(what_cannot_run_is_refused_or_ends_full),
+        cmocka_unit_test(a_text_is_scored_alike_alone_and_among_others),
+        cmocka_unit_test(scores_that_cannot_be_had_are_refused),
+        cmocka_unit_test(a_batch_keeps_to_its_memory),
+        cmocka_unit_test(a_batch_reads_experts_as_it_needs_them),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }

@@ -466,7 +466,7 @@ what_does_not_fit_is_refused_with_a_line(void **state)
 
     fixture_open(&f, "qwen3");
     options.n_context = 4096;
-    assert_true(engine_model_memory(f.model, 4096, ENGINE_KV_F16, &plan, NULL));
+    assert_true(engine_model_memory(f.model, 4096, 1, ENGINE_KV_F16, &plan, NULL));
     options.max_memory = plan.total_bytes - 1;
     assert_null(engine_session_open(f.model, f.pool, &options, &error));
     assert_true(g_error_matches(error, ENGINE_ERROR, ENGINE_ERROR_LIMIT));
@@ -494,7 +494,7 @@ experts_read_as_needed_give_the_same_bytes(void **state)
         g_autofree float *expected = cold_run(&f, tokens, 60), *all = g_new(float, 60 * f.n_vocab);
         const engine_expert_sizes sizes = engine_expert_sizes_of(f.model);
         assert_true(sizes.n_used > 0);
-        assert_true(engine_model_memory(f.model, N_CONTEXT, ENGINE_KV_F16, &plan, NULL));
+        assert_true(engine_model_memory(f.model, N_CONTEXT, 1, ENGINE_KV_F16, &plan, NULL));
         engine_session_options options = engine_session_options_default();
         options.n_context = N_CONTEXT;
         for (uint32_t n_slabs = sizes.n_used; n_slabs <= 4 * sizes.n_used;
