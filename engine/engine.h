@@ -27,7 +27,8 @@ typedef enum {
     ENGINE_ERROR_UNSUPPORTED, /* well formed, but an architecture or tensor type we do not run */
     ENGINE_ERROR_LIMIT,       /* more tokens than the context holds, or no memory for the cache */
     ENGINE_ERROR_CANCELLED,   /* the caller's cancel flag was raised */
-    ENGINE_ERROR_ARGUMENT     /* a call that this model cannot answer (embed with a decoder, ...) */
+    ENGINE_ERROR_ARGUMENT,    /* a call that this model cannot answer (embed with a decoder, ...) */
+    ENGINE_ERROR_NETWORK      /* name, connection, server */
 } engine_error_code;
 
 /* ---- CPU ------------------------------------------------------------------------------------ */
@@ -567,6 +568,78 @@ engine_reply *engine_chat_parse(const engine_model *model, const char *prompt, c
                                 const char *text, size_t len);
 void engine_reply_free(engine_reply *reply); /* NULL is fine */
 G_DEFINE_AUTOPTR_CLEANUP_FUNC(engine_reply, engine_reply_free)
+
+/* ---- models behind an endpoint --------------------------------------------------------------- */
+
+/* A model that another process or machine runs, spoken to as OpenAI's API has it (LMDeploy, vLLM, SGLang, llama.cpp).
+ * Immutable for callers and locked inside: any number of threads may ask at once. */
+typedef struct engine_remote engine_remote;
+
+typedef struct {
+    const char *key; /* sent as "Authorization: Bearer"; in no message; NULL (default): none */
+    double connect_seconds; /* until there is a connection; default 10 */
+    double first_seconds;   /* from there to the first byte of an answer; default 600 */
+    double stall_seconds;   /* between two pieces of it; default 60 */
+    uint32_t n_retries;     /* after what may pass: cuts, 429, 500, ...; default 4 */
+    double backoff_seconds; /* before the first retry, doubled before each further; default 0.5 */
+    uint64_t max_bytes;     /* of one answer; default 64 MiB */
+    uint64_t seed;          /* of the backoff's jitter; default 0 */
+} engine_remote_options;
+
+engine_remote_options engine_remote_options_default(void);
+
+/* endpoint: "http://host:port/v1", with or without the slash or "/chat/completions" at its end. Connects to nothing.
+ * ARGUMENT: no URL, or one with a user name in it. */
+engine_remote *engine_remote_new(const char *endpoint, const char *model,
+                                 const engine_remote_options *options, GError **error);
+void engine_remote_free(engine_remote *remote); /* NULL is fine */
+G_DEFINE_AUTOPTR_CLEANUP_FUNC(engine_remote, engine_remote_free)
+const char *engine_remote_id(const engine_remote *remote); /* "MODEL at ENDPOINT" */
+
+/* What engine_generate_options says of the same names; 0 in max_tokens leaves the length to the server. */
+typedef struct {
+    const engine_message *messages; /* [n_messages] */
+    size_t n_messages;
+    const char *tools;       /* JSON array of tools as OpenAI describes them; may be NULL */
+    const char *prompt;      /* instead of messages: text to go on with */
+    const char *json_schema; /* the text is JSON that this schema accepts; may be NULL */
+    uint32_t max_tokens, top_k;
+    double temperature, top_p, min_p,
+        repeat_penalty; /* 0, 1, 0, 1: as the local models' defaults */
+    uint64_t seed;
+    const char *const *stop;
+    const int *cancel; /* looked at ten times a second */
+    /* Reasoning and content as they come, whole characters; FALSE ends it. May be NULL. */
+    gboolean (*callback)(engine_reply_part part, const char *text, size_t len, void *user_data);
+    void *user_data;
+} engine_remote_request;
+
+typedef struct {
+    char *content;     /* without <think>...</think> */
+    char *reasoning;   /* NULL: none */
+    char *tool_calls;  /* JSON array as OpenAI writes it; NULL: none */
+    char *model;       /* what the server calls the model that answered; may be NULL */
+    char *fingerprint; /* its "system_fingerprint"; may be NULL */
+    engine_stop_reason reason;
+    gboolean has_usage; /* the server counted: */
+    uint64_t n_prompt, n_generated, n_reasoning;
+    guint n_attempts;              /* requests it took */
+    double first_seconds, seconds; /* until the first text; in all */
+} engine_remote_reply;
+void engine_remote_reply_clear(engine_remote_reply *reply);
+
+/* Ask once. A request that breaks off after some of its text was handed on is asked again, and the new text goes on
+ * where it was where it begins the same, else that is an error. With a schema nothing is handed on before the whole
+ * answer has been checked against it: servers that cannot keep one are asked for JSON, then for plain text.
+ *
+ * reply  filled on success, with a reason CANCELLED too; release with engine_remote_reply_clear.
+ * NETWORK; FORMAT: no answer of this API, or none that the schema accepts; LIMIT: too large, too slow. */
+gboolean engine_remote_generate(engine_remote *remote, const engine_remote_request *request,
+                                engine_remote_reply *reply, GError **error);
+
+/* Is text [len] one JSON value that the schema accepts? FORMAT naming the place in text where it is not. Keywords that
+ * describe and formats are not looked at; UNSUPPORTED for others that are not known. */
+gboolean engine_json_schema_check(const char *schema, const char *text, size_t len, GError **error);
 
 G_END_DECLS
 #endif

@@ -31,6 +31,7 @@ status_of_engine(int code)
         {ENGINE_ERROR_LIMIT, LODE_ERROR_LIMIT},
         {ENGINE_ERROR_CANCELLED, LODE_ERROR_CANCELLED},
         {ENGINE_ERROR_ARGUMENT, LODE_ERROR_ARGUMENT},
+        {ENGINE_ERROR_NETWORK, LODE_ERROR_NETWORK},
     };
     return find_status(table, G_N_ELEMENTS(table), code);
 }
