@@ -68,6 +68,7 @@ status_of_retrieval(int code)
         {RETRIEVAL_ERROR_BUSY, LODE_ERROR_BUSY},
         {RETRIEVAL_ERROR_EMBEDDER, LODE_ERROR_MISMATCH},
         {RETRIEVAL_ERROR_CANCELLED, LODE_ERROR_CANCELLED},
+        {RETRIEVAL_ERROR_WHERE, LODE_ERROR_ARGUMENT},
     };
     return find_status(table, G_N_ELEMENTS(table), code);
 }

@@ -10,6 +10,7 @@
 
 #include <string.h>
 
+#include "retrieval/places.h"
 #include "retrieval/sentences.h"
 
 retrieval_chunk_options
@@ -121,12 +122,14 @@ append_paragraph(GString *text, const char *marker, const char *bytes, size_t le
 static void
 add_place(retrieval_chunk *chunk, const retrieval_place *place)
 {
-    const layout_box *box = &place->box;
+    retrieval_place kept = *place;
+    const layout_box *box = &kept.box;
+    kept.box = retrieval_box_on_grid(&place->box);
     if (chunk->boxes->len == 0) chunk->first_page = chunk->last_page = box->page;
     chunk->first_page = MIN(chunk->first_page, box->page);
     chunk->last_page = MAX(chunk->last_page, box->page);
     g_array_append_vals(chunk->boxes, box, 1);
-    g_array_append_vals(chunk->places, place, 1);
+    g_array_append_val(chunk->places, kept);
 }
 
 /* Places of the lines that hold some of [start, end) of a block, or the block's own where it has no lines. The

@@ -7,6 +7,8 @@
 #include <string.h>
 
 #include "retrieval/fulltext.h"
+#include "retrieval/hits.h"
+#include "retrieval/selection.h"
 
 /* Chosen on SciFact's 809 training queries with all-MiniLM-L6-v2: nDCG@10 0.731 with k 10 and these
  * weights, 0.717 with the paper's k 60 and equal ones; BM25 alone 0.706, vectors alone 0.660. */
@@ -28,22 +30,6 @@ retrieval_search_options_default(void)
         .method = RETRIEVAL_FUSION, .n_results = 10, .n_candidates = 100, .rrf_k = default_k};
 }
 
-static void
-hit_free(gpointer data)
-{
-    retrieval_hit *hit = data;
-    if (!hit) return;
-    g_free(hit->path);
-    g_free(hit->sha256);
-    g_free(hit->title);
-    g_free(hit->section);
-    g_free(hit->text);
-    g_free(hit->page_label);
-    g_array_unref(hit->boxes);
-    g_array_unref(hit->places);
-    g_free(hit);
-}
-
 /* ---- the two rankings: arrays of candidate, best first ---- */
 
 /* How many passages have a word. */
@@ -62,8 +48,8 @@ count_passages(retrieval_library *library, const char *word, int64_t *n, GError 
 }
 
 static gboolean
-rank_fulltext(retrieval_library *library, const char *query, guint n, GArray *ranking,
-              GError **error)
+rank_fulltext(retrieval_library *library, const char *query, guint n,
+              const retrieval_selection *selection, GArray *ranking, GError **error)
 {
     GError *failure = NULL;
     retrieval_fulltext_plan plan;
@@ -80,6 +66,7 @@ rank_fulltext(retrieval_library *library, const char *query, guint n, GArray *ra
     sqlite3_bind_text(statement, 1, expression, -1, SQLITE_TRANSIENT);
     sqlite3_bind_int64(statement, 2, n);
     sqlite3_bind_pointer(statement, 3, &plan, RETRIEVAL_PLAN_POINTER, NULL);
+    sqlite3_bind_pointer(statement, 4, (void *)selection, RETRIEVAL_SELECTION_POINTER, NULL);
     while (retrieval_store_next(library->store, statement, &failure)) {
         candidate found = {.id = sqlite3_column_int64(statement, 0),
                            .score = sqlite3_column_double(statement, 1),
@@ -93,10 +80,9 @@ rank_fulltext(retrieval_library *library, const char *query, guint n, GArray *ra
 }
 
 static gboolean
-rank_dense(retrieval_library *library, const float *vector, guint n, GArray *ranking,
-           GError **error)
+rank_dense(retrieval_library *library, const float *vector, guint n,
+           const retrieval_selection *selection, GArray *ranking, GError **error)
 {
-    g_autoptr(GArray) matches = g_array_new(FALSE, FALSE, sizeof(retrieval_match));
     if (!retrieval_library_refresh(library, error)) return FALSE;
     if (!library->vectors) return TRUE;
     if (retrieval_vectors_n_dims(library->vectors) != library->n_dims) {
@@ -105,14 +91,21 @@ rank_dense(retrieval_library *library, const float *vector, guint n, GArray *ran
                     retrieval_vectors_n_dims(library->vectors), library->n_dims);
         return FALSE;
     }
-    if (!retrieval_vectors_search(library->vectors, vector, n, matches, error)) return FALSE;
-    for (guint i = 0; i < matches->len; i++) {
-        const retrieval_match *match = &g_array_index(matches, retrieval_match, i);
-        candidate found = {
-            .id = match->id, .score = (double)match->score, .dense_rank = (int)i + 1};
-        g_array_append_val(ranking, found);
+    /* the selected ones among the best k, for k rising until there are enough */
+    for (size_t k = n;; k *= 4) {
+        g_autoptr(GArray) matches = g_array_new(FALSE, FALSE, sizeof(retrieval_match));
+        if (!retrieval_vectors_search(library->vectors, vector, k, matches, error)) return FALSE;
+        g_array_set_size(ranking, 0);
+        for (guint i = 0; i < matches->len && ranking->len < n; i++) {
+            const retrieval_match *match = &g_array_index(matches, retrieval_match, i);
+            if (!retrieval_selection_has(selection, match->id)) continue;
+            candidate found = {.id = match->id,
+                               .score = (double)match->score,
+                               .dense_rank = (int)ranking->len + 1};
+            g_array_append_val(ranking, found);
+        }
+        if (ranking->len >= n || matches->len < k) return TRUE;
     }
-    return TRUE;
 }
 
 /* ---- fusion ---- */
@@ -154,74 +147,6 @@ fuse(const GArray *fulltext, const GArray *dense, double k)
     return fused;
 }
 
-/* ---- hits ---- */
-
-static void
-unpack_places(const uint8_t *bytes, int n_bytes, retrieval_hit *hit)
-{
-    hit->places = g_array_new(FALSE, FALSE, sizeof(retrieval_place));
-    hit->boxes = g_array_new(FALSE, FALSE, sizeof(layout_box));
-    for (int at = 0; bytes && n_bytes - at >= 36; at += 36) {
-        uint32_t words[9];
-        float values[4];
-        memcpy(words, bytes + at, sizeof words);
-        for (int i = 0; i < 9; i++)
-            words[i] = GUINT32_FROM_LE(words[i]);
-        memcpy(values, words + 5, sizeof values);
-        const retrieval_place place = {
-            words[0],
-            words[1],
-            (int)words[2],
-            words[3],
-            {(int)words[4], {values[0], values[1], values[2], values[3]}}};
-        g_array_append_val(hit->places, place);
-        g_array_append_val(hit->boxes, place.box);
-    }
-}
-
-static char *
-column_string(sqlite3_stmt *statement, int column)
-{
-    const char *text = (const char *)sqlite3_column_text(statement, column);
-    return g_strdup(text ? text : "");
-}
-
-static retrieval_hit *
-load_hit(retrieval_library *library, const candidate *found, GError **error)
-{
-    GError *failure = NULL;
-    sqlite3_stmt *statement = retrieval_store_get(library->store, STORE_LOAD_HIT, error);
-    if (!statement) return NULL;
-    sqlite3_bind_int64(statement, 1, found->id);
-    if (!retrieval_store_next(library->store, statement, &failure)) {
-        if (!failure)
-            g_set_error(&failure, RETRIEVAL_ERROR, RETRIEVAL_ERROR_FORMAT,
-                        "%s: chunk %" G_GINT64_FORMAT " is indexed but not there",
-                        library->store->path, found->id);
-        g_propagate_error(error, failure);
-        return NULL;
-    }
-    retrieval_hit *hit = g_new0(retrieval_hit, 1);
-    hit->chunk_id = found->id;
-    hit->score = found->score;
-    hit->bm25_rank = found->bm25_rank;
-    hit->dense_rank = found->dense_rank;
-    hit->path = column_string(statement, 0);
-    hit->sha256 = column_string(statement, 1);
-    hit->title = column_string(statement, 2);
-    hit->section = column_string(statement, 3);
-    hit->text = column_string(statement, 4);
-    const char *type = (const char *)sqlite3_column_text(statement, 5);
-    if (!type || !layout_block_type_from_name(type, &hit->type)) hit->type = LAYOUT_BLOCK_PARAGRAPH;
-    hit->first_page = sqlite3_column_int(statement, 6);
-    hit->last_page = sqlite3_column_int(statement, 7);
-    hit->page_label = g_strdup((const char *)sqlite3_column_text(statement, 8));
-    const void *bytes = sqlite3_column_blob(statement, 9);
-    unpack_places(bytes, sqlite3_column_bytes(statement, 9), hit);
-    sqlite3_reset(statement);
-    return hit;
-}
-
 /* ---- search ---- */
 
 /* The query's vector; NULL without an error where the method or the library has no use for one. */
@@ -247,29 +172,67 @@ embed_query(retrieval_library *library, const char *query, retrieval_method meth
     return TRUE;
 }
 
+/* Counts what was taken of every page and document. */
+typedef struct {
+    guint max_per_page, max_per_document;
+    GHashTable *taken; /* "document page" -> how many */
+} diversity;
+
+static gboolean
+take_one(diversity *d, int64_t document, int page, guint max)
+{
+    if (max == 0) return TRUE;
+    g_autofree char *key = g_strdup_printf("%" G_GINT64_FORMAT " %d", document, page);
+    const guint n = GPOINTER_TO_UINT(g_hash_table_lookup(d->taken, key));
+    if (n >= max) return FALSE;
+    g_hash_table_insert(d->taken, g_steal_pointer(&key), GUINT_TO_POINTER(n + 1));
+    return TRUE;
+}
+
+static gboolean
+load_hits(retrieval_library *library, const GArray *ranking, const retrieval_search_options *o,
+          GPtrArray *hits, GError **error)
+{
+    g_autoptr(GHashTable) taken = g_hash_table_new_full(g_str_hash, g_str_equal, g_free, NULL);
+    diversity d = {o->max_per_page, o->max_per_document, taken};
+    for (guint i = 0; i < ranking->len && hits->len < o->n_results; i++) {
+        const candidate *found = &g_array_index(ranking, candidate, i);
+        retrieval_hit *hit = retrieval_load_hit(library->store, found->id, error);
+        if (!hit) return FALSE;
+        if (!take_one(&d, hit->document_id, hit->first_page, d.max_per_page) ||
+            !take_one(&d, hit->document_id, -1, d.max_per_document)) {
+            retrieval_hit_free(hit);
+            continue;
+        }
+        hit->score = found->score;
+        hit->bm25_rank = found->bm25_rank;
+        hit->dense_rank = found->dense_rank;
+        g_ptr_array_add(hits, hit);
+    }
+    return TRUE;
+}
+
 /* Inside a transaction: all of it sees the same library. */
 static GPtrArray *
 search_snapshot(retrieval_library *library, const char *query, const float *vector,
-                const retrieval_search_options *o, GError **error)
+                const retrieval_where *where, const retrieval_search_options *o, GError **error)
 {
     const guint n = MIN(MAX(o->n_candidates, o->n_results), MAX_CANDIDATES);
     g_autoptr(GArray) fulltext = g_array_new(FALSE, FALSE, sizeof(candidate));
     g_autoptr(GArray) dense = g_array_new(FALSE, FALSE, sizeof(candidate));
-    if (o->method != RETRIEVAL_DENSE && !rank_fulltext(library, query, n, fulltext, error))
+    g_autoptr(retrieval_selection) selection = NULL;
+    if (where && !(selection = retrieval_selection_new(library->store, where, error))) return NULL;
+    if (o->method != RETRIEVAL_DENSE &&
+        !rank_fulltext(library, query, n, selection, fulltext, error))
         return NULL;
-    if (vector && !rank_dense(library, vector, n, dense, error)) return NULL;
+    if (vector && !rank_dense(library, vector, n, selection, dense, error)) return NULL;
 
     g_autoptr(GArray) fused = NULL;
     const GArray *ranking = o->method == RETRIEVAL_BM25 ? fulltext : dense;
     if (o->method == RETRIEVAL_FUSION) ranking = fused = fuse(fulltext, dense, o->rrf_k);
 
-    g_autoptr(GPtrArray) hits = g_ptr_array_new_with_free_func(hit_free);
-    for (guint i = 0; i < ranking->len && hits->len < o->n_results; i++) {
-        retrieval_hit *hit = load_hit(library, &g_array_index(ranking, candidate, i), error);
-        if (!hit) return NULL;
-        g_ptr_array_add(hits, hit);
-    }
-    return g_steal_pointer(&hits);
+    g_autoptr(GPtrArray) hits = g_ptr_array_new_with_free_func((GDestroyNotify)retrieval_hit_free);
+    return load_hits(library, ranking, o, hits, error) ? g_steal_pointer(&hits) : NULL;
 }
 
 GPtrArray *
@@ -278,12 +241,14 @@ retrieval_library_search(retrieval_library *library, const char *query,
 {
     const retrieval_search_options o = options ? *options : retrieval_search_options_default();
     g_autofree float *vector = NULL;
+    g_autoptr(retrieval_where) where = NULL;
+    if (o.where && !(where = retrieval_where_parse(o.where, error))) return NULL;
     if (!embed_query(library, query, o.method, &vector, error)) return NULL;
 
     g_autoptr(GMutexLocker) locker = g_mutex_locker_new(&library->lock);
     (void)locker;
     if (!retrieval_store_exec(library->store, STORE_BEGIN_READ, error)) return NULL;
-    GPtrArray *hits = search_snapshot(library, query, vector, &o, error);
+    GPtrArray *hits = search_snapshot(library, query, vector, where, &o, error);
     retrieval_store_rollback(library->store); /* only read */
     return hits;
 }

@@ -27,12 +27,14 @@ typedef enum {
     RETRIEVAL_ERROR_FORMAT,    /* not a library, damaged, or of a newer version */
     RETRIEVAL_ERROR_BUSY,      /* another process writes to it */
     RETRIEVAL_ERROR_EMBEDDER,  /* made with another embedder */
-    RETRIEVAL_ERROR_CANCELLED
+    RETRIEVAL_ERROR_CANCELLED,
+    RETRIEVAL_ERROR_WHERE /* a condition that cannot be read */
 } retrieval_error_code;
 
 /* ---- chunks ---- */
 
-/* Where a stretch of a chunk's text stands: a printed line, or a table's cell. */
+/* Where a stretch of a chunk's text stands: a printed line, a table's cell, or all of a block whose lines are not
+ * known. */
 typedef struct {
     uint32_t start, len;  /* bytes into the chunk's text, on character borders */
     int block;            /* index into the document's blocks; LAYOUT_NONE where there is none */
@@ -62,6 +64,13 @@ retrieval_chunk_options retrieval_chunk_options_default(void);
  * headers, footers and the bibliography left out. Elements are retrieval_chunk *, owned by the array. */
 GPtrArray *retrieval_chunk_document(const lode_document *document,
                                     const retrieval_chunk_options *options);
+
+/* ---- sentences ---- */
+
+/* Append to ends (GArray of uint32_t) the byte offset behind each sentence of text [len] (UTF-8), white space
+ * after it included; the last is len. Nothing for an empty text. Knows abbreviations, initials, "et al.",
+ * "Fig. 2"; when in doubt it does not split. */
+void retrieval_split_sentences(const char *text, uint32_t len, GArray *ends);
 
 /* ---- library ---- */
 
@@ -112,6 +121,25 @@ gboolean retrieval_library_add(retrieval_library *library, const char *path,
                                const retrieval_chunk_options *options, const int *cancel,
                                GError **error);
 
+/* What is known of a document as a publication. */
+typedef struct {
+    char *title;    /* NULL where not known */
+    char **authors; /* "Given Family", as printed; NULL-terminated; NULL where not known */
+    int year;       /* 0 where not known */
+    char *venue, *doi, *arxiv; /* NULL where not known; doi "10.1000/xyz", arxiv "2301.00001" */
+} retrieval_metadata;
+
+void retrieval_metadata_free(retrieval_metadata *metadata); /* NULL is fine */
+G_DEFINE_AUTOPTR_CLEANUP_FUNC(retrieval_metadata, retrieval_metadata_free)
+
+/* Of a document in the library, by its path; RETRIEVAL_ERROR_NOT_FOUND. */
+retrieval_metadata *retrieval_library_get_metadata(retrieval_library *library, const char *path,
+                                                   GError **error);
+/* Replace what is known; fields that are NULL or 0 keep what was there. A new title is indexed; the vectors,
+ * which were made with the old one, stay. */
+gboolean retrieval_library_set_metadata(retrieval_library *library, const char *path,
+                                        const retrieval_metadata *metadata, GError **error);
+
 /* Add one plain passage (benches, notes): one document of one chunk, replacing the same id. */
 gboolean retrieval_library_add_passage(retrieval_library *library, const char *id,
                                        const char *title, const char *text, GError **error);
@@ -154,6 +182,10 @@ typedef struct {
     guint n_results;         /* default 10 */
     guint n_candidates;      /* taken from each ranking before fusion; default 100 */
     double rrf_k;            /* of 1 / (k + rank), >= 0; default 10 */
+    /* Only chunks for which this holds; NULL: all (default). See retrieval_where_check. */
+    const char *where;
+    guint max_per_page; /* chunks that begin on one page of one document; 0 = no limit (default) */
+    guint max_per_document; /* 0 = no limit (default) */
 } retrieval_search_options;
 
 retrieval_search_options retrieval_search_options_default(void);
@@ -172,7 +204,19 @@ typedef struct {
     char *page_label;          /* printed label of the first page, NULL where none */
     GArray *boxes;             /* of layout_box */
     GArray *places;            /* of retrieval_place, one per box; empty for a plain passage */
+    int64_t document_id;
+    int ordinal;                 /* of the chunk in its document, 0.. in reading order */
+    int first_block, last_block; /* as retrieval_chunk */
+    char **authors;              /* as retrieval_metadata; NULL where not known */
+    int year;
+    char *venue, *doi, *arxiv;
 } retrieval_hit;
+
+void retrieval_hit_free(retrieval_hit *hit); /* NULL is fine */
+
+/* The boxes of what text [start, start + len) of a hit is printed in, in order: GArray of layout_box, one per
+ * line; empty where it is not known. A line that holds only a part of the stretch is there whole. */
+GArray *retrieval_hit_boxes_of(const retrieval_hit *hit, uint32_t start, uint32_t len);
 
 /* query UTF-8, any text: no query syntax. Elements are retrieval_hit *, best first, owned by the array;
  * ties are broken by chunk id. Words match by their stem, without accents or case; of a query's words the
@@ -180,6 +224,36 @@ typedef struct {
  * Thread-safe. */
 GPtrArray *retrieval_library_search(retrieval_library *library, const char *query,
                                     const retrieval_search_options *options, GError **error);
+
+/* ---- the surroundings of a hit: arrays of retrieval_hit in reading order, their scores 0 ---- */
+
+/* The chunk itself, up to n_before chunks of its document before it and n_after behind it.
+ * RETRIEVAL_ERROR_NOT_FOUND when it is not there any more, here and below. */
+GPtrArray *retrieval_library_load_neighbours(retrieval_library *library, int64_t chunk_id,
+                                             guint n_before, guint n_after, GError **error);
+/* All chunks of the section that the chunk stands in and of the sections in it. depth: how many headings of its
+ * path count, 1: the chapter; 0: all of them, the innermost section. */
+GPtrArray *retrieval_library_load_section(retrieval_library *library, int64_t chunk_id, guint depth,
+                                          GError **error);
+/* All chunks of a document, by its path. Neighbouring chunks may begin with the sentence the one before ended
+ * with: places tell. */
+GPtrArray *retrieval_library_load_document(retrieval_library *library, const char *path,
+                                           GError **error);
+
+/* ---- conditions ---- */
+
+/* Check an expression for retrieval_search_options.where:
+ *
+ *     year >= 2020 and type = table
+ *     author ~ "garcia" and not (venue = Nature or doi = 10.1038/s41586-021-03819-2)
+ *
+ * Fields: year, page (1-based), author, title, venue, doi, arxiv, document (path or its last part), section, type
+ * (a block type: paragraph, table, caption, ...). Operators: = != < <= > >= and ~ (contains); "and", "or", "not",
+ * brackets. Text compares without case and accents; = with author holds when one of the authors has that name
+ * or family name, with section when one heading of the path is it with or without its number. Text with spaces
+ * or operators stands in double or single quotes. What is not known fulfils no comparison.
+ * FALSE with RETRIEVAL_ERROR_WHERE, a message that shows the place. Thread-safe. */
+gboolean retrieval_where_check(const char *expression, GError **error);
 
 /* "3.40.1" with FTS5 or without, "FAISS 1.7.3 (own C API)": for lode doctor. Static. */
 const char *retrieval_sqlite_version(void);

@@ -6,6 +6,8 @@
 
 #include <string.h>
 
+#include "retrieval/retrieval.h"
+
 /* Lower case, without the last stop. Each with what must follow for the stop to be no end. */
 typedef enum {
     ANYTHING, /* never ends a sentence */

@@ -1,8 +1,8 @@
 /* library.db: schema and statements.
  *
  *     settings    embedder_id, n_dims
- *     documents   one row per path
- *     chunks      text, section, pages, boxes of a document's passages, in order
+ *     documents   one row per path, with what is known of it as a publication
+ *     chunks      text, section, pages, places of a document's passages, in order
  *     embeddings  one half-precision vector per chunk; absent in a full-text library
  *     chunk_index FTS5 over title, section and text; keeps no text of its own
  *     journal     one row per change: the number of the last is the generation
@@ -15,6 +15,7 @@
 #include <string.h>
 
 #include "retrieval/fulltext.h"
+#include "retrieval/selection.h"
 
 #define BUSY_MS 10000
 
@@ -25,7 +26,12 @@ static const char schema[] =
     " path TEXT NOT NULL UNIQUE,"
     " sha256 TEXT NOT NULL,"
     " title TEXT NOT NULL,"
-    " n_pages INTEGER NOT NULL);"
+    " n_pages INTEGER NOT NULL,"
+    " authors TEXT," /* one a line */
+    " year INTEGER,"
+    " venue TEXT,"
+    " doi TEXT,"
+    " arxiv TEXT);"
     "CREATE TABLE chunks("
     " id INTEGER PRIMARY KEY AUTOINCREMENT,"
     " document INTEGER NOT NULL REFERENCES documents(id) ON DELETE CASCADE,"
@@ -38,15 +44,14 @@ static const char schema[] =
     " first_page INTEGER NOT NULL,"
     " last_page INTEGER NOT NULL,"
     " page_label TEXT,"
-    " boxes BLOB NOT NULL," /* 36 bytes each, little endian: uint32 start, len in text, int32 block, uint32
-                             * start in it, int32 page, float32 x0 y0 x1 y1 */
+    " places BLOB NOT NULL," /* places, see places.c */
     " UNIQUE(document, ordinal));"
     "CREATE TABLE embeddings("
     " chunk INTEGER PRIMARY KEY NOT NULL REFERENCES chunks(id) ON DELETE CASCADE,"
     " vector BLOB NOT NULL);" /* binary16, little endian */
     "CREATE TABLE journal("
     " generation INTEGER PRIMARY KEY NOT NULL,"
-    " action TEXT NOT NULL," /* add, replace, remove, embed */
+    " action TEXT NOT NULL," /* add, replace, remove, embed, describe */
     " path TEXT NOT NULL,"
     " sha256 TEXT NOT NULL,"
     " state BLOB NOT NULL);"
@@ -55,10 +60,16 @@ static const char schema[] =
     "CREATE VIRTUAL TABLE chunk_index USING fts5(title, section, text,"
     " content='chunk_text', content_rowid='id', tokenize='porter unicode61 remove_diacritics 2');"
     "PRAGMA application_id = 1280263237;"
-    "PRAGMA user_version = 2;";
+    "PRAGMA user_version = 3;";
 
 G_STATIC_ASSERT(RETRIEVAL_APPLICATION_ID == 1280263237);
-G_STATIC_ASSERT(RETRIEVAL_SCHEMA_VERSION == 2);
+G_STATIC_ASSERT(RETRIEVAL_SCHEMA_VERSION == 3);
+
+/* A chunk with its document. */
+#define SELECT_HIT                                                                                 \
+    "SELECT d.path, d.sha256, d.title, c.section, c.text, c.type, c.first_page, c.last_page,"      \
+    " c.page_label, c.places, c.id, d.id, c.ordinal, c.first_block, c.last_block, d.authors,"      \
+    " d.year, d.venue, d.doi, d.arxiv FROM chunks c JOIN documents d ON d.id = c.document "
 
 static const char *const statement_sql[STORE_N_STATEMENTS] = {
     [STORE_BEGIN_READ] = "BEGIN",
@@ -71,17 +82,25 @@ static const char *const statement_sql[STORE_N_STATEMENTS] = {
     [STORE_GET_VERSION] = "SELECT generation, state FROM journal ORDER BY generation DESC LIMIT 1",
     [STORE_GET_STATE_AT] = "SELECT state FROM journal WHERE generation = ?1",
     [STORE_HAS_OTHER_THAN_ADD] =
-        "SELECT 1 FROM journal WHERE generation > ?1 AND action <> 'add' LIMIT 1",
+        "SELECT 1 FROM journal WHERE generation > ?1 AND action NOT IN ('add', 'describe')"
+        " LIMIT 1",
     [STORE_APPEND_JOURNAL] = "INSERT INTO journal(generation, action, path, sha256, state)"
                              " VALUES(?1, ?2, ?3, ?4, ?5)",
     [STORE_FIND_DOCUMENT] = "SELECT id, sha256 FROM documents WHERE path = ?1",
     [STORE_LIST_DOCUMENTS] = "SELECT path FROM documents ORDER BY path",
-    [STORE_INSERT_DOCUMENT] = "INSERT INTO documents(path, sha256, title, n_pages)"
-                              " VALUES(?1, ?2, ?3, ?4)",
+    [STORE_INSERT_DOCUMENT] =
+        "INSERT INTO documents(path, sha256, title, n_pages, authors, year, venue, doi, arxiv)"
+        " VALUES(?1, ?2, ?3, ?4, ?5, ?6, ?7, ?8, ?9)",
+    [STORE_UPDATE_METADATA] =
+        "UPDATE documents SET title = coalesce(?2, title), authors = coalesce(?3, authors),"
+        " year = coalesce(?4, year), venue = coalesce(?5, venue), doi = coalesce(?6, doi),"
+        " arxiv = coalesce(?7, arxiv) WHERE id = ?1",
+    [STORE_GET_METADATA] =
+        "SELECT title, authors, year, venue, doi, arxiv FROM documents WHERE path = ?1",
     [STORE_DELETE_DOCUMENT] = "DELETE FROM documents WHERE id = ?1",
     [STORE_INSERT_CHUNK] =
         "INSERT INTO chunks(document, ordinal, type, section, text, first_block, last_block,"
-        " first_page, last_page, page_label, boxes) VALUES(?1, ?2, ?3, ?4, ?5, ?6, ?7, ?8, ?9, "
+        " first_page, last_page, page_label, places) VALUES(?1, ?2, ?3, ?4, ?5, ?6, ?7, ?8, ?9, "
         "?10, ?11)",
     [STORE_INDEX_CHUNK] =
         "INSERT INTO chunk_index(rowid, title, section, text) VALUES(?1, ?2, ?3, ?4)",
@@ -90,6 +109,9 @@ static const char *const statement_sql[STORE_N_STATEMENTS] = {
         "INSERT INTO chunk_index(chunk_index, rowid, title, section, text)"
         " SELECT 'delete', c.id, d.title, c.section, c.text"
         " FROM documents d JOIN chunks c ON c.document = d.id WHERE d.id = ?1",
+    [STORE_REINDEX_DOCUMENT] =
+        "INSERT INTO chunk_index(rowid, title, section, text) SELECT c.id, d.title, c.section,"
+        " c.text FROM documents d JOIN chunks c ON c.document = d.id WHERE d.id = ?1",
     [STORE_INSERT_VECTOR] = "INSERT INTO embeddings(chunk, vector) VALUES(?1, ?2)",
     [STORE_VECTORS_AFTER] = "SELECT chunk, vector FROM embeddings WHERE chunk > ?1 ORDER BY chunk",
     [STORE_CHUNKS_WITHOUT_VECTOR] =
@@ -98,17 +120,24 @@ static const char *const statement_sql[STORE_N_STATEMENTS] = {
         " ORDER BY t.id LIMIT ?2",
     [STORE_COUNT_MATCHES] = "SELECT count(*) FROM chunk_index WHERE chunk_index MATCH ?1",
     [STORE_RANK_FULLTEXT] = "SELECT rowid, lode_bm25(chunk_index, ?3) AS score FROM chunk_index"
-                            " WHERE chunk_index MATCH ?1 ORDER BY score DESC, rowid LIMIT ?2",
-    [STORE_LOAD_HIT] =
-        "SELECT d.path, d.sha256, d.title, c.section, c.text, c.type, c.first_page, c.last_page,"
-        " c.page_label, c.boxes FROM chunks c JOIN documents d ON d.id = c.document WHERE c.id = "
-        "?1",
+                            " WHERE chunk_index MATCH ?1 AND lode_selected(rowid, ?4)"
+                            " ORDER BY score DESC, rowid LIMIT ?2",
+    [STORE_LOAD_HIT] = SELECT_HIT "WHERE c.id = ?1",
+    [STORE_LOAD_RANGE] =
+        SELECT_HIT "WHERE c.document = ?1 AND c.ordinal BETWEEN ?2 AND ?3 ORDER BY c.ordinal",
+    [STORE_HIGHEST_CHUNK] = "SELECT coalesce(max(id), 0) FROM chunks",
+    [STORE_LIST_DESCRIBED] =
+        "SELECT id, path, title, authors, year, venue, doi, arxiv FROM documents",
+    [STORE_LIST_CHUNKS] = "SELECT id FROM chunks WHERE document = ?1",
+    [STORE_LIST_PLACED_CHUNKS] =
+        "SELECT id, type, section, first_page FROM chunks WHERE document = ?1",
     [STORE_COUNT] = "SELECT (SELECT count(*) FROM documents), (SELECT count(*) FROM chunks),"
                     " (SELECT count(*) FROM embeddings)",
-    [STORE_DUMP_DOCUMENTS] = "SELECT id, path, sha256, title, n_pages FROM documents ORDER BY path",
+    [STORE_DUMP_DOCUMENTS] = "SELECT id, path, sha256, title, n_pages, authors, year, venue,"
+                             " doi, arxiv FROM documents ORDER BY path",
     [STORE_DUMP_CHUNKS] =
         "SELECT c.ordinal, c.type, c.section, c.text, c.first_block, c.last_block, c.first_page,"
-        " c.last_page, c.page_label, c.boxes, e.vector FROM chunks c"
+        " c.last_page, c.page_label, c.places, e.vector FROM chunks c"
         " LEFT JOIN embeddings e ON e.chunk = c.id WHERE c.document = ?1 ORDER BY c.ordinal",
 };
 
@@ -242,8 +271,11 @@ check_schema(retrieval_store *store, gboolean writable, GError **error)
     }
     if (version != RETRIEVAL_SCHEMA_VERSION) {
         g_set_error(error, RETRIEVAL_ERROR, RETRIEVAL_ERROR_FORMAT,
-                    "%s: schema version %d, this program reads version %d", store->path,
-                    (int)version, RETRIEVAL_SCHEMA_VERSION);
+                    version < RETRIEVAL_SCHEMA_VERSION
+                        ? "%s: made by an older program (schema %d, now %d): delete the library's "
+                          "folder and make it anew with 'lode index FILES -L DIR'"
+                        : "%s: made by a newer program (schema %d, this one knows %d)",
+                    store->path, (int)version, RETRIEVAL_SCHEMA_VERSION);
         return FALSE;
     }
     return TRUE;
@@ -270,7 +302,7 @@ retrieval_store_open(const char *path, gboolean writable, GError **error)
         return NULL;
     if (!exec_sql(store, writable ? "PRAGMA foreign_keys = ON" : "PRAGMA query_only = ON", error))
         return NULL;
-    if (!retrieval_fulltext_register(store->db)) {
+    if (!retrieval_fulltext_register(store->db) || !retrieval_selection_register(store->db)) {
         g_set_error(error, RETRIEVAL_ERROR, RETRIEVAL_ERROR_IO, "%s: this SQLite has no FTS5",
                     path);
         return NULL;

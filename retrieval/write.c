@@ -5,6 +5,7 @@
 #include <string.h>
 
 #include "retrieval/chunk.h"
+#include "retrieval/places.h"
 
 static gboolean
 is_cancelled(const int *cancel, GError **error)
@@ -18,28 +19,11 @@ is_cancelled(const int *cancel, GError **error)
 typedef struct {
     const char *path, *sha256, *title;
     int n_pages;
-    const lode_document *document; /* for page labels; NULL: none */
-    GPtrArray *chunks;             /* of retrieval_chunk */
-    const float *vectors;          /* [chunks->len, n_dims], NULL: none */
+    const retrieval_metadata *metadata; /* but its title; NULL: nothing is known */
+    const lode_document *document;      /* for page labels; NULL: none */
+    GPtrArray *chunks;                  /* of retrieval_chunk */
+    const float *vectors;               /* [chunks->len, n_dims], NULL: none */
 } record;
-
-static GBytes *
-pack_places(const GArray *places)
-{
-    GByteArray *bytes = g_byte_array_sized_new(places->len * 36);
-    for (guint i = 0; i < places->len; i++) {
-        const retrieval_place *place = &g_array_index(places, retrieval_place, i);
-        const layout_rect *rect = &place->box.rect;
-        const float values[4] = {rect->x0, rect->y0, rect->x1, rect->y1};
-        uint32_t words[9] = {place->start, place->len, (uint32_t)place->block, place->block_start,
-                             (uint32_t)place->box.page};
-        memcpy(words + 5, values, sizeof values);
-        for (int j = 0; j < 9; j++)
-            words[j] = GUINT32_TO_LE(words[j]);
-        g_byte_array_append(bytes, (const guint8 *)words, sizeof words);
-    }
-    return g_byte_array_free_to_bytes(bytes);
-}
 
 static gboolean
 insert_vector(retrieval_library *library, int64_t chunk, const float *vector, GChecksum *digest,
@@ -72,7 +56,7 @@ insert_chunk(retrieval_library *library, const record *r, int64_t document, guin
     const char *label = NULL;
     if (r->document && chunk->first_page >= 0 && (guint)chunk->first_page < r->document->n_pages)
         label = r->document->pages[chunk->first_page].label;
-    g_autoptr(GBytes) boxes = pack_places(chunk->places);
+    g_autoptr(GBytes) places = retrieval_pack_places(chunk->places);
 
     sqlite3_stmt *statement = retrieval_store_get(store, STORE_INSERT_CHUNK, error);
     if (!statement) return FALSE;
@@ -87,7 +71,7 @@ insert_chunk(retrieval_library *library, const record *r, int64_t document, guin
     sqlite3_bind_int(statement, 9, chunk->last_page);
     if (label) sqlite3_bind_text(statement, 10, label, -1, SQLITE_STATIC);
     gsize n_bytes = 0;
-    const void *bytes = g_bytes_get_data(boxes, &n_bytes);
+    const void *bytes = g_bytes_get_data(places, &n_bytes);
     sqlite3_bind_blob64(statement, 11, bytes ? bytes : "", n_bytes, SQLITE_STATIC);
     if (!retrieval_store_run(store, statement, error)) return FALSE;
     const int64_t id = sqlite3_last_insert_rowid(store->db);
@@ -108,16 +92,36 @@ insert_chunk(retrieval_library *library, const record *r, int64_t document, guin
 }
 
 static gboolean
+run_on_document(retrieval_store *store, store_statement which, int64_t id, GError **error)
+{
+    sqlite3_stmt *statement = retrieval_store_get(store, which, error);
+    if (!statement) return FALSE;
+    sqlite3_bind_int64(statement, 1, id);
+    return retrieval_store_run(store, statement, error);
+}
+
+static gboolean
 delete_document(retrieval_store *store, int64_t id, GError **error)
 {
-    static const store_statement steps[] = {STORE_UNINDEX_DOCUMENT, STORE_DELETE_DOCUMENT};
-    for (gsize i = 0; i < G_N_ELEMENTS(steps); i++) {
-        sqlite3_stmt *statement = retrieval_store_get(store, steps[i], error);
-        if (!statement) return FALSE;
-        sqlite3_bind_int64(statement, 1, id);
-        if (!retrieval_store_run(store, statement, error)) return FALSE;
-    }
-    return TRUE;
+    return run_on_document(store, STORE_UNINDEX_DOCUMENT, id, error) &&
+           run_on_document(store, STORE_DELETE_DOCUMENT, id, error);
+}
+
+/* Authors, year, venue, doi and arxiv into five parameters from first on; NULL where not known. What is returned
+ * is to be freed after the statement has run. */
+static char *
+bind_metadata(sqlite3_stmt *statement, int first, const retrieval_metadata *metadata)
+{
+    if (!metadata) return NULL;
+    char *authors =
+        metadata->authors && *metadata->authors ? g_strjoinv("\n", metadata->authors) : NULL;
+    if (authors) sqlite3_bind_text(statement, first, authors, -1, SQLITE_STATIC);
+    if (metadata->year) sqlite3_bind_int(statement, first + 1, metadata->year);
+    const char *const texts[] = {metadata->venue, metadata->doi, metadata->arxiv};
+    for (int i = 0; i < (int)G_N_ELEMENTS(texts); i++)
+        if (texts[i] && *texts[i])
+            sqlite3_bind_text(statement, first + 2 + i, texts[i], -1, SQLITE_STATIC);
+    return authors;
 }
 
 /* Inside a transaction. */
@@ -135,6 +139,7 @@ write_record(retrieval_library *library, const record *r, GError **error)
     sqlite3_bind_text(statement, 2, r->sha256, -1, SQLITE_STATIC);
     sqlite3_bind_text(statement, 3, r->title, -1, SQLITE_STATIC);
     sqlite3_bind_int(statement, 4, r->n_pages);
+    g_autofree char *authors = bind_metadata(statement, 5, r->metadata);
     if (!retrieval_store_run(store, statement, error)) return FALSE;
     const int64_t id = sqlite3_last_insert_rowid(store->db);
 
@@ -224,6 +229,13 @@ add_records(retrieval_library *library, record *records, size_t n, const int *ca
     return in_transaction(library, write_records, &list, error);
 }
 
+static int
+year_of(const char *text)
+{
+    guint64 year = 0;
+    return text && g_ascii_string_to_unsigned(text, 10, 1000, 9999, &year, NULL) ? (int)year : 0;
+}
+
 gboolean
 retrieval_library_add(retrieval_library *library, const char *path, const lode_document *document,
                       const retrieval_chunk_options *options, const int *cancel, GError **error)
@@ -233,10 +245,16 @@ retrieval_library_add(retrieval_library *library, const char *path, const lode_d
     g_autofree char *name = g_filename_display_name(base);
     g_autoptr(GPtrArray) chunks = retrieval_chunk_document(document, options);
     const char *title = meta->title && *meta->title ? meta->title : meta->source_name;
+    /* the strings are the document's */
+    const retrieval_metadata metadata = {.authors = (char **)meta->authors,
+                                         .year = year_of(meta->year),
+                                         .doi = (char *)meta->doi,
+                                         .arxiv = (char *)meta->arxiv};
     record r = {.path = path,
                 .sha256 = meta->source_sha256 ? meta->source_sha256 : "",
                 .title = title && *title ? title : name,
                 .n_pages = (int)document->n_pages,
+                .metadata = &metadata,
                 .document = document,
                 .chunks = chunks};
     if (add_records(library, &r, 1, cancel, error)) return TRUE;
@@ -278,6 +296,46 @@ retrieval_library_add_passage(retrieval_library *library, const char *id, const 
 {
     retrieval_passage passage = {.id = id, .title = title, .text = text};
     return retrieval_library_add_passages(library, &passage, 1, NULL, error);
+}
+
+typedef struct {
+    const char *path;
+    const retrieval_metadata *metadata;
+} metadata_change;
+
+static gboolean
+write_metadata(retrieval_library *library, void *data, GError **error)
+{
+    const metadata_change *change = data;
+    retrieval_store *store = library->store;
+    int64_t id;
+    g_autofree char *sha256 = NULL;
+    if (!retrieval_store_find_document(store, change->path, &id, &sha256, error)) return FALSE;
+    if (id == 0) {
+        g_set_error(error, RETRIEVAL_ERROR, RETRIEVAL_ERROR_NOT_FOUND, "%s: not in the library",
+                    change->path);
+        return FALSE;
+    }
+    const char *title = change->metadata->title;
+    const gboolean retitle = title && *title;
+    if (retitle && !run_on_document(store, STORE_UNINDEX_DOCUMENT, id, error)) return FALSE;
+    sqlite3_stmt *statement = retrieval_store_get(store, STORE_UPDATE_METADATA, error);
+    if (!statement) return FALSE;
+    sqlite3_bind_int64(statement, 1, id);
+    if (retitle) sqlite3_bind_text(statement, 2, title, -1, SQLITE_STATIC);
+    g_autofree char *authors = bind_metadata(statement, 3, change->metadata);
+    if (!retrieval_store_run(store, statement, error)) return FALSE;
+    if (retitle && !run_on_document(store, STORE_REINDEX_DOCUMENT, id, error)) return FALSE;
+    return retrieval_store_append_journal(store, "describe", change->path, sha256 ? sha256 : "", "",
+                                          error);
+}
+
+gboolean
+retrieval_library_set_metadata(retrieval_library *library, const char *path,
+                               const retrieval_metadata *metadata, GError **error)
+{
+    metadata_change change = {path, metadata};
+    return in_transaction(library, write_metadata, &change, error);
 }
 
 static gboolean

@@ -555,7 +555,7 @@ what_is_no_library_is_refused(void **state)
 
     g_clear_pointer(&(retrieval_library *){open_writer()}, retrieval_library_free);
     assert_int_equal(sqlite3_open(path, &db), SQLITE_OK);
-    assert_int_equal(sqlite3_exec(db, "PRAGMA user_version = 3", NULL, NULL, NULL), SQLITE_OK);
+    assert_int_equal(sqlite3_exec(db, "PRAGMA user_version = 99", NULL, NULL, NULL), SQLITE_OK);
     sqlite3_close(db);
     assert_null(retrieval_library_open_with(folder, RETRIEVAL_OPEN_READ, &no_embedder, &newer));
     assert_true(g_error_matches(newer, RETRIEVAL_ERROR, RETRIEVAL_ERROR_FORMAT));

@@ -1,0 +1,127 @@
+/* Where a chunk's text stands: packing, and finding a quote's block, characters and boxes. */
+#include "support.h"
+
+#include <string.h>
+
+#include "retrieval/places.h"
+
+static GArray *
+random_places(GRand *rand, guint n)
+{
+    GArray *places = g_array_new(FALSE, FALSE, sizeof(retrieval_place));
+    uint32_t start = 0;
+    for (guint i = 0; i < n; i++) {
+        const float x = (float)g_rand_int_range(rand, 0, 9792) / 16.0f,
+                    y = (float)g_rand_int_range(rand, -100, 12672) / 16.0f;
+        retrieval_place place = {start,
+                                 (uint32_t)g_rand_int_range(rand, 0, 200),
+                                 g_rand_int_range(rand, -1, 10000),
+                                 (uint32_t)g_rand_int_range(rand, 0, 5000),
+                                 {g_rand_int_range(rand, 0, 2000), {x, y, x + 300.5f, y + 9.25f}}};
+        start += place.len + (uint32_t)g_rand_int_range(rand, 0, 3);
+        g_array_append_val(places, place);
+    }
+    return places;
+}
+
+static void
+packed_places_come_back_unchanged(void **state)
+{
+    (void)state;
+    g_autoptr(GRand) rand = g_rand_new_with_seed(5);
+    for (guint n = 0; n < 40; n++) {
+        g_autoptr(GArray) places = random_places(rand, n);
+        g_autoptr(GBytes) bytes = retrieval_pack_places(places);
+        g_autoptr(GArray) back = g_array_new(FALSE, FALSE, sizeof(retrieval_place));
+        gsize size = 0;
+        const void *data = g_bytes_get_data(bytes, &size);
+        assert_true(retrieval_unpack_places(data, size, back));
+        assert_int_equal(back->len, n);
+        if (n > 0) assert_memory_equal(back->data, places->data, n * sizeof(retrieval_place));
+    }
+}
+
+static void
+damaged_places_never_leave_their_ranges(void **state)
+{
+    (void)state;
+    g_autoptr(GRand) rand = g_rand_new_with_seed(6);
+    g_autoptr(GArray) places = random_places(rand, 20);
+    g_autoptr(GBytes) bytes = retrieval_pack_places(places);
+    gsize size = 0;
+    const guint8 *data = g_bytes_get_data(bytes, &size);
+    guint n_refused = 0;
+    for (guint i = 0; i < 3000; i++) {
+        const gsize len = MIN(i, size);
+        g_autofree guint8 *copy = g_memdup2(data, len);
+        if (i >= size) copy[g_rand_int_range(rand, 0, (int)size)] = (guint8)g_rand_int(rand);
+        g_autoptr(GArray) back = g_array_new(FALSE, FALSE, sizeof(retrieval_place));
+        if (!retrieval_unpack_places(copy, len, back)) n_refused++;
+        for (guint j = 0; j < back->len; j++) {
+            const retrieval_place *place = &g_array_index(back, retrieval_place, j);
+            assert_true(place->start <= G_MAXINT32 && place->len <= G_MAXINT32);
+            assert_true(place->box.page >= 0 && place->block >= LAYOUT_NONE);
+        }
+    }
+    assert_true(n_refused >= size); /* every truncated one, at least */
+}
+
+static void
+a_quote_is_found_in_the_lines_that_print_it(void **state)
+{
+    (void)state;
+    writer w = writer_start();
+    writer_add(&w, LAYOUT_BLOCK_PARAGRAPH, 0,
+               "The first line has sixty characters, exactly sixty of them, "
+               "the second line has another sixty, it goes on to the end of "
+               "the third line.");
+    g_autoptr(lode_document) document = writer_finish(&w, "T", "00");
+    g_autoptr(GPtrArray) chunks = retrieval_chunk_document(document, NULL);
+    const retrieval_chunk *chunk = chunks->pdata[0];
+    const retrieval_hit hit = {.text = chunk->text, .places = chunk->places};
+
+    const uint32_t start = (uint32_t)(strstr(chunk->text, "another") - chunk->text);
+    g_autoptr(GArray) one = retrieval_hit_boxes_of(&hit, start, 7);
+    assert_int_equal(one->len, 1);
+    assert_memory_equal(one->data, &document->lines[1].box, sizeof(layout_box));
+    g_autoptr(GArray) two = retrieval_hit_boxes_of(&hit, 50, 20);
+    assert_int_equal(two->len, 2);
+    g_autoptr(GArray) none = retrieval_hit_boxes_of(&hit, 60, 0);
+    assert_int_equal(none->len, 0);
+}
+
+static void
+a_cell_of_a_table_has_its_own_box(void **state)
+{
+    (void)state;
+    for (guint32 seed = 0; seed < 30; seed++) {
+        g_autoptr(lode_document) document = random_document(seed);
+        g_autoptr(GPtrArray) chunks = retrieval_chunk_document(document, NULL);
+        for (guint i = 0; i < chunks->len; i++) {
+            const retrieval_chunk *chunk = chunks->pdata[i];
+            if (chunk->type != LAYOUT_BLOCK_TABLE) continue;
+            const retrieval_hit hit = {.text = chunk->text, .places = chunk->places};
+            const layout_block *block = &document->blocks[chunk->last_block];
+            if (block->type != LAYOUT_BLOCK_TABLE) block = &document->blocks[chunk->first_block];
+            const layout_table *table = &document->tables[block->item];
+            const char *rows = strstr(chunk->text, "\n\n") + 2; /* behind the caption */
+            const layout_cell *cell = &document->cells[table->first_cell];
+            g_autoptr(GArray) boxes = retrieval_hit_boxes_of(&hit, (uint32_t)(rows - chunk->text),
+                                                             (uint32_t)strlen(cell->text));
+            assert_int_equal(boxes->len, 1);
+            assert_memory_equal(boxes->data, &cell->box, sizeof(layout_box));
+        }
+    }
+}
+
+int
+main(void)
+{
+    const struct CMUnitTest tests[] = {
+        cmocka_unit_test(packed_places_come_back_unchanged),
+        cmocka_unit_test(damaged_places_never_leave_their_ranges),
+        cmocka_unit_test(a_quote_is_found_in_the_lines_that_print_it),
+        cmocka_unit_test(a_cell_of_a_table_has_its_own_box),
+    };
+    return cmocka_run_group_tests(tests, NULL, NULL);
+}
