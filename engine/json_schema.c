@@ -21,7 +21,7 @@ schema_fail(schema_reader *r, engine_error_code code, const char *format, ...)
     va_start(args, format);
     g_autofree char *text = g_strdup_vprintf(format, args);
     va_end(args);
-    g_set_error(r->error, ENGINE_ERROR, code, "JSON schema: %s: %s",
+    g_set_error(r->error, ENGINE_ERROR, (gint)code, "JSON schema: %s: %s",
                 r->path->len > 0 ? r->path->str : "/", text);
     return FALSE;
 }

@@ -26,7 +26,7 @@ typedef struct {
 static gboolean
 fail(pattern_reader *r, engine_error_code code, const char *what)
 {
-    if (!*r->error) g_set_error(r->error, ENGINE_ERROR, code, "pattern: %s", what);
+    if (!*r->error) g_set_error(r->error, ENGINE_ERROR, (gint)code, "pattern: %s", what);
     return FALSE;
 }
 

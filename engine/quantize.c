@@ -1,5 +1,5 @@
 /* Quantisers of the plain types and of the formats in blocks of 32. The layouts are drawn in dequant.c, the
- * search is quantize_fit.c's; the formats in blocks of 256 are in quantize_k.c. */
+ * search is quantize_fit_lanes.h's; the formats in blocks of 256 are in quantize_k.c. */
 #include "engine/quantize.h"
 
 #include "engine/dequant.h"
@@ -53,153 +53,112 @@ quantize_q8_0(const float *src, uint8_t *dst, size_t n)
 {
     for (; n > 0; n -= 32, src += 32, dst += 34) {
         float largest = 0.0f;
-        int q[32];
         for (int i = 0; i < 32; i++)
             largest = MAX(largest, fabsf(src[i]));
-        const float d = store_half(dst, largest / 127.0f);
-        engine_fit_assign(src, 32, d, -127, 127, q);
+        const float d = store_half(dst, largest / 127.0f), inverse = d != 0.0f ? 1.0f / d : 0.0f;
+        int q[32];
+        for (int i = 0; i < 32; i++)
+            q[i] = engine_fit_round(src[i] * inverse, -127.0f, 127.0f);
         for (int i = 0; i < 32; i++)
             dst[2 + i] = (uint8_t)q[i];
     }
 }
 
-/* The low nibbles of 32 levels: byte j holds level j and level j + 16. */
+/* ---- blocks of 32, fitted side by side ---- */
+
+/* The low nibbles of the 32 levels in lane r: byte j holds level j and level j + 16. */
 static void
-store_nibbles(uint8_t *p, const int *q)
+store_nibbles(uint8_t *p, const int32_t *q)
 {
     for (int j = 0; j < 16; j++)
-        p[j] = (uint8_t)((q[j] & 15) | (q[j + 16] & 15) << 4);
+        p[j] =
+            (uint8_t)((q[j * ENGINE_FIT_LANES] & 15) | (q[(j + 16) * ENGINE_FIT_LANES] & 15) << 4);
 }
 
 /* The fifth bits of 32 levels. */
 static void
-store_fifth_bits(uint8_t *p, const int *q)
+store_fifth_bits(uint8_t *p, const int32_t *q)
 {
     memset(p, 0, 4);
     for (int j = 0; j < 32; j++)
-        p[j / 8] = (uint8_t)(p[j / 8] | (q[j] >> 4 & 1) << (j % 8));
+        p[j / 8] = (uint8_t)(p[j / 8] | (q[j * ENGINE_FIT_LANES] >> 4 & 1) << (j % 8));
 }
 
-static void
-quantize_symmetric(const float *src, uint8_t *dst, int zero, gboolean fifth)
-{
-    int q[32];
-    const float d = store_half(dst, engine_fit_scale(src, 32, -zero, zero - 1));
+typedef enum { FIT_SCALE, FIT_SCALE_MIN, FIT_LEVELS } fit_kind;
 
-    engine_fit_assign(src, 32, d, -zero, zero - 1, q);
-    for (int i = 0; i < 32; i++)
-        q[i] += zero;
-    if (fifth) store_fifth_bits(dst + 2, q);
-    store_nibbles(dst + (fifth ? 6 : 2), q);
+typedef struct {
+    fit_kind kind;
+    int hi; /* levels 0..hi as they are stored */
+} block_format;
+
+/* d, perhaps a minimum, perhaps fifth bits, nibbles. */
+static void
+quantize_blocks(const float *src, uint8_t *dst, size_t n, const block_format *format)
+{
+    const engine_fit_kernels *fit = engine_fit_best();
+    const int zero = format->kind == FIT_SCALE ? (format->hi + 1) / 2 : 0;
+    const size_t head = format->kind == FIT_SCALE_MIN ? 4 : 2, fifth = format->hi > 15 ? 4 : 0;
+    float x[32 * ENGINE_FIT_LANES], d[ENGINE_FIT_LANES], m[ENGINE_FIT_LANES] = {0};
+    int32_t q[32 * ENGINE_FIT_LANES];
+
+    for (size_t left = n / 32, blocks; left > 0; left -= blocks, src += 32 * blocks) {
+        blocks = MIN(left, ENGINE_FIT_LANES);
+        engine_fit_transpose(src, 32, (int)blocks, x);
+        if (format->kind == FIT_SCALE_MIN)
+            fit->scale_min(x, 32, format->hi, INFINITY, d, m);
+        else if (format->kind == FIT_LEVELS)
+            fit->levels(x, engine_iq4_levels, d);
+        else
+            fit->scale(x, 32, -zero, zero - 1, d);
+        const size_t block_bytes = head + fifth + 16;
+        for (size_t b = 0; b < blocks; b++) {
+            d[b] = store_half(dst + b * block_bytes, d[b]);
+            if (head == 4) m[b] = store_half(dst + b * block_bytes + 2, m[b]);
+        }
+        if (format->kind == FIT_LEVELS)
+            fit->assign_levels(x, engine_iq4_levels, d, q);
+        else
+            fit->assign(x, 32, d, m, -zero, format->hi - zero, q);
+        for (int i = 0; zero > 0 && i < 32 * ENGINE_FIT_LANES; i++)
+            q[i] += zero;
+        for (size_t b = 0; b < blocks; b++, dst += block_bytes) {
+            if (fifth) store_fifth_bits(dst + head, q + b);
+            store_nibbles(dst + head + fifth, q + b);
+        }
+    }
 }
 
 static void
 quantize_q4_0(const float *src, uint8_t *dst, size_t n)
 {
-    for (; n > 0; n -= 32, src += 32, dst += 18)
-        quantize_symmetric(src, dst, 8, FALSE);
+    quantize_blocks(src, dst, n, &(block_format){FIT_SCALE, 15});
 }
 
 static void
 quantize_q5_0(const float *src, uint8_t *dst, size_t n)
 {
-    for (; n > 0; n -= 32, src += 32, dst += 22)
-        quantize_symmetric(src, dst, 16, TRUE);
-}
-
-static void
-quantize_with_min(const float *src, uint8_t *dst, int hi, gboolean fifth)
-{
-    float scale, min;
-    int q[32];
-
-    engine_fit_scale_min(src, 32, hi, INFINITY, &scale, &min);
-    const float d = store_half(dst, scale), m = store_half(dst + 2, min);
-    engine_fit_assign_min(src, 32, d, m, hi, q);
-    if (fifth) store_fifth_bits(dst + 4, q);
-    store_nibbles(dst + (fifth ? 8 : 4), q);
+    quantize_blocks(src, dst, n, &(block_format){FIT_SCALE, 31});
 }
 
 static void
 quantize_q4_1(const float *src, uint8_t *dst, size_t n)
 {
-    for (; n > 0; n -= 32, src += 32, dst += 20)
-        quantize_with_min(src, dst, 15, FALSE);
+    quantize_blocks(src, dst, n, &(block_format){FIT_SCALE_MIN, 15});
 }
 
 static void
 quantize_q5_1(const float *src, uint8_t *dst, size_t n)
 {
-    for (; n > 0; n -= 32, src += 32, dst += 24)
-        quantize_with_min(src, dst, 31, TRUE);
-}
-
-/* ---- levels out of a table ---- */
-
-/* Index of the nearest of 16 ascending levels, for each of 32 weights: the number of midpoints below it. */
-static void
-nearest_levels(const float *x, float inverse, const float middles[15], int *q)
-{
-    float scaled[32];
-
-    for (int i = 0; i < 32; i++) {
-        scaled[i] = x[i] * inverse;
-        q[i] = 0;
-    }
-    for (int m = 0; m < 15; m++)
-        for (int i = 0; i < 32; i++)
-            q[i] += scaled[i] > middles[m];
-}
-
-static float
-solve_levels(const float *x, const int *q, const float levels[16], float *gain)
-{
-    float xl = 0.0f, ll = 0.0f;
-
-    for (int i = 0; i < 32; i++) {
-        const float level = levels[q[i]];
-        xl += x[i] * level;
-        ll += level * level;
-    }
-    *gain = ll > 0.0f ? xl * xl / ll : 0.0f;
-    return ll > 0.0f ? xl / ll : 0.0f;
+    quantize_blocks(src, dst, n, &(block_format){FIT_SCALE_MIN, 31});
 }
 
 static void
 quantize_iq4_nl(const float *src, uint8_t *dst, size_t n)
 {
-    float levels[16], middles[15];
-
-    for (int i = 0; i < 16; i++)
-        levels[i] = (float)engine_iq4_levels[i];
-    for (int i = 0; i < 15; i++)
-        middles[i] = 0.5f * (levels[i] + levels[i + 1]);
-    for (; n > 0; n -= 32, src += 32, dst += 18) {
-        float extreme = 0.0f, best = 0.0f, best_gain = 0.0f, gain;
-        int q[32];
-        for (int i = 0; i < 32; i++)
-            if (fabsf(src[i]) > fabsf(extreme)) extreme = src[i];
-        /* the extreme weight near either end of the table */
-        for (int step = -9; step <= 12 && fabsf(extreme) > 1e-30f; step++) {
-            for (int end = 0; end < 2; end++) {
-                const float target =
-                    end ? levels[15] + 2.0f * (float)step : levels[0] - 2.0f * (float)step;
-                nearest_levels(src, target / extreme, middles, q);
-                const float scale = solve_levels(src, q, levels, &gain);
-                if (gain > best_gain) best = scale, best_gain = gain;
-            }
-        }
-        for (int round = 0; round < 4 && best != 0.0f; round++) {
-            nearest_levels(src, 1.0f / best, middles, q);
-            const float scale = solve_levels(src, q, levels, &gain);
-            if (!(gain > best_gain)) break;
-            best = scale, best_gain = gain;
-        }
-        const float d = store_half(dst, best);
-        nearest_levels(src, d != 0.0f ? 1.0f / d : 0.0f, middles, q);
-        store_nibbles(dst + 2, q);
-    }
+    quantize_blocks(src, dst, n, &(block_format){FIT_LEVELS, 15});
 }
+
+/* ---- MXFP4 ---- */
 
 /* E2M1 code of the nearest value; scale is half of the block's, as the table is doubled. */
 static int
@@ -221,7 +180,7 @@ quantize_mxfp4(const float *src, uint8_t *dst, size_t n)
 {
     for (; n > 0; n -= 32, src += 32, dst += 17) {
         float largest = 0.0f, best_error = INFINITY;
-        int exponent = 0, best = 0, q[32];
+        int exponent = 0, best = 0;
         for (int i = 0; i < 32; i++)
             largest = MAX(largest, fabsf(src[i]));
         if (largest > 0.0f) exponent = ilogbf(largest) - 2 + 127;
@@ -236,9 +195,10 @@ quantize_mxfp4(const float *src, uint8_t *dst, size_t n)
             if (error < best_error) best = e, best_error = error;
         }
         dst[0] = (uint8_t)best;
-        for (int i = 0; i < 32; i++)
-            q[i] = largest > 0.0f ? nearest_e2m1(src[i], ldexpf(1.0f, 128 - best)) : 0;
-        store_nibbles(dst + 1, q);
+        const float inverse = largest > 0.0f ? ldexpf(1.0f, 128 - best) : 0.0f;
+        for (int j = 0; j < 16; j++)
+            dst[1 + j] =
+                (uint8_t)(nearest_e2m1(src[j], inverse) | nearest_e2m1(src[j + 16], inverse) << 4);
     }
 }
 

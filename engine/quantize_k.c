@@ -44,30 +44,80 @@ typedef struct {
     int scales[MAX_RUNS], q[BLOCK];
 } symmetric_block;
 
+/* The weights of a block: run r in lane r % ENGINE_FIT_LANES of group r / ENGINE_FIT_LANES. */
+typedef struct {
+    int run, n_groups;
+    float x[BLOCK];
+} block_lanes;
+
+static void
+arrange(const float *src, int run, block_lanes *out)
+{
+    out->run = run;
+    out->n_groups = BLOCK / run / ENGINE_FIT_LANES;
+    for (int g = 0; g < out->n_groups; g++)
+        engine_fit_transpose(src + g * run * ENGINE_FIT_LANES, run, ENGINE_FIT_LANES,
+                             out->x + g * run * ENGINE_FIT_LANES);
+}
+
+static const float *
+group_at(const block_lanes *block, int group)
+{
+    return block->x + group * block->run * ENGINE_FIT_LANES;
+}
+
+/* Every weight's level, in the block's order. */
+static void
+choose_levels(const block_lanes *block, const float *scale, const float *min, int lo, int hi,
+              int *q)
+{
+    int32_t own[BLOCK];
+
+    for (int g = 0; g < block->n_groups; g++) {
+        const int first = g * ENGINE_FIT_LANES;
+        engine_fit_best()->assign(group_at(block, g), block->run, scale + first,
+                                  min ? min + first : NULL, lo, hi, own);
+        for (int r = 0; r < ENGINE_FIT_LANES; r++)
+            for (int i = 0; i < block->run; i++)
+                q[(first + r) * block->run + i] = own[i * ENGINE_FIT_LANES + r];
+    }
+}
+
 /* Scales and levels for the block's d; the squared error. Each run tries its scale's neighbours too. */
 static float
-choose_scales(const float *x, const symmetric_kind *kind, const float *wanted, symmetric_block *b)
+choose_scales(const block_lanes *x, const symmetric_kind *kind, const float *wanted,
+              symmetric_block *b)
 {
-    float total = 0.0f;
+    const int n_runs = BLOCK / kind->run;
+    const float lo = (float)kind->scale_lo, hi = (float)kind->scale_hi;
+    float best[MAX_RUNS], scale[MAX_RUNS], error[ENGINE_FIT_LANES], total = 0.0f;
+    int near[MAX_RUNS];
 
-    for (int r = 0; r < BLOCK / kind->run; r++) {
-        const float *run = x + r * kind->run;
-        const int near = b->d != 0.0f ? engine_fit_round(wanted[r] / b->d, (float)kind->scale_lo,
-                                                         (float)kind->scale_hi)
-                                      : 0;
-        int q[ENGINE_FIT_MAX];
-        float best = INFINITY;
-        for (int s = near - 1; s <= near + 1; s++) {
-            const int scale = clamp_int(s, kind->scale_lo, kind->scale_hi);
-            const float error =
-                engine_fit_assign(run, kind->run, b->d * (float)scale, kind->lo, kind->hi, q);
-            if (!(error < best)) continue;
-            best = error;
-            b->scales[r] = scale;
-            memcpy(b->q + r * kind->run, q, (size_t)kind->run * sizeof *q);
-        }
-        total += best;
+    for (int r = 0; r < n_runs; r++) {
+        near[r] = b->d != 0.0f ? engine_fit_round(wanted[r] / b->d, lo, hi) : 0;
+        b->scales[r] = near[r];
+        best[r] = INFINITY;
     }
+    for (int g = 0; g < x->n_groups; g++) {
+        const int first = g * ENGINE_FIT_LANES;
+        for (int step = -1; step <= 1; step++) {
+            for (int r = first; r < first + ENGINE_FIT_LANES; r++)
+                scale[r] = b->d * (float)clamp_int(near[r] + step, kind->scale_lo, kind->scale_hi);
+            engine_fit_best()->error(group_at(x, g), kind->run, scale + first, NULL, kind->lo,
+                                     kind->hi, error);
+            for (int r = 0; r < ENGINE_FIT_LANES; r++) {
+                if (!(error[r] < best[first + r])) continue;
+                best[first + r] = error[r];
+                b->scales[first + r] =
+                    clamp_int(near[first + r] + step, kind->scale_lo, kind->scale_hi);
+            }
+        }
+    }
+    for (int r = 0; r < n_runs; r++) {
+        scale[r] = b->d * (float)b->scales[r];
+        total += best[r];
+    }
+    choose_levels(x, scale, NULL, kind->lo, kind->hi, b->q);
     return total;
 }
 
@@ -77,10 +127,12 @@ solve_d(const float *x, const symmetric_kind *kind, const symmetric_block *b)
 {
     float xp = 0.0f, pp = 0.0f;
 
-    for (int i = 0; i < BLOCK; i++) {
-        const float product = (float)(b->scales[i / kind->run] * b->q[i]);
-        xp += x[i] * product;
-        pp += product * product;
+    for (int r = 0; r < BLOCK / kind->run; r++) {
+        for (int i = r * kind->run; i < (r + 1) * kind->run; i++) {
+            const float product = (float)(b->scales[r] * b->q[i]);
+            xp += x[i] * product;
+            pp += product * product;
+        }
     }
     return pp > 0.0f ? xp / pp : 0.0f;
 }
@@ -89,17 +141,20 @@ static void
 fit_symmetric(const float *x, const symmetric_kind *kind, symmetric_block *out)
 {
     float wanted[MAX_RUNS], extreme = 0.0f;
+    block_lanes block;
 
-    for (int r = 0; r < BLOCK / kind->run; r++) {
-        wanted[r] = engine_fit_scale(x + r * kind->run, kind->run, kind->lo, kind->hi);
+    arrange(x, kind->run, &block);
+    for (int g = 0; g < block.n_groups; g++)
+        engine_fit_best()->scale(group_at(&block, g), kind->run, kind->lo, kind->hi,
+                                 wanted + g * ENGINE_FIT_LANES);
+    for (int r = 0; r < BLOCK / kind->run; r++)
         if (fabsf(wanted[r]) > fabsf(extreme)) extreme = wanted[r];
-    }
     symmetric_block b = {.d = to_half(extreme / (float)kind->scale_lo)};
-    float best = choose_scales(x, kind, wanted, &b);
+    float best = choose_scales(&block, kind, wanted, &b);
     *out = b;
     for (int round = 0; round < ROUNDS; round++) {
         b.d = to_half(solve_d(x, kind, &b));
-        const float error = choose_scales(x, kind, wanted, &b);
+        const float error = choose_scales(&block, kind, wanted, &b);
         if (!(error < best)) break;
         best = error;
         *out = b;
@@ -165,29 +220,61 @@ typedef struct {
     int scales[MAX_RUNS], mins[MAX_RUNS], q[BLOCK];
 } minimum_block;
 
-static float
-choose_run(const float *run, const minimum_kind *kind, float scale_wanted, float min_wanted, int r,
-           minimum_block *b)
+/* Scales and minima of the runs [first, first + lanes), each with its neighbours; error [lanes]. */
+static void
+choose_runs(const block_lanes *x, const minimum_kind *kind, const float *scales_wanted,
+            const float *mins_wanted, int first, minimum_block *b, float *best)
 {
     const float hi = (float)kind->scale_hi;
-    const int scale_near = b->d > 0.0f ? engine_fit_round(scale_wanted / b->d, 0.0f, hi) : 0;
-    const int min_near = b->dmin > 0.0f ? engine_fit_round(min_wanted / b->dmin, 0.0f, hi) : 0;
-    float best = INFINITY;
+    float scale[ENGINE_FIT_LANES], min[ENGINE_FIT_LANES], error[ENGINE_FIT_LANES];
+    int scale_near[ENGINE_FIT_LANES], min_near[ENGINE_FIT_LANES];
 
-    for (int s = scale_near - 1; s <= scale_near + 1; s++) {
-        for (int m = min_near - 1; m <= min_near + 1; m++) {
+    for (int r = 0; r < ENGINE_FIT_LANES; r++) {
+        scale_near[r] =
+            b->d > 0.0f ? engine_fit_round(scales_wanted[first + r] / b->d, 0.0f, hi) : 0;
+        min_near[r] =
+            b->dmin > 0.0f ? engine_fit_round(mins_wanted[first + r] / b->dmin, 0.0f, hi) : 0;
+        b->scales[first + r] = scale_near[r];
+        b->mins[first + r] = min_near[r];
+        best[r] = INFINITY;
+    }
+    for (int step = 0; step < 9; step++) {
+        const int ds = step / 3 - 1, dm = step % 3 - 1;
+        for (int r = 0; r < ENGINE_FIT_LANES; r++) {
+            scale[r] = b->d * (float)(scale_near[r] + ds);
+            min[r] = -b->dmin * (float)(min_near[r] + dm);
+        }
+        engine_fit_best()->error(group_at(x, first / ENGINE_FIT_LANES), kind->run, scale, min, 0,
+                                 kind->hi, error);
+        for (int r = 0; r < ENGINE_FIT_LANES; r++) {
+            const int s = scale_near[r] + ds, m = min_near[r] + dm;
             if (s < 0 || s > kind->scale_hi || m < 0 || m > kind->scale_hi) continue;
-            int q[ENGINE_FIT_MAX];
-            const float error = engine_fit_assign_min(run, kind->run, b->d * (float)s,
-                                                      -b->dmin * (float)m, kind->hi, q);
-            if (!(error < best)) continue;
-            best = error;
-            b->scales[r] = s;
-            b->mins[r] = m;
-            memcpy(b->q + r * kind->run, q, (size_t)kind->run * sizeof *q);
+            if (!(error[r] < best[r])) continue;
+            best[r] = error[r];
+            b->scales[first + r] = s;
+            b->mins[first + r] = m;
         }
     }
-    return best;
+}
+
+/* Scales, minima and levels for the block's d and dmin; the squared error. */
+static float
+choose_scales_mins(const block_lanes *x, const minimum_kind *kind, const float *scales_wanted,
+                   const float *mins_wanted, minimum_block *b)
+{
+    float best[MAX_RUNS], scale[MAX_RUNS], min[MAX_RUNS], total = 0.0f;
+
+    for (int g = 0; g < x->n_groups; g++) {
+        const int first = g * ENGINE_FIT_LANES;
+        choose_runs(x, kind, scales_wanted, mins_wanted, first, b, best + first);
+    }
+    for (int r = 0; r < BLOCK / kind->run; r++) {
+        scale[r] = b->d * (float)b->scales[r];
+        min[r] = -b->dmin * (float)b->mins[r];
+        total += best[r];
+    }
+    choose_levels(x, scale, min, 0, kind->hi, b->q);
+    return total;
 }
 
 /* d and dmin that fit the scales, minima and levels chosen best. */
@@ -196,13 +283,16 @@ solve_d_dmin(const float *x, const minimum_kind *kind, minimum_block *b)
 {
     double xp = 0, xm = 0, pp = 0, pm = 0, mm = 0;
 
-    for (int i = 0; i < BLOCK; i++) {
-        const double p = b->scales[i / kind->run] * b->q[i], m = -b->mins[i / kind->run];
-        xp += (double)x[i] * p;
-        xm += (double)x[i] * m;
-        pp += p * p;
-        pm += p * m;
-        mm += m * m;
+    for (int r = 0; r < BLOCK / kind->run; r++) {
+        const double m = -b->mins[r];
+        for (int i = r * kind->run; i < (r + 1) * kind->run; i++) {
+            const double p = b->scales[r] * b->q[i];
+            xp += (double)x[i] * p;
+            xm += (double)x[i] * m;
+            pp += p * p;
+            pm += p * m;
+            mm += m * m;
+        }
     }
     const double determinant = pp * mm - pm * pm;
     if (!(determinant > 0)) return;
@@ -216,12 +306,15 @@ solve_d_dmin(const float *x, const minimum_kind *kind, minimum_block *b)
 static void
 fit_minimum(const float *x, const minimum_kind *kind, minimum_block *out)
 {
-    const int n_runs = BLOCK / kind->run;
     float scales[MAX_RUNS], mins[MAX_RUNS], largest_scale = 0.0f, largest_min = 0.0f;
     float best = INFINITY;
+    block_lanes block;
 
-    for (int r = 0; r < n_runs; r++) {
-        engine_fit_scale_min(x + r * kind->run, kind->run, kind->hi, 0.0f, &scales[r], &mins[r]);
+    arrange(x, kind->run, &block);
+    for (int g = 0; g < block.n_groups; g++)
+        engine_fit_best()->scale_min(group_at(&block, g), kind->run, kind->hi, 0.0f,
+                                     scales + g * ENGINE_FIT_LANES, mins + g * ENGINE_FIT_LANES);
+    for (int r = 0; r < BLOCK / kind->run; r++) {
         mins[r] = -mins[r];
         largest_scale = MAX(largest_scale, scales[r]);
         largest_min = MAX(largest_min, mins[r]);
@@ -230,9 +323,7 @@ fit_minimum(const float *x, const minimum_kind *kind, minimum_block *out)
                        .dmin = to_half(largest_min / (float)kind->scale_hi)};
     *out = b;
     for (int round = 0; round <= ROUNDS; round++) {
-        float error = 0.0f;
-        for (int r = 0; r < n_runs; r++)
-            error += choose_run(x + r * kind->run, kind, scales[r], mins[r], r, &b);
+        const float error = choose_scales_mins(&block, kind, scales, mins, &b);
         if (!(error < best)) break;
         best = error;
         *out = b;
@@ -262,37 +353,39 @@ store_run_nibbles(uint8_t *p, const int *q)
     }
 }
 
+/* Q4_K, and Q5_K with its 32 bytes of fifth bits. */
+static void
+quantize_runs_of_32(const float *src, uint8_t *dst, size_t n, const minimum_kind *kind)
+{
+    const size_t fifth = kind->hi > 15 ? 32 : 0;
+    minimum_block b;
+
+    for (; n > 0; n -= BLOCK, src += BLOCK, dst += 144 + fifth) {
+        fit_minimum(src, kind, &b);
+        store_half(dst, b.d);
+        store_half(dst + 2, b.dmin);
+        store_scales_mins(dst + 4, &b);
+        memset(dst + 16, 0, fifth);
+        for (int i = 0; i < BLOCK && fifth > 0; i++)
+            dst[16 + i % 32] = (uint8_t)(dst[16 + i % 32] | (b.q[i] >> 4) << (i / 32));
+        store_run_nibbles(dst + 16 + fifth, b.q);
+    }
+}
+
 void
 engine_quantize_q4_k(const float *src, uint8_t *dst, size_t n)
 {
     static const minimum_kind kind = {32, 15, 63};
-    minimum_block b;
 
-    for (; n > 0; n -= BLOCK, src += BLOCK, dst += 144) {
-        fit_minimum(src, &kind, &b);
-        store_half(dst, b.d);
-        store_half(dst + 2, b.dmin);
-        store_scales_mins(dst + 4, &b);
-        store_run_nibbles(dst + 16, b.q);
-    }
+    quantize_runs_of_32(src, dst, n, &kind);
 }
 
 void
 engine_quantize_q5_k(const float *src, uint8_t *dst, size_t n)
 {
     static const minimum_kind kind = {32, 31, 63};
-    minimum_block b;
 
-    for (; n > 0; n -= BLOCK, src += BLOCK, dst += 176) {
-        fit_minimum(src, &kind, &b);
-        store_half(dst, b.d);
-        store_half(dst + 2, b.dmin);
-        store_scales_mins(dst + 4, &b);
-        memset(dst + 16, 0, 32);
-        for (int i = 0; i < BLOCK; i++)
-            dst[16 + i % 32] = (uint8_t)(dst[16 + i % 32] | (b.q[i] >> 4) << (i / 32));
-        store_run_nibbles(dst + 48, b.q);
-    }
+    quantize_runs_of_32(src, dst, n, &kind);
 }
 
 void

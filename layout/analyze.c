@@ -93,7 +93,7 @@ code_of(const GError *error)
 void
 layout_set_parse_error(GError **error, const GError *cause)
 {
-    g_set_error_literal(error, LAYOUT_ERROR, code_of(cause), cause->message);
+    g_set_error_literal(error, LAYOUT_ERROR, (gint)code_of(cause), cause->message);
 }
 
 parse_options

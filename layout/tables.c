@@ -438,7 +438,7 @@ booktabs_find(finder *f)
         layout_rule top = g_array_index(rules, layout_rule, i);
         if (top.x1 - top.x0 < 40 || in_table(f, 0.5F * (top.x0 + top.x1), top.y0)) continue;
         float last_y = top.y1, end_y = 0;
-        guint multi = 0, rows = 0, n_rules = 1, full = 0;
+        guint multi = 0, rows = 0, n_rules = 1;
         guint pending_multi = 0, pending_rows = 0;
         for (guint k = i + 1; k < rules->len && k < i + CHAIN_AHEAD; k++) {
             const layout_rule *r = &g_array_index(rules, layout_rule, k);
@@ -449,7 +449,6 @@ booktabs_find(finder *f)
             if (b.n_segs == 0 && r->y0 - last_y > 30) break;
             pending_multi += b.n_multi;
             pending_rows += b.n_rows;
-            full += b.n_full;
             last_y = r->y1;
             n_rules++;
             multi = pending_multi;

@@ -159,7 +159,7 @@ set_sqlite_error(GError **error, const char *path, int code, const char *message
     default:
         break;
     }
-    g_set_error(error, RETRIEVAL_ERROR, ours, "%s: %s", path, message);
+    g_set_error(error, RETRIEVAL_ERROR, (gint)ours, "%s: %s", path, message);
 }
 
 void

@@ -2,6 +2,9 @@
  * that scales do not like. */
 #include "engine/quantize.h"
 
+#include "engine/dequant.h"
+#include "engine/quantize_fit.h"
+
 #include <math.h>
 #include <setjmp.h>
 #include <stdarg.h>
@@ -150,6 +153,75 @@ threads_do_not_change_a_byte(void **state)
     }
 }
 
+/* Every lane of every instruction set, down to the last bit: files must not depend on who wrote them. */
+static void
+every_instruction_set_fits_alike(void **state)
+{
+    (void)state;
+    enum { N = 32 * ENGINE_FIT_LANES };
+    const engine_fit_kernels *ref = engine_fit_lookup(ENGINE_CPU_SCALAR), *best = engine_fit_best();
+    g_autofree float *normal = numbers(FALSE), *heavy = numbers(TRUE);
+    float x[N], a[2][ENGINE_FIT_LANES], b[2][ENGINE_FIT_LANES];
+    int32_t q[2][N];
+
+    for (int i = 0; i < ROWS * COLS / N; i++) {
+        const float *src = (i % 2 ? heavy : normal) + i * N;
+        const int n = i % 3 == 0 ? 16 : 32, hi = i % 5 == 0 ? 3 : 15;
+        engine_fit_transpose(src, n, i % 7 == 0 ? 3 : ENGINE_FIT_LANES, x);
+        ref->scale(x, n, -hi - 1, hi, a[0]);
+        best->scale(x, n, -hi - 1, hi, b[0]);
+        assert_memory_equal(a[0], b[0], sizeof a[0]);
+        ref->error(x, n, a[0], NULL, -hi - 1, hi, a[1]);
+        best->error(x, n, a[0], NULL, -hi - 1, hi, b[1]);
+        assert_memory_equal(a[1], b[1], sizeof a[1]);
+        ref->scale_min(x, n, hi, i % 2 ? 0.0f : INFINITY, a[0], a[1]);
+        best->scale_min(x, n, hi, i % 2 ? 0.0f : INFINITY, b[0], b[1]);
+        assert_memory_equal(a, b, sizeof a);
+        ref->assign(x, n, a[0], a[1], 0, hi, q[0]);
+        best->assign(x, n, a[0], a[1], 0, hi, q[1]);
+        assert_memory_equal(q[0], q[1], (size_t)n * ENGINE_FIT_LANES * sizeof q[0][0]);
+        if (n < 32) continue;
+        ref->levels(x, engine_iq4_levels, a[0]);
+        best->levels(x, engine_iq4_levels, b[0]);
+        assert_memory_equal(a[0], b[0], sizeof a[0]);
+        ref->assign_levels(x, engine_iq4_levels, a[0], q[0]);
+        best->assign_levels(x, engine_iq4_levels, a[0], q[1]);
+        assert_memory_equal(q[0], q[1], sizeof q[0]);
+    }
+}
+
+/* A file quantised twice is the same file, whichever version of this program did it. Recorded from the plain
+ * search, one candidate after the other. */
+static void
+bytes_are_those_recorded(void **state)
+{
+    (void)state;
+    static const struct {
+        engine_type type;
+        uint64_t hash;
+    } recorded[] = {
+        {ENGINE_TYPE_Q8_0, 0x06f7280aa4585732u},   {ENGINE_TYPE_Q4_0, 0x82105dd5d4d0f1acu},
+        {ENGINE_TYPE_Q4_1, 0xf73c3fa3b40e7ba6u},   {ENGINE_TYPE_Q5_0, 0x9639c8d9622bc036u},
+        {ENGINE_TYPE_Q5_1, 0x861f925684ef10d8u},   {ENGINE_TYPE_Q2_K, 0x4ce9263365c8a4d2u},
+        {ENGINE_TYPE_Q3_K, 0x0bfe77a9b112db85u},   {ENGINE_TYPE_Q4_K, 0x4ae6d86a3835d467u},
+        {ENGINE_TYPE_Q5_K, 0x09919e6497926a45u},   {ENGINE_TYPE_Q6_K, 0xf4899cd1c7686480u},
+        {ENGINE_TYPE_IQ4_NL, 0x043204b2e89770f3u}, {ENGINE_TYPE_MXFP4, 0x284ab404a48f1788u},
+    };
+    g_autofree float *x = numbers(TRUE);
+
+    for (size_t i = 0; i < G_N_ELEMENTS(recorded); i++) {
+        const size_t n = packed_bytes(recorded[i].type, 8 * COLS - 256);
+        g_autofree uint8_t *packed = g_malloc(n);
+        uint64_t hash = 0xcbf29ce484222325u;
+        engine_quantize_lookup(recorded[i].type)(x, packed, 8 * COLS - 256);
+        for (size_t k = 0; k < n; k++)
+            hash = (hash ^ packed[k]) * 0x100000001b3u;
+        if (hash != recorded[i].hash)
+            fail_msg("%s: %016" G_GINT64_MODIFIER "x",
+                     engine_type_lookup((uint32_t)recorded[i].type)->name, hash);
+    }
+}
+
 static void
 types_have_names(void **state)
 {
@@ -177,6 +249,8 @@ main(void)
         cmocka_unit_test(what_was_quantised_once_loses_little_the_second_time),
         cmocka_unit_test(awkward_blocks_are_survived),
         cmocka_unit_test(threads_do_not_change_a_byte),
+        cmocka_unit_test(every_instruction_set_fits_alike),
+        cmocka_unit_test(bytes_are_those_recorded),
         cmocka_unit_test(types_have_names),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
