@@ -12,14 +12,14 @@ tokenizer_new(tokenizer_kind kind)
     t->max_tokens = TOKENIZER_MAX_VOCAB;
     t->tokens = g_array_new(FALSE, TRUE, sizeof(tokenizer_token));
     t->text = g_string_new(NULL);
-    tokenizer_map_init(&t->map);
-    tokenizer_map_init(&t->added);
-    tokenizer_map_init(&t->literal);
-    tokenizer_map_init(&t->control);
-    tokenizer_map_init(&t->wordpiece.rest);
-    tokenizer_map_init(&t->spm.user);
-    tokenizer_map_init(&t->spm.rare);
-    tokenizer_map_init(&t->spm.starts);
+    tokenizer_map_init(&t->map, t->text);
+    tokenizer_map_init(&t->added, t->text);
+    tokenizer_map_init(&t->literal, t->text);
+    tokenizer_map_init(&t->control, t->text);
+    tokenizer_map_init(&t->wordpiece.rest, t->text);
+    tokenizer_map_init(&t->spm.user, t->text);
+    tokenizer_map_init(&t->spm.rare, t->text);
+    tokenizer_map_init(&t->spm.starts, t->text);
     t->wordpiece.max_word_chars = 100;
     t->prefix = g_array_new(FALSE, FALSE, sizeof(int32_t));
     t->suffix = g_array_new(FALSE, FALSE, sizeof(int32_t));
@@ -96,6 +96,18 @@ append_decoded(engine_tokenizer *t, tokenizer_token *token, const char *text, si
     g_string_append_len(t->text, text, (gssize)len);
 }
 
+void
+tokenizer_reserve(engine_tokenizer *t, size_t n, size_t n_bytes)
+{
+    const guint old = t->tokens->len;
+    const gsize len = t->text->len;
+
+    g_array_set_size(t->tokens, (guint)MIN(n, t->max_tokens));
+    g_array_set_size(t->tokens, old);
+    g_string_set_size(t->text, MAX(len, n_bytes));
+    g_string_truncate(t->text, len);
+}
+
 gboolean
 tokenizer_set_token(engine_tokenizer *t, int64_t id, const char *text, size_t len,
                     tokenizer_type type, unsigned flags, GError **error)
@@ -132,6 +144,8 @@ tokenizer_build_maps(engine_tokenizer *t, GError **error)
         g_set_error(error, ENGINE_ERROR, ENGINE_ERROR_FORMAT, "tokenizer: the vocabulary is empty");
         return FALSE;
     }
+    if (t->kind != TOKENIZER_KIND_WORDPIECE) tokenizer_map_reserve(&t->map, t->tokens->len);
+    size_t n_normal = 0;
     for (guint i = 0; i < t->tokens->len; i++) {
         const tokenizer_token *token = &g_array_index(t->tokens, tokenizer_token, i);
         const char *s = t->text->str + token->offset;
@@ -139,6 +153,7 @@ tokenizer_build_maps(engine_tokenizer *t, GError **error)
         case TOKENIZER_TYPE_NORMAL:
             tokenizer_map_add(token->flags & TOKENIZER_INSIDE_WORD ? &t->wordpiece.rest : &t->map,
                               s, token->len, (int32_t)i);
+            n_normal++;
             break;
         case TOKENIZER_TYPE_USER:
         case TOKENIZER_TYPE_CONTROL:
@@ -156,6 +171,7 @@ tokenizer_build_maps(engine_tokenizer *t, GError **error)
             break;
         }
     }
+    t->unique = tokenizer_map_size(&t->map) == n_normal;
     return TRUE;
 }
 

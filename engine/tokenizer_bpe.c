@@ -21,6 +21,7 @@ typedef struct {
 #define NO_SYMBOL UINT32_MAX
 #define NO_ID     INT32_MIN /* of no symbol: unknown characters have negative ids too */
 
+#define MERGES_AT_ONCE 32
 #define SHORT_PIECE    32 /* symbols */
 #define CACHE_MIN_TEXT 2048
 #define CACHE_ENTRIES  ((size_t)1 << 14)
@@ -47,17 +48,36 @@ tokenizer_bpe_byte(uint32_t cp)
     return rest < 33 ? rest : rest < 67 ? rest - 33 + 127 : 173;
 }
 
+/* Bytes of text [len] to out, at most len of them; -1 when a character is not of the alphabet. */
+static gssize
+unmap(const char *text, size_t len, char *out)
+{
+    size_t n = 0;
+
+    for (size_t i = 0; i < len; i++) {
+        const uint8_t c = (uint8_t)text[i];
+        if (c > ' ' && c < 127) {
+            out[n++] = text[i];
+            continue;
+        }
+        /* the others are two bytes long */
+        if (c < 0xC2 || c > 0xC5 || ++i == len || ((uint8_t)text[i] & 0xC0) != 0x80) return -1;
+        const int byte = tokenizer_bpe_byte((c & 0x1Fu) << 6 | ((uint8_t)text[i] & 0x3Fu));
+        if (byte < 0) return -1;
+        out[n++] = (char)byte;
+    }
+    return (gssize)n;
+}
+
 gboolean
 tokenizer_bpe_unmap(const char *text, size_t len, GString *out)
 {
-    for (size_t i = 0; i < len;) {
-        uint32_t cp = 0;
-        i += unicode_next(text + i, len - i, &cp);
-        int byte = tokenizer_bpe_byte(cp);
-        if (byte < 0) return FALSE;
-        g_string_append_c(out, (char)byte);
-    }
-    return TRUE;
+    const gsize start = out->len;
+
+    g_string_set_size(out, start + len);
+    const gssize n = unmap(text, len, out->str + start);
+    g_string_truncate(out, start + (gsize)MAX(n, 0));
+    return n >= 0;
 }
 
 /* ---- the table of merges ---------------------------------------------------------------------- */
@@ -68,11 +88,17 @@ pair_of(int32_t left, int32_t right)
     return (uint64_t)(uint32_t)left << 32 | (uint32_t)right;
 }
 
+static size_t
+home_slot(const tokenizer_bpe *bpe, uint64_t pair)
+{
+    const uint64_t h = pair * 0x9e3779b97f4a7c15u;
+    return (size_t)(h ^ h >> 32) & (bpe->n_slots - 1);
+}
+
 static tokenizer_merge *
 merge_slot(const tokenizer_bpe *bpe, uint64_t pair)
 {
-    uint64_t h = pair * 0x9e3779b97f4a7c15u;
-    size_t slot = (size_t)(h ^ h >> 32) & (bpe->n_slots - 1);
+    size_t slot = home_slot(bpe, pair);
     while (bpe->merges[slot].rank != UINT32_MAX && bpe->merges[slot].pair != pair)
         slot = (slot + 1) & (bpe->n_slots - 1);
     return &bpe->merges[slot];
@@ -100,7 +126,8 @@ tokenizer_bpe_add_merge(tokenizer_bpe *bpe, int32_t left, int32_t right, uint32_
     tokenizer_merge *slot = merge_slot(bpe, pair_of(left, right));
     if (slot->rank != UINT32_MAX) return;
     *slot = (tokenizer_merge){pair_of(left, right), rank, merged};
-    if (++bpe->n_merges * 2 > bpe->n_slots) grow_table(bpe, bpe->n_slots * 2);
+    bpe->n_merges++;
+    if (bpe->n_merges + bpe->n_merges / 2 > bpe->n_slots) grow_table(bpe, bpe->n_slots * 2);
 }
 
 /* "left right": where the blank is. It is the only one, but for a pair of blanks in a damaged file. */
@@ -113,41 +140,120 @@ cut_merge(const engine_bytes *merge, size_t *left)
     return TRUE;
 }
 
+/* A merge's parts on their way to ids. */
+typedef struct {
+    char *bytes; /* left and right, one behind the other: what they merge to */
+    size_t n_left, n;
+    uint64_t left, right, both; /* hashes */
+    int32_t left_id, right_id, merged;
+} merge_text;
+
+static uint64_t
+hash_on(uint64_t hash, const char *s, size_t len)
+{
+    for (size_t i = 0; i < len; i++)
+        hash = tokenizer_hash_step(hash, s[i]);
+    return hash;
+}
+
+/* FALSE when it is not "left right" in the alphabet. bytes: room for merge->len. */
 static gboolean
-add_merge(engine_tokenizer *t, const engine_bytes *merge, uint32_t rank, GString *text,
-          GError **error)
+read_merge(const engine_bytes *merge, char *bytes, merge_text *out)
 {
     size_t left = 0;
-    g_string_truncate(text, 0);
-    if (!cut_merge(merge, &left) || !tokenizer_bpe_unmap(merge->data, left, text)) goto bad;
-    const size_t n_left = text->len;
-    if (!tokenizer_bpe_unmap(merge->data + left + 1, merge->len - left - 1, text)) goto bad;
-    const int32_t a = tokenizer_map_lookup(&t->map, text->str, n_left);
-    const int32_t b = tokenizer_map_lookup(&t->map, text->str + n_left, text->len - n_left);
-    const int32_t merged = tokenizer_map_lookup(&t->map, text->str, text->len);
-    if (a < 0 || b < 0 || merged < 0) goto bad;
-    tokenizer_bpe_add_merge(&t->bpe, a, b, rank, merged);
+
+    if (!cut_merge(merge, &left)) return FALSE;
+    const gssize n_left = unmap(merge->data, left, bytes);
+    if (n_left < 0) return FALSE;
+    const gssize n_right = unmap(merge->data + left + 1, merge->len - left - 1, bytes + n_left);
+    if (n_right < 0) return FALSE;
+    *out = (merge_text){.bytes = bytes, .n_left = (size_t)n_left, .n = (size_t)(n_left + n_right)};
+    out->left = hash_on(TOKENIZER_HASH_START, bytes, out->n_left);
+    out->both = hash_on(out->left, bytes + n_left, (size_t)n_right);
+    out->right = hash_on(TOKENIZER_HASH_START, bytes + n_left, (size_t)n_right);
     return TRUE;
-bad:
-    g_set_error(error, ENGINE_ERROR, ENGINE_ERROR_FORMAT,
-                "tokenizer: merge %u does not join two tokens to a third", rank);
-    return FALSE;
+}
+
+/* Token `id` if that is what the merge makes, else -1. */
+static int32_t
+check_guess(const engine_tokenizer *t, int32_t id, const merge_text *m)
+{
+    if (id < 0 || (guint)id >= t->tokens->len) return -1;
+    const tokenizer_token *token = &g_array_index(t->tokens, tokenizer_token, id);
+    return token->type == TOKENIZER_TYPE_NORMAL && token->len == m->n &&
+                   memcmp(t->text->str + token->offset, m->bytes, m->n) == 0
+               ? id
+               : -1;
+}
+
+/* The ids of merges [n]; *next: what the first of them probably makes, moved on. Ids stand in the order of their
+ * merges in nearly every file, so few need a search. Returns how many were good. */
+static size_t
+find_ids(const engine_tokenizer *t, merge_text *merges, size_t n, int32_t *next)
+{
+    for (size_t i = 0; i < n; i++) {
+        merge_text *m = &merges[i];
+        m->left_id = tokenizer_map_lookup_hashed(&t->map, m->left, m->bytes, m->n_left);
+        m->right_id =
+            tokenizer_map_lookup_hashed(&t->map, m->right, m->bytes + m->n_left, m->n - m->n_left);
+        m->merged = t->unique ? check_guess(t, *next, m) : -1;
+        if (m->merged < 0)
+            m->merged = tokenizer_map_lookup_hashed(&t->map, m->both, m->bytes, m->n);
+        if (m->left_id < 0 || m->right_id < 0 || m->merged < 0) return i;
+        *next = m->merged + 1;
+        __builtin_prefetch(&t->bpe.merges[home_slot(&t->bpe, pair_of(m->left_id, m->right_id))], 1);
+    }
+    return n;
+}
+
+/* A handful at a time: their places in the tables are on the way to the caches while the next ones are read. */
+static gboolean
+build_merges(engine_tokenizer *t, const engine_bytes *merges, size_t n, size_t *bad)
+{
+    merge_text read[MERGES_AT_ONCE];
+    g_autoptr(GString) bytes = g_string_new(NULL);
+    int32_t next = -1;
+
+    for (size_t done = 0; done < n;) {
+        const size_t wanted = MIN(n - done, MERGES_AT_ONCE);
+        size_t n_bytes = 0, n_read = 0;
+        for (size_t i = 0; i < wanted; i++)
+            n_bytes += merges[done + i].len; /* parts of one mapping: no overflow */
+        g_string_set_size(bytes, n_bytes);
+        char *at = bytes->str;
+        while (n_read < wanted && read_merge(&merges[done + n_read], at, &read[n_read])) {
+            at += read[n_read].n;
+            tokenizer_map_prefetch(&t->map, read[n_read].left);
+            tokenizer_map_prefetch(&t->map, read[n_read++].right);
+        }
+        const size_t n_good = find_ids(t, read, n_read, &next);
+        for (size_t i = 0; i < n_good; i++)
+            tokenizer_bpe_add_merge(&t->bpe, read[i].left_id, read[i].right_id,
+                                    (uint32_t)(done + i), read[i].merged);
+        done += n_good;
+        *bad = done;
+        if (n_good < wanted) return FALSE;
+    }
+    return TRUE;
 }
 
 gboolean
 tokenizer_bpe_build(engine_tokenizer *t, const engine_bytes *merges, size_t n, GError **error)
 {
+    size_t n_slots = 64, bad = 0;
+
     if (n > TOKENIZER_MAX_VOCAB) {
         g_set_error(error, ENGINE_ERROR, ENGINE_ERROR_FORMAT, "tokenizer: %zu merges", n);
         return FALSE;
     }
-    size_t n_slots = 64;
-    while (n_slots < 2 * n)
+    while (n_slots < n + n / 2)
         n_slots *= 2;
     grow_table(&t->bpe, n_slots);
-    g_autoptr(GString) text = g_string_new(NULL);
-    for (size_t i = 0; i < n; i++)
-        if (!add_merge(t, &merges[i], (uint32_t)i, text, error)) return FALSE;
+    if (!build_merges(t, merges, n, &bad)) {
+        g_set_error(error, ENGINE_ERROR, ENGINE_ERROR_FORMAT,
+                    "tokenizer: merge %zu does not join two tokens to a third", bad);
+        return FALSE;
+    }
     for (unsigned byte = 0; byte < 256; byte++) {
         const char c = (char)byte;
         t->bpe.byte_id[byte] = tokenizer_map_lookup(&t->map, &c, 1);

@@ -65,6 +65,10 @@ set_tokens(engine_tokenizer *t, const engine_weights *weights, GError **error)
                     "tokenizer.ggml.tokens is missing or does not agree with token_type");
         return FALSE;
     }
+    size_t n_bytes = 0;
+    for (size_t i = 0; i < n; i++)
+        n_bytes += tokens[i].len; /* views into one mapping: no overflow */
+    tokenizer_reserve(t, n, n_bytes);
     for (size_t i = 0; i < n; i++) {
         tokenizer_type type = TOKENIZER_TYPE_NORMAL;
         if (types && types[i] >= TOKENIZER_TYPE_NORMAL && types[i] <= TOKENIZER_TYPE_BYTE)

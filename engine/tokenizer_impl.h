@@ -19,17 +19,21 @@
 /* ---- map from byte strings to ids ------------------------------------------------------------- */
 
 typedef struct {
-    uint32_t *slots; /* [n_slots] entry index + 1, 0 is free; n_slots is a power of two */
-    size_t n_slots;
-    GArray *entries;     /* of tokenizer_map_entry */
-    GByteArray *bytes;   /* the keys, one behind the other */
+    const GString *text;                 /* the keys are parts of it; borrowed */
+    struct tokenizer_map_slot *slots;    /* [n_slots], a power of two */
+    struct tokenizer_map_entry *entries; /* [capacity], the first n_entries in use */
+    size_t n_slots, n_entries, capacity;
     size_t max_len;      /* of a key */
     gboolean first[256]; /* some key starts with this byte */
 } tokenizer_map;
 
-void tokenizer_map_init(tokenizer_map *map);
+/* text may grow, but what keys it holds must stay where they are in it. */
+void tokenizer_map_init(tokenizer_map *map, const GString *text);
 void tokenizer_map_clear(tokenizer_map *map);
-/* A key that is there already keeps its first id. Empty keys and keys over 64 KiB are not kept. */
+/* Make room for n keys in all: the table does not grow on the way. */
+void tokenizer_map_reserve(tokenizer_map *map, size_t n);
+/* key [len] lies in the map's text. One that is there already keeps its first id; empty keys and keys over 64 KiB
+ * are left out. */
 void tokenizer_map_add(tokenizer_map *map, const char *key, size_t len, int32_t id);
 /* -1 when absent. */
 int32_t tokenizer_map_lookup(const tokenizer_map *map, const char *key, size_t len);
@@ -46,6 +50,9 @@ tokenizer_hash_step(uint64_t hash, char c)
 }
 int32_t tokenizer_map_lookup_hashed(const tokenizer_map *map, uint64_t hash, const char *key,
                                     size_t len);
+
+/* The memory that a search for this hash begins with, into the caches: for who looks up many at a time. */
+void tokenizer_map_prefetch(const tokenizer_map *map, uint64_t hash);
 
 size_t tokenizer_map_size(const tokenizer_map *map);
 /* The key that was added as number index: its bytes [*len], owned by map. */
@@ -93,7 +100,7 @@ typedef struct {
 
 /* The byte a character of GPT-2's printable alphabet stands for, -1 for any other character. */
 int tokenizer_bpe_byte(uint32_t cp);
-/* Token text in that alphabet [len] to bytes; FALSE when a character is not of it. */
+/* Token text in that alphabet [len] to bytes, appended to out; FALSE when a character is not of it. */
 gboolean tokenizer_bpe_unmap(const char *text, size_t len, GString *out);
 
 /* Pieces met before in the same call and what they became: most words of a text are not new. */
@@ -262,6 +269,7 @@ struct engine_tokenizer {
     size_t max_tokens;     /* ids are below this */
     GString *text;         /* what tokens decode to, one behind the other */
     tokenizer_map map;     /* BPE: normal tokens' bytes; WordPiece: pieces that start a word */
+    gboolean unique;       /* no two normal tokens have the same text, none has an empty one */
     tokenizer_map added;   /* control and user-defined tokens, as they stand in a text */
     tokenizer_map literal; /* of those the user-defined ones: they are found in any text */
     tokenizer_map control; /* and the others */
@@ -282,6 +290,9 @@ struct engine_tokenizer {
 #define TOKENIZER_MAX_HOLES 65536
 
 engine_tokenizer *tokenizer_new(tokenizer_kind kind);
+
+/* Room for n tokens of n_bytes together, which may be wrong. */
+void tokenizer_reserve(engine_tokenizer *tokenizer, size_t n, size_t n_bytes);
 
 /* Give an id its text; ids that come out of order leave unused ones between. FALSE (FORMAT) when id is
  * out of bounds or has a text already. */
