@@ -127,18 +127,30 @@ decode_real(const uint8_t *p, uint32_t type)
     return value;
 }
 
+/* A vocabulary and its merges are 300,000 of them: take_string's checks, once each. */
 static gboolean
 read_string_array(cursor *c, uint64_t count, meta_value *value)
 {
-    if (count > (c->len - c->pos) / 8) return FALSE; /* a string takes at least its length field */
+    size_t pos = c->pos;
+
+    if (count > (c->len - pos) / 8) return FALSE; /* a string takes at least its length field */
     engine_bytes *items = g_try_new(engine_bytes, (size_t)count + 1);
     if (!items) return FALSE;
     value->kind = META_STRINGS;
     value->items = items;
     value->n = (size_t)count;
-    for (size_t i = 0; i < value->n; i++)
-        items[i] = take_string(c);
-    return !c->failed;
+    for (size_t i = 0; i < value->n; i++) {
+        uint64_t len;
+        if (c->len - pos < sizeof len) return FALSE;
+        memcpy(&len, c->data + pos, sizeof len);
+        len = GUINT64_FROM_LE(len);
+        pos += sizeof len;
+        if (len > c->len - pos) return FALSE;
+        items[i] = (engine_bytes){(const char *)c->data + pos, (size_t)len};
+        pos += (size_t)len;
+    }
+    c->pos = pos;
+    return TRUE;
 }
 
 static gboolean

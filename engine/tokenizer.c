@@ -99,13 +99,15 @@ append_decoded(engine_tokenizer *t, tokenizer_token *token, const char *text, si
 void
 tokenizer_reserve(engine_tokenizer *t, size_t n, size_t n_bytes)
 {
-    const guint old = t->tokens->len;
     const gsize len = t->text->len;
+    const guint old = t->tokens->len;
 
-    g_array_set_size(t->tokens, (guint)MIN(n, t->max_tokens));
-    g_array_set_size(t->tokens, old);
     g_string_set_size(t->text, MAX(len, n_bytes));
     g_string_truncate(t->text, len);
+    if (n <= old) return;
+    g_array_set_size(t->tokens, (guint)n);
+    for (guint i = old; i < n; i++)
+        g_array_index(t->tokens, tokenizer_token, i).type = TOKENIZER_TYPE_UNUSED;
 }
 
 gboolean
@@ -117,12 +119,7 @@ tokenizer_set_token(engine_tokenizer *t, int64_t id, const char *text, size_t le
                     "tokenizer: token %" G_GINT64_FORMAT " of %zu bytes is out of bounds", id, len);
         return FALSE;
     }
-    if ((guint)id >= t->tokens->len) {
-        const guint old = t->tokens->len;
-        g_array_set_size(t->tokens, (guint)id + 1);
-        for (guint i = old; i <= (guint)id; i++)
-            g_array_index(t->tokens, tokenizer_token, i).type = TOKENIZER_TYPE_UNUSED;
-    }
+    if ((guint)id >= t->tokens->len) tokenizer_reserve(t, (size_t)id + 1, 0);
     tokenizer_token *token = &g_array_index(t->tokens, tokenizer_token, id);
     if (token->len > 0) {
         g_set_error(error, ENGINE_ERROR, ENGINE_ERROR_FORMAT,

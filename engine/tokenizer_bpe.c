@@ -49,24 +49,24 @@ tokenizer_bpe_byte(uint32_t cp)
 }
 
 /* Bytes of text [len] to out, at most len of them; -1 when a character is not of the alphabet. */
-static gssize
+static inline gssize
 unmap(const char *text, size_t len, char *out)
 {
-    size_t n = 0;
+    const char *const start = out;
 
-    for (size_t i = 0; i < len; i++) {
-        const uint8_t c = (uint8_t)text[i];
-        if (c > ' ' && c < 127) {
-            out[n++] = text[i];
+    for (const char *p = text, *end = text + len; p < end; p++) {
+        const uint8_t c = (uint8_t)*p;
+        if ((uint8_t)(c - '!') <= '~' - '!') {
+            *out++ = *p;
             continue;
         }
         /* the others are two bytes long */
-        if (c < 0xC2 || c > 0xC5 || ++i == len || ((uint8_t)text[i] & 0xC0) != 0x80) return -1;
-        const int byte = tokenizer_bpe_byte((c & 0x1Fu) << 6 | ((uint8_t)text[i] & 0x3Fu));
+        if (c < 0xC2 || c > 0xC5 || ++p == end || ((uint8_t)*p & 0xC0) != 0x80) return -1;
+        const int byte = tokenizer_bpe_byte((c & 0x1Fu) << 6 | ((uint8_t)*p & 0x3Fu));
         if (byte < 0) return -1;
-        out[n++] = (char)byte;
+        *out++ = (char)byte;
     }
-    return (gssize)n;
+    return out - start;
 }
 
 gboolean
@@ -144,7 +144,7 @@ cut_merge(const engine_bytes *merge, size_t *left)
 typedef struct {
     char *bytes; /* left and right, one behind the other: what they merge to */
     size_t n_left, n;
-    uint64_t left, right, both; /* hashes */
+    uint64_t left, right; /* hashes */
     int32_t left_id, right_id, merged;
 } merge_text;
 
@@ -169,7 +169,6 @@ read_merge(const engine_bytes *merge, char *bytes, merge_text *out)
     if (n_right < 0) return FALSE;
     *out = (merge_text){.bytes = bytes, .n_left = (size_t)n_left, .n = (size_t)(n_left + n_right)};
     out->left = hash_on(TOKENIZER_HASH_START, bytes, out->n_left);
-    out->both = hash_on(out->left, bytes + n_left, (size_t)n_right);
     out->right = hash_on(TOKENIZER_HASH_START, bytes + n_left, (size_t)n_right);
     return TRUE;
 }
@@ -197,8 +196,7 @@ find_ids(const engine_tokenizer *t, merge_text *merges, size_t n, int32_t *next)
         m->right_id =
             tokenizer_map_lookup_hashed(&t->map, m->right, m->bytes + m->n_left, m->n - m->n_left);
         m->merged = t->unique ? check_guess(t, *next, m) : -1;
-        if (m->merged < 0)
-            m->merged = tokenizer_map_lookup_hashed(&t->map, m->both, m->bytes, m->n);
+        if (m->merged < 0) m->merged = tokenizer_map_lookup(&t->map, m->bytes, m->n);
         if (m->left_id < 0 || m->right_id < 0 || m->merged < 0) return i;
         *next = m->merged + 1;
         __builtin_prefetch(&t->bpe.merges[home_slot(&t->bpe, pair_of(m->left_id, m->right_id))], 1);

@@ -291,7 +291,7 @@ struct engine_tokenizer {
 
 engine_tokenizer *tokenizer_new(tokenizer_kind kind);
 
-/* Room for n tokens of n_bytes together, which may be wrong. */
+/* Ids 0 .. n-1, n <= max_tokens, unused until they get their text; room for n_bytes of that. */
 void tokenizer_reserve(engine_tokenizer *tokenizer, size_t n, size_t n_bytes);
 
 /* Give an id its text; ids that come out of order leave unused ones between. FALSE (FORMAT) when id is
