@@ -99,6 +99,18 @@ lode_writer_open(const char *path, lode_writer **out, lode_error *error)
     return *out != NULL ? LODE_OK : pipelines_fail(error, failure);
 }
 
+lode_status
+lode_writer_open_endpoint(const char *url, const char *model, const lode_endpoint_options *options,
+                          lode_writer **out, lode_error *error)
+{
+    if (url == NULL || model == NULL || out == NULL)
+        return pipelines_fail_argument(error, "url, model and out must not be NULL");
+    *out = NULL;
+    GError *failure = NULL;
+    *out = pipelines_writer_open_endpoint(url, model, options, &failure);
+    return *out != NULL ? LODE_OK : pipelines_fail(error, failure);
+}
+
 /* ---- libraries ---- */
 
 lode_status
@@ -368,14 +380,11 @@ lode_status
 lode_generate(const lode_writer *writer, lode_engine *engine, const char *prompt,
               const lode_generate_options *options, char **out, lode_error *error)
 {
-    if (writer == NULL || engine == NULL || out == NULL)
+    if (writer == NULL || out == NULL || (engine == NULL && writer->model != NULL))
         return pipelines_fail_argument(error, "writer, engine and out must not be NULL");
     GError *failure = NULL;
-    if (writer->model == NULL) {
-        g_set_error(&failure, PIPELINES_ERROR, LODE_ERROR_UNSUPPORTED,
-                    "%s: lode_generate needs a model in this process", writer->id);
-        return pipelines_fail(error, failure);
-    }
-    *out = pipelines_generate(writer->model->model, engine->pool, prompt, options, &failure);
+    *out = writer->model != NULL
+               ? pipelines_generate(writer->model->model, engine->pool, prompt, options, &failure)
+               : pipelines_generate_remote(writer, prompt, options, &failure);
     return *out != NULL ? LODE_OK : pipelines_fail(error, failure);
 }

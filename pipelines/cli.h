@@ -86,6 +86,32 @@ gboolean cli_reader_check(const char *command_name, const reader_args *args,
 /* The password: from the option, a file (first line), or NULL. FALSE after a message. */
 gboolean cli_password(const reader_args *args, char **out);
 
+/* ---- the options of commands that let a model write (cli_endpoint.c) ---- */
+
+typedef struct {
+    char *url, *key_file;
+} endpoint_args;
+
+/* For a command's table of options; the model's name at the server comes from elsewhere. */
+#define CLI_ENDPOINT_ENTRIES(args)                                                                 \
+    {"endpoint",                                                                                   \
+     0,                                                                                            \
+     0,                                                                                            \
+     G_OPTION_ARG_STRING,                                                                          \
+     &(args)->url,                                                                                 \
+     "Ask a server that speaks OpenAI's API, http://HOST:PORT/v1, instead of a model here; its "   \
+     "key: LODE_API_KEY (default: none)",                                                          \
+     "URL"},                                                                                       \
+    {                                                                                              \
+        "key-file", 0, 0, G_OPTION_ARG_FILENAME, &(args)->key_file,                                \
+            "Read the server's key from the first line of this file (default: LODE_API_KEY)",      \
+            "FILE"                                                                                 \
+    }
+
+/* model: as the server calls it. n_context 0: the default. */
+lode_writer *cli_open_endpoint(const endpoint_args *args, const char *model, uint32_t n_context,
+                               GError **error);
+
 /* ---- progress (progress.c) ---- */
 
 typedef struct cli_progress cli_progress;

@@ -9,6 +9,7 @@
 typedef struct {
     common_args common;
     char *library, *model, *embedder;
+    endpoint_args endpoint;
     int n_passages, max_tokens, context;
     gint64 seed;
     double temperature;
@@ -36,9 +37,11 @@ ask_entries(gpointer data)
         {"passages", 'k', 0, G_OPTION_ARG_INT, &args->n_passages,
          "Passages to answer from (default: 8)", "N"},
         {"model", 'm', 0, G_OPTION_ARG_FILENAME, &args->model,
-         "The model that writes, a .gguf file or folder (default: SmolLM2-135M-Instruct, when "
-         "installed)",
+         "The model that writes, a .gguf file or folder, or with --endpoint its name there "
+         "(default: "
+         "SmolLM2-135M-Instruct, when installed)",
          "PATH"},
+        CLI_ENDPOINT_ENTRIES(&args->endpoint),
         {"embedder", 0, 0, G_OPTION_ARG_FILENAME, &args->embedder,
          "The embedder the library was made with (default: all-MiniLM-L6-v2, when installed)",
          "PATH"},
@@ -104,6 +107,12 @@ static gboolean
 open_writer(const ask_args *args, ask_session *s)
 {
     g_autoptr(GError) error = NULL;
+    if (args->endpoint.url != NULL) {
+        s->writer =
+            cli_open_endpoint(&args->endpoint, args->model, (uint32_t)args->context, &error);
+        if (s->writer == NULL) cli_error(0, "%s", error->message);
+        return s->writer != NULL;
+    }
     s->writer = pipelines_writer_open_local(args->model, &error);
     return s->writer != NULL ||
            done_without(args->model, &args->common, "quoting instead of writing, no writer", error);

@@ -7,12 +7,14 @@
 #include <unistd.h>
 
 #include "pipelines/generate_logits.h"
+#include "pipelines/generate_remote.h"
 #include "pipelines/messages.h"
 #include "pipelines/models.h"
 
 typedef struct {
     common_args common;
     char *file, *system, *messages, *tokens, *schema, *grammar, *kv_type, *cache, *logits;
+    endpoint_args endpoint;
     char **stop;
     gboolean chat, raw, think, no_think, stream, ignore_eos, exact;
     int max_tokens, min_tokens, top_k, penalty_window, logprobs, context, threads, draft, memory_mb;
@@ -103,6 +105,7 @@ generate_entries(gpointer data)
          "Tokens guessed ahead and checked together (default: 0)", "N"},
         {"threads", 't', 0, G_OPTION_ARG_INT, &args->threads, "Threads (default: 0, one per core)",
          "N"},
+        CLI_ENDPOINT_ENTRIES(&args->endpoint),
         {"stream", 0, 0, G_OPTION_ARG_NONE, &args->stream,
          "With --json: a line of JSON per piece of text, the last with the rest", NULL},
         G_OPTION_ENTRY_NULL,
@@ -541,9 +544,47 @@ write_text(generation *g, GError **error)
     return TRUE;
 }
 
+/* name: as the server of --endpoint calls the model. */
+static gboolean
+run_remote(generation *g, const char *name, const char *operand, GError **error)
+{
+    const generate_args *args = g->args;
+    g_autofree char *prompt = NULL, *schema = NULL, *messages = NULL;
+    const char *given = args->schema;
+    gsize len = 0;
+
+    if (args->file != NULL || g_strcmp0(operand, "-") == 0) {
+        if (!read_whole(args->file != NULL ? args->file : operand, &prompt, &len, error))
+            return FALSE;
+        if (!args->raw && len > 0 && prompt[len - 1] == '\n') prompt[len - 1] = '\0';
+    }
+    if (given != NULL && given[strspn(given, " \t\r\n")] != '{') {
+        if (!read_whole(given, &schema, &len, error)) return FALSE;
+        given = schema;
+    }
+    if (args->messages != NULL && !read_whole(args->messages, &messages, &len, error)) return FALSE;
+    lode_generate_options options = lode_generate_options_default();
+    options.raw = args->raw;
+    options.system = args->system;
+    options.messages = messages;
+    options.json_schema = given;
+    options.stop = (const char *const *)args->stop;
+    options.max_tokens = (uint32_t)args->max_tokens;
+    options.top_k = (uint32_t)args->top_k;
+    options.temperature = args->temperature;
+    options.top_p = args->top_p;
+    options.min_p = args->min_p;
+    options.repeat_penalty = args->repeat_penalty;
+    options.seed = (uint64_t)args->seed;
+    options.cancel = cli_cancel();
+    return generate_remote(&args->common, &args->endpoint, name, prompt != NULL ? prompt : operand,
+                           &options, error);
+}
+
 static gboolean
 run(generation *g, const char *name, const char *operand, GError **error)
 {
+    if (g->args->endpoint.url != NULL) return run_remote(g, name, operand, error);
     g_autofree char *path = find_model(name, error);
     if (path == NULL) return FALSE;
     engine_model_options options = engine_model_options_default();
@@ -589,6 +630,12 @@ find_mistake(const generate_args *args, int n_operands)
     if (args->schema != NULL && args->grammar != NULL) return "--json-schema or --grammar?";
     if (args->logprobs >= 0 && !args->common.json) return "--logprobs is for --json";
     if (args->stream && !args->common.json) return "--stream is for --json";
+    if (args->endpoint.url != NULL &&
+        (args->tokens != NULL || args->logits != NULL || args->grammar != NULL ||
+         args->logprobs >= 0 || args->stream || args->cache != NULL || args->draft > 0))
+        return "--endpoint: not with --tokens, --logits, --logprobs, --grammar, --stream, --cache "
+               "or "
+               "--draft";
     if (!known_type) return "--kv-type: choose from f32, f16, q8_0, q4_0";
     if (args->max_tokens < 0 || args->min_tokens < 0 || args->top_k < 0 || args->context < 0 ||
         args->penalty_window < 0 || args->threads < 0 || args->draft < 0 || args->memory_mb < 0)

@@ -13,8 +13,8 @@ lode_generate_options_default(void)
                                    .repeat_penalty = 1.0};
 }
 
-static lode_generate_options
-fill_options(const lode_generate_options *options)
+lode_generate_options
+pipelines_generate_options(const lode_generate_options *options)
 {
     lode_generate_options filled = lode_generate_options_default();
     if (options != NULL) {
@@ -101,7 +101,7 @@ char *
 pipelines_generate(const engine_model *model, engine_pool *pool, const char *prompt,
                    const lode_generate_options *options, GError **error)
 {
-    lode_generate_options filled = fill_options(options);
+    lode_generate_options filled = pipelines_generate_options(options);
     g_autoptr(GArray) tokens = g_array_new(FALSE, FALSE, sizeof(int32_t));
     g_autoptr(engine_grammar) grammar = NULL;
 

@@ -276,6 +276,8 @@ char *pipelines_cached_sha256(const char *file, GError **error);
 void pipelines_model_free(pipelines_model *model);
 G_DEFINE_AUTOPTR_CLEANUP_FUNC(pipelines_model, pipelines_model_free)
 
+/* NULL: defaults; fields an older program does not know keep theirs. */
+lode_generate_options pipelines_generate_options(const lode_generate_options *options);
 /* lode_generate: NULL with error; g_free. */
 char *pipelines_generate(const engine_model *model, engine_pool *pool, const char *prompt,
                          const lode_generate_options *options, GError **error);

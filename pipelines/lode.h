@@ -246,6 +246,26 @@ LODE_API const char *lode_writer_id(const lode_writer *writer); /* name and hash
 
 typedef struct {
     size_t struct_size;
+    const char *key;        /* NULL (default): what the environment's LODE_API_KEY says, or none */
+    double connect_seconds; /* until there is a connection; default 10 */
+    double first_seconds;   /* until the first byte of an answer; default 600 */
+    double stall_seconds;   /* between two pieces of it; default 60 */
+    int retries;            /* of what may pass, with growing pauses; default 4 */
+    uint32_t n_context;     /* tokens the model holds, prompt and answer; 0 (default): 8192 */
+    uint64_t seed;          /* of the pauses' jitter; default 0 */
+} lode_endpoint_options;
+
+LODE_API lode_endpoint_options lode_endpoint_options_default(void);
+
+/* A writer that another process or machine runs, spoken to as OpenAI's API has it: LMDeploy, vLLM, SGLang, llama.cpp.
+ * url: "http://127.0.0.1:8000/v1". model: as the server calls it. Connects to nothing yet. What is written by it cannot
+ * be promised to be the same twice. The key stands in no message and no record. */
+LODE_API lode_status lode_writer_open_endpoint(const char *url, const char *model,
+                                               const lode_endpoint_options *options,
+                                               lode_writer **out, lode_error *error);
+
+typedef struct {
+    size_t struct_size;
     int raw; /* 1: the prompt is text to go on with; 0 (default): what a user says, where the model
                            * has a chat template */
     const char *system; /* the system's message before it; NULL (default): none */
@@ -271,7 +291,8 @@ typedef struct {
 
 LODE_API lode_generate_options lode_generate_options_default(void);
 
-/* Let a model write. prompt may be NULL where options->messages is not. out receives the whole text, thoughts and
+/* Let a model write. prompt may be NULL where options->messages is not, engine where the writer is behind an endpoint;
+ * such a one keeps no grammar, and its thoughts are left out. out receives the whole text, thoughts and
  * calls of tools among it as the model writes them; release with lode_free. LODE_ERROR_UNSUPPORTED for a schema's
  * keyword that cannot be kept. Thread-safe. */
 LODE_API lode_status lode_generate(const lode_writer *writer, lode_engine *engine,

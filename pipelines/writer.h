@@ -64,6 +64,14 @@ struct lode_writer {
 
 /* path NULL: the default writer. LODE_ERROR_NOT_FOUND when it is not installed. */
 lode_writer *pipelines_writer_open_local(const char *path, GError **error);
+/* A writer behind an OpenAI-compatible endpoint (writer_endpoint.c); options as of lode.h, NULL: the defaults. */
+lode_writer *pipelines_writer_open_endpoint(const char *url, const char *name,
+                                            const lode_endpoint_options *options, GError **error);
+/* lode_generate by one of those: NULL with error; g_free. */
+char *pipelines_generate_remote(const lode_writer *writer, const char *prompt,
+                                const lode_generate_options *options, GError **error);
+/* What it is spoken to through; NULL for a writer of another kind. */
+engine_remote *pipelines_writer_remote(const lode_writer *writer);
 /* The context to plan with: wanted tokens (0: PIPELINES_MAX_CONTEXT), at most what the model was trained for. */
 uint32_t pipelines_writer_context(const lode_writer *writer, uint32_t wanted);
 gboolean pipelines_writer_count(const lode_writer *writer, const pipelines_write_request *request,

@@ -1,0 +1,197 @@
+/* The kind of writer that another process or machine runs: engine_remote behind lode_writer. */
+#include "pipelines/writer.h"
+
+#include <string.h>
+
+#include "pipelines/messages.h"
+
+/* Dense science and tables come to about three bytes a token with the vocabularies in use. */
+enum { BYTES_PER_TOKEN = 3, TOKENS_PER_MESSAGE = 8 };
+
+lode_endpoint_options
+lode_endpoint_options_default(void)
+{
+    const engine_remote_options inner = engine_remote_options_default();
+    return (lode_endpoint_options){.struct_size = sizeof(lode_endpoint_options),
+                                   .connect_seconds = inner.connect_seconds,
+                                   .first_seconds = inner.first_seconds,
+                                   .stall_seconds = inner.stall_seconds,
+                                   .retries = (int)inner.n_retries};
+}
+
+engine_remote *
+pipelines_writer_remote(const lode_writer *writer)
+{
+    return writer->model == NULL ? writer->data : NULL;
+}
+
+/* ---- pipelines_writer_write ---- */
+
+typedef struct {
+    engine_text_callback text;
+    void *user_data;
+} text_sink;
+
+static gboolean
+on_part(engine_reply_part part, const char *text, size_t len, void *user_data)
+{
+    const text_sink *sink = user_data;
+    return part != ENGINE_REPLY_CONTENT || sink->text == NULL ||
+           sink->text(text, len, sink->user_data);
+}
+
+/* What the model read, as far as we know it: the record's prompt. */
+static char *
+messages_to_text(const engine_message *messages, size_t n)
+{
+    g_autoptr(json_t) list = json_array();
+    for (size_t i = 0; i < n; i++) {
+        g_autofree char *content =
+            g_utf8_make_valid(messages[i].content != NULL ? messages[i].content : "", -1);
+        json_array_append_new(list,
+                              json_pack("{s:s,s:s}", "role", messages[i].role, "content", content));
+    }
+    return pipelines_json_text(list);
+}
+
+static engine_generate_result
+result_of(const engine_remote_reply *reply)
+{
+    return (engine_generate_result){
+        .reason = reply->reason,
+        .n_prompt = (uint32_t)MIN(reply->n_prompt, G_MAXUINT32),
+        .n_generated = (uint32_t)MIN(reply->n_generated, G_MAXUINT32),
+        .prompt_seconds = reply->first_seconds,
+        .generate_seconds = reply->seconds - reply->first_seconds,
+    };
+}
+
+static gboolean
+endpoint_write(const lode_writer *writer, engine_pool *pool, const pipelines_write_request *request,
+               pipelines_written *written, GError **error)
+{
+    text_sink sink = {request->text, request->user_data};
+    engine_remote_reply reply;
+    const engine_remote_request inner = {
+        .messages = request->messages,
+        .n_messages = request->n_messages,
+        .json_schema = request->json_schema,
+        .max_tokens = request->max_tokens,
+        .temperature = request->temperature,
+        .top_p = 1,
+        .repeat_penalty = 1,
+        .seed = request->seed,
+        .stop = request->stop,
+        .cancel = request->cancel,
+        .callback = on_part,
+        .user_data = &sink,
+    };
+    (void)pool;
+
+    if (!engine_remote_generate(writer->data, &inner, &reply, error)) return FALSE;
+    g_string_assign(written->text, reply.content);
+    written->reasoning = g_steal_pointer(&reply.reasoning);
+    written->prompt = messages_to_text(request->messages, request->n_messages);
+    written->generation = result_of(&reply);
+    engine_remote_reply_clear(&reply);
+    return TRUE;
+}
+
+static gboolean
+endpoint_count(const lode_writer *writer, const pipelines_write_request *request, size_t *n_tokens,
+               GError **error)
+{
+    (void)writer, (void)error;
+    *n_tokens = 0;
+    for (size_t i = 0; i < request->n_messages; i++)
+        *n_tokens += strlen(request->messages[i].content) / BYTES_PER_TOKEN + TOKENS_PER_MESSAGE;
+    return TRUE;
+}
+
+static void
+endpoint_free(lode_writer *writer)
+{
+    engine_remote_free(writer->data);
+}
+
+static const pipelines_writer_kind endpoint_kind = {
+    .name = "endpoint", .write = endpoint_write, .count = endpoint_count, .free = endpoint_free};
+
+lode_writer *
+pipelines_writer_open_endpoint(const char *url, const char *name,
+                               const lode_endpoint_options *options, GError **error)
+{
+    lode_endpoint_options filled = lode_endpoint_options_default();
+    if (options != NULL) memcpy(&filled, options, MIN(options->struct_size, sizeof filled));
+    engine_remote_options inner = engine_remote_options_default();
+    inner.key = filled.key != NULL ? filled.key : g_getenv("LODE_API_KEY");
+    inner.connect_seconds = filled.connect_seconds;
+    inner.first_seconds = filled.first_seconds;
+    inner.stall_seconds = filled.stall_seconds;
+    inner.n_retries = (uint32_t)CLAMP(filled.retries, 0, 100);
+    inner.seed = filled.seed;
+    engine_remote *remote = engine_remote_new(url, name, &inner, error);
+    if (remote == NULL) return NULL;
+    lode_writer *writer = g_new0(lode_writer, 1);
+    writer->kind = &endpoint_kind;
+    writer->data = remote;
+    writer->id = g_strdup(engine_remote_id(remote));
+    writer->n_context = filled.n_context > 0 ? filled.n_context : PIPELINES_MAX_CONTEXT;
+    writer->keeps_schema = TRUE; /* an answer that does not is asked for again, then refused */
+    return writer;
+}
+
+/* ---- lode_generate ---- */
+
+static gboolean
+on_generated(engine_reply_part part, const char *text, size_t len, void *user_data)
+{
+    const lode_generate_options *o = user_data;
+    return part != ENGINE_REPLY_CONTENT || o->text == NULL || o->text(text, len, o->user_data) != 0;
+}
+
+char *
+pipelines_generate_remote(const lode_writer *writer, const char *prompt,
+                          const lode_generate_options *options, GError **error)
+{
+    lode_generate_options o = pipelines_generate_options(options);
+    engine_remote_reply reply;
+    g_autoptr(pipelines_messages) messages = pipelines_messages_new();
+
+    if (prompt == NULL && (o.messages == NULL || o.raw)) {
+        g_set_error_literal(error, PIPELINES_ERROR, LODE_ERROR_ARGUMENT, "there is no prompt");
+        return NULL;
+    }
+    if (o.grammar != NULL) {
+        g_set_error(error, PIPELINES_ERROR, LODE_ERROR_UNSUPPORTED,
+                    "%s: an endpoint keeps no grammar: give it a JSON schema", writer->id);
+        return NULL;
+    }
+    if (o.system != NULL) pipelines_messages_add(messages, "system", o.system);
+    if (o.messages != NULL &&
+        !pipelines_messages_parse(messages, o.messages, strlen(o.messages), error))
+        return NULL;
+    if (prompt != NULL) pipelines_messages_add(messages, "user", prompt);
+    const engine_remote_request request = {
+        .messages = (const engine_message *)(void *)messages->list->data,
+        .n_messages = messages->list->len,
+        .tools = messages->tools,
+        .prompt = o.raw ? prompt : NULL,
+        .json_schema = o.json_schema,
+        .max_tokens = o.max_tokens,
+        .top_k = o.top_k,
+        .temperature = o.temperature,
+        .top_p = o.top_p,
+        .min_p = o.min_p,
+        .repeat_penalty = o.repeat_penalty,
+        .seed = o.seed,
+        .stop = o.stop,
+        .cancel = o.cancel,
+        .callback = on_generated,
+        .user_data = &o,
+    };
+    if (!engine_remote_generate(writer->data, &request, &reply, error)) return NULL;
+    char *text = g_steal_pointer(&reply.content);
+    engine_remote_reply_clear(&reply);
+    return text;
+}
