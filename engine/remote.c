@@ -331,8 +331,10 @@ ask_again(asking *a, GError **error)
     }
     if (a->outcome == REMOTE_OK && !check_answer(a, &failure)) {
         a->outcome = REMOTE_FATAL;
-        if (failure->code == ENGINE_ERROR_FORMAT && ++a->n_checks < MAX_CHECKS) return TRUE;
-        g_prefix_error(&failure, "the answer does not keep to the JSON schema: ");
+        const gboolean cut = a->reply->reason == ENGINE_STOP_LENGTH; /* as it would be again */
+        if (!cut && failure->code == ENGINE_ERROR_FORMAT && ++a->n_checks < MAX_CHECKS) return TRUE;
+        g_prefix_error(&failure, cut ? "the answer was cut at the longest length allowed: "
+                                     : "the answer does not keep to the JSON schema: ");
     }
     if (a->outcome == REMOTE_REFUSED && change_dialect(a, refusal)) return TRUE;
     if (a->outcome == REMOTE_TRANSIENT && wait_for_retry(a, retry_after, &failure)) return TRUE;

@@ -416,6 +416,7 @@ retrieve(lode_answer *answer, const pipelines_ask_context *context, GError **err
 {
     retrieval_search_options options = retrieval_search_options_default();
     options.n_results = (guint)answer->options.n_passages;
+    options.where = context->where;
     answer->hits = retrieval_library_search(context->library, answer->question, &options, error);
     if (answer->hits == NULL) return FALSE;
     answer->n_shown = answer->hits->len;

@@ -364,6 +364,7 @@ typedef struct {
     const pipelines_model *embedder; /* NULL: words alone */
     const lode_writer *writer;       /* NULL: extractive */
     engine_pool *pool;               /* not NULL when one of them runs here */
+    const char *where;               /* only passages for which this holds; NULL: all */
 } pipelines_ask_context;
 
 lode_answer *pipelines_ask(const pipelines_ask_context *context, const char *question,
