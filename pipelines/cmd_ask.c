@@ -246,7 +246,8 @@ ask(const ask_args *args, const ask_session *s, const char *question)
     options.seed = (uint64_t)args->seed;
     options.cancel = cli_cancel();
     options.text = args->common.json ? NULL : on_text;
-    pipelines_ask_context context = {s->library, args->library, s->embedder, s->writer, s->pool};
+    pipelines_ask_context context = {s->library, args->library, s->embedder,
+                                     s->writer,  s->pool,       NULL};
     g_autoptr(GError) error = NULL;
     lode_answer *answer = pipelines_ask(&context, question, &options, &error);
     if (answer == NULL) {
