@@ -3,6 +3,7 @@
  * Source: Yu et al., Orca (OSDI 2022), iteration-level scheduling; Agrawal et al., Sarathi-Serve, arXiv:2403.02310,
  * prompts in chunks beside running texts. */
 #include "engine/batch.h"
+#include "engine/draft.h"
 
 #include <string.h>
 
@@ -18,21 +19,30 @@ typedef struct {
     engine_pick_callback pick;
     void *user_data;
     const int *cancel;
+    gboolean began;
+    engine_request_stats stats;
+    /* of the pass at hand: tokens behind the last one, in the hope that they will be chosen */
+    int32_t guesses[ENGINE_MAX_DRAFT];
+    uint32_t n_guesses;
+    engine_draft_pace pace;
+    engine_recurrent
+        *saved; /* before a pass with guesses, at position saved_at; NULL: model has none */
+    uint32_t saved_at;
 } request;
 
 struct engine_batch {
     const engine_model *model;
     engine_runtime runtime;
-    uint32_t n_sequences, next_id;
+    uint32_t n_sequences, n_draft, next_id;
     GPtrArray *requests; /* request, owned, in order of arrival */
     gboolean crowded;    /* somebody gave pages back: nobody new before somebody is done */
     /* of the pass at hand */
     int32_t *tokens;            /* [chunk] */
     engine_decoder_span *spans; /* [n_sequences] */
     request **of_span;          /* [n_sequences] */
-    uint32_t *rows;             /* [n_sequences] rows whose logits are wanted */
-    request **of_row;           /* [n_sequences] */
-    float *logits;              /* [n_sequences, n_vocab] */
+    uint32_t *rows;             /* [n_logit_rows] rows whose logits are wanted */
+    float *logits;              /* [n_logit_rows, n_vocab] */
+    uint32_t n_logit_rows;      /* of each sequence one, and its guesses' */
     engine_batch_stats stats;
 };
 
@@ -46,6 +56,7 @@ static void
 free_request(gpointer data)
 {
     request *r = data;
+    engine_recurrent_free(r->saved);
     g_free(r->tokens);
     g_free(r);
 }
@@ -58,11 +69,9 @@ allocate(engine_batch *batch)
     batch->tokens = g_try_new(int32_t, batch->runtime.chunk);
     batch->spans = g_try_new(engine_decoder_span, n);
     batch->of_span = g_try_new(request *, n);
-    batch->rows = g_try_new(uint32_t, n);
-    batch->of_row = g_try_new(request *, n);
-    batch->logits = g_try_malloc_n(n, batch->model->info.n_vocab * sizeof(float));
-    return batch->tokens && batch->spans && batch->of_span && batch->rows && batch->of_row &&
-           batch->logits;
+    batch->rows = g_try_new(uint32_t, batch->n_logit_rows);
+    batch->logits = g_try_malloc_n(batch->n_logit_rows, batch->model->info.n_vocab * sizeof(float));
+    return batch->tokens && batch->spans && batch->of_span && batch->rows && batch->logits;
 }
 
 engine_batch *
@@ -79,14 +88,15 @@ engine_batch_new(const engine_model *model, engine_pool *pool, const engine_batc
     }
     const uint32_t n_cached = options->n_cached > 0 ? options->n_cached : DEFAULT_TOKENS;
     const uint32_t n_sequences = CLAMP(options->n_sequences, 1, MOST_SEQUENCES);
+    const uint32_t n_draft = MIN(options->n_draft, ENGINE_MAX_DRAFT);
     g_autofree char *what =
         g_strdup_printf("a cache of %u tokens for %u sequences", n_cached, n_sequences);
     const engine_memory_use use = {
         .model = model,
         .n_pages = engine_memory_pages(n_cached, 1),
-        .n_states = n_sequences,
+        .n_states = n_draft > 0 ? 2 * n_sequences : n_sequences,
         .chunk = MAX(options->chunk > 0 ? options->chunk : ENGINE_DECODER_CHUNK, n_sequences),
-        .n_logit_rows = n_sequences,
+        .n_logit_rows = n_sequences * (1 + n_draft),
         .kv_type = options->kv_type,
         .max_memory = options->max_memory,
         .what = what,
@@ -100,6 +110,8 @@ engine_batch_new(const engine_model *model, engine_pool *pool, const engine_batc
     g_autoptr(engine_batch) batch = g_new0(engine_batch, 1);
     batch->model = model;
     batch->n_sequences = n_sequences;
+    batch->n_draft = n_draft;
+    batch->n_logit_rows = MIN(use.n_logit_rows, use.chunk);
     batch->requests = g_ptr_array_new_with_free_func(free_request);
     if (!engine_memory_check(&use, &runtime, error) ||
         !engine_runtime_init(&batch->runtime, model, pool, &runtime, error))
@@ -123,7 +135,6 @@ engine_batch_free(engine_batch *batch)
     g_free(batch->spans);
     g_free(batch->of_span);
     g_free(batch->rows);
-    g_free(batch->of_row);
     g_free(batch->logits);
     g_free(batch);
 }
@@ -132,6 +143,12 @@ engine_runtime *
 engine_batch_get_runtime(engine_batch *batch)
 {
     return &batch->runtime;
+}
+
+uint32_t
+engine_batch_get_n_sequences(const engine_batch *batch)
+{
+    return batch->n_sequences;
 }
 
 /* ---- requests ---- */
@@ -168,6 +185,7 @@ engine_batch_add(engine_batch *batch, const engine_request *asked, GError **erro
     r->pick = asked->pick;
     r->user_data = asked->user_data;
     r->cancel = asked->cancel;
+    engine_draft_pace_init(&r->pace, batch->n_draft);
     g_ptr_array_add(batch->requests, r);
     return r->id;
 }
@@ -209,6 +227,13 @@ engine_batch_get_tokens(const engine_batch *batch, uint32_t id, size_t *n)
     return r ? r->tokens : NULL;
 }
 
+engine_request_stats
+engine_batch_get_request_stats(const engine_batch *batch, uint32_t id)
+{
+    const request *r = find_request(batch, id);
+    return r ? r->stats : (engine_request_stats){0};
+}
+
 engine_batch_stats
 engine_batch_get_stats(const engine_batch *batch)
 {
@@ -229,6 +254,8 @@ leave(engine_batch *batch, request *r, engine_request_state state)
 {
     if (r->state == ENGINE_REQUEST_RUNNING) {
         engine_runtime_end(&batch->runtime, &r->sequence);
+        g_clear_pointer(&r->saved, engine_recurrent_free);
+        r->n_guesses = 0;
         if (state != ENGINE_REQUEST_WAITING) batch->crowded = FALSE;
     }
     r->state = state;
@@ -280,7 +307,10 @@ admit(engine_batch *batch, GError **error)
         if (batch->crowded && n_running > 0) return TRUE;
         if (!engine_runtime_begin(&batch->runtime, &r->sequence, r->n_context, error)) return FALSE;
         r->state = ENGINE_REQUEST_RUNNING;
-        engine_prefix_match(batch->runtime.prefixes, r->tokens, r->n_tokens, &r->sequence);
+        const uint32_t n_known =
+            engine_prefix_match(batch->runtime.prefixes, r->tokens, r->n_tokens, &r->sequence);
+        if (!r->began) r->stats.n_reused = n_known;
+        r->began = TRUE;
         n_running++;
     }
     return TRUE;
@@ -315,15 +345,33 @@ reserve(engine_batch *batch, guint index, uint32_t n)
     return TRUE;
 }
 
-/* Rows of the pass: one of each text first, then prompts as far as they fit. Returns the number of spans. */
-static size_t
-plan(engine_batch *batch, uint32_t *n_rows)
+/* What may follow a text of which one token is to be run, at most n_left of it; a recurrent state is put aside, for
+ * guesses can be wrong. FALSE with error when there is no memory for that. */
+static gboolean
+guess(engine_batch *batch, request *r, uint32_t n_left, GError **error)
+{
+    const uint32_t room = r->n_context - r->n_tokens;
+    const uint32_t most = MIN(MIN(engine_draft_pace_next(&r->pace), n_left), room);
+
+    r->n_guesses = most > 0 ? engine_draft_lookup(r->tokens, r->n_tokens, most, r->guesses) : 0;
+    if (r->n_guesses == 0 || !r->sequence.recurrent) return TRUE;
+    if (!r->saved) r->saved = engine_recurrent_new(batch->model, error);
+    if (!r->saved) return FALSE;
+    engine_recurrent_copy(r->saved, r->sequence.recurrent);
+    r->saved_at = r->sequence.kv.n_tokens;
+    return TRUE;
+}
+
+/* Rows of the pass: one of each text first, with its guesses, then prompts as far as they fit. */
+static gboolean
+plan(engine_batch *batch, uint32_t *n_rows, size_t *n_spans, GError **error)
 {
     uint32_t n_texts = 0, row = 0;
-    size_t n_spans = 0;
 
+    *n_spans = 0;
     for (guint i = 0; i < batch->requests->len; i++) {
-        const request *r = g_ptr_array_index(batch->requests, i);
+        request *r = g_ptr_array_index(batch->requests, i);
+        r->n_guesses = 0;
         n_texts += r->state == ENGINE_REQUEST_RUNNING && r->n_tokens - r->sequence.kv.n_tokens == 1;
     }
     uint32_t left = batch->runtime.chunk - n_texts; /* chunk >= n_sequences */
@@ -335,16 +383,23 @@ plan(engine_batch *batch, uint32_t *n_rows)
         if (missing > 1) {
             n = engine_runtime_step(&batch->runtime, first, missing, left);
             if (n == 0) continue;
+        } else if (!guess(batch, r, left, error)) {
+            return FALSE;
         }
-        if (!reserve(batch, i, n)) continue;
-        if (missing > 1) left -= n;
+        if (r->n_guesses > 0 && !engine_prefix_reserve(batch->runtime.prefixes, &r->sequence.kv,
+                                                       first + n + r->n_guesses, NULL))
+            r->n_guesses = 0; /* nobody gives way for a guess */
+        if (!reserve(batch, i, n + r->n_guesses)) continue;
+        left -= missing > 1 ? n : r->n_guesses;
         memcpy(batch->tokens + row, r->tokens + first, n * sizeof *r->tokens);
-        batch->of_span[n_spans] = r;
-        batch->spans[n_spans++] = (engine_decoder_span){&r->sequence, row, n, first};
+        memcpy(batch->tokens + row + n, r->guesses, r->n_guesses * sizeof *r->guesses);
+        n += r->n_guesses;
+        batch->of_span[*n_spans] = r;
+        batch->spans[(*n_spans)++] = (engine_decoder_span){&r->sequence, row, n, first};
         row += n;
     }
     *n_rows = row;
-    return n_spans;
+    return TRUE;
 }
 
 /* Where a prompt ends, a text ends or a recurrent state is due, what was computed is kept for others. */
@@ -354,6 +409,7 @@ keep(engine_batch *batch, const request *r)
     const uint32_t n = r->sequence.kv.n_tokens,
                    interval = engine_prefix_interval(batch->runtime.prefixes);
 
+    if (r->n_guesses > 0) return; /* who knows whether they stay */
     if (n == r->n_prompt || (interval > 0 && n % interval == 0))
         engine_prefix_insert(batch->runtime.prefixes, r->tokens, n, &r->sequence);
 }
@@ -376,31 +432,62 @@ append_token(engine_batch *batch, request *r, int32_t token)
     r->tokens[r->n_tokens++] = token;
 }
 
+/* Let the request choose its tokens: the one behind what was sure, and as long as it chooses what was guessed, the
+ * ones behind that. logits [1 + n_guesses, n_vocab]. */
+static void
+choose(engine_batch *batch, request *r, const float *logits)
+{
+    const size_t n_vocab = batch->model->info.n_vocab;
+    const uint32_t n = r->n_guesses, sure = r->n_tokens;
+    uint32_t held = 0;
+
+    for (;; held++, logits += n_vocab) {
+        append_token(batch, r, r->pick(logits, r->user_data));
+        if (r->state != ENGINE_REQUEST_RUNNING || held == n) break;
+        if (r->tokens[r->n_tokens - 1] != r->guesses[held]) break;
+    }
+    r->stats.n_drafted += n;
+    r->stats.n_accepted += held;
+    batch->stats.n_drafted += n;
+    batch->stats.n_accepted += held;
+    engine_draft_pace_learn(&r->pace, n, held);
+    if (r->state != ENGINE_REQUEST_RUNNING || held == n) return;
+    /* keys and values are cut back; a recurrent state begins again where it was put aside */
+    if (r->sequence.recurrent) engine_recurrent_copy(r->sequence.recurrent, r->saved);
+    engine_kv_truncate(batch->runtime.kv, &r->sequence.kv,
+                       r->sequence.recurrent ? r->saved_at : sure + held);
+}
+
 gboolean
 engine_batch_step(engine_batch *batch, GError **error)
 {
     const size_t n_vocab = batch->model->info.n_vocab;
     uint32_t n_rows, n_wanted = 0;
+    size_t n_spans;
 
     drop_cancelled(batch);
-    if (!admit(batch, error)) return FALSE;
-    const size_t n_spans = plan(batch, &n_rows);
+    if (!admit(batch, error) || !plan(batch, &n_rows, &n_spans, error)) return FALSE;
     if (n_spans == 0) return TRUE;
     if (!engine_runtime_pass(&batch->runtime, batch->tokens, n_rows, batch->spans, n_spans, error))
         return FALSE;
     batch->stats.n_passes++;
     batch->stats.n_rows += n_rows;
     for (size_t s = 0; s < n_spans; s++) {
-        request *r = batch->of_span[s];
+        const request *r = batch->of_span[s];
+        const engine_decoder_span *span = &batch->spans[s];
         keep(batch, r);
         if (r->sequence.kv.n_tokens < r->n_tokens) continue;
-        batch->of_row[n_wanted] = r;
-        batch->rows[n_wanted++] = batch->spans[s].row + batch->spans[s].n - 1;
+        for (uint32_t i = 0; i <= r->n_guesses; i++)
+            batch->rows[n_wanted++] = span->row + span->n - 1 - r->n_guesses + i;
     }
     engine_decoder_logits(batch->runtime.scratch, batch->rows, n_wanted, batch->logits);
-    for (uint32_t i = 0; i < n_wanted; i++) {
-        request *r = batch->of_row[i];
-        append_token(batch, r, r->pick(batch->logits + i * n_vocab, r->user_data));
+    const float *logits = batch->logits;
+    for (size_t s = 0; s < n_spans; s++) {
+        request *r = batch->of_span[s];
+        const uint32_t n = 1 + r->n_guesses;
+        if (r->sequence.kv.n_tokens < r->n_tokens) continue;
+        choose(batch, r, logits);
+        logits += n * n_vocab;
     }
     return TRUE;
 }

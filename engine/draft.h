@@ -7,6 +7,8 @@
 
 G_BEGIN_DECLS
 
+#define ENGINE_MAX_DRAFT 15 /* tokens */
+
 /* How far to guess: further after guesses that held, shorter after others. */
 typedef struct {
     uint32_t most;   /* 0: never guess */

@@ -292,11 +292,13 @@ engine_session_stats engine_session_get_stats(const engine_session *session);
 typedef struct engine_batch engine_batch;
 
 typedef struct {
-    uint32_t n_cached;             /* tokens that the cache holds, of all together; 0 = 8192 */
-    uint32_t n_sequences;          /* running at a time, others wait; default 8 */
-    engine_kv_type kv_type;        /* default ENGINE_KV_F16 */
-    uint32_t chunk;                /* tokens of one pass, at least n_sequences; 0 = 256 */
-    uint64_t max_memory;           /* as engine_session_options has it; 0 = no limit (default) */
+    uint32_t n_cached;      /* tokens that the cache holds, of all together; 0 = 8192 */
+    uint32_t n_sequences;   /* running at a time, others wait; default 8 */
+    engine_kv_type kv_type; /* default ENGINE_KV_F16 */
+    uint32_t chunk;         /* tokens of one pass, at least n_sequences; 0 = 256 */
+    uint64_t max_memory;    /* as engine_session_options has it; 0 = no limit (default) */
+    uint32_t
+        n_draft; /* tokens of each text guessed ahead, from what it says already; changes no output; default 0 */
     engine_prefix_store *prefixes; /* may be NULL; outlives the batch */
 } engine_batch_options;
 
@@ -341,8 +343,9 @@ const int32_t *engine_batch_get_tokens(const engine_batch *batch, uint32_t reque
 void engine_batch_remove(engine_batch *batch, uint32_t request); /* finished or not */
 
 typedef struct {
-    uint64_t n_passes, n_rows; /* forward passes and the tokens in them */
-    uint64_t n_preempted;      /* times a sequence had to give its pages back */
+    uint64_t n_passes, n_rows;      /* forward passes and the tokens in them */
+    uint64_t n_preempted;           /* times a sequence had to give its pages back */
+    uint64_t n_drafted, n_accepted; /* tokens guessed; those that turned out right */
     uint64_t n_expert_hits, n_expert_reads, expert_bytes; /* as engine_session_stats has them */
 } engine_batch_stats;
 engine_batch_stats engine_batch_get_stats(const engine_batch *batch);
@@ -476,6 +479,29 @@ gboolean engine_generate(engine_session *session, const int32_t *prompt, size_t 
                          const engine_generate_options *options, engine_text_callback callback,
                          void *user_data, GString *text, engine_generate_result *result,
                          GError **error);
+
+/* One of many texts to write. */
+typedef struct {
+    const int32_t *prompt; /* [n], n >= 1 */
+    size_t n;
+    uint32_t n_context;                     /* tokens of prompt and text; 0: n + max_tokens */
+    const engine_generate_options *options; /* NULL: the defaults */
+    engine_text_callback callback;          /* may be NULL */
+    void *user_data;
+} engine_generate_job;
+
+/* jobs[index] has ended: text is what it wrote, result how; error, NULL when all went well, why it could not be
+ * written. All live during the callback only. */
+typedef void (*engine_job_callback)(size_t index, const GString *text,
+                                    const engine_generate_result *result, const GError *error,
+                                    void *user_data);
+
+/* Write many texts, as many at a time as the batch has sequences for; each is the one that engine_generate writes.
+ * They end in any order. prompt_seconds and generate_seconds of one are the time that went by, others being written
+ * beside it. A job that fails hinders no other; FALSE with error when a pass fails, and with it what is unfinished.
+ * The batch must have no other requests. */
+gboolean engine_generate_batch(engine_batch *batch, const engine_generate_job *jobs, size_t n_jobs,
+                               engine_job_callback done, void *user_data, GError **error);
 
 /* ---- chat ----------------------------------------------------------------------------------- */
 

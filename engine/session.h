@@ -7,8 +7,6 @@
 
 G_BEGIN_DECLS
 
-#define ENGINE_MAX_DRAFT 15
-
 /* Tokens evaluated ahead of the session's end, in the hope that they will be asked for. */
 typedef struct {
     engine_draft_pace pace;

@@ -103,7 +103,8 @@ free_job(job *j)
 }
 
 static engine_batch *
-new_batch(const fixture *f, uint32_t n_pages, uint32_t chunk, uint32_t n_sequences)
+new_guessing_batch(const fixture *f, uint32_t n_pages, uint32_t chunk, uint32_t n_sequences,
+                   uint32_t n_draft)
 {
     g_autoptr(GError) error = NULL;
     engine_batch_options options = engine_batch_options_default();
@@ -111,9 +112,16 @@ new_batch(const fixture *f, uint32_t n_pages, uint32_t chunk, uint32_t n_sequenc
     options.n_cached = (n_pages - 1) * ENGINE_KV_PAGE; /* one is to spare */
     options.chunk = chunk;
     options.n_sequences = n_sequences;
+    options.n_draft = n_draft;
     engine_batch *batch = engine_batch_new(f->model, f->pool, &options, &error);
     if (!batch) fail_msg("%s", error->message);
     return batch;
+}
+
+static engine_batch *
+new_batch(const fixture *f, uint32_t n_pages, uint32_t chunk, uint32_t n_sequences)
+{
+    return new_guessing_batch(f, n_pages, chunk, n_sequences, 0);
 }
 
 static uint32_t
@@ -152,9 +160,10 @@ check_job(const engine_batch *batch, uint32_t id, const fixture *f, const job *j
 
 /* All jobs, arriving a few steps apart, on a cache of n_pages. */
 static engine_batch_stats
-run_jobs(const fixture *f, const job *jobs, uint32_t n_pages, uint32_t chunk, uint32_t n_sequences)
+run_jobs(const fixture *f, const job *jobs, uint32_t n_pages, uint32_t chunk, uint32_t n_sequences,
+         uint32_t n_draft)
 {
-    g_autoptr(engine_batch) batch = new_batch(f, n_pages, chunk, n_sequences);
+    g_autoptr(engine_batch) batch = new_guessing_batch(f, n_pages, chunk, n_sequences, n_draft);
     chooser choosers[N_REQUESTS];
     uint32_t ids[N_REQUESTS];
     size_t n_steps = 0;
@@ -196,16 +205,38 @@ sequences_of_a_batch_get_what_they_get_alone(void **state)
         job jobs[N_REQUESTS];
         fixture_open(&f, CASES[i]);
         make_jobs(&f, jobs);
-        const engine_batch_stats roomy = run_jobs(&f, jobs, 64, 64, 8);
+        const engine_batch_stats roomy = run_jobs(&f, jobs, 64, 64, 8, 0);
         assert_int_equal(roomy.n_preempted, 0);
         assert_true(roomy.n_passes < roomy.n_rows / 2);
-        run_jobs(&f, jobs, 64, 7, 3);
+        run_jobs(&f, jobs, 64, 7, 3, 0);
         /* three pages: the longest alone needs them all */
-        const engine_batch_stats tight = run_jobs(&f, jobs, 3, 100, 8);
+        const engine_batch_stats tight = run_jobs(&f, jobs, 3, 100, 8, 0);
         print_message("%s: %d passes, %d rows; tight: %d passes, %d rows, %d times preempted\n",
                       CASES[i], (int)roomy.n_passes, (int)roomy.n_rows, (int)tight.n_passes,
                       (int)tight.n_rows, (int)tight.n_preempted);
         assert_true(tight.n_preempted > 0);
+        for (size_t j = 0; j < N_REQUESTS; j++)
+            free_job(&jobs[j]);
+        fixture_close(&f);
+    }
+}
+
+static void
+guesses_in_a_batch_change_no_bit(void **state)
+{
+    (void)state;
+    for (size_t i = 0; i < G_N_ELEMENTS(CASES); i++) {
+        fixture f;
+        job jobs[N_REQUESTS];
+        fixture_open(&f, CASES[i]);
+        make_jobs(&f, jobs);
+        const engine_batch_stats roomy = run_jobs(&f, jobs, 64, 64, 8, 6);
+        run_jobs(&f, jobs, 64, 8, 3, 15);
+        const engine_batch_stats tight = run_jobs(&f, jobs, 3, 100, 8, 3);
+        print_message("%s: %d of %d guesses held; tight: %d of %d\n", CASES[i],
+                      (int)roomy.n_accepted, (int)roomy.n_drafted, (int)tight.n_accepted,
+                      (int)tight.n_drafted);
+        assert_true(roomy.n_accepted > 0 && roomy.n_accepted < roomy.n_drafted);
         for (size_t j = 0; j < N_REQUESTS; j++)
             free_job(&jobs[j]);
         fixture_close(&f);
@@ -493,6 +524,7 @@ main(void)
 {
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(sequences_of_a_batch_get_what_they_get_alone),
+        cmocka_unit_test(guesses_in_a_batch_change_no_bit),
         cmocka_unit_test(cancelling_one_takes_a_pass_and_leaves_the_others),
         cmocka_unit_test(what_cannot_run_is_refused_or_ends_full),
         cmocka_unit_test(a_text_is_scored_alike_alone_and_among_others),

@@ -395,6 +395,125 @@ impossible_prompts_are_errors(void **state)
     assert_true(engine_generate(session, PROMPT, 4, NULL, NULL, NULL, NULL, NULL, &error));
 }
 
+/* ---- many at once ---- */
+
+enum { N_JOBS = 7 };
+
+typedef struct {
+    GString *texts[N_JOBS];
+    engine_generate_result results[N_JOBS];
+    gboolean failed[N_JOBS];
+    size_t n;
+} outcomes;
+
+static void
+remember(size_t index, const GString *text, const engine_generate_result *result,
+         const GError *error, void *user_data)
+{
+    outcomes *o = user_data;
+    assert_null(o->texts[index]);
+    o->texts[index] = g_string_new_len(text->str, (gssize)text->len);
+    o->results[index] = *result;
+    o->failed[index] = error != NULL;
+    o->n++;
+}
+
+/* Prompts of 3 to 8 tokens, options of several kinds; the last but one is refused. */
+static void
+make_jobs(const fixture *f, engine_generate_job *jobs, engine_generate_options *options,
+          engine_grammar **grammar)
+{
+    static const char *const stop[] = {"e", NULL};
+
+    *grammar = engine_grammar_new(f->model, "root ::= [ab]{3} \" \" (\"xyz\" | \"q\"){9}", NULL);
+    for (size_t i = 0; i < N_JOBS; i++) {
+        options[i] = wild(i);
+        jobs[i] = (engine_generate_job){.prompt = PROMPT, .n = 3 + i % 6, .options = &options[i]};
+    }
+    options[1].temperature = 0.0f; /* repeats itself: guesses hold */
+    options[2].grammar = *grammar;
+    options[3].stop = stop;
+    options[4].max_tokens = 1;
+    jobs[4].n_context = 8;
+    jobs[5].n = 0;
+    options[6].max_tokens = 50;
+    jobs[6].n_context = 20;
+}
+
+static void
+texts_of_a_batch_are_those_written_alone(void **state)
+{
+    const fixture *f = *state;
+    engine_generate_job jobs[N_JOBS];
+    engine_generate_options options[N_JOBS];
+    engine_grammar *grammar = NULL;
+
+    make_jobs(f, jobs, options, &grammar);
+    for (uint32_t n_sequences = 1; n_sequences <= 8; n_sequences += 3) {
+        for (uint32_t n_draft = 0; n_draft <= 6; n_draft += 3) {
+            outcomes o = {0};
+            g_autoptr(GError) error = NULL;
+            engine_batch_options how = engine_batch_options_default();
+            how.n_sequences = n_sequences;
+            how.n_draft = n_draft;
+            how.kv_type = ENGINE_KV_F32; /* as new_session's */
+            g_autoptr(engine_batch) batch = engine_batch_new(f->model, f->pool, &how, &error);
+            if (!batch || !engine_generate_batch(batch, jobs, N_JOBS, remember, &o, &error))
+                fail_msg("%s", error->message);
+            assert_int_equal(o.n, N_JOBS);
+            for (size_t i = 0; i < N_JOBS; i++) {
+                engine_generate_result alone = {0};
+                g_autoptr(GString) text = g_string_new(NULL);
+                assert_true(o.failed[i] == (i == 5));
+                const uint32_t n_context = jobs[i].n_context > 0
+                                               ? jobs[i].n_context
+                                               : (uint32_t)jobs[i].n + options[i].max_tokens;
+                g_autoptr(engine_session) session = new_session(f->model, f->pool, n_context);
+                assert_true(engine_generate(session, PROMPT, jobs[i].n, &options[i], NULL, NULL,
+                                            text, &alone, NULL) == (i != 5));
+                assert_true(g_string_equal(text, o.texts[i]));
+                if (i != 5) assert_int_equal(o.results[i].reason, alone.reason);
+                assert_int_equal(o.results[i].n_generated, alone.n_generated);
+                g_string_free(o.texts[i], TRUE);
+            }
+            const engine_batch_stats stats = engine_batch_get_stats(batch);
+            assert_true((stats.n_accepted > 0) == (n_draft > 0));
+            assert_int_equal(engine_batch_n_unfinished(batch), 0);
+        }
+    }
+    engine_grammar_free(grammar);
+}
+
+static void
+a_batch_that_is_cancelled_keeps_what_was_written(void **state)
+{
+    const fixture *f = *state;
+    int cancel = 0;
+    g_autoptr(GString) heard = g_string_new(NULL);
+    listener l = {.heard = heard, .stop_after = 5, .cancel = &cancel};
+    engine_generate_options options = wild(1);
+    engine_generate_job jobs[3];
+    outcomes o = {0};
+
+    options.cancel = &cancel;
+    for (size_t i = 0; i < 3; i++)
+        jobs[i] = (engine_generate_job){.prompt = PROMPT, .n = 5, .options = &options};
+    jobs[0].callback = hear;
+    jobs[0].user_data = &l;
+    engine_batch_options how = engine_batch_options_default();
+    how.n_sequences = 2;
+    g_autoptr(engine_batch) batch = engine_batch_new(f->model, f->pool, &how, NULL);
+    assert_true(engine_generate_batch(batch, jobs, 3, remember, &o, NULL));
+    assert_int_equal(o.n, 3);
+    assert_true(o.texts[0]->len > 0);
+    assert_true(g_string_equal(o.texts[0], heard));
+    assert_int_equal(o.texts[2]->len, 0);
+    for (size_t i = 0; i < 3; i++) {
+        assert_int_equal(o.results[i].reason, ENGINE_STOP_CANCELLED);
+        g_string_free(o.texts[i], TRUE);
+    }
+}
+
 int
 main(void)
 {
@@ -408,6 +527,8 @@ main(void)
         cmocka_unit_test(samplers_with_a_grammar_go_back_and_are_copied),
         cmocka_unit_test(a_grammar_of_another_model_is_refused),
         cmocka_unit_test(impossible_prompts_are_errors),
+        cmocka_unit_test(texts_of_a_batch_are_those_written_alone),
+        cmocka_unit_test(a_batch_that_is_cancelled_keeps_what_was_written),
     };
     return cmocka_run_group_tests(tests, set_up, tear_down);
 }
