@@ -88,6 +88,7 @@ typedef struct {
     float *logits;
     int32_t *tokens;
     double load_seconds, first_token_seconds;
+    uint64_t base_bytes; /* resident before the model was opened: the program and its libraries */
     json_t *tests;
 } bench;
 
@@ -158,7 +159,8 @@ cache_bytes(const bench *b, uint32_t depth)
 {
     engine_memory_plan plan = {0};
 
-    if (depth == 0 || !engine_model_memory(b->model, depth, 1, ENGINE_KV_F16, &plan, NULL)) return 0;
+    if (depth == 0 || !engine_model_memory(b->model, depth, 1, ENGINE_KV_F16, &plan, NULL))
+        return 0;
     return plan.kv_bytes + plan.recurrent_bytes;
 }
 
@@ -287,6 +289,16 @@ start(bench *b, const char *path, GError **error)
     return TRUE;
 }
 
+/* What lode model info says the model takes with as long a context. */
+static uint64_t
+planned_bytes(const bench *b)
+{
+    engine_memory_plan plan = {0};
+    const engine_kv_type kv = engine_session_options_default().kv_type;
+    return engine_model_memory(b->model, longest_test(b), 1, kv, &plan, NULL) ? plan.total_bytes
+                                                                              : 0;
+}
+
 static void
 print_head(const bench *b)
 {
@@ -332,6 +344,8 @@ print_json(const bench *b)
     json_object_set_new(json, "first_token_seconds", json_real(b->first_token_seconds));
     json_object_set(json, "tests", b->tests);
     json_object_set_new(json, "peak_bytes", json_integer((json_int_t)peak_bytes()));
+    json_object_set_new(json, "base_bytes", json_integer((json_int_t)b->base_bytes));
+    json_object_set_new(json, "planned_bytes", json_integer((json_int_t)planned_bytes(b)));
     cli_print_json(json);
 }
 
@@ -352,6 +366,7 @@ run_bench(gpointer data, char **operands, int n_operands)
     b.pool = engine_pool_new(args->threads);
     if (!args->no_machine) engine_machine_measure(b.pool, &b.machine);
     forget_peak();
+    b.base_bytes = peak_bytes();
     gboolean good = start(&b, operands[0], &error);
     if (good && !args->common.json) print_head(&b);
     for (guint i = 0; good && i < b.prefill.n; i++)
@@ -362,8 +377,10 @@ run_bench(gpointer data, char **operands, int n_operands)
     if (args->common.json) {
         print_json(&b);
     } else {
-        g_autofree char *peak = g_format_size(peak_bytes());
-        cli_print("\npeak memory %s\n", peak);
+        g_autofree char *peak = g_format_size(peak_bytes()), *base = g_format_size(b.base_bytes),
+                        *planned = g_format_size(planned_bytes(&b));
+        cli_print("\npeak memory %s: %s before the model was opened, %s planned for it\n", peak,
+                  base, planned);
     }
     return EXIT_ALL_GOOD;
 }

@@ -2,7 +2,9 @@
  *
  *   bench_logits tokens MODEL TEXT N          the first N ids of the file TEXT, one a line; its bytes when the
  *                                             model has no vocabulary
- *   bench_logits eval MODEL IDS OUT THREADS   float32 logits of all ids, position-major, into OUT */
+ *   bench_logits eval MODEL IDS OUT THREADS [exact] [kv-f32]
+ *                                             float32 logits of all ids, position-major, into OUT; exact: packed
+ *                                             weights multiplied in float32; kv-f32: keys and values kept so */
 #include "engine/engine.h"
 
 #include <stdio.h>
@@ -38,7 +40,8 @@ print_tokens(const engine_model *model, const char *path, guint n)
 }
 
 static int
-write_logits(const engine_model *model, const char *ids_path, const char *out_path, int n_threads)
+write_logits(const engine_model *model, const char *ids_path, const char *out_path, int n_threads,
+             engine_kv_type kv_type)
 {
     g_autoptr(GError) error = NULL;
     g_autofree char *text = NULL;
@@ -51,7 +54,10 @@ write_logits(const engine_model *model, const char *ids_path, const char *out_pa
     for (guint i = 0; i < n; i++)
         ids[i] = (int32_t)g_ascii_strtoll(lines[i], NULL, 10);
     g_autoptr(engine_pool) pool = engine_pool_new(n_threads);
-    g_autoptr(engine_session) session = engine_session_new(model, pool, n, &error);
+    engine_session_options options = engine_session_options_default();
+    options.n_context = n;
+    options.kv_type = kv_type;
+    g_autoptr(engine_session) session = engine_session_open(model, pool, &options, &error);
     if (session == NULL) return fail(error);
     g_autofree float *logits = g_new(float, CHUNK *n_vocab);
     FILE *out = fopen(out_path, "wb");
@@ -76,13 +82,26 @@ main(int argc, char **argv)
 {
     g_autoptr(GError) error = NULL;
     const gboolean tokens = argc == 5 && strcmp(argv[1], "tokens") == 0;
+    engine_model_options options = engine_model_options_default();
+    engine_kv_type kv_type = ENGINE_KV_F16;
+    gboolean good = tokens || (argc >= 6 && strcmp(argv[1], "eval") == 0);
 
-    if (!tokens && !(argc == 6 && strcmp(argv[1], "eval") == 0)) {
-        fputs("usage: bench_logits tokens MODEL TEXT N | eval MODEL IDS OUT THREADS\n", stderr);
+    for (int i = 6; i < argc; i++) {
+        if (strcmp(argv[i], "exact") == 0)
+            options.exact = TRUE;
+        else if (strcmp(argv[i], "kv-f32") == 0)
+            kv_type = ENGINE_KV_F32;
+        else
+            good = FALSE;
+    }
+    if (!good) {
+        fputs("usage: bench_logits tokens MODEL TEXT N | eval MODEL IDS OUT THREADS [exact] "
+              "[kv-f32]\n",
+              stderr);
         return 2;
     }
-    g_autoptr(engine_model) model = engine_model_open(argv[2], &error);
+    g_autoptr(engine_model) model = engine_model_open_with(argv[2], &options, &error);
     if (model == NULL) return fail(error);
     if (tokens) return print_tokens(model, argv[3], (guint)atoi(argv[4]));
-    return write_logits(model, argv[3], argv[4], atoi(argv[5]));
+    return write_logits(model, argv[3], argv[4], atoi(argv[5]), kv_type);
 }

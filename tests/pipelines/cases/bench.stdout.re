@@ -3,4 +3,4 @@
 ^loaded in [0-9]+ ms, first token after [0-9]+ ms$
 ^prefill 40 +[0-9]+\.[0-9] +[0-9]+\.[0-9] 
 ^decode at 32 +[0-9]+\.[0-9] +[0-9]+\.[0-9] +[0-9.]+ GB/s, +[0-9]+ %$
-^peak memory 
+^peak memory [0-9.]+.+B: [0-9.]+.+B before the model was opened, [0-9.]+.+B planned for it$
