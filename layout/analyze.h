@@ -195,6 +195,11 @@ typedef struct {
     uint32_t start, len; /* bytes into the sheet's text */
 } layout_loss;
 
+/* A page with more rules of a kind than this, or more rectangles, is a drawing: no tables are looked for, and
+ * its rectangles are no cells. */
+#define LAYOUT_MAX_RULES 6000
+#define LAYOUT_MAX_RECTS 3000
+
 /* One page. A new member that holds a pointer must be known to residency.c. */
 typedef struct {
     int index;           /* page index in the file */
@@ -210,8 +215,10 @@ typedef struct {
     GArray *styles; /* layout_style */
     GArray *segs;   /* layout_seg */
     GArray *hrules; /* layout_rule, sorted by y then x */
-    GArray *vrules;
-    GArray *rects;          /* layout_rect: fills that may be table cells or frames */
+    GArray *
+        vrules; /* layout_rule, sorted by x then y; of more than LAYOUT_MAX_RULES one too many is kept */
+    GArray *
+        rects; /* layout_rect: fills that may be table cells or frames; none of more than LAYOUT_MAX_RECTS */
     GArray *clusters;       /* layout_cluster */
     GArray *links;          /* layout_link */
     GArray *captions;       /* layout_caption_region */

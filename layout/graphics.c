@@ -142,12 +142,12 @@ path_take(layout_sheet *sheet, const parse_path *path, GArray *all)
         break;
     case PARSE_PATH_RULE_V:
         if (is_white(path)) return;
-        g_array_append_val(sheet->vrules, rule);
+        if (sheet->vrules->len <= LAYOUT_MAX_RULES) g_array_append_val(sheet->vrules, rule);
         item.kind = DRAWN_RULE;
         break;
     case PARSE_PATH_RECT:
         if (is_white(path) || is_background(sheet, box)) return;
-        g_array_append_val(sheet->rects, box);
+        if (sheet->rects->len <= LAYOUT_MAX_RECTS) g_array_append_val(sheet->rects, box);
         item.kind = DRAWN_RECT;
         break;
     case PARSE_PATH_OTHER:
@@ -221,6 +221,7 @@ layout_graphics_find(layout_sheet *sheet, const parse_page *page)
         drawn item = {.box = box, .kind = DRAWN_IMAGE};
         g_array_append_val(all, item);
     }
+    if (sheet->rects->len > LAYOUT_MAX_RECTS) g_array_set_size(sheet->rects, 0);
     g_array_sort(sheet->hrules, compare_hrule);
     g_array_sort(sheet->vrules, compare_vrule);
     clusters_make(sheet, all);

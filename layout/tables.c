@@ -12,8 +12,6 @@
 #include <stdlib.h>
 #include <string.h>
 
-#define MAX_RULES   6000
-#define MAX_RECTS   3000
 #define CHAIN_AHEAD 200
 #define SAME_X_PT   4.0F
 #define MAX_TABLES  200
@@ -59,17 +57,15 @@ rules_join(const GArray *from, const GArray *rects, gboolean vertical)
 {
     g_autoptr(GArray) all = g_array_new(FALSE, FALSE, sizeof(layout_rule));
     g_array_append_vals(all, from->data, from->len);
-    if (rects->len <= MAX_RECTS) {
-        for (guint i = 0; i < rects->len; i++) {
-            layout_rect r = g_array_index(rects, layout_rect, i);
-            if (r.x1 - r.x0 < 6 || r.y1 - r.y0 < 5) continue;
-            layout_rule a = vertical ? (layout_rule){r.x0, r.x0, r.y0, r.y1, 0.5F}
-                                     : (layout_rule){r.x0, r.x1, r.y0, r.y0, 0.5F};
-            layout_rule b = vertical ? (layout_rule){r.x1, r.x1, r.y0, r.y1, 0.5F}
-                                     : (layout_rule){r.x0, r.x1, r.y1, r.y1, 0.5F};
-            g_array_append_val(all, a);
-            g_array_append_val(all, b);
-        }
+    for (guint i = 0; i < rects->len; i++) {
+        layout_rect r = g_array_index(rects, layout_rect, i);
+        if (r.x1 - r.x0 < 6 || r.y1 - r.y0 < 5) continue;
+        layout_rule a = vertical ? (layout_rule){r.x0, r.x0, r.y0, r.y1, 0.5F}
+                                 : (layout_rule){r.x0, r.x1, r.y0, r.y0, 0.5F};
+        layout_rule b = vertical ? (layout_rule){r.x1, r.x1, r.y0, r.y1, 0.5F}
+                                 : (layout_rule){r.x0, r.x1, r.y1, r.y1, 0.5F};
+        g_array_append_val(all, a);
+        g_array_append_val(all, b);
     }
     g_array_sort(all, vertical ? compare_v : compare_h);
     GArray *joined = g_array_new(FALSE, FALSE, sizeof(layout_rule));
@@ -637,7 +633,8 @@ void
 layout_tables_find(layout_work *work, layout_sheet *sheet)
 {
     finder f = {.work = work, .sheet = sheet};
-    if (sheet->hrules->len > MAX_RULES || sheet->vrules->len > MAX_RULES || sheet->segs->len < 4)
+    if (sheet->hrules->len > LAYOUT_MAX_RULES || sheet->vrules->len > LAYOUT_MAX_RULES ||
+        sheet->segs->len < 4)
         return;
     f.rules.horizontal = rules_join(sheet->hrules, sheet->rects, FALSE);
     f.rules.vertical = rules_join(sheet->vrules, sheet->rects, TRUE);

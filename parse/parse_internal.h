@@ -22,6 +22,7 @@ void parse_memory_init(parse_memory *memory, uint64_t limit_bytes);
 typedef struct {
     uint64_t step_bytes, at_bytes; /* look again when so much more, or so much, is used */
     guint pages;                   /* read since the last time */
+    guint in_row;                  /* times that it was at every page */
     guint object_pages;            /* read in all */
 } parse_trim;
 

@@ -2,15 +2,15 @@
  *
  * Its store (fonts, colour spaces, images) shrinks only when its own limit is reached, and objects of the file
  * stay in its cross-reference table for good: 200 KB a page in a file of unrelated papers. So both are cut
- * back whenever memory has grown by a step; a file whose pages need more than a step each would lose at
- * every page what the next one needs again: there, steps grow. Objects are quickly read again and go every
+ * back whenever memory has grown by a step; where page after page needs more than a step, each would lose
+ * what the next one needs again: there, steps grow. Objects are quickly read again and go every
  * some pages anyway. */
 #include "parse/parse_internal.h"
 
 #define STEP_BYTES     ((uint64_t)2 << 20)
 #define MAX_STEP_BYTES ((uint64_t)64 << 20)
 #define ENTRY_BYTES    8  /* steps grow with the table, which is walked each time */
-#define FEW_PAGES      4  /* a step in so few pages is too short */
+#define PAGES_IN_ROW   3  /* cut back at each of so many pages, a step is too short */
 #define KEEP_PERCENT   50 /* of the store, the latest used */
 #define OBJECT_PAGES   64 /* objects stay for so many pages */
 
@@ -100,11 +100,15 @@ parse_file_trim(parse_file *file)
         int n = file->pdf != NULL ? pdf_xref_len(file->ctx, file->pdf) : 0;
         trim->step_bytes = MIN(STEP_BYTES + ENTRY_BYTES * (uint64_t)MAX(n, 0), MAX_STEP_BYTES);
         trim->at_bytes = 2 * trim->step_bytes;
-        trim->pages = FEW_PAGES; /* opening reads more than a page does */
+        trim->pages = 2; /* opening reads more than a page does */
     }
     if (file->pdf != NULL && ++trim->object_pages % OBJECT_PAGES == 0)
         parse_objects_drop(file->ctx, file->pdf);
     if (file->memory.used_bytes < trim->at_bytes) return;
-    if (trim->pages < FEW_PAGES) trim->step_bytes = MIN(2 * trim->step_bytes, MAX_STEP_BYTES);
+    trim->in_row = trim->pages == 1 ? trim->in_row + 1 : 0;
+    if (trim->in_row == PAGES_IN_ROW) {
+        trim->step_bytes = MIN(2 * trim->step_bytes, MAX_STEP_BYTES);
+        trim->in_row = 0;
+    }
     drop_all(file, KEEP_PERCENT);
 }

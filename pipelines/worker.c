@@ -13,6 +13,7 @@
 
 #include <errno.h>
 #include <fcntl.h>
+#include <malloc.h>
 #include <poll.h>
 #include <signal.h>
 #include <stdio.h>
@@ -427,6 +428,15 @@ limit_memory(const char *text)
     setrlimit(RLIMIT_CORE, &none); /* a crash here is expected: no core files in people's folders */
 }
 
+/* Once a large block is freed, glibc keeps later ones of its size in the heap: after one page full of drawings
+ * its memory is never given back. A threshold that was set stays. */
+static void
+give_memory_back(void)
+{
+    mallopt(M_MMAP_THRESHOLD, 256 << 10);
+    mallopt(M_TRIM_THRESHOLD, 512 << 10);
+}
+
 int
 pipelines_worker_main(int argc, char **argv)
 {
@@ -435,6 +445,7 @@ pipelines_worker_main(int argc, char **argv)
     struct sigaction action = {.sa_handler = on_term};
     sigaction(SIGTERM, &action, NULL);
     if (argc > 1) limit_memory(argv[1]);
+    give_memory_back();
     /* replies go over a descriptor of their own: what a library prints on stdout must not mix with them */
     int fd = fcntl(STDOUT_FILENO, F_DUPFD_CLOEXEC, 3);
     if (fd < 0 || dup2(STDERR_FILENO, STDOUT_FILENO) < 0) return 3;
