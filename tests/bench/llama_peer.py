@@ -1,10 +1,12 @@
 """llama.cpp through its C API (ctypes bindings of llama-cpp-python, or of its fork, ik-llama-cpp-python): what
 llama.sh and tiny_llama_cpp.py drive.
 
-    llama_peer.py logits MODEL IDS OUT [--threads N]
-        IDS: token ids, one a line. OUT: float32 logits of every position, position-major.
-    llama_peer.py compare LOGITS IDS LOGITS NAME NAME
-        one line: how far the second's distributions are from the first's
+    llama_peer.py logits MODEL IDS OUT [--threads N] [--batch N]
+        IDS: token ids, one a line, evaluated N (default 64) at a time. OUT: float32 logits of every position,
+        position-major.
+    llama_peer.py judge NAME IDS FLOAT32 LODE PEER [SINGLE]
+        how far distributions are from each other, out of such logits; SINGLE: the peer's own, --batch 1. Exits with 1
+        when lode is neither within the bar nor as near to the peer as the peer is to itself.
     llama_peer.py speed MODEL [--threads N] [--prefill 512,2048] [--depth 0,2048,8192] [--decode N] [--kv f16|q8_0]
         one JSON line: tokens a second of every test, peak memory, seconds to load and to the first token
 
@@ -148,16 +150,19 @@ def repeat_cells(state, step, n):
 
 def write_logits(args):
     ids = [int(line) for line in open(args.ids)]
-    peer = Peer(args.model, len(ids), args.threads, args.kv, args.flash, batch=64)
+    n = args.batch
+    peer = Peer(args.model, len(ids), args.threads, args.kv, args.flash, batch=n)
     with open(args.out, "wb") as f:
-        for i in range(0, len(ids), 64):
-            f.write(peer.eval(ids[i : i + 64], i, all_logits=True).astype("<f4").tobytes())
+        for i in range(0, len(ids), n):
+            f.write(peer.eval(ids[i : i + n], i, all_logits=True).astype("<f4").tobytes())
 
 
-def compare(args):
-    """One line: mean and largest KL divergence of OUT from MODEL (natural logarithm), share of equal first choices."""
-    n_tokens = sum(1 for _ in open(args.ids))
-    a, b = (np.memmap(p, dtype="<f4", mode="r").reshape(n_tokens, -1) for p in (args.model, args.out))
+BAR_KL, BAR_SAME = 1e-3, 0.98
+SELF_MARGIN = 1.25  # two samples of the same noise
+
+
+def distance(a, b):
+    """KL divergence of logits b from a, natural logarithm: mean and largest; share of equal first choices."""
     kl, same = [], 0
     for x, y in zip(a, b):
         x, y = x.astype(np.float64), y.astype(np.float64)
@@ -165,7 +170,28 @@ def compare(args):
         x, y = x - np.log(np.exp(x).sum()), y - np.log(np.exp(y).sum())
         kl.append(float((np.exp(x) * (x - y)).sum()))
         same += int(x.argmax() == y.argmax())
-    print(f"{args.more[0]:10s} {args.more[1]:26s} {np.mean(kl):10.2e} {max(kl):10.2e} {same / n_tokens:7.1%}")
+    return float(np.mean(kl)), max(kl), same / len(kl)
+
+
+def judge(args):
+    n_tokens = sum(1 for _ in open(args.ids))
+    names = ("truth", "lode", "peer", "single")
+    files = dict(zip(names, [args.out, *args.more]))
+    logits = {k: np.memmap(p, dtype="<f4", mode="r").reshape(n_tokens, -1) for k, p in files.items()}
+    found = {}
+    for a, b, words in (("peer", "lode", "lode against llama.cpp"), ("truth", "lode", "lode against float32"),
+                        ("truth", "peer", "llama.cpp against float32"), ("peer", "single", "llama.cpp against itself")):
+        if b in logits:
+            found[a, b] = kl, most, same = distance(logits[a], logits[b])
+            print(f"{args.model:10s} {words:26s} {kl:10.2e} {most:10.2e} {same:7.1%}", flush=True)
+    kl, _, same = found["peer", "lode"]
+    own = found.get(("peer", "single"), (0.0,))[0]
+    within = kl <= BAR_KL and same >= BAR_SAME
+    near = kl <= SELF_MARGIN * own
+    print(f"{args.model:10s} " + ("within the bar" if within else
+                                  "outside the bar, as near to llama.cpp as that is to itself" if near else
+                                  "OUTSIDE THE BAR") + f" (KL {BAR_KL:g}, same first choice {BAR_SAME:.0%})")
+    sys.exit(not within and not near)
 
 
 def report(args):
@@ -232,12 +258,13 @@ def speed(args):
 
 def main():
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
-    parser.add_argument("what", choices=["logits", "compare", "speed", "report"])
+    parser.add_argument("what", choices=["logits", "judge", "speed", "report"])
     parser.add_argument("model")
     parser.add_argument("ids", nargs="?")
     parser.add_argument("out", nargs="?")
     parser.add_argument("more", nargs="*")
     parser.add_argument("--threads", type=int, default=1)
+    parser.add_argument("--batch", type=int, default=64)
     parser.add_argument("--prefill", default="512,2048")
     parser.add_argument("--depth", default="0,2048,8192")
     parser.add_argument("--decode", type=int, default=64)
@@ -245,7 +272,7 @@ def main():
     parser.add_argument("--kv", default="f16", choices=list(KV_TYPES))
     parser.add_argument("--flash", default="on", choices=list(FLASH))
     args = parser.parse_args()
-    {"logits": write_logits, "compare": compare, "speed": speed, "report": report}[args.what](args)
+    {"logits": write_logits, "judge": judge, "speed": speed, "report": report}[args.what](args)
 
 
 if __name__ == "__main__":

@@ -2,12 +2,14 @@
 """Long-context tasks in the manner of RULER (arXiv:2404.06654) and of the needle in a haystack, made and scored here.
 
     ruler.py BUILD MODEL [--lengths 2048,4096,8192] [--samples N] [--tasks a,b] [--seed N] [--threads N] [--out FILE]
+             [--cache FOLDER]
 
 BUILD is lode's build folder; the answers come from `lode generate`. Only Python's own library is needed. Everything
 is made from the seed: the same samples every time. A sample is filled up to LENGTH tokens of the model's own
-tokenizer, answer included; the score is the share of the expected strings that stand in the answer.
+tokenizer, answer included; the score is the share of the expected strings that stand in the answer. With --cache
+what prompts begin with is kept there: the filler before a needle is the same at every depth and length.
 
-    needle        a fact in English filler, at 0, 25, 50, 75, 100 % of it in turn
+    needle        a fact in English filler, at 100, 75, 50, 25, 0 % of it in turn
     needle_zh     the same in Chinese filler
     single        one key among noise: "The special magic number for KEY is: 1234567."
     multikey      a haystack made of such needles only, one is asked for
@@ -76,13 +78,13 @@ def insert(rng, filler, needles, depth=None):
 def needle(rng, size, index, filler=FILLER):
     city, thing = word(rng).title(), word(rng)
     fact = f"The best thing to do in {city} is to visit the {thing} garden."
-    text = " ".join(insert(rng, repeat(filler, size), [fact], (index % 5) / 4))
+    text = " ".join(insert(rng, repeat(filler, size), [fact], 1 - (index % 5) / 4))
     return text, f"What is the best thing to do in {city}? Answer with what the text says.", [thing]
 
 
 def needle_zh(rng, size, index):
     code = number(rng)
-    text = "".join(insert(rng, repeat(FILLER_ZH, size), [f"老站长的密码是{code}。"], (index % 5) / 4))
+    text = "".join(insert(rng, repeat(FILLER_ZH, size), [f"老站长的密码是{code}。"], 1 - (index % 5) / 4))
     return text, "老站长的密码是多少？只回答数字。", [code]
 
 
@@ -147,7 +149,8 @@ ANSWER_TOKENS = {"cwe": 80, "vt": 60, "multivalue": 60, "multiquery": 60}
 
 
 class Lode:
-    def __init__(self, build, model, threads):
+    def __init__(self, build, model, threads, cache):
+        self.cache = ["--cache", cache] if cache else []
         self.program = os.path.join(build, "pipelines", "lode")
         self.counter = os.path.join(build, "tests", "engine", "bench_logits")
         self.model, self.threads = model, threads
@@ -167,7 +170,7 @@ class Lode:
     def answer(self, text, n_context, n_tokens):
         self.save(text)
         command = [self.program, "generate", self.model, "--file", self.prompt, "--chat", "--context", str(n_context),
-                   "--max-tokens", str(n_tokens), "--threads", str(self.threads), "-q"]
+                   "--max-tokens", str(n_tokens), "--threads", str(self.threads), "-q", *self.cache]
         out = subprocess.run(command, capture_output=True, text=True)
         if out.returncode != 0:
             sys.exit(f"{' '.join(command)}: {out.stderr.strip()}")
@@ -207,8 +210,9 @@ def main():
     parser.add_argument("--seed", type=int, default=1)
     parser.add_argument("--threads", type=int, default=0)
     parser.add_argument("--out")
+    parser.add_argument("--cache")
     args = parser.parse_args()
-    lode = Lode(args.build, args.model, args.threads)
+    lode = Lode(args.build, args.model, args.threads, args.cache)
     lengths, out = [int(n) for n in args.lengths.split(",")], open(args.out, "w") if args.out else None
     print(f"{'task':12s}" + "".join(f"{n:>9d}" for n in lengths), flush=True)
     sums = {n: [] for n in lengths}
