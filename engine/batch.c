@@ -86,14 +86,18 @@ engine_batch_new(const engine_model *model, engine_pool *pool, const engine_batc
                     "%s is an encoder: it does not decode", model->info.name);
         return NULL;
     }
-    const uint32_t n_cached = options->n_cached > 0 ? options->n_cached : DEFAULT_TOKENS;
     const uint32_t n_sequences = CLAMP(options->n_sequences, 1, MOST_SEQUENCES);
+    const uint32_t n_cached = options->n_cached > 0 ? options->n_cached : DEFAULT_TOKENS;
     const uint32_t n_draft = MIN(options->n_draft, ENGINE_MAX_DRAFT);
     g_autofree char *what =
-        g_strdup_printf("a cache of %u tokens for %u sequences", n_cached, n_sequences);
+        options->n_context > 0
+            ? g_strdup_printf("a context of %u tokens for each of %u sequences", options->n_context,
+                              n_sequences)
+            : g_strdup_printf("a cache of %u tokens for %u sequences", n_cached, n_sequences);
     const engine_memory_use use = {
         .model = model,
-        .n_pages = engine_memory_pages(n_cached, 1),
+        .n_pages = options->n_context > 0 ? engine_memory_pages(options->n_context, n_sequences)
+                                          : engine_memory_pages(n_cached, 1),
         .n_states = n_draft > 0 ? 2 * n_sequences : n_sequences,
         .chunk = MAX(options->chunk > 0 ? options->chunk : ENGINE_DECODER_CHUNK, n_sequences),
         .n_logit_rows = n_sequences * (1 + n_draft),
@@ -102,7 +106,7 @@ engine_batch_new(const engine_model *model, engine_pool *pool, const engine_batc
         .what = what,
     };
     engine_runtime_options runtime = {
-        .n_pages = (uint32_t)use.n_pages,
+        .n_pages = (uint32_t)MIN(use.n_pages, G_MAXUINT32),
         .chunk = use.chunk,
         .kv_type = engine_kv_stored_type(options->kv_type),
         .store = options->prefixes,

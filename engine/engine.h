@@ -292,6 +292,8 @@ engine_session_stats engine_session_get_stats(const engine_session *session);
 typedef struct engine_batch engine_batch;
 
 typedef struct {
+    uint32_t
+        n_context; /* tokens that each of n_sequences has room for whatever the others take; 0: n_cached tells */
     uint32_t n_cached;      /* tokens that the cache holds, of all together; 0 = 8192 */
     uint32_t n_sequences;   /* running at a time, others wait; default 8 */
     engine_kv_type kv_type; /* default ENGINE_KV_F16 */

@@ -1,23 +1,25 @@
 /* lode generate MODEL [PROMPT]: a model's own words, without a library. */
 #include "pipelines/cli.h"
 
-#include <math.h>
 #include <stdio.h>
 #include <string.h>
 #include <unistd.h>
 
 #include "pipelines/generate_logits.h"
+#include "pipelines/generate_prompts.h"
 #include "pipelines/generate_remote.h"
+#include "pipelines/generate_reply.h"
 #include "pipelines/messages.h"
 #include "pipelines/models.h"
 
 typedef struct {
     common_args common;
-    char *file, *system, *messages, *tokens, *schema, *grammar, *kv_type, *cache, *logits;
+    char *file, *system, *messages, *prompts, *tokens, *schema, *grammar, *kv_type, *cache, *logits;
     endpoint_args endpoint;
     char **stop;
     gboolean chat, raw, think, no_think, stream, ignore_eos, exact;
-    int max_tokens, min_tokens, top_k, penalty_window, logprobs, context, threads, draft, memory_mb;
+    int max_tokens, min_tokens, top_k, penalty_window, logprobs, context, threads, draft, memory_mb,
+        parallel;
     gint64 seed;
     double temperature, top_p, min_p, repeat_penalty, frequency_penalty, presence_penalty;
 } generate_args;
@@ -32,6 +34,7 @@ init_generate(gpointer data)
     args->repeat_penalty = 1.0;
     args->penalty_window = (int)options.penalty_window;
     args->logprobs = -1;
+    args->parallel = 8;
 }
 
 static GOptionEntry *
@@ -48,6 +51,12 @@ generate_entries(gpointer data)
          "What stands before it as the system's message (default: none)", "TEXT"},
         {"messages", 0, 0, G_OPTION_ARG_FILENAME, &args->messages,
          "A conversation instead of a prompt: OpenAI's messages, and tools, as JSON", "FILE"},
+        {"prompts", 0, 0, G_OPTION_ARG_FILENAME, &args->prompts,
+         "Many prompts, a line of JSON each: a string, or an object with \"prompt\" or "
+         "\"messages\"",
+         "FILE"},
+        {"parallel", 0, 0, G_OPTION_ARG_INT, &args->parallel,
+         "So many of them are written side by side (default: 8)", "N"},
         {"tokens", 0, 0, G_OPTION_ARG_FILENAME, &args->tokens,
          "Token numbers instead of a prompt, separated by blanks", "FILE"},
         {"think", 0, 0, G_OPTION_ARG_NONE, &args->think,
@@ -125,16 +134,16 @@ typedef struct {
     pipelines_messages *messages; /* NULL: raw */
     char *prompt;
     GArray *tokens; /* int32_t */
-    engine_reply_parser *parser;
-    GString *content, *reasoning;
-    json_t *calls, *logprobs;
-    gboolean line_open; /* the last character on stdout is no line end */
+    generate_reply reply;
+    cli_progress *progress; /* of many prompts */
+    size_t n_failed;        /* of those */
+    gboolean line_open;     /* the last character on stdout is no line end */
 } generation;
 
 static void
 generation_clear(generation *g)
 {
-    engine_reply_parser_free(g->parser);
+    generate_reply_clear(&g->reply);
     engine_session_free(g->session);
     engine_prefix_store_free(g->prefixes);
     engine_grammar_free(g->grammar);
@@ -142,10 +151,6 @@ generation_clear(generation *g)
     engine_pool_free(g->pool);
     pipelines_messages_free(g->messages);
     g_array_unref(g->tokens);
-    g_string_free(g->content, TRUE);
-    g_string_free(g->reasoning, TRUE);
-    json_decref(g->calls);
-    json_decref(g->logprobs);
     g_free(g->prompt);
 }
 G_DEFINE_AUTO_CLEANUP_CLEAR_FUNC(generation, generation_clear)
@@ -235,6 +240,14 @@ read_token_numbers(generation *g, GError **error)
     return TRUE;
 }
 
+/* Thoughts are not what a grammar describes. */
+static engine_thinking
+thinking(const generation *g)
+{
+    if (g->args->think) return ENGINE_THINKING_ON;
+    return g->args->no_think || g->grammar != NULL ? ENGINE_THINKING_OFF : ENGINE_THINKING_DEFAULT;
+}
+
 static gboolean
 read_conversation(generation *g, const char *said, GError **error)
 {
@@ -253,10 +266,7 @@ read_conversation(generation *g, const char *said, GError **error)
     if (said != NULL) pipelines_messages_add(g->messages, "user", said);
     engine_chat_options options = engine_chat_options_default();
     options.tools = g->messages->tools;
-    if (args->think)
-        options.thinking = ENGINE_THINKING_ON;
-    else if (args->no_think || g->grammar != NULL)
-        options.thinking = ENGINE_THINKING_OFF;
+    options.thinking = thinking(g);
     g->prompt =
         engine_chat_render(g->model, (const engine_message *)(void *)g->messages->list->data,
                            g->messages->list->len, &options, error);
@@ -305,14 +315,6 @@ print_line(json_t *json)
     json_decref(json);
 }
 
-static json_t *
-call_to_json(const engine_tool_call *call)
-{
-    json_t *arguments = json_loads(call->arguments, JSON_DECODE_ANY, NULL);
-    return json_pack("{s:s,s:o}", "name", call->name, "arguments",
-                     arguments != NULL ? arguments : json_string(call->arguments));
-}
-
 static void
 on_part(engine_reply_part part, const char *text, size_t len, const engine_tool_call *call,
         void *user_data)
@@ -322,17 +324,15 @@ on_part(engine_reply_part part, const char *text, size_t len, const engine_tool_
     const gboolean json = args->common.json;
 
     if (part == ENGINE_REPLY_CALL) {
-        json_t *object = call_to_json(call);
-        json_array_append_new(g->calls, object);
-        if (json && args->stream) print_line(json_pack("{s:O}", "tool_call", object));
+        if (json && args->stream)
+            print_line(json_pack("{s:o}", "tool_call", generate_call_to_json(call)));
         if (json) return;
         if (g->line_open) cli_print("\n");
         g->line_open = FALSE;
-        print_line(json_incref(object));
+        print_line(generate_call_to_json(call));
         return;
     }
     const gboolean content = part == ENGINE_REPLY_CONTENT;
-    g_string_append_len(content ? g->content : g->reasoning, text, (gssize)len);
     if (json && args->stream)
         print_line(json_pack("{s:s%}", content ? "text" : "reasoning", text, len));
     if (json || len == 0) return;
@@ -349,89 +349,45 @@ static gboolean
 on_text(const char *text, size_t len, void *user_data)
 {
     generation *g = user_data;
-    if (g->parser != NULL)
-        engine_reply_parser_feed(g->parser, text, len);
-    else
-        on_part(ENGINE_REPLY_CONTENT, text, len, NULL, g);
+    generate_reply_feed(&g->reply, text, len);
     return !ferror(stdout);
 }
 
-static json_t *
-token_to_json(const generation *g, int32_t id, double logprob)
+static void
+add_experts(uint64_t n_found, uint64_t n_read, uint64_t n_bytes, json_t *into)
 {
-    g_autoptr(GString) bytes = g_string_new(NULL);
-    engine_detokenize(g->model, &id, 1, TRUE, bytes);
-    g_autofree char *text = g_utf8_make_valid(bytes->str, (gssize)bytes->len);
-    return json_pack("{s:i,s:s,s:o}", "token", (int)id, "text", text, "logprob",
-                     json_real(isfinite(logprob) ? logprob : -1e30));
-}
-
-static gboolean
-on_token(const engine_token_event *event, void *user_data)
-{
-    generation *g = user_data;
-    if (event->id < 0) return TRUE;
-    json_t *token = token_to_json(g, event->id, (double)event->logprob);
-    json_t *top = json_array();
-    for (size_t i = 0; i < event->n_top; i++)
-        json_array_append_new(top, token_to_json(g, event->top[i].id, (double)event->top[i].value));
-    json_object_set_new(token, "top", top);
-    json_array_append_new(g->logprobs, token);
-    return TRUE;
-}
-
-static const char *
-reason_name(engine_stop_reason reason)
-{
-    switch (reason) {
-    case ENGINE_STOP_EOS:
-        return "end";
-    case ENGINE_STOP_STRING:
-        return "stop";
-    case ENGINE_STOP_LENGTH:
-        return "length";
-    case ENGINE_STOP_CONTEXT:
-        return "context";
-    case ENGINE_STOP_CALLBACK:
-    case ENGINE_STOP_CANCELLED:
-        return "cancelled";
-    }
-    return "cancelled";
+    if (n_read == 0) return;
+    json_object_set_new(into, "experts_found", json_integer((json_int_t)n_found));
+    json_object_set_new(into, "experts_read", json_integer((json_int_t)n_read));
+    json_object_set_new(into, "expert_bytes_read", json_integer((json_int_t)n_bytes));
 }
 
 static void
 print_result(const generation *g, const engine_generate_result *result)
 {
     g_autoptr(json_t) json = json_object();
-    const gboolean stream = g->args->stream;
+    const gboolean stream = g->args->stream, logprobs = g->args->logprobs >= 0;
+    const engine_session_stats stats = engine_session_get_stats(g->session);
 
     json_object_set_new(json, "model", json_string(engine_model_get_info(g->model)->name));
-    if (!stream) json_object_set_new(json, "text", json_stringn(g->content->str, g->content->len));
-    if (!stream && g->reasoning->len > 0)
-        json_object_set_new(json, "reasoning", json_stringn(g->reasoning->str, g->reasoning->len));
-    if (!stream && json_array_size(g->calls) > 0) json_object_set(json, "tool_calls", g->calls);
-    if (g->args->logprobs >= 0) json_object_set(json, "logprobs", g->logprobs);
-    json_object_set_new(json, "finish_reason", json_string(reason_name(result->reason)));
-    json_object_set_new(json, "prompt_tokens", json_integer(result->n_prompt));
-    json_object_set_new(json, "reused_tokens", json_integer(result->n_reused));
-    json_object_set_new(json, "generated_tokens", json_integer(result->n_generated));
-    if (g->args->draft > 0) {
-        json_object_set_new(json, "drafted_tokens", json_integer(result->n_drafted));
-        json_object_set_new(json, "accepted_tokens", json_integer(result->n_accepted));
-    }
-    const engine_session_stats stats = engine_session_get_stats(g->session);
-    if (stats.n_expert_reads > 0) {
-        json_object_set_new(json, "experts_found", json_integer((json_int_t)stats.n_expert_hits));
-        json_object_set_new(json, "experts_read", json_integer((json_int_t)stats.n_expert_reads));
-        json_object_set_new(json, "expert_bytes_read",
-                            json_integer((json_int_t)stats.expert_bytes));
-    }
-    json_object_set_new(json, "prompt_seconds", json_real(result->prompt_seconds));
-    json_object_set_new(json, "generate_seconds", json_real(result->generate_seconds));
+    if (!stream)
+        generate_reply_to_json(&g->reply, logprobs, json);
+    else if (logprobs)
+        json_object_set(json, "logprobs", g->reply.logprobs);
+    generate_result_to_json(result, g->args->draft > 0, TRUE, json);
+    add_experts(stats.n_expert_hits, stats.n_expert_reads, stats.expert_bytes, json);
     if (stream)
         print_line(json_incref(json));
     else
         cli_print_json(json);
+}
+
+static void
+tell_experts(const generation *g, uint64_t n_found, uint64_t n_read, uint64_t n_bytes)
+{
+    if (n_read > 0)
+        cli_note(&g->args->common, "%.0f%% of experts were in memory, %.2f GB were read",
+                 100.0 * (double)n_found / (double)(n_found + n_read), (double)n_bytes * 1e-9);
 }
 
 static void
@@ -443,16 +399,13 @@ print_statistics(const generation *g, const engine_generate_result *result)
         "%u tokens read in %.2f s (%.1f/s), %u known already; %u written in %.2f s (%.1f/s), %s",
         n_read, result->prompt_seconds, n_read / MAX(result->prompt_seconds, 1e-6),
         result->n_reused, result->n_generated, result->generate_seconds,
-        result->n_generated / MAX(result->generate_seconds, 1e-6), reason_name(result->reason));
+        result->n_generated / MAX(result->generate_seconds, 1e-6),
+        generate_reason_name(result->reason));
     if (g->args->draft > 0)
         cli_note(&g->args->common, "%u of %u tokens guessed ahead were right", result->n_accepted,
                  result->n_drafted);
     const engine_session_stats stats = engine_session_get_stats(g->session);
-    const uint64_t n_asked = stats.n_expert_hits + stats.n_expert_reads;
-    if (stats.n_expert_reads > 0)
-        cli_note(&g->args->common, "%.0f%% of experts were in memory, %.2f GB were read",
-                 100.0 * (double)stats.n_expert_hits / (double)n_asked,
-                 (double)stats.expert_bytes * 1e-9);
+    tell_experts(g, stats.n_expert_hits, stats.n_expert_reads, stats.expert_bytes);
 }
 
 static void
@@ -464,6 +417,24 @@ tell_ignored_prefix(const char *line, void *user_data)
 
 /* ---- running ---- */
 
+static engine_kv_type
+kv_type(const generate_args *args)
+{
+    static const engine_kv_type types[] = {ENGINE_KV_F32, ENGINE_KV_F16, ENGINE_KV_Q8_0,
+                                           ENGINE_KV_Q4_0};
+    for (size_t i = 0; args->kv_type != NULL && i < G_N_ELEMENTS(types); i++)
+        if (strcmp(args->kv_type, engine_kv_type_name(types[i])) == 0) return types[i];
+    return ENGINE_KV_F16;
+}
+
+static gboolean
+open_prefixes(generation *g, GError **error)
+{
+    if (g->args->cache == NULL) return TRUE;
+    g->prefixes = engine_prefix_store_open(g->args->cache, 0, tell_ignored_prefix, g, error);
+    return g->prefixes != NULL;
+}
+
 static gboolean
 open_session(generation *g, GError **error)
 {
@@ -473,20 +444,14 @@ open_session(generation *g, GError **error)
         g->tokens->len + (args->logits != NULL ? 0 : (uint32_t)args->max_tokens);
     engine_session_options options = engine_session_options_default();
 
+    if (!open_prefixes(g, error)) return FALSE;
     options.n_context = args->context > 0 ? (uint32_t)args->context
                         : trained > 0     ? MAX(MIN(wanted, trained), 1)
                                           : MAX(wanted, 1);
     options.n_draft = (uint32_t)args->draft;
     options.max_memory = (uint64_t)args->memory_mb << 20;
-    static const engine_kv_type types[] = {ENGINE_KV_F32, ENGINE_KV_F16, ENGINE_KV_Q8_0,
-                                           ENGINE_KV_Q4_0};
-    for (size_t i = 0; args->kv_type != NULL && i < G_N_ELEMENTS(types); i++)
-        if (strcmp(args->kv_type, engine_kv_type_name(types[i])) == 0) options.kv_type = types[i];
-    if (args->cache != NULL) {
-        g->prefixes = engine_prefix_store_open(args->cache, 0, tell_ignored_prefix, g, error);
-        if (g->prefixes == NULL) return FALSE;
-        options.prefixes = g->prefixes;
-    }
+    options.kv_type = kv_type(args);
+    options.prefixes = g->prefixes;
     g->session = engine_session_open(g->model, g->pool, &options, error);
     return g->session != NULL;
 }
@@ -523,18 +488,16 @@ write_text(generation *g, GError **error)
     engine_generate_result result = {0};
 
     if (g->messages != NULL && g->grammar == NULL) {
-        const engine_calls_format format = engine_chat_calls_format(g->model);
-        options.with_special = format != ENGINE_CALLS_PLAIN;
-        g->parser = engine_reply_parser_new(format, g->prompt, g->messages->tools, on_part, g);
+        generate_reply_expect_turn(&g->reply, g->prompt, g->messages->tools, &options);
     }
     if (options.logprobs) {
-        options.on_token = on_token;
-        options.on_token_data = g;
+        options.on_token = generate_reply_on_token;
+        options.on_token_data = &g->reply;
     }
     if (!engine_generate(g->session, (const int32_t *)(void *)g->tokens->data, g->tokens->len,
                          &options, on_text, g, NULL, &result, error))
         return FALSE;
-    if (g->parser != NULL) engine_reply_parser_finish(g->parser);
+    generate_reply_finish(&g->reply);
     if (g->args->common.json)
         print_result(g, &result);
     else if (g->line_open)
@@ -581,6 +544,56 @@ run_remote(generation *g, const char *name, const char *operand, GError **error)
                            &options, error);
 }
 
+static void
+show_progress(size_t n_done, size_t n, void *user_data)
+{
+    generation *g = user_data;
+    if (g->progress == NULL) g->progress = cli_progress_new(&g->args->common, "writing", n);
+    cli_progress_update(g->progress, n_done);
+}
+
+/* Many texts; those that failed are counted in g->n_failed. */
+static gboolean
+write_prompts(generation *g, GError **error)
+{
+    const generate_args *args = g->args;
+    g_autofree char *lines = NULL;
+    gsize len = 0;
+    generate_prompts_stats stats;
+
+    if (!read_whole(args->prompts, &lines, &len, error) || !open_prefixes(g, error)) return FALSE;
+    g->pool = engine_pool_new(args->threads);
+    generate_prompts_options options = {
+        .model = g->model,
+        .pool = g->pool,
+        .options = generate_options(g),
+        .batch = engine_batch_options_default(),
+        .n_context = (uint32_t)args->context,
+        .chat = !args->raw && (args->chat || engine_model_get_info(g->model)->has_chat_template),
+        .system = args->system,
+        .thinking = thinking(g),
+        .done = show_progress,
+        .user_data = g,
+    };
+    options.batch.n_sequences = (uint32_t)args->parallel;
+    options.batch.n_draft = (uint32_t)args->draft;
+    options.batch.max_memory = (uint64_t)args->memory_mb << 20;
+    options.batch.kv_type = kv_type(args);
+    options.batch.prefixes = g->prefixes;
+    const gboolean ok = generate_prompts(&options, lines, len, &stats, error);
+    g_clear_pointer(&g->progress, cli_progress_free);
+    g->n_failed = stats.n_failed;
+    if (!ok) return FALSE;
+    cli_note(&args->common,
+             "%zu texts, %zu failed: %" G_GUINT64_FORMAT " tokens read and %" G_GUINT64_FORMAT
+             " written in %.2f s (%.1f/s), %" G_GUINT64_FORMAT " passes",
+             stats.n, stats.n_failed, stats.n_read, stats.n_written, stats.seconds,
+             (double)stats.n_written / MAX(stats.seconds, 1e-6), stats.batch.n_passes);
+    tell_experts(g, stats.batch.n_expert_hits, stats.batch.n_expert_reads,
+                 stats.batch.expert_bytes);
+    return TRUE;
+}
+
 static gboolean
 run(generation *g, const char *name, const char *operand, GError **error)
 {
@@ -596,7 +609,10 @@ run(generation *g, const char *name, const char *operand, GError **error)
                     "%s: an encoder: it reads but does not write", path);
         return FALSE;
     }
-    if (!make_grammar(g, error) || !read_prompt(g, operand, error)) return FALSE;
+    generate_reply_init(&g->reply, g->model, on_part, g);
+    if (!make_grammar(g, error)) return FALSE;
+    if (g->args->prompts != NULL) return write_prompts(g, error);
+    if (!read_prompt(g, operand, error)) return FALSE;
     if (g->tokens->len == 0) {
         g_set_error_literal(error, PIPELINES_ERROR, LODE_ERROR_ARGUMENT, "the prompt is empty");
         return FALSE;
@@ -616,13 +632,18 @@ find_mistake(const generate_args *args, int n_operands)
     gboolean known_type = args->kv_type == NULL;
     for (size_t i = 0; i < G_N_ELEMENTS(types) && !known_type; i++)
         known_type = strcmp(args->kv_type, types[i]) == 0;
-    const int n_prompts = (n_operands > 1) + (args->file != NULL) + (args->tokens != NULL);
+    const int n_prompts =
+        (n_operands > 1) + (args->file != NULL) + (args->tokens != NULL) + (args->prompts != NULL);
     if (n_operands < 1) return "which model? A file, a folder or a name";
     if (n_operands > 2) return "one prompt: put it in quotes";
-    if (n_prompts > 1) return "one prompt: as an argument, --file or --tokens";
+    if (n_prompts > 1) return "one prompt: as an argument, --file, --tokens or --prompts";
     if (n_prompts == 0 && args->messages == NULL) return "which prompt? - reads it from stdin";
     if (args->messages != NULL && (args->raw || args->tokens != NULL))
         return "--messages is a conversation: not with --raw or --tokens";
+    if (args->prompts != NULL &&
+        (args->messages != NULL || args->logits != NULL || args->stream || args->endpoint.url))
+        return "--prompts: not with --messages, --logits, --stream or --endpoint";
+    if (args->parallel < 1 || args->parallel > 1024) return "--parallel: 1 to 1024";
     if (args->chat && (args->raw || args->tokens != NULL)) return "--chat or --raw?";
     if (args->system != NULL && (args->raw || args->tokens != NULL))
         return "--system is for a conversation: not with --raw or --tokens";
@@ -656,14 +677,10 @@ run_generate(gpointer data, char **operands, int n_operands)
     g_auto(generation) g = {
         .args = args,
         .tokens = g_array_new(FALSE, FALSE, sizeof(int32_t)),
-        .content = g_string_new(NULL),
-        .reasoning = g_string_new(NULL),
-        .calls = json_array(),
-        .logprobs = json_array(),
     };
     g_autoptr(GError) error = NULL;
     if (run(&g, operands[0], n_operands > 1 ? operands[1] : NULL, &error))
-        return *cli_cancel() ? EXIT_SOME_FAILED : EXIT_ALL_GOOD;
+        return *cli_cancel() || g.n_failed > 0 ? EXIT_SOME_FAILED : EXIT_ALL_GOOD;
     if (g.line_open) cli_print("\n");
     return cli_error(EXIT_NOTHING_DONE, "%s", error->message);
 }
@@ -680,12 +697,15 @@ const command cmd_generate = {
         "with. The text goes to\n"
         "stdout; thoughts and a line about speed to stderr (not with --quiet). Calls of tools are "
         "printed one per line, as JSON.\n\n"
+        "--prompts writes many texts side by side, each as it would be alone: a line of JSON for "
+        "each, in their order.\n\n"
         "Options of the choice apply in this order: penalties, --temperature, --top-k, --top-p, "
         "--min-p. The same seed gives\n"
         "the same text whatever the number of threads. Ctrl-C ends with what was written.",
     .examples =
         "  $ lode generate smollm2-135m-instruct \"Name three gases.\"\n"
         "  $ lode generate model.gguf --json-schema answer.json -f question.txt\n"
+        "  $ lode generate model.gguf --prompts questions.jsonl --parallel 16 > answers.jsonl\n"
         "  $ echo \"Once upon a time\" | lode generate model.gguf --raw --temperature 0.8 -",
     .args_size = sizeof(generate_args),
     .init = init_generate,

@@ -21,6 +21,8 @@ model_entries(gpointer data)
          "pull: allow hubs at private and loopback addresses (default: refuse them)", NULL},
         {"context", 0, 0, G_OPTION_ARG_INT, &args->context,
          "info of a file: the memory that a context of N tokens takes (default: not shown)", "N"},
+        {"parallel", 0, 0, G_OPTION_ARG_INT, &args->parallel,
+         "with --context: of N such contexts at a time (default: 1)", "N"},
         {"type", 0, 0, G_OPTION_ARG_STRING, &args->type,
          "quantize, convert: store matrices so: q8_0, q4_0, q4_k_m, mxfp4, ... (default of "
          "convert: "

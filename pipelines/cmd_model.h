@@ -11,7 +11,7 @@ typedef struct {
     char *dir, *source;
     gboolean defaults, allow_private;
     char *type, *output_type, *embedding_type;
-    int context, threads, split_mb;
+    int context, parallel, threads, split_mb;
 } model_args;
 
 /* info of a model's own files. */

@@ -65,14 +65,15 @@ string_or_null(const char *s)
 
 /* NULL with error when the context cannot be counted. */
 static json_t *
-memory_to_json(const engine_model *model, uint32_t n_context, GError **error)
+memory_to_json(const engine_model *model, const model_args *args, GError **error)
 {
     g_autoptr(json_t) kv = json_object();
     engine_memory_plan plan = {0};
 
     for (size_t i = 0; i < G_N_ELEMENTS(KV_TYPES); i++) {
         g_autoptr(GError) cause = NULL;
-        if (!engine_model_memory(model, n_context, 1, KV_TYPES[i], &plan, &cause)) {
+        if (!engine_model_memory(model, (uint32_t)args->context, (uint32_t)args->parallel,
+                                 KV_TYPES[i], &plan, &cause)) {
             if (g_error_matches(cause, ENGINE_ERROR, ENGINE_ERROR_UNSUPPORTED)) continue;
             g_propagate_error(error, g_steal_pointer(&cause));
             return NULL;
@@ -81,14 +82,15 @@ memory_to_json(const engine_model *model, uint32_t n_context, GError **error)
                             json_pack("{s:I, s:I}", "bytes", (json_int_t)plan.kv_bytes,
                                       "total_bytes", (json_int_t)plan.total_bytes));
     }
-    return json_pack("{s:I, s:I, s:I, s:I, s:O}", "context", (json_int_t)plan.n_context,
-                     "weight_bytes", (json_int_t)plan.weight_bytes, "recurrent_bytes",
+    return json_pack("{s:I, s:I, s:I, s:I, s:I, s:O}", "context", (json_int_t)plan.n_context,
+                     "parallel", (json_int_t)plan.n_sequences, "weight_bytes",
+                     (json_int_t)plan.weight_bytes, "recurrent_bytes",
                      (json_int_t)plan.recurrent_bytes, "scratch_bytes",
                      (json_int_t)plan.scratch_bytes, "kv", kv);
 }
 
 static int
-show_json(const engine_model *model, const char *path, uint32_t n_context, gboolean memory)
+show_json(const engine_model *model, const char *path, const model_args *args)
 {
     const engine_model_info *info = engine_model_get_info(model);
     const engine_model_facts facts = engine_model_get_facts(model);
@@ -108,8 +110,8 @@ show_json(const engine_model *model, const char *path, uint32_t n_context, gbool
     json_object_set_new(json, "tokenizer", string_or_null(facts.tokenizer));
     json_object_set_new(json, "pre_tokenizer", string_or_null(facts.pre_tokenizer));
     json_object_set_new(json, "chat_template", string_or_null(facts.template_text));
-    if (memory) {
-        json_t *plan = memory_to_json(model, n_context, &error);
+    if (args->context > 0) {
+        json_t *plan = memory_to_json(model, args, &error);
         if (plan == NULL) return cli_error(EXIT_NOTHING_DONE, "%s", error->message);
         json_object_set_new(json, "memory", plan);
     }
@@ -118,12 +120,16 @@ show_json(const engine_model *model, const char *path, uint32_t n_context, gbool
 }
 
 static int
-show_memory(const engine_model *model, uint32_t n_context)
+show_memory(const engine_model *model, const model_args *args)
 {
+    g_autofree char *times =
+        args->parallel > 1 ? g_strdup_printf("%d times ", args->parallel) : g_strdup("");
+
     for (size_t i = 0; i < G_N_ELEMENTS(KV_TYPES); i++) {
         engine_memory_plan plan;
         g_autoptr(GError) error = NULL;
-        if (!engine_model_memory(model, n_context, 1, KV_TYPES[i], &plan, &error)) {
+        if (!engine_model_memory(model, (uint32_t)args->context, (uint32_t)args->parallel,
+                                 KV_TYPES[i], &plan, &error)) {
             if (g_error_matches(error, ENGINE_ERROR, ENGINE_ERROR_UNSUPPORTED)) continue;
             return cli_error(EXIT_NOTHING_DONE, "%s", error->message);
         }
@@ -131,8 +137,8 @@ show_memory(const engine_model *model, uint32_t n_context)
         g_autofree char *weights = size_text(plan.weight_bytes);
         g_autofree char *scratch = size_text(plan.scratch_bytes + plan.recurrent_bytes);
         cli_print(
-            "  memory    %s for %u tokens with KV %s: weights %s (mapped), KV %s, buffers %s\n",
-            total, plan.n_context, engine_kv_type_name(KV_TYPES[i]), weights, kv, scratch);
+            "  memory    %s for %s%u tokens with KV %s: weights %s (mapped), KV %s, buffers %s\n",
+            total, times, plan.n_context, engine_kv_type_name(KV_TYPES[i]), weights, kv, scratch);
     }
     return EXIT_ALL_GOOD;
 }
@@ -156,7 +162,7 @@ show_parts(const engine_model_info *info)
 }
 
 static int
-show_text(const engine_model *model, uint32_t n_context, gboolean memory)
+show_text(const engine_model *model, const model_args *args)
 {
     const engine_model_info *info = engine_model_get_info(model);
     const engine_model_facts facts = engine_model_get_facts(model);
@@ -182,7 +188,7 @@ show_text(const engine_model *model, uint32_t n_context, gboolean memory)
         cli_print("  weights   %-8s %10s in %u tensor%s\n", usage.name, bytes, usage.n_tensors,
                   usage.n_tensors == 1 ? "" : "s");
     }
-    return memory ? show_memory(model, n_context) : EXIT_ALL_GOOD;
+    return args->context > 0 ? show_memory(model, args) : EXIT_ALL_GOOD;
 }
 
 int
@@ -192,11 +198,11 @@ cmd_model_show_file(const model_args *args, const char *path)
 
     if (args->context < 0)
         return cli_usage_error("model", "--context: %d is no number of tokens", args->context);
+    if (args->parallel < 0 || args->parallel > 1024)
+        return cli_usage_error("model", "--parallel: 1 to 1024");
     g_autoptr(engine_model) model = engine_model_open(path, &error);
     if (model == NULL) return cli_error(EXIT_NOTHING_DONE, "%s", error->message);
-    const gboolean memory = args->context > 0;
-    return args->common.json ? show_json(model, path, (uint32_t)args->context, memory)
-                             : show_text(model, (uint32_t)args->context, memory);
+    return args->common.json ? show_json(model, path, args) : show_text(model, args);
 }
 
 /* ---- quantize, convert ---- */

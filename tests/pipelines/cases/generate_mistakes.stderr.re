@@ -1,7 +1,7 @@
 ^error: which model\? A file, a folder or a name
 ^error: which prompt\? - reads it from stdin
 ^error: one prompt: put it in quotes
-^error: one prompt: as an argument, --file or --tokens
+^error: one prompt: as an argument, --file, --tokens or --prompts
 ^error: --chat or --raw\?
 ^error: --logprobs is for --json
 ^error: --kv-type: choose from f32, f16, q8_0, q4_0

@@ -1,0 +1,265 @@
+#include "pipelines/generate_prompts.h"
+
+#include <stdio.h>
+#include <string.h>
+
+#include "pipelines/cli.h"
+#include "pipelines/generate_reply.h"
+#include "pipelines/messages.h"
+
+/* A line, and what became of it. */
+typedef struct {
+    json_t *id;                   /* NULL: none given */
+    pipelines_messages *messages; /* NULL: the prompt is text to go on with */
+    char *rendered;               /* the messages in the model's format */
+    GArray *tokens;               /* int32_t */
+    uint32_t n_context;
+    engine_generate_options options;
+    generate_reply reply;
+    engine_generate_result result;
+    char *error; /* NULL: none */
+    gboolean done;
+} text;
+
+typedef struct {
+    const generate_prompts_options *options;
+    GPtrArray *texts; /* text, owned, by line */
+    GArray *of_job;   /* guint: the number of a job's text */
+    size_t n_printed;
+    generate_prompts_stats *stats;
+} run;
+
+static void
+free_text(gpointer data)
+{
+    text *t = data;
+    json_decref(t->id);
+    pipelines_messages_free(t->messages);
+    generate_reply_clear(&t->reply);
+    g_array_unref(t->tokens);
+    g_free(t->rendered);
+    g_free(t->error);
+    g_free(t);
+}
+
+/* ---- reading ---- */
+
+static gboolean
+read_messages(const run *r, text *t, const json_t *json, const char *prompt, GError **error)
+{
+    const char *system = json_string_value(json_object_get(json, "system"));
+    engine_chat_options chat = engine_chat_options_default();
+
+    t->messages = pipelines_messages_new();
+    if (system == NULL) system = r->options->system;
+    if (system != NULL) pipelines_messages_add(t->messages, "system", system);
+    if (prompt != NULL) {
+        pipelines_messages_add(t->messages, "user", prompt);
+    } else {
+        g_autofree char *line = pipelines_json_line(json);
+        if (!pipelines_messages_parse(t->messages, line, strlen(line), error)) return FALSE;
+    }
+    chat.tools = t->messages->tools;
+    chat.thinking = r->options->thinking;
+    t->rendered = engine_chat_render(r->options->model,
+                                     (const engine_message *)(void *)t->messages->list->data,
+                                     t->messages->list->len, &chat, error);
+    return t->rendered != NULL;
+}
+
+static gboolean
+read_prompt(const run *r, text *t, const json_t *json, GError **error)
+{
+    const engine_model *model = r->options->model;
+    const json_t *given = json_is_string(json) ? json : json_object_get(json, "prompt");
+    const char *prompt = json_string_value(given);
+    const gboolean conversation = json_object_get(json, "messages") != NULL;
+
+    if ((prompt != NULL) == conversation) {
+        g_set_error_literal(error, PIPELINES_ERROR, LODE_ERROR_FORMAT,
+                            "a string, or an object with \"prompt\" or \"messages\"");
+        return FALSE;
+    }
+    if (!r->options->chat && !conversation) {
+        engine_tokenize(model, prompt, json_string_length(given), ENGINE_TOKENIZE_ADD_SPECIAL,
+                        t->tokens);
+    } else {
+        if (!read_messages(r, t, json, prompt, error)) return FALSE;
+        engine_tokenize(model, t->rendered, strlen(t->rendered), ENGINE_TOKENIZE_PARSE_SPECIAL,
+                        t->tokens);
+    }
+    if (t->tokens->len > 0) return TRUE;
+    g_set_error_literal(error, PIPELINES_ERROR, LODE_ERROR_ARGUMENT, "the prompt is empty");
+    return FALSE;
+}
+
+static text *
+read_line(const run *r, const char *line, size_t len)
+{
+    const uint32_t trained = engine_model_get_info(r->options->model)->n_context;
+    g_autoptr(GError) error = NULL;
+    json_error_t where;
+    text *t = g_new0(text, 1);
+
+    t->tokens = g_array_new(FALSE, FALSE, sizeof(int32_t));
+    t->options = r->options->options;
+    generate_reply_init(&t->reply, r->options->model, NULL, NULL);
+    g_autoptr(json_t) json =
+        json_loadb(line, len, JSON_DECODE_ANY | JSON_REJECT_DUPLICATES, &where);
+    if (json == NULL) {
+        t->error = g_strdup_printf("no JSON: %s", where.text);
+        return t;
+    }
+    t->id = json_incref(json_object_get(json, "id"));
+    if (!read_prompt(r, t, json, &error)) {
+        t->error = g_strdup(error->message);
+        return t;
+    }
+    const uint32_t wanted = t->tokens->len + MIN(t->options.max_tokens, G_MAXUINT32 >> 1);
+    t->n_context = r->options->n_context > 0 ? r->options->n_context
+                   : trained > 0             ? MIN(wanted, trained)
+                                             : wanted;
+    if (t->messages != NULL && t->options.grammar == NULL)
+        generate_reply_expect_turn(&t->reply, t->rendered, t->messages->tools, &t->options);
+    if (t->options.logprobs) {
+        t->options.on_token = generate_reply_on_token;
+        t->options.on_token_data = &t->reply;
+    }
+    return t;
+}
+
+static void
+read_lines(run *r, const char *all, size_t len)
+{
+    for (const char *p = all, *end = all + len; p < end;) {
+        const char *stop = memchr(p, '\n', (size_t)(end - p));
+        const size_t n = stop != NULL ? (size_t)(stop - p) : (size_t)(end - p);
+        const char *word = p;
+        while (word < p + n && strchr(" \t\r", *word) != NULL)
+            word++;
+        if (word < p + n) g_ptr_array_add(r->texts, read_line(r, p, n));
+        p += n + 1;
+    }
+}
+
+/* ---- writing ---- */
+
+static void
+print_text(const run *r, const text *t, size_t index)
+{
+    const generate_prompts_options *options = r->options;
+    g_autoptr(json_t) json = json_pack("{s:I}", "index", (json_int_t)index);
+
+    if (t->id != NULL) json_object_set(json, "id", t->id);
+    if (t->error != NULL) {
+        json_object_set_new(json, "error", json_string(t->error));
+    } else {
+        generate_reply_to_json(&t->reply, options->options.logprobs, json);
+        generate_result_to_json(&t->result, options->batch.n_draft > 0, FALSE, json);
+    }
+    g_autofree char *line = pipelines_json_line(json);
+    cli_write(line, strlen(line));
+    fflush(stdout);
+}
+
+/* What is done and has nothing unfinished before it. */
+static void
+print_ready(run *r)
+{
+    for (; r->n_printed < r->texts->len; r->n_printed++) {
+        const text *t = g_ptr_array_index(r->texts, r->n_printed);
+        if (!t->done && t->error == NULL) return;
+        print_text(r, t, r->n_printed);
+        r->stats->n_failed += t->error != NULL;
+        if (r->options->done != NULL)
+            r->options->done(r->n_printed + 1, r->texts->len, r->options->user_data);
+    }
+}
+
+/* An engine_text_callback. */
+static gboolean
+on_text(const char *piece, size_t len, void *user_data)
+{
+    text *t = user_data;
+    generate_reply_feed(&t->reply, piece, len);
+    return !ferror(stdout);
+}
+
+/* An engine_job_callback. */
+static void
+on_done(size_t job, const GString *written, const engine_generate_result *result,
+        const GError *error, void *user_data)
+{
+    run *r = user_data;
+    text *t = g_ptr_array_index(r->texts, g_array_index(r->of_job, guint, job));
+
+    (void)written;
+    generate_reply_finish(&t->reply);
+    t->result = *result;
+    t->error = error != NULL ? g_strdup(error->message) : NULL;
+    t->done = TRUE;
+    r->stats->n_read += result->n_prompt - MIN(result->n_reused, result->n_prompt);
+    r->stats->n_written += result->n_generated;
+    print_ready(r);
+}
+
+/* Every text could be the longest. */
+static gboolean
+open_batch(const run *r, size_t n_jobs, engine_batch **batch, GError **error)
+{
+    const generate_prompts_options *options = r->options;
+    engine_batch_options how = options->batch;
+
+    for (guint i = 0; i < r->texts->len; i++)
+        how.n_context = MAX(how.n_context, ((text *)g_ptr_array_index(r->texts, i))->n_context);
+    how.n_sequences = (uint32_t)MIN(how.n_sequences, n_jobs);
+    *batch = engine_batch_new(options->model, options->pool, &how, error);
+    return *batch != NULL;
+}
+
+static gboolean
+write_texts(run *r, GError **error)
+{
+    g_autoptr(GArray) jobs = g_array_new(FALSE, FALSE, sizeof(engine_generate_job));
+    g_autoptr(engine_batch) batch = NULL;
+
+    for (guint i = 0; i < r->texts->len; i++) {
+        text *t = g_ptr_array_index(r->texts, i);
+        const engine_generate_job job = {.prompt = (const int32_t *)(void *)t->tokens->data,
+                                         .n = t->tokens->len,
+                                         .n_context = t->n_context,
+                                         .options = &t->options,
+                                         .callback = on_text,
+                                         .user_data = t};
+        if (t->error != NULL) continue;
+        g_array_append_val(jobs, job);
+        g_array_append_val(r->of_job, i);
+    }
+    print_ready(r);
+    if (jobs->len == 0) return TRUE;
+    if (!open_batch(r, jobs->len, &batch, error)) return FALSE;
+    const gint64 start = g_get_monotonic_time();
+    const gboolean ok = engine_generate_batch(
+        batch, (const engine_generate_job *)(void *)jobs->data, jobs->len, on_done, r, error);
+    r->stats->seconds = (double)(g_get_monotonic_time() - start) / G_USEC_PER_SEC;
+    r->stats->batch = engine_batch_get_stats(batch);
+    return ok;
+}
+
+gboolean
+generate_prompts(const generate_prompts_options *options, const char *lines, size_t len,
+                 generate_prompts_stats *stats, GError **error)
+{
+    g_autoptr(GPtrArray) texts = g_ptr_array_new_with_free_func(free_text);
+    g_autoptr(GArray) of_job = g_array_new(FALSE, FALSE, sizeof(guint));
+    run r = {.options = options, .texts = texts, .of_job = of_job, .stats = stats};
+
+    *stats = (generate_prompts_stats){0};
+    read_lines(&r, lines, len);
+    stats->n = texts->len;
+    if (texts->len == 0) {
+        g_set_error_literal(error, PIPELINES_ERROR, LODE_ERROR_ARGUMENT, "no prompts");
+        return FALSE;
+    }
+    return write_texts(&r, error);
+}
