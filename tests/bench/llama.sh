@@ -12,8 +12,8 @@
 # that file can tell it (tests/engine checks lode in float32 against transformers). llama.cpp rounds activations to 8
 # bits, so it differs from the truth too, and from itself: where a number lies near the middle of two steps, the last
 # bit of a sum decides which it becomes, and a few layers on that is as much as rounding itself does. How much, its
-# own logits show, token by token against 64 at a time. Exits with 1 where lode is further away than that and outside
-# KL 1e-3 or 98 % of the same first choices.
+# own logits show, token by token against 64 at a time. Exits with 1 where lode is outside KL 1e-3 or 98 % of the same
+# first choices, further from llama.cpp than that is from itself, and further from the truth than it.
 #
 # TOKENS   (environment) of TEXT, default 1000; SELF=no leaves out llama.cpp against itself
 # ROUNDS   default 5                     THREADS  default "1 2"       KV       default f16

@@ -6,7 +6,7 @@ llama.sh and tiny_llama_cpp.py drive.
         position-major.
     llama_peer.py judge NAME IDS FLOAT32 LODE PEER [SINGLE]
         how far distributions are from each other, out of such logits; SINGLE: the peer's own, --batch 1. Exits with 1
-        when lode is neither within the bar nor as near to the peer as the peer is to itself.
+        when lode is not within the bar, nor as near to the peer as the peer is to itself, nor nearer to float32.
     llama_peer.py speed MODEL [--threads N] [--prefill 512,2048] [--depth 0,2048,8192] [--decode N] [--kv f16|q8_0]
         one JSON line: tokens a second of every test, peak memory, seconds to load and to the first token
 
@@ -188,10 +188,12 @@ def judge(args):
     own = found.get(("peer", "single"), (0.0,))[0]
     within = kl <= BAR_KL and same >= BAR_SAME
     near = kl <= SELF_MARGIN * own
+    better = found["truth", "lode"][0] <= found["truth", "peer"][0]
     print(f"{args.model:10s} " + ("within the bar" if within else
                                   "outside the bar, as near to llama.cpp as that is to itself" if near else
+                                  "outside the bar, nearer to float32 than llama.cpp is" if better else
                                   "OUTSIDE THE BAR") + f" (KL {BAR_KL:g}, same first choice {BAR_SAME:.0%})")
-    sys.exit(not within and not near)
+    sys.exit(not within and not near and not better)
 
 
 def report(args):
