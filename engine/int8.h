@@ -36,6 +36,7 @@ typedef struct {
     float scale;                 /* largest magnitude / 127; NaN when an element is not finite */
     float scaled_sum;            /* scale * (sum of q) */
     int16_t sums[2];             /* of q[0..15] and of q[16..31] */
+    int16_t minus8[2];           /* -8 times these: Q4_0's weights are stored 8 too large */
     int8_t q[ENGINE_INT8_BLOCK]; /* -127 .. 127 */
 } engine_int8_block;
 

@@ -64,43 +64,34 @@ v_rows16(const uint8_t *p, size_t stride)
     return _mm256_inserti128_si256(_mm256_castsi128_si256(low), high, 1);
 }
 
-static inline int
+/* A 32-bit word, 0 above. Inserting words one by one takes a cycle each here, so they are loaded and unpacked. */
+static inline __m128i
 word_at(const uint8_t *p)
 {
-    int32_t word;
-    memcpy(&word, p, sizeof word);
-    return word;
-}
-
-static inline short
-short_at(const uint8_t *p)
-{
-    int16_t word;
-    memcpy(&word, p, sizeof word);
-    return word;
+    return _mm_loadu_si32(p);
 }
 
 static inline vi
 v_rows32(const uint8_t *p, size_t s)
 {
-    return _mm256_setr_epi32(word_at(p), word_at(p + s), word_at(p + 2 * s), word_at(p + 3 * s),
-                             word_at(p + 4 * s), word_at(p + 5 * s), word_at(p + 6 * s),
-                             word_at(p + 7 * s));
+    const __m128i r01 = _mm_unpacklo_epi32(word_at(p), word_at(p + s)),
+                  r23 = _mm_unpacklo_epi32(word_at(p + 2 * s), word_at(p + 3 * s)),
+                  r45 = _mm_unpacklo_epi32(word_at(p + 4 * s), word_at(p + 5 * s)),
+                  r67 = _mm_unpacklo_epi32(word_at(p + 6 * s), word_at(p + 7 * s));
+    return _mm256_inserti128_si256(_mm256_castsi128_si256(_mm_unpacklo_epi64(r01, r23)),
+                                   _mm_unpacklo_epi64(r45, r67), 1);
 }
 
-static inline vf
-v_rows_half(const uint8_t *p, size_t s)
+static inline void
+v_rows_halves(const uint8_t *p, size_t s, vf *first, vf *second)
 {
-    return _mm256_cvtph_ps(_mm_setr_epi16(
-        short_at(p), short_at(p + s), short_at(p + 2 * s), short_at(p + 3 * s), short_at(p + 4 * s),
-        short_at(p + 5 * s), short_at(p + 6 * s), short_at(p + 7 * s)));
-}
-
-static inline vi
-v_rows8(const uint8_t *p, size_t s)
-{
-    return _mm256_setr_epi32(p[0], p[s], p[2 * s], p[3 * s], p[4 * s], p[5 * s], p[6 * s],
-                             p[7 * s]);
+    const __m128i r01 = _mm_unpacklo_epi16(word_at(p), word_at(p + s)),
+                  r23 = _mm_unpacklo_epi16(word_at(p + 2 * s), word_at(p + 3 * s)),
+                  r45 = _mm_unpacklo_epi16(word_at(p + 4 * s), word_at(p + 5 * s)),
+                  r67 = _mm_unpacklo_epi16(word_at(p + 6 * s), word_at(p + 7 * s));
+    const __m128i r0123 = _mm_unpacklo_epi32(r01, r23), r4567 = _mm_unpacklo_epi32(r45, r67);
+    *first = _mm256_cvtph_ps(_mm_unpacklo_epi64(r0123, r4567));
+    *second = _mm256_cvtph_ps(_mm_unpackhi_epi64(r0123, r4567));
 }
 
 static inline vf

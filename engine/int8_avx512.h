@@ -99,14 +99,6 @@ word_at(const uint8_t *p)
     return word;
 }
 
-static inline short
-short_at(const uint8_t *p)
-{
-    int16_t word;
-    memcpy(&word, p, sizeof word);
-    return word;
-}
-
 static inline vi
 v_rows32(const uint8_t *p, size_t s)
 {
@@ -118,27 +110,17 @@ v_rows32(const uint8_t *p, size_t s)
 }
 
 static inline vf
-v_rows_half(const uint8_t *p, size_t s)
-{
-    return _mm512_cvtph_ps(_mm256_setr_epi16(
-        short_at(p), short_at(p + s), short_at(p + 2 * s), short_at(p + 3 * s), short_at(p + 4 * s),
-        short_at(p + 5 * s), short_at(p + 6 * s), short_at(p + 7 * s), short_at(p + 8 * s),
-        short_at(p + 9 * s), short_at(p + 10 * s), short_at(p + 11 * s), short_at(p + 12 * s),
-        short_at(p + 13 * s), short_at(p + 14 * s), short_at(p + 15 * s)));
-}
-
-static inline vi
-v_rows8(const uint8_t *p, size_t s)
-{
-    return _mm512_setr_epi32(p[0], p[s], p[2 * s], p[3 * s], p[4 * s], p[5 * s], p[6 * s], p[7 * s],
-                             p[8 * s], p[9 * s], p[10 * s], p[11 * s], p[12 * s], p[13 * s],
-                             p[14 * s], p[15 * s]);
-}
-
-static inline vf
 v_half_low(vi v)
 {
     return _mm512_cvtph_ps(_mm512_cvtepi32_epi16(v));
+}
+
+static inline void
+v_rows_halves(const uint8_t *p, size_t s, vf *first, vf *second)
+{
+    const vi words = v_rows32(p, s);
+    *first = v_half_low(words);
+    *second = v_half_low(v_srli32(words, 16));
 }
 
 /* 2^(e - 128); subnormal for e < 2. */

@@ -36,6 +36,8 @@ quantize_block_x86(const float *x, engine_int8_block *out)
               second = _mm_cvtsi128_si32(_mm256_extracti128_si256(sums, 1));
     out->sums[0] = (int16_t)first;
     out->sums[1] = (int16_t)second;
+    out->minus8[0] = (int16_t)(-8 * first);
+    out->minus8[1] = (int16_t)(-8 * second);
     out->scale = largest / 127.0f;
     out->scaled_sum = out->scale * (float)(first + second);
 }

@@ -302,6 +302,8 @@ quantize(const float *x, size_t n, engine_int8_block *out)
             out->sums[i / 16] = (int16_t)(out->sums[i / 16] + out->q[i]);
         }
         out->scale = largest / 127.0f;
+        for (int i = 0; i < 2; i++)
+            out->minus8[i] = (int16_t)(-8 * out->sums[i]);
         out->scaled_sum = out->scale * (float)(out->sums[0] + out->sums[1]);
     }
 }

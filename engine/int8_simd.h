@@ -9,7 +9,8 @@
  *   v_test16(x, m)      16 in every byte where x & m is not 0
  *   v_unpacklo32 ...    within each 16 bytes
  *   v_rows16(p, s)      16 bytes at p, p + 4s, ... beside one another, VW / 4 of them
- *   v_rows_half(p, s)   the halves at p, p + s, ... as floats; v_rows32 the 32-bit words; v_rows8 the bytes
+ *   v_rows32(p, s)      the 32-bit words at p, p + s, ...; v_rows_halves(p, s, &first, &second) both halves of
+ *                       those words as floats
  *   v_half_low(v)       the half in the low 16 bits of each lane
  *   v_keep(v)           computes v here: left alone, GCC makes all products of a block first, in memory, and
  *                       adds them up last
@@ -57,7 +58,31 @@ typedef struct {
 
 /* ---- products ---- */
 
-/* The exact sums of T tokens with R panels, before the offset. */
+/* Where a 16-bit sum of U4 begins, twice in each lane: offset 8 is out of the sums before the first step. Which
+ * weights' share each of the two takes does not matter: neither can leave 8 * 8 * 127 + 8 * 15 * 127 + 8 * 8 * 127. */
+INLINE vi
+start_u4(const engine_int8_block *x)
+{
+    return v_bcast32(x->minus8);
+}
+
+/* part[r][t] takes the products of its step `done`. */
+INLINE void
+add_products(const weight_kind kind, const size_t R, const size_t done, const vi product[2],
+             const engine_int8_block *x, vi part[2][TOKENS], const size_t t)
+{
+    UNROLL
+    for (size_t r = 0; r < R; r++) {
+        if (done > 0)
+            part[r][t] = v_add16(part[r][t], product[r]);
+        else
+            part[r][t] = kind == KIND_U4 ? v_add16(start_u4(x), product[r]) : product[r];
+        v_keep(part[r][t]);
+    }
+}
+
+/* The exact sums of T tokens with R panels; before the offset, except for U4. A product is added only after the
+ * next token's have begun: adds that wait for nothing else take the multipliers' ports. */
 INLINE void
 sum_block(const weight_kind kind, const size_t R, const size_t T, const panel_block *const *w,
           const engine_int8_block *const *x, vi sum[2][TOKENS])
@@ -69,25 +94,28 @@ sum_block(const weight_kind kind, const size_t R, const size_t T, const panel_bl
                                                                 : 4;
     UNROLL
     for (size_t g0 = 0; g0 < 8; g0 += steps) {
-        vi part[2][TOKENS];
+        vi part[2][TOKENS], late[2];
         UNROLL
         for (size_t g = g0; g < g0 + steps; g++) {
-            vi q[2];
-            UNROLL
-            for (size_t r = 0; r < R; r++)
-                q[r] = w[r]->q[g];
             UNROLL
             for (size_t t = 0; t < T; t++) {
                 const vi a = v_bcast32(x[t]->q + 4 * g);
+                const size_t before = (t + T - 1) % T, done = t > 0 ? g - g0 : g - g0 - 1;
+                vi product[2];
                 UNROLL
                 for (size_t r = 0; r < R; r++) {
-                    const vi p = kind == KIND_S8 ? v_maddubs(v_abs8(q[r]), v_sign8(a, q[r]))
-                                                 : v_maddubs(q[r], a);
-                    part[r][t] = g == g0 ? p : v_add16(part[r][t], p);
-                    v_keep(part[r][t]);
+                    const vi q = w[r]->q[g];
+                    product[r] =
+                        kind == KIND_S8 ? v_maddubs(v_abs8(q), v_sign8(a, q)) : v_maddubs(q, a);
+                    v_keep(product[r]);
                 }
+                if (g > g0 || t > 0) add_products(kind, R, done, late, x[before], part, before);
+                UNROLL
+                for (size_t r = 0; r < R; r++)
+                    late[r] = product[r];
             }
         }
+        add_products(kind, R, steps - 1, late, x[T - 1], part, T - 1);
         UNROLL
         for (size_t r = 0; r < R; r++) {
             const vi scale = kind == KIND_SUB || kind == KIND_SUB_MIN ? w[r]->s[g0 / 4] : ones;
@@ -158,7 +186,7 @@ add_block(const weight_kind kind, const int offset, const size_t R, const size_t
 #endif
     {
         sum_block(kind, R, T, w, x, sum);
-        if (offset != 0) subtract_offset(kind, offset, R, T, w, x, sum);
+        if (offset != 0 && kind != KIND_U4) subtract_offset(kind, offset, R, T, w, x, sum);
     }
     UNROLL
     for (size_t t = 0; t < T; t++) {
@@ -277,6 +305,24 @@ high4(vi v)
     return v_and(v_srli16(v, 4), v_set8(15));
 }
 
+/* The half at p of every row. Two bytes behind it are read as well. */
+INLINE vf
+load_half(const uint8_t *p, size_t stride)
+{
+    vf half, unused;
+    v_rows_halves(p, stride, &half, &unused);
+    return half;
+}
+
+/* The same where the half ends its block: two bytes before it are read. */
+INLINE vf
+load_last_half(const uint8_t *p, size_t stride)
+{
+    vf unused, half;
+    v_rows_halves(p - 2, stride, &unused, &half);
+    return half;
+}
+
 /* 32 nibbles of a legacy block: low ones are elements 0..15. */
 INLINE void
 load_nibbles(const uint8_t *p, size_t stride, vi q[8])
@@ -295,7 +341,7 @@ unit_q4_0(const uint8_t *p, size_t stride, emit_fn emit, void *ctx)
 {
     panel_block w;
     load_nibbles(p + 2, stride, w.q);
-    w.d = v_rows_half(p, stride);
+    w.d = load_half(p, stride);
     emit(ctx, 0, &w);
 }
 
@@ -303,10 +349,8 @@ INLINE void
 unit_q4_1(const uint8_t *p, size_t stride, emit_fn emit, void *ctx)
 {
     panel_block w;
-    const vi d_min = v_rows32(p, stride);
     load_nibbles(p + 4, stride, w.q);
-    w.d = v_half_low(d_min);
-    w.min = v_half_low(v_srli32(d_min, 16));
+    v_rows_halves(p, stride, &w.d, &w.min);
     emit(ctx, 0, &w);
 }
 
@@ -336,7 +380,7 @@ unit_q5_0(const uint8_t *p, size_t stride, emit_fn emit, void *ctx)
     panel_block w;
     load_nibbles(p + 6, stride, w.q);
     add_fifth_bits(v_rows32(p + 2, stride), w.q);
-    w.d = v_rows_half(p, stride);
+    w.d = load_half(p, stride);
     emit(ctx, 0, &w);
 }
 
@@ -344,11 +388,9 @@ INLINE void
 unit_q5_1(const uint8_t *p, size_t stride, emit_fn emit, void *ctx)
 {
     panel_block w;
-    const vi d_min = v_rows32(p, stride);
     load_nibbles(p + 8, stride, w.q);
     add_fifth_bits(v_rows32(p + 4, stride), w.q);
-    w.d = v_half_low(d_min);
-    w.min = v_half_low(v_srli32(d_min, 16));
+    v_rows_halves(p, stride, &w.d, &w.min);
     emit(ctx, 0, &w);
 }
 
@@ -372,7 +414,7 @@ unit_q8_0(const uint8_t *p, size_t stride, emit_fn emit, void *ctx)
     load_groups(p + 2, stride, w.q);
     load_groups(p + 18, stride, w.q + 4);
     as_signed_kind(w.q);
-    w.d = v_rows_half(p, stride);
+    w.d = load_half(p, stride);
     emit(ctx, 0, &w);
 }
 
@@ -393,7 +435,7 @@ unit_iq4_nl(const uint8_t *p, size_t stride, emit_fn emit, void *ctx)
     panel_block w;
     load_nibbles(p + 2, stride, w.q);
     iq4_levels(w.q);
-    w.d = v_rows_half(p, stride);
+    w.d = load_half(p, stride);
     emit(ctx, 0, &w);
 }
 
@@ -425,7 +467,7 @@ unit_mxfp4(const uint8_t *p, size_t stride, emit_fn emit, void *ctx)
     UNROLL
     for (size_t g = 0; g < 8; g++)
         w.q[g] = v_shuffle8(levels, w.q[g]);
-    w.d = v_exponent(v_rows8(p, stride));
+    w.d = v_exponent(v_and(v_rows32(p, stride), v_set32(255)));
     emit(ctx, 0, &w);
 }
 
@@ -536,7 +578,7 @@ INLINE void
 unit_q6_k(const uint8_t *p, size_t stride, emit_fn emit, void *ctx)
 {
     vi sc[4];
-    const vf d = v_rows_half(p + 208, stride);
+    const vf d = load_last_half(p + 208, stride);
 
     load_groups(p + 192, stride, sc);
     UNROLL
@@ -566,7 +608,7 @@ INLINE void
 unit_q3_k(const uint8_t *p, size_t stride, emit_fn emit, void *ctx)
 {
     vi h[4], sc[4], high[8];
-    const vf d = v_rows_half(p + 108, stride);
+    const vf d = load_last_half(p + 108, stride);
 
     /* 4 bytes early, not to read past the block: h[1..3] are the twelve bytes of scales */
     load_groups(p + 92, stride, h);
