@@ -11,7 +11,9 @@
 
 #define MAX_JOBS        8
 #define ROWS_GEMM       32 /* two AVX-512 panels; as floats 32 rows x 1536 are 192 KiB */
+#define ROWS_GEMV       16 /* the widest panel */
 #define BYTES_GEMV      (128 * 1024)
+#define BYTES_WORTH     (32 * 1024) /* less is not worth another task: 3 microseconds of reading */
 #define TOKENS_QUANTIZE 8
 
 gboolean
@@ -107,8 +109,9 @@ size_t
 engine_rows_per_task(size_t n_rows, size_t row_bytes, size_t n_tokens, int n_threads)
 {
     if (n_tokens >= 32) return ROWS_GEMM;
-    const size_t even = n_rows / (4 * (size_t)n_threads), most = BYTES_GEMV / row_bytes;
-    return MAX(1, (MIN(even, most) + ROWS_GEMM - 1) / ROWS_GEMM) * ROWS_GEMM;
+    const size_t even = n_rows / (4 * (size_t)n_threads), most = BYTES_GEMV / row_bytes,
+                 least = BYTES_WORTH / row_bytes;
+    return MAX(1, (CLAMP(even, least, MAX(least, most)) + ROWS_GEMV - 1) / ROWS_GEMV) * ROWS_GEMV;
 }
 
 typedef struct {

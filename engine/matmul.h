@@ -30,8 +30,8 @@ void engine_multiply_rows(const engine_kernels *k, const engine_tensor *w, size_
 void engine_round_rows(engine_pool *pool, const engine_kernels *k, const float *x, size_t n_tokens,
                        size_t n_in, engine_int8_block *out);
 
-/* Rows of one task: whole panels, about n_tasks of them, unless that is much memory to read (one token) or
- * much to compute (many). */
+/* Rows of one task: whole panels, about four tasks for each thread, unless those are much memory to read or hardly
+ * any (few tokens), or much to compute (many). */
 size_t engine_rows_per_task(size_t n_rows, size_t row_bytes, size_t n_tokens, int n_threads);
 
 G_END_DECLS

@@ -240,9 +240,10 @@ static void
 run_tiles(moe_run *run, size_t n_out, size_t row_bytes, engine_pool_fn fn)
 {
     const int n_threads = engine_pool_n_threads(run->pool);
-    const size_t mean = run->n_slots / run->n_active;
+    const size_t mean = run->n_slots / run->n_active, block = ENGINE_INT8_BLOCK;
 
     run->tile = engine_rows_per_task(n_out * run->n_active, row_bytes, mean, n_threads);
+    run->tile = (run->tile + block - 1) / block * block; /* a task rounds its rows of h itself */
     run->tiles_per_expert = (n_out + run->tile - 1) / run->tile;
     engine_pool_run(run->pool, run->n_active * run->tiles_per_expert, fn, run);
 }
