@@ -55,16 +55,6 @@ stored_row(const engine_row_source *s, size_t r)
     return r;
 }
 
-static float
-element_at(const engine_tensor *t, size_t index)
-{
-    const engine_type_traits *traits = engine_type_lookup((uint32_t)t->type);
-    float value;
-
-    traits->dequantize(t->data + index * traits->block_bytes, &value, 1);
-    return value;
-}
-
 /* A vector, or a matrix of one row, element by element. */
 static void
 gather_elements(const owned_source *o, float *out)
@@ -87,7 +77,7 @@ gather_row(const owned_source *o, size_t row, float *out)
 
     if (s->turned) { /* row in_slab of [columns, stored_slab] is a column there */
         for (size_t i = 0; i < o->n_cols; i++)
-            out[i] = element_at(t, (slab * o->n_cols + i) * s->stored_slab + in_slab);
+            out[i] = engine_tensor_element(t, slab * o->n_cols + i, in_slab);
         return;
     }
     engine_tensor_row(t, (s->n_tensors > 1 ? 0 : slab * s->stored_slab) + in_slab, out);

@@ -3,40 +3,42 @@
 
 #include <string.h>
 
-/* n_experts views {n_in, n_out} of the slabs of one tensor {n_in, n_out, n_experts}. */
+/* n_experts views {n_in, n_out} of the slabs of one tensor {n_in, n_out, n_experts}, each with its slab of the
+ * scales. */
 static const engine_tensor *
-cut_slabs(engine_loader *l, const engine_tensor *stacked, const uint8_t *data)
+cut_slabs(engine_loader *l, const engine_tensor *stacked)
 {
     const size_t n = (size_t)stacked->dims[2], slab = stacked->n_bytes / n;
     engine_tensor *views = engine_load_own(l, n, sizeof *views);
+    const engine_tensor *scales = stacked->scales ? cut_slabs(l, stacked->scales) : NULL;
 
-    for (size_t e = 0; views && e < n; e++) {
+    if (!views || (stacked->scales && !scales)) return NULL;
+    for (size_t e = 0; e < n; e++) {
         views[e] = *stacked;
         views[e].n_dims = 2;
         views[e].dims[2] = 1;
-        views[e].data = data + e * slab;
+        views[e].data = stacked->data + e * slab;
         views[e].n_bytes = slab;
+        if (scales) views[e].scales = &scales[e];
     }
     return views;
 }
 
-/* Stored as {n_out, n_in, n_experts}: turned over into memory of our own, in the type it has. */
-static const engine_tensor *
-turn_over(engine_loader *l, const engine_tensor *stored)
+/* Stored as {n_out, n_in, n_experts}: turned over into memory of our own, in the type it has, and the scales of
+ * its blocks with it. */
+static gboolean
+turn_over(engine_loader *l, const engine_tensor *stored, engine_tensor *turned)
 {
     const engine_type_traits *traits = engine_type_lookup((uint32_t)stored->type);
     const size_t size = traits->block_bytes, n_out = (size_t)stored->dims[0],
                  n_in = (size_t)stored->dims[1];
-    engine_tensor turned = *stored;
 
-    if (traits->block_elems != 1) {
-        engine_load_fail(l, ENGINE_ERROR_UNSUPPORTED,
-                         "tensor %s: experts of type %s stored input by input", stored->name,
-                         traits->name);
-        return NULL;
-    }
+    if (traits->block_elems != 1)
+        return engine_load_fail(l, ENGINE_ERROR_UNSUPPORTED,
+                                "tensor %s: experts of type %s stored input by input", stored->name,
+                                traits->name);
     uint8_t *copy = engine_load_own(l, stored->n_bytes, 1);
-    if (!copy) return NULL;
+    if (!copy) return FALSE;
     for (size_t e = 0; e < stored->dims[2]; e++) {
         const uint8_t *from = stored->data + e * n_in * n_out * size;
         uint8_t *to = copy + e * n_in * n_out * size;
@@ -44,10 +46,16 @@ turn_over(engine_loader *l, const engine_tensor *stored)
             for (size_t o = 0; o < n_out; o++)
                 memcpy(to + (o * n_in + i) * size, from + (i * n_out + o) * size, size);
     }
-    turned.dims[0] = n_in;
-    turned.dims[1] = n_out;
-    turned.data = copy;
-    return cut_slabs(l, &turned, copy);
+    *turned = *stored;
+    turned->dims[0] = n_in;
+    turned->dims[1] = n_out;
+    turned->data = copy;
+    if (!stored->scales) return TRUE;
+    engine_tensor *scales = engine_load_own(l, 1, sizeof *scales);
+    turned->scales = scales;
+    turned->scale_rows = stored->scale_cols;
+    turned->scale_cols = stored->scale_rows;
+    return scales && turn_over(l, stored->scales, scales);
 }
 
 /* A stacked tensor's experts. name is whole, after the prefix. */
@@ -66,14 +74,13 @@ load_stacked(engine_loader *l, const char *prefix, const char *name, uint32_t n_
                                 n_in, n_out, l->n_experts);
     if (!engine_type_lookup((uint32_t)t->type)->dequantize)
         return engine_load_fail(l, ENGINE_ERROR_UNSUPPORTED, "tensor %s has no weight type", full);
-    if (t->scales)
-        return engine_load_fail(l, ENGINE_ERROR_UNSUPPORTED,
-                                "tensor %s: stacked experts with block scales", full);
     engine_load_use(l, t);
     /* where both readings fit, the family tells */
     const gboolean turn =
         !right || (turned && !l->gguf && (l->family->flags & FAMILY_EXPERTS_TRANSPOSED));
-    *out = turn ? turn_over(l, t) : cut_slabs(l, t, t->data);
+    engine_tensor copy;
+    if (turn && !turn_over(l, t, &copy)) return FALSE;
+    *out = cut_slabs(l, turn ? &copy : t);
     return *out != NULL;
 }
 

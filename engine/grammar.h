@@ -57,6 +57,13 @@ uint32_t grammar_rule(grammar_build *build, const char *name);
 void grammar_define(grammar_build *build, uint32_t rule, grammar_node node);
 gboolean grammar_is_full(const grammar_build *build); /* beyond the limits: stop building */
 
+/* The texts that all [n_all] match and none [n_none] do not: a node. The operands are regular: they refer to rules
+ * with bodies, which come back to themselves at their ends at most. *is_empty: no text is left. FALSE, and nothing but some bytes
+ * are lost, when that takes too many states or an operand is not regular. (grammar_combine.c) */
+gboolean grammar_combine(grammar_build *build, const grammar_node *all, size_t n_all,
+                         const grammar_node *none, size_t n_none, grammar_node *out,
+                         gboolean *is_empty);
+
 /* FORMAT: a rule without a body, a rule left-recursive, a root that no text satisfies; LIMIT. */
 grammar_program *grammar_build_finish(grammar_build *build, uint32_t root, GError **error);
 

@@ -119,6 +119,14 @@ check_keywords(schema_reader *r, const json_t *schema)
                                         "exclusiveMaximum",
                                         "multipleOf",
                                         "uniqueItems",
+                                        "contains",
+                                        "minContains",
+                                        "maxContains",
+                                        "patternProperties",
+                                        "propertyNames",
+                                        SCHEMA_NOT_ENUM,
+                                        SCHEMA_NOT_PATTERN,
+                                        SCHEMA_PATTERNS,
                                         "unevaluatedProperties",
                                         NULL};
     static const char *const descriptions[] = {"title",
@@ -149,8 +157,6 @@ check_keywords(schema_reader *r, const json_t *schema)
                        key, descriptions)) return schema_fail(r, ENGINE_ERROR_UNSUPPORTED,
                                                               "the keyword %.60s is not supported",
                                                               key);
-    if (json_is_true(json_object_get(schema, "uniqueItems")))
-        return schema_fail(r, ENGINE_ERROR_UNSUPPORTED, "the keyword uniqueItems is not supported");
     const json_t *unevaluated = json_object_get(schema, "unevaluatedProperties");
     if (unevaluated && !json_is_boolean(unevaluated))
         return schema_fail(r, ENGINE_ERROR_UNSUPPORTED,
@@ -161,8 +167,8 @@ check_keywords(schema_reader *r, const json_t *schema)
 static gboolean read_schema(schema_reader *r, json_t *schema, grammar_node *out);
 
 /* A schema one step further down. */
-static gboolean
-read_child(schema_reader *r, const char *step, json_t *schema, grammar_node *out)
+gboolean
+schema_read(schema_reader *r, const char *step, json_t *schema, grammar_node *out)
 {
     const gsize len = r->path->len;
     g_string_append_printf(r->path, "/%s", step);
@@ -173,8 +179,8 @@ read_child(schema_reader *r, const char *step, json_t *schema, grammar_node *out
 
 /* ---- values written out ----------------------------------------------------------------------- */
 
-static gboolean
-read_constant(schema_reader *r, const json_t *value, grammar_node *out)
+gboolean
+schema_constant(schema_reader *r, const json_t *value, grammar_node *out)
 {
     char *text = json_dumps(value, JSON_COMPACT | JSON_ENCODE_ANY | JSON_REAL_PRECISION(15));
     if (text && json_is_real(value) && g_ascii_strtod(text, NULL) != json_real_value(value)) {
@@ -190,12 +196,13 @@ read_constant(schema_reader *r, const json_t *value, grammar_node *out)
 static gboolean
 read_enum(schema_reader *r, const json_t *schema, const json_t *values, grammar_node *out)
 {
-    static const char *const other[] = {"properties",       "required",         "items",
-                                        "prefixItems",      "minItems",         "maxItems",
-                                        "minLength",        "maxLength",        "pattern",
-                                        "format",           "minimum",          "maximum",
-                                        "exclusiveMinimum", "exclusiveMaximum", "multipleOf",
-                                        "minProperties",    "maxProperties",    NULL};
+    static const char *const other[] = {
+        "properties",       "required",         "items",         "prefixItems",
+        "minItems",         "maxItems",         "minLength",     "maxLength",
+        "pattern",          "format",           "minimum",       "maximum",
+        "exclusiveMinimum", "exclusiveMaximum", "multipleOf",    "minProperties",
+        "maxProperties",    "contains",         "uniqueItems",   "patternProperties",
+        "propertyNames",    SCHEMA_NOT_PATTERN, SCHEMA_PATTERNS, NULL};
     g_autoptr(GArray) nodes = g_array_new(FALSE, FALSE, sizeof(grammar_node));
     const char *key;
     json_t *value;
@@ -211,7 +218,8 @@ read_enum(schema_reader *r, const json_t *schema, const json_t *values, grammar_
     {
         grammar_node node;
         if (!schema_has_type(schema, schema_type_of(value))) continue;
-        if (!read_constant(r, value, &node)) return FALSE;
+        if (schema_lists(json_object_get(schema, SCHEMA_NOT_ENUM), value)) continue;
+        if (!schema_constant(r, value, &node)) return FALSE;
         g_array_append_val(nodes, node);
     }
     *out = nodes->len > 0
@@ -220,219 +228,35 @@ read_enum(schema_reader *r, const json_t *schema, const json_t *values, grammar_
     return TRUE;
 }
 
-/* ---- arrays ----------------------------------------------------------------------------------- */
-
-/* What JSON Schema calls prefixItems and items, whichever draft wrote it. NULL: none given. */
-static void
-find_items(const json_t *schema, json_t **prefix, json_t **items)
+json_t *
+schema_values(const json_t *schema)
 {
-    *prefix = json_object_get(schema, "prefixItems");
-    *items = json_object_get(schema, "items");
-    if (json_is_array(*items)) { /* until 2019-09 */
-        *prefix = *items;
-        *items = json_object_get(schema, "additionalItems");
+    const json_t *constant = json_object_get(schema, "const");
+    const json_t *given = json_object_get(schema, "enum");
+    const json_t *type = json_object_get(schema, "type");
+    const json_t *refused = json_object_get(schema, SCHEMA_NOT_ENUM);
+    const char *name = json_string_value(type);
+    g_autoptr(json_t) all = NULL;
+
+    if (constant)
+        all = json_pack("[O]", constant);
+    else if (given)
+        all = json_copy((json_t *)(void *)given);
+    else if (name && strcmp(name, "boolean") == 0)
+        all = json_pack("[bb]", TRUE, FALSE);
+    else if (name && strcmp(name, "null") == 0)
+        all = json_pack("[n]");
+    else
+        return NULL;
+    json_t *list = json_array();
+    for (size_t i = 0; i < json_array_size(all); i++) {
+        const json_t *value = json_array_get(all, i);
+        if (!schema_has_type(schema, schema_type_of(value)) || schema_lists(refused, value) ||
+            schema_lists(list, value))
+            continue;
+        json_array_append(list, (json_t *)(void *)value);
     }
-}
-
-/* Elements from index k on, those before written already: each with its comma but the first of all. */
-static gboolean
-read_elements(schema_reader *r, const json_t *prefix, size_t k, json_t *items, uint32_t min,
-              uint32_t max, grammar_node comma, grammar_node *out)
-{
-    const size_t n_prefix = json_array_size(prefix);
-    grammar_node element, rest;
-
-    *out = grammar_empty(r->build);
-    if (k >= max) return TRUE;
-    if (k < n_prefix) {
-        g_autofree char *step = g_strdup_printf("prefixItems/%zu", k);
-        if (!read_child(r, step, json_array_get(prefix, k), &element) ||
-            !read_elements(r, prefix, k + 1, items, min, max, comma, &rest))
-            return FALSE;
-        *out = schema_as_rule(
-            r, "elements",
-            schema_seq(r, 3, k > 0 ? comma : grammar_empty(r->build), element, rest));
-        if (k >= min) *out = grammar_repeat(r->build, *out, 0, 1);
-        return TRUE;
-    }
-    if ((!items && n_prefix > 0) || json_is_false(items)) {
-        if (k < min) *out = r->dead;
-        return TRUE;
-    }
-    g_autoptr(json_t) any = json_true();
-    if (!read_child(r, "items", items ? items : any, &element)) return FALSE;
-    const uint32_t first = k == 0;
-    const uint32_t least = min > k + first ? min - (uint32_t)k - first : 0;
-    const uint32_t most = max == GRAMMAR_UNLIMITED ? max : max - (uint32_t)k - first;
-    rest = grammar_repeat(r->build, schema_seq(r, 2, comma, element), least, most);
-    *out = first ? schema_seq(r, 2, element, rest) : rest;
-    if (first && min == 0) *out = grammar_repeat(r->build, *out, 0, 1);
-    return TRUE;
-}
-
-static gboolean
-read_array(schema_reader *r, const json_t *schema, grammar_node *out)
-{
-    uint32_t min = 0, max = GRAMMAR_UNLIMITED;
-    json_t *prefix, *items;
-    grammar_node elements;
-
-    find_items(schema, &prefix, &items);
-    if (prefix && !json_is_array(prefix))
-        return schema_fail(r, ENGINE_ERROR_FORMAT, "prefixItems is not a list");
-    if (json_array_size(prefix) > 100)
-        return schema_fail(r, ENGINE_ERROR_LIMIT, "prefixItems has more than 100 schemas");
-    if (!schema_count(r, schema, "minItems", &min) || !schema_count(r, schema, "maxItems", &max))
-        return FALSE;
-    if (min > max) {
-        *out = r->dead;
-        return TRUE;
-    }
-    const grammar_node comma = schema_seq(r, 2, schema_text(r, ","), r->ws);
-    if (!read_elements(r, prefix, 0, items, min, max, comma, &elements)) return FALSE;
-    *out = schema_seq(r, 5, schema_text(r, "["), r->ws, elements, r->ws, schema_text(r, "]"));
-    return TRUE;
-}
-
-/* ---- objects ---------------------------------------------------------------------------------- */
-
-typedef struct {
-    grammar_node member; /* "name": value */
-    gboolean required;
-} property;
-
-typedef struct {
-    GPtrArray *names;   /* of const char *, the schema's */
-    GArray *properties; /* property */
-    json_t *extra;      /* schema of further properties; NULL: none */
-    uint32_t n_required;
-} object_shape;
-
-static gboolean
-is_required(const json_t *schema, const char *name)
-{
-    const json_t *required = json_object_get(schema, "required");
-    json_t *value;
-    size_t i;
-    json_array_foreach((json_t *)(void *)required, i,
-                       value) if (g_strcmp0(json_string_value(value), name) == 0) return TRUE;
-    return FALSE;
-}
-
-static gboolean
-add_property(schema_reader *r, object_shape *shape, const char *name, json_t *value,
-             gboolean required)
-{
-    property p = {.required = required};
-    grammar_node key, content;
-    g_autoptr(json_t) text = json_string(name);
-    g_autofree char *step = g_strdup_printf("properties/%.80s", name);
-
-    if (!read_child(r, step, value, &content) || !read_constant(r, text, &key)) return FALSE;
-    p.member = schema_seq(r, 4, key, schema_text(r, ":"), r->ws, content);
-    g_array_append_val(shape->properties, p);
-    g_ptr_array_add(shape->names, (gpointer)name);
-    if (required) shape->n_required++;
-    return TRUE;
-}
-
-static gboolean
-read_properties(schema_reader *r, const json_t *schema, object_shape *shape)
-{
-    json_t *properties = json_object_get(schema, "properties");
-    const json_t *required = json_object_get(schema, "required");
-    json_t *extra = json_object_get(schema, "additionalProperties"), *value;
-    const char *name;
-    size_t i;
-
-    if (properties && !json_is_object(properties))
-        return schema_fail(r, ENGINE_ERROR_FORMAT, "properties is not an object");
-    if (required && !json_is_array(required))
-        return schema_fail(r, ENGINE_ERROR_FORMAT, "required is not a list");
-    json_object_foreach(
-        properties, name,
-        value) if (!add_property(r, shape, name, value, is_required(schema, name))) return FALSE;
-    g_autoptr(json_t) any = json_true();
-    json_array_foreach((json_t *)(void *)required, i, value)
-    {
-        name = json_string_value(value);
-        if (!name) return schema_fail(r, ENGINE_ERROR_FORMAT, "required holds something but names");
-        if (json_object_get(properties, name)) continue;
-        if (g_ptr_array_find_with_equal_func(shape->names, name, g_str_equal, NULL)) continue;
-        if (!add_property(r, shape, name, extra ? extra : any, TRUE)) return FALSE;
-    }
-    if (!extra && !properties && !json_is_false(json_object_get(schema, "unevaluatedProperties")))
-        extra = json_true(); /* a singleton: nothing to release */
-    shape->extra = json_is_false(extra) ? NULL : extra;
-    return TRUE;
-}
-
-/* How many further properties the counts admit; FALSE when they cannot be kept. */
-static gboolean
-count_extra(schema_reader *r, const json_t *schema, const object_shape *shape, uint32_t *min,
-            uint32_t *max)
-{
-    uint32_t least = 0, most = GRAMMAR_UNLIMITED;
-    const uint32_t n = shape->properties->len;
-
-    if (!schema_count(r, schema, "minProperties", &least) ||
-        !schema_count(r, schema, "maxProperties", &most))
-        return FALSE;
-    *min = 0;
-    *max = GRAMMAR_UNLIMITED;
-    if (shape->n_required == n && shape->extra) {
-        *min = least > n ? least - n : 0;
-        *max = most == GRAMMAR_UNLIMITED ? most : most > n ? most - n : 0;
-        return n <= most ||
-               schema_fail(r, ENGINE_ERROR_FORMAT, "more is required than maxProperties");
-    }
-    if (least <= shape->n_required && (most == GRAMMAR_UNLIMITED || (most >= n && !shape->extra)))
-        return TRUE;
-    return schema_fail(r, ENGINE_ERROR_UNSUPPORTED,
-                       "minProperties and maxProperties beside optional properties are not "
-                       "supported");
-}
-
-/* From the last property to the first: what may follow when something stands before (`rest`, with commas), and when
- * nothing does (`begin`, not empty). */
-static gboolean
-read_object(schema_reader *r, const json_t *schema, grammar_node *out)
-{
-    g_autoptr(GPtrArray) names = g_ptr_array_new();
-    g_autoptr(GArray) properties = g_array_new(FALSE, FALSE, sizeof(property));
-    object_shape shape = {names, properties, NULL, 0};
-    uint32_t min = 0, max = 0;
-
-    if (!read_properties(r, schema, &shape) || !count_extra(r, schema, &shape, &min, &max))
-        return FALSE;
-    const grammar_node comma = schema_seq(r, 2, schema_text(r, ","), r->ws);
-    grammar_node rest = grammar_empty(r->build), begin = r->dead;
-    gboolean may_be_empty = shape.n_required == 0 && min == 0;
-    if (shape.extra && max > 0) {
-        grammar_node content;
-        if (!read_child(r, "additionalProperties", shape.extra, &content)) return FALSE;
-        const grammar_node key = schema_other_key(r, (const char *const *)names->pdata, names->len);
-        const grammar_node member =
-            schema_as_rule(r, "member", schema_seq(r, 4, key, schema_text(r, ":"), r->ws, content));
-        const grammar_node more = schema_seq(r, 2, comma, member);
-        rest = grammar_repeat(r->build, more, min, max);
-        begin = schema_seq(r, 2, member,
-                           grammar_repeat(r->build, more, min > 0 ? min - 1 : 0,
-                                          max == GRAMMAR_UNLIMITED ? max : max - 1));
-    }
-    for (guint i = properties->len; i-- > 0;) {
-        const property *p = &g_array_index(properties, property, i);
-        const grammar_node after = schema_as_rule(r, "properties", rest);
-        const grammar_node first = schema_seq(r, 2, p->member, after);
-        const grammar_node later = schema_seq(r, 3, comma, p->member, after);
-        rest = p->required ? later : schema_alt(r, 2, later, after);
-        begin =
-            p->required ? first : schema_alt(r, 2, first, schema_as_rule(r, "properties", begin));
-    }
-    grammar_node members = schema_seq(r, 2, begin, r->ws);
-    if (may_be_empty) members = grammar_repeat(r->build, members, 0, 1);
-    *out = schema_seq(r, 4, schema_text(r, "{"), r->ws, members, schema_text(r, "}"));
-    return TRUE;
+    return list;
 }
 
 /* ---- types ------------------------------------------------------------------------------------ */
@@ -440,19 +264,62 @@ read_object(schema_reader *r, const json_t *schema, grammar_node *out)
 static const char *const TYPES[] = {"object",  "array",   "string", "number",
                                     "integer", "boolean", "null"};
 
+static int
+compare_values(const void *a, const void *b)
+{
+    const double x = *(const double *)a, y = *(const double *)b;
+    return x < y ? -1 : x > y;
+}
+
+/* Numbers but those refused: what lies between each and the next. */
+static gboolean
+read_number(schema_reader *r, const json_t *schema, gboolean integer, const json_t *refused,
+            grammar_node *out)
+{
+    g_autoptr(GArray) holes = g_array_new(FALSE, FALSE, sizeof(double));
+    g_autoptr(GArray) nodes = g_array_new(FALSE, FALSE, sizeof(grammar_node));
+
+    for (size_t i = 0; i < json_array_size(refused); i++) {
+        const json_t *value = json_array_get(refused, i);
+        const double hole = json_number_value(value);
+        if (json_is_number(value)) g_array_append_val(holes, hole);
+    }
+    if (holes->len == 0) return schema_number(r, schema, integer, out);
+    g_array_sort(holes, compare_values);
+    for (guint i = 0; i <= holes->len; i++) {
+        g_autoptr(json_t) between = json_object();
+        if (i > 0)
+            json_object_set_new(between, "exclusiveMinimum",
+                                json_real(g_array_index(holes, double, i - 1)));
+        if (i < holes->len)
+            json_object_set_new(between, "exclusiveMaximum",
+                                json_real(g_array_index(holes, double, i)));
+        g_autoptr(json_t) part = schema_merge(r, (json_t *)(void *)schema, between);
+        grammar_node node;
+        if (!part || !schema_number(r, part, integer, &node)) return FALSE;
+        g_array_append_val(nodes, node);
+    }
+    *out = grammar_alt(r->build, (const grammar_node *)(void *)nodes->data, nodes->len);
+    return TRUE;
+}
+
 static gboolean
 read_type(schema_reader *r, const json_t *schema, const char *type, grammar_node *out)
 {
-    if (strcmp(type, "object") == 0) return read_object(r, schema, out);
-    if (strcmp(type, "array") == 0) return read_array(r, schema, out);
+    json_t *refused = json_object_get(schema, SCHEMA_NOT_ENUM);
+    if (strcmp(type, "object") == 0) return schema_object(r, schema, out);
+    if (strcmp(type, "array") == 0) return schema_array(r, schema, out);
     if (strcmp(type, "string") == 0) return schema_string(r, schema, out);
-    if (strcmp(type, "number") == 0) return schema_number(r, schema, FALSE, out);
-    if (strcmp(type, "integer") == 0) return schema_number(r, schema, TRUE, out);
+    if (strcmp(type, "number") == 0) return read_number(r, schema, FALSE, refused, out);
+    if (strcmp(type, "integer") == 0) return read_number(r, schema, TRUE, refused, out);
     if (strcmp(type, "null") == 0) {
         *out = schema_text(r, "null");
         return TRUE;
     }
-    *out = schema_alt(r, 2, schema_text(r, "true"), schema_text(r, "false"));
+    const gboolean no_true = schema_lists(refused, json_true());
+    const gboolean no_false = schema_lists(refused, json_false());
+    *out = schema_alt(r, 2, no_true ? r->dead : schema_text(r, "true"),
+                      no_false ? r->dead : schema_text(r, "false"));
     return TRUE;
 }
 
@@ -465,9 +332,10 @@ speaks_of(const json_t *schema, const char *type)
     } table[] = {
         {"object",
          {"properties", "required", "additionalProperties", "minProperties", "maxProperties",
-          "unevaluatedProperties"}},
-        {"array", {"items", "prefixItems", "minItems", "maxItems"}},
-        {"string", {"minLength", "maxLength", "pattern", "format"}},
+          "unevaluatedProperties", "patternProperties", "propertyNames"}},
+        {"array", {"items", "prefixItems", "minItems", "maxItems", "contains", "uniqueItems"}},
+        {"string",
+         {"minLength", "maxLength", "pattern", "format", SCHEMA_NOT_PATTERN, SCHEMA_PATTERNS}},
         {"number", {"minimum", "maximum", "exclusiveMinimum", "exclusiveMaximum", "multipleOf"}},
     };
     for (size_t i = 0; i < G_N_ELEMENTS(table); i++)
@@ -477,17 +345,39 @@ speaks_of(const json_t *schema, const char *type)
 }
 
 static gboolean
+speaks_of_any(const json_t *schema)
+{
+    for (size_t i = 0; i < G_N_ELEMENTS(TYPES); i++)
+        if (speaks_of(schema, TYPES[i])) return TRUE;
+    return FALSE;
+}
+
+/* Is the whole type refused, as null is by its one value? Objects and arrays are by any: they cannot be told apart. */
+static gboolean
+refuses_type(const json_t *refused, const char *type)
+{
+    for (size_t i = 0; i < json_array_size(refused); i++) {
+        const json_t *value = json_array_get(refused, i);
+        if (strcmp(schema_type_of(value), type) != 0) continue;
+        if (json_is_null(value) || json_is_object(value) || json_is_array(value)) return TRUE;
+    }
+    return FALSE;
+}
+
+static gboolean
 read_types(schema_reader *r, const json_t *schema, grammar_node *out)
 {
     const json_t *stated = json_object_get(schema, "type");
     grammar_node nodes[G_N_ELEMENTS(TYPES)];
     size_t n = 0, n_stated = 0;
+    const json_t *refused = json_object_get(schema, SCHEMA_NOT_ENUM);
+    const gboolean anything = refused && !speaks_of_any(schema);
 
     for (size_t i = 0; i < G_N_ELEMENTS(TYPES); i++) {
         const gboolean integer = strcmp(TYPES[i], "integer") == 0;
         gboolean named =
             stated ? json_is_string(stated) && strcmp(json_string_value(stated), TYPES[i]) == 0
-                   : speaks_of(schema, TYPES[i]);
+                   : speaks_of(schema, TYPES[i]) || (anything && !integer);
         for (size_t k = 0; k < json_array_size(stated); k++)
             if (g_strcmp0(json_string_value(json_array_get(stated, k)), TYPES[i]) == 0)
                 named = TRUE;
@@ -495,7 +385,7 @@ read_types(schema_reader *r, const json_t *schema, grammar_node *out)
         if (stated && strcmp(TYPES[i], "null") == 0 &&
             json_is_true(json_object_get(schema, "nullable")))
             named = TRUE;
-        if (!named) continue;
+        if (!named || refuses_type(refused, TYPES[i])) continue;
         if (integer && json_is_array(stated) && schema_has_type(schema, "number")) continue;
         if (!read_type(r, schema, TYPES[i], &nodes[n++])) return FALSE;
     }
@@ -546,7 +436,7 @@ read_alternatives(schema_reader *r, json_t *schema, const char *key, grammar_nod
     for (guint i = 0; i < branches->len; i++) {
         grammar_node node;
         g_autofree char *step = g_strdup_printf("%s/%u", key, i);
-        if (!read_child(r, step, branches->pdata[i], &node)) return FALSE;
+        if (!schema_read(r, step, branches->pdata[i], &node)) return FALSE;
         g_array_append_val(nodes, node);
     }
     *out = grammar_alt(r->build, (const grammar_node *)(void *)nodes->data, nodes->len);
@@ -641,7 +531,7 @@ define_any(schema_reader *r)
     r->any_value = grammar_rule(r->build, "value");
     for (size_t i = 0; i < G_N_ELEMENTS(plain); i++)
         if (!read_type(r, none, plain[i], &nodes[i])) return FALSE;
-    if (!read_array(r, none, &nodes[4]) || !read_object(r, none, &nodes[5])) return FALSE;
+    if (!schema_array(r, none, &nodes[4]) || !schema_object(r, none, &nodes[5])) return FALSE;
     grammar_define(r->build, r->any_value, grammar_alt(r->build, nodes, G_N_ELEMENTS(nodes)));
     return TRUE;
 }

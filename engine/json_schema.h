@@ -1,7 +1,10 @@
 /* JSON Schema to grammar. Private to engine/json_schema*.c.
  *
- *   json_schema.c          a schema, its objects and arrays
+ *   json_schema.c          a schema
+ *   json_schema_array.c    its arrays
+ *   json_schema_object.c   its objects
  *   json_schema_merge.c    $ref, allOf and siblings as one flat schema
+ *   json_schema_logic.c    negations, conditions and dependencies as other keywords
  *   json_schema_string.c   strings, formats, what a character looks like inside quotes
  *   json_schema_pattern.c  regular expressions
  *   json_schema_number.c   numbers between bounds */
@@ -50,17 +53,46 @@ grammar_node schema_as_rule(schema_reader *r, const char *name, grammar_node nod
 
 /* A new reference to a schema without $ref and allOf that accepts what `schema` does; NULL with error. */
 json_t *schema_flatten(schema_reader *r, json_t *schema);
+/* Of a copy of a schema: not, if/then/else and dependent* are taken out, and what they mean is appended to parts.
+ * (json_schema_logic.c) */
+gboolean schema_add_logic(schema_reader *r, json_t *schema, json_t *parts);
+gboolean schema_has_logic(const json_t *schema);
 json_t *schema_merge(schema_reader *r, json_t *a, json_t *b);
 /* Can no value be accepted by both? FALSE when that is not plain to see. Both flat. */
 gboolean schema_disjoint(schema_reader *r, json_t *a, json_t *b);
 gboolean schema_has_type(const json_t *schema, const char *type); /* also TRUE when none is given */
 const char *schema_type_of(const json_t *value); /* of a value; "integer" for those */
 
+/* Keywords of our own, which only json_schema_logic.c and json_schema_merge.c write: values that are refused,
+ * patterns that are, patterns that all hold. Each a list. */
+#define SCHEMA_NOT_ENUM    "!enum"
+#define SCHEMA_NOT_PATTERN "!pattern"
+#define SCHEMA_PATTERNS    "&pattern"
+
+/* Schemas within a schema, a step further down. (json_schema.c) */
+gboolean schema_read(schema_reader *r, const char *step, json_t *schema, grammar_node *out);
+/* A value written out. */
+gboolean schema_constant(schema_reader *r, const json_t *value, grammar_node *out);
+/* Is the value in the list? 1 and 1.0 are one value. (json_schema_merge.c) */
+gboolean schema_lists(const json_t *list, const json_t *value);
+/* The values of a flat schema that has but a few: a new list; NULL: it has more, or they are not plain to see. */
+json_t *schema_values(const json_t *schema);
+
+gboolean schema_array(schema_reader *r, const json_t *schema, grammar_node *out);
+gboolean schema_object(schema_reader *r, const json_t *schema, grammar_node *out);
+
 /* The node is the text between the quotes. (json_schema_string.c) */
 grammar_node schema_character(grammar_build *build, const grammar_range *ranges, size_t n,
                               gboolean negated);
 grammar_node schema_any_character(grammar_build *build);
 gboolean schema_string(schema_reader *r, const json_t *schema, grammar_node *out);
+/* The same without its quotes, every character in one spelling: to be combined with other such nodes. */
+gboolean schema_string_text(schema_reader *r, const json_t *schema, grammar_node *out);
+/* A pattern, likewise. */
+gboolean schema_pattern_text(schema_reader *r, const char *pattern, grammar_node *out);
+/* grammar_combine, a failure being the schema's. */
+gboolean schema_combine(schema_reader *r, GArray *all, GArray *none, grammar_node *out,
+                        gboolean *is_empty);
 /* A key, with its quotes, that is none of names [n]. */
 grammar_node schema_other_key(schema_reader *r, const char *const *names, size_t n);
 

@@ -115,6 +115,18 @@ contains(const json_t *list, const json_t *value)
     return FALSE;
 }
 
+gboolean
+schema_lists(const json_t *list, const json_t *value)
+{
+    if (contains(list, value)) return TRUE;
+    for (size_t i = 0; i < json_array_size(list) && json_is_number(value); i++) {
+        const json_t *other = json_array_get(list, i);
+        if (json_is_number(other) && json_number_value(other) == json_number_value(value))
+            return TRUE;
+    }
+    return FALSE;
+}
+
 static json_t *
 intersect_values(const json_t *a, const json_t *b)
 {
@@ -183,6 +195,45 @@ merge_properties(schema_reader *r, const json_t *a, const json_t *b)
     return result;
 }
 
+/* Schemas by name, those of one name together. */
+static json_t *
+merge_named(schema_reader *r, json_t *a, json_t *b)
+{
+    json_t *result = json_copy(a), *value;
+    const char *name;
+
+    json_object_foreach(b, name, value)
+    {
+        json_t *own = json_object_get(a, name);
+        if (!count_merge(r)) break;
+        json_object_set_new(result, name, own ? both(own, value) : json_incref(value));
+    }
+    return result;
+}
+
+/* Would one part's additionalProperties be asked about names that are the other part's by pattern? */
+static gboolean
+patterns_are_apart(const json_t *a, const json_t *b)
+{
+    const json_t *rest = json_object_get(a, "additionalProperties");
+    json_t *own = json_object_get(a, "patternProperties");
+    json_t *other = json_object_get(b, "patternProperties");
+    return !other || !rest || json_is_true(rest) || (own && json_equal(own, other));
+}
+
+/* Two patterns are a list of them. */
+static void
+list_patterns(json_t *schema)
+{
+    json_t *pattern = json_object_get(schema, "pattern");
+    if (!pattern) return;
+    json_t *list = json_object_get(schema, SCHEMA_PATTERNS);
+    list = list ? json_copy(list) : json_array();
+    json_array_append(list, pattern);
+    json_object_set_new(schema, SCHEMA_PATTERNS, list);
+    json_object_del(schema, "pattern");
+}
+
 /* The tighter of two bounds. */
 static json_t *
 tighter(json_t *a, json_t *b, gboolean larger)
@@ -210,12 +261,19 @@ merge_keyword(schema_reader *r, const char *key, json_t *a, json_t *b)
     if (strcmp(key, "prefixItems") == 0) return merge_prefix(a, b);
     if (strcmp(key, "anyOf") == 0 || strcmp(key, "oneOf") == 0)
         return merge_lists_of_schemas(r, a, b);
-    if (strcmp(key, "additionalProperties") == 0 || strcmp(key, "items") == 0) return both(a, b);
+    if (strcmp(key, SCHEMA_NOT_ENUM) == 0 || strcmp(key, SCHEMA_NOT_PATTERN) == 0 ||
+        strcmp(key, SCHEMA_PATTERNS) == 0)
+        return unite_values(a, b);
+    if (strcmp(key, "additionalProperties") == 0 || strcmp(key, "items") == 0 ||
+        strcmp(key, "propertyNames") == 0)
+        return both(a, b);
+    if (strcmp(key, "patternProperties") == 0) return merge_named(r, a, b);
     if (strcmp(key, "nullable") == 0 || strcmp(key, "uniqueItems") == 0)
         return json_boolean(strcmp(key, "nullable") == 0 ? json_is_true(a) && json_is_true(b)
                                                          : json_is_true(a) || json_is_true(b));
-    if (strcmp(key, "pattern") == 0 || strcmp(key, "format") == 0 ||
-        strcmp(key, "multipleOf") == 0) {
+    if (strcmp(key, "format") == 0 || strcmp(key, "multipleOf") == 0 ||
+        strcmp(key, "contains") == 0 || strcmp(key, "minContains") == 0 ||
+        strcmp(key, "maxContains") == 0) {
         schema_fail(r, ENGINE_ERROR_UNSUPPORTED, "two different %s together are not supported",
                     key);
         return NULL;
@@ -244,6 +302,17 @@ schema_merge(schema_reader *r, json_t *a, json_t *b)
     if (json_object_size(a) == 0) return json_incref(b);
     if (json_object_size(b) == 0) return json_incref(a);
     g_autoptr(json_t) x = with_enum(a), y = with_enum(b);
+    if (!patterns_are_apart(x, y) || !patterns_are_apart(y, x)) {
+        schema_fail(r, ENGINE_ERROR_UNSUPPORTED,
+                    "patternProperties beside another part's additionalProperties are not "
+                    "supported");
+        return NULL;
+    }
+    json_t *patterns[] = {json_object_get(x, "pattern"), json_object_get(y, "pattern")};
+    if (patterns[0] && patterns[1] && !json_equal(patterns[0], patterns[1])) {
+        list_patterns(x);
+        list_patterns(y);
+    }
     g_autoptr(json_t) result = json_copy(x);
     const char *key;
     json_t *value;
@@ -270,16 +339,18 @@ schema_flatten(schema_reader *r, json_t *schema)
         return NULL;
     }
     const json_t *ref = json_object_get(schema, "$ref");
-    const json_t *all = json_object_get(schema, "allOf");
-    if (!ref && !all) return json_incref(schema);
+    json_t *given = json_object_get(schema, "allOf");
+    if (!ref && !given && !schema_has_logic(schema)) return json_incref(schema);
     if (r->depth >= SCHEMA_MAX_DEPTH) {
         schema_fail(r, ENGINE_ERROR_LIMIT, "it refers to itself, or is nested too deeply");
         return NULL;
     }
     g_autoptr(json_t) result = json_copy(schema);
+    g_autoptr(json_t) all = json_is_array(given) ? json_copy(given) : json_array();
     json_object_del(result, "$ref");
     json_object_del(result, "allOf");
     r->depth++;
+    if (!schema_add_logic(r, result, all)) return NULL;
     for (size_t i = 0; i <= json_array_size(all); i++) {
         /* the reference first: its properties come before those added to it */
         json_t *part = i > 0 ? json_array_get(all, i - 1) : NULL;
@@ -315,13 +386,7 @@ values_are_disjoint(const json_t *schema, const json_t *values, const json_t *ot
     for (size_t i = 0; i < json_array_size(values); i++) {
         const json_t *value = json_array_get(values, i);
         if (!schema_has_type(other, schema_type_of(value))) continue;
-        if (!others || contains(others, value)) return FALSE;
-        /* 1 and 1.0 are one value */
-        if (json_is_number(value))
-            for (size_t k = 0; k < json_array_size(others); k++)
-                if (json_is_number(json_array_get(others, k)) &&
-                    json_number_value(json_array_get(others, k)) == json_number_value(value))
-                    return FALSE;
+        if (!others || schema_lists(others, value)) return FALSE;
     }
     return TRUE;
 }

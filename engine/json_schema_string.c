@@ -225,50 +225,176 @@ format_pattern(const char *name)
 /* ---- the keyword's meaning -------------------------------------------------------------------- */
 
 static gboolean
-read_pattern(schema_reader *r, const char *pattern, uint32_t min, uint32_t max, grammar_node *out)
+read_pattern(schema_reader *r, const char *pattern, uint32_t *min, uint32_t *max, grammar_node *out)
 {
-    uint32_t least = min, most = max;
     g_autoptr(GError) cause = NULL;
-    if (!json_schema_pattern(r->build, pattern, out, &least, &most, &cause))
-        return schema_fail(r, (engine_error_code)cause->code, "%s", cause->message);
-    if (least >= min && most <= max) return TRUE;
-    return schema_fail(r, ENGINE_ERROR_UNSUPPORTED,
-                       "minLength and maxLength beside a pattern that does not keep them are not "
-                       "supported");
+    return json_schema_pattern(r->build, pattern, out, min, max, &cause) ||
+           schema_fail(r, (engine_error_code)cause->code, "%s", cause->message);
+}
+
+gboolean
+schema_pattern_text(schema_reader *r, const char *pattern, grammar_node *out)
+{
+    uint32_t min = 0, max = GRAMMAR_UNLIMITED;
+    return read_pattern(r, pattern, &min, &max, out);
+}
+
+gboolean
+schema_combine(schema_reader *r, GArray *all, GArray *none, grammar_node *out, gboolean *is_empty)
+{
+    return grammar_combine(r->build, (const grammar_node *)(void *)all->data, all->len,
+                           (const grammar_node *)(void *)none->data, none->len, out, is_empty) ||
+           schema_fail(r, ENGINE_ERROR_LIMIT, "its patterns and lengths together are too large");
+}
+
+static gboolean
+append_patterns(schema_reader *r, const json_t *list, GArray *out)
+{
+    for (size_t i = 0; i < json_array_size(list); i++) {
+        const char *pattern = json_string_value(json_array_get(list, i));
+        grammar_node node;
+        if (!pattern) return schema_fail(r, ENGINE_ERROR_FORMAT, "pattern is not a string");
+        if (!schema_pattern_text(r, pattern, &node)) return FALSE;
+        g_array_append_val(out, node);
+    }
+    return TRUE;
+}
+
+/* Strings that the schema refuses by name. */
+static gboolean
+append_refused(schema_reader *r, const json_t *values, GArray *out)
+{
+    g_autoptr(GArray) nodes = g_array_new(FALSE, FALSE, sizeof(grammar_node));
+    for (size_t i = 0; i < json_array_size(values); i++) {
+        if (!json_is_string(json_array_get(values, i))) continue;
+        const char *text = json_string_value(json_array_get(values, i));
+        g_autoptr(GArray) letters = g_array_new(FALSE, FALSE, sizeof(grammar_node));
+        for (const char *p = text; *p; p = g_utf8_next_char(p)) {
+            const gunichar c = g_utf8_get_char(p);
+            const grammar_node letter =
+                schema_character(r->build, &(grammar_range){c, c}, 1, FALSE);
+            g_array_append_val(letters, letter);
+        }
+        const grammar_node node =
+            grammar_seq(r->build, (const grammar_node *)(void *)letters->data, letters->len);
+        g_array_append_val(nodes, node);
+    }
+    if (nodes->len == 0) return TRUE;
+    const grammar_node any =
+        grammar_alt(r->build, (const grammar_node *)(void *)nodes->data, nodes->len);
+    g_array_append_val(out, any);
+    return TRUE;
+}
+
+/* What a schema says of strings, the lengths aside. */
+typedef struct {
+    const char *first;  /* its pattern or its format's, NULL: none */
+    const json_t *more; /* patterns */
+    const json_t *refused_patterns, *refused_values;
+    const char *format; /* the format's pattern beside a pattern */
+    uint32_t min, max;
+} string_rules;
+
+static gboolean
+read_rules(schema_reader *r, const json_t *schema, string_rules *out)
+{
+    const json_t *pattern = json_object_get(schema, "pattern");
+    const json_t *format = json_object_get(schema, "format");
+
+    *out = (string_rules){.more = json_object_get(schema, SCHEMA_PATTERNS),
+                          .refused_patterns = json_object_get(schema, SCHEMA_NOT_PATTERN),
+                          .refused_values = json_object_get(schema, SCHEMA_NOT_ENUM),
+                          .max = GRAMMAR_UNLIMITED};
+    if (!schema_count(r, schema, "minLength", &out->min) ||
+        !schema_count(r, schema, "maxLength", &out->max))
+        return FALSE;
+    if (pattern && !json_is_string(pattern))
+        return schema_fail(r, ENGINE_ERROR_FORMAT, "pattern is not a string");
+    if (format) {
+        out->format = json_is_string(format) ? format_pattern(json_string_value(format)) : NULL;
+        if (!out->format)
+            return schema_fail(r, ENGINE_ERROR_UNSUPPORTED, "the format %.40s is not supported",
+                               json_is_string(format) ? json_string_value(format) : "");
+    }
+    out->first = pattern ? json_string_value(pattern) : NULL;
+    if (!out->first) {
+        out->first = out->format;
+        out->format = NULL;
+    }
+    return TRUE;
+}
+
+/* All of the rules at once; lengths: those that no operand keeps already. */
+static gboolean
+combine_rules(schema_reader *r, const string_rules *rules, gboolean keep_lengths, grammar_node *out)
+{
+    g_autoptr(GArray) all = g_array_new(FALSE, FALSE, sizeof(grammar_node));
+    g_autoptr(GArray) none = g_array_new(FALSE, FALSE, sizeof(grammar_node));
+    grammar_node node = grammar_repeat(r->build, schema_character(r->build, NULL, 0, TRUE),
+                                       keep_lengths ? rules->min : 0,
+                                       keep_lengths ? rules->max : GRAMMAR_UNLIMITED);
+    gboolean is_empty;
+
+    g_array_append_val(all, node);
+    if (rules->first) {
+        if (!schema_pattern_text(r, rules->first, &node)) return FALSE;
+        g_array_append_val(all, node);
+    }
+    if (rules->format) {
+        if (!schema_pattern_text(r, rules->format, &node)) return FALSE;
+        g_array_append_val(all, node);
+    }
+    return append_patterns(r, rules->more, all) &&
+           append_patterns(r, rules->refused_patterns, none) &&
+           append_refused(r, rules->refused_values, none) &&
+           schema_combine(r, all, none, out, &is_empty);
+}
+
+gboolean
+schema_string_text(schema_reader *r, const json_t *schema, grammar_node *out)
+{
+    string_rules rules;
+    if (!read_rules(r, schema, &rules)) return FALSE;
+    if (rules.min > rules.max) {
+        *out = r->dead;
+        return TRUE;
+    }
+    return combine_rules(r, &rules, TRUE, out);
+}
+
+static gboolean
+refuses_strings(const string_rules *rules)
+{
+    for (size_t i = 0; i < json_array_size(rules->refused_values); i++)
+        if (json_is_string(json_array_get(rules->refused_values, i))) return TRUE;
+    return rules->refused_patterns != NULL;
 }
 
 gboolean
 schema_string(schema_reader *r, const json_t *schema, grammar_node *out)
 {
-    const json_t *pattern = json_object_get(schema, "pattern");
-    const json_t *format = json_object_get(schema, "format");
-    uint32_t min = 0, max = GRAMMAR_UNLIMITED;
+    string_rules rules;
     grammar_node text;
 
-    if (!schema_count(r, schema, "minLength", &min) || !schema_count(r, schema, "maxLength", &max))
-        return FALSE;
-    if (min > max) {
+    if (!read_rules(r, schema, &rules)) return FALSE;
+    if (rules.min > rules.max) {
         *out = r->dead;
         return TRUE;
     }
-    if (pattern && format)
-        return schema_fail(r, ENGINE_ERROR_UNSUPPORTED, "pattern beside format is not supported");
-    if (pattern) {
-        if (!json_is_string(pattern))
-            return schema_fail(r, ENGINE_ERROR_FORMAT, "pattern is not a string");
-        if (!read_pattern(r, json_string_value(pattern), min, max, &text)) return FALSE;
-    } else if (format) {
-        const char *known =
-            json_is_string(format) ? format_pattern(json_string_value(format)) : NULL;
-        if (!known)
-            return schema_fail(r, ENGINE_ERROR_UNSUPPORTED, "the format %.40s is not supported",
-                               json_is_string(format) ? json_string_value(format) : "");
-        if (!read_pattern(r, known, min, max, &text)) return FALSE;
+    const gboolean one = rules.first && !rules.format && !rules.more && !refuses_strings(&rules);
+    if (one) {
+        uint32_t least = rules.min, most = rules.max;
+        if (!read_pattern(r, rules.first, &least, &most, &text)) return FALSE;
+        if ((least < rules.min || most > rules.max) && !combine_rules(r, &rules, TRUE, &text))
+            return FALSE;
+    } else if (rules.first || rules.more || refuses_strings(&rules)) {
+        const gboolean lengths = rules.min > 0 || rules.max != GRAMMAR_UNLIMITED;
+        if (!combine_rules(r, &rules, lengths, &text)) return FALSE;
     } else {
-        text = grammar_repeat(r->build, r->character, min, max);
+        text = grammar_repeat(r->build, r->character, rules.min, rules.max);
     }
     const grammar_node quote = schema_text(r, "\"");
     *out = schema_seq(r, 3, quote, text, quote);
-    if (min == 0 && max == GRAMMAR_UNLIMITED) *out = schema_as_rule(r, "string", *out);
+    if (rules.min == 0 && rules.max == GRAMMAR_UNLIMITED) *out = schema_as_rule(r, "string", *out);
     return TRUE;
 }

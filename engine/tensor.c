@@ -68,13 +68,28 @@ element(const engine_tensor *t, size_t row, size_t col)
     return value;
 }
 
+/* The row of t->scales that is a row's; every matrix of a stack starts with a block of its own. */
+static size_t
+scale_row(const engine_tensor *t, size_t row)
+{
+    const size_t n = (size_t)t->dims[1];
+    return row / n * (size_t)t->scales->dims[1] + row % n / t->scale_rows;
+}
+
+float
+engine_tensor_element(const engine_tensor *t, size_t row, size_t col)
+{
+    const float value = element(t, row, col);
+    return t->scales ? value * element(t->scales, scale_row(t, row), col / t->scale_cols) : value;
+}
+
 void
 engine_tensor_row_scales(const engine_tensor *t, size_t row, float *out)
 {
-    const size_t n = (size_t)t->scales->dims[0];
+    const size_t n = (size_t)t->scales->dims[0], at = scale_row(t, row);
 
     for (size_t i = 0; i < n; i++)
-        out[i] = element(t->scales, row / t->scale_rows, i);
+        out[i] = element(t->scales, at, i);
 }
 
 void
@@ -85,8 +100,10 @@ engine_tensor_row(const engine_tensor *t, size_t row, float *out)
 
     g_assert(traits && traits->dequantize && row < engine_tensor_n_rows(t));
     traits->dequantize(t->data + row * engine_tensor_row_bytes(t), out, n);
-    for (size_t c = 0; t->scales && c < n; c += t->scale_cols) {
-        const float scale = element(t->scales, row / t->scale_rows, c / t->scale_cols);
+    if (!t->scales) return;
+    const size_t at = scale_row(t, row);
+    for (size_t c = 0; c < n; c += t->scale_cols) {
+        const float scale = element(t->scales, at, c / t->scale_cols);
         for (size_t i = c; i < MIN(n, c + t->scale_cols); i++)
             out[i] *= scale;
     }

@@ -60,8 +60,8 @@ const engine_type_traits *engine_type_lookup(uint32_t type);
  *
  * FP8 matrices may have a scale per block of rows and columns: weight (r, c) is then the stored value times
  * scale (r / scale_rows, c / scale_cols) of `scales`, a matrix {ceil(dims[0] / scale_cols),
- * ceil(rows / scale_rows)} of floats of any type; the last blocks may be ragged. engine_tensor_row applies
- * them; a type's bare dequantiser cannot. */
+ * ceil(dims[1] / scale_rows)} of floats of any type; the last blocks may be ragged. Stacked matrices have stacked
+ * ones. engine_tensor_row applies them; a type's bare dequantiser cannot. */
 typedef struct engine_tensor {
     const char *name;
     engine_type type;
@@ -99,6 +99,9 @@ gboolean engine_tensor_size(uint32_t type, uint32_t n_dims, const uint64_t dims[
 
 /* Row `row` of a tensor as floats: out [dims[0]], scales applied. The type must have a dequantiser. */
 void engine_tensor_row(const engine_tensor *t, size_t row, float *out);
+
+/* One element of a row, scales applied. Only of types with a dequantiser and one element a block. */
+float engine_tensor_element(const engine_tensor *t, size_t row, size_t col);
 
 /* The scales of a row: out [ceil(dims[0] / scale_cols)]. Only of a tensor that has scales. */
 void engine_tensor_row_scales(const engine_tensor *t, size_t row, float *out);

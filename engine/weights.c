@@ -218,7 +218,8 @@ bind_scales(engine_weights *weights, GError **error)
         const engine_type_traits *traits = engine_type_lookup((uint32_t)scales->type);
         if (rows == 0 || cols == 0 || !traits->dequantize ||
             scales->dims[0] != (t->dims[0] - 1) / cols + 1 ||
-            engine_tensor_n_rows(scales) != (engine_tensor_n_rows(t) - 1) / rows + 1) {
+            scales->dims[1] != (t->dims[1] - 1) / rows + 1 || scales->dims[2] != t->dims[2] ||
+            scales->dims[3] != t->dims[3]) {
             g_set_error(error, ENGINE_ERROR, ENGINE_ERROR_FORMAT,
                         "%s: tensor %s does not have one scale per block of %u x %u", weights->path,
                         name, rows, cols);

@@ -429,12 +429,21 @@ what_cannot_be_kept_is_refused_by_name(void **state)
     } cases[] = {
         {"{", "line 1"},
         {"3", "this is no schema"},
-        {"{\"type\":\"object\",\"properties\":{\"a\":{\"not\":{}}}}",
+        {"{\"type\":\"object\",\"properties\":{\"a\":{\"not\":{\"title\":\"t\"}}}}",
          "/properties/a: the keyword not"},
-        {"{\"patternProperties\":{}}", "keyword patternProperties"},
-        {"{\"if\":{}}", "keyword if"},
+        {"{\"not\":{}}", "no text satisfies"},
+        {"{\"not\":{\"items\":{\"type\":\"null\"}}}", "the keyword not"},
+        {"{\"patternProperties\":{\"(\":{}}}", "not closed"},
+        {"{\"allOf\":[{\"patternProperties\":{\"a\":{}}},{\"additionalProperties\":false}]}",
+         "patternProperties beside"},
+        {"{\"if\":{\"title\":\"t\"},\"then\":{}}", "keyword if"},
         {"{\"type\":\"array\",\"uniqueItems\":true}", "uniqueItems"},
-        {"{\"type\":\"array\",\"contains\":{}}", "contains"},
+        {"{\"type\":\"array\",\"items\":{\"type\":\"integer\"},\"uniqueItems\":true}",
+         "uniqueItems"},
+        {"{\"type\":\"array\",\"contains\":{},\"prefixItems\":[{}]}",
+         "contains beside prefixItems"},
+        {"{\"type\":\"array\",\"contains\":{},\"minItems\":5000}", "more than 400 elements"},
+        {"{\"unevaluatedItems\":false}", "keyword unevaluatedItems"},
         {"{\"type\":\"integer\",\"multipleOf\":3}", "multipleOf"},
         {"{\"type\":\"text\"}", "no type"},
         {"{\"type\":\"string\",\"format\":\"iban\"}", "format iban"},
@@ -442,7 +451,8 @@ what_cannot_be_kept_is_refused_by_name(void **state)
         {"{\"type\":\"string\",\"pattern\":\"a\\\\b\"}", "escape"},
         {"{\"type\":\"string\",\"pattern\":\"(a\"}", "not closed"},
         {"{\"type\":\"string\",\"pattern\":\"a)\"}", "not opened"},
-        {"{\"type\":\"string\",\"pattern\":\"^(ab|c)*$\",\"maxLength\":4}", "beside a pattern"},
+        {"{\"type\":\"string\",\"pattern\":\"^(ab|c){9000}$\",\"maxLength\":4}",
+         "together are too large"},
         {"{\"$ref\":\"http://example.org/x\"}", "only references into this schema"},
         {"{\"$ref\":\"#/$defs/x\"}", "points at nothing"},
         {"{\"$ref\":\"#\"}", "refers to itself"},
@@ -472,6 +482,40 @@ what_cannot_be_kept_is_refused_by_name(void **state)
         if (program || error->domain != ENGINE_ERROR || !strstr(error->message, cases[i].message))
             fail_msg("%s: %s", cases[i].schema, program ? "was read" : error->message);
     }
+}
+
+/* Small values that another validator has judged (reference/schema_record.py). */
+static void
+what_another_validator_refuses_is_not_let_through(void **state)
+{
+    const test_vocab *vocab = *state;
+    json_error_t problem;
+    g_autoptr(json_t) cases =
+        json_load_file(LODE_TEST_DATA "/engine/json_schema.json", 0, &problem);
+    size_t i, k, n = 0;
+    json_t *one, *text;
+
+    if (!cases) fail_msg("%s", problem.text);
+    json_array_foreach(cases, i, one)
+    {
+        char *schema = json_dumps(json_object_get(one, "schema"), JSON_COMPACT);
+        g_autoptr(engine_grammar) grammar = bind(vocab, schema);
+        g_autoptr(grammar_matcher) matcher = grammar_matcher_new(grammar);
+        for (int wrong = 0; wrong < 2; wrong++) {
+            json_array_foreach(json_object_get(one, wrong ? "wrong" : "likely"), k, text)
+            {
+                const char *s = json_string_value(text);
+                grammar_matcher_reset(matcher);
+                const gboolean good = grammar_matcher_accept(matcher, s, strlen(s)) &&
+                                      grammar_matcher_can_end(matcher);
+                if (good == wrong)
+                    fail_msg("%s: %s is %s", schema, s, good ? "let through" : "refused");
+                n++;
+            }
+        }
+        free(schema);
+    }
+    assert_true(n > 1000);
 }
 
 static void
@@ -515,6 +559,15 @@ hostile_schemas_end_soon(void **state)
         ")+$\"}",
         "{\"type\":\"string\",\"pattern\":\"^(a|aa|a*)*(a|b|a{2,70})*$\"}",
         "{\"type\":\"string\",\"minLength\":999999999,\"maxLength\":1000000000}",
+        "{\"type\":\"string\",\"pattern\":\"^(a|b)*a(a|b){12}$\",\"maxLength\":300}",
+        "{\"type\":\"object\",\"patternProperties\":{\"(a|b)*a(a|b){6}\":{},\"(a|b)*b(a|b){6}\":{},"
+        "\"c\":{},\"d\":{},\"e\":{}}}",
+        "{\"not\":{\"not\":{\"not\":{\"$ref\":\"#\"}}}}",
+        "{\"type\":\"array\",\"contains\":{},\"minContains\":300,\"maxItems\":400}",
+        "{\"if\":{\"$ref\":\"#\"},\"then\":{\"$ref\":\"#\"},\"else\":{\"$ref\":\"#\"}}",
+        "{\"type\":\"object\",\"dependentRequired\":{\"a\":[],\"b\":[],\"c\":[],\"d\":[],\"e\":[],"
+        "\"f\":[],\"g\":[],\"h\":[],\"i\":[],\"j\":[],\"k\":[],\"l\":[],\"m\":[],\"n\":[],\"o\":[]}"
+        "}",
     };
     for (size_t i = 0; i < G_N_ELEMENTS(schemas); i++) {
         g_autoptr(GError) error = NULL;
@@ -559,6 +612,7 @@ main(void)
         cmocka_unit_test(masks_are_right_inside_json),
         cmocka_unit_test(ordinary_json_is_let_through),
         cmocka_unit_test(what_cannot_be_kept_is_refused_by_name),
+        cmocka_unit_test(what_another_validator_refuses_is_not_let_through),
         cmocka_unit_test(hostile_schemas_end_soon),
     };
     return cmocka_run_group_tests(tests, set_up, tear_down);

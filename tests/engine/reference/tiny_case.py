@@ -70,11 +70,12 @@ class Case:
         """centre +- 1/4."""
         self.tensors[name] = [dtype, list(shape or [n]), float(centre), -7, 6]
 
-    def fp8(self, name, rows, cols, gain=1.0):
-        """FP8 bytes and their scales, one a block of 128 x 128 with ragged edges."""
-        self.tensors[name] = ["F8_E4M3", [rows, cols], 0.0, 0, 8]
+    def fp8(self, name, *shape, gain=1.0):
+        """FP8 bytes and their scales, one a block of 128 x 128 with ragged edges, for each matrix of a stack."""
+        *stack, rows, cols = shape
+        self.tensors[name] = ["F8_E4M3", list(shape), 0.0, 0, 8]
         step = round(math.log2(gain / math.sqrt(cols) / 130)) - 6  # 130: about the rms of uniform E4M3 bytes
-        self.tensors[name + "_scale_inv"] = ["F32", [-(-rows // 128), -(-cols // 128)], 64 * 2.0**step, step, 6]
+        self.tensors[name + "_scale_inv"] = ["F32", [*stack, -(-rows // 128), -(-cols // 128)], 64 * 2.0**step, step, 6]
 
     # ---- values ----
 
@@ -98,8 +99,8 @@ class Case:
             value = self.values(name)
             if value.dtype != torch.float32:
                 scale = self.values(name + "_scale_inv")
-                rows, cols = value.shape
-                wide = scale.repeat_interleave(128, 0).repeat_interleave(128, 1)[:rows, :cols]
+                rows, cols = value.shape[-2:]
+                wide = scale.repeat_interleave(128, -2).repeat_interleave(128, -1)[..., :rows, :cols]
                 value = value.float() * wide
             out[name] = value
         return out

@@ -41,7 +41,7 @@ def norm(case, name, n):
 
 def linear(case, name, rows, cols, gain=1.5, bias=False):
     if getattr(case, "fp8_weights", False):
-        case.fp8(name + ".weight", rows, cols, gain)
+        case.fp8(name + ".weight", rows, cols, gain=gain)
     else:
         case.matrix(name + ".weight", rows, cols, gain=gain)
     if bias:
@@ -72,15 +72,16 @@ def experts(case, at, n, layout="split"):
     """split: one tensor an expert; fused [E, 2f, h]; transposed [E, h, 2f]."""
     h, f = case.text["hidden_size"], case.text["moe_intermediate_size"]
     case.matrix(at + "gate.weight", n, h, gain=2.0)
+    stacked = case.fp8 if getattr(case, "fp8_weights", False) else case.matrix
     if layout == "split":
         for e in range(n):
             mlp(case, at + f"experts.{e}.", f)
     elif layout == "fused":
-        case.matrix(at + "experts.gate_up_proj", n, 2 * f, h, gain=1.5)
-        case.matrix(at + "experts.down_proj", n, h, f, gain=2.5)
+        stacked(at + "experts.gate_up_proj", n, 2 * f, h, gain=1.5)
+        stacked(at + "experts.down_proj", n, h, f, gain=2.5)
     else:
-        case.matrix(at + "experts.gate_up_proj", n, h, 2 * f, gain=1.5)
-        case.matrix(at + "experts.down_proj", n, f, h, gain=2.5)
+        stacked(at + "experts.gate_up_proj", n, h, 2 * f, gain=1.5)
+        stacked(at + "experts.down_proj", n, f, h, gain=2.5)
 
 
 def delta_net(case, at, interleaved=False):
@@ -269,11 +270,14 @@ def s1_pro_cases():
     fp8 = {"quant_method": "fp8", "fmt": "e4m3", "weight_block_size": [128, 128], "activation_scheme": "dynamic",
            "scale_fmt": "ue8m0", "modules_to_not_convert": ["lm_head"]}
     rope = {**rope, "fope_sep_head": True, "fope_num_inv_freq": 5}
-    case = qwen3_moe_like("interns1_pro_fp8", "Intern-S1-Pro in FP8, blocks of 128 with ragged edges", fp8=True,
-                          wrap=lambda text: wrap(text, quantization_config=fp8), rope_scaling=rope, n_tokens=40,
-                          **{**pro, "hidden_size": 192, "moe_intermediate_size": 136, "num_experts": 8,
-                             "num_experts_per_tok": 4, "router_n_groups": 2})
-    yield add(coefficients(case, (2, 5, 5)))
+    for name, what, layout in (("interns1_pro_fp8", "Intern-S1-Pro in FP8, blocks of 128 with ragged edges", "split"),
+                               ("interns1_pro_fp8_stacked", "the same with experts stacked, stored transposed",
+                                "transposed")):
+        case = qwen3_moe_like(name, what, layout, fp8=True, wrap=lambda text: wrap(text, quantization_config=fp8),
+                              rope_scaling=rope, n_tokens=40,
+                              **{**pro, "hidden_size": 192, "moe_intermediate_size": 136, "num_experts": 8,
+                                 "num_experts_per_tok": 4, "router_n_groups": 2})
+        yield add(coefficients(case, (2, 5, 5)))
     case = qwen3_moe_like("qwen3_moe_fp8", "qwen3_moe in FP8", fp8=True, n_tokens=40, hidden_size=160,
                           moe_intermediate_size=144, num_experts=4, quantization_config=fp8)
     yield add(case)
@@ -365,9 +369,11 @@ def hybrid_cases():
            "modules_to_not_convert": ["lm_head"]}
     wrap = lambda text: wrapped("intern_s2_preview", "InternS2PreviewForConditionalGeneration", text,
                                 quantization_config=fp8)
-    yield add(hybrid("intern_s2_preview_fp8", "Intern-S2-Preview in FP8: experts one by one, ragged blocks", wrap=wrap,
-                     layout="split", fp8=True, n_tokens=40, hidden_size=144, moe_intermediate_size=136,
-                     num_experts=4, num_experts_per_tok=2, linear_value_head_dim=24))
+    for name, what, layout in (("intern_s2_preview_fp8", "experts one by one, ragged blocks", "split"),
+                               ("intern_s2_preview_fp8_stacked", "stacked experts, ragged blocks", "fused")):
+        yield add(hybrid(name, "Intern-S2-Preview in FP8: " + what, wrap=wrap, layout=layout, fp8=True, n_tokens=40,
+                         hidden_size=144, moe_intermediate_size=136, num_experts=4, num_experts_per_tok=2,
+                         linear_value_head_dim=24))
     wrap = lambda text: wrapped("interns2_mobius", "InternS2MobiusForConditionalGeneration", text)
     case = hybrid("interns2_mobius", "Mobius: 4 layers share 2 packs of experts; the draft head has experts of its own",
                   wrap=wrap, mobius=True, model_type="interns2_mobius_text", num_blocks=2, mtp_num_hidden_layers=1,
