@@ -7,13 +7,19 @@
 
 #include <faiss/Index.h>
 #include <faiss/IndexFlat.h>
+#include <faiss/IndexIVF.h>
 #include <faiss/impl/FaissException.h>
+#include <faiss/impl/IDSelector.h>
+#include <faiss/index_factory.h>
 #include <faiss/index_io.h>
 
 #pragma GCC visibility push(default)
 #include <faiss/c_api/IndexFlat_c.h>
+#include <faiss/c_api/IndexIVF_c.h>
 #include <faiss/c_api/Index_c.h>
 #include <faiss/c_api/error_c.h>
+#include <faiss/c_api/impl/AuxIndexStructures_c.h>
+#include <faiss/c_api/index_factory_c.h>
 #include <faiss/c_api/index_io_c.h>
 #pragma GCC visibility pop
 
@@ -106,6 +112,77 @@ faiss_Index_search(const FaissIndex *index, idx_t n, const float *x, idx_t k, fl
                    idx_t *labels)
 {
     return guarded([&] { cpp(index)->search(n, x, k, distances, labels); });
+}
+
+extern "C" int
+faiss_index_factory(FaissIndex **p_index, int d, const char *description, FaissMetricType metric)
+{
+    return guarded([&] {
+        *p_index = reinterpret_cast<FaissIndex *>(
+            faiss::index_factory(d, description, static_cast<faiss::MetricType>(metric)));
+    });
+}
+
+extern "C" int
+faiss_Index_train(FaissIndex *index, idx_t n, const float *x)
+{
+    return guarded([&] { cpp(index)->train(n, x); });
+}
+
+extern "C" int
+faiss_Index_reconstruct(const FaissIndex *index, idx_t key, float *recons)
+{
+    return guarded([&] { cpp(index)->reconstruct(key, recons); });
+}
+
+extern "C" int
+faiss_Index_remove_ids(FaissIndex *index, const FaissIDSelector *sel, size_t *n_removed)
+{
+    return guarded([&] {
+        size_t n = cpp(index)->remove_ids(*reinterpret_cast<const faiss::IDSelector *>(sel));
+        if (n_removed) *n_removed = n;
+    });
+}
+
+extern "C" int
+faiss_IDSelectorBatch_new(FaissIDSelectorBatch **p_sel, size_t n, const idx_t *indices)
+{
+    return guarded([&] {
+        *p_sel = reinterpret_cast<FaissIDSelectorBatch *>(
+            static_cast<faiss::IDSelector *>(new faiss::IDSelectorBatch(n, indices)));
+    });
+}
+
+extern "C" void
+faiss_IDSelector_free(FaissIDSelector *sel)
+{
+    delete reinterpret_cast<faiss::IDSelector *>(sel);
+}
+
+extern "C" FaissIndexIVF *
+faiss_IndexIVF_cast(FaissIndex *index)
+{
+    return dynamic_cast<faiss::IndexIVF *>(cpp(index)) ? index : nullptr;
+}
+
+extern "C" size_t
+faiss_IndexIVF_nlist(const FaissIndexIVF *index)
+{
+    return static_cast<const faiss::IndexIVF *>(cpp(index))->nlist;
+}
+
+extern "C" void
+faiss_IndexIVF_set_nprobe(FaissIndexIVF *index, size_t nprobe)
+{
+    static_cast<faiss::IndexIVF *>(cpp(index))->nprobe = nprobe;
+}
+
+extern "C" int
+faiss_IndexIVF_make_direct_map(FaissIndexIVF *index, int new_maintain_direct_map)
+{
+    return guarded([&] {
+        static_cast<faiss::IndexIVF *>(cpp(index))->make_direct_map(new_maintain_direct_map != 0);
+    });
 }
 
 extern "C" FaissIndexFlat *

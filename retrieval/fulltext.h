@@ -17,7 +17,14 @@
 /* Make the SQL function lode_bm25(table, plan) known to a connection. FALSE: no FTS5. */
 gboolean retrieval_fulltext_register(sqlite3 *db);
 
-/* text: any bytes. Its distinct words (char *, owned), lower case, at most RETRIEVAL_MAX_QUERY_TERMS. Stop
+/* A word of a query, as retrieval_tokenize gives it. */
+typedef struct {
+    double
+        weight; /* of its score: less for the joined form of a compound, whose parts count already */
+    char text[];
+} retrieval_fulltext_word;
+
+/* text: any bytes. Its distinct words (retrieval_fulltext_word *, owned), at most RETRIEVAL_MAX_QUERY_TERMS. Stop
  * words are left out unless there is nothing else. */
 GPtrArray *retrieval_fulltext_words(const char *text);
 
@@ -29,6 +36,7 @@ typedef struct {
     int n_leading; /* phrases of the expression that only choose passages and are not scored */
     int n_terms;   /* phrases behind them, scored */
     int64_t n_passages[RETRIEVAL_MAX_QUERY_TERMS]; /* passages that have the term; > 0 */
+    double weight[RETRIEVAL_MAX_QUERY_TERMS];
 } retrieval_fulltext_plan;
 
 #define RETRIEVAL_PLAN_POINTER                                                                     \

@@ -155,19 +155,28 @@ load_range(retrieval_store *store, int64_t document, int first, int last, GError
     return NULL;
 }
 
-GPtrArray *
-retrieval_library_load_neighbours(retrieval_library *library, int64_t chunk_id, guint n_before,
-                                  guint n_after, GError **error)
+static GPtrArray *
+load_neighbours(retrieval_store *store, int64_t chunk_id, guint n_before, guint n_after,
+                GError **error)
 {
-    g_autoptr(GMutexLocker) locker = g_mutex_locker_new(&library->lock);
-    (void)locker;
-    retrieval_hit *hit = retrieval_load_hit(library->store, chunk_id, error);
+    retrieval_hit *hit = retrieval_load_hit(store, chunk_id, error);
     if (!hit) return NULL;
     const int first = hit->ordinal - (int)MIN(n_before, (guint)hit->ordinal);
     const int last = (int)MIN((gint64)hit->ordinal + n_after, G_MAXINT);
     const int64_t document = hit->document_id;
     retrieval_hit_free(hit);
-    return load_range(library->store, document, first, last, error);
+    return load_range(store, document, first, last, error);
+}
+
+GPtrArray *
+retrieval_library_load_neighbours(retrieval_library *library, int64_t chunk_id, guint n_before,
+                                  guint n_after, GError **error)
+{
+    retrieval_store *store = retrieval_library_borrow(library, error);
+    if (!store) return NULL;
+    GPtrArray *hits = load_neighbours(store, chunk_id, n_before, n_after, error);
+    retrieval_library_return(library, store);
+    return hits;
 }
 
 /* Length of the first depth headings of a path; all of it where it has fewer, and for 0. */
@@ -191,21 +200,29 @@ is_within(const char *section, const char *parent, size_t len)
            (section[len] == '\0' || (len > 0 && g_str_has_prefix(section + len, " > ")));
 }
 
-GPtrArray *
-retrieval_library_load_section(retrieval_library *library, int64_t chunk_id, guint depth,
-                               GError **error)
+static GPtrArray *
+load_section(retrieval_store *store, int64_t chunk_id, guint depth, GError **error)
 {
-    g_autoptr(GMutexLocker) locker = g_mutex_locker_new(&library->lock);
-    (void)locker;
-    retrieval_hit *hit = retrieval_load_hit(library->store, chunk_id, error);
+    retrieval_hit *hit = retrieval_load_hit(store, chunk_id, error);
     if (!hit) return NULL;
-    GPtrArray *hits = load_range(library->store, hit->document_id, 0, G_MAXINT, error);
+    GPtrArray *hits = load_range(store, hit->document_id, 0, G_MAXINT, error);
     const size_t len = section_length(hit->section, depth);
     for (guint i = hits ? hits->len : 0; i-- > 0;) {
         const retrieval_hit *other = hits->pdata[i];
         if (!is_within(other->section, hit->section, len)) g_ptr_array_remove_index(hits, i);
     }
     retrieval_hit_free(hit);
+    return hits;
+}
+
+GPtrArray *
+retrieval_library_load_section(retrieval_library *library, int64_t chunk_id, guint depth,
+                               GError **error)
+{
+    retrieval_store *store = retrieval_library_borrow(library, error);
+    if (!store) return NULL;
+    GPtrArray *hits = load_section(store, chunk_id, depth, error);
+    retrieval_library_return(library, store);
     return hits;
 }
 
@@ -220,14 +237,17 @@ GPtrArray *
 retrieval_library_load_document(retrieval_library *library, const char *path, GError **error)
 {
     int64_t id;
-    g_autoptr(GMutexLocker) locker = g_mutex_locker_new(&library->lock);
-    (void)locker;
-    if (!retrieval_store_find_document(library->store, path, &id, NULL, error)) return NULL;
-    if (id == 0) {
-        set_not_in_library(path, error);
-        return NULL;
+    GPtrArray *hits = NULL;
+    retrieval_store *store = retrieval_library_borrow(library, error);
+    if (!store) return NULL;
+    if (retrieval_store_find_document(store, path, &id, NULL, error)) {
+        if (id == 0)
+            set_not_in_library(path, error);
+        else
+            hits = load_range(store, id, 0, G_MAXINT, error);
     }
-    return load_range(library->store, id, 0, G_MAXINT, error);
+    retrieval_library_return(library, store);
+    return hits;
 }
 
 retrieval_metadata *

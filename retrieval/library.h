@@ -29,14 +29,28 @@ struct retrieval_library {
     char *embedder_id, *query_prefix;
     struct retrieval_engine_embedder *engine; /* embed_data of the public function, else NULL */
 
-    uint64_t max_scored; /* see retrieval_fulltext_plan; tests lower it */
+    /* tests lower these */
+    uint64_t max_scored;  /* see retrieval_fulltext_plan */
+    uint64_t exact_limit; /* vectors from which on the index has lists */
+    uint64_t
+        scalar_limit; /* vectors from which on it is product-quantised, and vectors leave the database */
 
-    GMutex lock; /* guards what follows */
+    /* Locks are taken in this order. */
+    GMutex lock; /* guards the store: what is written, and what is asked for besides searches */
     retrieval_store *store;
+
+    GMutex idle_lock; /* connections of searches, none of them in a transaction */
+    GQueue idle;      /* of retrieval_store */
+
+    GRWLock vectors_lock;       /* guards what follows; searches read */
     retrieval_vectors *vectors; /* NULL until first needed, and while there are none */
     retrieval_version vectors_version;
     gboolean file_is_current; /* vectors.faiss holds exactly vectors */
 };
+
+/* A connection of one's own for reading; give it back. NULL with error. */
+retrieval_store *retrieval_library_borrow(retrieval_library *library, GError **error);
+void retrieval_library_return(retrieval_library *library, retrieval_store *store);
 
 /* retrieval_library_open with any source of vectors. */
 retrieval_library *retrieval_library_open_with(const char *dir, retrieval_open_mode mode,
@@ -46,8 +60,16 @@ retrieval_library *retrieval_library_open_with(const char *dir, retrieval_open_m
 gboolean retrieval_library_embed(retrieval_library *library, const char *const *texts, size_t n,
                                  float *out, const int *cancel, GError **error);
 
-/* With the lock held and inside a transaction: make library->vectors those of the database now. */
-gboolean retrieval_library_refresh(retrieval_library *library, GError **error);
+/* Which index n vectors get. */
+retrieval_index_kind retrieval_library_kind_for(const retrieval_library *library, uint64_t n);
+
+/* Inside a transaction of store: make library->vectors those of its snapshot, or of a newer one, and return with
+ * vectors_lock held for reading. FALSE: error, and no lock. */
+gboolean retrieval_library_lock_vectors(retrieval_library *library, retrieval_store *store,
+                                        GError **error);
+
+/* The number of dimensions the stored vectors have; 0 when there never was one. */
+gboolean retrieval_stored_dims(retrieval_store *store, uint32_t *n_dims, GError **error);
 
 /* SHA-256 (hex) over all documents by path and their chunks and vectors in order: equal for libraries of
  * equal content, whatever ids they were given. NULL on error; free with g_free. */

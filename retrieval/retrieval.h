@@ -172,7 +172,7 @@ gboolean retrieval_library_commit(retrieval_library *library, GError **error);
 /* ---- search ---- */
 
 typedef enum {
-    RETRIEVAL_FUSION, /* reciprocal-rank fusion of both; full text alone where there are no vectors */
+    RETRIEVAL_FUSION, /* both, their scores or ranks joined; full text alone where there are no vectors */
     RETRIEVAL_BM25,
     RETRIEVAL_DENSE
 } retrieval_method;
@@ -181,7 +181,7 @@ typedef struct {
     retrieval_method method; /* default RETRIEVAL_FUSION */
     guint n_results;         /* default 10 */
     guint n_candidates;      /* taken from each ranking before fusion; default 100 */
-    double rrf_k;            /* of 1 / (k + rank), >= 0; default 10 */
+    double rrf_k; /* 0 (default): scores brought to 0..1 and added; else by rank, 1 / (k + rank) */
     /* Only chunks for which this holds; NULL: all (default). See retrieval_where_check. */
     const char *where;
     guint max_per_page; /* chunks that begin on one page of one document; 0 = no limit (default) */
@@ -192,7 +192,7 @@ retrieval_search_options retrieval_search_options_default(void);
 
 typedef struct {
     int64_t chunk_id;
-    double score;              /* RRF sum, BM25 or cosine by method; higher is better */
+    double score;              /* sum of the fusion, BM25 or cosine by method; higher is better */
     int bm25_rank, dense_rank; /* 1-based, 0 where it was not ranked */
     char *path;                /* of the document, or the passage's id */
     char *sha256;              /* of the document's bytes */

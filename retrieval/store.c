@@ -16,6 +16,7 @@
 
 #include "retrieval/fulltext.h"
 #include "retrieval/selection.h"
+#include "retrieval/tokens.h"
 
 #define BUSY_MS 10000
 
@@ -58,7 +59,7 @@ static const char schema[] =
     "CREATE VIEW chunk_text(id, title, section, text) AS"
     " SELECT c.id, d.title, c.section, c.text FROM chunks c JOIN documents d ON d.id = c.document;"
     "CREATE VIRTUAL TABLE chunk_index USING fts5(title, section, text,"
-    " content='chunk_text', content_rowid='id', tokenize='porter unicode61 remove_diacritics 2');"
+    " content='chunk_text', content_rowid='id', tokenize='lode');"
     "PRAGMA application_id = 1280263237;"
     "PRAGMA user_version = 3;";
 
@@ -81,9 +82,10 @@ static const char *const statement_sql[STORE_N_STATEMENTS] = {
                           " ON CONFLICT(key) DO UPDATE SET value = excluded.value",
     [STORE_GET_VERSION] = "SELECT generation, state FROM journal ORDER BY generation DESC LIMIT 1",
     [STORE_GET_STATE_AT] = "SELECT state FROM journal WHERE generation = ?1",
-    [STORE_HAS_OTHER_THAN_ADD] =
-        "SELECT 1 FROM journal WHERE generation > ?1 AND action NOT IN ('add', 'describe')"
-        " LIMIT 1",
+    [STORE_GET_CHANGES] =
+        "SELECT coalesce(max(CASE action WHEN 'add' THEN 0 WHEN 'describe' THEN 0"
+        " WHEN 'remove' THEN 1 WHEN 'replace' THEN 1 WHEN 'embed' THEN 2 ELSE 3 END), 0)"
+        " FROM journal WHERE generation > ?1",
     [STORE_APPEND_JOURNAL] = "INSERT INTO journal(generation, action, path, sha256, state)"
                              " VALUES(?1, ?2, ?3, ?4, ?5)",
     [STORE_FIND_DOCUMENT] = "SELECT id, sha256 FROM documents WHERE path = ?1",
@@ -114,6 +116,9 @@ static const char *const statement_sql[STORE_N_STATEMENTS] = {
         " c.text FROM documents d JOIN chunks c ON c.document = d.id WHERE d.id = ?1",
     [STORE_INSERT_VECTOR] = "INSERT INTO embeddings(chunk, vector) VALUES(?1, ?2)",
     [STORE_VECTORS_AFTER] = "SELECT chunk, vector FROM embeddings WHERE chunk > ?1 ORDER BY chunk",
+    [STORE_GET_VECTOR] = "SELECT vector FROM embeddings WHERE chunk = ?1",
+    [STORE_DROP_VECTORS] = "DELETE FROM embeddings WHERE chunk <= ?1",
+    [STORE_HAS_CHUNK] = "SELECT 1 FROM chunks WHERE id = ?1",
     [STORE_CHUNKS_WITHOUT_VECTOR] =
         "SELECT t.id, t.title, t.section, t.text FROM chunk_text t"
         " WHERE t.id > ?1 AND NOT EXISTS(SELECT 1 FROM embeddings e WHERE e.chunk = t.id)"
@@ -244,6 +249,7 @@ static gboolean
 make_schema(retrieval_store *store, GError **error)
 {
     if (exec_sql(store, "BEGIN IMMEDIATE", error) && exec_sql(store, schema, error) &&
+        retrieval_store_set_setting(store, "tokenizer", RETRIEVAL_TOKENIZER_VERSION, error) &&
         exec_sql(store, "COMMIT", error))
         return TRUE;
     retrieval_store_rollback(store);
@@ -298,11 +304,15 @@ retrieval_store_open(const char *path, gboolean writable, GError **error)
     if (!exec_sql(store, "PRAGMA trusted_schema = OFF; PRAGMA cell_size_check = ON;", error))
         return NULL;
     if (writable &&
-        !exec_sql(store, "PRAGMA journal_mode = WAL; PRAGMA synchronous = FULL;", error))
+        !exec_sql(store, /* what is deleted is overwritten; the first only speaks to a new file */
+                  "PRAGMA auto_vacuum = INCREMENTAL; PRAGMA journal_mode = WAL;"
+                  "PRAGMA synchronous = FULL; PRAGMA secure_delete = ON;",
+                  error))
         return NULL;
     if (!exec_sql(store, writable ? "PRAGMA foreign_keys = ON" : "PRAGMA query_only = ON", error))
         return NULL;
-    if (!retrieval_fulltext_register(store->db) || !retrieval_selection_register(store->db)) {
+    if (!retrieval_tokens_register(store->db) || !retrieval_fulltext_register(store->db) ||
+        !retrieval_selection_register(store->db)) {
         g_set_error(error, RETRIEVAL_ERROR, RETRIEVAL_ERROR_IO, "%s: this SQLite has no FTS5",
                     path);
         return NULL;
@@ -473,34 +483,96 @@ retrieval_store_append_journal(retrieval_store *store, const char *action, const
     return retrieval_store_run(store, statement, error);
 }
 
-gboolean
-retrieval_store_grew_from(retrieval_store *store, const retrieval_version *base, gboolean *grew,
-                          GError **error)
+/* The number a statement with one parameter answers; otherwise where it has no row. */
+static gboolean
+get_number(retrieval_store *store, store_statement which, int64_t parameter, int64_t otherwise,
+           int64_t *value, GError **error)
 {
     GError *failure = NULL;
-    *grew = FALSE;
-    sqlite3_stmt *statement = retrieval_store_get(store, STORE_GET_STATE_AT, error);
+    *value = otherwise;
+    sqlite3_stmt *statement = retrieval_store_get(store, which, error);
     if (!statement) return FALSE;
-    sqlite3_bind_int64(statement, 1, (sqlite3_int64)base->generation);
-    if (!retrieval_store_next(store, statement, &failure)) goto none;
-    uint8_t state[RETRIEVAL_STATE_SIZE];
-    copy_state(statement, 0, state);
+    sqlite3_bind_int64(statement, 1, parameter);
+    if (retrieval_store_next(store, statement, &failure))
+        *value = sqlite3_column_int64(statement, 0);
     sqlite3_reset(statement);
-    if (memcmp(state, base->state, sizeof state) != 0) return TRUE;
-
-    statement = retrieval_store_get(store, STORE_HAS_OTHER_THAN_ADD, error);
-    if (!statement) return FALSE;
-    sqlite3_bind_int64(statement, 1, (sqlite3_int64)base->generation);
-    if (!retrieval_store_next(store, statement, &failure)) {
-        *grew = failure == NULL;
-        goto none;
-    }
-    sqlite3_reset(statement);
-    return TRUE;
-none:
     if (!failure) return TRUE;
     g_propagate_error(error, failure);
     return FALSE;
+}
+
+gboolean
+retrieval_store_get_change(retrieval_store *store, const retrieval_version *base,
+                           retrieval_store_change *change, GError **error)
+{
+    GError *failure = NULL;
+    uint8_t state[RETRIEVAL_STATE_SIZE] = {0};
+    int64_t worst = 0;
+    *change = RETRIEVAL_CHANGE_OTHER;
+    sqlite3_stmt *statement = retrieval_store_get(store, STORE_GET_STATE_AT, error);
+    if (!statement) return FALSE;
+    sqlite3_bind_int64(statement, 1, (sqlite3_int64)base->generation);
+    const gboolean found = retrieval_store_next(store, statement, &failure);
+    if (found) copy_state(statement, 0, state);
+    sqlite3_reset(statement);
+    if (failure) {
+        g_propagate_error(error, failure);
+        return FALSE;
+    }
+    if (!found || memcmp(state, base->state, sizeof state) != 0) return TRUE;
+    if (!get_number(store, STORE_GET_CHANGES, (int64_t)base->generation, 0, &worst, error))
+        return FALSE;
+    *change = (retrieval_store_change)CLAMP(worst, 0, RETRIEVAL_CHANGE_OTHER);
+    return TRUE;
+}
+
+/* A setting that is a number; 0 where it is not set. */
+static gboolean
+get_number_setting(retrieval_store *store, const char *key, int64_t *value, GError **error)
+{
+    GError *failure = NULL;
+    gint64 number = 0;
+    g_autofree char *text = retrieval_store_get_setting(store, key, &failure);
+    if (failure) {
+        g_propagate_error(error, failure);
+        return FALSE;
+    }
+    if (text && !g_ascii_string_to_signed(text, 10, 0, G_MAXINT64, &number, NULL)) {
+        g_set_error(error, RETRIEVAL_ERROR, RETRIEVAL_ERROR_FORMAT, "%s: %s is '%s'", store->path,
+                    key, text);
+        return FALSE;
+    }
+    *value = number;
+    return TRUE;
+}
+
+gboolean
+retrieval_store_get_compact_through(retrieval_store *store, int64_t *through, GError **error)
+{
+    return get_number_setting(store, "compact_through", through, error);
+}
+
+gboolean
+retrieval_store_shrink(retrieval_store *store, GError **error)
+{
+    return exec_sql(store, "PRAGMA incremental_vacuum", error) &&
+           exec_sql(store, "PRAGMA wal_checkpoint(TRUNCATE)", error);
+}
+
+gboolean
+retrieval_store_purge(retrieval_store *store, GError **error)
+{
+    retrieval_version version;
+    int64_t purged, worst;
+    if (!get_number_setting(store, "purged", &purged, error) ||
+        !retrieval_store_get_version(store, &version, error) ||
+        !get_number(store, STORE_GET_CHANGES, purged, 0, &worst, error))
+        return FALSE;
+    if (worst == RETRIEVAL_CHANGE_GREW) return TRUE;
+    g_autofree char *now = g_strdup_printf("%" G_GUINT64_FORMAT, version.generation);
+    return exec_sql(store, "INSERT INTO chunk_index(chunk_index) VALUES('optimize')", error) &&
+           retrieval_store_set_setting(store, "purged", now, error) &&
+           retrieval_store_shrink(store, error);
 }
 
 gboolean

@@ -22,7 +22,7 @@ typedef enum {
     STORE_SET_SETTING,
     STORE_GET_VERSION,
     STORE_GET_STATE_AT,
-    STORE_HAS_OTHER_THAN_ADD,
+    STORE_GET_CHANGES,
     STORE_APPEND_JOURNAL,
     STORE_FIND_DOCUMENT,
     STORE_LIST_DOCUMENTS,
@@ -36,6 +36,9 @@ typedef enum {
     STORE_REINDEX_DOCUMENT,
     STORE_INSERT_VECTOR,
     STORE_VECTORS_AFTER,
+    STORE_GET_VECTOR,
+    STORE_DROP_VECTORS,
+    STORE_HAS_CHUNK,
     STORE_CHUNKS_WITHOUT_VECTOR,
     STORE_COUNT_MATCHES,
     STORE_RANK_FULLTEXT,
@@ -93,10 +96,27 @@ gboolean retrieval_store_append_journal(retrieval_store *store, const char *acti
                                         const char *path, const char *sha256, const char *content,
                                         GError **error);
 
-/* TRUE when base is a state this database went through and all that came since is documents added: then
- * an index of base plus the newer vectors is the index of now. */
-gboolean retrieval_store_grew_from(retrieval_store *store, const retrieval_version *base,
-                                   gboolean *grew, GError **error);
+/* What happened to the vectors since a state. */
+typedef enum {
+    RETRIEVAL_CHANGE_GREW,     /* nothing, or documents were added */
+    RETRIEVAL_CHANGE_REMOVED,  /* also removed or replaced */
+    RETRIEVAL_CHANGE_EMBEDDED, /* also chunks that had no vector have one now */
+    RETRIEVAL_CHANGE_OTHER     /* it is no state of this database, or all vectors are new */
+} retrieval_store_change;
+gboolean retrieval_store_get_change(retrieval_store *store, const retrieval_version *base,
+                                    retrieval_store_change *change, GError **error);
+
+/* The last chunk whose vector is only in vectors.faiss, 0 where the database has all. */
+gboolean retrieval_store_get_compact_through(retrieval_store *store, int64_t *through,
+                                             GError **error);
+
+/* Outside of a transaction: give free pages back to the file system. */
+gboolean retrieval_store_shrink(retrieval_store *store, GError **error);
+
+/* Outside of a transaction, when something was removed since the last time: rewrite the full-text index, which
+ * else keeps the words of what was removed until it has to merge, and empty the write-ahead log. A log that
+ * somebody reads is emptied another time. */
+gboolean retrieval_store_purge(retrieval_store *store, GError **error);
 
 /* For tests: the connection's own checks of pages, keys and full-text index. */
 gboolean retrieval_store_check(retrieval_store *store, GError **error);

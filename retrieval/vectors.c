@@ -1,16 +1,18 @@
-/* vectors.faiss: what FAISS writes for an IndexFlatIP, then our own end, so that one rename brings in
- * vectors, ids and the database version they belong to together. FAISS's readers stop before our end.
+/* vectors.faiss: what FAISS writes, then our own end, so that one rename brings in vectors, ids and the database
+ * version they belong to together. FAISS's readers stop before our end.
  *
- *     +--------------------------------------+
- *     | FAISS: "IxFI" header, 45 bytes       |
- *     | n * d float32                        |
- *     +--------------------------------------+
- *     | n int64: chunk ids, rising           |
- *     | trailer: magic, version, n, d, ...   |
- *     +--------------------------------------+
+ *     exact                                       the others
+ *     +--------------------------------------+    +--------------------------------------+
+ *     | FAISS: "IxFI" header, 45 bytes       |    | FAISS: an inverted file              |
+ *     | n * d float32                        |    |                                      |
+ *     +--------------------------------------+    +--------------------------------------+
+ *     | n int64: chunk ids, rising           |    | n uint32: chunk ids, rising; 0: gone |
+ *     | trailer: magic, version, n, d, ...   |    | trailer                              |
+ *     +--------------------------------------+    +--------------------------------------+
  *
- * Host byte order throughout, as FAISS does; the magic number tells another order apart. The file is
- * derived: whatever is wrong with it, the caller builds it anew from the database.
+ * Host byte order throughout, as FAISS does; the magic number tells another order apart. FAISS allocates by the
+ * numbers it reads: an exact index's header is checked against the file's size before, an inverted file by the
+ * checksum over all of it, which finds damage, not malice.
  *
  * FAISS's C API is C++ underneath and defines bare names such as OK: this file alone includes it. */
 #include "retrieval/vectors.h"
@@ -21,12 +23,16 @@
 #include <math.h>
 #include <stdio.h>
 #include <string.h>
+#include <sys/mman.h>
 #include <sys/stat.h>
 #include <unistd.h>
 
 #include <faiss/c_api/IndexFlat_c.h>
+#include <faiss/c_api/IndexIVF_c.h>
 #include <faiss/c_api/Index_c.h>
 #include <faiss/c_api/error_c.h>
+#include <faiss/c_api/impl/AuxIndexStructures_c.h>
+#include <faiss/c_api/index_factory_c.h>
 #include <faiss/c_api/index_io_c.h>
 
 #include "retrieval/retrieval.h"
@@ -41,16 +47,20 @@ typedef struct {
     uint8_t state[RETRIEVAL_STATE_SIZE];
     uint64_t n;
     uint32_t n_dims;
-    uint32_t reserved; /* 0 */
-    uint64_t checksum; /* of the floats, the ids and the fields above */
+    uint32_t kind; /* retrieval_index_kind */
+    uint64_t
+        checksum; /* exact: of the floats, the ids and the fields above; else of all bytes before it */
 } vectors_trailer;
 
 G_STATIC_ASSERT(sizeof(vectors_trailer) == 72);
 
 struct retrieval_vectors {
     FaissIndex *index;
-    GArray *ids; /* int64_t: FAISS numbers vectors 0.., this tells the chunk */
+    retrieval_index_kind kind;
+    GArray *ids; /* int64_t: FAISS numbers vectors 0.., this tells the chunk; 0: removed */
+    size_t n_removed;
     uint32_t n_dims;
+    gboolean has_map; /* can look up a single vector */
 };
 
 static void
@@ -67,6 +77,25 @@ retrieval_version_equal(const retrieval_version *a, const retrieval_version *b)
     return a->generation == b->generation && memcmp(a->state, b->state, sizeof a->state) == 0;
 }
 
+const char *
+retrieval_index_kind_name(retrieval_index_kind kind)
+{
+    static const char *const names[] = {"exact", "inverted lists, 8 bits a dimension",
+                                        "inverted lists, product-quantised"};
+    return names[kind];
+}
+
+static retrieval_vectors *
+wrap_index(FaissIndex *index, retrieval_index_kind kind, uint32_t n_dims)
+{
+    retrieval_vectors *vectors = g_new0(retrieval_vectors, 1);
+    vectors->index = index;
+    vectors->kind = kind;
+    vectors->ids = g_array_new(FALSE, FALSE, sizeof(int64_t));
+    vectors->n_dims = n_dims;
+    return vectors;
+}
+
 retrieval_vectors *
 retrieval_vectors_new(uint32_t n_dims, GError **error)
 {
@@ -75,18 +104,78 @@ retrieval_vectors_new(uint32_t n_dims, GError **error)
         set_faiss_error(error, "cannot make an index");
         return NULL;
     }
-    retrieval_vectors *vectors = g_new0(retrieval_vectors, 1);
-    vectors->index = index;
-    vectors->ids = g_array_new(FALSE, FALSE, sizeof(int64_t));
-    vectors->n_dims = n_dims;
-    return vectors;
+    return wrap_index(index, RETRIEVAL_INDEX_EXACT, n_dims);
+}
+
+/* ---- inverted lists ---- */
+
+/* About twice the root of n: lists short enough to scan many of, and few enough to choose among. */
+static uint32_t
+list_count(size_t n)
+{
+    uint32_t lists = 16;
+    while (lists < 4096 && (double)lists * lists * 2 < 4.0 * (double)n)
+        lists *= 2;
+    return lists;
+}
+
+/* Lists looked at for a query: where the list is short an eighth of them, for a million a thirty-second. */
+static void
+set_effort(retrieval_vectors *vectors)
+{
+    FaissIndexIVF *inverted = faiss_IndexIVF_cast(vectors->index);
+    if (!inverted) return;
+    const size_t n_lists = faiss_IndexIVF_nlist(inverted);
+    faiss_IndexIVF_set_nprobe(inverted, CLAMP(n_lists / 8, 8, 64));
+}
+
+size_t
+retrieval_vectors_sample_size(retrieval_index_kind kind, size_t n_expected)
+{
+    enum { PER_CENTROID = 40, N_CENTROIDS = 256 };
+    if (kind == RETRIEVAL_INDEX_EXACT) return 0;
+    return MIN(n_expected, (size_t)PER_CENTROID * MAX(list_count(n_expected), N_CENTROIDS));
+}
+
+/* Bytes of a product-quantised vector: the largest divisor of n_dims up to 128 and up to a third of n_dims: three
+ * dimensions share a byte where there are many. */
+static uint32_t
+code_bytes(uint32_t n_dims)
+{
+    enum { MOST = 128 };
+    for (uint32_t n = MIN(MOST, n_dims / 3); n > 1; n--)
+        if (n_dims % n == 0) return n;
+    return 1;
+}
+
+retrieval_vectors *
+retrieval_vectors_new_trained(retrieval_index_kind kind, uint32_t n_dims, size_t n_expected,
+                              const float *sample, size_t n_sample, GError **error)
+{
+    if (kind == RETRIEVAL_INDEX_EXACT) return retrieval_vectors_new(n_dims, error);
+    g_autofree char *recipe =
+        kind == RETRIEVAL_INDEX_SCALAR
+            ? g_strdup_printf("IVF%u,SQ8", list_count(n_expected))
+            : g_strdup_printf("IVF%u,PQ%ux8", list_count(n_expected), code_bytes(n_dims));
+    FaissIndex *index = NULL;
+    if (faiss_index_factory(&index, (int)n_dims, recipe, METRIC_INNER_PRODUCT) != 0) {
+        set_faiss_error(error, "cannot make an index");
+        return NULL;
+    }
+    g_autoptr(retrieval_vectors) vectors = wrap_index(index, kind, n_dims);
+    if (faiss_Index_train(index, (idx_t)n_sample, sample) != 0) {
+        set_faiss_error(error, "cannot train an index");
+        return NULL;
+    }
+    set_effort(vectors);
+    return g_steal_pointer(&vectors);
 }
 
 void
 retrieval_vectors_free(retrieval_vectors *vectors)
 {
     if (!vectors) return;
-    faiss_Index_free(vectors->index);
+    if (vectors->index) faiss_Index_free(vectors->index);
     g_array_unref(vectors->ids);
     g_free(vectors);
 }
@@ -94,7 +183,13 @@ retrieval_vectors_free(retrieval_vectors *vectors)
 size_t
 retrieval_vectors_count(const retrieval_vectors *vectors)
 {
-    return vectors->ids->len;
+    return vectors->ids->len - vectors->n_removed;
+}
+
+retrieval_index_kind
+retrieval_vectors_kind(const retrieval_vectors *vectors)
+{
+    return vectors->kind;
 }
 
 uint32_t
@@ -103,11 +198,103 @@ retrieval_vectors_n_dims(const retrieval_vectors *vectors)
     return vectors->n_dims;
 }
 
+static int64_t
+id_at(const retrieval_vectors *vectors, guint label)
+{
+    return g_array_index(vectors->ids, int64_t, label);
+}
+
 int64_t
 retrieval_vectors_last_id(const retrieval_vectors *vectors)
 {
-    guint n = vectors->ids->len;
-    return n > 0 ? g_array_index(vectors->ids, int64_t, n - 1) : 0;
+    for (guint n = vectors->ids->len; n > 0; n--)
+        if (id_at(vectors, n - 1) != 0) return id_at(vectors, n - 1);
+    return 0;
+}
+
+/* FAISS numbers what is left of an exact index anew; inverted lists keep their numbers. */
+static void
+forget_ids(retrieval_vectors *vectors, const GArray *labels)
+{
+    if (vectors->kind != RETRIEVAL_INDEX_EXACT) {
+        for (guint i = 0; i < labels->len; i++)
+            g_array_index(vectors->ids, int64_t, g_array_index(labels, idx_t, i)) = 0;
+        vectors->n_removed += labels->len;
+        return;
+    }
+    guint n_kept = 0, next = 0;
+    for (guint i = 0; i < vectors->ids->len; i++) {
+        if (next < labels->len && g_array_index(labels, idx_t, next) == (idx_t)i)
+            next++;
+        else
+            g_array_index(vectors->ids, int64_t, n_kept++) = id_at(vectors, i);
+    }
+    g_array_set_size(vectors->ids, n_kept);
+}
+
+gssize
+retrieval_vectors_remove(retrieval_vectors *vectors, gboolean (*keep)(int64_t id, void *user_data),
+                         void *user_data, GError **error)
+{
+    g_autoptr(GArray) labels = g_array_new(FALSE, FALSE, sizeof(idx_t));
+    for (guint i = 0; i < vectors->ids->len; i++) {
+        const idx_t label = (idx_t)i;
+        if (id_at(vectors, i) != 0 && !keep(id_at(vectors, i), user_data))
+            g_array_append_val(labels, label);
+    }
+    if (labels->len == 0) return 0;
+    FaissIDSelectorBatch *selector = NULL;
+    size_t n_removed = 0;
+    int code =
+        faiss_IDSelectorBatch_new(&selector, labels->len, (const idx_t *)(void *)labels->data);
+    if (code == 0) {
+        code = faiss_Index_remove_ids(vectors->index, (FaissIDSelector *)selector, &n_removed);
+        faiss_IDSelector_free((FaissIDSelector *)selector);
+    }
+    if (code != 0 || n_removed != labels->len) {
+        set_faiss_error(error, "cannot remove vectors");
+        return -1;
+    }
+    forget_ids(vectors, labels);
+    return (gssize)labels->len;
+}
+
+/* Labels rise with ids, but removed ones are 0: from such a one on, look at the next that is not. */
+static gssize
+find_label(const retrieval_vectors *vectors, int64_t id)
+{
+    guint low = 0, high = vectors->ids->len;
+    while (low < high) {
+        const guint middle = low + (high - low) / 2;
+        guint seen = middle;
+        while (seen < high && id_at(vectors, seen) == 0)
+            seen++;
+        if (seen == high)
+            high = middle;
+        else if (id_at(vectors, seen) == id)
+            return (gssize)seen;
+        else if (id_at(vectors, seen) < id)
+            low = seen + 1;
+        else
+            high = middle;
+    }
+    return -1;
+}
+
+gboolean
+retrieval_vectors_get(retrieval_vectors *vectors, int64_t id, float *values, GError **error)
+{
+    const gssize label = find_label(vectors, id);
+    if (label < 0) return FALSE;
+    FaissIndexIVF *inverted = faiss_IndexIVF_cast(vectors->index);
+    if (inverted && !vectors->has_map && faiss_IndexIVF_make_direct_map(inverted, 1) != 0) {
+        set_faiss_error(error, "cannot look up vectors");
+        return FALSE;
+    }
+    vectors->has_map = TRUE;
+    if (faiss_Index_reconstruct(vectors->index, (idx_t)label, values) == 0) return TRUE;
+    set_faiss_error(error, "cannot look up a vector");
+    return FALSE;
 }
 
 gboolean
@@ -140,7 +327,7 @@ gboolean
 retrieval_vectors_search(const retrieval_vectors *vectors, const float *query, size_t k,
                          GArray *matches, GError **error)
 {
-    const size_t n = vectors->ids->len;
+    const size_t n = retrieval_vectors_count(vectors);
     const size_t wanted = MIN(k, n);
     if (wanted == 0) return TRUE;
 
@@ -156,15 +343,17 @@ retrieval_vectors_search(const retrieval_vectors *vectors, const float *query, s
             set_faiss_error(error, "search failed");
             return FALSE;
         }
-        if (asked == n || !(scores[asked - 1] >= scores[wanted - 1])) break;
+        if (asked == n || labels[asked - 1] < 0 || !(scores[asked - 1] >= scores[wanted - 1]))
+            break;
         asked = MIN(asked * 2, n);
     }
 
     g_autoptr(GArray) found =
         g_array_sized_new(FALSE, FALSE, sizeof(retrieval_match), (guint)asked);
     for (size_t i = 0; i < asked; i++) {
-        if (labels[i] < 0 || (size_t)labels[i] >= n || isnan(scores[i])) continue;
-        retrieval_match match = {g_array_index(vectors->ids, int64_t, labels[i]), scores[i]};
+        if (labels[i] < 0 || labels[i] >= (idx_t)vectors->ids->len || isnan(scores[i])) continue;
+        retrieval_match match = {id_at(vectors, (guint)labels[i]), scores[i]};
+        if (match.id == 0) continue;
         g_array_append_val(found, match);
     }
     g_array_sort(found, compare_matches);
@@ -201,8 +390,9 @@ checksum(uint64_t hash, const void *data, size_t len)
     return mix(hash, len);
 }
 
+/* Of an exact index: from memory. */
 static uint64_t
-file_checksum(const retrieval_vectors *vectors, const vectors_trailer *trailer)
+exact_checksum(const retrieval_vectors *vectors, const vectors_trailer *trailer)
 {
     float *values = NULL;
     size_t n_values = 0;
@@ -210,6 +400,18 @@ file_checksum(const retrieval_vectors *vectors, const vectors_trailer *trailer)
     uint64_t hash = checksum(VECTORS_MAGIC, values, n_values * sizeof *values);
     hash = checksum(hash, vectors->ids->data, vectors->ids->len * sizeof(int64_t));
     return checksum(hash, trailer, offsetof(vectors_trailer, checksum));
+}
+
+/* Of another: over the first n_bytes of its file and the trailer. */
+static gboolean
+file_checksum(FILE *file, uint64_t n_bytes, const vectors_trailer *trailer, uint64_t *hash)
+{
+    void *bytes = mmap(NULL, (size_t)n_bytes, PROT_READ, MAP_SHARED, fileno(file), 0);
+    if (bytes == MAP_FAILED) return FALSE;
+    *hash = checksum(VECTORS_MAGIC, bytes, (size_t)n_bytes);
+    munmap(bytes, (size_t)n_bytes);
+    *hash = checksum(*hash, trailer, offsetof(vectors_trailer, checksum));
+    return TRUE;
 }
 
 static void
@@ -231,22 +433,36 @@ sync_folder(const char *path)
     return done;
 }
 
+/* What FAISS writes, then the ids. */
 static gboolean
-write_all(const retrieval_vectors *vectors, FILE *file, const vectors_trailer *trailer,
-          const char *path, GError **error)
+write_index(const retrieval_vectors *vectors, FILE *file)
 {
-    if (faiss_write_index(vectors->index, file) != 0) {
-        set_faiss_error(error, path);
-        return FALSE;
-    }
     const size_t n = vectors->ids->len;
-    if ((n > 0 && fwrite(vectors->ids->data, sizeof(int64_t), n, file) != n) ||
-        fwrite(trailer, sizeof *trailer, 1, file) != 1 || fflush(file) != 0 ||
-        fsync(fileno(file)) != 0) {
-        set_file_error(error, path, "cannot write");
-        return FALSE;
+    if (faiss_write_index(vectors->index, file) != 0) return FALSE;
+    if (n == 0) return TRUE;
+    if (vectors->kind == RETRIEVAL_INDEX_EXACT)
+        return fwrite(vectors->ids->data, sizeof(int64_t), n, file) == n;
+    for (guint i = 0; i < vectors->ids->len; i++) {
+        const uint32_t id = (uint32_t)id_at(vectors, i);
+        if (fwrite(&id, sizeof id, 1, file) != 1) return FALSE;
     }
     return TRUE;
+}
+
+static gboolean
+write_all(const retrieval_vectors *vectors, FILE *file, vectors_trailer *trailer, const char *path,
+          GError **error)
+{
+    gboolean done = write_index(vectors, file) && fflush(file) == 0;
+    if (done && vectors->kind == RETRIEVAL_INDEX_EXACT)
+        trailer->checksum = exact_checksum(vectors, trailer);
+    else if (done)
+        done = file_checksum(file, (uint64_t)ftello(file), trailer, &trailer->checksum);
+    if (done && fwrite(trailer, sizeof *trailer, 1, file) == 1 && fflush(file) == 0 &&
+        fsync(fileno(file)) == 0)
+        return TRUE;
+    set_file_error(error, path, "cannot write");
+    return FALSE;
 }
 
 gboolean
@@ -256,12 +472,12 @@ retrieval_vectors_save(const retrieval_vectors *vectors, const char *path,
     vectors_trailer trailer = {.magic = VECTORS_MAGIC,
                                .generation = version->generation,
                                .n = vectors->ids->len,
-                               .n_dims = vectors->n_dims};
+                               .n_dims = vectors->n_dims,
+                               .kind = (uint32_t)vectors->kind};
     memcpy(trailer.state, version->state, sizeof trailer.state);
-    trailer.checksum = file_checksum(vectors, &trailer);
 
     g_autofree char *temporary = g_strconcat(path, ".tmp", NULL);
-    FILE *file = g_fopen(temporary, "wbe");
+    FILE *file = g_fopen(temporary, "w+be");
     if (!file) {
         set_file_error(error, temporary, "cannot write");
         return FALSE;
@@ -297,8 +513,9 @@ header_is_sound(const uint8_t header[FAISS_FLAT_HEADER], uint64_t n, uint32_t n_
            metric == METRIC_INNER_PRODUCT && n_floats == n * n_dims;
 }
 
+/* The trailer, and how many bytes stand before it. */
 static gboolean
-read_trailer(FILE *file, uint32_t n_dims, vectors_trailer *trailer)
+read_trailer(FILE *file, uint32_t n_dims, vectors_trailer *trailer, uint64_t *n_before)
 {
     struct stat info;
     if (fstat(fileno(file), &info) != 0 || !S_ISREG(info.st_mode)) return FALSE;
@@ -306,36 +523,68 @@ read_trailer(FILE *file, uint32_t n_dims, vectors_trailer *trailer)
     if (size < FAISS_FLAT_HEADER + sizeof *trailer) return FALSE;
     if (fseeko(file, -(off_t)sizeof *trailer, SEEK_END) != 0) return FALSE;
     if (fread(trailer, sizeof *trailer, 1, file) != 1) return FALSE;
-    if (trailer->magic != VECTORS_MAGIC || trailer->n_dims != n_dims) return FALSE;
-    if (trailer->n > G_MAXINT32) return FALSE;
+    *n_before = size - sizeof *trailer;
+    rewind(file);
+    return trailer->magic == VECTORS_MAGIC && trailer->n_dims == n_dims &&
+           trailer->n <= G_MAXINT32 && trailer->kind <= RETRIEVAL_INDEX_PRODUCT;
+}
+
+static gboolean
+exact_is_sound(FILE *file, const vectors_trailer *trailer, uint64_t n_before)
+{
+    uint8_t header[FAISS_FLAT_HEADER];
     /* n < 2^31 and n_dims < 2^32: no overflow in 64 bits for real dimensions, checked all the same */
-    uint64_t n_bytes = 0, row = (uint64_t)n_dims * sizeof(float) + sizeof(int64_t);
+    uint64_t n_bytes = 0, row = (uint64_t)trailer->n_dims * sizeof(float) + sizeof(int64_t);
     if (!g_uint64_checked_mul(&n_bytes, trailer->n, row)) return FALSE;
-    return size - FAISS_FLAT_HEADER - sizeof *trailer == n_bytes;
+    if (n_before - FAISS_FLAT_HEADER != n_bytes || fread(header, sizeof header, 1, file) != 1)
+        return FALSE;
+    rewind(file);
+    return header_is_sound(header, trailer->n, trailer->n_dims);
+}
+
+static gboolean
+inverted_is_sound(FILE *file, const vectors_trailer *trailer, uint64_t n_before)
+{
+    uint64_t hash = 0;
+    return trailer->n * sizeof(uint32_t) < n_before &&
+           file_checksum(file, n_before, trailer, &hash) && hash == trailer->checksum;
+}
+
+static gboolean
+read_ids(retrieval_vectors *vectors, FILE *file, guint n)
+{
+    g_array_set_size(vectors->ids, n);
+    if (n == 0) return TRUE;
+    if (vectors->kind == RETRIEVAL_INDEX_EXACT)
+        return fread(vectors->ids->data, sizeof(int64_t), n, file) == n;
+    for (guint i = 0; i < n; i++) {
+        uint32_t id;
+        if (fread(&id, sizeof id, 1, file) != 1) return FALSE;
+        g_array_index(vectors->ids, int64_t, i) = id;
+        if (id == 0) vectors->n_removed++;
+    }
+    return TRUE;
 }
 
 static retrieval_vectors *
 read_all(FILE *file, uint32_t n_dims, vectors_trailer *trailer)
 {
-    uint8_t header[FAISS_FLAT_HEADER];
-    if (!read_trailer(file, n_dims, trailer)) return NULL;
-    rewind(file);
-    if (fread(header, sizeof header, 1, file) != 1) return NULL;
-    if (!header_is_sound(header, trailer->n, n_dims)) return NULL;
-    rewind(file);
+    uint64_t n_before;
+    FaissIndex *index = NULL;
+    if (!read_trailer(file, n_dims, trailer, &n_before)) return NULL;
+    const gboolean is_exact = trailer->kind == RETRIEVAL_INDEX_EXACT;
+    if (!(is_exact ? exact_is_sound : inverted_is_sound)(file, trailer, n_before)) return NULL;
+    if (faiss_read_index(file, 0, &index) != 0) return NULL;
 
-    g_autoptr(retrieval_vectors) vectors = g_new0(retrieval_vectors, 1);
-    vectors->n_dims = n_dims;
-    vectors->ids = g_array_new(FALSE, FALSE, sizeof(int64_t));
-    if (faiss_read_index(file, 0, &vectors->index) != 0) return NULL;
-    if (!faiss_IndexFlat_cast(vectors->index) || faiss_Index_d(vectors->index) != (int)n_dims ||
-        faiss_Index_ntotal(vectors->index) != (idx_t)trailer->n)
+    g_autoptr(retrieval_vectors) vectors =
+        wrap_index(index, (retrieval_index_kind)trailer->kind, n_dims);
+    if (!(is_exact ? faiss_IndexFlat_cast(index) : faiss_IndexIVF_cast(index)) ||
+        faiss_Index_d(index) != (int)n_dims || !read_ids(vectors, file, (guint)trailer->n) ||
+        faiss_Index_ntotal(index) !=
+            (idx_t)(is_exact ? trailer->n : retrieval_vectors_count(vectors)))
         return NULL;
-    g_array_set_size(vectors->ids, (guint)trailer->n);
-    if (trailer->n > 0 &&
-        fread(vectors->ids->data, sizeof(int64_t), trailer->n, file) != trailer->n)
-        return NULL;
-    if (file_checksum(vectors, trailer) != trailer->checksum) return NULL;
+    if (is_exact && exact_checksum(vectors, trailer) != trailer->checksum) return NULL;
+    set_effort(vectors);
     return g_steal_pointer(&vectors);
 }
 

@@ -1,6 +1,10 @@
-/* vectors: chunk ids with unit vectors, nearest first by inner product (FAISS IndexFlatIP: exact).
+/* vectors: chunk ids with unit vectors, nearest first by inner product (FAISS).
  *
- * One thread at a time for adding; any number may search at once. */
+ * Three kinds, by the number of vectors: exact; inverted lists (Jégou, Douze and Schmid, Product quantization for
+ * nearest neighbor search, 2011) of vectors in 8 bits a dimension; inverted lists of product-quantised vectors,
+ * about 130 bytes each, for a million and more.
+ *
+ * One thread at a time for adding and removing, alone; any number may search at once. */
 #ifndef LODE_RETRIEVAL_VECTORS_H
 #define LODE_RETRIEVAL_VECTORS_H
 
@@ -24,13 +28,30 @@ typedef struct {
 
 gboolean retrieval_version_equal(const retrieval_version *a, const retrieval_version *b);
 
+typedef enum {
+    RETRIEVAL_INDEX_EXACT,
+    RETRIEVAL_INDEX_SCALAR,
+    RETRIEVAL_INDEX_PRODUCT
+} retrieval_index_kind;
+
+const char *retrieval_index_kind_name(retrieval_index_kind kind); /* static */
+
 typedef struct retrieval_vectors retrieval_vectors;
 
+/* An empty exact index. */
 retrieval_vectors *retrieval_vectors_new(uint32_t n_dims, GError **error);
+
+/* An empty index of another kind for about n_expected vectors, made from sample [n_sample, n_dims] of them;
+ * retrieval_vectors_sample_size says how many it wants. The same sample gives the same index. */
+retrieval_vectors *retrieval_vectors_new_trained(retrieval_index_kind kind, uint32_t n_dims,
+                                                 size_t n_expected, const float *sample,
+                                                 size_t n_sample, GError **error);
+size_t retrieval_vectors_sample_size(retrieval_index_kind kind, size_t n_expected);
 void retrieval_vectors_free(retrieval_vectors *vectors); /* NULL is fine */
 G_DEFINE_AUTOPTR_CLEANUP_FUNC(retrieval_vectors, retrieval_vectors_free)
 
 size_t retrieval_vectors_count(const retrieval_vectors *vectors);
+retrieval_index_kind retrieval_vectors_kind(const retrieval_vectors *vectors);
 uint32_t retrieval_vectors_n_dims(const retrieval_vectors *vectors);
 int64_t retrieval_vectors_last_id(const retrieval_vectors *vectors); /* 0 when empty */
 
@@ -38,8 +59,19 @@ int64_t retrieval_vectors_last_id(const retrieval_vectors *vectors); /* 0 when e
 gboolean retrieval_vectors_add(retrieval_vectors *vectors, const int64_t *ids, const float *values,
                                size_t n, GError **error);
 
+/* Forget all vectors whose id keep says FALSE for. Returns how many, or -1 with error. */
+gssize retrieval_vectors_remove(retrieval_vectors *vectors,
+                                gboolean (*keep)(int64_t id, void *user_data), void *user_data,
+                                GError **error);
+
+/* The vector of an id, as exactly as the index knows it, into values [n_dims]. FALSE without an error: not there.
+ * Makes a table for it the first time: not while others search. */
+gboolean retrieval_vectors_get(retrieval_vectors *vectors, int64_t id, float *values,
+                               GError **error);
+
 /* The k best for query [n_dims], appended to matches (GArray of retrieval_match): best first, ties by id,
- * also where a tie straddles the k-th place. */
+ * also where a tie straddles the k-th place. An index that is not exact looks at a part of its lists, and its
+ * scores are near the true ones. */
 gboolean retrieval_vectors_search(const retrieval_vectors *vectors, const float *query, size_t k,
                                   GArray *matches, GError **error);
 
@@ -48,7 +80,7 @@ gboolean retrieval_vectors_search(const retrieval_vectors *vectors, const float 
 gboolean retrieval_vectors_save(const retrieval_vectors *vectors, const char *path,
                                 const retrieval_version *version, GError **error);
 
-/* Read what save wrote; every size and a checksum are tested. version receives what it was made from. */
+/* Read what save wrote; every size and a checksum are tested before FAISS sees it. version receives what it was made from. */
 retrieval_vectors *retrieval_vectors_load(const char *path, uint32_t n_dims,
                                           retrieval_version *version, GError **error);
 
