@@ -251,7 +251,10 @@ retrieval_library_get_stats(retrieval_library *library, retrieval_stats *stats, 
     memset(stats, 0, sizeof *stats);
     g_autoptr(GMutexLocker) locker = g_mutex_locker_new(&library->lock);
     (void)locker;
+    int64_t through;
+    if (!retrieval_store_get_compact_through(library->store, &through, error)) return FALSE;
     sqlite3_stmt *statement = retrieval_store_get(library->store, STORE_COUNT, error);
+    if (statement) sqlite3_bind_int64(statement, 1, through);
     if (!statement || !retrieval_store_next(library->store, statement, error)) return FALSE;
     stats->n_documents = (uint64_t)sqlite3_column_int64(statement, 0);
     stats->n_chunks = (uint64_t)sqlite3_column_int64(statement, 1);

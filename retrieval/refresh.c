@@ -302,8 +302,12 @@ static gboolean
 drop_saved_vectors(retrieval_library *library, GError **error)
 {
     retrieval_store *store = library->store;
+    int64_t n_missing;
     if (!library->vectors || retrieval_vectors_kind(library->vectors) != RETRIEVAL_INDEX_PRODUCT)
         return TRUE;
+    /* what has no vector yet must be found by what stands behind the last one */
+    if (!retrieval_store_count_missing(store, &n_missing, error)) return FALSE;
+    if (n_missing > 0) return TRUE;
     const int64_t last = retrieval_vectors_last_id(library->vectors);
     g_autofree char *through = g_strdup_printf("%" G_GINT64_FORMAT, last);
     if (!retrieval_store_exec(store, STORE_BEGIN_WRITE, error)) return FALSE;

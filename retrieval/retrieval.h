@@ -181,7 +181,7 @@ typedef struct {
     retrieval_method method; /* default RETRIEVAL_FUSION */
     guint n_results;         /* default 10 */
     guint n_candidates;      /* taken from each ranking before fusion; default 100 */
-    double rrf_k; /* 0 (default): scores brought to 0..1 and added; else by rank, 1 / (k + rank) */
+    double rrf_k;            /* 0 (default): BM25 and cosine added; else by rank, 1 / (k + rank) */
     /* Only chunks for which this holds; NULL: all (default). See retrieval_where_check. */
     const char *where;
     guint max_per_page; /* chunks that begin on one page of one document; 0 = no limit (default) */

@@ -119,6 +119,8 @@ static const char *const statement_sql[STORE_N_STATEMENTS] = {
     [STORE_GET_VECTOR] = "SELECT vector FROM embeddings WHERE chunk = ?1",
     [STORE_DROP_VECTORS] = "DELETE FROM embeddings WHERE chunk <= ?1",
     [STORE_HAS_CHUNK] = "SELECT 1 FROM chunks WHERE id = ?1",
+    [STORE_COUNT_MISSING] = "SELECT (SELECT count(*) FROM chunks WHERE id > ?1)"
+                            " - (SELECT count(*) FROM embeddings WHERE chunk > ?1)",
     [STORE_CHUNKS_WITHOUT_VECTOR] =
         "SELECT t.id, t.title, t.section, t.text FROM chunk_text t"
         " WHERE t.id > ?1 AND NOT EXISTS(SELECT 1 FROM embeddings e WHERE e.chunk = t.id)"
@@ -136,8 +138,9 @@ static const char *const statement_sql[STORE_N_STATEMENTS] = {
     [STORE_LIST_CHUNKS] = "SELECT id FROM chunks WHERE document = ?1",
     [STORE_LIST_PLACED_CHUNKS] =
         "SELECT id, type, section, first_page FROM chunks WHERE document = ?1",
-    [STORE_COUNT] = "SELECT (SELECT count(*) FROM documents), (SELECT count(*) FROM chunks),"
-                    " (SELECT count(*) FROM embeddings)",
+    [STORE_COUNT] =
+        "SELECT (SELECT count(*) FROM documents), (SELECT count(*) FROM chunks),"
+        " (SELECT count(*) FROM embeddings) + (SELECT count(*) FROM chunks WHERE id <= ?1)",
     [STORE_DUMP_DOCUMENTS] = "SELECT id, path, sha256, title, n_pages, authors, year, venue,"
                              " doi, arxiv FROM documents ORDER BY path",
     [STORE_DUMP_CHUNKS] =
@@ -550,6 +553,14 @@ gboolean
 retrieval_store_get_compact_through(retrieval_store *store, int64_t *through, GError **error)
 {
     return get_number_setting(store, "compact_through", through, error);
+}
+
+gboolean
+retrieval_store_count_missing(retrieval_store *store, int64_t *n, GError **error)
+{
+    int64_t through;
+    return retrieval_store_get_compact_through(store, &through, error) &&
+           get_number(store, STORE_COUNT_MISSING, through, 0, n, error);
 }
 
 gboolean

@@ -39,6 +39,7 @@ typedef enum {
     STORE_GET_VECTOR,
     STORE_DROP_VECTORS,
     STORE_HAS_CHUNK,
+    STORE_COUNT_MISSING,
     STORE_CHUNKS_WITHOUT_VECTOR,
     STORE_COUNT_MATCHES,
     STORE_RANK_FULLTEXT,
@@ -109,6 +110,9 @@ gboolean retrieval_store_get_change(retrieval_store *store, const retrieval_vers
 /* The last chunk whose vector is only in vectors.faiss, 0 where the database has all. */
 gboolean retrieval_store_get_compact_through(retrieval_store *store, int64_t *through,
                                              GError **error);
+
+/* Chunks that have no vector, neither in the database nor in vectors.faiss. */
+gboolean retrieval_store_count_missing(retrieval_store *store, int64_t *n, GError **error);
 
 /* Outside of a transaction: give free pages back to the file system. */
 gboolean retrieval_store_shrink(retrieval_store *store, GError **error);

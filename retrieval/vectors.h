@@ -65,7 +65,7 @@ gssize retrieval_vectors_remove(retrieval_vectors *vectors,
                                 GError **error);
 
 /* The vector of an id, as exactly as the index knows it, into values [n_dims]. FALSE without an error: not there.
- * Makes a table for it the first time: not while others search. */
+ * Lists make a table for it the first time: not while others search, and not once vectors were removed: an error. */
 gboolean retrieval_vectors_get(retrieval_vectors *vectors, int64_t id, float *values,
                                GError **error);
 

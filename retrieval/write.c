@@ -410,15 +410,24 @@ find_missing(retrieval_library *library, int64_t after, GArray *ids, GPtrArray *
     return FALSE;
 }
 
+static gboolean
+get_compact_through(retrieval_library *library, int64_t *through, GError **error)
+{
+    g_autoptr(GMutexLocker) locker = g_mutex_locker_new(&library->lock);
+    (void)locker;
+    return retrieval_store_get_compact_through(library->store, through, error);
+}
+
 gboolean
 retrieval_library_embed_missing(retrieval_library *library, const int *cancel, GError **error)
 {
-    int64_t after = 0;
+    int64_t after;
     if (!library->embed) {
         g_set_error(error, RETRIEVAL_ERROR, RETRIEVAL_ERROR_EMBEDDER,
                     "%s: opened without an embedder", library->dir);
         return FALSE;
     }
+    if (!get_compact_through(library, &after, error)) return FALSE;
     for (;;) {
         g_autoptr(GArray) ids = g_array_new(FALSE, FALSE, sizeof(int64_t));
         g_autoptr(GPtrArray) contexts = g_ptr_array_new_with_free_func(g_free);

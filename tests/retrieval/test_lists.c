@@ -1,0 +1,359 @@
+/* Indexes of many vectors: what they find of what a search of all finds, and how a library changes to them. */
+#include "support.h"
+
+#include <glib/gstdio.h>
+#include <math.h>
+#include <string.h>
+
+enum { DIMS = 24, N = 10240, N_TOPICS = 60, N_QUERIES = 60, TOP = 100 };
+
+/* Unit vectors around topics, as embeddings of texts are. */
+static void
+random_vector(GRand *rand, const float *topics, float out[DIMS])
+{
+    const float *topic = topics + (size_t)g_rand_int_range(rand, 0, N_TOPICS) * DIMS;
+    double sum = 0;
+    for (int j = 0; j < DIMS; j++) {
+        out[j] = topic[j] + (float)g_rand_double_range(rand, -0.6, 0.6);
+        sum += (double)out[j] * (double)out[j];
+    }
+    for (int j = 0; j < DIMS; j++)
+        out[j] = (float)((double)out[j] / sqrt(sum));
+}
+
+typedef struct {
+    float *topics, *values;
+    int64_t *ids;
+    GRand *rand;
+    retrieval_vectors *built[RETRIEVAL_INDEX_PRODUCT + 1]; /* of all, never changed */
+} collection;
+
+static retrieval_vectors *build_index(const collection *c, retrieval_index_kind kind);
+
+static int
+setup_collection(void **state)
+{
+    static collection c;
+    c.rand = g_rand_new_with_seed(21);
+    c.topics = g_new(float, N_TOPICS *DIMS);
+    c.values = g_new(float, (size_t)N *DIMS);
+    c.ids = g_new(int64_t, N);
+    for (int i = 0; i < N_TOPICS * DIMS; i++)
+        c.topics[i] = (float)g_rand_double_range(c.rand, -1, 1);
+    for (int i = 0; i < N; i++) {
+        c.ids[i] = 7 + 2 * i;
+        random_vector(c.rand, c.topics, c.values + (size_t)i * DIMS);
+    }
+    for (int kind = 0; kind <= RETRIEVAL_INDEX_PRODUCT; kind++)
+        c.built[kind] = build_index(&c, (retrieval_index_kind)kind);
+    *state = &c;
+    return 0;
+}
+
+static int
+teardown_collection(void **state)
+{
+    collection *c = *state;
+    for (int kind = 0; kind <= RETRIEVAL_INDEX_PRODUCT; kind++)
+        retrieval_vectors_free(c->built[kind]);
+    g_rand_free(c->rand);
+    g_free(c->topics);
+    g_free(c->values);
+    g_free(c->ids);
+    return 0;
+}
+
+static retrieval_vectors *
+build_index(const collection *c, retrieval_index_kind kind)
+{
+    g_autoptr(GError) error = NULL;
+    retrieval_vectors *vectors = retrieval_vectors_new_trained(kind, DIMS, N, c->values, N, &error);
+    assert_no_error(error);
+    assert_true(retrieval_vectors_add(vectors, c->ids, c->values, N, &error));
+    assert_int_equal(retrieval_vectors_count(vectors), N);
+    assert_int_equal(retrieval_vectors_kind(vectors), kind);
+    return vectors;
+}
+
+static GArray *
+nearest(const retrieval_vectors *vectors, const float *query, size_t k)
+{
+    g_autoptr(GError) error = NULL;
+    GArray *matches = g_array_new(FALSE, FALSE, sizeof(retrieval_match));
+    assert_true(retrieval_vectors_search(vectors, query, k, matches, &error));
+    return matches;
+}
+
+static gboolean
+holds(const GArray *matches, int64_t id)
+{
+    for (guint i = 0; i < matches->len; i++)
+        if (g_array_index(matches, retrieval_match, i).id == id) return TRUE;
+    return FALSE;
+}
+
+/* Of the true best n_best, the share that is among n_found found. */
+static double
+recall(const collection *c, retrieval_index_kind kind, guint n_best, guint n_found)
+{
+    const retrieval_vectors *all = c->built[RETRIEVAL_INDEX_EXACT], *lists = c->built[kind];
+    g_autoptr(GRand) rand = g_rand_new_with_seed(22);
+    guint n_hit = 0;
+    for (int q = 0; q < N_QUERIES; q++) {
+        float query[DIMS];
+        random_vector(rand, c->topics, query);
+        g_autoptr(GArray) truth = nearest(all, query, n_best);
+        g_autoptr(GArray) found = nearest(lists, query, n_found);
+        for (guint i = 0; i < truth->len; i++)
+            n_hit += holds(found, g_array_index(truth, retrieval_match, i).id) ? 1u : 0u;
+    }
+    return (double)n_hit / (N_QUERIES * n_best);
+}
+
+/* A search takes three times the candidates and scores them exactly, where the exact vectors are kept: the best
+ * hundred of all are then its best hundred. */
+static void
+eight_bits_find_what_a_search_of_all_finds(void **state)
+{
+    const double r = recall(*state, RETRIEVAL_INDEX_SCALAR, TOP, 3 * TOP);
+    if (r < 0.99) fail_msg("R@100 %.4f", r);
+}
+
+static void
+product_quantised_lists_find_the_best_among_a_hundred(void **state)
+{
+    const double best = recall(*state, RETRIEVAL_INDEX_PRODUCT, 1, TOP);
+    const double ten = recall(*state, RETRIEVAL_INDEX_PRODUCT, 10, TOP);
+    if (best < 0.99 || ten < 0.99) fail_msg("best %.4f, ten best %.4f", best, ten);
+}
+
+static gboolean
+keep_even(int64_t id, void *user_data)
+{
+    (void)user_data;
+    return (id - 7) / 2 % 2 == 0;
+}
+
+static void
+what_is_removed_is_not_found_and_not_in_the_file(void **state)
+{
+    const collection *c = *state;
+    static const retrieval_index_kind kinds[] = {RETRIEVAL_INDEX_EXACT, RETRIEVAL_INDEX_SCALAR,
+                                                 RETRIEVAL_INDEX_PRODUCT};
+    g_autofree char *dir = make_folder("lists");
+    g_autofree char *path = g_build_filename(dir, "v.faiss", NULL);
+    for (gsize i = 0; i < G_N_ELEMENTS(kinds); i++) {
+        g_autoptr(GError) error = NULL;
+        const retrieval_version version = {.generation = 3, .state = {1}};
+        retrieval_version read;
+        assert_true(retrieval_vectors_save(c->built[kinds[i]], path, &version, &error));
+        g_autoptr(retrieval_vectors) vectors = retrieval_vectors_load(path, DIMS, &read, &error);
+        assert_no_error(error);
+        assert_int_equal(retrieval_vectors_remove(vectors, keep_even, NULL, &error), N / 2);
+        assert_int_equal(retrieval_vectors_count(vectors), N / 2);
+        assert_true(retrieval_vectors_save(vectors, path, &version, &error));
+        g_autoptr(retrieval_vectors) loaded = retrieval_vectors_load(path, DIMS, &read, &error);
+        assert_no_error(error);
+        assert_true(retrieval_version_equal(&read, &version));
+        assert_int_equal(retrieval_vectors_count(loaded), N / 2);
+        assert_int_equal(retrieval_vectors_last_id(loaded), c->ids[N - 2]);
+        g_autoptr(GArray) before = nearest(vectors, c->values, 50);
+        g_autoptr(GArray) after = nearest(loaded, c->values, 50);
+        assert_int_equal(before->len, 50);
+        assert_int_equal(after->len, 50);
+        for (guint j = 0; j < 50; j++) {
+            const int64_t id = g_array_index(after, retrieval_match, j).id;
+            assert_true(keep_even(id, NULL));
+            assert_true(id == g_array_index(before, retrieval_match, j).id);
+        }
+    }
+    remove_folder(dir);
+}
+
+static void
+a_vector_can_be_had_back_nearly(void **state)
+{
+    const collection *c = *state;
+    for (int kind = 0; kind <= RETRIEVAL_INDEX_PRODUCT; kind++) {
+        g_autoptr(GError) error = NULL;
+        float values[DIMS];
+        double dot = 0;
+        assert_true(retrieval_vectors_get(c->built[kind], c->ids[2], values, &error));
+        for (int j = 0; j < DIMS; j++)
+            dot += (double)values[j] * (double)c->values[2 * DIMS + j];
+        assert_true(dot > 0.9);
+        assert_false(retrieval_vectors_get(c->built[kind], c->ids[2] + 1, values, &error));
+        assert_no_error(error);
+    }
+}
+
+static void
+damage_to_lists_is_noticed(void **state)
+{
+    g_autofree char *dir = make_folder("lists");
+    g_autofree char *path = g_build_filename(dir, "v.faiss", NULL);
+    const collection *c = *state;
+    const retrieval_vectors *vectors = c->built[RETRIEVAL_INDEX_PRODUCT];
+    const retrieval_version version = {.generation = 3};
+    retrieval_version read;
+    assert_true(retrieval_vectors_save(vectors, path, &version, NULL));
+    g_autofree char *bytes = NULL;
+    gsize n = 0;
+    assert_true(g_file_get_contents(path, &bytes, &n, NULL));
+    for (gsize at = 0; at < n; at += n / 37 + 1) {
+        bytes[at] = (char)(bytes[at] ^ 4);
+        assert_true(g_file_set_contents(path, bytes, (gssize)n, NULL));
+        assert_null(retrieval_vectors_load(path, DIMS, &read, NULL));
+        bytes[at] = (char)(bytes[at] ^ 4);
+        assert_true(g_file_set_contents(path, bytes, (gssize)(at + 1), NULL));
+        assert_null(retrieval_vectors_load(path, DIMS, &read, NULL));
+    }
+    remove_folder(dir);
+}
+
+/* ---- a library that grows through all kinds ---- */
+
+static retrieval_library *
+open_small_limits(retrieval_open_mode mode)
+{
+    retrieval_library *library = open_library(folder, mode, &fake_embedder);
+    library->exact_limit = 3000;
+    library->scalar_limit = 6000;
+    return library;
+}
+
+static void
+add_many(retrieval_library *library, int from, int to)
+{
+    g_autoptr(GError) error = NULL;
+    g_autoptr(GPtrArray) strings = g_ptr_array_new_with_free_func(g_free);
+    g_autofree retrieval_passage *passages = g_new0(retrieval_passage, (gsize)(to - from));
+    g_autoptr(GRand) rand = g_rand_new_with_seed((guint32)from);
+    for (int i = from; i < to; i++) {
+        char *id = g_strdup_printf("p%05d", i), *text = random_sentence(rand, 12);
+        g_ptr_array_add(strings, id);
+        g_ptr_array_add(strings, text);
+        passages[i - from] = (retrieval_passage){id, "", text};
+    }
+    assert_true(
+        retrieval_library_add_passages(library, passages, (size_t)(to - from), NULL, &error));
+    assert_no_error(error);
+    assert_true(retrieval_library_commit(library, &error));
+    assert_no_error(error);
+}
+
+static int64_t
+count_stored(retrieval_library *library)
+{
+    sqlite3_stmt *statement = NULL;
+    sqlite3_prepare_v2(library->store->db, "SELECT count(*) FROM embeddings", -1, &statement, NULL);
+    assert_int_equal(sqlite3_step(statement), SQLITE_ROW);
+    const int64_t n = sqlite3_column_int64(statement, 0);
+    sqlite3_finalize(statement);
+    return n;
+}
+
+/* The text of passage i is found by its own words' vector. */
+static void
+check_dense(retrieval_library *library, int from, guint n_checked)
+{
+    g_autoptr(GError) error = NULL;
+    g_autoptr(GRand) rand = g_rand_new_with_seed((guint32)from);
+    retrieval_search_options options = retrieval_search_options_default();
+    options.method = RETRIEVAL_DENSE;
+    guint n_found = 0;
+    for (guint i = 0; i < n_checked; i++) {
+        g_autofree char *text = random_sentence(rand, 12);
+        g_autoptr(GPtrArray) hits = retrieval_library_search(library, text, &options, &error);
+        assert_no_error(error);
+        for (guint j = 0; j < hits->len; j++)
+            n_found += strcmp(((retrieval_hit *)hits->pdata[j])->text, text) == 0 ? 1u : 0u;
+    }
+    assert_true(n_found >= n_checked - 1);
+}
+
+static void
+a_library_grows_from_exact_to_quantised(void **state)
+{
+    (void)state;
+    g_autoptr(GError) error = NULL;
+    g_autoptr(retrieval_library) library = open_small_limits(RETRIEVAL_OPEN_WRITE);
+    add_many(library, 0, 2000);
+    assert_int_equal(retrieval_vectors_kind(library->vectors), RETRIEVAL_INDEX_EXACT);
+    add_many(library, 2000, 5500);
+    assert_int_equal(retrieval_vectors_kind(library->vectors), RETRIEVAL_INDEX_SCALAR);
+    assert_int_equal(count_stored(library), 5500);
+    check_dense(library, 2000, 30);
+    add_many(library, 5500, 11000);
+    assert_int_equal(retrieval_vectors_kind(library->vectors), RETRIEVAL_INDEX_PRODUCT);
+    assert_int_equal(count_stored(library), 0);
+    check_dense(library, 0, 30);
+
+    add_many(library, 11000, 11050); /* grows without being trained again */
+    assert_int_equal(count_stored(library), 0);
+    assert_true(retrieval_library_remove(library, "p00003", &error));
+    assert_true(retrieval_library_commit(library, &error));
+    assert_int_equal(retrieval_vectors_count(library->vectors), 11049);
+    retrieval_stats stats;
+    assert_true(retrieval_library_get_stats(library, &stats, &error));
+    assert_int_equal(stats.n_vectors, 11049);
+    g_free(stats.embedder_id);
+    g_clear_pointer(&library, retrieval_library_free);
+
+    g_autoptr(retrieval_library) reader = open_reader();
+    check_dense(reader, 11000, 30);
+    check_dense(reader, 5500, 30);
+}
+
+typedef struct {
+    retrieval_library *library;
+    int n_done;
+} searching;
+
+static gpointer
+search_on(gpointer data)
+{
+    searching *s = data;
+    for (int i = 0; i < 60; i++) {
+        check_dense(s->library, 0, 1);
+        g_atomic_int_inc(&s->n_done);
+    }
+    return NULL;
+}
+
+static void
+searches_go_on_beside_each_other_and_beside_a_writer(void **state)
+{
+    (void)state;
+    g_autoptr(retrieval_library) library = open_small_limits(RETRIEVAL_OPEN_WRITE);
+    add_many(library, 0, 200);
+    searching s = {library, 0};
+    GThread *threads[4];
+    for (int i = 0; i < 4; i++)
+        threads[i] = g_thread_new("search", search_on, &s);
+    for (int i = 0; i < 10; i++)
+        add_many(library, 1000 + i * 20, 1020 + i * 20);
+    for (int i = 0; i < 4; i++)
+        g_thread_join(threads[i]);
+    assert_int_equal(s.n_done, 240);
+}
+
+#define TEST(name) cmocka_unit_test_setup_teardown(name, setup_folder, teardown_folder)
+
+int
+main(void)
+{
+    const struct CMUnitTest lists[] = {
+        cmocka_unit_test(eight_bits_find_what_a_search_of_all_finds),
+        cmocka_unit_test(product_quantised_lists_find_the_best_among_a_hundred),
+        cmocka_unit_test(what_is_removed_is_not_found_and_not_in_the_file),
+        cmocka_unit_test(damage_to_lists_is_noticed),
+        cmocka_unit_test(a_vector_can_be_had_back_nearly),
+    };
+    const struct CMUnitTest libraries[] = {
+        TEST(a_library_grows_from_exact_to_quantised),
+        TEST(searches_go_on_beside_each_other_and_beside_a_writer),
+    };
+    const int failed = cmocka_run_group_tests(lists, setup_collection, teardown_collection);
+    return failed + cmocka_run_group_tests(libraries, NULL, NULL);
+}
