@@ -20,7 +20,12 @@
  * instructions for each 32 weights: there is no need for a second, repacked copy in memory.
  *
  * Rounding activations like this is what llama.cpp does as well (its Q8_0 and Q8_K; their scales are
- * halves, or shared by 256 elements). engine_kernels.int8 is NULL where that is not wanted. */
+ * halves, or shared by 256 elements). Two engines that do so are not to be expected to agree further than
+ * one does with itself when it adds in another order: a value near the middle of two steps magnifies the
+ * last bit of a sum. On SmolLM2 Q8_0 llama.cpp, token by token against 64 at a time, has a KL divergence
+ * of 2.9e-3 from itself, of 3.4e-3 from this, of 3.2e-3 from this with halves for scales. A scale for 256
+ * is worse: Qwen2.5-Coder-1.5B Q4_K_M is then 5.9e-3 from float32 products, here 4.0e-4 (1,000 tokens).
+ * engine_kernels.int8 is NULL where rounding is not wanted. */
 #ifndef LODE_ENGINE_INT8_H
 #define LODE_ENGINE_INT8_H
 
