@@ -57,6 +57,7 @@ lode_answer_free(lode_answer *answer)
     g_free(answer->prompt);
     g_free(answer->writer_id);
     g_free(answer->embedder_id);
+    json_decref(answer->replies);
     g_free(answer);
 }
 G_DEFINE_AUTOPTR_CLEANUP_FUNC(lode_answer, lode_answer_free)
@@ -443,9 +444,9 @@ answer_from_hits(lode_answer *answer, const pipelines_ask_context *context, GErr
     return TRUE;
 }
 
-lode_answer *
-pipelines_ask(const pipelines_ask_context *context, const char *question,
-              const lode_ask_options *options, GError **error)
+static lode_answer *
+ask(const pipelines_ask_context *context, const char *question, const lode_ask_options *options,
+    GError **error)
 {
     lode_ask_options filled = pipelines_ask_options(options);
     g_autoptr(lode_answer) answer = answer_new(context, question, &filled);
@@ -455,9 +456,27 @@ pipelines_ask(const pipelines_ask_context *context, const char *question,
     answer->retrieve_seconds = (double)(retrieved - start) / 1e6;
     if (!answer_from_hits(answer, context, error)) return NULL;
     answer->answer_seconds = (double)(g_get_monotonic_time() - retrieved) / 1e6;
+    if (context->writer != NULL) {
+        answer->writer_context = context->writer->n_context;
+        answer->replies = json_incref(pipelines_writer_replies(context->writer));
+    }
     if (filled.record) {
         g_autofree char *name = pipelines_record_run(answer, context->library_dir, error);
         if (name == NULL) return NULL;
     }
     return g_steal_pointer(&answer);
+}
+
+lode_answer *
+pipelines_ask(const pipelines_ask_context *context, const char *question,
+              const lode_ask_options *options, GError **error)
+{
+    const lode_writer *writer = context->writer;
+    if (writer == NULL || writer->model != NULL || pipelines_writer_replies(writer) != NULL)
+        return ask(context, question, options, error);
+    /* elsewhere: it may say something else another time, so the record keeps what it said */
+    pipelines_ask_context recorded = *context;
+    g_autoptr(lode_writer) recorder = pipelines_writer_new_recording(writer);
+    recorded.writer = recorder;
+    return ask(&recorded, question, options, error);
 }

@@ -353,6 +353,8 @@ struct lode_answer {
     guint n_removed;        /* citation numbers that did not exist */
     char *prompt;           /* NULL when extractive */
     char *writer_id, *embedder_id;
+    uint32_t writer_context; /* tokens it holds; 0: not known, or no writer */
+    json_t *replies;         /* of a writer elsewhere: writer_record.c; NULL: none */
     lode_ask_options options;
     engine_generate_result generation;
     double retrieve_seconds, answer_seconds;
@@ -373,6 +375,10 @@ lode_answer *pipelines_ask(const pipelines_ask_context *context, const char *que
 lode_ask_options pipelines_ask_options(const lode_ask_options *options);
 lode_box pipelines_box(const layout_box *box);
 json_t *pipelines_answer_to_json(const lode_answer *answer);
+/* The record of a run: what it was asked, with what, and what came out. */
+json_t *pipelines_run_to_json(const lode_answer *answer);
+/* Fill in options as a record's settings have them; texts in it live as long as settings. */
+void pipelines_run_options(const json_t *settings, lode_ask_options *options);
 /* Keep the run in dir/runs/; returns the file's name (g_free). */
 char *pipelines_record_run(const lode_answer *answer, const char *dir, GError **error);
 

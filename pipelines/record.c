@@ -115,16 +115,32 @@ settings_to_json(const lode_answer *answer)
     json_object_set_new(json, "context", json_integer(o->n_context));
     json_object_set_new(json, "temperature", json_real(o->temperature));
     json_object_set_new(json, "seed", json_integer((json_int_t)o->seed));
+    json_object_set_new(json, "writer_context", json_integer(answer->writer_context));
     json_object_set_new(json, "cpu", json_string(engine_cpu_name(engine_cpu_best())));
     return json;
 }
 
-char *
-pipelines_record_run(const lode_answer *answer, const char *dir, GError **error)
+/* The inverse of settings_to_json. */
+void
+pipelines_run_options(const json_t *settings, lode_ask_options *options)
+{
+    const json_int_t n_passages = json_integer_value(json_object_get(settings, "passages"));
+    const json_int_t n_context = json_integer_value(json_object_get(settings, "context"));
+    const json_int_t max_tokens = json_integer_value(json_object_get(settings, "max_tokens"));
+    options->n_passages = (size_t)CLAMP(n_passages, 1, 1000);
+    options->extractive = json_is_true(json_object_get(settings, "extractive"));
+    options->max_tokens = (uint32_t)CLAMP(max_tokens, 1, 1 << 20);
+    options->n_context = (uint32_t)CLAMP(n_context, 0, G_MAXUINT32);
+    options->temperature = json_number_value(json_object_get(settings, "temperature"));
+    options->seed = (uint64_t)json_integer_value(json_object_get(settings, "seed"));
+}
+
+json_t *
+pipelines_run_to_json(const lode_answer *answer)
 {
     g_autoptr(GDateTime) now = g_date_time_new_now_utc();
     g_autofree char *when = g_date_time_format(now, "%Y-%m-%dT%H:%M:%S.%fZ");
-    g_autoptr(json_t) run = json_object();
+    json_t *run = json_object();
     json_object_set_new(run, "schema", json_string("lode-run"));
     json_object_set_new(run, "version", json_integer(1));
     json_object_set_new(run, "lode", json_string(lode_version()));
@@ -132,9 +148,17 @@ pipelines_record_run(const lode_answer *answer, const char *dir, GError **error)
     json_object_set_new(run, "settings", settings_to_json(answer));
     json_object_set_new(run, "passages", passages_to_json(answer));
     json_object_set_new(run, "prompt", string_or_null(answer->prompt));
+    if (answer->replies != NULL) json_object_set(run, "replies", answer->replies);
     json_object_set_new(run, "result", pipelines_answer_to_json(answer));
-    g_autofree char *text = pipelines_json_text(run);
+    return run;
+}
 
+char *
+pipelines_record_run(const lode_answer *answer, const char *dir, GError **error)
+{
+    g_autoptr(GDateTime) now = g_date_time_new_now_utc();
+    g_autoptr(json_t) run = pipelines_run_to_json(answer);
+    g_autofree char *text = pipelines_json_text(run);
     g_autofree char *runs = g_build_filename(dir, "runs", NULL);
     if (!pipelines_make_dir(runs, error)) return NULL;
     g_autofree char *hash = g_compute_checksum_for_string(G_CHECKSUM_SHA256, text, -1);

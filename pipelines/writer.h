@@ -70,8 +70,18 @@ lode_writer *pipelines_writer_open_endpoint(const char *url, const char *name,
 /* lode_generate by one of those: NULL with error; g_free. */
 char *pipelines_generate_remote(const lode_writer *writer, const char *prompt,
                                 const lode_generate_options *options, GError **error);
-/* What it is spoken to through; NULL for a writer of another kind. */
-engine_remote *pipelines_writer_remote(const lode_writer *writer);
+/* A guess from above at the tokens of a prompt whose tokenizer is elsewhere. */
+size_t pipelines_endpoint_tokens(const pipelines_write_request *request);
+
+/* ---- records of what cannot be asked twice (writer_record.c) ---- */
+
+/* Like inner, which is lent, but remembers the replies. One that replies with them again: LODE_ERROR_MISMATCH for what
+ * was not asked then. */
+lode_writer *pipelines_writer_new_recording(const lode_writer *inner);
+lode_writer *pipelines_writer_new_replay(json_t *replies, const char *id, uint32_t n_context);
+/* Of one of those, lent; else NULL. */
+json_t *pipelines_writer_replies(const lode_writer *writer);
+
 /* The context to plan with: wanted tokens (0: PIPELINES_MAX_CONTEXT), at most what the model was trained for. */
 uint32_t pipelines_writer_context(const lode_writer *writer, uint32_t wanted);
 gboolean pipelines_writer_count(const lode_writer *writer, const pipelines_write_request *request,

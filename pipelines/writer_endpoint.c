@@ -19,12 +19,6 @@ lode_endpoint_options_default(void)
                                    .retries = (int)inner.n_retries};
 }
 
-engine_remote *
-pipelines_writer_remote(const lode_writer *writer)
-{
-    return writer->model == NULL ? writer->data : NULL;
-}
-
 /* ---- pipelines_writer_write ---- */
 
 typedef struct {
@@ -97,14 +91,21 @@ endpoint_write(const lode_writer *writer, engine_pool *pool, const pipelines_wri
     return TRUE;
 }
 
+size_t
+pipelines_endpoint_tokens(const pipelines_write_request *request)
+{
+    size_t n = 0;
+    for (size_t i = 0; i < request->n_messages; i++)
+        n += strlen(request->messages[i].content) / BYTES_PER_TOKEN + TOKENS_PER_MESSAGE;
+    return n;
+}
+
 static gboolean
 endpoint_count(const lode_writer *writer, const pipelines_write_request *request, size_t *n_tokens,
                GError **error)
 {
     (void)writer, (void)error;
-    *n_tokens = 0;
-    for (size_t i = 0; i < request->n_messages; i++)
-        *n_tokens += strlen(request->messages[i].content) / BYTES_PER_TOKEN + TOKENS_PER_MESSAGE;
+    *n_tokens = pipelines_endpoint_tokens(request);
     return TRUE;
 }
 

@@ -1,0 +1,145 @@
+/* lode replay: a recorded answer, made again and compared. */
+#include "pipelines/cli.h"
+
+#include <string.h>
+
+#include "pipelines/replay.h"
+
+typedef struct {
+    common_args common;
+    char *library, *model, *embedder;
+} replay_args;
+
+static GOptionEntry *
+replay_entries(gpointer data)
+{
+    replay_args *args = data;
+    const GOptionEntry entries[] = {
+        {"library", 'L', 0, G_OPTION_ARG_FILENAME, &args->library,
+         "Folder of the library (default: the one the record lies in)", "DIR"},
+        {"model", 'm', 0, G_OPTION_ARG_FILENAME, &args->model,
+         "The model that wrote, a .gguf file or folder (default: SmolLM2-135M-Instruct)", "PATH"},
+        {"embedder", 0, 0, G_OPTION_ARG_FILENAME, &args->embedder,
+         "The embedder the library was made with (default: all-MiniLM-L6-v2)", "PATH"},
+        G_OPTION_ENTRY_NULL,
+    };
+    return g_memdup2(entries, sizeof entries);
+}
+
+typedef struct {
+    pipelines_model *embedder;
+    lode_writer *writer;
+    engine_pool *pool;
+    retrieval_library *library;
+} replay_session;
+
+static void
+replay_session_clear(replay_session *s)
+{
+    retrieval_library_free(s->library);
+    lode_writer_free(s->writer);
+    pipelines_model_free(s->embedder);
+    engine_pool_free(s->pool);
+}
+G_DEFINE_AUTO_CLEANUP_CLEAR_FUNC(replay_session, replay_session_clear)
+
+static gboolean
+open_session(const replay_args *args, const char *dir, const json_t *record, replay_session *s,
+             GError **error)
+{
+    retrieval_library_options options = {0};
+    s->pool = engine_pool_new(0);
+    if (pipelines_replay_embedder(record) != NULL) {
+        s->embedder = pipelines_model_open(args->embedder, ENGINE_KIND_ENCODER, error);
+        if (s->embedder == NULL) return FALSE;
+        options = (retrieval_library_options){s->embedder->model, s->embedder->id, s->pool,
+                                              s->embedder->query_prefix};
+    }
+    s->library = retrieval_library_open(dir, RETRIEVAL_OPEN_READ, &options, error);
+    if (s->library == NULL) return FALSE;
+    if (pipelines_replay_writer(record) == NULL) return TRUE;
+    s->writer = pipelines_replay_is_remote(record)
+                    ? pipelines_replay_new_writer(record)
+                    : pipelines_writer_open_local(args->model, error);
+    return s->writer != NULL;
+}
+
+static void
+print_value(const char *name, const json_t *value)
+{
+    char *text = json_dumps(value, JSON_ENCODE_ANY | JSON_COMPACT);
+    cli_print("  %s %s\n", name, text != NULL ? text : "none");
+    free(text);
+}
+
+static void
+print_replay(const json_t *replay)
+{
+    const json_t *list = json_object_get(replay, "differences");
+    const json_t *notes = json_object_get(replay, "notes");
+    cli_print("%s\n", json_is_true(json_object_get(replay, "same"))
+                          ? "the same answer, byte for byte"
+                          : "not the same answer");
+    for (size_t i = 0; i < json_array_size(notes); i++)
+        cli_print("note: %s\n", json_string_value(json_array_get(notes, i)));
+    for (size_t i = 0; i < json_array_size(list); i++) {
+        const json_t *d = json_array_get(list, i);
+        cli_print("differs: %s\n", json_string_value(json_object_get(d, "what")));
+        print_value("recorded", json_object_get(d, "recorded"));
+        print_value("now     ", json_object_get(d, "now"));
+    }
+}
+
+static int
+run_replay(gpointer data, char **operands, int n_operands)
+{
+    const replay_args *args = data;
+    g_auto(replay_session) s = {0};
+    g_autoptr(GError) error = NULL;
+    if (n_operands != 1) return cli_usage_error("replay", "one record, LIBRARY/runs/NAME.json");
+    g_autoptr(json_t) record = pipelines_replay_load(operands[0], &error);
+    if (record == NULL) return cli_error(EXIT_NOTHING_DONE, "%s", error->message);
+    g_autofree char *absolute = g_canonicalize_filename(operands[0], NULL);
+    g_autofree char *runs = g_path_get_dirname(absolute);
+    g_autofree char *parent = g_path_get_dirname(runs);
+    const char *dir = args->library != NULL ? args->library : parent;
+    if (!open_session(args, dir, record, &s, &error))
+        return cli_error(EXIT_NOTHING_DONE, "%s", error->message);
+    const pipelines_ask_context context = {.library = s.library,
+                                           .library_dir = dir,
+                                           .embedder = s.embedder,
+                                           .writer = s.writer,
+                                           .pool = s.pool};
+    g_autoptr(json_t) replay = pipelines_replay(&context, record, cli_cancel(), &error);
+    if (replay == NULL) {
+        const gboolean differs = g_error_matches(error, PIPELINES_ERROR, LODE_ERROR_MISMATCH);
+        return cli_error(differs ? EXIT_SOME_FAILED : EXIT_NOTHING_DONE, "%s", error->message);
+    }
+    if (args->common.json)
+        cli_print_json(replay);
+    else
+        print_replay(replay);
+    return json_is_true(json_object_get(replay, "same")) ? EXIT_ALL_GOOD : EXIT_SOME_FAILED;
+}
+
+const command cmd_replay = {
+    .name = "replay",
+    .summary = "make a recorded answer again and compare",
+    .usage = "RECORD [OPTIONS]",
+    .description =
+        "RECORD is a file that lode ask left in LIBRARY/runs/: question, settings, models, "
+        "passages and "
+        "answer. The question is\n"
+        "asked again with the same settings. On the CPU the same program, models and library give "
+        "the "
+        "same answer byte for byte;\n"
+        "what is not as it was (version, processor, model, passages, prompt, text, quotes) is "
+        "listed, "
+        "and lode exits with 1 when\n"
+        "the answer is another. Replies of a model behind an endpoint come from the record.",
+    .examples = "  $ lode replay lib/runs/20260102T101500Z-1f2e3d4c.json",
+    .args_size = sizeof(replay_args),
+    .init = NULL,
+    .entries = replay_entries,
+    .run = run_replay,
+};
