@@ -731,9 +731,19 @@ pack(const type_layout layout, unit_fn unit, const uint8_t *w, size_t row_bytes,
     }
 }
 
+/* Rows follow one another in memory: while one panel is multiplied the next comes into the cache. */
+INLINE void
+prefetch(const uint8_t *p, size_t n_bytes)
+{
+    UNROLL
+    for (size_t i = 0; i < n_bytes; i += 64)
+        _mm_prefetch((const char *)p + i, _MM_HINT_T0);
+}
+
 typedef struct {
     type_layout layout;
     const engine_int8_block *x;
+    const uint8_t *next; /* of the panel that follows; NULL: none */
     vf acc;
 } gemv_ctx;
 
@@ -742,20 +752,14 @@ gemv_emit(void *data, size_t block, const panel_block *w)
 {
     gemv_ctx *ctx = data;
     const engine_int8_block *x = ctx->x + block;
+    /* a block's part at a time: a unit's lines at once are more than the cache can have on their way */
+    const size_t ahead = VW * ctx->layout.unit_bytes / ctx->layout.unit_blocks;
     vf acc[2][TOKENS];
 
+    if (ctx->next) prefetch(ctx->next + block * ahead, ahead);
     acc[0][0] = ctx->acc;
     add_block(ctx->layout.kind, ctx->layout.offset, 1, 1, &w, &x, acc);
     ctx->acc = acc[0][0];
-}
-
-/* Rows follow one another in memory: while one panel is multiplied the next comes into the cache. */
-INLINE void
-prefetch(const uint8_t *p, size_t n_bytes)
-{
-    UNROLL
-    for (size_t i = 0; i < n_bytes; i += 64)
-        _mm_prefetch((const char *)p + i, _MM_HINT_T0);
 }
 
 INLINE void
@@ -768,13 +772,13 @@ gemv(const type_layout layout, unit_fn unit, const uint8_t *w, size_t row_bytes,
     for (size_t r = 0; r < n_rows; r += VW) {
         const uint8_t *p = w + r * row_bytes, *next = p + VW * row_bytes;
         const size_t n = MIN(VW, n_rows - r);
-        gemv_ctx ctx = {layout, x, v_zero()};
+        gemv_ctx ctx = {layout, x, NULL, v_zero()};
         for (size_t u = 0; u < n_units; u++) {
             if (n < VW) {
                 unit(fill_rows(p, row_bytes, n, layout.unit_bytes, few), layout.unit_bytes,
                      gemv_emit, &ctx);
             } else {
-                prefetch(next, VW * layout.unit_bytes);
+                ctx.next = next;
                 unit(p, row_bytes, gemv_emit, &ctx);
             }
             p += layout.unit_bytes;
