@@ -151,12 +151,17 @@ add_word(const retrieval_token *token, void *user_data)
 {
     enum { MAX_WORDS = 4096 };
     word_list *list = user_data;
+    const double weight = token->is_colocated ? compound_weight : 1.0;
     g_autofree char *plain = g_strndup(token->plain, token->plain_len);
     g_autofree retrieval_fulltext_word *word = g_malloc0(sizeof *word + token->len + 1);
-    word->weight = token->is_colocated ? compound_weight : 1.0;
     memcpy(word->text, token->text, token->len);
-    if (g_hash_table_contains(list->seen, word->text)) return TRUE;
-    g_hash_table_add(list->seen, word->text);
+    retrieval_fulltext_word *known = g_hash_table_lookup(list->seen, word->text);
+    if (known) {
+        known->weight += weight;
+        return TRUE;
+    }
+    word->weight = weight;
+    g_hash_table_insert(list->seen, word->text, word);
     g_ptr_array_add(is_stop_word(plain) ? list->stop_words : list->words, g_steal_pointer(&word));
     return g_hash_table_size(list->seen) < MAX_WORDS;
 }

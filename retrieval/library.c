@@ -15,6 +15,7 @@
 #include <unistd.h>
 
 #include "retrieval/fulltext.h"
+#include "retrieval/tokens.h"
 
 #define MAX_DIMS 65536
 
@@ -119,7 +120,7 @@ retrieval_stored_dims(retrieval_store *store, uint32_t *n_dims, GError **error)
 }
 
 static gboolean
-check_embedder(retrieval_library *library, GError **error)
+check_embedder(retrieval_library *library, gboolean reembed, GError **error)
 {
     uint32_t n_dims;
     GError *failure = NULL;
@@ -131,9 +132,32 @@ check_embedder(retrieval_library *library, GError **error)
     }
     if (!retrieval_stored_dims(library->store, &n_dims, error)) return FALSE;
     if (!id || (strcmp(id, library->embedder_id) == 0 && n_dims == library->n_dims)) return TRUE;
-    g_set_error(error, RETRIEVAL_ERROR, RETRIEVAL_ERROR_EMBEDDER,
-                "%s: made with the embedder %s (%u dimensions), not with %s (%u)", library->dir, id,
-                n_dims, library->embedder_id, library->n_dims);
+    if (library->writable && reembed) return retrieval_library_forget_vectors(library, error);
+    g_set_error(
+        error, RETRIEVAL_ERROR, RETRIEVAL_ERROR_EMBEDDER,
+        "%s: made with the embedder %s (%u dimensions), not with %s (%u); to change to this one: "
+        "lode index --reembed -L %s",
+        library->dir, id, n_dims, library->embedder_id, library->n_dims, library->dir);
+    return FALSE;
+}
+
+/* An index of other words would find nothing, without a word. */
+static gboolean
+check_tokenizer(retrieval_library *library, retrieval_open_mode mode, GError **error)
+{
+    GError *failure = NULL;
+    if (mode == RETRIEVAL_OPEN_REPAIR) return TRUE;
+    g_autofree char *version = retrieval_store_get_setting(library->store, "tokenizer", &failure);
+    if (failure) {
+        g_propagate_error(error, failure);
+        return FALSE;
+    }
+    if (g_strcmp0(version, RETRIEVAL_TOKENIZER_VERSION) == 0) return TRUE;
+    g_set_error(error, RETRIEVAL_ERROR, RETRIEVAL_ERROR_FORMAT,
+                "%s: its full-text index has the words of %s, this program's are %s; make it anew: "
+                "lode library repair %s",
+                library->dir, version ? version : "an unknown tokenizer",
+                RETRIEVAL_TOKENIZER_VERSION, library->dir);
     return FALSE;
 }
 
@@ -148,7 +172,7 @@ retrieval_library_open_with(const char *dir, retrieval_open_mode mode,
     g_queue_init(&library->idle);
     library->dir = g_strdup(dir);
     library->vectors_path = g_build_filename(dir, "vectors.faiss", NULL);
-    library->writable = mode == RETRIEVAL_OPEN_WRITE;
+    library->writable = mode != RETRIEVAL_OPEN_READ;
     library->lock_fd = -1;
     library->max_scored = RETRIEVAL_MAX_SCORED;
     library->exact_limit = EXACT_LIMIT;
@@ -162,7 +186,9 @@ retrieval_library_open_with(const char *dir, retrieval_open_mode mode,
     if (library->writable && !take_writer_lock(library, error)) return NULL;
     g_autofree char *path = g_build_filename(dir, "library.db", NULL);
     library->store = retrieval_store_open(path, library->writable, error);
-    if (!library->store || !check_embedder(library, error)) return NULL;
+    if (!library->store || !check_tokenizer(library, mode, error) ||
+        !check_embedder(library, embedder->reembed, error))
+        return NULL;
     if (library->writable) { /* what a killed writer left */
         g_autofree char *temporary = g_strconcat(library->vectors_path, ".tmp", NULL);
         g_unlink(temporary);
@@ -190,7 +216,8 @@ retrieval_library_open(const char *dir, retrieval_open_mode mode,
                                         .user_data = engine,
                                         .n_dims = info->n_embd,
                                         .id = options->embedder_id,
-                                        .query_prefix = options->query_prefix};
+                                        .query_prefix = options->query_prefix,
+                                        .reembed = options->reembed};
     }
     retrieval_library *library = retrieval_library_open_with(dir, mode, &embedder, error);
     if (library)

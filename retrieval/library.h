@@ -16,6 +16,7 @@ typedef struct {
     uint32_t n_dims;
     const char *id;
     const char *query_prefix; /* may be NULL */
+    gboolean reembed;
 } retrieval_embedder;
 
 struct retrieval_library {
@@ -70,6 +71,14 @@ gboolean retrieval_library_lock_vectors(retrieval_library *library, retrieval_st
 
 /* The number of dimensions the stored vectors have; 0 when there never was one. */
 gboolean retrieval_stored_dims(retrieval_store *store, uint32_t *n_dims, GError **error);
+
+/* Run what write does between BEGIN and COMMIT; all of it or nothing. */
+gboolean retrieval_library_in_transaction(retrieval_library *library,
+                                          gboolean (*write)(retrieval_library *, void *, GError **),
+                                          void *data, GError **error);
+
+/* Forget all vectors and whose they were. */
+gboolean retrieval_library_forget_vectors(retrieval_library *library, GError **error);
 
 /* SHA-256 (hex) over all documents by path and their chunks and vectors in order: equal for libraries of
  * equal content, whatever ids they were given. NULL on error; free with g_free. */

@@ -77,8 +77,9 @@ void retrieval_split_sentences(const char *text, uint32_t len, GArray *ends);
 typedef struct retrieval_library retrieval_library;
 
 typedef enum {
-    RETRIEVAL_OPEN_READ, /* must exist */
-    RETRIEVAL_OPEN_WRITE /* made when missing; takes the writer's lock */
+    RETRIEVAL_OPEN_READ,  /* must exist */
+    RETRIEVAL_OPEN_WRITE, /* made when missing; takes the writer's lock */
+    RETRIEVAL_OPEN_REPAIR /* must exist; takes the writer's lock, and an index of another tokenizer */
 } retrieval_open_mode;
 
 typedef struct {
@@ -87,6 +88,8 @@ typedef struct {
     const char *embedder_id; /* name and hash, recorded; a different one is refused */
     engine_pool *pool;       /* not NULL when embedder is not */
     const char *query_prefix; /* put before queries when embedding, "" where none */
+    gboolean
+        reembed; /* WRITE, another embedder: forget all vectors instead of refusing; default FALSE */
 } retrieval_library_options;
 
 retrieval_library *retrieval_library_open(const char *dir, retrieval_open_mode mode,
@@ -168,6 +171,29 @@ char **retrieval_library_list(retrieval_library *library, GError **error);
 /* Bring vectors.faiss up to the database, atomically. Called by the writer at the end; a reader that finds
  * an old file builds the index in memory from the database instead. */
 gboolean retrieval_library_commit(retrieval_library *library, GError **error);
+
+/* ---- maintenance ---- */
+
+/* Look at everything: the database's pages and keys, the full-text index against the text, vectors.faiss against
+ * the database. problem (may be NULL) is told of each in one line; n_problems counts them. FALSE only when it could
+ * not be looked at. */
+gboolean retrieval_library_verify(retrieval_library *library,
+                                  void (*problem)(const char *line, void *user_data),
+                                  void *user_data, guint *n_problems, GError **error);
+
+/* Make anew what can be made: the full-text index from the text, vectors.faiss from the database. Where vectors
+ * were in a lost vectors.faiss only, their chunks have none afterwards: embed_missing gives them new ones. */
+gboolean retrieval_library_repair(retrieval_library *library, GError **error);
+
+typedef struct {
+    guint64 n_added,
+        n_known; /* documents; known: their path is there already, they stay as they are */
+} retrieval_merge_report;
+
+/* Copy the documents of the library in dir, with the vectors they have. RETRIEVAL_ERROR_EMBEDDER when they are of
+ * another embedder. Each document is a transaction; cancel may be NULL. */
+gboolean retrieval_library_merge(retrieval_library *library, const char *dir, const int *cancel,
+                                 retrieval_merge_report *report, GError **error);
 
 /* ---- search ---- */
 

@@ -88,6 +88,7 @@ static const char *const statement_sql[STORE_N_STATEMENTS] = {
         " FROM journal WHERE generation > ?1",
     [STORE_APPEND_JOURNAL] = "INSERT INTO journal(generation, action, path, sha256, state)"
                              " VALUES(?1, ?2, ?3, ?4, ?5)",
+    [STORE_FORGET_PATH] = "UPDATE journal SET path = '', sha256 = '' WHERE path = ?1",
     [STORE_FIND_DOCUMENT] = "SELECT id, sha256 FROM documents WHERE path = ?1",
     [STORE_LIST_DOCUMENTS] = "SELECT path FROM documents ORDER BY path",
     [STORE_INSERT_DOCUMENT] =
@@ -138,6 +139,12 @@ static const char *const statement_sql[STORE_N_STATEMENTS] = {
     [STORE_LIST_CHUNKS] = "SELECT id FROM chunks WHERE document = ?1",
     [STORE_LIST_PLACED_CHUNKS] =
         "SELECT id, type, section, first_page FROM chunks WHERE document = ?1",
+    [STORE_COPY_DOCUMENTS] = "SELECT path, sha256, title, n_pages, authors, year, venue, doi,"
+                             " arxiv, id FROM documents ORDER BY id",
+    [STORE_COPY_CHUNKS] =
+        "SELECT ?2, ordinal, type, section, text, first_block, last_block, first_page, last_page,"
+        " page_label, places, id FROM chunks WHERE document = ?1 ORDER BY ordinal",
+    [STORE_UNSET_SETTING] = "DELETE FROM settings WHERE key = ?1",
     [STORE_COUNT] =
         "SELECT (SELECT count(*) FROM documents), (SELECT count(*) FROM chunks),"
         " (SELECT count(*) FROM embeddings) + (SELECT count(*) FROM chunks WHERE id <= ?1)",
@@ -584,6 +591,13 @@ retrieval_store_purge(retrieval_store *store, GError **error)
     return exec_sql(store, "INSERT INTO chunk_index(chunk_index) VALUES('optimize')", error) &&
            retrieval_store_set_setting(store, "purged", now, error) &&
            retrieval_store_shrink(store, error);
+}
+
+gboolean
+retrieval_store_rebuild_fulltext(retrieval_store *store, GError **error)
+{
+    return exec_sql(store, "INSERT INTO chunk_index(chunk_index) VALUES('rebuild')", error) &&
+           retrieval_store_set_setting(store, "tokenizer", RETRIEVAL_TOKENIZER_VERSION, error);
 }
 
 gboolean

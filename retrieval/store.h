@@ -24,6 +24,7 @@ typedef enum {
     STORE_GET_STATE_AT,
     STORE_GET_CHANGES,
     STORE_APPEND_JOURNAL,
+    STORE_FORGET_PATH,
     STORE_FIND_DOCUMENT,
     STORE_LIST_DOCUMENTS,
     STORE_INSERT_DOCUMENT,
@@ -49,6 +50,9 @@ typedef enum {
     STORE_LIST_DESCRIBED,
     STORE_LIST_CHUNKS,
     STORE_LIST_PLACED_CHUNKS,
+    STORE_COPY_DOCUMENTS,
+    STORE_COPY_CHUNKS,
+    STORE_UNSET_SETTING,
     STORE_COUNT,
     STORE_DUMP_DOCUMENTS,
     STORE_DUMP_CHUNKS,
@@ -121,6 +125,9 @@ gboolean retrieval_store_shrink(retrieval_store *store, GError **error);
  * else keeps the words of what was removed until it has to merge, and empty the write-ahead log. A log that
  * somebody reads is emptied another time. */
 gboolean retrieval_store_purge(retrieval_store *store, GError **error);
+
+/* Make the full-text index anew from the text. */
+gboolean retrieval_store_rebuild_fulltext(retrieval_store *store, GError **error);
 
 /* For tests: the connection's own checks of pages, keys and full-text index. */
 gboolean retrieval_store_check(retrieval_store *store, GError **error);

@@ -162,11 +162,10 @@ record_embedder(retrieval_library *library, GError **error)
            retrieval_store_set_setting(library->store, "n_dims", n_dims, error);
 }
 
-/* Run what write does between BEGIN and COMMIT; all of it or nothing. */
-static gboolean
-in_transaction(retrieval_library *library,
-               gboolean (*write)(retrieval_library *, void *, GError **), void *data,
-               GError **error)
+gboolean
+retrieval_library_in_transaction(retrieval_library *library,
+                                 gboolean (*write)(retrieval_library *, void *, GError **),
+                                 void *data, GError **error)
 {
     g_autoptr(GMutexLocker) locker = g_mutex_locker_new(&library->lock);
     (void)locker;
@@ -226,7 +225,7 @@ add_records(retrieval_library *library, record *records, size_t n, const int *ca
     }
     if (is_cancelled(cancel, error)) return FALSE;
     record_list list = {records, n};
-    return in_transaction(library, write_records, &list, error);
+    return retrieval_library_in_transaction(library, write_records, &list, error);
 }
 
 static int
@@ -335,7 +334,7 @@ retrieval_library_set_metadata(retrieval_library *library, const char *path,
                                const retrieval_metadata *metadata, GError **error)
 {
     metadata_change change = {path, metadata};
-    return in_transaction(library, write_metadata, &change, error);
+    return retrieval_library_in_transaction(library, write_metadata, &change, error);
 }
 
 static gboolean
@@ -350,16 +349,22 @@ remove_path(retrieval_library *library, void *data, GError **error)
                     path);
         return FALSE;
     }
-    return delete_document(library->store, id, error) &&
-           retrieval_store_append_journal(library->store, "remove", path, sha256 ? sha256 : "", "",
-                                          error);
+    /* the chain of states goes on, the name is forgotten with the document */
+    if (!delete_document(library->store, id, error) ||
+        !retrieval_store_append_journal(library->store, "remove", path, sha256 ? sha256 : "", "",
+                                        error))
+        return FALSE;
+    sqlite3_stmt *forget = retrieval_store_get(library->store, STORE_FORGET_PATH, error);
+    if (!forget) return FALSE;
+    sqlite3_bind_text(forget, 1, path, -1, SQLITE_STATIC);
+    return retrieval_store_run(library->store, forget, error);
 }
 
 gboolean
 retrieval_library_remove(retrieval_library *library, const char *path, GError **error)
 {
     g_autofree char *copy = g_strdup(path);
-    return in_transaction(library, remove_path, copy, error);
+    return retrieval_library_in_transaction(library, remove_path, copy, error);
 }
 
 /* ---- vectors for chunks that came without ---- */
@@ -439,7 +444,7 @@ retrieval_library_embed_missing(retrieval_library *library, const int *cancel, G
                                      vectors, cancel, error))
             return FALSE;
         vector_batch batch = {ids, vectors};
-        if (!in_transaction(library, write_vectors, &batch, error)) return FALSE;
+        if (!retrieval_library_in_transaction(library, write_vectors, &batch, error)) return FALSE;
         after = g_array_index(ids, int64_t, ids->len - 1);
     }
 }

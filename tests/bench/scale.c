@@ -1,0 +1,196 @@
+/* A library of many generated chunks: how long a search takes, how large it is, how much memory it needs.
+ *
+ *     bench_scale DIR N_CHUNKS [N_QUERIES [N_DIMS]]
+ *
+ * Texts are about 100 words whose frequencies fall as 1 / rank (Zipf) from a vocabulary of 200,000; every tenth word
+ * belongs to one of 5,000 topics. Vectors are unit vectors around their topic's. A question is six words of a topic and
+ * two common ones, with a vector near the topic's. A library that is there already is searched as it is. Searches run
+ * on one thread, after one that loads the index; OMP_NUM_THREADS=1 and OPENBLAS_NUM_THREADS=1 keep it so. */
+#include <glib.h>
+#include <glib/gstdio.h>
+#include <math.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/resource.h>
+#include <time.h>
+
+#include "retrieval/library.h"
+
+enum { VOCABULARY = 200000, N_TOPICS = 5000, TOPIC_WORDS = 40, WORDS = 100, STEP = 1000 };
+
+static uint32_t n_dims = 384;
+
+static double
+next_double(uint64_t *state)
+{
+    *state += UINT64_C(0x9e3779b97f4a7c15);
+    uint64_t z = *state;
+    z = (z ^ (z >> 30)) * UINT64_C(0xbf58476d1ce4e5b9);
+    z = (z ^ (z >> 27)) * UINT64_C(0x94d049bb133111eb);
+    return (double)((z ^ (z >> 31)) >> 11) * 0x1p-53;
+}
+
+static guint
+zipf(uint64_t *state)
+{
+    return (guint)MIN(exp(next_double(state) * log(VOCABULARY)), VOCABULARY - 1);
+}
+
+static guint
+topic_word(guint topic, guint i)
+{
+    uint64_t state = (uint64_t)topic * TOPIC_WORDS + i;
+    return 1000 + (guint)(next_double(&state) * (VOCABULARY - 1000));
+}
+
+/* A text begins with "t<topic>": the embedder's only clue. */
+static gboolean
+embed(void *user_data, const char *const *texts, size_t n, float *out, const int *cancel,
+      GError **error)
+{
+    (void)user_data, (void)cancel, (void)error;
+    for (size_t i = 0; i < n; i++) {
+        float *row = out + i * n_dims;
+        uint64_t topic = strtoull(texts[i] + 1, NULL, 10) + 1, noise = g_str_hash(texts[i]);
+        for (uint32_t j = 0; j < n_dims; j++)
+            row[j] = (float)(next_double(&topic) - 0.5 + 0.8 * (next_double(&noise) - 0.5));
+    }
+    return TRUE;
+}
+
+static char *
+make_text(uint64_t *state, guint n_words, guint n_topic)
+{
+    const guint topic = (guint)(next_double(state) * N_TOPICS);
+    GString *text = g_string_new(NULL);
+    g_string_append_printf(text, "t%u", topic);
+    for (guint i = 0; i < n_words + n_topic; i++) {
+        const gboolean on_topic = next_double(state) * (n_words + n_topic) < n_topic;
+        const guint word =
+            on_topic ? topic_word(topic, (guint)(next_double(state) * TOPIC_WORDS)) : zipf(state);
+        g_string_append_printf(text, " w%uq", word);
+    }
+    return g_string_free(text, FALSE);
+}
+
+static double
+cpu_seconds(void)
+{
+    struct timespec t;
+    clock_gettime(CLOCK_THREAD_CPUTIME_ID, &t);
+    return (double)t.tv_sec + (double)t.tv_nsec * 1e-9;
+}
+
+static double
+peak_mb(void)
+{
+    struct rusage usage;
+    getrusage(RUSAGE_SELF, &usage);
+    return (double)usage.ru_maxrss / 1024.0;
+}
+
+static gboolean
+fill(retrieval_library *library, guint n, uint64_t *text_bytes, GError **error)
+{
+    uint64_t state = 1;
+    const gint64 start = g_get_monotonic_time();
+    for (guint done = 0; done < n;) {
+        g_autoptr(GPtrArray) strings = g_ptr_array_new_with_free_func(g_free);
+        retrieval_passage passages[STEP];
+        guint i = 0;
+        for (; i < STEP && done + i < n; i++) {
+            char *id = g_strdup_printf("d%u", done + i), *text = make_text(&state, 90, 10);
+            *text_bytes += strlen(text);
+            g_ptr_array_add(strings, id);
+            g_ptr_array_add(strings, text);
+            passages[i] = (retrieval_passage){id, "", text};
+        }
+        if (!retrieval_library_add_passages(library, passages, i, NULL, error)) return FALSE;
+        done += i;
+        if ((done % 100000 == 0 || done >= n)) {
+            if (!retrieval_library_commit(library, error)) return FALSE;
+            g_printerr("%u chunks, %.0f s, peak %.0f MB\n", done,
+                       (double)(g_get_monotonic_time() - start) / 1e6, peak_mb());
+        }
+    }
+    return TRUE;
+}
+
+static int
+compare(const void *a, const void *b)
+{
+    const double x = *(const double *)a, y = *(const double *)b;
+    return (x > y) - (x < y);
+}
+
+static gboolean
+measure(retrieval_library *library, retrieval_method method, const char *name, guint n,
+        GError **error)
+{
+    uint64_t state = 99;
+    g_autofree double *ms = g_new(double, n + 1);
+    retrieval_search_options options = retrieval_search_options_default();
+    options.method = method;
+    for (guint i = 0; i <= n; i++) {
+        g_autofree char *query = make_text(&state, 2, 6);
+        const double start = cpu_seconds();
+        g_autoptr(GPtrArray) hits = retrieval_library_search(library, query, &options, error);
+        if (!hits) return FALSE;
+        if (i > 0) ms[i - 1] = (cpu_seconds() - start) * 1e3;
+    }
+    qsort(ms, n, sizeof *ms, compare);
+    printf("%-8s p50 %6.2f ms  p99 %6.2f ms  (CPU, %u queries)\n", name, ms[n / 2],
+           ms[n * 99 / 100], n);
+    return TRUE;
+}
+
+static void
+print_sizes(const char *dir, uint64_t n)
+{
+    static const char *const files[] = {"library.db", "library.db-wal", "vectors.faiss"};
+    for (gsize i = 0; i < G_N_ELEMENTS(files); i++) {
+        g_autofree char *path = g_build_filename(dir, files[i], NULL);
+        GStatBuf info;
+        if (g_stat(path, &info) == 0)
+            printf("%-16s %8.1f MB, %6.1f bytes per chunk\n", files[i], (double)info.st_size / 1e6,
+                   (double)info.st_size / (double)n);
+    }
+}
+
+int
+main(int argc, char **argv)
+{
+    if (argc < 3) {
+        g_printerr("usage: bench_scale DIR N_CHUNKS [N_QUERIES [N_DIMS]]\n");
+        return 2;
+    }
+    const guint n = (guint)strtoul(argv[2], NULL, 10);
+    const guint n_queries = argc > 3 ? (guint)strtoul(argv[3], NULL, 10) : 200;
+    if (argc > 4) n_dims = (uint32_t)strtoul(argv[4], NULL, 10);
+    g_autoptr(GError) error = NULL;
+    retrieval_embedder embedder = {.embed = embed, .n_dims = n_dims, .id = "generated"};
+    uint64_t text_bytes = 0;
+    gboolean done = TRUE;
+    if (!g_file_test(argv[1], G_FILE_TEST_EXISTS)) {
+        g_autoptr(retrieval_library) writer =
+            retrieval_library_open_with(argv[1], RETRIEVAL_OPEN_WRITE, &embedder, &error);
+        done = writer && fill(writer, n, &text_bytes, &error);
+        if (done)
+            printf("text %.1f bytes per chunk; peak memory while indexing %.0f MB\n",
+                   (double)text_bytes / n, peak_mb());
+    }
+    g_autoptr(retrieval_library) library =
+        done ? retrieval_library_open_with(argv[1], RETRIEVAL_OPEN_READ, &embedder, &error) : NULL;
+    done = library && measure(library, RETRIEVAL_FUSION, "fusion", n_queries, &error) &&
+           measure(library, RETRIEVAL_BM25, "bm25", n_queries, &error) &&
+           measure(library, RETRIEVAL_DENSE, "dense", n_queries, &error);
+    if (!done) {
+        g_printerr("error: %s\n", error->message);
+        return 1;
+    }
+    printf("index %s, peak memory %.0f MB\n",
+           retrieval_index_kind_name(retrieval_vectors_kind(library->vectors)), peak_mb());
+    print_sizes(argv[1], n);
+    return 0;
+}
