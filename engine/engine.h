@@ -430,6 +430,7 @@ typedef struct {
     float top_p;                     /* (0, 1]; default 1 */
     uint32_t top_k;                  /* 0 = all (default) */
     float min_p;                     /* [0, 1]; default 0 = off */
+    float typical_p;                 /* (0, 1]; default 1 = off */
     float repeat_penalty;            /* > 0; 1 = none (default) */
     float frequency_penalty;         /* default 0 */
     float presence_penalty;          /* default 0 */

@@ -13,7 +13,7 @@ engine_generate_options
 engine_generate_options_default(void)
 {
     return (engine_generate_options){
-        .max_tokens = 256, .top_p = 1.0f, .repeat_penalty = 1.0f, .penalty_window = 64};
+        .max_tokens = 256, .top_p = 1.0f, .typical_p = 1.0f, .repeat_penalty = 1.0f, .penalty_window = 64};
 }
 
 /* A text being written: what is chosen and what becomes of it. Where the logits come from is its user's business. */

@@ -106,8 +106,8 @@ engine_sampler_new(size_t n_vocab, const engine_tokenizer *tokenizer,
     if (!check_options(options, n_vocab, tokenizer, error)) return NULL;
     g_autoptr(engine_sampler) s = g_new0(engine_sampler, 1);
     s->n_vocab = n_vocab;
-    s->pick =
-        (sample_options){options->temperature, options->top_p, options->min_p, options->top_k};
+    s->pick = (sample_options){options->temperature, options->top_p, options->min_p,
+                               options->typical_p, options->top_k};
     s->repeat = options->repeat_penalty > 0.0f ? options->repeat_penalty : 1.0f;
     s->frequency = options->frequency_penalty;
     s->presence = options->presence_penalty;

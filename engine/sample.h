@@ -22,7 +22,10 @@
  *   5 top_k             the k likeliest; of equal ones the lower ids
  *   6 top_p             of those the fewest whose probabilities (over what top_k left) reach p
  *   7 min_p             without those below p times the likeliest
- *   8 the draw
+ *   8 typical_p         of what is left the fewest that reach p, those first whose surprise (-ln of the probability) is
+ *                       nearest to the mean one, the entropy. Source: Meister et al., "Locally Typical Sampling",
+ *                       arXiv:2202.00666
+ *   9 the draw
  *
  * Sums are double, in a fixed order, and the exponential is our own: same logits, same token, on any machine. */
 #ifndef LODE_ENGINE_SAMPLE_H

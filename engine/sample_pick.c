@@ -199,6 +199,66 @@ cut_nucleus(const sample_candidate *c, size_t n, double top_p, double *total)
     return kept;
 }
 
+/* ---- typical ---- */
+
+/* A heap of candidates, the most typical on top: by how far ln of the weight is from the mean, then by index. */
+typedef struct {
+    sample_candidate *c;
+    const float *logits;
+    float max, inverse;
+    double mean;
+} typical_heap;
+
+static double
+surprise(const typical_heap *h, sample_candidate c)
+{
+    return (double)((h->logits[c.index] - h->max) * h->inverse);
+}
+
+static gboolean
+is_before(const typical_heap *h, sample_candidate a, sample_candidate b)
+{
+    const double x = fabs(surprise(h, a) - h->mean), y = fabs(surprise(h, b) - h->mean);
+    return x < y || (x == y && a.index < b.index);
+}
+
+static void
+sift_typical(const typical_heap *h, size_t at, size_t n)
+{
+    for (size_t child; (child = 2 * at + 1) < n; at = child) {
+        if (child + 1 < n && is_before(h, h->c[child + 1], h->c[child])) child++;
+        if (!is_before(h, h->c[child], h->c[at])) return;
+        const sample_candidate swap = h->c[at];
+        h->c[at] = h->c[child];
+        h->c[child] = swap;
+    }
+}
+
+/* The most typical of h->c [n], behind each other from the array's end backwards; *total is their weight, in and out.
+ * ln of a probability and ln of the weight differ by one number, which the mean has as well. */
+static size_t
+cut_typical(typical_heap *h, size_t n, double typical_p, double *total)
+{
+    double sum = 0.0;
+    size_t left = n;
+
+    h->mean = 0.0;
+    for (size_t i = 0; i < n; i++)
+        h->mean += (double)h->c[i].weight * surprise(h, h->c[i]);
+    h->mean /= *total;
+    for (size_t i = n / 2; i-- > 0;)
+        sift_typical(h, i, n);
+    while (left > 0 && (left == n || sum < typical_p * *total)) {
+        const sample_candidate next = h->c[0];
+        sum += (double)next.weight;
+        h->c[0] = h->c[--left];
+        h->c[left] = next;
+        sift_typical(h, 0, left);
+    }
+    *total = sum;
+    return n - left;
+}
+
 size_t
 sample_pick(const float *logits, size_t n, const sample_options *options, double uniform,
             sample_scratch *scratch)
@@ -212,6 +272,7 @@ sample_pick(const float *logits, size_t n, const sample_options *options, double
     const double top_p =
         options->top_p > 0.0f && options->top_p < 1.0f ? (double)options->top_p : 1.0;
     const float max = logits[best], inverse = 1.0f / options->temperature;
+    const gboolean typical = options->typical_p > 0.0f && options->typical_p < 1.0f;
     double total = k < n ? 0.0 : sample_weights(logits, n, max, options->temperature, w);
     size_t kept;
 
@@ -230,21 +291,25 @@ sample_pick(const float *logits, size_t n, const sample_options *options, double
         total = 0.0;
         for (size_t i = 0; i < kept; i++)
             total += (double)c[i].weight;
-    } else if (options->min_p > 0.0f) {
+    } else if (options->min_p > 0.0f || typical) {
         kept = 0;
         total = 0.0;
         for (size_t i = 0; i < n; i++) {
-            if (!(w[i] >= options->min_p)) continue;
+            if (!(w[i] > 0.0f && w[i] >= options->min_p)) continue;
             c[kept++] = (sample_candidate){w[i], (uint32_t)i};
             total += (double)w[i];
         }
-        return kept > 0 ? pick_kept(c, kept, total, uniform) : best; /* min_p above 1 */
+        if (kept == 0) return best; /* min_p above 1 */
+        if (!typical) return pick_kept(c, kept, total, uniform);
     } else {
         return pick_all(w, n, best, total, uniform);
     }
     while (kept > 1 && c[kept - 1].weight < options->min_p)
         total -= (double)c[--kept].weight;
-    return pick_kept(c, kept, total, uniform);
+    if (!typical) return pick_kept(c, kept, total, uniform);
+    typical_heap heap = {c, logits, max, inverse, 0.0};
+    const size_t chosen = cut_typical(&heap, kept, (double)options->typical_p, &total);
+    return pick_kept(c + kept - chosen, chosen, total, uniform);
 }
 
 size_t

@@ -19,7 +19,7 @@ typedef struct {
 } sample_scratch;
 
 typedef struct {
-    float temperature, top_p, min_p;
+    float temperature, top_p, min_p, typical_p;
     uint32_t top_k;
 } sample_options;
 

@@ -21,7 +21,8 @@ typedef struct {
     int max_tokens, min_tokens, top_k, penalty_window, logprobs, context, threads, draft, memory_mb,
         parallel;
     gint64 seed;
-    double temperature, top_p, min_p, repeat_penalty, frequency_penalty, presence_penalty;
+    double temperature, top_p, min_p, typical_p, repeat_penalty, frequency_penalty,
+        presence_penalty;
 } generate_args;
 
 static void
@@ -30,7 +31,7 @@ init_generate(gpointer data)
     generate_args *args = data;
     const engine_generate_options options = engine_generate_options_default();
     args->max_tokens = (int)options.max_tokens;
-    args->top_p = 1.0;
+    args->top_p = args->typical_p = 1.0;
     args->repeat_penalty = 1.0;
     args->penalty_window = (int)options.penalty_window;
     args->logprobs = -1;
@@ -77,6 +78,9 @@ generate_entries(gpointer data)
          "Choose among the fewest that make up this probability (default: 1)", "P"},
         {"min-p", 0, 0, G_OPTION_ARG_DOUBLE, &args->min_p,
          "Leave out those less likely than this part of the likeliest (default: 0)", "P"},
+        {"typical-p", 0, 0, G_OPTION_ARG_DOUBLE, &args->typical_p,
+         "Choose among the fewest of average surprise that make up this probability (default: 1)",
+         "P"},
         {"repeat-penalty", 0, 0, G_OPTION_ARG_DOUBLE, &args->repeat_penalty,
          "Make what was said less likely, by a factor (default: 1, off)", "X"},
         {"frequency-penalty", 0, 0, G_OPTION_ARG_DOUBLE, &args->frequency_penalty,
@@ -468,6 +472,7 @@ generate_options(const generation *g)
     options.top_p = (float)args->top_p;
     options.top_k = (uint32_t)args->top_k;
     options.min_p = (float)args->min_p;
+    options.typical_p = (float)args->typical_p;
     options.repeat_penalty = (float)args->repeat_penalty;
     options.frequency_penalty = (float)args->frequency_penalty;
     options.presence_penalty = (float)args->presence_penalty;
@@ -664,6 +669,8 @@ find_mistake(const generate_args *args, int n_operands)
     if (!(args->temperature >= 0.0)) return "--temperature: 0 or more";
     if (!(args->top_p > 0.0 && args->top_p <= 1.0)) return "--top-p: above 0, at most 1";
     if (!(args->min_p >= 0.0 && args->min_p <= 1.0)) return "--min-p: from 0 to 1";
+    if (!(args->typical_p > 0.0 && args->typical_p <= 1.0))
+        return "--typical-p: above 0, at most 1";
     if (!(args->repeat_penalty > 0.0)) return "--repeat-penalty: above 0";
     return NULL;
 }

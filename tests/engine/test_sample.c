@@ -37,7 +37,7 @@ fill_logits(GRand *rand, float *logits, size_t n)
 /* ---- the reference ---- */
 
 typedef struct {
-    double p;
+    double p, far;
     float logit;
     size_t index;
 } entry;
@@ -57,6 +57,40 @@ compare_ids(const void *a, const void *b)
     return x->index < y->index ? -1 : x->index > y->index;
 }
 
+static int
+compare_far(const void *a, const void *b)
+{
+    const entry *x = a, *y = b;
+    if (x->far != y->far) return x->far > y->far ? -1 : 1;
+    return x->index > y->index ? -1 : 1;
+}
+
+/* Of e [n] with their probabilities the fewest that reach p, those first whose surprise is nearest to the entropy; the
+ * draw goes through them the other way round. */
+static size_t
+most_typical(entry *e, size_t n, double p, double *edge)
+{
+    double entropy = 0.0, sum = 0.0;
+    size_t from = n;
+
+    for (size_t i = 0; i < n; i++)
+        if (e[i].p > 0.0) entropy -= e[i].p * log(e[i].p);
+    for (size_t i = 0; i < n; i++)
+        e[i].far = e[i].p > 0.0 ? fabs(-log(e[i].p) - entropy) : INFINITY;
+    qsort(e, n, sizeof *e, compare_far);
+    while (from > 0 && (from == n || sum < p)) {
+        sum += e[--from].p;
+        *edge = MIN(*edge, fabs(sum - p));
+    }
+    if (from > 0) *edge = MIN(*edge, e[from - 1].far - e[from].far);
+    for (size_t i = from; i + 1 < n; i++)
+        if (e[i].far != e[i + 1].far) *edge = MIN(*edge, e[i].far - e[i + 1].far);
+    memmove(e, e + from, (n - from) * sizeof *e);
+    for (size_t i = 0; i < n - from; i++)
+        e[i].p /= sum;
+    return n - from;
+}
+
 /* The entries that can be drawn with their probabilities, in the order in which the draw goes through them.
  * Returns how many. *edge: how close a cut came to falling elsewhere. */
 static size_t
@@ -67,7 +101,7 @@ reference(const float *logits, size_t n, const engine_generate_options *o, entry
 
     *edge = 1.0;
     for (size_t i = 0; i < n; i++)
-        if (logits[i] > -INFINITY) e[kept++] = (entry){0.0, logits[i], i};
+        if (logits[i] > -INFINITY) e[kept++] = (entry){0.0, 0.0, logits[i], i};
     qsort(e, kept, sizeof *e, compare_entries);
     if (o->top_k > 0) kept = MIN(kept, o->top_k);
     for (size_t i = 0; i < kept; i++)
@@ -90,6 +124,7 @@ reference(const float *logits, size_t n, const engine_generate_options *o, entry
         total += e[i].p;
     for (size_t i = 0; i < kept; i++)
         e[i].p /= total;
+    if (o->typical_p < 1.0f) return most_typical(e, kept, (double)o->typical_p, edge);
     const gboolean ordered = (o->top_k > 0 && o->top_k < n) || o->top_p < 1.0f;
     if (!ordered) qsort(e, kept, sizeof *e, compare_ids);
     return kept;
@@ -114,11 +149,12 @@ every_choice_is_the_plain_references(void **state)
         if (round & 1) o.top_k = (uint32_t)g_rand_int_range(rand, 1, 80);
         if (round & 2) o.top_p = (float)g_rand_double_range(rand, 0.05, 0.999);
         if (round & 4) o.min_p = (float)g_rand_double_range(rand, 0.001, 0.5);
+        if (round & 8) o.typical_p = (float)g_rand_double_range(rand, 0.1, 0.99);
         fill_logits(rand, logits, n);
         double edge = 1.0;
         const size_t kept = reference(logits, n, &o, e, &edge);
         if (edge < 1e-5) continue; /* single precision may cut one entry more or less */
-        const sample_options pick = {o.temperature, o.top_p, o.min_p, o.top_k};
+        const sample_options pick = {o.temperature, o.top_p, o.min_p, o.typical_p, o.top_k};
         for (guint draw = 0; draw < 50; draw++) {
             const double u = g_rand_double(rand);
             double cumulated = 0.0, nearest = 1.0;
@@ -363,7 +399,7 @@ logprobs_are_the_log_softmax(void **state)
         double total = 0.0;
         fill_logits(rand, logits, N);
         for (size_t i = 0; i < N; i++) {
-            e[i] = (entry){0.0, logits[i], i};
+            e[i] = (entry){0.0, 0.0, logits[i], i};
             total += exp((double)logits[i]);
         }
         qsort(e, N, sizeof *e, compare_entries);
