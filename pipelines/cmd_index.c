@@ -7,7 +7,7 @@ typedef struct {
     common_args common;
     reader_args reader;
     char *library, *embedder;
-    gboolean prune, no_embeddings;
+    gboolean prune, no_embeddings, reembed;
 } index_args;
 
 static void
@@ -30,6 +30,10 @@ index_entries(gpointer data)
          "Model for search by meaning (default: all-MiniLM-L6-v2, when installed)", "PATH"},
         {"no-embeddings", 0, 0, G_OPTION_ARG_NONE, &args->no_embeddings,
          "Full text only, no vectors (default: vectors when an embedder is installed)", NULL},
+        {"reembed", 0, 0, G_OPTION_ARG_NONE, &args->reembed,
+         "Give all passages vectors of this embedder where the library has another's, or none "
+         "(default: refuse)",
+         NULL},
         G_OPTION_ENTRY_NULL,
     };
     return cli_reader_entries(entries, &args->reader);
@@ -175,7 +179,9 @@ check_args(const index_args *args, int n_operands, pipelines_worker_options *wor
 {
     if (args->library == NULL)
         return cli_usage_error("index", "which library? Name its folder with -L");
-    if (n_operands == 0 && !args->prune) return cli_usage_error("index", "which files or folders?");
+    if (args->reembed && args->no_embeddings)
+        return cli_usage_error("index", "--reembed or --no-embeddings?");
+    if (n_operands == 0 && !args->prune && !args->reembed) return cli_usage_error("index", "which files or folders?");
     return cli_reader_check("index", &args->reader, worker) ? EXIT_ALL_GOOD : EXIT_WRONG_USAGE;
 }
 
@@ -190,7 +196,7 @@ run_index(gpointer data, char **operands, int n_operands)
     if (!cli_password(&args->reader, &password)) return EXIT_NOTHING_DONE;
     g_autoptr(GPtrArray) inputs =
         pipelines_collect_inputs((const char *const *)operands, (size_t)n_operands);
-    if (inputs->len == 0 && !args->prune)
+    if (inputs->len == 0 && n_operands > 0 && !args->prune)
         return cli_error(EXIT_NOTHING_DONE,
                          "%s: no documents in this folder (PDF, XPS, EPUB, FB2, CBZ)", operands[0]);
     g_autoptr(pipelines_model) model = NULL;
@@ -198,11 +204,17 @@ run_index(gpointer data, char **operands, int n_operands)
     g_autoptr(engine_pool) pool = model != NULL ? engine_pool_new(0) : NULL;
     retrieval_library_options options = {0};
     if (model != NULL)
-        options = (retrieval_library_options){model->model, model->id, pool, model->query_prefix};
+        options = (retrieval_library_options){.embedder = model->model,
+                                              .embedder_id = model->id,
+                                              .pool = pool,
+                                              .query_prefix = model->query_prefix,
+                                              .reembed = args->reembed};
     g_autoptr(GError) error = NULL;
     g_autoptr(retrieval_library) library =
         retrieval_library_open(args->library, RETRIEVAL_OPEN_WRITE, &options, &error);
-    if (library == NULL) return cli_error(EXIT_NOTHING_DONE, "%s", error->message);
+    if (library == NULL ||
+        (args->reembed && !retrieval_library_embed_missing(library, cli_cancel(), &error)))
+        return cli_error(EXIT_NOTHING_DONE, "%s", error->message);
     return index_into(args, library, inputs, password, &worker);
 }
 

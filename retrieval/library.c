@@ -183,8 +183,13 @@ retrieval_library_open_with(const char *dir, retrieval_open_mode mode,
     library->embedder_id = g_strdup(embedder->id ? embedder->id : "");
     library->query_prefix = g_strdup(embedder->query_prefix ? embedder->query_prefix : "");
 
-    if (library->writable && !take_writer_lock(library, error)) return NULL;
     g_autofree char *path = g_build_filename(dir, "library.db", NULL);
+    if (mode == RETRIEVAL_OPEN_REPAIR && !g_file_test(path, G_FILE_TEST_EXISTS)) {
+        g_set_error(error, RETRIEVAL_ERROR, RETRIEVAL_ERROR_NOT_FOUND, "%s: no library there",
+                    path);
+        return NULL;
+    }
+    if (library->writable && !take_writer_lock(library, error)) return NULL;
     library->store = retrieval_store_open(path, library->writable, error);
     if (!library->store || !check_tokenizer(library, mode, error) ||
         !check_embedder(library, embedder->reembed, error))
