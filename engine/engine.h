@@ -439,8 +439,12 @@ typedef struct {
     const engine_token_bias *biases; /* [n_biases]; may be NULL */
     size_t n_biases;
     const engine_grammar *grammar; /* may be NULL */
-    gboolean logprobs;             /* fill in engine_token_event.logprob; default FALSE */
-    uint32_t n_top;                /* and so many alternatives; default 0 */
+    gboolean
+        think_first; /* thoughts come first, free, and the grammar holds behind "</think>"; where the prompt does
+                                not end in them the text opens them; default FALSE */
+    uint32_t think_budget; /* tokens of thoughts, then they are closed; 0 = any number (default) */
+    gboolean logprobs;     /* fill in engine_token_event.logprob; default FALSE */
+    uint32_t n_top;        /* and so many alternatives; default 0 */
     const char *const
         *stop; /* NULL-terminated strings that end the text and are not part of it; may be NULL */
     const int32_t *stop_tokens; /* [n_stop_tokens] that end it like the model's own; may be NULL */

@@ -62,6 +62,7 @@ struct engine_expert_cache {
     expert_name waiting[MAX_WAITING];
     size_t n_waiting;
     gboolean stop;
+    int failure; /* errno of the last read that failed */
     uint64_t time, next_aging;
     engine_expert_stats stats;
 };
@@ -165,6 +166,7 @@ read_tensor(const engine_expert_cache *cache, const engine_tensor *tensor, uint8
         for (size_t left = tensor->n_bytes; left > 0;) {
             const ssize_t n = pread(cache->files[i], out, left, at);
             if (n < 0 && errno == EINTR) continue;
+            if (n == 0) errno = EIO; /* the file has been cut since it was mapped */
             if (n <= 0) return FALSE;
             out += n;
             at += n;
@@ -223,11 +225,15 @@ load(engine_expert_cache *cache, int32_t index, uint32_t pack_index, uint32_t ex
     cache->packs[pack_index].slab_of[expert] = index;
     g_mutex_unlock(&cache->mutex);
     const gboolean ok = read_expert(cache, (uint32_t)index);
+    const int failure = errno;
     g_mutex_lock(&cache->mutex);
+    if (!ok) cache->failure = failure;
     s->state = ok ? SLAB_READY : SLAB_FREE;
     if (!ok) cache->packs[pack_index].slab_of[expert] = -1;
-    cache->stats.n_reads++;
-    cache->stats.n_bytes += expert_bytes(&cache->packs[pack_index]);
+    if (ok) {
+        cache->stats.n_reads++;
+        cache->stats.n_bytes += expert_bytes(&cache->packs[pack_index]);
+    }
     g_cond_broadcast(&cache->changed);
     return ok;
 }
@@ -297,7 +303,7 @@ acquire(void *ctx, uint32_t layer, const uint32_t *experts, size_t n, GError **e
             g_set_error(error, ENGINE_ERROR, ENGINE_ERROR_IO,
                         "%s: expert %u of layer %u cannot be read: %s",
                         engine_weights_path(cache->model->weights), experts[i], layer,
-                        g_strerror(errno));
+                        g_strerror(cache->failure));
     }
     g_mutex_unlock(&cache->mutex);
     if (!ok) release(cache, layer);

@@ -24,12 +24,18 @@ struct engine_sampler {
     size_t n_prompt;                   /* of them */
     const engine_tokenizer *tokenizer; /* borrowed */
     grammar_matcher *matcher;          /* NULL without a grammar */
-    int32_t *counts;                   /* [n_vocab] in the window; NULL without penalties */
-    float *work;                       /* [n_vocab] */
+    gboolean think_first;
+    uint32_t think_budget;
+    int32_t think_open, think_close; /* tokens; -1 unless thoughts are a matter */
+    /* Accepted tokens: those before the thoughts' first one, and up to "</think>". THINK_NEVER: not there (yet). */
+    size_t think_from, think_to;
+    int32_t *counts; /* [n_vocab] in the window; NULL without penalties */
+    float *work;     /* [n_vocab] */
     sample_scratch scratch;
 };
 
-#define GOLDEN 0x9e3779b97f4a7c15u
+#define GOLDEN      0x9e3779b97f4a7c15u
+#define THINK_NEVER SIZE_MAX
 
 static uint64_t
 mix(uint64_t z)
@@ -99,6 +105,25 @@ check_options(const engine_generate_options *options, size_t n_vocab,
     return TRUE;
 }
 
+static gboolean
+find_thoughts(engine_sampler *s, const engine_tokenizer *tokenizer,
+              const engine_generate_options *options, GError **error)
+{
+    s->think_open = s->think_close = -1;
+    s->think_from = s->think_to = THINK_NEVER;
+    s->think_first = options->think_first;
+    s->think_budget = options->think_budget;
+    if (!s->think_first && s->think_budget == 0) return TRUE;
+    if (tokenizer) {
+        s->think_open = engine_tokenizer_find_added(tokenizer, "<think>");
+        s->think_close = engine_tokenizer_find_added(tokenizer, "</think>");
+    }
+    if (s->think_open >= 0 && s->think_close >= 0) return TRUE;
+    g_set_error_literal(error, ENGINE_ERROR, ENGINE_ERROR_UNSUPPORTED,
+                        "this model does not think: its vocabulary has no <think> and </think>");
+    return FALSE;
+}
+
 engine_sampler *
 engine_sampler_new(size_t n_vocab, const engine_tokenizer *tokenizer,
                    const engine_generate_options *options, GError **error)
@@ -122,6 +147,7 @@ engine_sampler_new(size_t n_vocab, const engine_tokenizer *tokenizer,
     s->history = g_array_sized_new(FALSE, FALSE, sizeof(int32_t), 1024);
     s->tokenizer = tokenizer;
     if (options->grammar) s->matcher = grammar_matcher_new(options->grammar);
+    if (!find_thoughts(s, tokenizer, options, error)) return NULL;
     return allocate(s, error) ? g_steal_pointer(&s) : NULL;
 }
 
@@ -184,6 +210,50 @@ engine_sampler_reset(engine_sampler *s, const int32_t *prompt, size_t n)
         append(s, prompt[i]);
     s->n_prompt = n;
     if (s->matcher) grammar_matcher_reset(s->matcher);
+    s->think_from = s->think_to = THINK_NEVER;
+    for (size_t i = n; s->think_close >= 0 && i-- > 0 && prompt[i] != s->think_close;)
+        if (prompt[i] == s->think_open) { /* and not closed */
+            s->think_from = 0;
+            break;
+        }
+}
+
+/* ---- thoughts --------------------------------------------------------------------------------- */
+
+static gboolean
+is_thinking(const engine_sampler *s)
+{
+    if (s->think_to != THINK_NEVER) return FALSE;
+    return s->think_first || s->think_from != THINK_NEVER;
+}
+
+/* The grammar that holds for the next token. */
+static grammar_matcher *
+matcher_now(const engine_sampler *s)
+{
+    return is_thinking(s) ? NULL : s->matcher;
+}
+
+/* The only token that may come next in thoughts, -1 when any may. */
+static int32_t
+forced_thought(const engine_sampler *s)
+{
+    if (!is_thinking(s)) return -1;
+    if (s->think_from == THINK_NEVER) return s->think_open;
+    const size_t n = engine_sampler_n_accepted(s) - s->think_from;
+    return s->think_budget > 0 && n >= s->think_budget ? s->think_close : -1;
+}
+
+/* Where thoughts stand once `token` is the n-th that was accepted. */
+static void
+follow_thoughts(engine_sampler *s, int32_t token, size_t n)
+{
+    if (s->think_close < 0 || s->think_to != THINK_NEVER) return;
+    const gboolean free_text = s->matcher == NULL || s->think_first;
+    if (s->think_from == THINK_NEVER && token == s->think_open && free_text)
+        s->think_from = n;
+    else if (s->think_from != THINK_NEVER && token == s->think_close)
+        s->think_to = n;
 }
 
 gboolean
@@ -192,10 +262,12 @@ engine_sampler_accept(engine_sampler *s, int32_t token)
     const char *bytes = NULL;
     size_t len = 0;
 
-    if (s->matcher && (!engine_tokenizer_token_bytes(s->tokenizer, token, &bytes, &len) ||
-                       !grammar_matcher_accept(s->matcher, bytes, len)))
+    grammar_matcher *matcher = matcher_now(s);
+    if (matcher && (!engine_tokenizer_token_bytes(s->tokenizer, token, &bytes, &len) ||
+                    !grammar_matcher_accept(matcher, bytes, len)))
         return FALSE;
     append(s, token);
+    follow_thoughts(s, token, engine_sampler_n_accepted(s));
     return TRUE;
 }
 
@@ -203,7 +275,14 @@ void
 engine_sampler_rewind(engine_sampler *s, size_t n)
 {
     g_return_if_fail(n <= ENGINE_SAMPLER_MAX_REWIND && n <= engine_sampler_n_accepted(s));
-    if (s->matcher) grammar_matcher_rewind(s->matcher, n);
+    const size_t stays = engine_sampler_n_accepted(s) - n;
+    if (s->matcher && !is_thinking(s)) {
+        const size_t free_of_it = s->think_to != THINK_NEVER ? s->think_to : 0;
+        const size_t held = engine_sampler_n_accepted(s) - free_of_it;
+        grammar_matcher_rewind(s->matcher, MIN(n, held));
+    }
+    if (s->think_to != THINK_NEVER && stays < s->think_to) s->think_to = THINK_NEVER;
+    if (s->think_from != THINK_NEVER && stays < s->think_from) s->think_from = THINK_NEVER;
     for (; n > 0; n--) {
         const size_t len = s->history->len;
         if (s->counts) {
@@ -269,15 +348,19 @@ n_mask_words(const engine_sampler *s)
 gboolean
 engine_sampler_is_complete(engine_sampler *s)
 {
-    return s->matcher && grammar_matcher_can_end(s->matcher) &&
-           mask_is_empty(grammar_matcher_mask(s->matcher), n_mask_words(s));
+    grammar_matcher *matcher = matcher_now(s);
+    return matcher && grammar_matcher_can_end(matcher) &&
+           mask_is_empty(grammar_matcher_mask(matcher), n_mask_words(s));
 }
 
 /* The options keep ends away, or the grammar does; where it admits nothing else, they stay. */
 static gboolean
 ends_are_excluded(engine_sampler *s)
 {
-    if (s->matcher && !grammar_matcher_can_end(s->matcher)) return TRUE;
+    const grammar_matcher *matcher = matcher_now(s);
+
+    if (is_thinking(s) && s->think_first) return TRUE;
+    if (matcher && !grammar_matcher_can_end(matcher)) return TRUE;
     return (s->ignore_eos || engine_sampler_n_accepted(s) < s->min_tokens) &&
            !engine_sampler_is_complete(s);
 }
@@ -285,20 +368,26 @@ ends_are_excluded(engine_sampler *s)
 gboolean
 engine_sampler_allows(engine_sampler *s, int32_t token)
 {
+    const int32_t thought = forced_thought(s);
+    grammar_matcher *matcher = matcher_now(s);
+
     if (token < 0 || (size_t)token >= s->n_vocab) return FALSE;
+    if (thought >= 0) return token == thought;
     if (engine_sampler_ends_text(s, token)) return !ends_are_excluded(s);
-    if (!s->matcher) return TRUE;
-    const uint64_t *mask = grammar_matcher_mask(s->matcher);
+    if (!matcher) return TRUE;
+    const uint64_t *mask = grammar_matcher_mask(matcher);
     return (uint32_t)token / 64 < n_mask_words(s) && (mask[token / 64] >> token % 64 & 1) != 0;
 }
 
 int32_t
 engine_sampler_forced(engine_sampler *s)
 {
-    int32_t only = -1;
+    grammar_matcher *matcher = matcher_now(s);
+    int32_t only = forced_thought(s);
 
-    if (!s->matcher || s->biases->len > 0 || grammar_matcher_can_end(s->matcher)) return -1;
-    const uint64_t *mask = grammar_matcher_mask(s->matcher);
+    if (only >= 0) return only;
+    if (!matcher || s->biases->len > 0 || grammar_matcher_can_end(matcher)) return -1;
+    const uint64_t *mask = grammar_matcher_mask(matcher);
     for (uint32_t w = 0, n = n_mask_words(s); w < n; w++) {
         if (!mask[w]) continue;
         if (only >= 0 || (mask[w] & (mask[w] - 1))) return -1;
@@ -310,7 +399,8 @@ engine_sampler_forced(engine_sampler *s)
 void
 engine_sampler_forced_text(engine_sampler *s, size_t max, GString *out)
 {
-    if (s->matcher) grammar_matcher_forced(s->matcher, max, out);
+    grammar_matcher *matcher = matcher_now(s);
+    if (matcher) grammar_matcher_forced(matcher, max, out);
 }
 
 /* To -infinity what the grammar does not allow; ends are looked at elsewhere. */
@@ -346,17 +436,20 @@ engine_sampler_sample(engine_sampler *s, const float *logits)
 {
     const gboolean exclude_ends = s->ends->len > 0 && ends_are_excluded(s);
     const double uniform = uniform_at(s->key, engine_sampler_n_accepted(s));
+    const int32_t thought = forced_thought(s);
+    const grammar_matcher *matcher = matcher_now(s);
     const float *from = logits;
 
-    if (s->matcher && grammar_matcher_failed(s->matcher)) return -1;
-    if (exclude_ends || s->counts || s->biases->len > 0 || s->matcher) {
+    if (thought >= 0) return thought;
+    if (matcher && grammar_matcher_failed(matcher)) return -1;
+    if (exclude_ends || s->counts || s->biases->len > 0 || matcher) {
         memcpy(s->work, logits, s->n_vocab * sizeof *logits);
         from = s->work;
         for (guint i = 0; i < s->biases->len; i++) {
             const engine_token_bias *bias = &g_array_index(s->biases, engine_token_bias, i);
             s->work[bias->id] += bias->value;
         }
-        if (s->matcher) {
+        if (matcher) {
             exclude_by_grammar(s);
             for (guint i = 0; i < s->ends->len; i++) {
                 const int32_t end = g_array_index(s->ends, int32_t, i);

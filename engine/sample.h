@@ -27,6 +27,9 @@
  *                       arXiv:2202.00666
  *   9 the draw
  *
+ * With think_first or a think_budget the thoughts of a text are a phase of their own: until the token "</think>" the
+ * grammar waits and nothing ends the text; when the budget is used up, that token is the only choice.
+ *
  * Sums are double, in a fixed order, and the exponential is our own: same logits, same token, on any machine. */
 #ifndef LODE_ENGINE_SAMPLE_H
 #define LODE_ENGINE_SAMPLE_H
@@ -44,7 +47,8 @@ typedef struct engine_sampler engine_sampler;
 
 /* n_vocab  length of a row of logits. tokenizer: which tokens end a text; NULL: none does. It and
  * options->grammar must outlive the sampler; the rest of options is copied. LIMIT when memory is short, ARGUMENT
- * when a bias names a token that is not there. */
+ * when a bias names a token that is not there, UNSUPPORTED when thoughts are asked for and the vocabulary has no
+ * tokens to open and close them. */
 engine_sampler *engine_sampler_new(size_t n_vocab, const engine_tokenizer *tokenizer,
                                    const engine_generate_options *options, GError **error);
 /* An independent copy with the same future. NULL and LIMIT when memory is short. */

@@ -19,7 +19,7 @@ typedef struct {
     char **stop;
     gboolean chat, raw, think, no_think, stream, ignore_eos, exact;
     int max_tokens, min_tokens, top_k, penalty_window, logprobs, context, threads, draft, memory_mb,
-        parallel;
+        parallel, think_budget;
     gint64 seed;
     double temperature, top_p, min_p, typical_p, repeat_penalty, frequency_penalty,
         presence_penalty;
@@ -61,9 +61,13 @@ generate_entries(gpointer data)
         {"tokens", 0, 0, G_OPTION_ARG_FILENAME, &args->tokens,
          "Token numbers instead of a prompt, separated by blanks", "FILE"},
         {"think", 0, 0, G_OPTION_ARG_NONE, &args->think,
-         "Let the model think first (default: as its template has it)", NULL},
+         "Let the model think first (default: as its template has it); a schema or grammar holds "
+         "behind its thoughts",
+         NULL},
         {"no-think", 0, 0, G_OPTION_ARG_NONE, &args->no_think,
          "Do not let it (default with --json-schema and --grammar)", NULL},
+        {"think-budget", 0, 0, G_OPTION_ARG_INT, &args->think_budget,
+         "Close its thoughts after so many tokens (default: 0, never)", "N"},
         {"max-tokens", 'n', 0, G_OPTION_ARG_INT, &args->max_tokens,
          "Stop after so many tokens (default: 256)", "N"},
         {"min-tokens", 0, 0, G_OPTION_ARG_INT, &args->min_tokens,
@@ -244,7 +248,7 @@ read_token_numbers(generation *g, GError **error)
     return TRUE;
 }
 
-/* Thoughts are not what a grammar describes. */
+/* Thoughts are not what a grammar describes: none, unless they are asked for. */
 static engine_thinking
 thinking(const generation *g)
 {
@@ -479,6 +483,8 @@ generate_options(const generation *g)
     options.penalty_window = (uint32_t)args->penalty_window;
     options.seed = (uint64_t)args->seed;
     options.grammar = g->grammar;
+    options.think_first = args->think && g->grammar != NULL;
+    options.think_budget = (uint32_t)args->think_budget;
     options.stop = (const char *const *)args->stop;
     options.logprobs = args->logprobs >= 0;
     options.n_top = args->logprobs > 0 ? (uint32_t)args->logprobs : 0;
@@ -492,7 +498,8 @@ write_text(generation *g, GError **error)
     engine_generate_options options = generate_options(g);
     engine_generate_result result = {0};
 
-    if (g->messages != NULL && g->grammar == NULL) {
+    if (g->messages == NULL) options.think_first = FALSE;
+    if (g->messages != NULL && (g->grammar == NULL || options.think_first)) {
         generate_reply_expect_turn(&g->reply, g->prompt, g->messages->tools, &options);
     }
     if (options.logprobs) {
@@ -664,7 +671,8 @@ find_mistake(const generate_args *args, int n_operands)
                "--draft";
     if (!known_type) return "--kv-type: choose from f32, f16, q8_0, q4_0";
     if (args->max_tokens < 0 || args->min_tokens < 0 || args->top_k < 0 || args->context < 0 ||
-        args->penalty_window < 0 || args->threads < 0 || args->draft < 0 || args->memory_mb < 0)
+        args->penalty_window < 0 || args->threads < 0 || args->draft < 0 || args->memory_mb < 0 ||
+        args->think_budget < 0)
         return "a count is negative";
     if (!(args->temperature >= 0.0)) return "--temperature: 0 or more";
     if (!(args->top_p > 0.0 && args->top_p <= 1.0)) return "--top-p: above 0, at most 1";

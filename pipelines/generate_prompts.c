@@ -119,7 +119,9 @@ read_line(const run *r, const char *line, size_t len)
     t->n_context = r->options->n_context > 0 ? r->options->n_context
                    : trained > 0             ? MIN(wanted, trained)
                                              : wanted;
-    if (t->messages != NULL && t->options.grammar == NULL)
+    if (t->messages == NULL)
+        t->options.think_first = FALSE;
+    else if (t->options.grammar == NULL || t->options.think_first)
         generate_reply_expect_turn(&t->reply, t->rendered, t->messages->tools, &t->options);
     if (t->options.logprobs) {
         t->options.on_token = generate_reply_on_token;

@@ -52,8 +52,10 @@ void
 generate_reply_expect_turn(generate_reply *reply, const char *prompt, const char *tools,
                            engine_generate_options *options)
 {
-    const engine_calls_format format = engine_chat_calls_format(reply->model);
-    options->with_special = format != ENGINE_CALLS_PLAIN;
+    /* what a grammar describes is content, whatever it looks like */
+    const engine_calls_format format =
+        options->grammar != NULL ? ENGINE_CALLS_PLAIN : engine_chat_calls_format(reply->model);
+    options->with_special = format != ENGINE_CALLS_PLAIN || options->think_first;
     reply->parser = engine_reply_parser_new(format, prompt, tools, on_part, reply);
 }
 

@@ -5,6 +5,8 @@
 #include "engine/model.h"
 #include "engine/sample.h"
 
+#include <glib/gstdio.h>
+
 #include <setjmp.h>
 #include <stdarg.h>
 #include <stddef.h>
@@ -395,6 +397,161 @@ impossible_prompts_are_errors(void **state)
     assert_true(engine_generate(session, PROMPT, 4, NULL, NULL, NULL, NULL, NULL, &error));
 }
 
+/* ---- thoughts ---- */
+
+enum { THINK_CLOSE = 259, THINK_OPEN = 260 };
+
+/* Write `to` where the file says `from`, both as GGUF has strings; all names together keep their length. */
+static void
+rename_token(GByteArray *file, const char *from, const char *to)
+{
+    g_autoptr(GByteArray) old = g_byte_array_new(), new = g_byte_array_new();
+    const uint64_t n_old = strlen(from), n_new = strlen(to);
+
+    g_byte_array_append(old, (const guint8 *)&n_old, sizeof n_old);
+    g_byte_array_append(old, (const guint8 *)from, (guint)n_old);
+    g_byte_array_append(new, (const guint8 *)&n_new, sizeof n_new);
+    g_byte_array_append(new, (const guint8 *)to, (guint)n_new);
+    const guint8 *at = memmem(file->data, file->len, old->data, old->len);
+    assert_non_null(at);
+    g_autoptr(GByteArray) whole = g_byte_array_new();
+    const guint before = (guint)(at - file->data);
+    g_byte_array_append(whole, file->data, before);
+    g_byte_array_append(whole, new->data, new->len);
+    g_byte_array_append(whole, at + old->len, file->len - before - old->len);
+    g_byte_array_set_size(file, 0);
+    g_byte_array_append(file, whole->data, whole->len);
+}
+
+/* The tiny model with tokens to open and close thoughts. */
+static engine_model *
+thinking_model(void)
+{
+    g_autofree char *data = NULL, *folder = g_dir_make_tmp("lode-XXXXXX", NULL);
+    g_autofree char *path = g_build_filename(folder, "model.gguf", NULL);
+    g_autoptr(GByteArray) file = g_byte_array_new();
+    gsize len = 0;
+
+    assert_true(
+        g_file_get_contents(LODE_TEST_DATA "/engine/llama_gguf/model.gguf", &data, &len, NULL));
+    g_byte_array_append(file, (const guint8 *)data, (guint)len);
+    rename_token(file, "<|unused0|>", "</think>");
+    rename_token(file, "<|unused1|>", "<think>");
+    rename_token(file, "<|unused2|>", "<|unused2.......|>");
+    assert_int_equal(file->len, len);
+    assert_true(g_file_set_contents(path, (const char *)file->data, (gssize)file->len, NULL));
+    engine_model *model = open_model(path);
+    g_unlink(path);
+    g_rmdir(folder);
+    return model;
+}
+
+/* Counts tokens up to "</think>". */
+typedef struct {
+    size_t n, n_open, n_before_close;
+    gboolean closed;
+} thoughts;
+
+static gboolean
+follow(const engine_token_event *event, void *user_data)
+{
+    thoughts *t = user_data;
+
+    if (event->id < 0) return TRUE;
+    t->n_open += event->id == THINK_OPEN && !t->closed;
+    if (event->id == THINK_CLOSE) t->closed = TRUE;
+    t->n_before_close += !t->closed;
+    t->n++;
+    return TRUE;
+}
+
+static void
+a_grammar_holds_behind_thoughts_of_a_budget(void **state)
+{
+    const fixture *f = *state;
+    static const int32_t open_prompt[] = {256, 40, THINK_CLOSE, 80, THINK_OPEN, 33};
+    g_autoptr(engine_model) model = thinking_model();
+    g_autoptr(engine_grammar) grammar =
+        engine_grammar_new(model, "root ::= [ab]{3} \" \" [xyz]{4}", NULL);
+
+    assert_non_null(grammar);
+    for (uint32_t kind = 0; kind < 12; kind++) {
+        const gboolean opened = kind % 2 == 0, logprobs = kind % 3 == 0;
+        g_autoptr(GError) error = NULL;
+        g_autoptr(GString) text = g_string_new(NULL);
+        g_autoptr(engine_session) session = new_session(model, f->pool, 256);
+        engine_generate_options options = wild(kind);
+        engine_generate_result result;
+        thoughts seen = {0};
+        options.grammar = grammar;
+        options.think_first = TRUE;
+        options.think_budget = 7;
+        options.with_special = TRUE;
+        options.logprobs = logprobs;
+        options.on_token = follow;
+        options.on_token_data = &seen;
+        if (!engine_generate(session, opened ? open_prompt : PROMPT, 6, &options, NULL, NULL, text,
+                             &result, &error))
+            fail_msg("%s", error->message);
+        const char *close = memmem(text->str, text->len, "</think>", 8);
+        assert_true(seen.closed && close != NULL);
+        assert_true(seen.n_before_close <= 7 + !opened);
+        if (!opened) assert_true(g_str_has_prefix(text->str, "<think>"));
+        assert_true(g_regex_match_simple("^[ab]{3} [xyz]{4}$", close + 8, 0, 0));
+        assert_int_equal(result.reason, ENGINE_STOP_EOS);
+    }
+}
+
+static void
+thoughts_of_a_sampler_go_back(void **state)
+{
+    (void)state;
+    g_autoptr(engine_model) model = thinking_model();
+    g_autoptr(engine_grammar) grammar = engine_grammar_new(model, "root ::= \"abab\"", NULL);
+    engine_generate_options options = engine_generate_options_default();
+    static const int32_t a = 'a', b = 'b'; /* a token for each byte */
+
+    options.grammar = grammar;
+    options.think_first = TRUE;
+    options.think_budget = 3;
+    g_autoptr(engine_sampler) s =
+        engine_sampler_new(engine_model_get_info(model)->n_vocab, model->tokenizer, &options, NULL);
+    engine_sampler_reset(s, PROMPT, 2);
+    assert_int_equal(engine_sampler_forced(s), THINK_OPEN);
+    assert_true(engine_sampler_accept(s, THINK_OPEN));
+    assert_int_equal(engine_sampler_forced(s), -1);
+    assert_true(engine_sampler_accept(s, b) && engine_sampler_accept(s, b));
+    assert_true(engine_sampler_allows(s, b));
+    assert_true(engine_sampler_accept(s, b));
+    assert_int_equal(engine_sampler_forced(s), THINK_CLOSE);
+    engine_sampler_rewind(s, 1);
+    assert_true(engine_sampler_accept(s, THINK_CLOSE));
+    assert_false(engine_sampler_allows(s, b));
+    assert_true(engine_sampler_accept(s, a));
+    assert_false(engine_sampler_accept(s, a));
+    assert_true(engine_sampler_accept(s, b));
+    engine_sampler_rewind(s, 3);
+    assert_true(engine_sampler_allows(s, b));
+    assert_true(engine_sampler_accept(s, THINK_CLOSE));
+    assert_false(engine_sampler_accept(s, b));
+    assert_true(engine_sampler_accept(s, a));
+    engine_sampler_rewind(s, 5);
+    assert_int_equal(engine_sampler_forced(s), THINK_OPEN);
+}
+
+static void
+a_model_without_thoughts_says_so(void **state)
+{
+    const fixture *f = *state;
+    g_autoptr(engine_session) session = new_session(f->model, f->pool, 64);
+    g_autoptr(GError) error = NULL;
+    engine_generate_options options = engine_generate_options_default();
+
+    options.think_budget = 3;
+    assert_false(engine_generate(session, PROMPT, 4, &options, NULL, NULL, NULL, NULL, &error));
+    assert_true(g_error_matches(error, ENGINE_ERROR, ENGINE_ERROR_UNSUPPORTED));
+}
+
 /* ---- many at once ---- */
 
 enum { N_JOBS = 7 };
@@ -527,6 +684,9 @@ main(void)
         cmocka_unit_test(samplers_with_a_grammar_go_back_and_are_copied),
         cmocka_unit_test(a_grammar_of_another_model_is_refused),
         cmocka_unit_test(impossible_prompts_are_errors),
+        cmocka_unit_test(a_grammar_holds_behind_thoughts_of_a_budget),
+        cmocka_unit_test(thoughts_of_a_sampler_go_back),
+        cmocka_unit_test(a_model_without_thoughts_says_so),
         cmocka_unit_test(texts_of_a_batch_are_those_written_alone),
         cmocka_unit_test(a_batch_that_is_cancelled_keeps_what_was_written),
     };
