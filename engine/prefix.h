@@ -19,7 +19,7 @@ engine_prefix_cache *engine_prefix_cache_new(engine_kv *kv, size_t state_bytes, 
 void engine_prefix_cache_free(engine_prefix_cache *cache);
 G_DEFINE_AUTOPTR_CLEANUP_FUNC(engine_prefix_cache, engine_prefix_cache_free)
 
-/* The model's weights (a sample of every tensor), its metadata, the KV types and layout, the CPU level. */
+/* The model's weights (a sample of every tensor), its metadata, the KV types and layout, the CPU level, the program. */
 engine_prefix_key engine_prefix_identity(const engine_model *model, const engine_kv_shape *shape);
 
 /* Give an empty sequence the longest known beginning of tokens [n], at most n - 1 of them (the last token's logits
