@@ -9,7 +9,7 @@
 #include <string.h>
 
 #include "engine/engine.h"
-#include "pipelines/lode.h"
+#include "pipelines/writer.h"
 #include "tests/pipelines/endpoint_server.h"
 
 #define SCHEMA                                                                                     \
@@ -400,6 +400,39 @@ lode_generate_works_with_an_endpoint(void **state)
     assert_null(writer);
 }
 
+/* Writes one message; the text, g_free, or NULL with error. */
+static char *
+write_once(const lode_writer *writer, const char *content, GError **error)
+{
+    const engine_message message = {.role = "user", .content = content};
+    const pipelines_write_request request = {
+        .messages = &message, .n_messages = 1, .max_tokens = 9};
+    g_auto(pipelines_written) written = {0};
+    if (!pipelines_writer_write(writer, NULL, &request, &written, error)) return NULL;
+    return g_strdup(written.text->str);
+}
+
+static void
+recorded_replies_stand_for_the_server(void **state)
+{
+    (void)state;
+    g_autofree char *url = endpoint_server_url(server, "good");
+    g_autoptr(lode_writer) writer = pipelines_writer_open_endpoint(url, "m", NULL, NULL);
+    g_autoptr(lode_writer) recorder = pipelines_writer_new_recording(writer);
+    g_autofree char *text = write_once(recorder, "count", NULL);
+    assert_string_equal(text, "one two");
+    assert_string_equal(lode_writer_id(recorder), lode_writer_id(writer));
+    endpoint_server_reset(server);
+    g_autoptr(lode_writer) replay = pipelines_writer_new_replay(
+        pipelines_writer_replies(recorder), lode_writer_id(writer), writer->n_context);
+    g_autofree char *again = write_once(replay, "count", NULL);
+    assert_string_equal(again, "one two");
+    g_autoptr(GError) error = NULL;
+    assert_null(write_once(replay, "count more", &error));
+    assert_int_equal(error->code, LODE_ERROR_MISMATCH);
+    assert_int_equal(endpoint_server_requests(server), 0);
+}
+
 static int
 start(void **state)
 {
@@ -435,6 +468,7 @@ main(void)
         cmocka_unit_test(addresses_are_checked),
         cmocka_unit_test(a_schema_tells_values_apart),
         cmocka_unit_test(lode_generate_works_with_an_endpoint),
+        cmocka_unit_test(recorded_replies_stand_for_the_server),
     };
     return cmocka_run_group_tests(tests, start, stop);
 }
