@@ -145,7 +145,7 @@ def fwe(rng, size, _):
 
 
 TASKS = {f.__name__: f for f in (needle, needle_zh, single, multikey, multivalue, multiquery, vt, cwe, fwe)}
-ANSWER_TOKENS = {"cwe": 80, "vt": 60, "multivalue": 60, "multiquery": 60}
+ANSWER_TOKENS = {"cwe": 120, "vt": 60, "multivalue": 128, "multiquery": 128}  # digits may be a token each
 
 
 class Lode:
