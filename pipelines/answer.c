@@ -1,24 +1,20 @@
 /* A question -> an answer with sources.
  *
- *   retrieve -> enough evidence? -> write, sentence by sentence -> check each sentence against the passages
- *                    |                        (or quote, without a writer)
- *                    no -> say so
+ *   retrieve -> enough evidence? -> choose what is read -> write claims -> check each against the passages
+ *                    |                                     (or quote, without a writer)
+ *                    no -> say so, and why
  *
- * A written sentence leaves only when it is whole: numbers of passages that do not exist are dropped, one that
- * carries no number gets that of the passage which supports it, and one that no passage supports is listed as
- * such. Quotes are stretches of the passages, never the model's words. */
-#include "pipelines/internal.h"
+ * An answer is made of claims. One is printed as supported only where a program has found its quote in a passage:
+ * quotes are stretches of the passages, never the model's words. */
+#include "pipelines/answer.h"
 
 #include <string.h>
 
+#include "pipelines/evidence.h"
 #include "pipelines/writer.h"
 
-enum { MAX_EXTRACTED = 3, MAX_CONTEXT = 8192, MAX_FALLBACK_QUOTES = 2, MAX_CHOSEN = 3 };
+enum { MAX_EXTRACTED = 3 };
 
-/* A writer smaller than this loses the thread in whole passages: it gets the best sentences of them. */
-#define SMALL_WRITER 1500000000u
-
-#define SUPPORTED       0.5 /* pipelines_best_support from which a claim rests on a passage */
 #define ALSO_EXTRACTED  0.8 /* of the best sentence's score: a further one is quoted too */
 #define ALMOST_THE_SAME 0.7 /* Jaccard index of two sentences' words */
 
@@ -40,8 +36,19 @@ pipelines_ask_options(const lode_ask_options *options)
         filled.struct_size = sizeof filled;
     }
     filled.n_passages = CLAMP(filled.n_passages, 1, 1000);
+    filled.n_scored = MIN(filled.n_scored, 1000);
     filled.max_tokens = CLAMP(filled.max_tokens, 1, 1u << 20);
     return filled;
+}
+
+static void
+claim_free(gpointer data)
+{
+    pipelines_claim *claim = data;
+    g_free(claim->text);
+    g_array_unref(claim->citations);
+    g_free(claim->problem);
+    g_free(claim);
 }
 
 void
@@ -50,38 +57,55 @@ lode_answer_free(lode_answer *answer)
     if (answer == NULL) return;
     g_free(answer->question);
     g_string_free(answer->text, TRUE);
+    g_free(answer->short_answer);
     g_clear_pointer(&answer->hits, g_ptr_array_unref);
+    g_clear_pointer(&answer->relevance, g_array_unref);
+    g_array_unref(answer->numbers);
+    g_ptr_array_unref(answer->claims);
     g_ptr_array_unref(answer->quotes);
+    g_ptr_array_unref(answer->works);
     g_array_unref(answer->citations);
     g_ptr_array_unref(answer->unsupported);
+    g_ptr_array_unref(answer->conflicts);
+    g_free(answer->shortfall.reason);
+    g_ptr_array_unref(answer->shortfall.missing);
+    g_ptr_array_unref(answer->shortfall.tried);
     g_free(answer->prompt);
+    g_free(answer->reasoning);
     g_free(answer->writer_id);
     g_free(answer->embedder_id);
     json_decref(answer->replies);
     g_free(answer);
 }
-G_DEFINE_AUTOPTR_CLEANUP_FUNC(lode_answer, lode_answer_free)
 
-static lode_answer *
-answer_new(const pipelines_ask_context *context, const char *question,
-           const lode_ask_options *options)
+lode_answer *
+pipelines_answer_new(const pipelines_ask_context *context, const char *question,
+                     const lode_ask_options *options)
 {
     lode_answer *answer = g_new0(lode_answer, 1);
     answer->question = g_utf8_make_valid(question, -1);
     answer->options = *options;
     answer->text = g_string_new(NULL);
+    answer->numbers = g_array_new(FALSE, FALSE, sizeof(guint));
+    answer->claims = g_ptr_array_new_with_free_func(claim_free);
     answer->quotes = g_ptr_array_new_with_free_func(g_free);
+    answer->works = g_ptr_array_new_with_free_func(g_free);
     answer->citations = g_array_new(FALSE, FALSE, sizeof(pipelines_citation));
     answer->unsupported = g_ptr_array_new_with_free_func(g_free);
+    answer->conflicts = g_ptr_array_new_with_free_func((GDestroyNotify)pipelines_conflict_free);
+    answer->shortfall.missing = g_ptr_array_new_with_free_func(g_free);
+    answer->shortfall.tried = g_ptr_array_new_with_free_func(g_free);
+    answer->context = LODE_CONTEXT_PASSAGES;
     answer->extractive = options->extractive || context->writer == NULL;
     if (!answer->extractive) answer->writer_id = g_strdup(context->writer->id);
     if (context->embedder != NULL) answer->embedder_id = g_strdup(context->embedder->id);
     return answer;
 }
 
-/* Append to the text and hand it to the caller; FALSE: the caller has had enough. */
-static gboolean
-emit(lode_answer *answer, const char *text, size_t len)
+/* ---- claims and citations ---- */
+
+gboolean
+pipelines_emit(lode_answer *answer, const char *text, size_t len)
 {
     if (len == 0) return TRUE;
     g_string_append_len(answer->text, text, (gssize)len);
@@ -89,33 +113,108 @@ emit(lode_answer *answer, const char *text, size_t len)
            answer->options.text(text, len, answer->options.user_data) != 0;
 }
 
-static void
-cite(lode_answer *answer, pipelines_quote quote)
+static int
+number_of(lode_answer *answer, guint passage)
+{
+    for (guint i = 0; i < answer->numbers->len; i++)
+        if (g_array_index(answer->numbers, guint, i) == passage) return (int)i + 1;
+    g_array_append_val(answer->numbers, passage);
+    return (int)answer->numbers->len;
+}
+
+guint
+pipelines_cite(lode_answer *answer, const pipelines_quote *quote, pipelines_match match,
+               double match_score)
 {
     for (guint i = 0; i < answer->citations->len; i++) {
         const pipelines_citation *c = &g_array_index(answer->citations, pipelines_citation, i);
-        if (c->quote.passage == quote.passage && c->quote.start == quote.start) return;
+        if (c->passage == quote->passage && c->quote.start == quote->start &&
+            c->quote.len == quote->len)
+            return i;
     }
-    pipelines_citation citation = {.passage = quote.passage, .quote = quote};
+    pipelines_citation citation = {.passage = quote->passage,
+                                   .number = number_of(answer, quote->passage),
+                                   .quote = *quote,
+                                   .match = match,
+                                   .match_score = match_score};
     g_array_append_val(answer->citations, citation);
+    return answer->citations->len - 1;
+}
+
+pipelines_claim *
+pipelines_claim_add(lode_answer *answer, const char *text, size_t len)
+{
+    pipelines_claim *claim = g_new0(pipelines_claim, 1);
+    claim->text = g_strstrip(g_strndup(text, len));
+    claim->citations = g_array_new(FALSE, FALSE, sizeof(guint));
+    g_ptr_array_add(answer->claims, claim);
+    return claim;
+}
+
+gboolean
+pipelines_emit_claim(lode_answer *answer, const pipelines_claim *claim)
+{
+    if (!claim->supported) {
+        g_ptr_array_add(answer->unsupported, g_strdup(claim->text));
+        if (answer->options.strict) return TRUE;
+    }
+    g_autoptr(GString) line = g_string_new(NULL);
+    const char *between = answer->extractive ? "\n" : " ";
+    if (answer->text->len > 0) g_string_append(line, between);
+    g_string_append_printf(line, answer->extractive ? "\"%s\"" : "%s", claim->text);
+    if (!claim->supported) g_string_append(line, " [unsupported]");
+    g_autoptr(GArray) shown = g_array_new(FALSE, FALSE, sizeof(int));
+    for (guint i = 0; i < claim->citations->len; i++) {
+        guint index = g_array_index(claim->citations, guint, i);
+        int number = g_array_index(answer->citations, pipelines_citation, index).number;
+        gboolean twice = FALSE;
+        for (guint j = 0; j < shown->len; j++)
+            twice = twice || g_array_index(shown, int, j) == number;
+        if (twice) continue;
+        g_string_append_printf(line, "%s%d", shown->len == 0 ? " [" : ", ", number);
+        g_array_append_val(shown, number);
+    }
+    if (shown->len > 0) g_string_append_c(line, ']');
+    return pipelines_emit(answer, line->str, line->len);
 }
 
 static gint
-compare_citations(gconstpointer a, gconstpointer b)
+compare_citations(gconstpointer a, gconstpointer b, gpointer data)
 {
-    const pipelines_citation *x = a, *y = b;
-    if (x->passage != y->passage) return x->passage < y->passage ? -1 : 1;
-    return x->quote.start < y->quote.start ? -1 : x->quote.start > y->quote.start;
+    const GArray *citations = data;
+    const pipelines_citation *x = &g_array_index(citations, pipelines_citation, *(const guint *)a);
+    const pipelines_citation *y = &g_array_index(citations, pipelines_citation, *(const guint *)b);
+    if (x->number != y->number) return x->number < y->number ? -1 : 1;
+    if (x->quote.start != y->quote.start) return x->quote.start < y->quote.start ? -1 : 1;
+    return x->quote.len < y->quote.len ? -1 : x->quote.len > y->quote.len;
 }
 
+/* By number and place; the claims follow. */
 static void
 finish_citations(lode_answer *answer)
 {
-    g_array_sort(answer->citations, compare_citations);
-    for (guint i = 0; i < answer->citations->len; i++) {
-        const pipelines_citation *c = &g_array_index(answer->citations, pipelines_citation, i);
+    guint n = answer->citations->len;
+    g_autofree guint *order = g_new(guint, n + 1), *place = g_new(guint, n + 1);
+    for (guint i = 0; i < n; i++)
+        order[i] = i;
+    g_qsort_with_data(order, (gint)n, sizeof *order, compare_citations, answer->citations);
+    GArray *sorted = g_array_sized_new(FALSE, FALSE, sizeof(pipelines_citation), n);
+    for (guint i = 0; i < n; i++) {
+        place[order[i]] = i;
+        g_array_append_val(sorted, g_array_index(answer->citations, pipelines_citation, order[i]));
+    }
+    g_array_unref(answer->citations);
+    answer->citations = sorted;
+    for (guint i = 0; i < answer->claims->len; i++) {
+        GArray *citations = ((pipelines_claim *)answer->claims->pdata[i])->citations;
+        for (guint j = 0; j < citations->len; j++)
+            g_array_index(citations, guint, j) = place[g_array_index(citations, guint, j)];
+    }
+    for (guint i = 0; i < n; i++) {
+        const pipelines_citation *c = &g_array_index(sorted, pipelines_citation, i);
         const retrieval_hit *hit = answer->hits->pdata[c->passage];
         g_ptr_array_add(answer->quotes, g_strndup(hit->text + c->quote.start, c->quote.len));
+        g_ptr_array_add(answer->works, pipelines_work_name(hit));
     }
 }
 
@@ -156,272 +255,84 @@ extract(lode_answer *answer, const GArray *ranked)
             g_hash_table_unref(words);
             continue;
         }
-        g_autofree char *line =
-            g_strdup_printf("%s\"%.*s\" [%u]", said->len > 0 ? "\n" : "", (int)quote->len,
-                            hit->text + quote->start, quote->passage + 1);
         g_ptr_array_add(said, words);
-        cite(answer, *quote);
-        if (!emit(answer, line, strlen(line))) return;
+        pipelines_claim *claim = pipelines_claim_add(answer, hit->text + quote->start, quote->len);
+        guint citation = pipelines_cite(answer, quote, PIPELINES_MATCH_EXACT, 1);
+        g_array_append_val(claim->citations, citation);
+        claim->supported = TRUE;
+        if (!pipelines_emit_claim(answer, claim)) return;
     }
 }
 
-/* ---- written ---- */
+/* ---- all of it ---- */
 
-typedef struct {
-    lode_answer *answer;
-    pipelines_citation_filter filter;
-    GString *pending; /* filtered text whose last sentence may go on */
-    guint n_sentences, n_supported;
-    gboolean refused;
-} writing;
-
-/* Passage numbers in a sentence; TRUE when there is one. */
+/* An empty library is a mistake to be told, not a lack of evidence. */
 static gboolean
-cited_passages(const char *text, size_t len, guint n_passages, gboolean *cited)
+check_library(const pipelines_ask_context *context, GError **error)
 {
-    gboolean any = FALSE;
-    for (size_t i = 0; i < len; i++) {
-        if (text[i] != '[') continue;
-        for (i++; i < len && text[i] != ']'; i++) {
-            if (!g_ascii_isdigit(text[i])) continue;
-            guint64 number = 0;
-            for (; i < len && g_ascii_isdigit(text[i]) && number < G_MAXUINT32; i++)
-                number = number * 10 + (guint64)(text[i] - '0');
-            i--;
-            if (number < 1 || number > n_passages) continue;
-            cited[number - 1] = TRUE;
-            any = TRUE;
-        }
-    }
-    return any;
-}
-
-/* The text without its "[n]", for comparing words. */
-static char *
-without_numbers(const char *text, size_t len)
-{
-    g_autoptr(GString) plain = g_string_new(NULL);
-    gboolean inside = FALSE;
-    for (size_t i = 0; i < len; i++) {
-        if (text[i] == '[') inside = TRUE;
-        if (!inside) g_string_append_c(plain, text[i]);
-        if (text[i] == ']') inside = FALSE;
-    }
-    return g_string_free(g_steal_pointer(&plain), FALSE);
-}
-
-static pipelines_quote
-best_among(const lode_answer *answer, const gboolean *among, const char *claim)
-{
-    pipelines_quote best = {.score = -1};
-    for (guint i = 0; i < answer->n_shown; i++) {
-        if (among != NULL && !among[i]) continue;
-        pipelines_quote quote =
-            pipelines_best_support(answer->hits->pdata[i], i, claim, strlen(claim));
-        if (quote.len > 0 && quote.score > best.score) best = quote;
-    }
-    return best;
-}
-
-static gboolean
-is_refusal(const char *sentence)
-{
-    g_autofree char *folded = g_utf8_casefold(sentence, -1);
-    static const char *const phrases[] = {"passages do not answer", "passages do not contain",
-                                          "not enough information", "passages don't answer"};
-    for (size_t i = 0; i < G_N_ELEMENTS(phrases); i++)
-        if (strstr(folded, phrases[i]) != NULL) return TRUE;
+    retrieval_stats stats = {0};
+    if (!retrieval_library_get_stats(context->library, &stats, error)) return FALSE;
+    g_free(stats.embedder_id);
+    if (stats.n_chunks > 0) return TRUE;
+    g_set_error(error, PIPELINES_ERROR, LODE_ERROR_NOT_FOUND,
+                "%s: the library is empty: bring documents into it with lode index",
+                context->library_dir != NULL ? context->library_dir : "library");
     return FALSE;
 }
 
-/* One whole sentence: find what supports it, give it a number if it has none, pass it on. */
 static gboolean
-finish_sentence(writing *w, const char *text, size_t len)
+retrieve(lode_answer *answer, const pipelines_ask_context *context, GError **error)
 {
-    lode_answer *answer = w->answer;
-    g_autofree char *claim = without_numbers(text, len);
-    g_autoptr(GHashTable) words = pipelines_content_words(claim, strlen(claim));
-    if (is_refusal(claim)) w->refused = TRUE;
-    if (w->refused || g_hash_table_size(words) == 0) return emit(answer, text, len);
-
-    g_autofree gboolean *cited = g_new0(gboolean, answer->n_shown + 1);
-    gboolean any = cited_passages(text, len, answer->n_shown, cited);
-    pipelines_quote best = best_among(answer, any ? cited : NULL, claim);
-    w->n_sentences++;
-    if (best.score >= SUPPORTED) {
-        w->n_supported++;
-        cite(answer, best);
-    } else {
-        g_ptr_array_add(answer->unsupported, g_strstrip(g_strdup(claim)));
-    }
-    /* the other passages it names are sources too where they carry it */
-    for (guint i = 0; any && i < answer->n_shown; i++) {
-        if (!cited[i] || i == best.passage) continue;
-        pipelines_quote quote =
-            pipelines_best_support(answer->hits->pdata[i], i, claim, strlen(claim));
-        if (quote.score >= SUPPORTED) cite(answer, quote);
-    }
-    if (!emit(answer, text, len)) return FALSE;
-    if (any || best.score < SUPPORTED) return TRUE;
-    g_autofree char *number = g_strdup_printf(" [%u]", best.passage + 1);
-    return emit(answer, number, strlen(number));
-}
-
-/* Pass on all whole sentences of pending; at the end the last one too. */
-static gboolean
-flush_sentences(writing *w, gboolean at_end)
-{
-    g_autoptr(GArray) sentences = pipelines_sentences(w->pending->str, w->pending->len);
-    guint n = at_end ? sentences->len : (sentences->len > 0 ? sentences->len - 1 : 0);
-    size_t done = 0;
-    gboolean go_on = TRUE;
-    for (guint i = 0; i < n && go_on; i++) {
-        const pipelines_quote *s = &g_array_index(sentences, pipelines_quote, i);
-        if (w->answer->text->len > 0)
-            go_on = emit(w->answer, w->pending->str + done, s->start - done);
-        go_on = go_on && finish_sentence(w, w->pending->str + s->start, s->len);
-        done = s->start + s->len;
-    }
-    g_string_erase(w->pending, 0, (gssize)done);
-    return go_on;
-}
-
-static gboolean
-on_text(const char *text, size_t len, void *user_data)
-{
-    writing *w = user_data;
-    pipelines_citation_filter_feed(&w->filter, text, len, w->pending);
-    return flush_sentences(w, FALSE);
-}
-
-/* Bring the passages of the best sentences to the front, so that they carry the first numbers; returns how many
- * those are. ranked keeps pointing at the same text. */
-static guint
-front_best(lode_answer *answer, GArray *ranked)
-{
-    guint n = answer->hits->len, n_front = 0;
-    g_autofree guint *place = g_new(guint, n); /* old index -> new */
-    g_autofree gboolean *taken = g_new0(gboolean, n);
-    g_autofree gpointer *order = g_new(gpointer, n);
-    for (guint i = 0; i < MIN(ranked->len, MAX_CHOSEN); i++) {
-        guint passage = g_array_index(ranked, pipelines_quote, i).passage;
-        if (taken[passage]) continue;
-        taken[passage] = TRUE;
-        place[passage] = n_front;
-        order[n_front++] = answer->hits->pdata[passage];
-    }
-    for (guint i = 0, next = n_front; i < n; i++) {
-        if (taken[i]) continue;
-        place[i] = next;
-        order[next++] = answer->hits->pdata[i];
-    }
-    memcpy(answer->hits->pdata, order, n * sizeof *order);
-    for (guint i = 0; i < ranked->len; i++) {
-        pipelines_quote *quote = &g_array_index(ranked, pipelines_quote, i);
-        quote->passage = place[quote->passage];
-    }
-    return n_front;
-}
-
-static pipelines_prompt *
-make_prompt(lode_answer *answer, const engine_model *writer, GArray *ranked, uint32_t n_context,
-            GError **error)
-{
-    uint32_t max_tokens = answer->options.max_tokens;
-    if (engine_model_get_info(writer)->n_parameters >= SMALL_WRITER)
-        return pipelines_prompt_new(writer, answer->hits, answer->hits->len, NULL, answer->question,
-                                    n_context, max_tokens, error);
-    guint n = front_best(answer, ranked);
-    g_autoptr(GArray) chosen = g_array_new(FALSE, FALSE, sizeof(pipelines_quote));
-    g_array_append_vals(chosen, ranked->data, MIN(ranked->len, MAX_CHOSEN));
-    return pipelines_prompt_new(writer, answer->hits, n, chosen, answer->question, n_context,
-                                max_tokens, error);
-}
-
-static gboolean
-generate(writing *w, const pipelines_ask_context *context, const pipelines_prompt *prompt,
-         uint32_t n_context, GError **error)
-{
-    lode_answer *answer = w->answer;
-    g_autoptr(engine_session) session =
-        engine_session_new(context->writer->model->model, context->pool, n_context, error);
-    if (session == NULL) return FALSE;
-    engine_generate_options options = engine_generate_options_default();
-    options.max_tokens = answer->options.max_tokens;
-    options.temperature = (float)answer->options.temperature;
-    options.seed = answer->options.seed;
-    options.cancel = answer->options.cancel;
-    static const char *const stop[] = {
-        "\n\n", NULL}; /* a second paragraph is where small models drift off */
-    options.stop = stop;
-    if (!engine_generate(session, (const int32_t *)(void *)prompt->tokens->data,
-                         prompt->tokens->len, &options, on_text, w, NULL, &answer->generation,
-                         error))
-        return FALSE;
-    pipelines_citation_filter_finish(&w->filter, w->pending);
-    if (answer->generation.reason == ENGINE_STOP_CALLBACK) return TRUE;
-    if (answer->generation.reason == ENGINE_STOP_CANCELLED) {
-        g_set_error_literal(error, PIPELINES_ERROR, LODE_ERROR_CANCELLED, "interrupted");
-        return FALSE;
-    }
-    flush_sentences(w, TRUE);
+    if (!check_library(context, error)) return FALSE;
+    retrieval_search_options options = retrieval_search_options_default();
+    options.n_results = (guint)MAX(answer->options.n_passages, answer->options.n_scored);
+    options.where = answer->options.where != NULL ? answer->options.where : context->where;
+    answer->hits = retrieval_library_search(context->library, answer->question, &options, error);
+    if (answer->hits == NULL) return FALSE;
+    answer->n_shown = answer->n_found = answer->hits->len;
     return TRUE;
 }
 
 static void
-judge(writing *w, const GArray *ranked)
+refuse(lode_answer *answer, const char *reason)
 {
-    lode_answer *answer = w->answer;
-    answer->n_removed = w->filter.n_removed;
-    if (w->refused && w->n_supported == 0) {
-        answer->status = LODE_ANSWER_INSUFFICIENT;
+    answer->status = LODE_ANSWER_INSUFFICIENT;
+    g_free(answer->shortfall.reason);
+    answer->shortfall.reason = g_strdup(reason);
+    if (answer->text->len == 0) pipelines_emit(answer, INSUFFICIENT, strlen(INSUFFICIENT));
+}
+
+/* What became of the claims. */
+static void
+judge(lode_answer *answer, const GArray *ranked)
+{
+    enum { MAX_FALLBACK_QUOTES = 2 };
+    guint n_supported = 0;
+    for (guint i = 0; i < answer->claims->len; i++)
+        if (((const pipelines_claim *)answer->claims->pdata[i])->supported) n_supported++;
+    if (answer->status == LODE_ANSWER_INSUFFICIENT && n_supported == 0) {
+        refuse(answer, "the writer found no answer in the passages");
         return;
     }
-    gboolean all = w->n_sentences > 0 && w->n_supported == w->n_sentences;
-    answer->status = all ? LODE_ANSWERED : LODE_ANSWER_PARTIAL;
+    if (n_supported == 0 && (answer->options.strict || answer->claims->len == 0)) {
+        refuse(answer, "no statement of the writer could be tied to a quote");
+        return;
+    }
+    answer->status = n_supported == answer->claims->len ? LODE_ANSWERED : LODE_ANSWER_PARTIAL;
     /* a reader whom the writer left without a source gets the best quotes at least */
-    for (guint i = 0; w->n_supported == 0 && i < MIN(ranked->len, MAX_FALLBACK_QUOTES); i++)
-        cite(answer, g_array_index(ranked, pipelines_quote, i));
+    for (guint i = 0; n_supported == 0 && i < MIN(ranked->len, MAX_FALLBACK_QUOTES); i++)
+        pipelines_cite(answer, &g_array_index(ranked, pipelines_quote, i), PIPELINES_MATCH_EXACT,
+                       1);
 }
 
 static gboolean
 write_answer(lode_answer *answer, const pipelines_ask_context *context, GArray *ranked,
              GError **error)
 {
-    uint32_t trained = engine_model_get_info(context->writer->model->model)->n_context;
-    uint32_t n_context = answer->options.n_context > 0 ? answer->options.n_context : MAX_CONTEXT;
-    if (trained > 0) n_context = MIN(n_context, trained);
-    g_autoptr(pipelines_prompt) prompt =
-        make_prompt(answer, context->writer->model->model, ranked, n_context, error);
-    if (prompt == NULL) return FALSE;
-    answer->n_shown = prompt->n_passages;
-    answer->prompt = g_strdup(prompt->text);
-    writing w = {
-        .answer = answer,
-        .filter = {.n_passages = prompt->n_passages},
-        .pending = g_string_new(NULL),
-    };
-    /* the cache is sized to what this answer can need */
-    uint32_t needed = prompt->tokens->len + answer->options.max_tokens;
-    gboolean written = generate(&w, context, prompt, MIN(n_context, needed), error);
-    if (written) judge(&w, ranked);
-    g_string_free(w.pending, TRUE);
-    if (w.filter.held != NULL) g_string_free(w.filter.held, TRUE);
-    return written;
-}
-
-/* ---- all of it ---- */
-
-static gboolean
-retrieve(lode_answer *answer, const pipelines_ask_context *context, GError **error)
-{
-    retrieval_search_options options = retrieval_search_options_default();
-    options.n_results = (guint)answer->options.n_passages;
-    options.where = context->where;
-    answer->hits = retrieval_library_search(context->library, answer->question, &options, error);
-    if (answer->hits == NULL) return FALSE;
-    answer->n_shown = answer->hits->len;
-    return TRUE;
+    const lode_writer *writer = context->writer;
+    if (writer->is_small) return pipelines_write_sentences(answer, context, ranked, error);
+    return pipelines_choose_context(answer, context, ranked, error) &&
+           pipelines_write_claims(answer, context, error);
 }
 
 static gboolean
@@ -431,16 +342,28 @@ answer_from_hits(lode_answer *answer, const pipelines_ask_context *context, GErr
         pipelines_rank_sentences(answer->hits, answer->question, context->embedder, context->pool,
                                  answer->options.cancel, error);
     if (ranked == NULL) return FALSE;
-    if (!pipelines_evidence_suffices(answer->hits, answer->question, ranked)) {
-        answer->status = LODE_ANSWER_INSUFFICIENT;
-        emit(answer, INSUFFICIENT, strlen(INSUFFICIENT));
+    pipelines_explain_search(answer, context);
+    if (!pipelines_evidence_suffices(answer->hits, answer->question, ranked, &answer->shortfall)) {
+        refuse(answer, answer->hits->len == 0 ? "nothing in the library has words of the question"
+                                              : "no passage speaks of what was asked");
         return TRUE;
     }
-    if (answer->extractive)
+    if (answer->extractive) {
+        const pipelines_quote *best = &g_array_index(ranked, pipelines_quote, 0);
+        const retrieval_hit *hit = answer->hits->pdata[best->passage];
+        pipelines_quote core = evidence_trim(hit, best, answer->question);
+        answer->short_answer = g_strndup(hit->text + core.start, core.len);
         extract(answer, ranked);
-    else if (!write_answer(answer, context, ranked, error))
+    } else if (!write_answer(answer, context, ranked, error)) {
         return FALSE;
+    }
+    judge(answer, ranked);
+    if (answer->short_answer == NULL && answer->claims->len > 0)
+        answer->short_answer = g_strdup(((const pipelines_claim *)answer->claims->pdata[0])->text);
     finish_citations(answer);
+    pipelines_find_conflicts(answer);
+    if (answer->status == LODE_ANSWERED && answer->conflicts->len > 0)
+        answer->status = LODE_ANSWER_CONFLICTING;
     return TRUE;
 }
 
@@ -449,7 +372,7 @@ ask(const pipelines_ask_context *context, const char *question, const lode_ask_o
     GError **error)
 {
     lode_ask_options filled = pipelines_ask_options(options);
-    g_autoptr(lode_answer) answer = answer_new(context, question, &filled);
+    g_autoptr(lode_answer) answer = pipelines_answer_new(context, question, &filled);
     gint64 start = g_get_monotonic_time();
     if (!retrieve(answer, context, error)) return NULL;
     gint64 retrieved = g_get_monotonic_time();
@@ -479,4 +402,59 @@ pipelines_ask(const pipelines_ask_context *context, const char *question,
     g_autoptr(lode_writer) recorder = pipelines_writer_new_recording(writer);
     recorded.writer = recorder;
     return ask(&recorded, question, options, error);
+}
+
+/* ---- where papers disagree ---- */
+
+/* Cite both sides of every pair of sentences from different documents that contradict each other. */
+static void
+cite_conflicts(lode_answer *answer, const GArray *ranked)
+{
+    enum { MAX_SENTENCES = 64, MAX_CITED = 20 };
+    guint n = MIN(ranked->len, MAX_SENTENCES);
+    for (guint i = 0; i < n; i++)
+        for (guint j = i + 1; j < n && answer->citations->len < MAX_CITED; j++) {
+            const pipelines_quote *x = &g_array_index(ranked, pipelines_quote, i);
+            const pipelines_quote *y = &g_array_index(ranked, pipelines_quote, j);
+            const retrieval_hit *p = answer->hits->pdata[x->passage];
+            const retrieval_hit *q = answer->hits->pdata[y->passage];
+            if (g_strcmp0(p->path, q->path) == 0) continue;
+            g_autofree char *a = g_strndup(p->text + x->start, x->len);
+            g_autofree char *b = g_strndup(q->text + y->start, y->len);
+            const char *kind = NULL;
+            double similarity;
+            if (!pipelines_contradict(a, b, &kind, &similarity)) continue;
+            pipelines_cite(answer, x, PIPELINES_MATCH_EXACT, 1);
+            pipelines_cite(answer, y, PIPELINES_MATCH_EXACT, 1);
+        }
+}
+
+lode_answer *
+pipelines_ask_conflicts(const pipelines_ask_context *context, const char *question,
+                        const lode_ask_options *options, GError **error)
+{
+    enum { MIN_PASSAGES = 48 };
+    lode_ask_options filled = pipelines_ask_options(options);
+    filled.extractive = 1;
+    filled.n_passages = MAX(filled.n_passages, MIN_PASSAGES);
+    g_autoptr(lode_answer) answer = pipelines_answer_new(context, question, &filled);
+    if (!retrieve(answer, context, error)) return NULL;
+    pipelines_explain_search(answer, context);
+    g_autoptr(GArray) ranked = pipelines_rank_sentences(
+        answer->hits, answer->question, context->embedder, context->pool, filled.cancel, error);
+    if (ranked == NULL) return NULL;
+    cite_conflicts(answer, ranked);
+    finish_citations(answer);
+    pipelines_find_conflicts(answer);
+    if (answer->conflicts->len == 0) {
+        static const char none[] = "No two papers of the library contradict each other on this.";
+        pipelines_emit(answer, none, strlen(none));
+        refuse(answer, "no two sentences of different papers contradict each other");
+        return g_steal_pointer(&answer);
+    }
+    answer->status = LODE_ANSWER_CONFLICTING;
+    g_autofree char *text =
+        g_strdup_printf("%u contradictions between papers.", answer->conflicts->len);
+    pipelines_emit(answer, text, strlen(text));
+    return g_steal_pointer(&answer);
 }

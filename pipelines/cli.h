@@ -13,7 +13,8 @@ enum {
     EXIT_ALL_GOOD = 0,
     EXIT_SOME_FAILED = 1, /* each named, the rest done */
     EXIT_WRONG_USAGE = 2,
-    EXIT_NOTHING_DONE = 3
+    EXIT_NOTHING_DONE = 3,
+    EXIT_INSUFFICIENT = 4 /* asked, and the library has no answer */
 };
 
 /* First member of every command's arguments. */
@@ -38,8 +39,8 @@ typedef struct {
 const command *const *cli_commands(size_t *n);
 const command *cli_find_command(const char *name);
 
-extern const command cmd_convert, cmd_index, cmd_library, cmd_ask, cmd_replay, cmd_eval, cmd_generate, cmd_model,
-    cmd_bench, cmd_doctor, cmd_help;
+extern const command cmd_convert, cmd_index, cmd_library, cmd_ask, cmd_chat, cmd_verify, cmd_replay,
+    cmd_eval, cmd_generate, cmd_model, cmd_bench, cmd_doctor, cmd_help;
 
 /* ---- options (options.c) ---- */
 

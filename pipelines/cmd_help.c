@@ -34,7 +34,8 @@ print_overview(void)
     cli_print(
         "\n  lode help COMMAND   options and examples of one command\n"
         "  lode --version      the version\n\n"
-        "Exit codes: 0 all good, 1 some inputs failed, 2 wrong usage, 3 nothing could be done.\n");
+        "Exit codes: 0 all good, 1 some inputs failed, 2 wrong usage, 3 nothing could be done,\n"
+        "4 the library holds no answer.\n");
 }
 
 static int

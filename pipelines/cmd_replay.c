@@ -52,8 +52,10 @@ open_session(const replay_args *args, const char *dir, const json_t *record, rep
     if (pipelines_replay_embedder(record) != NULL) {
         s->embedder = pipelines_model_open(args->embedder, ENGINE_KIND_ENCODER, error);
         if (s->embedder == NULL) return FALSE;
-        options = (retrieval_library_options){s->embedder->model, s->embedder->id, s->pool,
-                                              s->embedder->query_prefix};
+        options = (retrieval_library_options){.embedder = s->embedder->model,
+                                              .embedder_id = s->embedder->id,
+                                              .pool = s->pool,
+                                              .query_prefix = s->embedder->query_prefix};
     }
     s->library = retrieval_library_open(dir, RETRIEVAL_OPEN_READ, &options, error);
     if (s->library == NULL) return FALSE;

@@ -148,7 +148,9 @@ infer_answer(const eval_context *c, const eval_question *q, json_t *prediction, 
     lode_answer *answer = pipelines_ask(&ask, q->text, &c->options, error);
     if (answer == NULL) return FALSE;
     const gboolean refused = lode_answer_get_status(answer) == LODE_ANSWER_INSUFFICIENT;
-    g_autofree char *text = eval_without_marks(lode_answer_text(answer));
+    /* an answer without a writer is whole sentences: the first one's core is what was asked for */
+    const char *core = answer->extractive ? lode_answer_short(answer) : NULL;
+    g_autofree char *text = eval_without_marks(core != NULL ? core : lode_answer_text(answer));
     json_t *citations = json_array();
     for (size_t i = 0; i < lode_answer_n_citations(answer); i++)
         json_array_append_new(citations, quote_to_json(lode_citation_path(answer, i),
@@ -209,7 +211,7 @@ static const char *
 label_by_words(const eval_context *c, const eval_question *q, GPtrArray *hits, const GArray *ranked)
 {
     const label_roles roles = roles_of(c->dataset->labels);
-    if (!pipelines_evidence_suffices(hits, q->text, ranked) && roles.unknown != NULL)
+    if (!pipelines_evidence_suffices(hits, q->text, ranked, NULL) && roles.unknown != NULL)
         return roles.unknown;
     if (ranked->len == 0) return roles.unknown;
     const pipelines_quote *best = &g_array_index(ranked, pipelines_quote, 0);

@@ -12,8 +12,13 @@
  *   models.h    registry of installable models, where they are
  *   model.c     opening embedders and writers, their identity
  *   writer.h    a model that writes, here or behind an endpoint: the one way to its text
- *   evidence.c  passages and a question -> the sentences that answer
- *   prompt.c    passages and a question -> a prompt that fits; the answer's [n] filtered
+ *   sentences.c a text -> sentences, content words
+ *   evidence.h  passages and a question -> the sentences that answer; support.c does a passage carry a claim?
+ *   quote.h     a quote and a source -> where the one stands in the other
+ *   context.c   which passages a writer gets to read, and in which order
+ *   prompt.c    passages and a question -> messages that fit; the answer's [n] filtered
+ *   claims.c    a writer's claims -> those that their quotes carry
+ *   written.c   a small writer's sentences -> claims
  *   answer.c    a question -> an answer with sources; record.c its JSON */
 #ifndef LODE_PIPELINES_INTERNAL_H
 #define LODE_PIPELINES_INTERNAL_H
@@ -25,6 +30,7 @@
 #include "engine/engine.h"
 #include "layout/layout.h"
 #include "pipelines/lode.h"
+#include "pipelines/quote.h"
 #include "retrieval/retrieval.h"
 
 G_BEGIN_DECLS
@@ -302,26 +308,46 @@ GArray *pipelines_rank_sentences(GPtrArray *hits, const char *question,
 /* The sentence of one passage that supports the claim best, by the claim's content words found in it. */
 pipelines_quote pipelines_best_support(const retrieval_hit *hit, guint passage, const char *claim,
                                        size_t len);
-/* Do the passages speak of what is asked? best: of pipelines_rank_sentences. */
-gboolean pipelines_evidence_suffices(GPtrArray *hits, const char *question, const GArray *ranked);
+/* Why an answer is insufficient, for people. */
+typedef struct {
+    char *reason;
+    GPtrArray *missing; /* of char *: words of the question that no passage has */
+    GPtrArray *tried;   /* of char *: a line each */
+    double confidence;  /* 0..1 that the passages speak of what was asked */
+} pipelines_shortfall;
+
+/* Do the passages speak of what is asked? ranked: of pipelines_rank_sentences. shortfall (may be NULL): its confidence
+ * is set, and the missing words added. */
+gboolean pipelines_evidence_suffices(GPtrArray *hits, const char *question, const GArray *ranked,
+                                     pipelines_shortfall *shortfall);
+/* Does a text speak to the program that reads it ("ignore previous instructions")? Such a sentence is no evidence. */
+gboolean pipelines_is_instruction(const char *text, size_t len);
 /* Sentences of a text as pipelines_quote (passage 0). */
 GArray *pipelines_sentences(const char *text, size_t len);
 
 /* ---- prompt ---- */
 
 typedef struct {
-    char *text;       /* rendered for the model */
-    GArray *tokens;   /* of int32_t */
+    engine_message messages[2]; /* system, user; their texts are the prompt's own */
+    char *user;
     guint n_passages; /* the first so many hits are in it */
 } pipelines_prompt;
 void pipelines_prompt_free(pipelines_prompt *prompt);
 G_DEFINE_AUTOPTR_CLEANUP_FUNC(pipelines_prompt, pipelines_prompt_free)
 
+typedef enum {
+    PIPELINES_PROMPT_CLAIMS,    /* whole passages; the reply is JSON, see claims.c */
+    PIPELINES_PROMPT_SENTENCES, /* whole passages; the reply is text with [n] */
+    PIPELINES_PROMPT_COPY       /* the chosen sentences only; the reply is one of them */
+} pipelines_prompt_style;
+
 /* The first n_hits passages, numbered, as many as fit into n_context - max_tokens, then the question. chosen (of
- * pipelines_quote): only these sentences of them; NULL: all of their text. */
-pipelines_prompt *pipelines_prompt_new(const engine_model *writer, GPtrArray *hits, guint n_hits,
-                                       const GArray *chosen, const char *question,
-                                       uint32_t n_context, uint32_t max_tokens, GError **error);
+ * pipelines_quote): the sentences of PIPELINES_PROMPT_COPY, else NULL. LODE_ERROR_LIMIT when not even the question
+ * fits. */
+pipelines_prompt *pipelines_prompt_new(const lode_writer *writer, GPtrArray *hits, guint n_hits,
+                                       pipelines_prompt_style style, const GArray *chosen,
+                                       const char *question, uint32_t n_context,
+                                       uint32_t max_tokens, GError **error);
 
 /* Drops "[n]" with n outside 1..n_passages from a text that comes in pieces. */
 typedef struct {
@@ -336,22 +362,42 @@ void pipelines_citation_filter_finish(pipelines_citation_filter *filter, GString
 /* ---- answers ---- */
 
 typedef struct {
-    guint passage; /* number - 1 */
-    pipelines_quote quote;
+    guint passage;         /* index into the hits */
+    int number;            /* as printed: that of its passage, in the order of first use */
+    pipelines_quote quote; /* the stretch of the passage */
+    pipelines_match match; /* how what was quoted stands there; EXACT for what lode quotes itself */
+    double match_score;
 } pipelines_citation;
+
+typedef struct {
+    char *text; /* one statement, without numbers */
+    gboolean supported;
+    GArray *citations; /* of guint: indices into the answer's citations */
+    char *problem;     /* what is wrong with it, NULL where nothing is */
+} pipelines_claim;
 
 struct lode_answer {
     lode_answer_status status;
     gboolean extractive;
     char *question;
     GString *text;
-    GPtrArray *hits;        /* of retrieval_hit: the passages, in the order of their numbers */
-    guint n_shown;          /* of them in the prompt */
+    char *short_answer; /* the words of the best sentence that answer; NULL where there are none */
+    GPtrArray *hits;    /* of retrieval_hit: the passages, in the order they were shown */
+    GArray *relevance;  /* of double, one per hit, 0..1; NULL where they were not scored */
+    guint n_found;      /* passages looked at */
+    guint n_shown;      /* of hits in the prompt */
+    lode_context context;   /* as it was done: not AUTO */
+    GArray *numbers;        /* of guint: the passage of number i + 1 */
+    GPtrArray *claims;      /* of pipelines_claim, in order */
     GPtrArray *quotes;      /* of char *, one per citation: verbatim */
-    GArray *citations;      /* of pipelines_citation, by number */
-    GPtrArray *unsupported; /* of char *: sentences no passage supports */
-    guint n_removed;        /* citation numbers that did not exist */
-    char *prompt;           /* NULL when extractive */
+    GPtrArray *works;       /* of char *, one per citation: "Li et al. 2023" */
+    GArray *citations;      /* of pipelines_citation, by number and place */
+    GPtrArray *unsupported; /* of char *: statements no quote carries */
+    GPtrArray *conflicts;   /* of pipelines_conflict: quotes that contradict each other */
+    pipelines_shortfall shortfall;
+    guint n_removed; /* citation numbers that did not exist */
+    char *prompt;    /* NULL when extractive */
+    char *reasoning; /* a reasoning writer's thoughts, NULL where there are none */
     char *writer_id, *embedder_id;
     uint32_t writer_context; /* tokens it holds; 0: not known, or no writer */
     json_t *replies;         /* of a writer elsewhere: writer_record.c; NULL: none */

@@ -394,8 +394,18 @@ typedef struct lode_answer lode_answer;
 typedef enum {
     LODE_ANSWERED = 0,       /* every sentence has a source */
     LODE_ANSWER_PARTIAL = 1, /* some sentence is without support in the passages: read with care */
-    LODE_ANSWER_INSUFFICIENT = 2 /* the library holds nothing that answers: the text says so */
+    LODE_ANSWER_INSUFFICIENT = 2, /* the library holds nothing that answers: the text says so */
+    LODE_ANSWER_CONFLICTING =
+        3 /* every sentence has a source, and the sources contradict each other */
 } lode_answer_status;
+
+/* How much of a paper a writer reads around what was found. */
+typedef enum {
+    LODE_CONTEXT_AUTO = 0,     /* as much as fits: papers, else sections, else passages */
+    LODE_CONTEXT_PASSAGES = 1, /* what was found, and its neighbours where there is room */
+    LODE_CONTEXT_SECTIONS = 2, /* the sections it stands in */
+    LODE_CONTEXT_WHOLE = 3     /* the papers */
+} lode_context;
 
 typedef struct {
     size_t struct_size;
@@ -410,6 +420,11 @@ typedef struct {
     /* The answer as it is written, whole characters, len bytes, not terminated. Return 0 to stop. May be NULL. */
     int (*text)(const char *text, size_t len, void *user_data);
     void *user_data;
+    int strict;           /* leave out what no quote carries, instead of marking it; default 0 */
+    lode_context context; /* default LODE_CONTEXT_AUTO */
+    size_t n_scored;   /* passages that the writer judges before it answers; 0 (default): none, the
+                           * ranking of the search stands */
+    const char *where; /* only passages for which this holds, "year >= 2020"; NULL (default): all */
 } lode_ask_options;
 
 LODE_API lode_ask_options lode_ask_options_default(void);
@@ -440,8 +455,52 @@ LODE_API const char *lode_citation_quote(const lode_answer *answer, size_t index
 LODE_API int lode_citation_page_number(const lode_answer *answer, size_t index);
 /* As printed; NULL where the file has none, or on a passage's second page. */
 LODE_API const char *lode_citation_page_label(const lode_answer *answer, size_t index);
+/* Of the quote: one per printed line. */
 LODE_API size_t lode_citation_n_boxes(const lode_answer *answer, size_t index);
 LODE_API lode_box lode_citation_box(const lode_answer *answer, size_t index, size_t box);
+/* "Li et al. 2023"; the title's beginning where authors or year are not known. */
+LODE_API const char *lode_citation_work(const lode_answer *answer, size_t index);
+/* How what the writer quoted stands in the source: "exact", "normalised" (but for hyphenation, ligatures, white space),
+ * "fuzzy" (but for a letter; no number, unit or negation). The quote above is always the source's own text. */
+LODE_API const char *lode_citation_match(const lode_answer *answer, size_t index);
+
+/* The answer taken apart: one statement each. */
+LODE_API size_t lode_answer_n_claims(const lode_answer *answer);
+LODE_API const char *lode_claim_text(const lode_answer *answer, size_t index);
+LODE_API int lode_claim_is_supported(const lode_answer *answer, size_t index);
+/* What is wrong with it, for people; NULL where nothing is. */
+LODE_API const char *lode_claim_problem(const lode_answer *answer, size_t index);
+LODE_API size_t lode_claim_n_citations(const lode_answer *answer, size_t index);
+/* Index of a citation. */
+LODE_API size_t lode_claim_citation(const lode_answer *answer, size_t index, size_t citation);
+
+/* One page of HTML that needs nothing else: a click on a source shows the page of the document with the quote marked on
+ * it. The cited files are read again for their pictures; one that is gone or has changed is named instead. lode_free. */
+LODE_API char *lode_answer_to_html(const lode_answer *answer);
+
+typedef struct {
+    size_t struct_size;
+    const char *password; /* tried on encrypted files; NULL (default): none */
+    const int *cancel;    /* may be NULL */
+    /* One quote or claim that fails: its id ("e3", "claim", "answer") and why. May be NULL. */
+    void (*problem)(const char *id, const char *message, void *user_data);
+    void *user_data;
+} lode_verify_options;
+
+LODE_API lode_verify_options lode_verify_options_default(void);
+
+typedef struct {
+    size_t n_quotes, n_failed; /* checked; failed, claims and the answer's text among them */
+} lode_verify_report;
+
+/* Check an answer, as lode_answer_to_json gives it, against the documents it cites, without any model: same bytes of the
+ * file, same words, same page, block, characters and boxes, and no number in a claim that its quotes do not have.
+ * LODE_OK also when something fails: report counts. LODE_ERROR_FORMAT: no answer. Thread-safe. */
+LODE_API lode_status lode_verify(const char *json, const lode_verify_options *options,
+                                 lode_verify_report *report, lode_error *error);
+
+/* The words of the best source that answer, out of a longer sentence; NULL where there are none. */
+LODE_API const char *lode_answer_short(const lode_answer *answer);
 
 #ifdef __cplusplus
 }

@@ -67,7 +67,7 @@ append_ends(GString *out)
         out,
         ".SH EXIT STATUS\n"
         "0 all good; 1 some inputs failed, each named on standard error, the rest done; "
-        "2 wrong usage; 3 nothing could be done.\n"
+        "2 wrong usage; 3 nothing could be done; 4 the library holds no answer.\n"
         ".SH ENVIRONMENT\n"
         "Each option has a variable: \\-\\-max\\-tokens is LODE_MAX_TOKENS. A flag wins over its "
         "variable, a variable over the configuration file. LODE_MODELS names the folder of models, "

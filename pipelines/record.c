@@ -1,6 +1,6 @@
 /* An answer as JSON, and the record of its run in LIBRARY/runs/: all that is needed to see where an answer
  * came from, and to make it again. */
-#include "pipelines/internal.h"
+#include "pipelines/answer.h"
 
 #include <string.h>
 
@@ -8,44 +8,6 @@ static json_t *
 string_or_null(const char *text)
 {
     return text != NULL ? json_string(text) : json_null();
-}
-
-static const char *
-status_name(lode_answer_status status)
-{
-    static const char *const names[] = {"answered", "partial", "insufficient_evidence"};
-    return names[status];
-}
-
-static json_t *
-boxes_to_json(const GArray *boxes)
-{
-    json_t *json = json_array();
-    for (guint i = 0; boxes != NULL && i < boxes->len; i++) {
-        const layout_box *box = &g_array_index(boxes, layout_box, i);
-        json_array_append_new(json, json_pack("{s:i, s:[f,f,f,f]}", "page", box->page + 1, "box",
-                                              (double)box->rect.x0, (double)box->rect.y0,
-                                              (double)box->rect.x1, (double)box->rect.y1));
-    }
-    return json;
-}
-
-static json_t *
-citation_to_json(const lode_answer *answer, size_t i)
-{
-    const pipelines_citation *c = &g_array_index(answer->citations, pipelines_citation, i);
-    const retrieval_hit *hit = answer->hits->pdata[c->passage];
-    json_t *json = json_object();
-    json_object_set_new(json, "number", json_integer(lode_citation_number(answer, i)));
-    json_object_set_new(json, "title", string_or_null(hit->title));
-    json_object_set_new(json, "path", pipelines_json_path(hit->path));
-    json_object_set_new(json, "sha256", string_or_null(hit->sha256));
-    json_object_set_new(json, "section", string_or_null(hit->section));
-    json_object_set_new(json, "page", json_integer(lode_citation_page_number(answer, i)));
-    json_object_set_new(json, "page_label", string_or_null(lode_citation_page_label(answer, i)));
-    json_object_set_new(json, "quote", string_or_null(lode_citation_quote(answer, i)));
-    json_object_set_new(json, "boxes", boxes_to_json(hit->boxes));
-    return json;
 }
 
 static json_t *
@@ -57,21 +19,108 @@ strings_to_json(const GPtrArray *strings)
     return json;
 }
 
+const char *
+pipelines_status_name(lode_answer_status status)
+{
+    static const char *const names[] = {"answered", "partial", "insufficient_evidence",
+                                        "conflicting"};
+    return names[status];
+}
+
+static const char *
+context_name(lode_context context)
+{
+    static const char *const names[] = {"auto", "passages", "sections", "whole"};
+    return names[context];
+}
+
+static json_t *
+claims_to_json(const lode_answer *answer)
+{
+    json_t *json = json_array();
+    for (guint i = 0; i < answer->claims->len; i++) {
+        const pipelines_claim *claim = answer->claims->pdata[i];
+        json_t *cites = json_array();
+        for (guint j = 0; j < claim->citations->len; j++) {
+            guint index = g_array_index(claim->citations, guint, j);
+            json_array_append_new(cites, json_sprintf("e%u", index + 1));
+        }
+        json_t *item = json_object();
+        json_object_set_new(item, "text", string_or_null(claim->text));
+        json_object_set_new(item, "supported", json_boolean(claim->supported));
+        json_object_set_new(item, "problem", string_or_null(claim->problem));
+        json_object_set_new(item, "cites", cites);
+        json_array_append_new(json, item);
+    }
+    return json;
+}
+
+static json_t *
+conflicts_to_json(const lode_answer *answer)
+{
+    json_t *json = json_array();
+    for (guint i = 0; i < answer->conflicts->len; i++) {
+        const pipelines_conflict *c = answer->conflicts->pdata[i];
+        json_t *item = json_object();
+        json_object_set_new(item, "kind", json_string(c->kind));
+        json_object_set_new(
+            item, "cites",
+            json_pack("[o, o]", json_sprintf("e%u", c->a + 1), json_sprintf("e%u", c->b + 1)));
+        json_object_set_new(item, "similarity", json_real(c->similarity));
+        json_array_append_new(json, item);
+    }
+    return json;
+}
+
+/* What was found, what is missing, what was tried. */
+static json_t *
+shortfall_to_json(const lode_answer *answer)
+{
+    enum { MAX_CLOSEST = 5 };
+    if (answer->status != LODE_ANSWER_INSUFFICIENT) return json_null();
+    json_t *closest = json_array();
+    for (guint i = 0; i < MIN(answer->hits->len, MAX_CLOSEST); i++) {
+        const retrieval_hit *hit = answer->hits->pdata[i];
+        json_t *item = json_object();
+        json_object_set_new(item, "title", string_or_null(hit->title));
+        json_object_set_new(item, "path", pipelines_json_path(hit->path));
+        json_object_set_new(item, "page", json_integer(hit->first_page + 1));
+        json_object_set_new(item, "section", string_or_null(hit->section));
+        json_object_set_new(item, "score", json_real(hit->score));
+        json_array_append_new(closest, item);
+    }
+    json_t *json = json_object();
+    json_object_set_new(json, "reason", string_or_null(answer->shortfall.reason));
+    json_object_set_new(json, "missing", strings_to_json(answer->shortfall.missing));
+    json_object_set_new(json, "tried", strings_to_json(answer->shortfall.tried));
+    json_object_set_new(json, "closest", closest);
+    return json;
+}
+
 json_t *
 pipelines_answer_to_json(const lode_answer *answer)
 {
     json_t *citations = json_array();
     for (size_t i = 0; i < answer->citations->len; i++)
-        json_array_append_new(citations, citation_to_json(answer, i));
+        json_array_append_new(citations, pipelines_evidence_to_json(answer, i));
     json_t *json = json_object();
+    json_object_set_new(json, "schema", json_string("lode-answer"));
+    json_object_set_new(json, "version", json_integer(1));
+    json_object_set_new(json, "lode", json_string(lode_version()));
     json_object_set_new(json, "question", string_or_null(answer->question));
-    json_object_set_new(json, "status", json_string(status_name(answer->status)));
+    json_object_set_new(json, "status", json_string(pipelines_status_name(answer->status)));
     json_object_set_new(json, "mode", json_string(answer->extractive ? "extractive" : "written"));
     json_object_set_new(json, "answer", json_stringn(answer->text->str, answer->text->len));
+    json_object_set_new(json, "short", string_or_null(answer->short_answer));
+    json_object_set_new(json, "claims", claims_to_json(answer));
     json_object_set_new(json, "citations", citations);
+    json_object_set_new(json, "conflicts", conflicts_to_json(answer));
+    json_object_set_new(json, "insufficient", shortfall_to_json(answer));
+    json_object_set_new(json, "confidence", json_real(answer->shortfall.confidence));
     json_object_set_new(json, "unsupported", strings_to_json(answer->unsupported));
     json_object_set_new(json, "removed_citations", json_integer(answer->n_removed));
-    json_object_set_new(json, "passages_found", json_integer(answer->hits->len));
+    json_object_set_new(json, "context", json_string(context_name(answer->context)));
+    json_object_set_new(json, "passages_found", json_integer(answer->n_found));
     json_object_set_new(json, "passages_used", json_integer(answer->n_shown));
     json_object_set_new(json, "writer", string_or_null(answer->writer_id));
     json_object_set_new(json, "embedder", string_or_null(answer->embedder_id));
@@ -116,6 +165,10 @@ settings_to_json(const lode_answer *answer)
     json_object_set_new(json, "temperature", json_real(o->temperature));
     json_object_set_new(json, "seed", json_integer((json_int_t)o->seed));
     json_object_set_new(json, "writer_context", json_integer(answer->writer_context));
+    json_object_set_new(json, "strict", json_boolean(o->strict));
+    json_object_set_new(json, "read", json_string(context_name(o->context)));
+    json_object_set_new(json, "scored", json_integer((json_int_t)o->n_scored));
+    json_object_set_new(json, "where", string_or_null(o->where));
     json_object_set_new(json, "cpu", json_string(engine_cpu_name(engine_cpu_best())));
     return json;
 }
@@ -133,6 +186,13 @@ pipelines_run_options(const json_t *settings, lode_ask_options *options)
     options->n_context = (uint32_t)CLAMP(n_context, 0, G_MAXUINT32);
     options->temperature = json_number_value(json_object_get(settings, "temperature"));
     options->seed = (uint64_t)json_integer_value(json_object_get(settings, "seed"));
+    const json_int_t n_scored = json_integer_value(json_object_get(settings, "scored"));
+    const char *read = json_string_value(json_object_get(settings, "read"));
+    options->strict = json_is_true(json_object_get(settings, "strict"));
+    options->n_scored = (size_t)CLAMP(n_scored, 0, 1000);
+    options->where = json_string_value(json_object_get(settings, "where"));
+    for (int i = LODE_CONTEXT_AUTO; read != NULL && i <= LODE_CONTEXT_WHOLE; i++)
+        if (strcmp(read, context_name((lode_context)i)) == 0) options->context = (lode_context)i;
 }
 
 json_t *

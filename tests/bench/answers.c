@@ -11,7 +11,7 @@
 #include <stdio.h>
 #include <string.h>
 
-#include "pipelines/internal.h"
+#include "pipelines/evidence.h"
 
 typedef struct {
     retrieval_library *library;
@@ -101,7 +101,10 @@ answer_question(bench *b, const json_t *object, GError **error)
                                         lode_citation_quote(answer, i)));
     json_t *line = json_object();
     json_object_set_new(line, "_id", json_string(field(object, "_id")));
-    json_object_set_new(line, "answer", json_string(lode_answer_text(answer)));
+    const char *core = lode_answer_short(answer);
+    json_object_set_new(line, "answer",
+                        json_string(core != NULL ? core : lode_answer_text(answer)));
+    json_object_set_new(line, "confidence", json_real(answer->shortfall.confidence));
     json_object_set_new(line, "abstain",
                         json_boolean(lode_answer_get_status(answer) == LODE_ANSWER_INSUFFICIENT));
     json_object_set_new(line, "citations", citations);
@@ -130,6 +133,35 @@ best_passage(bench *b, const json_t *object, GError **error)
     return TRUE;
 }
 
+/* Every sentence with its features, [document, text, features]. */
+static gboolean
+print_features(bench *b, const json_t *object, GError **error)
+{
+    retrieval_search_options options = retrieval_search_options_default();
+    options.n_results = (guint)lode_ask_options_default().n_passages;
+    const char *question = field(object, "question");
+    g_autoptr(GPtrArray) hits = retrieval_library_search(b->library, question, &options, error);
+    if (hits == NULL) return FALSE;
+    g_autoptr(GArray) all = evidence_collect(hits, question, b->embedder, b->pool, NULL, error);
+    if (all == NULL) return FALSE;
+    json_t *sentences = json_array();
+    for (guint i = 0; i < all->len; i++) {
+        const evidence_sentence *s = &g_array_index(all, evidence_sentence, i);
+        const retrieval_hit *hit = hits->pdata[s->quote.passage];
+        json_t *features = json_array();
+        for (int j = 0; j < EVIDENCE_N_FEATURES; j++)
+            json_array_append_new(features, json_real(s->features[j]));
+        json_array_append_new(sentences,
+                              json_pack("[s, s%, o]", hit->path, hit->text + s->quote.start,
+                                        (size_t)s->quote.len, features));
+    }
+    json_t *line = json_object();
+    json_object_set_new(line, "_id", json_string(field(object, "_id")));
+    json_object_set_new(line, "sentences", sentences);
+    print_line(line);
+    return TRUE;
+}
+
 /* ---- all ---- */
 
 static gboolean
@@ -138,6 +170,7 @@ each(bench *b, const json_t *object, GError **error)
     b->n_done++;
     if (strcmp(b->mode, "index") == 0) return index_paper(b, object, error);
     if (strcmp(b->mode, "run") == 0) return answer_question(b, object, error);
+    if (strcmp(b->mode, "features") == 0) return print_features(b, object, error);
     return best_passage(b, object, error);
 }
 
@@ -168,8 +201,10 @@ run(bench *b, const char *library, const char *file, GError **error)
     b->embedder = pipelines_model_open(NULL, ENGINE_KIND_ENCODER, NULL);
     retrieval_library_options options = {0};
     if (b->embedder != NULL)
-        options = (retrieval_library_options){b->embedder->model, b->embedder->id, b->pool,
-                                              b->embedder->query_prefix};
+        options = (retrieval_library_options){.embedder = b->embedder->model,
+                                              .embedder_id = b->embedder->id,
+                                              .pool = b->pool,
+                                              .query_prefix = b->embedder->query_prefix};
     b->library = retrieval_library_open(
         library, writes ? RETRIEVAL_OPEN_WRITE : RETRIEVAL_OPEN_READ, &options, error);
     gint64 start = g_get_monotonic_time();

@@ -277,6 +277,10 @@ a_library_answers_with_quotes(void **state)
     lode_index_report report;
     assert_int_equal(
         lode_library_open(library_dir, LODE_LIBRARY_WRITE, NULL, NULL, &library, &error), LODE_OK);
+    lode_answer *none = NULL;
+    assert_int_equal(lode_ask(library, NULL, NULL, QUESTION, NULL, &none, &error),
+                     LODE_ERROR_NOT_FOUND); /* an empty library is no lack of evidence */
+    assert_null(none);
     index_papers(library, &report);
     assert_true(report.n_added == 3 && report.n_failed == 1 && report.n_unchanged == 0);
     index_papers(library, &report);
@@ -304,7 +308,16 @@ a_library_answers_with_quotes(void **state)
     check_citations(answer);
     char *json = lode_answer_to_json(answer);
     assert_non_null(strstr(json, "\"status\": \"answered\""));
+    lode_verify_report checked;
+    assert_int_equal(lode_verify(json, NULL, &checked, &error), LODE_OK);
+    assert_true(checked.n_quotes == lode_answer_n_citations(answer) && checked.n_failed == 0);
+    *strstr(json, "87.3") = '9';
+    assert_int_equal(lode_verify(json, NULL, &checked, &error), LODE_OK);
+    assert_true(checked.n_failed > 0);
     lode_free(json);
+    assert_true(lode_answer_n_claims(answer) >= 1 && lode_claim_is_supported(answer, 0));
+    assert_string_equal(lode_citation_match(answer, lode_claim_citation(answer, 0, 0)), "exact");
+    assert_non_null(lode_answer_short(answer));
     lode_answer_free(answer);
 
     assert_int_equal(lode_ask(library, NULL, NULL, "Who wrote the constitution of Iceland?", NULL,

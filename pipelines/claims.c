@@ -1,0 +1,233 @@
+/* A writer's claims -> those that their quotes carry.
+ *
+ *   {"claims": [{"passage": 2, "quote": "verbatim", "text": "One sentence."}], "missing": "what is not there"}
+ *
+ * The quote comes before the text, so that the writer looks before it speaks. A claim counts as supported when its
+ * quote stands in a passage (quote.h), the claim's numbers are among the quote's, and the quote's sentence speaks of
+ * what the claim says. A quote that stands in another passage than the one named is moved there. */
+#include <string.h>
+
+#include "pipelines/answer.h"
+#include "pipelines/writer.h"
+
+enum { MAX_CLAIMS = 12, MIN_QUOTE_CHARS = 12, JSON_TOKENS = 3 };
+
+#define SHARED_WORDS 0.34 /* of the claim's content words that its passage must have */
+
+/* ---- checking ---- */
+
+typedef struct {
+    pipelines_alignment at;
+    guint passage;
+} placed_quote;
+
+/* In the passage it is said to be from, else in the best of the others. */
+static placed_quote
+place_quote(const lode_answer *answer, guint passage, const char *quote)
+{
+    placed_quote best = {.passage = passage};
+    if (g_utf8_strlen(quote, -1) < MIN_QUOTE_CHARS) return best;
+    if (passage < answer->n_shown) {
+        const retrieval_hit *hit = answer->hits->pdata[passage];
+        best.at = pipelines_align_quote(quote, hit->text);
+        if (best.at.match != PIPELINES_MATCH_NONE) return best;
+    }
+    for (guint i = 0; i < answer->n_shown; i++) {
+        if (i == passage) continue;
+        const retrieval_hit *hit = answer->hits->pdata[i];
+        pipelines_alignment at = pipelines_align_quote(quote, hit->text);
+        if (at.match == PIPELINES_MATCH_NONE || at.score <= best.at.score) continue;
+        best = (placed_quote){at, i};
+    }
+    return best;
+}
+
+/* The sentences that a stretch of a passage touches: what surrounds a quote may turn it round, or hold the number that
+ * the writer left out of it. */
+static char *
+sentences_around(const retrieval_hit *hit, const pipelines_alignment *at)
+{
+    g_autoptr(GArray) sentences = pipelines_sentences(hit->text, strlen(hit->text));
+    size_t start = at->start, end = at->start + at->len;
+    for (guint i = 0; i < sentences->len; i++) {
+        const pipelines_quote *s = &g_array_index(sentences, pipelines_quote, i);
+        if (s->start >= at->start + at->len || s->start + s->len <= at->start) continue;
+        start = MIN(start, s->start);
+        end = MAX(end, (size_t)s->start + s->len);
+    }
+    return g_strndup(hit->text + start, end - start);
+}
+
+static double
+shared_words(const char *claim, const retrieval_hit *hit)
+{
+    g_autoptr(GHashTable) said = pipelines_content_words(claim, strlen(claim));
+    g_autofree char *all = g_strconcat(hit->title, "\n", hit->section, "\n", hit->text, NULL);
+    g_autoptr(GHashTable) there = pipelines_content_words(all, strlen(all));
+    guint n = g_hash_table_size(said), both = 0;
+    GHashTableIter iter;
+    gpointer word;
+    g_hash_table_iter_init(&iter, said);
+    while (g_hash_table_iter_next(&iter, &word, NULL))
+        if (g_hash_table_contains(there, word)) both++;
+    return n > 0 ? (double)both / n : 0;
+}
+
+static void
+check_claim(lode_answer *answer, pipelines_claim *claim, guint passage, const char *quote)
+{
+    placed_quote placed = place_quote(answer, passage, quote);
+    if (placed.at.match == PIPELINES_MATCH_NONE) {
+        claim->problem =
+            g_strdup(quote[0] == '\0' ? "it has no quote" : "its quote stands in no passage");
+        return;
+    }
+    const retrieval_hit *hit = answer->hits->pdata[placed.passage];
+    g_autofree char *sentences = sentences_around(hit, &placed.at);
+    g_autofree char *missing = NULL;
+    const char *kind = NULL;
+    double similarity = 0;
+    if (!pipelines_numbers_supported(claim->text, sentences, &missing)) {
+        claim->problem = g_strdup_printf("its number %s is not in the quote", missing);
+    } else if (pipelines_is_instruction(sentences, strlen(sentences))) {
+        claim->problem = g_strdup("its quote speaks to the program that reads it");
+    } else if (shared_words(claim->text, hit) < SHARED_WORDS) {
+        claim->problem = g_strdup("its quote speaks of something else");
+    } else if (pipelines_contradict(claim->text, sentences, &kind, &similarity)) {
+        claim->problem = g_strdup_printf("its quote says the opposite (%s)", kind);
+    } else {
+        claim->supported = TRUE;
+    }
+    if (!claim->supported) return;
+    pipelines_quote stretch = {.passage = placed.passage,
+                               .start = (uint32_t)placed.at.start,
+                               .len = (uint32_t)placed.at.len,
+                               .score = placed.at.score};
+    guint citation = pipelines_cite(answer, &stretch, placed.at.match, placed.at.score);
+    g_array_append_val(claim->citations, citation);
+}
+
+/* ---- reading ---- */
+
+/* A reply that was cut short ends after its last whole claim. */
+static json_t *
+parse_cut(const char *json, size_t len)
+{
+    for (size_t end = len; end > 0; end--) {
+        if (json[end - 1] != '}') continue;
+        g_autofree char *whole = g_strdup_printf("%.*s]}", (int)MIN(end, G_MAXINT32), json);
+        json_t *parsed = json_loads(whole, 0, NULL);
+        if (parsed != NULL) return parsed;
+    }
+    return NULL;
+}
+
+/* The JSON of a reply that may have words around it. */
+static json_t *
+parse_reply(const char *text, size_t len)
+{
+    g_autofree char *copy = g_strndup(text, len);
+    const char *begin = strchr(copy, '{');
+    if (begin == NULL) return NULL;
+    json_t *parsed = json_loads(begin, JSON_DISABLE_EOF_CHECK, NULL);
+    return parsed != NULL ? parsed : parse_cut(begin, strlen(begin));
+}
+
+static gboolean
+is_said_already(const lode_answer *answer, const char *text)
+{
+    for (guint i = 0; i < answer->claims->len; i++)
+        if (strcmp(((const pipelines_claim *)answer->claims->pdata[i])->text, text) == 0)
+            return TRUE;
+    return FALSE;
+}
+
+/* "[2]" in a claim would look like a citation of ours. */
+static char *
+clean_text(const char *text)
+{
+    g_autoptr(GString) out = g_string_new(NULL);
+    pipelines_citation_filter filter = {.n_passages = 0};
+    pipelines_citation_filter_feed(&filter, text, strlen(text), out);
+    pipelines_citation_filter_finish(&filter, out);
+    for (gsize i = 0; i < out->len; i++)
+        if (out->str[i] == '\n' || out->str[i] == '\r' || out->str[i] == '\t') out->str[i] = ' ';
+    return g_strstrip(g_string_free(g_steal_pointer(&out), FALSE));
+}
+
+gboolean
+pipelines_read_claims(lode_answer *answer, const char *json, size_t len)
+{
+    g_autoptr(json_t) reply = parse_reply(json, len);
+    const json_t *claims = json_object_get(reply, "claims");
+    if (!json_is_array(claims)) return FALSE;
+    const char *missing = json_string_value(json_object_get(reply, "missing"));
+    if (missing != NULL && missing[0] != '\0')
+        g_ptr_array_add(answer->shortfall.missing, clean_text(missing));
+    for (size_t i = 0; i < json_array_size(claims) && answer->claims->len < MAX_CLAIMS; i++) {
+        const json_t *item = json_array_get(claims, i);
+        const char *text = json_string_value(json_object_get(item, "text"));
+        const char *quote = json_string_value(json_object_get(item, "quote"));
+        json_int_t number = json_integer_value(json_object_get(item, "passage"));
+        if (text == NULL) continue;
+        g_autofree char *clean = clean_text(text);
+        if (clean[0] == '\0' || is_said_already(answer, clean)) continue;
+        pipelines_claim *claim = pipelines_claim_add(answer, clean, strlen(clean));
+        guint passage =
+            number >= 1 && number <= (json_int_t)answer->n_shown ? (guint)number - 1 : G_MAXUINT;
+        if (passage == G_MAXUINT) answer->n_removed++;
+        check_claim(answer, claim, passage, quote != NULL ? quote : "");
+        if (!pipelines_emit_claim(answer, claim)) return TRUE;
+    }
+    if (answer->claims->len == 0) answer->status = LODE_ANSWER_INSUFFICIENT;
+    return TRUE;
+}
+
+/* ---- writing ---- */
+
+static char *
+claims_schema(guint n_passages)
+{
+    return g_strdup_printf(
+        "{\"type\":\"object\",\"properties\":{\"claims\":{\"type\":\"array\",\"maxItems\":5,"
+        "\"items\":{\"type\":\"object\",\"properties\":{"
+        "\"passage\":{\"type\":\"integer\",\"minimum\":1,\"maximum\":%u},"
+        "\"quote\":{\"type\":\"string\",\"minLength\":1,\"maxLength\":600},"
+        "\"text\":{\"type\":\"string\",\"minLength\":1,\"maxLength\":400}},"
+        "\"required\":[\"passage\",\"quote\",\"text\"],\"additionalProperties\":false}},"
+        "\"missing\":{\"type\":\"string\",\"maxLength\":200}},"
+        "\"required\":[\"claims\",\"missing\"],\"additionalProperties\":false}",
+        n_passages);
+}
+
+gboolean
+pipelines_write_claims(lode_answer *answer, const pipelines_ask_context *context, GError **error)
+{
+    uint32_t n_context = pipelines_writer_context(context->writer, answer->options.n_context);
+    /* a claim is its sentence, its quote and the marks around them */
+    uint32_t max_tokens = MIN(answer->options.max_tokens * JSON_TOKENS, n_context / 2);
+    g_autoptr(pipelines_prompt) prompt = pipelines_prompt_new(
+        context->writer, answer->hits, answer->n_shown, PIPELINES_PROMPT_CLAIMS, NULL,
+        answer->question, n_context, max_tokens, error);
+    if (prompt == NULL) return FALSE;
+    answer->n_shown = prompt->n_passages;
+    g_autofree char *schema = claims_schema(prompt->n_passages);
+    pipelines_write_request request = {.messages = prompt->messages,
+                                       .n_messages = G_N_ELEMENTS(prompt->messages),
+                                       .json_schema = schema,
+                                       .json_name = "claims",
+                                       .max_tokens = max_tokens,
+                                       .n_context = n_context,
+                                       .temperature = answer->options.temperature,
+                                       .seed = answer->options.seed,
+                                       .cancel = answer->options.cancel};
+    g_auto(pipelines_written) written = {0};
+    if (!pipelines_writer_write(context->writer, context->pool, &request, &written, error))
+        return FALSE;
+    answer->generation = written.generation;
+    answer->prompt = g_steal_pointer(&written.prompt);
+    answer->reasoning = g_steal_pointer(&written.reasoning);
+    if (!pipelines_read_claims(answer, written.text->str, written.text->len))
+        answer->status = LODE_ANSWER_INSUFFICIENT;
+    return TRUE;
+}

@@ -1,0 +1,351 @@
+/* What lode ask and lode chat share: options, models, and how an answer is printed. */
+#include "pipelines/cli_ask.h"
+
+#include <stdio.h>
+#include <string.h>
+#include <unistd.h>
+
+void
+cli_ask_init(ask_args *args)
+{
+    args->n_passages = 8;
+    args->max_tokens = 256;
+}
+
+GOptionEntry *
+cli_ask_entries(const GOptionEntry *own, ask_args *args)
+{
+    const GOptionEntry entries[] = {
+        {"library", 'L', 0, G_OPTION_ARG_FILENAME, &args->library,
+         "Folder of the library (no default)", "DIR"},
+        {"extractive", 0, 0, G_OPTION_ARG_NONE, &args->extractive,
+         "Quote the best sentences, let no model write (default: when no writer is installed)",
+         NULL},
+        {"passages", 'k', 0, G_OPTION_ARG_INT, &args->n_passages,
+         "Passages to answer from (default: 8)", "N"},
+        {"model", 'm', 0, G_OPTION_ARG_FILENAME, &args->model,
+         "The model that writes, a .gguf file or folder, or with --endpoint its name there "
+         "(default: "
+         "SmolLM2-135M-Instruct, when installed)",
+         "PATH"},
+        CLI_ENDPOINT_ENTRIES(&args->endpoint),
+        {"embedder", 0, 0, G_OPTION_ARG_FILENAME, &args->embedder,
+         "The embedder the library was made with (default: all-MiniLM-L6-v2, when installed)",
+         "PATH"},
+        {"no-embeddings", 0, 0, G_OPTION_ARG_NONE, &args->no_embeddings,
+         "Full-text search only (default: fused with search by meaning)", NULL},
+        {"max-tokens", 0, 0, G_OPTION_ARG_INT, &args->max_tokens, "Longest answer (default: 256)",
+         "N"},
+        {"context", 0, 0, G_OPTION_ARG_STRING, &args->context,
+         "What the model reads around the passages: whole papers, sections, passages, or as much "
+         "as "
+         "fits (default: auto); a number is the tokens of prompt and answer (default: the "
+         "model's, at most 8192)",
+         "HOW|N"},
+        {"score", 0, 0, G_OPTION_ARG_INT, &args->n_scored,
+         "Passages that the model judges before it answers from the best (default: 0)", "N"},
+        {"where", 0, 0, G_OPTION_ARG_STRING, &args->where,
+         "Only passages for which this holds: \"year >= 2020 and type = table\" (default: all)",
+         "EXPR"},
+        {"strict", 0, 0, G_OPTION_ARG_NONE, &args->strict,
+         "Leave out what no quote carries (default: mark it [unsupported])", NULL},
+        {"temperature", 0, 0, G_OPTION_ARG_DOUBLE, &args->temperature,
+         "Chance in the choice of words (default: 0, none)", "T"},
+        {"seed", 0, 0, G_OPTION_ARG_INT64, &args->seed, "Same seed, same answer (default: 0)", "N"},
+        {"show-prompt", 0, 0, G_OPTION_ARG_NONE, &args->show_prompt,
+         "Print what the model is given on stderr (default: off)", NULL},
+        {"no-record", 0, 0, G_OPTION_ARG_NONE, &args->no_record,
+         "Keep no record of this run in DIR/runs/ (default: keep one)", NULL},
+        G_OPTION_ENTRY_NULL,
+    };
+    guint n = 0;
+    while (own != NULL && own[n].long_name != NULL)
+        n++;
+    GOptionEntry *all = g_new0(GOptionEntry, n + G_N_ELEMENTS(entries));
+    if (n > 0) memcpy(all, own, n * sizeof *own);
+    memcpy(all + n, entries, sizeof entries);
+    return all;
+}
+
+/* ---- models ---- */
+
+void
+cli_ask_close(ask_session *s)
+{
+    retrieval_library_free(s->library);
+    lode_writer_free(s->writer);
+    pipelines_model_free(s->embedder);
+    engine_pool_free(s->pool);
+}
+
+/* A default that is not installed is done without; one that was asked for is an error. */
+static gboolean
+done_without(const char *path, const common_args *common, const char *note, const GError *error)
+{
+    if (path != NULL || !g_error_matches(error, PIPELINES_ERROR, LODE_ERROR_NOT_FOUND)) {
+        cli_error(0, "%s", error->message);
+        return FALSE;
+    }
+    cli_note(common, "note: %s: %s", note, error->message);
+    return TRUE;
+}
+
+static gboolean
+open_embedder(const ask_args *args, ask_session *s)
+{
+    g_autoptr(GError) error = NULL;
+    s->embedder = pipelines_model_open(args->embedder, ENGINE_KIND_ENCODER, &error);
+    return s->embedder != NULL ||
+           done_without(args->embedder, &args->common, "full-text search only, no embedder", error);
+}
+
+/* "whole" or "4096". */
+static gboolean
+read_context(const ask_args *args, lode_ask_options *options)
+{
+    static const char *const names[] = {"auto", "passages", "sections", "whole"};
+    if (args->context == NULL) return TRUE;
+    for (guint i = 0; i < G_N_ELEMENTS(names); i++)
+        if (strcmp(names[i], args->context) == 0) {
+            options->context = (lode_context)i;
+            return TRUE;
+        }
+    guint64 n = 0;
+    if (!g_ascii_string_to_unsigned(args->context, 10, 0, G_MAXINT32, &n, NULL)) return FALSE;
+    options->n_context = (uint32_t)n;
+    return TRUE;
+}
+
+static gboolean
+open_writer(const ask_args *args, ask_session *s)
+{
+    g_autoptr(GError) error = NULL;
+    if (args->endpoint.url != NULL) {
+        lode_ask_options options = lode_ask_options_default();
+        read_context(args, &options);
+        s->writer = cli_open_endpoint(&args->endpoint, args->model, options.n_context, &error);
+        if (s->writer == NULL) cli_error(0, "%s", error->message);
+        return s->writer != NULL;
+    }
+    s->writer = pipelines_writer_open_local(args->model, &error);
+    return s->writer != NULL ||
+           done_without(args->model, &args->common, "quoting instead of writing, no writer", error);
+}
+
+static gboolean
+open_library(const ask_args *args, ask_session *s)
+{
+    retrieval_library_options options = {0};
+    if (s->embedder != NULL)
+        options = (retrieval_library_options){.embedder = s->embedder->model,
+                                              .embedder_id = s->embedder->id,
+                                              .pool = s->pool,
+                                              .query_prefix = s->embedder->query_prefix};
+    g_autoptr(GError) error = NULL;
+    s->library = retrieval_library_open(args->library, RETRIEVAL_OPEN_READ, &options, &error);
+    if (s->library != NULL) return TRUE;
+    cli_error(0, "%s", error->message);
+    return FALSE;
+}
+
+/* Does the library hold vectors? Else loading the embedder is time spent for nothing. */
+static gboolean
+has_vectors(const char *dir)
+{
+    retrieval_library_options none = {0};
+    g_autoptr(retrieval_library) library =
+        retrieval_library_open(dir, RETRIEVAL_OPEN_READ, &none, NULL);
+    retrieval_stats stats = {0};
+    if (library == NULL || !retrieval_library_get_stats(library, &stats, NULL)) return FALSE;
+    g_free(stats.embedder_id);
+    return stats.n_vectors > 0;
+}
+
+gboolean
+cli_ask_open(const ask_args *args, ask_session *s)
+{
+    s->pool = engine_pool_new(0);
+    if (!args->no_embeddings && (args->embedder != NULL || has_vectors(args->library)) &&
+        !open_embedder(args, s))
+        return FALSE;
+    if (!open_library(args, s)) return FALSE;
+    return args->extractive || open_writer(args, s);
+}
+
+int
+cli_ask_check(const char *name, const ask_args *args)
+{
+    if (args->library == NULL)
+        return cli_usage_error(name, "which library? Name its folder with -L");
+    if (args->n_passages < 1 || args->n_passages > 1000)
+        return cli_usage_error(name, "--passages: %d: must be from 1 to 1000", args->n_passages);
+    if (args->max_tokens < 1 || args->n_scored < 0 || !(args->temperature >= 0))
+        return cli_usage_error(
+            name, "--max-tokens must be 1 or more, --score and --temperature not negative");
+    lode_ask_options unused = lode_ask_options_default();
+    if (!read_context(args, &unused))
+        return cli_usage_error(name, "--context: %s: whole, sections, passages, auto or a number",
+                               args->context);
+    return EXIT_ALL_GOOD;
+}
+
+pipelines_ask_context
+cli_ask_context(const ask_args *args, const ask_session *session)
+{
+    return (pipelines_ask_context){.library = session->library,
+                                   .library_dir = args->library,
+                                   .embedder = session->embedder,
+                                   .writer = session->writer,
+                                   .pool = session->pool};
+}
+
+/* ---- printing ---- */
+
+static int
+on_text(const char *text, size_t len, void *user_data)
+{
+    (void)user_data;
+    cli_write(text, len);
+    fflush(stdout);
+    return !ferror(stdout);
+}
+
+/* A quote on the terminal: wrapped at 96 columns, indented. */
+static void
+print_quote(const char *quote)
+{
+    enum { WIDTH = 92 };
+    g_auto(GStrv) words = g_strsplit_set(quote, " \n", -1);
+    glong column = 0;
+    cli_print("      \"");
+    for (char **word = words; *word != NULL; word++) {
+        if ((*word)[0] == '\0') continue;
+        glong width = g_utf8_strlen(*word, -1);
+        if (column > 0 && column + 1 + width > WIDTH) {
+            cli_print("\n       ");
+            column = 0;
+        } else if (column > 0) {
+            cli_print(" ");
+            column++;
+        }
+        cli_print("%s", *word);
+        column += width;
+    }
+    cli_print("\"\n");
+}
+
+/* "p. 4", or "p. 143 (4th of the file)" where the printed number is another. */
+static void
+print_page(const lode_answer *answer, size_t i)
+{
+    int page = lode_citation_page_number(answer, i);
+    const char *label = lode_citation_page_label(answer, i);
+    g_autofree char *number = g_strdup_printf("%d", page);
+    cli_print(", p. %s", label != NULL ? label : number);
+    if (label != NULL && strcmp(label, number) != 0) cli_print(" (page %d of the file)", page);
+}
+
+void
+cli_ask_print_sources(const lode_answer *answer)
+{
+    size_t n = lode_answer_n_citations(answer);
+    if (n == 0) return;
+    gboolean color = cli_color(STDOUT_FILENO);
+    cli_print("\nSources\n");
+    for (size_t i = 0; i < n; i++) {
+        g_autofree char *name = g_filename_display_basename(lode_citation_path(answer, i));
+        cli_print("%s[%d]%s %s", color ? "\033[1m" : "", lode_citation_number(answer, i),
+                  color ? "\033[0m" : "", lode_citation_work(answer, i));
+        print_page(answer, i);
+        cli_print(". %s (%s)\n", lode_citation_title(answer, i), name);
+        print_quote(lode_citation_quote(answer, i));
+    }
+}
+
+static void
+print_conflicts(const lode_answer *answer)
+{
+    if (answer->conflicts->len == 0) return;
+    cli_print("\nWhere sources disagree\n");
+    for (guint i = 0; i < answer->conflicts->len; i++) {
+        const pipelines_conflict *c = answer->conflicts->pdata[i];
+        cli_print("[%d] against [%d] (%s)\n", lode_citation_number(answer, c->a),
+                  lode_citation_number(answer, c->b), c->kind);
+        print_quote(lode_citation_quote(answer, c->a));
+        print_quote(lode_citation_quote(answer, c->b));
+    }
+}
+
+static void
+print_doubts(const common_args *common, const lode_answer *answer)
+{
+    for (size_t i = 0; i < lode_answer_n_claims(answer); i++)
+        if (!lode_claim_is_supported(answer, i))
+            cli_note(common, "warning: unsupported, %s: %s", lode_claim_problem(answer, i),
+                     lode_claim_text(answer, i));
+    if (answer->n_removed > 0)
+        cli_note(common, "warning: %u citations of passages that do not exist were removed",
+                 answer->n_removed);
+    if (answer->n_shown < answer->n_found && !answer->extractive)
+        cli_note(common, "note: %u of %u passages found were read", answer->n_shown,
+                 answer->n_found);
+}
+
+/* Why there is no answer: what is missing, what was tried, and what came closest. */
+static void
+print_shortfall(const common_args *common, const lode_answer *answer)
+{
+    cli_note(common, "insufficient evidence: %s", answer->shortfall.reason);
+    if (answer->shortfall.missing->len > 0) {
+        g_autoptr(GPtrArray) words = g_ptr_array_new();
+        for (guint i = 0; i < answer->shortfall.missing->len; i++)
+            g_ptr_array_add(words, answer->shortfall.missing->pdata[i]);
+        g_ptr_array_add(words, NULL);
+        g_autofree char *list = g_strjoinv(", ", (char **)words->pdata);
+        cli_note(common, "missing: %s", list);
+    }
+    for (guint i = 0; i < answer->shortfall.tried->len; i++)
+        cli_note(common, "tried: %s", (const char *)answer->shortfall.tried->pdata[i]);
+    for (guint i = 0; i < MIN(answer->hits->len, 3); i++) {
+        const retrieval_hit *hit = answer->hits->pdata[i];
+        g_autofree char *work = pipelines_work_name(hit);
+        cli_note(common, "closest: %s, p. %d (score %.3f)", work, hit->first_page + 1, hit->score);
+    }
+}
+
+lode_ask_options
+cli_ask_options(const ask_args *args)
+{
+    lode_ask_options options = lode_ask_options_default();
+    options.n_passages = (size_t)args->n_passages;
+    options.extractive = args->extractive;
+    options.max_tokens = (uint32_t)args->max_tokens;
+    options.temperature = args->temperature;
+    options.seed = (uint64_t)args->seed;
+    options.strict = args->strict;
+    options.n_scored = (size_t)args->n_scored;
+    options.where = args->where;
+    options.cancel = cli_cancel();
+    options.text = args->common.json ? NULL : on_text;
+    read_context(args, &options);
+    return options;
+}
+
+void
+cli_ask_print(const ask_args *args, const lode_answer *answer)
+{
+    if (args->show_prompt)
+        fprintf(stderr, "%s\n",
+                answer->prompt != NULL ? answer->prompt : "(no prompt: nothing was written)");
+    if (args->common.json) {
+        g_autoptr(json_t) json = pipelines_answer_to_json(answer);
+        cli_print_json(json);
+        return;
+    }
+    cli_print("\n");
+    print_conflicts(answer);
+    cli_ask_print_sources(answer);
+    fflush(stdout);
+    print_doubts(&args->common, answer);
+    if (answer->status == LODE_ANSWER_INSUFFICIENT) print_shortfall(&args->common, answer);
+}

@@ -1,0 +1,3 @@
+code 4
+!code 3
+!code 2

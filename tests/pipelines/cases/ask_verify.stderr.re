@@ -1,0 +1,1 @@
+empty\.json.*not an answer of lode ask
