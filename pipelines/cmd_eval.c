@@ -218,8 +218,10 @@ open_library(const eval_args *args, eval_session *s, GError **error)
     g_autofree char *known = NULL;
     retrieval_library_options options = {0};
     if (s->embedder != NULL)
-        options = (retrieval_library_options){s->embedder->model, s->embedder->id, s->pool,
-                                              s->embedder->query_prefix};
+        options = (retrieval_library_options){.embedder = s->embedder->model,
+                                              .embedder_id = s->embedder->id,
+                                              .pool = s->pool,
+                                              .query_prefix = s->embedder->query_prefix};
     if (!pipelines_make_dir(s->out, error)) return FALSE;
     g_file_get_contents(done, &known, NULL, NULL);
     if (known == NULL || strcmp(known, s->dataset->sha256) != 0) {
