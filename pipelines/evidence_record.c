@@ -7,6 +7,7 @@
  * Pages count from 1. The block is its page and its index in the document's blocks; char are bytes of that block's text,
  * null in a table, whose cells are texts of their own. Boxes are in PDF points, origin at the top left, one per
  * printed line. Paths, titles and pages stand beside doc and where too, for programs that read earlier versions. */
+#include <math.h>
 #include <string.h>
 
 #include "pipelines/answer.h"
@@ -80,15 +81,22 @@ doc_to_json(const retrieval_hit *hit)
     return json;
 }
 
+/* Points, to the hundredth: what is written is what is read again, to the last bit. */
+static json_t *
+coordinate(float value)
+{
+    return json_real(round((double)value * 100) / 100);
+}
+
 static json_t *
 boxes_to_json(const GArray *boxes)
 {
     json_t *json = json_array();
     for (guint i = 0; i < boxes->len; i++) {
         const layout_box *box = &g_array_index(boxes, layout_box, i);
-        json_array_append_new(json, json_pack("{s:i, s:[f,f,f,f]}", "page", box->page + 1, "box",
-                                              (double)box->rect.x0, (double)box->rect.y0,
-                                              (double)box->rect.x1, (double)box->rect.y1));
+        json_array_append_new(json, json_pack("{s:i, s:[o,o,o,o]}", "page", box->page + 1, "box",
+                                              coordinate(box->rect.x0), coordinate(box->rect.y0),
+                                              coordinate(box->rect.x1), coordinate(box->rect.y1)));
     }
     return json;
 }

@@ -1,6 +1,6 @@
 $LODE generate no-such-model "hello"; echo $?
 $LODE generate $DATA/engine/tiny_bert "hello"; echo $?
-$LODE generate $DATA/engine/llama_gguf "hello" --raw --json-schema '{"type": "object", "propertyNames": {}}'; echo $?
+$LODE generate $DATA/engine/llama_gguf "hello" --raw --json-schema '{"type": "array", "uniqueItems": true}'; echo $?
 $LODE generate $DATA/engine/llama_gguf "hello" --raw --grammar none.gbnf; echo $?
 $LODE generate $DATA/engine/llama_gguf "" --raw; echo $?
 echo "1 2 100000" > ids; $LODE generate $DATA/engine/llama_gguf --tokens ids; echo $?

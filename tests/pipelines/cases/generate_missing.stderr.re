@@ -1,6 +1,6 @@
 ^error: no-such-model: no such file, and no model of this name$
 ^error: .*tiny_bert: an encoder: it reads but does not write$
-^error: JSON schema: /: the keyword propertyNames is not supported$
+^error: JSON schema: /: the keyword uniqueItems is not supported
 ^error: .*none.gbnf
 ^error: the prompt is empty$
 ^error: ids: number 3 is no token of this model's 272$

@@ -10,6 +10,7 @@ $LODE generate $m "Is water wet?" -q --json-schema '{"enum": ["yes", "no"]}' | g
 printf '%s\n' '{"messages": [{"role": "user", "content": "Name three gases."}], "system": "Be brief."}' '"Hello!"' > prompts
 $LODE generate $m --prompts prompts -n 16 -q | sed -n '1s/.*"text":"//; 1s/","finish.*//p' | sed 's/\\n/\n/g' | cmp - said && echo "prompts: same"
 # a background job of sh ignores SIGINT: SIGTERM takes the same way
+: > story # there before the shell of the job opens it
 $LODE generate $m "Tell a long story." -n 1500 --ignore-eos --cache kept > story 2> note & pid=$!
 while [ $(wc -c < story) -lt 40 ]; do sleep 0.05; done
 kill -TERM $pid; wait $pid; echo "code $?"
