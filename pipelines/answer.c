@@ -406,6 +406,16 @@ pipelines_ask(const pipelines_ask_context *context, const char *question,
 
 /* ---- where papers disagree ---- */
 
+/* Headings and captions without an end assert nothing. */
+static gboolean
+is_statement(const char *sentence)
+{
+    gsize len = strlen(sentence);
+    while (len > 0 && strchr("\"')]", sentence[len - 1]) != NULL)
+        len--;
+    return len > 0 && strchr(".!?", sentence[len - 1]) != NULL;
+}
+
 /* Cite both sides of every pair of sentences from different documents that contradict each other. */
 static void
 cite_conflicts(lode_answer *answer, const GArray *ranked)
@@ -423,6 +433,7 @@ cite_conflicts(lode_answer *answer, const GArray *ranked)
             g_autofree char *b = g_strndup(q->text + y->start, y->len);
             const char *kind = NULL;
             double similarity;
+            if (!is_statement(a) || !is_statement(b)) continue;
             if (!pipelines_contradict(a, b, &kind, &similarity)) continue;
             pipelines_cite(answer, x, PIPELINES_MATCH_EXACT, 1);
             pipelines_cite(answer, y, PIPELINES_MATCH_EXACT, 1);
@@ -454,7 +465,8 @@ pipelines_ask_conflicts(const pipelines_ask_context *context, const char *questi
     }
     answer->status = LODE_ANSWER_CONFLICTING;
     g_autofree char *text =
-        g_strdup_printf("%u contradictions between papers.", answer->conflicts->len);
+        g_strdup_printf("%u contradiction%s between papers.", answer->conflicts->len,
+                        answer->conflicts->len == 1 ? "" : "s");
     pipelines_emit(answer, text, strlen(text));
     return g_steal_pointer(&answer);
 }

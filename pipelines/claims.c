@@ -4,7 +4,8 @@
  *
  * The quote comes before the text, so that the writer looks before it speaks. A claim counts as supported when its
  * quote stands in a passage (quote.h), the claim's numbers are among the quote's, and the quote's sentence speaks of
- * what the claim says. A quote that stands in another passage than the one named is moved there. */
+ * what the claim says. A quote that stands in another passage than the one named is moved there; one that lacks the
+ * claim's number gives way to the sentence that has it. */
 #include <string.h>
 
 #include "pipelines/answer.h"
@@ -13,6 +14,8 @@
 enum { MAX_CLAIMS = 12, MIN_QUOTE_CHARS = 12, JSON_TOKENS = 3 };
 
 #define SHARED_WORDS 0.34 /* of the claim's content words that its passage must have */
+#define MIN_SUPPORT                                                                                \
+    0.5 /* pipelines_best_support of a sentence that the writer did not quote itself */
 
 /* ---- checking ---- */
 
@@ -73,6 +76,53 @@ shared_words(const char *claim, const retrieval_hit *hit)
     return n > 0 ? (double)both / n : 0;
 }
 
+/* What speaks against a claim's resting on a stretch of a passage, g_free; NULL: nothing. *elsewhere: it may rest on
+ * another stretch all the same. */
+static char *
+find_problem(const char *claim, const retrieval_hit *hit, const pipelines_alignment *at,
+             gboolean *elsewhere)
+{
+    g_autofree char *sentences = sentences_around(hit, at);
+    g_autofree char *missing = NULL;
+    const char *kind = NULL;
+    double similarity = 0;
+    *elsewhere = FALSE;
+    if (pipelines_is_instruction(sentences, strlen(sentences)))
+        return g_strdup("its quote speaks to the program that reads it");
+    if (!pipelines_numbers_supported(claim, sentences, &missing)) {
+        *elsewhere = TRUE;
+        return g_strdup_printf("its number %s is not in the quote", missing);
+    }
+    if (shared_words(claim, hit) < SHARED_WORDS)
+        return g_strdup("its quote speaks of something else");
+    if (pipelines_contradict(claim, sentences, &kind, &similarity))
+        return g_strdup_printf("its quote says the opposite (%s)", kind);
+    return NULL;
+}
+
+/* A writer may quote the caption and take the number from the sentence beside it: the sentence of the passages that
+ * carries the claim, or no match. */
+static placed_quote
+place_anew(const lode_answer *answer, const char *claim)
+{
+    placed_quote placed = {0};
+    pipelines_quote best = {.score = MIN_SUPPORT};
+    for (guint i = 0; i < answer->n_shown; i++) {
+        pipelines_quote quote =
+            pipelines_best_support(answer->hits->pdata[i], i, claim, strlen(claim));
+        if (quote.len > 0 && quote.score > best.score) best = quote;
+    }
+    if (best.len == 0) return placed;
+    placed.passage = best.passage;
+    placed.at = (pipelines_alignment){
+        .match = PIPELINES_MATCH_EXACT, .score = 1, .start = best.start, .len = best.len};
+    gboolean elsewhere = FALSE;
+    g_autofree char *problem =
+        find_problem(claim, answer->hits->pdata[best.passage], &placed.at, &elsewhere);
+    if (problem != NULL) placed.at.match = PIPELINES_MATCH_NONE;
+    return placed;
+}
+
 static void
 check_claim(lode_answer *answer, pipelines_claim *claim, guint passage, const char *quote)
 {
@@ -82,22 +132,15 @@ check_claim(lode_answer *answer, pipelines_claim *claim, guint passage, const ch
             g_strdup(quote[0] == '\0' ? "it has no quote" : "its quote stands in no passage");
         return;
     }
-    const retrieval_hit *hit = answer->hits->pdata[placed.passage];
-    g_autofree char *sentences = sentences_around(hit, &placed.at);
-    g_autofree char *missing = NULL;
-    const char *kind = NULL;
-    double similarity = 0;
-    if (!pipelines_numbers_supported(claim->text, sentences, &missing)) {
-        claim->problem = g_strdup_printf("its number %s is not in the quote", missing);
-    } else if (pipelines_is_instruction(sentences, strlen(sentences))) {
-        claim->problem = g_strdup("its quote speaks to the program that reads it");
-    } else if (shared_words(claim->text, hit) < SHARED_WORDS) {
-        claim->problem = g_strdup("its quote speaks of something else");
-    } else if (pipelines_contradict(claim->text, sentences, &kind, &similarity)) {
-        claim->problem = g_strdup_printf("its quote says the opposite (%s)", kind);
-    } else {
-        claim->supported = TRUE;
+    gboolean elsewhere = FALSE;
+    g_autofree char *problem =
+        find_problem(claim->text, answer->hits->pdata[placed.passage], &placed.at, &elsewhere);
+    if (problem != NULL && elsewhere) {
+        placed = place_anew(answer, claim->text);
+        if (placed.at.match != PIPELINES_MATCH_NONE) g_clear_pointer(&problem, g_free);
     }
+    claim->supported = problem == NULL;
+    claim->problem = g_steal_pointer(&problem);
     if (!claim->supported) return;
     pipelines_quote stretch = {.passage = placed.passage,
                                .start = (uint32_t)placed.at.start,

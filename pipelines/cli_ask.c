@@ -161,6 +161,20 @@ has_vectors(const char *dir)
     return stats.n_vectors > 0;
 }
 
+/* Options that say how much a writer reads do nothing where none reads passages. */
+static void
+note_unread(const ask_args *args, const ask_session *s)
+{
+    lode_ask_options options = lode_ask_options_default();
+    read_context(args, &options);
+    if (options.context == LODE_CONTEXT_AUTO && args->n_scored == 0) return;
+    if (s->writer == NULL)
+        cli_note(&args->common, "note: --context and --score do nothing without a writer");
+    else if (s->writer->is_small)
+        cli_note(&args->common, "note: --context and --score do nothing here: so small a writer "
+                                "is given the best sentences alone");
+}
+
 gboolean
 cli_ask_open(const ask_args *args, ask_session *s)
 {
@@ -169,7 +183,9 @@ cli_ask_open(const ask_args *args, ask_session *s)
         !open_embedder(args, s))
         return FALSE;
     if (!open_library(args, s)) return FALSE;
-    return args->extractive || open_writer(args, s);
+    if (!args->extractive && !open_writer(args, s)) return FALSE;
+    note_unread(args, s);
+    return TRUE;
 }
 
 int

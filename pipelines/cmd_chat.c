@@ -134,7 +134,9 @@ obey(const conversation *c, const char *line)
     g_auto(GStrv) parts = g_strsplit(line, " ", 2);
     g_autofree char *argument = g_strstrip(g_strdup(parts[1] != NULL ? parts[1] : ""));
     if (strcmp(parts[0], "/quit") == 0 || strcmp(parts[0], "/exit") == 0) return FALSE;
-    if (strcmp(parts[0], "/sources") == 0 && c->last != NULL)
+    if (strcmp(parts[0], "/sources") == 0 && c->last == NULL)
+        cli_print("no sources: nothing was answered yet\n");
+    else if (strcmp(parts[0], "/sources") == 0)
         cli_ask_print_sources(c->last);
     else if (strcmp(parts[0], "/open") == 0)
         open_source(c, argument);

@@ -22,11 +22,11 @@ pipelines_explain_search(lode_answer *answer, const pipelines_ask_context *conte
              "searched %" G_GUINT64_FORMAT " passages of %" G_GUINT64_FORMAT " documents by %s",
              stats.n_chunks, stats.n_documents, dense ? "words and by meaning" : "words only");
     if (answer->options.where != NULL) add_line(answer, "only where %s", answer->options.where);
-    add_line(answer, "read the best %u passages", answer->hits->len);
     g_autoptr(GHashTable) documents = g_hash_table_new(g_str_hash, g_str_equal);
     for (guint i = 0; i < answer->hits->len; i++)
         g_hash_table_add(documents, ((retrieval_hit *)answer->hits->pdata[i])->path);
     if (answer->hits->len > 0)
-        add_line(answer, "which are from %u documents", g_hash_table_size(documents));
+        add_line(answer, "read the best %u passages, from %u documents", answer->hits->len,
+                 g_hash_table_size(documents));
     g_free(stats.embedder_id);
 }

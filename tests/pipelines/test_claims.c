@@ -112,6 +112,32 @@ instructions_in_a_paper_are_no_evidence(void **state)
 }
 
 static void
+a_quote_without_the_number_gives_way_to_the_sentence_that_has_it(void **state)
+{
+    (void)state;
+    g_autoptr(lode_answer) answer = answer_about_yields(FALSE);
+    static const char reply[] =
+        "{\"claims\": [{\"passage\": 2, \"quote\": \"Nickel was tried as well.\", \"text\": "
+        "\"The nickel catalyst gave 71 % yield.\"}], \"missing\": \"\"}";
+    assert_true(pipelines_read_claims(answer, reply, strlen(reply)));
+    assert_true(claim_at(answer, 0)->supported);
+    const guint at = g_array_index(claim_at(answer, 0)->citations, guint, 0);
+    const pipelines_citation *c = &g_array_index(answer->citations, pipelines_citation, at);
+    const char *text = ((const retrieval_hit *)answer->hits->pdata[1])->text;
+    assert_int_equal(c->passage, 1);
+    assert_memory_equal(text + c->quote.start, "The nickel catalyst gave 71 % yield in water.",
+                        c->quote.len);
+    /* an order is none, and no sentence has 72 */
+    assert_false(
+        is_supported("The nickel catalyst gave a yield of 100 %.", 2, "Nickel was tried as well."));
+    assert_false(
+        is_supported("The nickel catalyst gave 72 % yield.", 2, "Nickel was tried as well."));
+    /* a quote that is nowhere is no slip */
+    assert_false(
+        is_supported("The nickel catalyst gave 71 % yield.", 2, "Nickel was tried and failed."));
+}
+
+static void
 unsupported_claims_are_marked_or_left_out(void **state)
 {
     (void)state;
@@ -242,6 +268,7 @@ main(void)
         cmocka_unit_test(a_claim_rests_on_a_quote_that_is_there),
         cmocka_unit_test(no_claim_is_supported_without_its_quote),
         cmocka_unit_test(instructions_in_a_paper_are_no_evidence),
+        cmocka_unit_test(a_quote_without_the_number_gives_way_to_the_sentence_that_has_it),
         cmocka_unit_test(unsupported_claims_are_marked_or_left_out),
         cmocka_unit_test(replies_of_any_shape_are_read),
         cmocka_unit_test(opposite_statements_of_one_matter_contradict),

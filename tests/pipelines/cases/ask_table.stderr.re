@@ -1,0 +1,1 @@
+^error: a table has from 1 to 20 columns
