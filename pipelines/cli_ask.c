@@ -69,36 +69,6 @@ cli_ask_entries(const GOptionEntry *own, ask_args *args)
 
 /* ---- models ---- */
 
-void
-cli_ask_close(ask_session *s)
-{
-    retrieval_library_free(s->library);
-    lode_writer_free(s->writer);
-    pipelines_model_free(s->embedder);
-    engine_pool_free(s->pool);
-}
-
-/* A default that is not installed is done without; one that was asked for is an error. */
-static gboolean
-done_without(const char *path, const common_args *common, const char *note, const GError *error)
-{
-    if (path != NULL || !g_error_matches(error, PIPELINES_ERROR, LODE_ERROR_NOT_FOUND)) {
-        cli_error(0, "%s", error->message);
-        return FALSE;
-    }
-    cli_note(common, "note: %s: %s", note, error->message);
-    return TRUE;
-}
-
-static gboolean
-open_embedder(const ask_args *args, ask_session *s)
-{
-    g_autoptr(GError) error = NULL;
-    s->embedder = pipelines_model_open(args->embedder, ENGINE_KIND_ENCODER, &error);
-    return s->embedder != NULL ||
-           done_without(args->embedder, &args->common, "full-text search only, no embedder", error);
-}
-
 /* "whole" or "4096". */
 static gboolean
 read_context(const ask_args *args, lode_ask_options *options)
@@ -116,38 +86,6 @@ read_context(const ask_args *args, lode_ask_options *options)
     return TRUE;
 }
 
-static gboolean
-open_writer(const ask_args *args, ask_session *s)
-{
-    g_autoptr(GError) error = NULL;
-    if (args->endpoint.url != NULL) {
-        lode_ask_options options = lode_ask_options_default();
-        read_context(args, &options);
-        s->writer = cli_open_endpoint(&args->endpoint, args->model, options.n_context, &error);
-        if (s->writer == NULL) cli_error(0, "%s", error->message);
-        return s->writer != NULL;
-    }
-    s->writer = pipelines_writer_open_local(args->model, &error);
-    return s->writer != NULL ||
-           done_without(args->model, &args->common, "quoting instead of writing, no writer", error);
-}
-
-static gboolean
-open_library(const ask_args *args, ask_session *s)
-{
-    retrieval_library_options options = {0};
-    if (s->embedder != NULL)
-        options = (retrieval_library_options){.embedder = s->embedder->model,
-                                              .embedder_id = s->embedder->id,
-                                              .pool = s->pool,
-                                              .query_prefix = s->embedder->query_prefix};
-    g_autoptr(GError) error = NULL;
-    s->library = retrieval_library_open(args->library, RETRIEVAL_OPEN_READ, &options, &error);
-    if (s->library != NULL) return TRUE;
-    cli_error(0, "%s", error->message);
-    return FALSE;
-}
-
 /* Does the library hold vectors? Else loading the embedder is time spent for nothing. */
 static gboolean
 has_vectors(const char *dir)
@@ -163,7 +101,7 @@ has_vectors(const char *dir)
 
 /* Options that say how much a writer reads do nothing where none reads passages. */
 static void
-note_unread(const ask_args *args, const ask_session *s)
+note_unread(const ask_args *args, const cli_session *s)
 {
     lode_ask_options options = lode_ask_options_default();
     read_context(args, &options);
@@ -175,15 +113,28 @@ note_unread(const ask_args *args, const ask_session *s)
                                 "is given the best sentences alone");
 }
 
-gboolean
-cli_ask_open(const ask_args *args, ask_session *s)
+static gboolean
+open_all(const ask_args *args, cli_session *s, GError **error)
 {
-    s->pool = engine_pool_new(0);
+    lode_ask_options options = lode_ask_options_default();
+    read_context(args, &options);
     if (!args->no_embeddings && (args->embedder != NULL || has_vectors(args->library)) &&
-        !open_embedder(args, s))
+        !cli_session_open_embedder(s, args->embedder, &args->common, error))
         return FALSE;
-    if (!open_library(args, s)) return FALSE;
-    if (!args->extractive && !open_writer(args, s)) return FALSE;
+    if (!cli_session_open_library(s, args->library, RETRIEVAL_OPEN_READ, error)) return FALSE;
+    return args->extractive || cli_session_open_writer(s, args->model, &args->endpoint,
+                                                       options.n_context, &args->common, error);
+}
+
+gboolean
+cli_ask_open(const ask_args *args, cli_session *s)
+{
+    g_autoptr(GError) error = NULL;
+    cli_session_init(s);
+    if (!open_all(args, s, &error)) {
+        cli_error(0, "%s", error->message);
+        return FALSE;
+    }
     note_unread(args, s);
     return TRUE;
 }
@@ -203,16 +154,6 @@ cli_ask_check(const char *name, const ask_args *args)
         return cli_usage_error(name, "--context: %s: whole, sections, passages, auto or a number",
                                args->context);
     return EXIT_ALL_GOOD;
-}
-
-pipelines_ask_context
-cli_ask_context(const ask_args *args, const ask_session *session)
-{
-    return (pipelines_ask_context){.library = session->library,
-                                   .library_dir = args->library,
-                                   .embedder = session->embedder,
-                                   .writer = session->writer,
-                                   .pool = session->pool};
 }
 
 /* ---- printing ---- */

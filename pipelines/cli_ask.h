@@ -2,9 +2,7 @@
 #ifndef LODE_PIPELINES_CLI_ASK_H
 #define LODE_PIPELINES_CLI_ASK_H
 
-#include "pipelines/answer.h"
-#include "pipelines/cli.h"
-#include "pipelines/writer.h"
+#include "pipelines/cli_session.h"
 
 G_BEGIN_DECLS
 
@@ -18,23 +16,13 @@ typedef struct {
     gboolean extractive, strict, show_prompt, no_record, no_embeddings;
 } ask_args;
 
-typedef struct {
-    pipelines_model *embedder;
-    lode_writer *writer;
-    engine_pool *pool;
-    retrieval_library *library;
-} ask_session;
-
 void cli_ask_init(ask_args *args);
 /* own, and behind them those of args; both NULL-terminated; g_free. */
 GOptionEntry *cli_ask_entries(const GOptionEntry *own, ask_args *args);
 /* The exit code after a message, or EXIT_ALL_GOOD. */
 int cli_ask_check(const char *name, const ask_args *args);
 /* FALSE after a message. */
-gboolean cli_ask_open(const ask_args *args, ask_session *session);
-void cli_ask_close(ask_session *session);
-G_DEFINE_AUTO_CLEANUP_CLEAR_FUNC(ask_session, cli_ask_close)
-pipelines_ask_context cli_ask_context(const ask_args *args, const ask_session *session);
+gboolean cli_ask_open(const ask_args *args, cli_session *session);
 /* Text goes to stdout as it comes, but where JSON is wanted. */
 lode_ask_options cli_ask_options(const ask_args *args);
 /* All but the text: sources and conflicts on stdout, doubts on stderr; or the whole as JSON. */

@@ -42,7 +42,7 @@ ask_entries(gpointer data)
 /* ---- an answer ---- */
 
 static int
-finish(const all_args *args, const ask_session *s, const lode_answer *answer)
+finish(const all_args *args, const cli_session *s, const lode_answer *answer)
 {
     g_autoptr(GError) error = NULL;
     (void)s;
@@ -61,10 +61,10 @@ finish(const all_args *args, const ask_session *s, const lode_answer *answer)
 }
 
 static int
-ask(const all_args *args, const ask_session *s, const char *question)
+ask(const all_args *args, const cli_session *s, const char *question)
 {
     lode_ask_options options = cli_ask_options(&args->ask);
-    pipelines_ask_context context = cli_ask_context(&args->ask, s);
+    pipelines_ask_context context = cli_session_context(s, args->ask.library);
     g_autoptr(GError) error = NULL;
     g_autoptr(lode_answer) answer =
         args->contradictions ? pipelines_ask_conflicts(&context, question, &options, &error)
@@ -77,11 +77,11 @@ ask(const all_args *args, const ask_session *s, const char *question)
 /* ---- a table ---- */
 
 static int
-print_table(const all_args *args, const ask_session *s, const char *question)
+print_table(const all_args *args, const cli_session *s, const char *question)
 {
     lode_ask_options options = cli_ask_options(&args->ask);
     options.text = NULL;
-    pipelines_ask_context context = cli_ask_context(&args->ask, s);
+    pipelines_ask_context context = cli_session_context(s, args->ask.library);
     g_autoptr(GError) error = NULL;
     g_autoptr(pipelines_table) table =
         pipelines_table_make(&context, args->table, question, &options, &error);
@@ -110,7 +110,7 @@ run_ask(gpointer data, char **operands, int n_operands)
         n_operands > 0 ? g_strstrip(g_utf8_make_valid(operands[0], -1)) : g_strdup("");
     if (question[0] == '\0' && args->table == NULL)
         return cli_usage_error("ask", "the question is empty");
-    g_auto(ask_session) session = {0};
+    g_auto(cli_session) session = {0};
     if (!cli_ask_open(&args->ask, &session)) return EXIT_NOTHING_DONE;
     return args->table != NULL ? print_table(args, &session, question)
                                : ask(args, &session, question);

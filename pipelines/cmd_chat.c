@@ -11,7 +11,7 @@ enum { MAX_LINE = 1 << 20, MAX_KEPT = 200 };
 
 typedef struct {
     const ask_args *args;
-    ask_session session;
+    cli_session session;
     pipelines_chat *chat;
     lode_answer *last;  /* NULL before the first answer */
     GPtrArray *answers; /* of json_t: what /save keeps, the last MAX_KEPT */
@@ -159,7 +159,7 @@ answer(conversation *c, const char *line)
     lode_answer *fresh = NULL;
     if (question != NULL) {
         if (strcmp(question, line) != 0) cli_note(&c->args->common, "understood as: %s", question);
-        pipelines_ask_context context = cli_ask_context(c->args, &c->session);
+        pipelines_ask_context context = cli_session_context(&c->session, c->args->library);
         lode_ask_options options = cli_ask_options(c->args);
         fresh = pipelines_ask(&context, question, &options, &error);
     }
@@ -206,7 +206,7 @@ run_chat(gpointer data, char **operands, int n_operands)
         return cli_usage_error("chat", "questions are read from standard input, line by line");
     conversation c = {.args = args, .tty = isatty(STDIN_FILENO) && isatty(STDOUT_FILENO)};
     if (!cli_ask_open(args, &c.session)) {
-        cli_ask_close(&c.session);
+        cli_session_close(&c.session);
         return EXIT_NOTHING_DONE;
     }
     c.chat = pipelines_chat_new();
@@ -215,7 +215,7 @@ run_chat(gpointer data, char **operands, int n_operands)
     lode_answer_free(c.last);
     g_ptr_array_unref(c.answers);
     pipelines_chat_free(c.chat);
-    cli_ask_close(&c.session);
+    cli_session_close(&c.session);
     return cli_finish(EXIT_ALL_GOOD);
 }
 

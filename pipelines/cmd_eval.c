@@ -1,5 +1,5 @@
 /* lode eval: how good are the answers? */
-#include "pipelines/cli.h"
+#include "pipelines/cli_session.h"
 
 #include <string.h>
 
@@ -152,20 +152,14 @@ read_spec(const char *path, eval_args *args, char **dataset, GError **error)
 typedef struct {
     eval_dataset *dataset;
     eval_lane lane;
-    pipelines_model *embedder;
-    lode_writer *writer;
-    engine_pool *pool;
-    retrieval_library *library;
+    cli_session with;
     char *out;
 } eval_session;
 
 static void
 eval_session_clear(eval_session *s)
 {
-    retrieval_library_free(s->library);
-    lode_writer_free(s->writer);
-    pipelines_model_free(s->embedder);
-    engine_pool_free(s->pool);
+    cli_session_close(&s->with);
     eval_dataset_free(s->dataset);
     g_free(s->out);
 }
@@ -177,35 +171,16 @@ needs_writer(const eval_args *args, const eval_session *s)
     return s->lane != EVAL_RETRIEVAL && !args->extractive;
 }
 
-/* A default that is not installed is done without. */
-static gboolean
-is_missing(const char *path, const common_args *common, const char *note, GError **error)
-{
-    if (path != NULL || !g_error_matches(*error, PIPELINES_ERROR, LODE_ERROR_NOT_FOUND))
-        return FALSE;
-    cli_note(common, "note: %s: %s", note, (*error)->message);
-    g_clear_error(error);
-    return TRUE;
-}
-
 static gboolean
 open_models(const eval_args *args, eval_session *s, GError **error)
 {
-    s->pool = engine_pool_new(0);
-    if (!args->no_embeddings) {
-        s->embedder = pipelines_model_open(args->embedder, ENGINE_KIND_ENCODER, error);
-        if (s->embedder == NULL &&
-            !is_missing(args->embedder, &args->common, "full-text search only", error))
-            return FALSE;
-    }
-    if (!needs_writer(args, s)) return TRUE;
-    if (args->endpoint.url != NULL)
-        s->writer = cli_open_endpoint(&args->endpoint, args->model, (uint32_t)args->context, error);
-    else
-        s->writer = pipelines_writer_open_local(args->model, error);
-    return s->writer != NULL ||
-           (args->endpoint.url == NULL &&
-            is_missing(args->model, &args->common, "quoting instead of writing", error));
+    cli_session_init(&s->with);
+    if (!args->no_embeddings &&
+        !cli_session_open_embedder(&s->with, args->embedder, &args->common, error))
+        return FALSE;
+    return !needs_writer(args, s) ||
+           cli_session_open_writer(&s->with, args->model, &args->endpoint, (uint32_t)args->context,
+                                   &args->common, error);
 }
 
 /* The library of the data set's documents, in OUT/library; made once. A library that is not complete is begun anew
@@ -216,36 +191,30 @@ open_library(const eval_args *args, eval_session *s, GError **error)
     g_autofree char *dir = g_build_filename(s->out, "library", NULL);
     g_autofree char *done = g_build_filename(s->out, "library.sha256", NULL);
     g_autofree char *known = NULL;
-    retrieval_library_options options = {0};
-    if (s->embedder != NULL)
-        options = (retrieval_library_options){.embedder = s->embedder->model,
-                                              .embedder_id = s->embedder->id,
-                                              .pool = s->pool,
-                                              .query_prefix = s->embedder->query_prefix};
     if (!pipelines_make_dir(s->out, error)) return FALSE;
     g_file_get_contents(done, &known, NULL, NULL);
     if (known == NULL || strcmp(known, s->dataset->sha256) != 0) {
         cli_note(&args->common, "indexing %u documents", s->dataset->documents->len);
-        s->library = retrieval_library_open(dir, RETRIEVAL_OPEN_WRITE, &options, error);
-        if (s->library == NULL || !eval_index(s->library, s->dataset, cli_cancel(), error) ||
+        if (!cli_session_open_library(&s->with, dir, RETRIEVAL_OPEN_WRITE, error) ||
+            !eval_index(s->with.library, s->dataset, cli_cancel(), error) ||
             !pipelines_write_file(done, s->dataset->sha256, strlen(s->dataset->sha256), error))
             return FALSE;
-        g_clear_pointer(&s->library, retrieval_library_free);
     }
-    s->library = retrieval_library_open(dir, RETRIEVAL_OPEN_READ, &options, error);
-    return s->library != NULL;
+    return cli_session_open_library(&s->with, dir, RETRIEVAL_OPEN_READ, error);
 }
 
 static json_t *
 settings_of(const eval_args *args, const eval_session *s)
 {
-    const gboolean writes = s->writer != NULL;
+    const gboolean writes = s->with.writer != NULL;
     json_t *json = json_object();
     json_object_set_new(json, "dataset_sha256", json_string(s->dataset->sha256));
     json_object_set_new(json, "lane", json_string(eval_lane_name(s->lane)));
-    json_object_set_new(json, "writer", json_string(writes ? s->writer->id : "none (extractive)"));
-    json_object_set_new(json, "embedder",
-                        json_string(s->embedder != NULL ? s->embedder->id : "none (full text)"));
+    json_object_set_new(json, "writer",
+                        json_string(writes ? s->with.writer->id : "none (extractive)"));
+    json_object_set_new(
+        json, "embedder",
+        json_string(s->with.embedder != NULL ? s->with.embedder->id : "none (full text)"));
     json_object_set_new(json, "passages", json_integer(args->n_passages));
     json_object_set_new(json, "max_tokens", json_integer(args->max_tokens));
     json_object_set_new(json, "context", json_integer(args->context));
@@ -292,9 +261,9 @@ run_session(const eval_args *args, eval_session *s, const char *dataset, GError 
     eval_context context = {
         .lane = s->lane,
         .dataset = s->dataset,
-        .ask = {s->library, NULL, s->embedder, s->writer, s->pool, NULL},
+        .ask = cli_session_context(&s->with, NULL),
         .options = lode_ask_options_default(),
-        .dense = s->embedder != NULL,
+        .dense = s->with.embedder != NULL,
         .cancel = cli_cancel(),
     };
     context.options.n_passages = (size_t)args->n_passages;
@@ -302,7 +271,7 @@ run_session(const eval_args *args, eval_session *s, const char *dataset, GError 
     context.options.n_context = (uint32_t)args->context;
     context.options.temperature = args->temperature;
     context.options.seed = (uint64_t)args->seed;
-    context.options.extractive = s->writer == NULL;
+    context.options.extractive = s->with.writer == NULL;
     context.options.cancel = cli_cancel();
     g_autoptr(json_t) settings = settings_of(args, s);
     g_autofree char *name = g_path_get_basename(dataset);

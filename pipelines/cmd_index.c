@@ -1,5 +1,5 @@
 /* lode index: PDFs -> a library. */
-#include "pipelines/cli.h"
+#include "pipelines/cli_session.h"
 
 #include <string.h>
 
@@ -181,7 +181,8 @@ check_args(const index_args *args, int n_operands, pipelines_worker_options *wor
         return cli_usage_error("index", "which library? Name its folder with -L");
     if (args->reembed && args->no_embeddings)
         return cli_usage_error("index", "--reembed or --no-embeddings?");
-    if (n_operands == 0 && !args->prune && !args->reembed) return cli_usage_error("index", "which files or folders?");
+    if (n_operands == 0 && !args->prune && !args->reembed)
+        return cli_usage_error("index", "which files or folders?");
     return cli_reader_check("index", &args->reader, worker) ? EXIT_ALL_GOOD : EXIT_WRONG_USAGE;
 }
 
@@ -202,13 +203,8 @@ run_index(gpointer data, char **operands, int n_operands)
     g_autoptr(pipelines_model) model = NULL;
     if (!open_embedder(args, &model)) return EXIT_NOTHING_DONE;
     g_autoptr(engine_pool) pool = model != NULL ? engine_pool_new(0) : NULL;
-    retrieval_library_options options = {0};
-    if (model != NULL)
-        options = (retrieval_library_options){.embedder = model->model,
-                                              .embedder_id = model->id,
-                                              .pool = pool,
-                                              .query_prefix = model->query_prefix,
-                                              .reembed = args->reembed};
+    retrieval_library_options options = cli_library_options(model, pool);
+    options.reembed = model != NULL && args->reembed;
     g_autoptr(GError) error = NULL;
     g_autoptr(retrieval_library) library =
         retrieval_library_open(args->library, RETRIEVAL_OPEN_WRITE, &options, &error);

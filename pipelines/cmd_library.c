@@ -1,5 +1,5 @@
 /* lode library stats | verify | repair | export | merge: what keeps a library sound. */
-#include "pipelines/cli.h"
+#include "pipelines/cli_session.h"
 
 #include <string.h>
 
@@ -27,12 +27,7 @@ open_library(const char *dir, retrieval_open_mode mode, const pipelines_model *m
              engine_pool *pool)
 {
     g_autoptr(GError) error = NULL;
-    retrieval_library_options options = {0};
-    if (model != NULL)
-        options = (retrieval_library_options){.embedder = model->model,
-                                              .embedder_id = model->id,
-                                              .pool = pool,
-                                              .query_prefix = model->query_prefix};
+    const retrieval_library_options options = cli_library_options(model, pool);
     retrieval_library *library = retrieval_library_open(dir, mode, &options, &error);
     if (library == NULL) cli_error(0, "%s", error->message);
     return library;

@@ -1,5 +1,5 @@
 /* lode replay: a recorded answer, made again and compared. */
-#include "pipelines/cli.h"
+#include "pipelines/cli_session.h"
 
 #include <string.h>
 
@@ -26,43 +26,19 @@ replay_entries(gpointer data)
     return g_memdup2(entries, sizeof entries);
 }
 
-typedef struct {
-    pipelines_model *embedder;
-    lode_writer *writer;
-    engine_pool *pool;
-    retrieval_library *library;
-} replay_session;
-
-static void
-replay_session_clear(replay_session *s)
-{
-    retrieval_library_free(s->library);
-    lode_writer_free(s->writer);
-    pipelines_model_free(s->embedder);
-    engine_pool_free(s->pool);
-}
-G_DEFINE_AUTO_CLEANUP_CLEAR_FUNC(replay_session, replay_session_clear)
-
 static gboolean
-open_session(const replay_args *args, const char *dir, const json_t *record, replay_session *s,
+open_session(const replay_args *args, const char *dir, const json_t *record, cli_session *s,
              GError **error)
 {
-    retrieval_library_options options = {0};
-    s->pool = engine_pool_new(0);
-    if (pipelines_replay_embedder(record) != NULL) {
-        s->embedder = pipelines_model_open(args->embedder, ENGINE_KIND_ENCODER, error);
-        if (s->embedder == NULL) return FALSE;
-        options = (retrieval_library_options){.embedder = s->embedder->model,
-                                              .embedder_id = s->embedder->id,
-                                              .pool = s->pool,
-                                              .query_prefix = s->embedder->query_prefix};
-    }
-    s->library = retrieval_library_open(dir, RETRIEVAL_OPEN_READ, &options, error);
-    if (s->library == NULL) return FALSE;
+    cli_session_init(s);
+    if (pipelines_replay_embedder(record) != NULL &&
+        !cli_session_open_embedder(s, args->embedder, NULL, error))
+        return FALSE;
+    if (!cli_session_open_library(s, dir, RETRIEVAL_OPEN_READ, error)) return FALSE;
     if (pipelines_replay_writer(record) == NULL) return TRUE;
-    s->writer = pipelines_replay_is_remote(record)
-                    ? pipelines_replay_new_writer(record)
-                    : pipelines_writer_open_local(args->model, error);
+    if (!pipelines_replay_is_remote(record))
+        return cli_session_open_writer(s, args->model, NULL, 0, NULL, error);
+    s->writer = pipelines_replay_new_writer(record);
     return s->writer != NULL;
 }
 
@@ -96,7 +72,7 @@ static int
 run_replay(gpointer data, char **operands, int n_operands)
 {
     const replay_args *args = data;
-    g_auto(replay_session) s = {0};
+    g_auto(cli_session) s = {0};
     g_autoptr(GError) error = NULL;
     if (n_operands != 1) return cli_usage_error("replay", "one record, LIBRARY/runs/NAME.json");
     g_autoptr(json_t) record = pipelines_replay_load(operands[0], &error);
@@ -107,11 +83,7 @@ run_replay(gpointer data, char **operands, int n_operands)
     const char *dir = args->library != NULL ? args->library : parent;
     if (!open_session(args, dir, record, &s, &error))
         return cli_error(EXIT_NOTHING_DONE, "%s", error->message);
-    const pipelines_ask_context context = {.library = s.library,
-                                           .library_dir = dir,
-                                           .embedder = s.embedder,
-                                           .writer = s.writer,
-                                           .pool = s.pool};
+    const pipelines_ask_context context = cli_session_context(&s, dir);
     g_autoptr(json_t) replay = pipelines_replay(&context, record, cli_cancel(), &error);
     if (replay == NULL) {
         const gboolean differs = g_error_matches(error, PIPELINES_ERROR, LODE_ERROR_MISMATCH);
