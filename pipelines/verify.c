@@ -9,7 +9,9 @@
 
 #include "pipelines/answer.h"
 
-#define BOX_TOLERANCE 0.05 /* points: what printing a float costs */
+/* points: a step of the grid on which a library keeps boxes, a sixteenth, and what printing costs: a coordinate that was
+ * printed on its way may fall on the other side of a step */
+#define BOX_TOLERANCE 0.08
 
 typedef struct {
     const json_t *answer;
