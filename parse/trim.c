@@ -7,11 +7,11 @@
  * some pages anyway. */
 #include "parse/parse_internal.h"
 
-#define STEP_BYTES     ((uint64_t)2 << 20)
+#define STEP_BYTES     ((uint64_t)1 << 20)
 #define MAX_STEP_BYTES ((uint64_t)64 << 20)
 #define ENTRY_BYTES    8  /* steps grow with the table, which is walked each time */
 #define PAGES_IN_ROW   3  /* cut back at each of so many pages, a step is too short */
-#define KEEP_PERCENT   50 /* of the store, the latest used */
+#define KEEP_PERCENT   25 /* of the store, the latest used */
 #define OBJECT_PAGES   64 /* objects stay for so many pages */
 
 static void
