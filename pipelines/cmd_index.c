@@ -1,4 +1,5 @@
 /* lode index: PDFs -> a library. */
+#include "pipelines/bibliography.h"
 #include "pipelines/cli_session.h"
 
 #include <string.h>
@@ -7,7 +8,8 @@ typedef struct {
     common_args common;
     reader_args reader;
     char *library, *embedder;
-    gboolean prune, no_embeddings, reembed;
+    char **metadata;
+    gboolean prune, no_embeddings, reembed, verbose;
 } index_args;
 
 static void
@@ -34,6 +36,11 @@ index_entries(gpointer data)
          "Give all passages vectors of this embedder where the library has another's, or none "
          "(default: refuse)",
          NULL},
+        {"metadata", 0, 0, G_OPTION_ARG_FILENAME_ARRAY, &args->metadata,
+         "Complete titles, authors, years, venues, DOIs from BibTeX or CSL JSON; may be repeated",
+         "FILE"},
+        {"verbose", 'v', 0, G_OPTION_ARG_NONE, &args->verbose,
+         "Name the entries of --metadata that are of no document (default: count them)", NULL},
         G_OPTION_ENTRY_NULL,
     };
     return cli_reader_entries(entries, &args->reader);
@@ -72,6 +79,7 @@ typedef struct {
     const index_args *args;
     cli_progress *progress;
     json_t *files;
+    json_t *metadata; /* NULL without --metadata */
 } index_run;
 
 static void
@@ -119,7 +127,58 @@ print_report(const index_run *run, const lode_index_report *counts, const retrie
                         stats->embedder_id != NULL ? json_string(stats->embedder_id) : json_null());
     json_object_set_new(json, "seconds", json_real(seconds));
     json_object_set(json, "files", run->files);
+    if (run->metadata != NULL) json_object_set(json, "metadata", run->metadata);
     cli_print_json(json);
+}
+
+/* ---- bibliographies ---- */
+
+/* All entries, NULL where there are no files; FALSE with a message. */
+static gboolean
+load_metadata(const index_args *args, GPtrArray **entries)
+{
+    *entries = NULL;
+    for (char **path = args->metadata; path != NULL && *path != NULL; path++) {
+        g_autoptr(GError) error = NULL;
+        GPtrArray *more = pipelines_bibliography_load(*path, &error);
+        if (more == NULL) {
+            cli_error(0, "%s", error->message);
+            g_clear_pointer(entries, g_ptr_array_unref);
+            return FALSE;
+        }
+        if (*entries == NULL)
+            *entries = more;
+        else
+            g_ptr_array_extend_and_steal(*entries, more);
+    }
+    return TRUE;
+}
+
+static gboolean
+apply_metadata(index_run *run, retrieval_library *library, const GPtrArray *entries, GError **error)
+{
+    bibliography_report report;
+    if (entries == NULL) return TRUE;
+    if (!pipelines_bibliography_apply(library, entries, &report, error) ||
+        !retrieval_library_commit(library, error))
+        return FALSE;
+    g_autoptr(GPtrArray) unmatched = report.unmatched;
+    cli_progress_clear(run->progress);
+    cli_note(&run->args->common, "metadata: %zu of %zu entries matched, %zu documents completed",
+             report.n_matched, report.n_entries, report.n_documents);
+    json_t *names = json_array();
+    for (guint i = 0; i < unmatched->len; i++) {
+        const bibliography_entry *entry = unmatched->pdata[i];
+        const char *title = entry->known->title;
+        if (run->args->verbose)
+            cli_note(&run->args->common, "metadata: no document for %s%s%s", entry->key,
+                     *entry->key != '\0' && title != NULL ? ": " : "", title != NULL ? title : "");
+        json_array_append_new(names, json_string(entry->key));
+    }
+    run->metadata = json_pack("{s:I, s:I, s:I, s:o}", "entries", (json_int_t)report.n_entries,
+                              "matched", (json_int_t)report.n_matched, "documents",
+                              (json_int_t)report.n_documents, "unmatched", names);
+    return TRUE;
 }
 
 /* NULL without a message: full text only. */
@@ -142,7 +201,7 @@ open_embedder(const index_args *args, pipelines_model **model)
 
 static int
 index_into(const index_args *args, retrieval_library *library, GPtrArray *inputs,
-           const char *password, pipelines_worker_options *worker)
+           const GPtrArray *entries, const char *password, pipelines_worker_options *worker)
 {
     const int n_threads = args->reader.jobs > 0 ? args->reader.jobs : pipelines_n_cores();
     worker->n_threads = n_threads / (int)CLAMP(inputs->len, 1, 1024);
@@ -163,10 +222,12 @@ index_into(const index_args *args, retrieval_library *library, GPtrArray *inputs
     g_autoptr(GError) error = NULL;
     gint64 start = g_get_monotonic_time();
     gboolean ran = pipelines_index_run(library, inputs, &options, &counts, &error) &&
+                   apply_metadata(&run, library, entries, &error) &&
                    retrieval_library_get_stats(library, &stats, &error);
     cli_progress_free(run.progress);
     if (ran) print_report(&run, &counts, &stats, (double)(g_get_monotonic_time() - start) / 1e6);
     json_decref(run.files);
+    json_decref(run.metadata);
     g_free(stats.embedder_id);
     gboolean some = counts.n_added + counts.n_replaced + counts.n_unchanged + counts.n_pruned > 0;
     if (!ran) return cli_error(some ? EXIT_SOME_FAILED : EXIT_NOTHING_DONE, "%s", error->message);
@@ -181,7 +242,7 @@ check_args(const index_args *args, int n_operands, pipelines_worker_options *wor
         return cli_usage_error("index", "which library? Name its folder with -L");
     if (args->reembed && args->no_embeddings)
         return cli_usage_error("index", "--reembed or --no-embeddings?");
-    if (n_operands == 0 && !args->prune && !args->reembed)
+    if (n_operands == 0 && !args->prune && !args->reembed && args->metadata == NULL)
         return cli_usage_error("index", "which files or folders?");
     return cli_reader_check("index", &args->reader, worker) ? EXIT_ALL_GOOD : EXIT_WRONG_USAGE;
 }
@@ -200,6 +261,8 @@ run_index(gpointer data, char **operands, int n_operands)
     if (inputs->len == 0 && n_operands > 0 && !args->prune)
         return cli_error(EXIT_NOTHING_DONE,
                          "%s: no documents in this folder (PDF, XPS, EPUB, FB2, CBZ)", operands[0]);
+    g_autoptr(GPtrArray) entries = NULL;
+    if (!load_metadata(args, &entries)) return EXIT_NOTHING_DONE;
     g_autoptr(pipelines_model) model = NULL;
     if (!open_embedder(args, &model)) return EXIT_NOTHING_DONE;
     g_autoptr(engine_pool) pool = model != NULL ? engine_pool_new(0) : NULL;
@@ -211,7 +274,7 @@ run_index(gpointer data, char **operands, int n_operands)
     if (library == NULL ||
         (args->reembed && !retrieval_library_embed_missing(library, cli_cancel(), &error)))
         return cli_error(EXIT_NOTHING_DONE, "%s", error->message);
-    return index_into(args, library, inputs, password, &worker);
+    return index_into(args, library, inputs, entries, password, &worker);
 }
 
 const command cmd_index = {
@@ -225,7 +288,12 @@ const command cmd_index = {
         "--default).\n\n"
         "Running it again is cheap: unchanged files (same path, same SHA-256) are neither read nor "
         "embedded,\n"
-        "changed ones are replaced. A kill at any moment leaves a sound library; a rerun goes on.",
+        "changed ones are replaced. A kill at any moment leaves a sound library; a rerun goes "
+        "on.\n\n"
+        "Bibliographies (--metadata) complete what was read off the pages and go before it. An "
+        "entry is "
+        "matched\n"
+        "to a document by DOI, arXiv id, the name of its file, or title; INPUT may be left out.",
     .examples = "  $ lode index papers/ -L lib/\n"
                 "  $ lode index papers/ -L lib/ --prune            and forget files that are gone",
     .args_size = sizeof(index_args),

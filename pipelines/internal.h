@@ -9,6 +9,7 @@
  *   worker.c    a process of its own for reading files: a crash there costs one file
  *   batch.c     many files -> many folders, by worker processes
  *   library.c   many files -> a library
+ *   bibliography.h  BibTeX and CSL JSON -> what is known of a library's documents
  *   models.h    registry of installable models, where they are
  *   model.c     opening embedders and writers, their identity
  *   writer.h    a model that writes, here or behind an endpoint: the one way to its text

@@ -71,7 +71,8 @@ set_value(const GOptionEntry *entry, const char *text)
         g_free(*(char **)entry->arg_data);
         *(char **)entry->arg_data = g_strdup(text);
         return TRUE;
-    case G_OPTION_ARG_STRING_ARRAY: /* a variable or a line of the file holds one */
+    case G_OPTION_ARG_STRING_ARRAY:
+    case G_OPTION_ARG_FILENAME_ARRAY: /* a variable or a line of the file holds one */
         g_strfreev(*(char ***)entry->arg_data);
         *(char ***)entry->arg_data = g_strdupv((char *[]){(char *)(void *)text, NULL});
         return TRUE;
@@ -193,7 +194,7 @@ cli_args_free(const command *cmd, gpointer args)
     for (const GOptionEntry *e = entries; e->long_name != NULL; e++)
         if (e->arg == G_OPTION_ARG_STRING || e->arg == G_OPTION_ARG_FILENAME)
             g_clear_pointer((char **)e->arg_data, g_free);
-        else if (e->arg == G_OPTION_ARG_STRING_ARRAY)
+        else if (e->arg == G_OPTION_ARG_STRING_ARRAY || e->arg == G_OPTION_ARG_FILENAME_ARRAY)
             g_clear_pointer((char ***)e->arg_data, g_strfreev);
     g_free(args);
 }
