@@ -3,6 +3,7 @@
 
 #include <string.h>
 
+#include "pipelines/bibliography.h"
 #include "pipelines/writer.h"
 
 struct lode_engine {
@@ -244,28 +245,73 @@ lode_library_get_stats(lode_library *library, lode_library_stats *stats, lode_er
     return LODE_OK;
 }
 
+lode_status
+lode_library_add_metadata(lode_library *library, const char *path, lode_metadata_report *report,
+                          lode_error *error)
+{
+    if (library == NULL || path == NULL)
+        return pipelines_fail_argument(error, "library and path must not be NULL");
+    if (library->mode != LODE_LIBRARY_WRITE)
+        return pipelines_fail_argument(error, "the library was opened for reading only");
+    GError *failure = NULL;
+    bibliography_report inner;
+    g_autoptr(GPtrArray) entries = pipelines_bibliography_load(path, &failure);
+    if (entries == NULL) return pipelines_fail(error, failure);
+    if (!pipelines_bibliography_apply(library->inner, entries, &inner, &failure))
+        return pipelines_fail(error, failure);
+    g_ptr_array_unref(inner.unmatched);
+    if (!retrieval_library_commit(library->inner, &failure)) return pipelines_fail(error, failure);
+    if (report != NULL)
+        *report = (lode_metadata_report){inner.n_entries, inner.n_matched, inner.n_documents};
+    return LODE_OK;
+}
+
 /* ---- search ---- */
+
+lode_search_options
+lode_search_options_default(void)
+{
+    return (lode_search_options){.struct_size = sizeof(lode_search_options)};
+}
+
+lode_status
+lode_library_search_with(lode_library *library, const char *query,
+                         const lode_search_options *options, lode_passages **out, lode_error *error)
+{
+    if (library == NULL || query == NULL || out == NULL)
+        return pipelines_fail_argument(error, "library, query and out must not be NULL");
+    *out = NULL;
+    lode_search_options filled = lode_search_options_default();
+    if (options != NULL) memcpy(&filled, options, MIN(options->struct_size, sizeof filled));
+    const size_t most = 1u << 20;
+    retrieval_search_options inner = retrieval_search_options_default();
+    inner.method = filled.method == LODE_SEARCH_BM25    ? RETRIEVAL_BM25
+                   : filled.method == LODE_SEARCH_DENSE ? RETRIEVAL_DENSE
+                                                        : RETRIEVAL_FUSION;
+    if (filled.n_results > 0) inner.n_results = (guint)MIN(filled.n_results, most);
+    if (filled.n_candidates > 0) inner.n_candidates = (guint)MIN(filled.n_candidates, most);
+    inner.n_candidates = MAX(inner.n_candidates, inner.n_results);
+    inner.max_per_page = (guint)MIN(filled.max_per_page, most);
+    inner.max_per_document = (guint)MIN(filled.max_per_document, most);
+    g_autofree char *valid = g_utf8_make_valid(query, -1);
+    g_autofree char *where = filled.where != NULL ? g_utf8_make_valid(filled.where, -1) : NULL;
+    inner.where = where;
+    GError *failure = NULL;
+    GPtrArray *hits = retrieval_library_search(library->inner, valid, &inner, &failure);
+    if (hits == NULL) return pipelines_fail(error, failure);
+    *out = g_new0(lode_passages, 1);
+    (*out)->hits = hits;
+    return LODE_OK;
+}
 
 lode_status
 lode_library_search(lode_library *library, const char *query, lode_search_method method,
                     size_t n_results, lode_passages **out, lode_error *error)
 {
-    if (library == NULL || query == NULL || out == NULL)
-        return pipelines_fail_argument(error, "library, query and out must not be NULL");
-    *out = NULL;
-    retrieval_search_options options = retrieval_search_options_default();
-    options.method = method == LODE_SEARCH_BM25    ? RETRIEVAL_BM25
-                     : method == LODE_SEARCH_DENSE ? RETRIEVAL_DENSE
-                                                   : RETRIEVAL_FUSION;
-    options.n_results = n_results > 0 ? (guint)MIN(n_results, 1u << 20) : 10;
-    options.n_candidates = MAX(options.n_candidates, options.n_results);
-    g_autofree char *valid = g_utf8_make_valid(query, -1);
-    GError *failure = NULL;
-    GPtrArray *hits = retrieval_library_search(library->inner, valid, &options, &failure);
-    if (hits == NULL) return pipelines_fail(error, failure);
-    *out = g_new0(lode_passages, 1);
-    (*out)->hits = hits;
-    return LODE_OK;
+    lode_search_options options = lode_search_options_default();
+    options.method = method;
+    options.n_results = n_results;
+    return lode_library_search_with(library, query, &options, out, error);
 }
 
 void
@@ -349,6 +395,56 @@ lode_passage_box(const lode_passages *passages, size_t index, size_t box)
 {
     if (box >= lode_passage_n_boxes(passages, index)) return (lode_box){0};
     return pipelines_box(&g_array_index(hit_at(passages, index)->boxes, layout_box, box));
+}
+
+size_t
+lode_passage_n_authors(const lode_passages *passages, size_t index)
+{
+    const retrieval_hit *hit = hit_at(passages, index);
+    return hit != NULL && hit->authors != NULL ? g_strv_length(hit->authors) : 0;
+}
+
+const char *
+lode_passage_author(const lode_passages *passages, size_t index, size_t author)
+{
+    return author < lode_passage_n_authors(passages, index)
+               ? hit_at(passages, index)->authors[author]
+               : NULL;
+}
+
+int
+lode_passage_year(const lode_passages *passages, size_t index)
+{
+    const retrieval_hit *hit = hit_at(passages, index);
+    return hit != NULL ? hit->year : 0;
+}
+
+const char *
+lode_passage_venue(const lode_passages *passages, size_t index)
+{
+    const retrieval_hit *hit = hit_at(passages, index);
+    return hit != NULL ? hit->venue : NULL;
+}
+
+const char *
+lode_passage_doi(const lode_passages *passages, size_t index)
+{
+    const retrieval_hit *hit = hit_at(passages, index);
+    return hit != NULL ? hit->doi : NULL;
+}
+
+const char *
+lode_passage_arxiv(const lode_passages *passages, size_t index)
+{
+    const retrieval_hit *hit = hit_at(passages, index);
+    return hit != NULL ? hit->arxiv : NULL;
+}
+
+const char *
+lode_passage_type(const lode_passages *passages, size_t index)
+{
+    const retrieval_hit *hit = hit_at(passages, index);
+    return hit != NULL ? layout_block_type_name(hit->type) : NULL;
 }
 
 /* ---- asking: here, where the handles are known ---- */

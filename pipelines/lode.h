@@ -354,6 +354,16 @@ typedef struct {
 LODE_API lode_status lode_library_get_stats(lode_library *library, lode_library_stats *stats,
                                             lode_error *error);
 
+typedef struct {
+    size_t n_entries, n_matched; /* of the bibliography; matched: a document is theirs */
+    size_t n_documents;          /* of which something was learnt */
+} lode_metadata_report;
+
+/* Complete titles, authors, years, venues and DOIs from a BibTeX or CSL JSON file. Entries are matched to documents by
+ * DOI, arXiv id, the name of their file, or title, and go before what was read off the pages. report may be NULL. */
+LODE_API lode_status lode_library_add_metadata(lode_library *library, const char *path,
+                                               lode_metadata_report *report, lode_error *error);
+
 /* ---- search --------------------------------------------------------------------------------- */
 
 /* Ranked passages. Immutable. */
@@ -371,6 +381,26 @@ LODE_API lode_status lode_library_search(lode_library *library, const char *quer
                                          lode_passages **out, lode_error *error);
 LODE_API void lode_passages_free(lode_passages *passages); /* NULL is fine */
 
+typedef struct {
+    size_t struct_size;
+    lode_search_method method; /* default LODE_SEARCH_FUSION */
+    size_t n_results;          /* at most so many passages; 0 (default): 10 */
+    size_t n_candidates;       /* of each ranking, before they are joined; 0 (default): 100 */
+    /* Only passages for which this holds, as `lode ask --where` takes it: "year >= 2020 and type = table".
+     * NULL (default): all. */
+    const char *where;
+    size_t max_per_page;     /* passages that begin on one page; 0 (default): no limit */
+    size_t max_per_document; /* 0 (default): no limit */
+} lode_search_options;
+
+LODE_API lode_search_options lode_search_options_default(void);
+
+/* As lode_library_search, with conditions and limits. options NULL means the defaults. LODE_ERROR_ARGUMENT: a
+ * condition that cannot be read; the message shows where. */
+LODE_API lode_status lode_library_search_with(lode_library *library, const char *query,
+                                              const lode_search_options *options,
+                                              lode_passages **out, lode_error *error);
+
 LODE_API size_t lode_passages_n(const lode_passages *passages);
 /* index < lode_passages_n, else NULL or 0. */
 LODE_API const char *lode_passage_text(const lode_passages *passages, size_t index);
@@ -385,6 +415,16 @@ LODE_API const char *lode_passage_page_label(const lode_passages *passages, size
 LODE_API double lode_passage_score(const lode_passages *passages, size_t index);
 LODE_API size_t lode_passage_n_boxes(const lode_passages *passages, size_t index);
 LODE_API lode_box lode_passage_box(const lode_passages *passages, size_t index, size_t box);
+/* What is known of the document as a publication. Authors "Given Family". */
+LODE_API size_t lode_passage_n_authors(const lode_passages *passages, size_t index);
+LODE_API const char *lode_passage_author(const lode_passages *passages, size_t index,
+                                         size_t author);
+LODE_API int lode_passage_year(const lode_passages *passages, size_t index); /* 0: not known */
+LODE_API const char *lode_passage_venue(const lode_passages *passages, size_t index); /* or NULL */
+LODE_API const char *lode_passage_doi(const lode_passages *passages, size_t index);   /* or NULL */
+LODE_API const char *lode_passage_arxiv(const lode_passages *passages, size_t index); /* or NULL */
+/* "paragraph", "table", ...: as lode_document_block_type; static. */
+LODE_API const char *lode_passage_type(const lode_passages *passages, size_t index);
 
 /* ---- answers -------------------------------------------------------------------------------- */
 

@@ -261,6 +261,60 @@ check_citations(const lode_answer *answer)
     assert_int_equal(lode_citation_number(answer, 1000), 0);
 }
 
+/* A bibliography completes ceria.pdf; searches may then ask for what it said. */
+static void
+check_conditions(lode_library *library)
+{
+    static const char bib[] =
+        "@article{a, title = {On Foams}, author = {M{\\\"u}ller, Eva and Li, Wei},"
+        " year = 1987, journal = {Foam Letters}, doi = {10.1000/Foam},"
+        " file = {:x/ceria.pdf:PDF}}\n@book{b, title = {Elsewhere}}";
+    lode_error error;
+    lode_metadata_report report;
+    lode_passages *passages = NULL;
+    char path[4200];
+    snprintf(path, sizeof path, "%s/refs.bib", library_dir);
+    FILE *file = fopen(path, "w");
+    assert_non_null(file);
+    assert_true(fputs(bib, file) >= 0 && fclose(file) == 0);
+    if (lode_library_add_metadata(library, path, &report, &error) != LODE_OK)
+        fail_msg("%s", error.message);
+    assert_true(report.n_entries == 2 && report.n_matched == 1 && report.n_documents == 1);
+
+    lode_search_options options = lode_search_options_default();
+    options.where = "year < 1990 and author = Muller";
+    options.n_results = 4;
+    options.max_per_page = 1;
+    assert_int_equal(lode_library_search_with(library, QUESTION, &options, &passages, &error),
+                     LODE_OK);
+    assert_in_range(lode_passages_n(passages), 1, 4);
+    for (size_t i = 0; i < lode_passages_n(passages); i++) {
+        assert_non_null(strstr(lode_passage_path(passages, i), "ceria.pdf"));
+        assert_int_equal(lode_passage_year(passages, i), 1987);
+        for (size_t j = 0; j < i; j++)
+            assert_int_not_equal(lode_passage_page_number(passages, i),
+                                 lode_passage_page_number(passages, j));
+    }
+    assert_int_equal(lode_passage_n_authors(passages, 0), 2);
+    assert_string_equal(lode_passage_author(passages, 0, 0), "Eva M\xC3\xBCller");
+    assert_string_equal(lode_passage_title(passages, 0), "On Foams");
+    assert_string_equal(lode_passage_venue(passages, 0), "Foam Letters");
+    assert_string_equal(lode_passage_doi(passages, 0), "10.1000/foam");
+    assert_non_null(lode_passage_type(passages, 0));
+    assert_null(lode_passage_author(passages, 0, 2));
+    assert_null(lode_passage_doi(passages, 99));
+    lode_passages_free(passages);
+
+    options.where = "year <";
+    assert_int_equal(lode_library_search_with(library, QUESTION, &options, &passages, &error),
+                     LODE_ERROR_ARGUMENT);
+    assert_null(passages);
+    options.struct_size = offsetof(lode_search_options, where); /* an older program's */
+    assert_int_equal(lode_library_search_with(library, QUESTION, &options, &passages, &error),
+                     LODE_OK);
+    lode_passages_free(passages);
+}
+
 static int
 collect_text(const char *text, size_t len, void *user_data)
 {
@@ -330,6 +384,7 @@ a_library_answers_with_quotes(void **state)
     lode_library_stats stats;
     assert_int_equal(lode_library_get_stats(library, &stats, &error), LODE_OK);
     assert_true(stats.n_documents == 3 && stats.n_passages > 10 && stats.n_vectors == 0);
+    check_conditions(library);
     assert_int_equal(lode_library_remove(library, "/nowhere.pdf", &error), LODE_ERROR_NOT_FOUND);
     assert_int_equal(lode_library_remove(library, PAPER, &error), LODE_OK);
     assert_int_equal(lode_library_get_stats(library, &stats, &error), LODE_OK);
