@@ -64,7 +64,10 @@ arxiv_length(const char *p)
         size_t digits = strspn(p + 5, "0123456789");
         return digits == 4 || digits == 5 ? 5 + digits : 0;
     }
-    n = strspn(p, "abcdefghijklmnopqrstuvwxyz-.");
+    const size_t longest =
+        24; /* an archive's name; a longer run of letters is not read again and again */
+    for (n = 0; n < longest && (g_ascii_islower(p[n]) || p[n] == '-' || p[n] == '.');)
+        n++;
     return n > 0 && p[n] == '/' && strspn(p + n + 1, "0123456789") == 7 ? n + 8 : 0;
 }
 

@@ -14,6 +14,8 @@ string_of(const json_t *item, const char *name)
     return text != NULL && *text != '\0' ? text : NULL;
 }
 
+#define MAX_TAG 256 /* bytes of a tag */
+
 /* Without the markup that CSL has inside of text: <i>, <sub>, <span class="nocase">. White space is one blank. g_free;
  * NULL for NULL and for nothing. */
 static char *
@@ -25,9 +27,9 @@ plain_text(const char *text)
     for (const char *p = text; *p != '\0'; p++) {
         const char *name = p + 1 + (p[1] == '/');
         size_t n = 0;
-        while (*p == '<' && g_ascii_isalpha(name[n]))
+        while (*p == '<' && n < MAX_TAG && g_ascii_isalpha(name[n]))
             n++;
-        const char *close = n > 0 ? strchr(name, '>') : NULL;
+        const char *close = n > 0 ? memchr(name, '>', strnlen(name, MAX_TAG)) : NULL;
         gboolean tag = FALSE;
         for (size_t i = 0; close != NULL && i < G_N_ELEMENTS(tags); i++)
             tag |= strlen(tags[i]) == n && strncmp(tags[i], name, n) == 0;
