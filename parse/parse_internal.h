@@ -23,7 +23,7 @@ typedef struct {
     uint64_t step_bytes, at_bytes; /* look again when so much more, or so much, is used */
     guint pages;                   /* read since the last time */
     guint in_row;                  /* times that it was at every page */
-    guint object_pages;            /* read in all */
+    guint all_pages;               /* read in all */
 } parse_trim;
 
 /* guard.c: a wall clock limit on one call into MuPDF.

@@ -7,11 +7,14 @@
  * some pages anyway. */
 #include "parse/parse_internal.h"
 
-#define STEP_BYTES     ((uint64_t)1 << 20)
+#define STEP_BYTES     ((uint64_t)2 << 20)
 #define MAX_STEP_BYTES ((uint64_t)64 << 20)
 #define ENTRY_BYTES    8  /* steps grow with the table, which is walked each time */
 #define PAGES_IN_ROW   3  /* cut back at each of so many pages, a step is too short */
-#define KEEP_PERCENT   25 /* of the store, the latest used */
+#define KEEP_PERCENT   50 /* of the store, the latest used */
+#define SHORT_PAGES    10 /* a longer file is held to what so many pages need: */
+#define LONG_STEP      ((uint64_t)1 << 20)
+#define LONG_KEEP      25
 #define OBJECT_PAGES   64 /* objects stay for so many pages */
 
 static void
@@ -102,13 +105,18 @@ parse_file_trim(parse_file *file)
         trim->at_bytes = 2 * trim->step_bytes;
         trim->pages = 2; /* opening reads more than a page does */
     }
-    if (file->pdf != NULL && ++trim->object_pages % OBJECT_PAGES == 0)
+    trim->all_pages++;
+    if (file->pdf != NULL && trim->all_pages % OBJECT_PAGES == 0)
         parse_objects_drop(file->ctx, file->pdf);
+    if (trim->all_pages == SHORT_PAGES) {
+        trim->step_bytes -= STEP_BYTES - LONG_STEP;
+        trim->at_bytes = 0;
+    }
     if (file->memory.used_bytes < trim->at_bytes) return;
     trim->in_row = trim->pages == 1 ? trim->in_row + 1 : 0;
     if (trim->in_row == PAGES_IN_ROW) {
         trim->step_bytes = MIN(2 * trim->step_bytes, MAX_STEP_BYTES);
         trim->in_row = 0;
     }
-    drop_all(file, KEEP_PERCENT);
+    drop_all(file, trim->all_pages < SHORT_PAGES ? KEEP_PERCENT : LONG_KEEP);
 }
