@@ -123,8 +123,7 @@ print_report(const index_run *run, const lode_index_report *counts, const retrie
     json_object_set_new(json, "documents", json_integer((json_int_t)stats->n_documents));
     json_object_set_new(json, "passages", json_integer((json_int_t)stats->n_chunks));
     json_object_set_new(json, "vectors", json_integer((json_int_t)stats->n_vectors));
-    json_object_set_new(json, "embedder",
-                        stats->embedder_id != NULL ? json_string(stats->embedder_id) : json_null());
+    json_object_set_new(json, "embedder", pipelines_json_string(stats->embedder_id));
     json_object_set_new(json, "seconds", json_real(seconds));
     json_object_set(json, "files", run->files);
     if (run->metadata != NULL) json_object_set(json, "metadata", run->metadata);

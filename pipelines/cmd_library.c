@@ -104,8 +104,8 @@ hit_to_json(const retrieval_hit *hit)
     json_object_set_new(json, "title", json_string(hit->title));
     json_object_set_new(json, "authors", authors);
     json_object_set_new(json, "year", hit->year != 0 ? json_integer(hit->year) : json_null());
-    json_object_set_new(json, "venue", hit->venue != NULL ? json_string(hit->venue) : json_null());
-    json_object_set_new(json, "doi", hit->doi != NULL ? json_string(hit->doi) : json_null());
+    json_object_set_new(json, "venue", pipelines_json_string(hit->venue));
+    json_object_set_new(json, "doi", pipelines_json_string(hit->doi));
     json_object_set_new(json, "ordinal", json_integer(hit->ordinal));
     json_object_set_new(json, "section", json_string(hit->section));
     json_object_set_new(json, "type", json_string(layout_block_type_name(hit->type)));

@@ -57,12 +57,6 @@ parts_to_json(const engine_model_info *info)
         (json_int_t)info->n_active_parameters, "active_bytes", (json_int_t)info->n_active_bytes);
 }
 
-static json_t *
-string_or_null(const char *s)
-{
-    return s != NULL ? json_string(s) : json_null();
-}
-
 /* NULL with error when the context cannot be counted. */
 static json_t *
 memory_to_json(const engine_model *model, const model_args *args, GError **error)
@@ -106,10 +100,10 @@ show_json(const engine_model *model, const char *path, const model_args *args)
     json_object_set_new(json, "sizes", sizes_to_json(info));
     json_object_set_new(json, "types", types_to_json(model));
     if (info->kind == ENGINE_KIND_DECODER) json_object_set_new(json, "parts", parts_to_json(info));
-    json_object_set_new(json, "rope", string_or_null(info->rope));
-    json_object_set_new(json, "tokenizer", string_or_null(facts.tokenizer));
-    json_object_set_new(json, "pre_tokenizer", string_or_null(facts.pre_tokenizer));
-    json_object_set_new(json, "chat_template", string_or_null(facts.template_text));
+    json_object_set_new(json, "rope", pipelines_json_string(info->rope));
+    json_object_set_new(json, "tokenizer", pipelines_json_string(facts.tokenizer));
+    json_object_set_new(json, "pre_tokenizer", pipelines_json_string(facts.pre_tokenizer));
+    json_object_set_new(json, "chat_template", pipelines_json_string(facts.template_text));
     if (args->context > 0) {
         json_t *plan = memory_to_json(model, args, &error);
         if (plan == NULL) return cli_error(EXIT_NOTHING_DONE, "%s", error->message);

@@ -104,6 +104,9 @@ typedef struct {
 /* How the writers are to write for these outputs. */
 layout_write_options pipelines_write_options(const pipelines_output_options *options);
 
+/* The text, or null for NULL. */
+json_t *pipelines_json_string(const char *text);
+
 /* Write the outputs of one document into dir (made with parents). path NULL: no images. What went wrong without
  * failing is appended to warnings (of char *; may be NULL). */
 gboolean pipelines_write_document(const lode_document *document, const char *path,

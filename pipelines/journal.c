@@ -43,29 +43,23 @@ pipelines_record_free(pipelines_record *record)
     g_free(record);
 }
 
-static json_t *
-string_or_null(const char *text)
-{
-    return text != NULL ? json_string(text) : json_null();
-}
-
 json_t *
 pipelines_record_to_json(const pipelines_record *record)
 {
     json_t *json = json_object();
-    json_object_set_new(json, "input", string_or_null(record->input));
-    json_object_set_new(json, "stem", string_or_null(record->stem));
+    json_object_set_new(json, "input", pipelines_json_string(record->input));
+    json_object_set_new(json, "stem", pipelines_json_string(record->stem));
     json_object_set_new(json, "status", json_string(record->ok ? "ok" : "failed"));
     json_object_set_new(json, "pages", json_integer(record->n_pages));
     json_object_set_new(json, "failed_pages", json_integer(record->n_failed_pages));
     json_object_set_new(json, "seconds", json_real(record->seconds));
     json_t *warnings = json_array();
     for (guint i = 0; i < record->warnings->len; i++)
-        json_array_append_new(warnings, string_or_null(record->warnings->pdata[i]));
+        json_array_append_new(warnings, pipelines_json_string(record->warnings->pdata[i]));
     json_object_set_new(json, "warnings", warnings);
-    json_object_set_new(json, "error", string_or_null(record->error));
-    json_object_set_new(json, "sha256", string_or_null(record->sha256));
-    json_object_set_new(json, "options", string_or_null(record->options));
+    json_object_set_new(json, "error", pipelines_json_string(record->error));
+    json_object_set_new(json, "sha256", pipelines_json_string(record->sha256));
+    json_object_set_new(json, "options", pipelines_json_string(record->options));
     return json;
 }
 

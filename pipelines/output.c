@@ -210,6 +210,12 @@ dump(const json_t *json, size_t flags)
     return result;
 }
 
+json_t *
+pipelines_json_string(const char *text)
+{
+    return text != NULL ? json_string(text) : json_null();
+}
+
 char *
 pipelines_json_line(const json_t *json)
 {

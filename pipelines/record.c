@@ -5,17 +5,11 @@
 #include <string.h>
 
 static json_t *
-string_or_null(const char *text)
-{
-    return text != NULL ? json_string(text) : json_null();
-}
-
-static json_t *
 strings_to_json(const GPtrArray *strings)
 {
     json_t *json = json_array();
     for (guint i = 0; i < strings->len; i++)
-        json_array_append_new(json, string_or_null(strings->pdata[i]));
+        json_array_append_new(json, pipelines_json_string(strings->pdata[i]));
     return json;
 }
 
@@ -46,9 +40,9 @@ claims_to_json(const lode_answer *answer)
             json_array_append_new(cites, json_sprintf("e%u", index + 1));
         }
         json_t *item = json_object();
-        json_object_set_new(item, "text", string_or_null(claim->text));
+        json_object_set_new(item, "text", pipelines_json_string(claim->text));
         json_object_set_new(item, "supported", json_boolean(claim->supported));
-        json_object_set_new(item, "problem", string_or_null(claim->problem));
+        json_object_set_new(item, "problem", pipelines_json_string(claim->problem));
         json_object_set_new(item, "cites", cites);
         json_array_append_new(json, item);
     }
@@ -82,15 +76,15 @@ shortfall_to_json(const lode_answer *answer)
     for (guint i = 0; i < MIN(answer->hits->len, MAX_CLOSEST); i++) {
         const retrieval_hit *hit = answer->hits->pdata[i];
         json_t *item = json_object();
-        json_object_set_new(item, "title", string_or_null(hit->title));
+        json_object_set_new(item, "title", pipelines_json_string(hit->title));
         json_object_set_new(item, "path", pipelines_json_path(hit->path));
         json_object_set_new(item, "page", json_integer(hit->first_page + 1));
-        json_object_set_new(item, "section", string_or_null(hit->section));
+        json_object_set_new(item, "section", pipelines_json_string(hit->section));
         json_object_set_new(item, "score", json_real(hit->score));
         json_array_append_new(closest, item);
     }
     json_t *json = json_object();
-    json_object_set_new(json, "reason", string_or_null(answer->shortfall.reason));
+    json_object_set_new(json, "reason", pipelines_json_string(answer->shortfall.reason));
     json_object_set_new(json, "missing", strings_to_json(answer->shortfall.missing));
     json_object_set_new(json, "tried", strings_to_json(answer->shortfall.tried));
     json_object_set_new(json, "closest", closest);
@@ -107,11 +101,11 @@ pipelines_answer_to_json(const lode_answer *answer)
     json_object_set_new(json, "schema", json_string("lode-answer"));
     json_object_set_new(json, "version", json_integer(1));
     json_object_set_new(json, "lode", json_string(lode_version()));
-    json_object_set_new(json, "question", string_or_null(answer->question));
+    json_object_set_new(json, "question", pipelines_json_string(answer->question));
     json_object_set_new(json, "status", json_string(pipelines_status_name(answer->status)));
     json_object_set_new(json, "mode", json_string(answer->extractive ? "extractive" : "written"));
     json_object_set_new(json, "answer", json_stringn(answer->text->str, answer->text->len));
-    json_object_set_new(json, "short", string_or_null(answer->short_answer));
+    json_object_set_new(json, "short", pipelines_json_string(answer->short_answer));
     json_object_set_new(json, "claims", claims_to_json(answer));
     json_object_set_new(json, "citations", citations);
     json_object_set_new(json, "conflicts", conflicts_to_json(answer));
@@ -122,8 +116,8 @@ pipelines_answer_to_json(const lode_answer *answer)
     json_object_set_new(json, "context", json_string(context_name(answer->context)));
     json_object_set_new(json, "passages_found", json_integer(answer->n_found));
     json_object_set_new(json, "passages_used", json_integer(answer->n_shown));
-    json_object_set_new(json, "writer", string_or_null(answer->writer_id));
-    json_object_set_new(json, "embedder", string_or_null(answer->embedder_id));
+    json_object_set_new(json, "writer", pipelines_json_string(answer->writer_id));
+    json_object_set_new(json, "embedder", pipelines_json_string(answer->embedder_id));
     json_object_set_new(json, "retrieve_seconds", json_real(answer->retrieve_seconds));
     json_object_set_new(json, "answer_seconds", json_real(answer->answer_seconds));
     json_object_set_new(json, "prompt_tokens", json_integer(answer->generation.n_prompt));
@@ -142,7 +136,7 @@ passages_to_json(const lode_answer *answer)
         json_object_set_new(passage, "number", json_integer((json_int_t)i + 1));
         json_object_set_new(passage, "chunk", json_integer(hit->chunk_id));
         json_object_set_new(passage, "path", pipelines_json_path(hit->path));
-        json_object_set_new(passage, "document_sha256", string_or_null(hit->sha256));
+        json_object_set_new(passage, "document_sha256", pipelines_json_string(hit->sha256));
         json_object_set_new(passage, "text_sha256", json_string(hash));
         json_object_set_new(passage, "page", json_integer(hit->first_page + 1));
         json_object_set_new(passage, "score", json_real(hit->score));
@@ -168,7 +162,7 @@ settings_to_json(const lode_answer *answer)
     json_object_set_new(json, "strict", json_boolean(o->strict));
     json_object_set_new(json, "read", json_string(context_name(o->context)));
     json_object_set_new(json, "scored", json_integer((json_int_t)o->n_scored));
-    json_object_set_new(json, "where", string_or_null(o->where));
+    json_object_set_new(json, "where", pipelines_json_string(o->where));
     json_object_set_new(json, "cpu", json_string(engine_cpu_name(engine_cpu_best())));
     return json;
 }
@@ -207,7 +201,7 @@ pipelines_run_to_json(const lode_answer *answer)
     json_object_set_new(run, "time", json_string(when));
     json_object_set_new(run, "settings", settings_to_json(answer));
     json_object_set_new(run, "passages", passages_to_json(answer));
-    json_object_set_new(run, "prompt", string_or_null(answer->prompt));
+    json_object_set_new(run, "prompt", pipelines_json_string(answer->prompt));
     if (answer->replies != NULL) json_object_set(run, "replies", answer->replies);
     json_object_set_new(run, "result", pipelines_answer_to_json(answer));
     return run;
