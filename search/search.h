@@ -1,14 +1,17 @@
 /* search: the web side. The only module that opens network connections.
  *
- * This version: fetching (one transfer, with limits, an address policy on every hop, resume and checksum)
- * and reading HTML into a lode_document. Planning and search providers build on these two.
+ *   search_fetch, search_download   one transfer, with limits, an address policy on every hop, resume, checksum
+ *   search_client                   many transfers at once on one thread: cache, robots.txt, rates, retries
+ *   search_query                    one question to several search engines and catalogues of papers
+ *   search_read_html                a page as a lode_document
  *
  * Fetching speaks http and https only, to ports 80, 443 and from 1024 on, and verifies certificates (against
  * $SSL_CERT_FILE where that is set, else the system's). URLs with a password are refused. Proxies are those
  * of the environment (http_proxy, https_proxy, all_proxy, no_proxy); behind one, the proxy resolves names,
  * so of the address policy only what the URL itself shows can be enforced: addresses, and local names.
  *
- * Everything here is thread-safe; nothing is kept between calls. Errors are GError in SEARCH_ERROR. */
+ * Thread-safe, with nothing kept between calls, but for what takes a search_client: that is used by one
+ * thread at a time. Errors are GError in SEARCH_ERROR. */
 #ifndef LODE_SEARCH_SEARCH_H
 #define LODE_SEARCH_SEARCH_H
 
@@ -30,8 +33,12 @@ typedef enum {
     SEARCH_ERROR_LIMIT,    /* too large, too slow, too many redirects */
     SEARCH_ERROR_CHECKSUM, /* not the bytes that were promised */
     SEARCH_ERROR_IO,
-    SEARCH_ERROR_FORMAT, /* not HTML, or nothing readable in it */
-    SEARCH_ERROR_CANCELLED
+    SEARCH_ERROR_FORMAT, /* not HTML, or nothing readable in it; not what a search engine answers */
+    SEARCH_ERROR_CANCELLED,
+    SEARCH_ERROR_ROBOTS,  /* the site's robots.txt asks programs to stay away */
+    SEARCH_ERROR_OFFLINE, /* not in the cache, and nothing else is asked */
+    SEARCH_ERROR_KEY,     /* a key is missing or was not taken */
+    SEARCH_ERROR_QUOTA    /* out of credits, or asked too often */
 } search_error_code;
 
 typedef struct {
@@ -48,12 +55,25 @@ typedef struct {
     void *user_data;
 } search_fetch_options;
 
+/* What a body is by its first bytes, with the declared type to decide between what looks alike. */
+typedef enum {
+    SEARCH_CONTENT_OTHER, /* pictures, archives, programs ... */
+    SEARCH_CONTENT_HTML,
+    SEARCH_CONTENT_PDF,
+    SEARCH_CONTENT_TEXT,
+    SEARCH_CONTENT_JSON,
+    SEARCH_CONTENT_XML
+} search_content;
+
 typedef struct {
     long status;
     char *url;          /* after redirects */
     char *content_type; /* lower case, without parameters; "" where absent */
     char *charset;      /* from the header, NULL where absent */
     GBytes *body;
+    search_content content;
+    gint64 retrieved; /* Unix time at which the server sent it, or last said that it still holds */
+    gboolean cached;  /* out of the cache, with or without asking whether it still holds */
 } search_response;
 void search_response_free(search_response *response); /* NULL is fine */
 G_DEFINE_AUTOPTR_CLEANUP_FUNC(search_response, search_response_free)
@@ -71,6 +91,174 @@ search_response *search_fetch(const char *url, const search_fetch_options *optio
  * the one it came with (kept in path + ".part.etag"). Two processes cannot download to the same path. */
 gboolean search_download(const char *url, const char *path, const char *sha256,
                          const search_fetch_options *options, GError **error);
+
+/* ---- many at once ---- */
+
+/* Transfers over one connection pool, driven by the thread that calls search_client_run: no thread per
+ * transfer. Each one passes, in this order:
+ *
+ *   cache        fresh: the answer; offline: the answer or SEARCH_ERROR_OFFLINE
+ *   robots.txt   of its host (RFC 9309), asked for once a day
+ *   its turn     so many at once in all and per host, so many per second and host (arXiv: one in 3 s ...)
+ *   the web      with If-None-Match or If-Modified-Since where the cache has an older answer
+ *   again        after 408, 425, 429, 5xx or a broken connection: Retry-After, or 1, 2, 4, 8 s
+ *
+ * One thread at a time. */
+typedef struct search_client search_client;
+
+typedef struct {
+    const char *contact;    /* your mail address or page, for the User-Agent; NULL = none */
+    const char *cache_dir;  /* created with mode 0700; NULL = no cache on disk */
+    double cache_seconds;   /* answers younger than this are not asked for again; 0 = 3600 */
+    uint64_t cache_bytes;   /* the oldest beyond this are dropped; 0 = 1 GiB */
+    guint max_in_flight;    /* 0 = 200 */
+    guint max_per_host;     /* 0 = 6 */
+    double connect_seconds; /* 0 = 5 */
+    double total_seconds;   /* of one attempt; 0 = 20, 120 for a PDF */
+    double stall_seconds;   /* 0 = 10 */
+    double retry_seconds; /* longest sum of pauses between attempts; 0 = 20, below 0: never again */
+    gboolean offline;     /* the cache is all there is */
+    gboolean allow_private; /* loopback, private and link-local targets */
+    const int *cancel; /* may be NULL; set to 1 by a signal handler: all that is under way ends */
+    const char *const
+        *resolve; /* "HOST:PORT:ADDRESS", NULL at the end: instead of asking DNS; may be NULL.
+                                   The addresses are held to the policy like any other. */
+} search_client_options;
+
+/* options may be NULL. Copied but for cancel. */
+search_client *search_client_new(const search_client_options *options, GError **error);
+/* What is under way ends with SEARCH_ERROR_CANCELLED, callbacks called. NULL is fine. */
+void search_client_free(search_client *client);
+G_DEFINE_AUTOPTR_CLEANUP_FUNC(search_client, search_client_free)
+
+typedef struct {
+    const char *const
+        *headers;           /* "Name: value", NULL at the end; may be NULL. Those with keys in them
+                                   (Authorization, X-API-Key ...) go to no other host on a redirect. */
+    const char *body;       /* sends a POST; NULL: GET */
+    const char *body_type;  /* NULL = "application/json" */
+    const char *accept;     /* NULL = pages and papers */
+    uint64_t max_bytes;     /* 0 = 64 MiB for a PDF, 8 MiB for JSON and XML, 5 MiB for the rest */
+    double total_seconds;   /* 0 = the client's */
+    gboolean ignore_robots; /* APIs, and URLs that the user typed */
+    gboolean
+        own_server; /* the user's own: this origin may be private, and is asked without pauses */
+    gboolean any_content; /* else what is neither page, paper, text, JSON nor XML is an error */
+} search_request;
+
+/* response: to be freed with search_response_free, NULL on failure; then error says why. Each message names
+ * the URL, with keys as "***". Called from search_client_run (also for what the cache had), once. */
+typedef void (*search_done)(search_response *response, const GError *error, void *user_data);
+
+/* Start a transfer. request: NULL = defaults; copied. Returns its number, for search_client_cancel. */
+guint64 search_client_get(search_client *client, const char *url, const search_request *request,
+                          search_done done, void *user_data);
+/* Its callback is called with SEARCH_ERROR_CANCELLED by the next search_client_run. Numbers that are
+ * through already are ignored. */
+void search_client_cancel(search_client *client, guint64 number);
+
+/* Drive transfers and call callbacks, which may start and cancel others, until something was called, or for
+ * timeout_ms (< 0: no limit). FALSE when nothing is left to wait for. */
+gboolean search_client_run(search_client *client, int timeout_ms);
+
+/* ---- search engines and catalogues ---- */
+
+typedef enum {
+    SEARCH_PROVIDER_WEB,     /* searxng brave serper tavily duckduckgo wikipedia */
+    SEARCH_PROVIDER_SCIENCE, /* arxiv semanticscholar openalex crossref europepmc pubmed core */
+    SEARCH_PROVIDER_OFFLINE  /* kiwix */
+} search_provider_group;
+
+typedef struct search_provider search_provider;
+
+/* "NAME[=URL],...": engines to ask together. URL replaces the provider's own, for one's own server or a
+ * proxy; a group's name (web, science) stands for those of it that can be asked, "*" for all of these. NULL or
+ * "": $LODE_PROVIDERS, else the web engines that are configured (a URL or a key in the environment), else
+ * duckduckgo and wikipedia. A missing key is no error here but in the answer. Free with g_ptr_array_unref. */
+GPtrArray *search_providers_parse(const char *list, GError **error); /* of search_provider * */
+
+/* Each lent: static, or as long as the provider. */
+const char *search_provider_name(const search_provider *provider);
+search_provider_group search_provider_get_group(const search_provider *provider);
+const char *search_provider_url(const search_provider *provider); /* NULL: none known */
+/* NULL when it can be asked, else what is missing and how to set it, one line. */
+const char *search_provider_problem(const search_provider *provider);
+
+/* All there are, for help and doctor: name, one-line description, environment variables. NULL past the end. */
+typedef struct {
+    const char *name, *summary;
+    search_provider_group group;
+    const char *key_env; /* NULL: no key */
+    const char *url_env; /* replaces the URL */
+    gboolean key_required;
+} search_provider_info;
+const search_provider_info *search_provider_list(gsize index);
+
+/* One result. Strings are UTF-8 without markup, NULL where not known. */
+typedef struct {
+    char *title, *url, *snippet; /* url is never NULL */
+    char *published;             /* a date as the provider gives it, ISO 8601 where possible */
+    const char *provider;        /* static; of the best rank after fusion */
+    char *providers;             /* all that had it, "arxiv,openalex" */
+    guint rank;                  /* from 1 */
+    double score;                /* of the provider; after fusion the sum of 1 / (60 + rank) */
+    gboolean own_server;         /* url is on the user's own server: for search_request */
+    /* papers */
+    char *pdf_url, *doi, *arxiv, *pmid,
+        *pmcid;     /* ids bare: "10.1/x", "2401.04088", "123", "PMC123" */
+    char **authors; /* "Family, Given" or "Given Family"; NULL-terminated */
+    char *venue, *abstract, *license, *version;
+    int year; /* 0 unknown */
+    gboolean retracted;
+} search_hit;
+search_hit *search_hit_copy(const search_hit *hit);
+void search_hit_free(search_hit *hit); /* NULL is fine */
+G_DEFINE_AUTOPTR_CLEANUP_FUNC(search_hit, search_hit_free)
+
+typedef struct {
+    guint limit; /* hits per provider; 0 = 10 */
+    const char *
+        keywords; /* for engines that want words rather than a question; NULL: made from the query */
+    const char *language;   /* "en"; NULL = any */
+    int year_from, year_to; /* papers of these years; 0 = open */
+    gboolean open_access;   /* papers that can be read freely, where the provider can tell */
+} search_query_options;
+
+/* What one provider said. All lent for the call. */
+typedef struct {
+    const search_provider *provider;
+    const char *query;   /* as sent */
+    GPtrArray *hits;     /* of search_hit *, NULL on failure */
+    const GError *error; /* one line, names the provider and what to do */
+    double seconds;
+    gboolean cached;
+} search_answer;
+
+typedef void (*search_answered)(const search_answer *answer, void *user_data);
+/* hits: fused, best first; g_ptr_array_unref. Never NULL, empty when nobody found anything. */
+typedef void (*search_fused)(GPtrArray *hits, void *user_data);
+
+/* Ask the providers [search_provider *] at once; they must outlive the query. answered (may be NULL) as each
+ * answers, fused at the end, both from search_client_run. options may be NULL. Returns a number for
+ * search_client_cancel. */
+guint64 search_query(search_client *client, const GPtrArray *providers, const char *query,
+                     const search_query_options *options, search_answered answered,
+                     search_fused fused, void *user_data);
+
+/* Reciprocal rank fusion of lists [GPtrArray * of search_hit *]: one hit per page or paper, fields completed
+ * from each other. The lists stay as they are. */
+GPtrArray *search_hits_fuse(const GPtrArray *lists);
+
+/* The same page under one name: lower-case host, no fragment, no default port, no tracking parameters, no slash
+ * at the end; arXiv's and DOI's addresses by their id. NULL when it is no http(s) URL. Free with g_free. */
+char *search_canonical_url(const char *url);
+
+/* url with the values of keys, tokens and mail addresses as "***". Free with g_free. */
+char *search_redact_url(const char *url);
+
+/* Words of a question for engines that join words with AND: without function words, punctuation and
+ * operators; at most max_words. Free with g_free. */
+char *search_keywords(const char *question, guint max_words);
 
 /* Is this IP address (text form) one that the policy allows? For tests and for callers that resolve. */
 gboolean search_address_is_public(const char *address);
