@@ -266,6 +266,27 @@ GPtrArray *retrieval_library_load_section(retrieval_library *library, int64_t ch
 GPtrArray *retrieval_library_load_document(retrieval_library *library, const char *path,
                                            GError **error);
 
+/* ---- what a passage cites ---- */
+
+/* An entry of a document's bibliography, as it was read off the page. */
+typedef struct {
+    uint32_t start,
+        len;       /* the call-out that names it, bytes of the chunk's text: "12" in "[11, 12]" */
+    char *key;     /* "12" of "[12]", NULL where unnumbered */
+    char *text;    /* the entry as printed, one line */
+    char *authors; /* as printed; NULL where not known, as all that follows */
+    char *title, *venue, *year, *doi, *arxiv, *url;
+} retrieval_reference;
+
+void retrieval_reference_free(retrieval_reference *reference); /* NULL is fine */
+G_DEFINE_AUTOPTR_CLEANUP_FUNC(retrieval_reference, retrieval_reference_free)
+
+/* The entries that text [start, start + len) of a chunk calls, in the order of their call-outs, each once:
+ * GPtrArray of retrieval_reference *, owned by the array; empty where it calls none. len G_MAXUINT32: to the chunk's
+ * end. RETRIEVAL_ERROR_NOT_FOUND when the chunk is not there any more. */
+GPtrArray *retrieval_library_load_references(retrieval_library *library, int64_t chunk_id,
+                                             uint32_t start, uint32_t len, GError **error);
+
 /* ---- conditions ---- */
 
 /* Check an expression for retrieval_search_options.where:
