@@ -4,6 +4,7 @@
  *   search_client                   many transfers at once on one thread: cache, robots.txt, rates, retries
  *   search_query                    one question to several search engines and catalogues of papers
  *   search_read_html                a page as a lode_document
+ *   search_plan, search_trail       a question -> smaller ones, and what to ask next
  *
  * Fetching speaks http and https only, to ports 80, 443 and from 1024 on, and verifies certificates (against
  * $SSL_CERT_FILE where that is set, else the system's). URLs with a password are refused. Proxies are those
@@ -259,6 +260,143 @@ char *search_redact_url(const char *url);
 /* Words of a question for engines that join words with AND: without function words, punctuation and
  * operators; at most max_words. Free with g_free. */
 char *search_keywords(const char *question, guint max_words);
+
+/* ---- plans ---- */
+
+/* What a question is broken into: a graph of smaller ones, each of which one search can answer. Nodes come in turns: the
+ * first from the question alone, later ones from what the answers so far open. Whoever plans, a model, the rules below
+ * or the trail, these hold, because here is where nodes are made:
+ *
+ *   ids match [a-z0-9_]{1,32}; a node needs only nodes that are there, so that the graph has no cycle;
+ *   8 nodes a turn, 24 in all, 4 deep, 10 turns at most;
+ *   a question whose words are those of another (Jaccard index > 0.85) is that other node.
+ *
+ * One thread at a time. */
+typedef struct search_plan search_plan;
+
+typedef enum {
+    SEARCH_NODE_WAITING, /* for the answers it needs, or its turn */
+    SEARCH_NODE_SEARCHING,
+    SEARCH_NODE_READING,
+    SEARCH_NODE_ANSWERED,
+    SEARCH_NODE_NO_EVIDENCE, /* nothing that was read answers it */
+    SEARCH_NODE_FAILED,      /* nothing could be searched or read */
+    SEARCH_NODE_CUT_OFF      /* out of time, or stopped */
+} search_node_state;
+const char *search_node_state_name(search_node_state state); /* "waiting", "no_evidence", ... */
+
+typedef struct {
+    char *id;
+    char *question;    /* "{n1}" stands for the answer of n1 */
+    char *query;       /* what engines are asked instead of the question; NULL: the question */
+    char *phrase;      /* what the question speaks of, "the author of X"; NULL: not known */
+    GPtrArray *needs;  /* of search_node *, lent */
+    guint turn, depth; /* from 1 */
+    search_node_state state;
+    char *asked;   /* the question with the answers it needs in it; NULL before it starts */
+    char *answer;  /* short; NULL where there is none */
+    char *problem; /* why there is none; NULL where not known */
+} search_node;
+
+typedef struct {
+    guint max_nodes;    /* 0 = 24, which is also the most */
+    guint max_per_turn; /* 0 = 8 */
+    guint max_depth;    /* 0 = 4 */
+    guint max_turns;    /* 0 = 10 */
+} search_plan_limits;
+
+/* limits: NULL for the defaults. */
+search_plan *search_plan_new(const char *question, const search_plan_limits *limits);
+void search_plan_free(search_plan *plan); /* NULL is fine */
+G_DEFINE_AUTOPTR_CLEANUP_FUNC(search_plan, search_plan_free)
+
+/* All lent. */
+const char *search_plan_question(const search_plan *plan);
+guint search_plan_n_nodes(const search_plan *plan);
+search_node *search_plan_node(const search_plan *plan, guint index);      /* as they were added */
+search_node *search_plan_lookup(const search_plan *plan, const char *id); /* NULL: none */
+guint search_plan_turn(const search_plan *plan);
+
+/* FALSE: no turn, or no node, is left. */
+gboolean search_plan_begin_turn(search_plan *plan);
+/* Add a node to this turn. id NULL: the next free of n1, n2, ...; needs: ids, NULL-terminated, may be NULL. Lent: the
+ * node, or the one there is already with this question. NULL with SEARCH_ERROR_LIMIT or SEARCH_ERROR_FORMAT where a
+ * rule forbids it. */
+search_node *search_plan_add(search_plan *plan, const char *id, const char *question,
+                             const char *const *needs, GError **error);
+/* Take out a node that waits and that no other needs. */
+gboolean search_plan_drop(search_plan *plan, const char *id, GError **error);
+
+/* Nodes that wait for nothing any more, in order; g_ptr_array_unref. */
+GPtrArray *search_plan_ready(const search_plan *plan);
+/* It begins: node->asked is made, "{n1}" being the answer of n1, or what n1 was about where it has none. */
+void search_plan_start(search_plan *plan, search_node *node);
+/* It is over. answer, problem: copied, may be NULL. */
+void search_plan_settle(search_node *node, search_node_state state, const char *answer,
+                        const char *problem);
+
+/* In Graphviz's language, and as JSON: {"question", "nodes": [...], "edges": [[from, to], ...]}. g_free. */
+char *search_plan_to_dot(const search_plan *plan);
+char *search_plan_to_json(const search_plan *plan);
+
+/* ---- planners ---- */
+
+/* JSON Schema of one turn of a plan:
+ *   {"think": "...", "add": [{"id": "n1", "question": "...", "needs": ["n0"]}], "drop": ["n3"], "finish": false} */
+extern const char search_plan_schema[];
+
+/* Take one turn from its JSON, whoever wrote it. What a rule forbids is left out, and said in refused (of char *, may be
+ * NULL). finish: nothing more is to be asked. FALSE with SEARCH_ERROR_FORMAT when it is no turn, or nothing of it
+ * could be taken. */
+gboolean search_plan_read(search_plan *plan, const char *json, gsize len, GPtrArray *refused,
+                          gboolean *finish, GError **error);
+
+/* A language model, as the caller has one. Returns the reply, to be freed with g_free; NULL with error. */
+typedef char *(*search_write)(const char *system, const char *user, const char *json_schema,
+                              void *user_data, GError **error);
+
+/* Let a model plan the next turn from the question and the answers so far. A reply that is no turn is told why and
+ * tried once more; after that the turn is the question itself where there is no node yet, else nothing. FALSE only
+ * where the model itself failed. The turn must have begun. */
+gboolean search_plan_write(search_plan *plan, search_write write, void *user_data,
+                           GPtrArray *refused, GError **error);
+
+/* The first turn by rules, for English: what stands inside the question ("the director of the film that ..."), the sides
+ * of a comparison ("A or B", "both A and B", "the same ... as"), the parts of a question with several. The question
+ * itself is always a node. Deterministic. The turn must have begun. */
+void search_plan_apply_rules(search_plan *plan);
+
+/* ---- trails ---- */
+
+/* From passage to passage by the names in them, without a model. A passage that speaks of a part of the question often
+ * names what the rest is about: "Kris Benson" for "What team was Anna Benson's husband on?". Such a name, searched with
+ * the words that no passage on the way has covered yet, leads on; a path is as good as its passages cover the
+ * question and as the names are those of the pages they led to. */
+typedef struct search_trail search_trail;
+
+typedef struct {
+    char *name;  /* that leads on */
+    char *query; /* it, and the question's words that are still open */
+    guint from;  /* passage it was found in */
+    guint index; /* among the hops of all rounds: for search_trail_see */
+} search_hop;
+
+search_trail *search_trail_new(const char *question);
+void search_trail_free(search_trail *trail); /* NULL is fine */
+G_DEFINE_AUTOPTR_CLEANUP_FUNC(search_trail, search_trail_free)
+
+#define SEARCH_TRAIL_START G_MAXUINT
+/* A passage was found: the rank-th (from 1) of a hop, or of a search that no hop led to. key: what tells pages apart;
+ * of one page the last text counts. Returns its index. */
+guint search_trail_see(search_trail *trail, guint hop, const char *key, const char *title,
+                       const char *text, guint rank);
+/* The round is over: where to look next, at most max, best first; of search_hop *, lent until the trail is freed.
+ * Free with g_ptr_array_unref. */
+GPtrArray *search_trail_next(search_trail *trail, guint max);
+/* All passages, best first: array of indices, g_array_unref; and how good each is. */
+GArray *search_trail_rank(const search_trail *trail);
+double search_trail_score(const search_trail *trail, guint index);
+const char *search_trail_key(const search_trail *trail, guint index); /* lent */
 
 /* Is this IP address (text form) one that the policy allows? For tests and for callers that resolve. */
 gboolean search_address_is_public(const char *address);
