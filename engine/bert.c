@@ -154,6 +154,40 @@ find_tensors(bert_loader *l, GError **error)
     return TRUE;
 }
 
+/* ---- the head ----------------------------------------------------------------------------------- */
+
+/* A model made for judging pairs has "classifier" behind a pooler, as Hugging Face's BertForSequenceClassification
+ * has it; llama.cpp's GGUF calls the two cls and cls.output, or the last of them cls where there is one only. A plain
+ * encoder may have a pooler too, and no use for it. */
+static gboolean
+find_head(const bert_loader *l, GError **error)
+{
+    enum { MAX_LABELS = 2 };
+    const gboolean gguf = engine_weights_format(l->weights) == ENGINE_FORMAT_GGUF;
+    engine_model_info *info = &l->model->info;
+    const char *labels = gguf ? "cls.output" : "classifier", *pooler = gguf ? "cls" : NULL;
+    g_autofree char *hf_pooler = g_strconcat(l->prefix, "pooler.dense", NULL);
+    if (!pooler) pooler = hf_pooler;
+    if (gguf && !engine_weights_lookup(l->weights, "cls.output.weight"))
+        labels = "cls", pooler = NULL;
+    g_autofree char *name = g_strconcat(labels, ".weight", NULL);
+    const engine_tensor *t = engine_weights_lookup(l->weights, name);
+    if (!t || t->dims[1] < 1 || t->dims[1] > MAX_LABELS) return TRUE; /* another task's head */
+    if (l->bert->types->dims[1] < 2) {
+        g_set_error(error, ENGINE_ERROR, ENGINE_ERROR_FORMAT,
+                    "%s: judges pairs of texts, but knows one type of token",
+                    engine_weights_path(l->weights));
+        return FALSE;
+    }
+    g_autofree char *pooler_name = pooler ? g_strconcat(pooler, ".weight", NULL) : NULL;
+    if (pooler && engine_weights_lookup(l->weights, pooler_name) &&
+        !find_linear(l, pooler, info->n_embd, info->n_embd, &l->bert->pooler, error))
+        return FALSE;
+    if (!find_linear(l, labels, info->n_embd, t->dims[1], &l->bert->labels, error)) return FALSE;
+    info->n_labels = (uint32_t)t->dims[1];
+    return TRUE;
+}
+
 /* ---- hyperparameters -------------------------------------------------------------------------- */
 
 static gboolean
@@ -207,7 +241,8 @@ read_gguf_rules(const bert_loader *l, GError **error)
 {
     uint32_t pooling = 1;
     engine_weights_get_u32(l->weights, "bert.pooling_type", &pooling);
-    if (pooling != 1 && pooling != 2) {
+    /* 4: by rank, what a head makes of the first token */
+    if (pooling != 1 && pooling != 2 && pooling != 4) {
         g_autofree char *value = g_strdup_printf("%u", pooling);
         return unsupported(l, error, "pooling_type", value);
     }
@@ -312,7 +347,7 @@ engine_bert_load(engine_model *model, GError **error)
         l.prefix = "bert.";
     if (!read_sizes(&l, error)) return FALSE;
     if (!(gguf ? read_gguf_rules(&l, error) : read_hf_rules(&l, error))) return FALSE;
-    if (!find_tensors(&l, error)) return FALSE;
+    if (!find_tensors(&l, error) || !find_head(&l, error)) return FALSE;
     if (model->info.n_context < 2) {
         g_set_error(error, ENGINE_ERROR, ENGINE_ERROR_FORMAT, "%s: no room for [CLS] and [SEP]",
                     engine_weights_path(model->weights));

@@ -27,6 +27,8 @@ typedef struct {
     const engine_tensor *words, *positions, *types; /* {d, ...} */
     engine_bert_norm embedding_norm;
     engine_bert_layer *layers; /* [n_layers] */
+    engine_bert_linear pooler; /* {d, d}, before a tanh; w NULL: none */
+    engine_bert_linear labels; /* {d, n_labels}; w NULL: no head that judges pairs */
     gboolean gelu_tanh;        /* the approximation instead of the exact GELU */
     GPtrArray *vectors;        /* owns the float vectors */
 } engine_bert;
@@ -39,6 +41,7 @@ gboolean engine_bert_load(engine_model *model, GError **error);
 typedef struct {
     const int32_t *tokens; /* [first[n_texts]] */
     const size_t *first;   /* [n_texts + 1] where each text's tokens start; none is empty */
+    const size_t *second; /* [n_texts] where each text's second part starts; NULL: none has one */
     size_t n_texts;
 } engine_bert_batch;
 
@@ -49,6 +52,11 @@ gboolean engine_bert_scratch_size(const engine_model *model, size_t n_tokens, si
  * are below n_vocab. Each row depends on its own text's tokens alone. */
 void engine_bert_forward(const engine_model *model, engine_pool *pool,
                          const engine_bert_batch *batch, float *scratch, float *out);
+
+/* What the head makes of texts [batch->n_texts] that have two parts: out [n_texts, n_labels]. first_rows
+ * [2, n_texts, d]: scratch. */
+void engine_bert_judge(const engine_model *model, engine_pool *pool, const engine_bert_batch *batch,
+                       float *scratch, float *first_rows, float *out);
 
 G_END_DECLS
 #endif

@@ -1,9 +1,10 @@
 /* The forward pass of BERT (Devlin et al., arXiv:1810.04805): post-norm transformer layers with
  * bidirectional attention.
  *
- *   x = LN(word[t] + position[p] + type[0])
+ *   x = LN(word[t] + position[p] + type[0], or type[1] in the second part)
  *   per layer   x = LN(x + Wo Attention(Wq x, Wk x, Wv x));  x = LN(x + W2 gelu(W1 x))
  *   pooling     the mean over all tokens, or the first; then to unit length
+ *   judging     labels(tanh(pooler(first token)))
  *
  * Texts of a batch lie one behind the other: the matrix products see one long list of tokens and nothing
  * is padded, so texts need no sorting by length either. Attention goes text by text. Every step computes a
@@ -34,6 +35,8 @@ typedef struct {
     float *hidden; /* [n_tokens, ff] */
     float *out;    /* [n_texts, d] */
     const engine_bert_norm *norm; /* of the running add-and-norm step */
+    engine_pooling pooling;
+    gboolean normalize;
 } bert_run;
 
 gboolean
@@ -61,11 +64,12 @@ embed_task(void *data, size_t task, int worker)
 {
     const bert_run *run = data;
     const size_t first = run->batch->first[task], end = run->batch->first[task + 1];
+    const size_t second = run->batch->second ? run->batch->second[task] : end;
     float *row = engine_pool_scratch(run->pool, worker, run->d * sizeof(float));
     for (size_t t = first; t < end; t++) {
         float *x = run->x + t * run->d;
         engine_tensor_row(run->bert->words, (size_t)run->batch->tokens[t], x);
-        engine_tensor_row(run->bert->types, 0, row);
+        engine_tensor_row(run->bert->types, t < second ? 0 : 1, row);
         run->k->add(x, row, run->d);
         engine_tensor_row(run->bert->positions, t - first, row);
         run->k->add(x, row, run->d);
@@ -165,12 +169,12 @@ pool_task(void *data, size_t task, int worker)
     const size_t first = run->batch->first[task], n = run->batch->first[task + 1] - first;
     float *out = run->out + task * run->d;
     memcpy(out, run->x + first * run->d, run->d * sizeof(float));
-    if (run->model->info.pooling == ENGINE_POOLING_MEAN) {
+    if (run->pooling == ENGINE_POOLING_MEAN) {
         for (size_t t = 1; t < n; t++)
             run->k->add(out, run->x + (first + t) * run->d, run->d);
         run->k->scale(out, 1.0f / (float)n, run->d);
     }
-    if (run->model->info.normalize) {
+    if (run->normalize) {
         const float length = sqrtf(run->k->dot(out, out, run->d));
         run->k->scale(out, 1.0f / fmaxf(length, 1e-12f), run->d);
     }
@@ -202,9 +206,9 @@ run_layer(bert_run *run, const engine_bert_layer *layer)
     each_block(run, add_norm_task);
 }
 
-void
-engine_bert_forward(const engine_model *model, engine_pool *pool, const engine_bert_batch *batch,
-                    float *scratch, float *out)
+static void
+forward(const engine_model *model, engine_pool *pool, const engine_bert_batch *batch,
+        engine_pooling pooling, gboolean normalize, float *scratch, float *out)
 {
     bert_run run = {.model = model,
                     .bert = model->arch,
@@ -215,16 +219,46 @@ engine_bert_forward(const engine_model *model, engine_pool *pool, const engine_b
                     .n_tokens = batch->first[batch->n_texts],
                     .d = model->info.n_embd,
                     .ff = model->info.n_ff,
-                    .out = out};
+                    .out = out,
+                    .pooling = pooling,
+                    .normalize = normalize};
     run.x = scratch;
     run.mixed = run.x + run.n_tokens * run.d;
     run.qkv = run.mixed + run.n_tokens * run.d;
     run.delta = run.qkv; /* attention is done with it by then */
     run.hidden = run.qkv + run.n_tokens * run.d * 3;
-    engine_pool_lock(pool);
     engine_pool_run(pool, batch->n_texts, embed_task, &run);
     for (uint32_t i = 0; i < model->info.n_layers; i++)
         run_layer(&run, &run.bert->layers[i]);
     engine_pool_run(pool, batch->n_texts, pool_task, &run);
+}
+
+void
+engine_bert_forward(const engine_model *model, engine_pool *pool, const engine_bert_batch *batch,
+                    float *scratch, float *out)
+{
+    engine_pool_lock(pool);
+    forward(model, pool, batch, model->info.pooling, model->info.normalize, scratch, out);
+    engine_pool_unlock(pool);
+}
+
+void
+engine_bert_judge(const engine_model *model, engine_pool *pool, const engine_bert_batch *batch,
+                  float *scratch, float *first_rows, float *out)
+{
+    const engine_bert *bert = model->arch;
+    const size_t n = batch->n_texts, d = model->info.n_embd;
+    float *rows = first_rows;
+    engine_pool_lock(pool);
+    forward(model, pool, batch, ENGINE_POOLING_CLS, FALSE, scratch, rows);
+    if (bert->pooler.w) {
+        rows = first_rows + n * d;
+        const engine_matmul_job job = {bert->pooler.w, bert->pooler.bias, rows, d};
+        engine_gemm_f32_jobs(pool, model->kernels, &job, 1, first_rows, n);
+        for (size_t i = 0; i < n * d; i++)
+            rows[i] = tanhf(rows[i]);
+    }
+    const engine_matmul_job job = {bert->labels.w, bert->labels.bias, out, model->info.n_labels};
+    engine_gemm_f32_jobs(pool, model->kernels, &job, 1, rows, n);
     engine_pool_unlock(pool);
 }

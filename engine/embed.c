@@ -73,7 +73,7 @@ engine_embed(const engine_model *model, engine_pool *pool, const char *const *te
         }
         g_array_append_val(first, at);
         const engine_bert_batch batch = {(const int32_t *)(const void *)tokens->data,
-                                         (const size_t *)(const void *)first->data, i - start};
+                                         (const size_t *)(const void *)first->data, NULL, i - start};
         engine_bert_forward(model, pool, &batch, scratch, out + start * model->info.n_embd);
     }
     g_free(scratch);

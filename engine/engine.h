@@ -86,6 +86,7 @@ typedef struct {
     float rope_theta, norm_eps;
     engine_pooling pooling;     /* encoders */
     gboolean normalize;         /* encoders: output is scaled to unit length */
+    uint32_t n_labels; /* encoders: outputs of a head that judges pairs of texts; 0: it has none */
     int32_t bos, eos, pad, unk; /* token ids, -1 where the model has none */
     gboolean has_chat_template;
 
@@ -214,6 +215,17 @@ void engine_detokenize(const engine_model *model, const int32_t *tokens, size_t 
  * cancel may be NULL; *cancel != 0 stops between batches with ENGINE_ERROR_CANCELLED. */
 gboolean engine_embed(const engine_model *model, engine_pool *pool, const char *const *texts,
                       size_t n, float *out, const int *cancel, GError **error);
+
+/* ---- cross-encoders ------------------------------------------------------------------------- */
+
+/* How well passages [n] answer a query, in the eyes of an encoder that reads both at once, "[CLS] query [SEP] passage
+ * [SEP]" (Nogueira and Cho, Passage Re-ranking with BERT, arXiv:1901.04085): out [n] are logits, higher is better; of
+ * a head with two labels the second's above the first's. A passage too long for the model is cut at its end, a query
+ * at half of what the model holds. A score depends on its own passage and query alone. cancel as engine_embed has it.
+ * ARGUMENT for a model whose n_labels is not 1 or 2. */
+gboolean engine_cross_score(const engine_model *model, engine_pool *pool, const char *query,
+                            const char *const *passages, size_t n, float *out, const int *cancel,
+                            GError **error);
 
 /* ---- prefix store --------------------------------------------------------------------------- */
 

@@ -4,6 +4,7 @@
 #include "engine/model.h"
 
 #include <glib/gstdio.h>
+#include <math.h>
 #include <setjmp.h>
 #include <stdarg.h>
 #include <stddef.h>
@@ -94,6 +95,100 @@ cls_pooling_without_normalisation_agrees(void **state)
     g_autoptr(engine_pool) pool = engine_pool_new(1);
     assert_int_equal(engine_model_get_info(model)->pooling, ENGINE_POOLING_CLS);
     bert_check_vectors(model, pool, "tiny_bert_cls.f32");
+}
+
+/* ---- cross-encoders ---------------------------------------------------------------------------- */
+
+#define CROSS LODE_TEST_DATA "/engine/tiny_cross"
+
+/* The model has its vocabulary from the encoder beside it. */
+static engine_model *
+open_cross(const char *dir, const char *weights)
+{
+    static const char *const files[] = {"config.json", "vocab.txt", "model.safetensors"};
+    const char *const from[] = {CROSS, TINY, weights};
+    assert_int_equal(g_mkdir_with_parents(dir, 0755), 0);
+    for (size_t i = 0; i < G_N_ELEMENTS(files); i++) {
+        g_autofree char *source = g_build_filename(from[i], files[i], NULL);
+        g_autofree char *to = g_build_filename(dir, files[i], NULL);
+        g_autofree char *data = NULL;
+        gsize n = 0;
+        assert_true(g_file_get_contents(source, &data, &n, NULL));
+        assert_true(g_file_set_contents(to, data, (gssize)n, NULL));
+    }
+    return open_model(dir);
+}
+
+static void
+pairs_are_judged_as_pytorch_does(void **state)
+{
+    (void)state;
+    static const size_t queries[] = {0, 3, 5, 36, 39};
+    size_t n = 0;
+    g_auto(GStrv) texts = bert_texts(&n);
+    g_autofree char *data = NULL;
+    gsize n_bytes = 0;
+    assert_true(g_file_get_contents(LODE_TEST_DATA "/engine/tiny_cross.f32", &data, &n_bytes, NULL));
+    assert_int_equal(n_bytes, G_N_ELEMENTS(queries) * n * sizeof(float));
+    const float *expected = (const float *)(const void *)data;
+    g_autofree float *out = g_new0(float, n);
+    g_autoptr(engine_model) model = open_cross("cross", CROSS);
+    assert_int_equal(engine_model_get_info(model)->n_labels, 1);
+    g_autoptr(engine_pool) pool = engine_pool_new(2);
+    for (int cpu = ENGINE_CPU_SCALAR; cpu <= (int)engine_cpu_best(); cpu++) {
+        model->kernels = engine_kernels_lookup((engine_cpu)cpu);
+        if (!model->kernels) continue;
+        for (size_t q = 0; q < G_N_ELEMENTS(queries); q++) {
+            g_autoptr(GError) error = NULL;
+            assert_true(engine_cross_score(model, pool, texts[queries[q]],
+                                           (const char *const *)texts, n, out, NULL, &error));
+            for (size_t i = 0; i < n; i++) {
+                const float should = expected[q * n + i];
+                if (!(fabsf(out[i] - should) <= 1e-4f * (1 + fabsf(should))))
+                    fail_msg("query %zu, text %zu: %g, not %g", q, i, (double)out[i],
+                             (double)should);
+            }
+        }
+    }
+}
+
+static void
+a_pair_is_judged_alike_alone_and_among_others(void **state)
+{
+    (void)state;
+    size_t n = 0;
+    g_auto(GStrv) texts = bert_texts(&n);
+    g_autofree float *together = g_new0(float, n);
+    g_autoptr(engine_model) model = open_cross("cross", CROSS);
+    g_autoptr(engine_pool) one = engine_pool_new(1), three = engine_pool_new(3);
+    g_autoptr(GError) error = NULL;
+    assert_true(engine_cross_score(model, three, texts[3], (const char *const *)texts, n, together,
+                                   NULL, &error));
+    for (size_t i = 0; i < n; i++) {
+        float alone = 0;
+        assert_true(engine_cross_score(model, one, texts[3], (const char *const *)&texts[i], 1,
+                                       &alone, NULL, &error));
+        assert_memory_equal(&alone, &together[i], sizeof alone);
+    }
+}
+
+static void
+a_model_without_a_head_judges_nothing(void **state)
+{
+    (void)state;
+    const char *const passages[] = {"a passage"};
+    const int raised = 1;
+    float out = 0;
+    g_autoptr(engine_pool) pool = engine_pool_new(1);
+    g_autoptr(engine_model) plain = open_model(TINY);
+    g_autoptr(engine_model) model = open_cross("cross", CROSS);
+    g_autoptr(GError) error = NULL;
+    assert_int_equal(engine_model_get_info(plain)->n_labels, 0);
+    assert_false(engine_cross_score(plain, pool, "a", passages, 1, &out, NULL, &error));
+    assert_true(g_error_matches(error, ENGINE_ERROR, ENGINE_ERROR_ARGUMENT));
+    g_clear_error(&error);
+    assert_false(engine_cross_score(model, pool, "a", passages, 1, &out, &raised, &error));
+    assert_true(g_error_matches(error, ENGINE_ERROR, ENGINE_ERROR_CANCELLED));
 }
 
 /* ---- GGUF ------------------------------------------------------------------------------------- */
@@ -337,6 +432,9 @@ main(void)
         cmocka_unit_test(facts_come_from_the_files),
         cmocka_unit_test(vectors_agree_with_pytorch_at_every_cpu_level),
         cmocka_unit_test(cls_pooling_without_normalisation_agrees),
+        cmocka_unit_test(pairs_are_judged_as_pytorch_does),
+        cmocka_unit_test(a_pair_is_judged_alike_alone_and_among_others),
+        cmocka_unit_test(a_model_without_a_head_judges_nothing),
         cmocka_unit_test(gguf_gives_the_same_bytes),
         cmocka_unit_test(a_row_depends_on_its_text_alone),
         cmocka_unit_test(cancelling_is_an_error_and_no_texts_are_none),

@@ -7,6 +7,8 @@ Writes to tests/data/engine:
     bert_texts.json               the texts
     tiny_bert/                    a random encoder small enough to keep, as sentence-transformers would save it
     tiny_bert_mean.f32, tiny_bert_cls.f32   [n_texts, 32] mean + Normalize, and [CLS] alone
+    tiny_cross/                   a random cross-encoder beside it; its vocabulary is tiny_bert's
+    tiny_cross.f32                [n_texts, n_texts'] logits of (each of some texts as query, every text)
     minilm_vectors.f32            [n_texts, 384] all-MiniLM-L6-v2, with MODELS only"""
 import json
 import os
@@ -15,7 +17,7 @@ import sys
 import torch
 from safetensors.torch import save_file
 from tokenizers import Tokenizer, models, normalizers, pre_tokenizers, processors
-from transformers import BertConfig, BertModel
+from transformers import BertConfig, BertForSequenceClassification, BertModel
 
 from tokenizer_lines import line, load_words
 
@@ -115,6 +117,45 @@ def vectors(tok, model, all_texts, max_len, cls=False):
     return torch.stack(rows)
 
 
+CROSS_QUERIES = (0, 3, 5, 36, 39)  # nothing, two questions, some 50 tokens, too many
+
+
+def tiny_cross(tok, all_texts):
+    """As cross-encoder/ms-marco-MiniLM: BertForSequenceClassification with one label."""
+    folder = os.path.join(DATA, "tiny_cross")
+    config = BertConfig(vocab_size=tok.get_vocab_size(), hidden_size=32, num_hidden_layers=1, num_attention_heads=4,
+                        intermediate_size=40, max_position_embeddings=64, hidden_act="gelu", num_labels=1)
+    torch.manual_seed(11)
+    model = BertForSequenceClassification(config).eval()
+    with torch.no_grad():
+        for p in model.parameters():
+            p.add_(torch.randn(p.shape) * 0.2)
+    state = {k: (v.view(torch.int32) & ~0xFFF).view(torch.float32).contiguous()
+             for k, v in model.state_dict().items() if v.dtype == torch.float32}
+    model.load_state_dict(state, strict=False)
+    write_json(folder, "config.json", {
+        "architectures": ["BertForSequenceClassification"], "model_type": "bert", "vocab_size": config.vocab_size,
+        "hidden_size": 32, "num_hidden_layers": 1, "num_attention_heads": 4, "intermediate_size": 40,
+        "hidden_act": "gelu", "max_position_embeddings": 64, "type_vocab_size": 2, "layer_norm_eps": 1e-12,
+        "pad_token_id": 0, "id2label": {"0": "LABEL_0"}})
+    save_file(state, os.path.join(folder, "model.safetensors"))
+    tok.no_truncation()
+    rows = []
+    with torch.no_grad():
+        for query in CROSS_QUERIES:
+            first = tok.encode(all_texts[query]).ids
+            if len(first) > 32:  # half of the context, and [SEP] stays
+                first = first[:31] + [3]
+            row = []
+            for text in all_texts:
+                ids = (first + tok.encode(text, add_special_tokens=False).ids)[:63] + [3]
+                types = torch.tensor([[0] * len(first) + [1] * (len(ids) - len(first))])
+                ids = torch.tensor([ids])
+                row.append(model(input_ids=ids, attention_mask=torch.ones_like(ids), token_type_ids=types).logits[0, 0])
+            rows.append(torch.stack(row))
+    return torch.stack(rows)
+
+
 def write_vectors(name, rows):
     with open(os.path.join(DATA, name), "wb") as f:
         f.write(rows.numpy().astype("<f4").tobytes())
@@ -128,6 +169,7 @@ def main():
     tok, model = tiny_bert()
     write_vectors("tiny_bert_mean.f32", vectors(tok, model, all_texts, 48))
     write_vectors("tiny_bert_cls.f32", vectors(tok, model, all_texts, 48, cls=True))
+    write_vectors("tiny_cross.f32", tiny_cross(tok, all_texts))
     if len(sys.argv) > 1:
         folder = os.path.join(sys.argv[1], "all-MiniLM-L6-v2")
         model = BertModel.from_pretrained(folder, attn_implementation="eager").float().eval()
