@@ -110,25 +110,6 @@ set_tokens(const vocabulary *v, engine_gguf_writer *writer)
 
 /* ---- merges ---- */
 
-static int
-compare_ranks(gconstpointer a, gconstpointer b)
-{
-    const tokenizer_merge *const *x = a, *const *y = b;
-    if ((*x)->rank != (*y)->rank) return (*x)->rank < (*y)->rank ? -1 : 1;
-    return ((*x)->pair > (*y)->pair) - ((*x)->pair < (*y)->pair);
-}
-
-static GPtrArray *
-merges_by_rank(const engine_tokenizer *t)
-{
-    GPtrArray *order = g_ptr_array_new();
-
-    for (size_t i = 0; i < t->bpe.n_slots; i++)
-        if (t->bpe.merges[i].rank != G_MAXUINT32) g_ptr_array_add(order, &t->bpe.merges[i]);
-    g_ptr_array_sort(order, compare_ranks);
-    return order;
-}
-
 static void
 put_merge_side(const vocabulary *v, uint32_t id, GString *out)
 {
@@ -139,13 +120,13 @@ put_merge_side(const vocabulary *v, uint32_t id, GString *out)
 static void
 set_merges(const vocabulary *v, engine_gguf_writer *writer)
 {
-    g_autoptr(GPtrArray) order = merges_by_rank(v->t);
+    g_autoptr(GArray) order = tokenizer_bpe_list_merges(v->t);
     g_autoptr(GString) text = g_string_new(NULL);
     g_autofree size_t *ends = g_new0(size_t, order->len + 1);
     g_autofree engine_bytes *merges = g_new0(engine_bytes, order->len + 1);
 
     for (guint i = 0; i < order->len; i++) {
-        const tokenizer_merge *merge = order->pdata[i];
+        const tokenizer_merge *merge = &g_array_index(order, tokenizer_merge, i);
         put_merge_side(v, (uint32_t)(merge->pair >> 32), text);
         g_string_append_c(text, ' ');
         put_merge_side(v, (uint32_t)merge->pair, text);
@@ -161,11 +142,11 @@ static void
 set_scores(const vocabulary *v, engine_gguf_writer *writer)
 {
     g_autofree float *scores = g_new0(float, v->n);
+    g_autoptr(GArray) merges = tokenizer_bpe_list_merges(v->t);
 
-    for (size_t i = 0; i < v->t->bpe.n_slots; i++) {
-        const tokenizer_merge *merge = &v->t->bpe.merges[i];
-        if (merge->rank == G_MAXUINT32 || merge->merged < 0 || (size_t)merge->merged >= v->n)
-            continue;
+    for (guint i = 0; i < merges->len; i++) {
+        const tokenizer_merge *merge = &g_array_index(merges, tokenizer_merge, i);
+        if (merge->merged < 0 || (size_t)merge->merged >= v->n) continue;
         float *score = &scores[merge->merged];
         const float worth = -1.0f - (float)merge->rank;
         if (*score == 0.0f || worth > *score) *score = worth;

@@ -127,6 +127,13 @@ decode_real(const uint8_t *p, uint32_t type)
     return value;
 }
 
+/* What this machine keeps as the file does. */
+static gboolean
+is_native(uint32_t type)
+{
+    return G_BYTE_ORDER == G_LITTLE_ENDIAN && (type == ENGINE_GGUF_I32 || type == ENGINE_GGUF_F32);
+}
+
 /* A vocabulary and its merges are 300,000 of them: take_string's checks, once each. */
 static gboolean
 read_string_array(cursor *c, uint64_t count, meta_value *value)
@@ -165,14 +172,21 @@ read_number_array(cursor *c, uint32_t type, uint64_t count, meta_value *value)
     if (type == ENGINE_GGUF_F32 || type == ENGINE_GGUF_F64) {
         float *items = g_try_new(float, value->n + 1);
         value->items = items;
-        for (size_t i = 0; items && i < value->n; i++)
-            items[i] = (float)decode_real(p + i * width, type);
         value->kind = META_FLOATS;
+        if (items && is_native(type))
+            memcpy(items, p, value->n * width);
+        else
+            for (size_t i = 0; items && i < value->n; i++)
+                items[i] = (float)decode_real(p + i * width, type);
         return items != NULL;
     }
     int32_t *items = g_try_new(int32_t, value->n + 1);
     value->items = items;
     value->kind = META_INTS;
+    if (items && is_native(type)) {
+        memcpy(items, p, value->n * width);
+        return TRUE;
+    }
     for (size_t i = 0; items && i < value->n; i++) {
         int64_t number;
         if (!decode_int(p + i * width, type, &number) || number < G_MININT32 || number > G_MAXINT32)

@@ -12,14 +12,14 @@ tokenizer_new(tokenizer_kind kind)
     t->max_tokens = TOKENIZER_MAX_VOCAB;
     t->tokens = g_array_new(FALSE, TRUE, sizeof(tokenizer_token));
     t->text = g_string_new(NULL);
-    tokenizer_map_init(&t->map, t->text);
-    tokenizer_map_init(&t->added, t->text);
-    tokenizer_map_init(&t->literal, t->text);
-    tokenizer_map_init(&t->control, t->text);
-    tokenizer_map_init(&t->wordpiece.rest, t->text);
-    tokenizer_map_init(&t->spm.user, t->text);
-    tokenizer_map_init(&t->spm.rare, t->text);
-    tokenizer_map_init(&t->spm.starts, t->text);
+    tokenizer_map_init(&t->map, t->text, t->tokens);
+    tokenizer_map_init(&t->added, t->text, t->tokens);
+    tokenizer_map_init(&t->literal, t->text, t->tokens);
+    tokenizer_map_init(&t->control, t->text, t->tokens);
+    tokenizer_map_init(&t->wordpiece.rest, t->text, t->tokens);
+    tokenizer_map_init(&t->spm.user, t->text, t->tokens);
+    tokenizer_map_init(&t->spm.rare, t->text, NULL);
+    tokenizer_map_init(&t->spm.starts, t->text, NULL);
     t->wordpiece.max_word_chars = 100;
     t->prefix = g_array_new(FALSE, FALSE, sizeof(int32_t));
     t->suffix = g_array_new(FALSE, FALSE, sizeof(int32_t));
@@ -48,6 +48,7 @@ engine_tokenizer_free(engine_tokenizer *t)
     g_array_unref(t->suffix);
     g_array_unref(t->ends);
     g_free(t->bpe.merges);
+    g_free(t->bpe.cuts);
     g_free(t->chat_template);
     if (t->science) g_ptr_array_unref(t->science);
     vocab_trie_free(t->trie);
@@ -89,8 +90,12 @@ append_decoded(engine_tokenizer *t, tokenizer_token *token, const char *text, si
         return;
     }
     if (t->kind == TOKENIZER_KIND_BPE && normal) {
-        if (tokenizer_bpe_unmap(text, len, t->text)) return;
-        g_string_truncate(t->text, token->offset);
+        const gsize start = t->text->len;
+        if (t->text->allocated_len - start <= len) g_string_set_size(t->text, start + len);
+        const gssize n = tokenizer_bpe_unmap(text, len, t->text->str + start);
+        t->text->len = start + (gsize)MAX(n, 0);
+        t->text->str[t->text->len] = '\0';
+        if (n >= 0) return;
         token->type = TOKENIZER_TYPE_UNUSED; /* not made of bytes: no text gives it */
     }
     g_string_append_len(t->text, text, (gssize)len);
@@ -119,6 +124,11 @@ tokenizer_set_token(engine_tokenizer *t, int64_t id, const char *text, size_t le
                     "tokenizer: token %" G_GINT64_FORMAT " of %zu bytes is out of bounds", id, len);
         return FALSE;
     }
+    if (t->text->len > G_MAXUINT32 - len) {
+        g_set_error(error, ENGINE_ERROR, ENGINE_ERROR_FORMAT,
+                    "tokenizer: the vocabulary has more than 4 GiB of text");
+        return FALSE;
+    }
     if ((guint)id >= t->tokens->len) tokenizer_reserve(t, (size_t)id + 1, 0);
     tokenizer_token *token = &g_array_index(t->tokens, tokenizer_token, id);
     if (token->len > 0) {
@@ -128,10 +138,46 @@ tokenizer_set_token(engine_tokenizer *t, int64_t id, const char *text, size_t le
     }
     token->type = (uint8_t)type;
     token->flags = (uint8_t)flags;
-    token->offset = t->text->len;
+    token->offset = (uint32_t)t->text->len;
     append_decoded(t, token, text, len);
-    token->len = (uint32_t)(t->text->len - token->offset);
+    token->len = (uint16_t)(t->text->len - token->offset); /* decoding makes nothing longer */
     return TRUE;
+}
+
+/* Ids on their way into a map: a few at a time go in faster than one by one. */
+typedef struct {
+    tokenizer_map *map;
+    size_t n;
+    int32_t ids[256];
+} map_queue;
+
+static void
+flush(map_queue *queue)
+{
+    tokenizer_map_add(queue->map, queue->ids, queue->n);
+    queue->n = 0;
+}
+
+static void
+put(map_queue *queue, int32_t id)
+{
+    if (queue->n == G_N_ELEMENTS(queue->ids)) flush(queue);
+    queue->ids[queue->n++] = id;
+}
+
+static void
+add_special(engine_tokenizer *t, int32_t id)
+{
+    const tokenizer_token *token = &g_array_index(t->tokens, tokenizer_token, id);
+
+    /* others would cut a text inside a character */
+    if (!is_utf8(t->text->str + token->offset, token->len)) return;
+    if (token->flags & TOKENIZER_PIECE) {
+        tokenizer_map_add(&t->spm.user, &id, 1);
+        return;
+    }
+    tokenizer_map_add(&t->added, &id, 1);
+    tokenizer_map_add(token->type == TOKENIZER_TYPE_USER ? &t->literal : &t->control, &id, 1);
 }
 
 gboolean
@@ -142,32 +188,26 @@ tokenizer_build_maps(engine_tokenizer *t, GError **error)
         return FALSE;
     }
     if (t->kind != TOKENIZER_KIND_WORDPIECE) tokenizer_map_reserve(&t->map, t->tokens->len);
+    map_queue normal = {.map = &t->map}, rest = {.map = &t->wordpiece.rest};
     size_t n_normal = 0;
     for (guint i = 0; i < t->tokens->len; i++) {
         const tokenizer_token *token = &g_array_index(t->tokens, tokenizer_token, i);
-        const char *s = t->text->str + token->offset;
         switch (token->type) {
         case TOKENIZER_TYPE_NORMAL:
-            tokenizer_map_add(token->flags & TOKENIZER_INSIDE_WORD ? &t->wordpiece.rest : &t->map,
-                              s, token->len, (int32_t)i);
+            put(token->flags & TOKENIZER_INSIDE_WORD ? &rest : &normal, (int32_t)i);
             n_normal++;
             break;
         case TOKENIZER_TYPE_USER:
         case TOKENIZER_TYPE_CONTROL:
         case TOKENIZER_TYPE_UNKNOWN:
-            if (!is_utf8(s, token->len)) break; /* would cut a text inside a character */
-            if (token->flags & TOKENIZER_PIECE) {
-                tokenizer_map_add(&t->spm.user, s, token->len, (int32_t)i);
-                break;
-            }
-            tokenizer_map_add(&t->added, s, token->len, (int32_t)i);
-            tokenizer_map_add(token->type == TOKENIZER_TYPE_USER ? &t->literal : &t->control, s,
-                              token->len, (int32_t)i);
+            add_special(t, (int32_t)i);
             break;
         default:
             break;
         }
     }
+    flush(&normal);
+    flush(&rest);
     t->unique = tokenizer_map_size(&t->map) == n_normal;
     return TRUE;
 }

@@ -19,9 +19,8 @@ typedef struct {
 } bpe_candidate;
 
 #define NO_SYMBOL UINT32_MAX
-#define NO_ID     INT32_MIN /* of no symbol: unknown characters have negative ids too */
+#define NO_ID     TOKENIZER_NO_ID
 
-#define MERGES_AT_ONCE 32
 #define SHORT_PIECE    32 /* symbols */
 #define CACHE_MIN_TEXT 2048
 #define CACHE_ENTRIES  ((size_t)1 << 14)
@@ -48,215 +47,30 @@ tokenizer_bpe_byte(uint32_t cp)
     return rest < 33 ? rest : rest < 67 ? rest - 33 + 127 : 173;
 }
 
-/* Bytes of text [len] to out, at most len of them; -1 when a character is not of the alphabet. */
-static inline gssize
-unmap(const char *text, size_t len, char *out)
+/* The byte of the character at *p < end, which goes past it; -1: not of the alphabet. */
+static inline int
+unmap_one(const char **p, const char *end)
 {
-    const char *const start = out;
+    const uint8_t c = (uint8_t) * (*p)++;
 
-    for (const char *p = text, *end = text + len; p < end; p++) {
-        const uint8_t c = (uint8_t)*p;
-        if ((uint8_t)(c - '!') <= '~' - '!') {
-            *out++ = *p;
-            continue;
-        }
-        /* the others are two bytes long */
-        if (c < 0xC2 || c > 0xC5 || ++p == end || ((uint8_t)*p & 0xC0) != 0x80) return -1;
-        const int byte = tokenizer_bpe_byte((c & 0x1Fu) << 6 | ((uint8_t)*p & 0x3Fu));
+    if ((uint8_t)(c - '!') <= '~' - '!') return c;
+    /* the others are two bytes long */
+    if (c < 0xC2 || c > 0xC5 || *p == end) return -1;
+    const uint8_t d = (uint8_t) * (*p)++;
+    return (d & 0xC0) == 0x80 ? tokenizer_bpe_byte((c & 0x1Fu) << 6 | (d & 0x3Fu)) : -1;
+}
+
+gssize
+tokenizer_bpe_unmap(const char *text, size_t len, char *out)
+{
+    const char *const start = out, *p = text, *const end = text + len;
+
+    while (p < end) {
+        const int byte = unmap_one(&p, end);
         if (byte < 0) return -1;
         *out++ = (char)byte;
     }
     return out - start;
-}
-
-gboolean
-tokenizer_bpe_unmap(const char *text, size_t len, GString *out)
-{
-    const gsize start = out->len;
-
-    g_string_set_size(out, start + len);
-    const gssize n = unmap(text, len, out->str + start);
-    g_string_truncate(out, start + (gsize)MAX(n, 0));
-    return n >= 0;
-}
-
-/* ---- the table of merges ---------------------------------------------------------------------- */
-
-static uint64_t
-pair_of(int32_t left, int32_t right)
-{
-    return (uint64_t)(uint32_t)left << 32 | (uint32_t)right;
-}
-
-static size_t
-home_slot(const tokenizer_bpe *bpe, uint64_t pair)
-{
-    const uint64_t h = pair * 0x9e3779b97f4a7c15u;
-    return (size_t)(h ^ h >> 32) & (bpe->n_slots - 1);
-}
-
-static tokenizer_merge *
-merge_slot(const tokenizer_bpe *bpe, uint64_t pair)
-{
-    size_t slot = home_slot(bpe, pair);
-    while (bpe->merges[slot].rank != UINT32_MAX && bpe->merges[slot].pair != pair)
-        slot = (slot + 1) & (bpe->n_slots - 1);
-    return &bpe->merges[slot];
-}
-
-static void
-grow_table(tokenizer_bpe *bpe, size_t n_slots)
-{
-    tokenizer_merge *old = bpe->merges;
-    const size_t n_old = old ? bpe->n_slots : 0;
-    bpe->n_slots = n_slots;
-    bpe->merges = g_new(tokenizer_merge, n_slots);
-    for (size_t i = 0; i < n_slots; i++)
-        bpe->merges[i] = (tokenizer_merge){0, UINT32_MAX, -1};
-    for (size_t i = 0; i < n_old; i++)
-        if (old[i].rank != UINT32_MAX) *merge_slot(bpe, old[i].pair) = old[i];
-    g_free(old);
-}
-
-void
-tokenizer_bpe_add_merge(tokenizer_bpe *bpe, int32_t left, int32_t right, uint32_t rank,
-                        int32_t merged)
-{
-    if (!bpe->merges) grow_table(bpe, 64);
-    tokenizer_merge *slot = merge_slot(bpe, pair_of(left, right));
-    if (slot->rank != UINT32_MAX) return;
-    *slot = (tokenizer_merge){pair_of(left, right), rank, merged};
-    bpe->n_merges++;
-    if (bpe->n_merges + bpe->n_merges / 2 > bpe->n_slots) grow_table(bpe, bpe->n_slots * 2);
-}
-
-/* "left right": where the blank is. It is the only one, but for a pair of blanks in a damaged file. */
-static gboolean
-cut_merge(const engine_bytes *merge, size_t *left)
-{
-    const char *blank = merge->len > 2 ? memchr(merge->data + 1, ' ', merge->len - 2) : NULL;
-    if (!blank) return FALSE;
-    *left = (size_t)(blank - merge->data);
-    return TRUE;
-}
-
-/* A merge's parts on their way to ids. */
-typedef struct {
-    char *bytes; /* left and right, one behind the other: what they merge to */
-    size_t n_left, n;
-    uint64_t left, right; /* hashes */
-    int32_t left_id, right_id, merged;
-} merge_text;
-
-static uint64_t
-hash_on(uint64_t hash, const char *s, size_t len)
-{
-    for (size_t i = 0; i < len; i++)
-        hash = tokenizer_hash_step(hash, s[i]);
-    return hash;
-}
-
-/* FALSE when it is not "left right" in the alphabet. bytes: room for merge->len. */
-static gboolean
-read_merge(const engine_bytes *merge, char *bytes, merge_text *out)
-{
-    size_t left = 0;
-
-    if (!cut_merge(merge, &left)) return FALSE;
-    const gssize n_left = unmap(merge->data, left, bytes);
-    if (n_left < 0) return FALSE;
-    const gssize n_right = unmap(merge->data + left + 1, merge->len - left - 1, bytes + n_left);
-    if (n_right < 0) return FALSE;
-    *out = (merge_text){.bytes = bytes, .n_left = (size_t)n_left, .n = (size_t)(n_left + n_right)};
-    out->left = hash_on(TOKENIZER_HASH_START, bytes, out->n_left);
-    out->right = hash_on(TOKENIZER_HASH_START, bytes + n_left, (size_t)n_right);
-    return TRUE;
-}
-
-/* Token `id` if that is what the merge makes, else -1. */
-static int32_t
-check_guess(const engine_tokenizer *t, int32_t id, const merge_text *m)
-{
-    if (id < 0 || (guint)id >= t->tokens->len) return -1;
-    const tokenizer_token *token = &g_array_index(t->tokens, tokenizer_token, id);
-    return token->type == TOKENIZER_TYPE_NORMAL && token->len == m->n &&
-                   memcmp(t->text->str + token->offset, m->bytes, m->n) == 0
-               ? id
-               : -1;
-}
-
-/* The ids of merges [n]; *next: what the first of them probably makes, moved on. Ids stand in the order of their
- * merges in nearly every file, so few need a search. Returns how many were good. */
-static size_t
-find_ids(const engine_tokenizer *t, merge_text *merges, size_t n, int32_t *next)
-{
-    for (size_t i = 0; i < n; i++) {
-        merge_text *m = &merges[i];
-        m->left_id = tokenizer_map_lookup_hashed(&t->map, m->left, m->bytes, m->n_left);
-        m->right_id =
-            tokenizer_map_lookup_hashed(&t->map, m->right, m->bytes + m->n_left, m->n - m->n_left);
-        m->merged = t->unique ? check_guess(t, *next, m) : -1;
-        if (m->merged < 0) m->merged = tokenizer_map_lookup(&t->map, m->bytes, m->n);
-        if (m->left_id < 0 || m->right_id < 0 || m->merged < 0) return i;
-        *next = m->merged + 1;
-        __builtin_prefetch(&t->bpe.merges[home_slot(&t->bpe, pair_of(m->left_id, m->right_id))], 1);
-    }
-    return n;
-}
-
-/* A handful at a time: their places in the tables are on the way to the caches while the next ones are read. */
-static gboolean
-build_merges(engine_tokenizer *t, const engine_bytes *merges, size_t n, size_t *bad)
-{
-    merge_text read[MERGES_AT_ONCE];
-    g_autoptr(GString) bytes = g_string_new(NULL);
-    int32_t next = -1;
-
-    for (size_t done = 0; done < n;) {
-        const size_t wanted = MIN(n - done, MERGES_AT_ONCE);
-        size_t n_bytes = 0, n_read = 0;
-        for (size_t i = 0; i < wanted; i++)
-            n_bytes += merges[done + i].len; /* parts of one mapping: no overflow */
-        g_string_set_size(bytes, n_bytes);
-        char *at = bytes->str;
-        while (n_read < wanted && read_merge(&merges[done + n_read], at, &read[n_read])) {
-            at += read[n_read].n;
-            tokenizer_map_prefetch(&t->map, read[n_read].left);
-            tokenizer_map_prefetch(&t->map, read[n_read++].right);
-        }
-        const size_t n_good = find_ids(t, read, n_read, &next);
-        for (size_t i = 0; i < n_good; i++)
-            tokenizer_bpe_add_merge(&t->bpe, read[i].left_id, read[i].right_id,
-                                    (uint32_t)(done + i), read[i].merged);
-        done += n_good;
-        *bad = done;
-        if (n_good < wanted) return FALSE;
-    }
-    return TRUE;
-}
-
-gboolean
-tokenizer_bpe_build(engine_tokenizer *t, const engine_bytes *merges, size_t n, GError **error)
-{
-    size_t n_slots = 64, bad = 0;
-
-    if (n > TOKENIZER_MAX_VOCAB) {
-        g_set_error(error, ENGINE_ERROR, ENGINE_ERROR_FORMAT, "tokenizer: %zu merges", n);
-        return FALSE;
-    }
-    while (n_slots < n + n / 2)
-        n_slots *= 2;
-    grow_table(&t->bpe, n_slots);
-    if (!build_merges(t, merges, n, &bad)) {
-        g_set_error(error, ENGINE_ERROR, ENGINE_ERROR_FORMAT,
-                    "tokenizer: merge %zu does not join two tokens to a third", bad);
-        return FALSE;
-    }
-    for (unsigned byte = 0; byte < 256; byte++) {
-        const char c = (char)byte;
-        t->bpe.byte_id[byte] = tokenizer_map_lookup(&t->map, &c, 1);
-    }
-    return TRUE;
 }
 
 /* ---- merging ---------------------------------------------------------------------------------- */
@@ -301,9 +115,9 @@ consider(tokenizer_bpe_run *run, uint32_t left)
     const bpe_symbol *s = (const bpe_symbol *)(const void *)run->symbols->data;
     if (left == NO_SYMBOL || s[left].next == NO_SYMBOL) return;
     const int32_t a = s[left].id, b = s[s[left].next].id;
-    const tokenizer_merge *merge = merge_slot(&run->tokenizer->bpe, pair_of(a, b));
-    if (merge->rank != UINT32_MAX)
-        heap_push(run->heap, (bpe_candidate){merge->rank, left, a, b, merge->merged});
+    const tokenizer_merge merge = tokenizer_bpe_find_merge(run->tokenizer, a, b);
+    if (merge.rank != UINT32_MAX)
+        heap_push(run->heap, (bpe_candidate){merge.rank, left, a, b, merge.merged});
 }
 
 static void
@@ -333,7 +147,7 @@ merge_long(tokenizer_bpe_run *run)
 static void
 merge_short(tokenizer_bpe_run *run)
 {
-    const tokenizer_bpe *bpe = &run->tokenizer->bpe;
+    const engine_tokenizer *t = run->tokenizer;
     const bpe_symbol *s = (const bpe_symbol *)(const void *)run->symbols->data;
     const tokenizer_merge none = {0, UINT32_MAX, NO_ID};
     tokenizer_merge best[SHORT_PIECE]; /* best[i]: of the symbols i and i+1 */
@@ -342,7 +156,7 @@ merge_short(tokenizer_bpe_run *run)
     for (guint i = 0; i < n; i++)
         ids[i] = s[i].id;
     for (guint i = 0; i + 1 < n; i++)
-        best[i] = *merge_slot(bpe, pair_of(ids[i], ids[i + 1]));
+        best[i] = tokenizer_bpe_find_merge(t, ids[i], ids[i + 1]);
     while (n > 1) {
         guint at = 0;
         for (guint i = 1; i + 1 < n; i++)
@@ -353,8 +167,8 @@ merge_short(tokenizer_bpe_run *run)
         memmove(&ids[at + 1], &ids[at + 2], (n - at - 1) * sizeof *ids);
         memmove(&best[at], &best[at + 1], (n - at) * sizeof *best);
         best[n - 1] = none;
-        if (at + 1 < n) best[at] = *merge_slot(bpe, pair_of(ids[at], ids[at + 1]));
-        if (at > 0) best[at - 1] = *merge_slot(bpe, pair_of(ids[at - 1], ids[at]));
+        if (at + 1 < n) best[at] = tokenizer_bpe_find_merge(t, ids[at], ids[at + 1]);
+        if (at > 0) best[at - 1] = tokenizer_bpe_find_merge(t, ids[at - 1], ids[at]);
     }
     g_array_append_vals(run->merged, ids, n);
 }
@@ -373,7 +187,7 @@ tokenizer_bpe_merge_symbols(tokenizer_bpe_run *run)
 {
     g_array_set_size(run->merged, 0);
     if (run->symbols->len == 0) return;
-    if (!run->tokenizer->bpe.merges)
+    if (run->tokenizer->bpe.n_merges == 0)
         for (guint i = 0; i < run->symbols->len; i++)
             g_array_append_val(run->merged, g_array_index(run->symbols, bpe_symbol, i).id);
     else if (run->symbols->len <= SHORT_PIECE)

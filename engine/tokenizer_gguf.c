@@ -111,7 +111,9 @@ load_bpe(engine_tokenizer *t, const engine_weights *weights, GError **error)
         g_array_append_val(t->prefix, t->bos);
     if (t->eos >= 0 && flag(weights, KEY("add_eos_token"), FALSE))
         g_array_append_val(t->suffix, t->eos);
-    return tokenizer_bpe_build(t, merges, n, error);
+    size_t n_tokens = 0;
+    return tokenizer_bpe_build(t, engine_weights_get_strings(weights, KEY("tokens"), &n_tokens),
+                               merges, n, error);
 }
 
 /* precompiled_charsmap is an array of u8, which the reader has widened. */

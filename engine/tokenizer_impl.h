@@ -4,6 +4,7 @@
  *   tokenizer_map.c        bytes -> id
  *   tokenizer_split.c      pre-tokenizers: where a byte-level BPE may not merge across
  *   tokenizer_bpe.c        byte-level BPE of one piece
+ *   tokenizer_merges.c     its list of merges
  *   tokenizer_spm.c        SentencePiece: normalisation, BPE of characters by score
  *   tokenizer_charsmap.c   SentencePiece's compiled normalisation rules
  *   tokenizer_unigram.c    Unigram: the most probable cut
@@ -18,25 +19,38 @@
 
 /* ---- map from byte strings to ids ------------------------------------------------------------- */
 
+/* Eight bytes: a vocabulary is a hundred thousand of them and more. */
 typedef struct {
-    const GString *text;                 /* the keys are parts of it; borrowed */
-    struct tokenizer_map_slot *slots;    /* [n_slots], a power of two */
-    struct tokenizer_map_entry *entries; /* [capacity], the first n_entries in use */
-    size_t n_slots, n_entries, capacity;
+    uint32_t offset; /* of its text in engine_tokenizer.text */
+    uint16_t len;
+    uint8_t type, flags; /* tokenizer_type, TOKENIZER_LSTRIP ... */
+} tokenizer_token;
+
+typedef struct {
+    const GString *text; /* the keys are parts of it; borrowed */
+    const GArray *keys;  /* of tokenizer_token: the tokenizer's tokens by id, borrowed, or `own` */
+    GArray *own;         /* keys that are no tokens; NULL */
+    uint32_t *slots;     /* [n_slots], a power of two */
+    size_t n_slots, n_keys;
     size_t max_len;      /* of a key */
     gboolean first[256]; /* some key starts with this byte */
 } tokenizer_map;
 
-/* text may grow, but what keys it holds must stay where they are in it. */
-void tokenizer_map_init(tokenizer_map *map, const GString *text);
+/* The keys are tokens' texts; with tokens NULL other parts of text, and their ids 0, 1, ... text and tokens may grow,
+ * but what keys they hold must stay where they are. */
+void tokenizer_map_init(tokenizer_map *map, const GString *text, const GArray *tokens);
 void tokenizer_map_clear(tokenizer_map *map);
 /* Make room for n keys in all: the table does not grow on the way. */
 void tokenizer_map_reserve(tokenizer_map *map, size_t n);
-/* key [len] lies in the map's text. One that is there already keeps its first id; empty keys and keys over 64 KiB
- * are left out. */
-void tokenizer_map_add(tokenizer_map *map, const char *key, size_t len, int32_t id);
+/* Enter tokens ids [n]. A text that is there already keeps its first id; empty ones are left out. */
+void tokenizer_map_add(tokenizer_map *map, const int32_t *ids, size_t n);
+/* Enter key [len], which lies in the map's text, into a map without tokens; as above, and without those over 64 KiB. */
+void tokenizer_map_add_key(tokenizer_map *map, const char *key, size_t len);
 /* -1 when absent. */
 int32_t tokenizer_map_lookup(const tokenizer_map *map, const char *key, size_t len);
+/* The id of a [n_a] and b [n_b], one behind the other. */
+int32_t tokenizer_map_lookup_joined(const tokenizer_map *map, const char *a, size_t n_a,
+                                    const char *b, size_t n_b);
 /* The longest key that s [n] starts with: its length (0: none) and its id. Time O(longest key). */
 size_t tokenizer_map_longest(const tokenizer_map *map, const char *s, size_t n, int32_t *id);
 
@@ -48,6 +62,13 @@ tokenizer_hash_step(uint64_t hash, char c)
 {
     return (hash ^ (uint8_t)c) * TOKENIZER_HASH_PRIME;
 }
+static inline uint64_t
+tokenizer_hash_on(uint64_t hash, const char *s, size_t len)
+{
+    for (size_t i = 0; i < len; i++)
+        hash = tokenizer_hash_step(hash, s[i]);
+    return hash;
+}
 int32_t tokenizer_map_lookup_hashed(const tokenizer_map *map, uint64_t hash, const char *key,
                                     size_t len);
 
@@ -55,8 +76,8 @@ int32_t tokenizer_map_lookup_hashed(const tokenizer_map *map, uint64_t hash, con
 void tokenizer_map_prefetch(const tokenizer_map *map, uint64_t hash);
 
 size_t tokenizer_map_size(const tokenizer_map *map);
-/* The key that was added as number index: its bytes [*len], owned by map. */
-const char *tokenizer_map_key(const tokenizer_map *map, size_t index, size_t *len);
+/* Of a map without tokens: the key with id index, its bytes [*len], owned by map. */
+const char *tokenizer_map_own_key(const tokenizer_map *map, size_t index, size_t *len);
 
 /* ---- pre-tokenizers --------------------------------------------------------------------------- */
 
@@ -92,16 +113,23 @@ typedef struct {
         ignore_merges; /* a piece that is a token is that token, whatever the merges make of it */
     gboolean prefix_space; /* text that does not start with a space gets one */
     gboolean nfc;
-    int32_t byte_id[256];    /* -1: the vocabulary lacks this byte */
-    int32_t unk;             /* in place of such a byte; -1: it is left out */
+    int32_t byte_id[256]; /* -1: the vocabulary lacks this byte */
+    int32_t unk;          /* in place of such a byte; -1: it is left out */
+    size_t n_merges;
+    /* where merge i makes token first_merged + i: bytes of its left part; else NULL, and the table */
+    uint16_t *cuts;
+    int32_t first_merged;
     tokenizer_merge *merges; /* [n_slots] open addressing */
-    size_t n_slots, n_merges;
+    size_t n_slots;
 } tokenizer_bpe;
+
+#define TOKENIZER_NO_ID INT32_MIN /* of no symbol: unknown characters have negative ids too */
 
 /* The byte a character of GPT-2's printable alphabet stands for, -1 for any other character. */
 int tokenizer_bpe_byte(uint32_t cp);
-/* Token text in that alphabet [len] to bytes, appended to out; FALSE when a character is not of it. */
-gboolean tokenizer_bpe_unmap(const char *text, size_t len, GString *out);
+/* Token text in that alphabet [len] to bytes: at most len of them to out. Returns how many, -1 when a character is not
+ * of the alphabet. */
+gssize tokenizer_bpe_unmap(const char *text, size_t len, char *out);
 
 /* Pieces met before in the same call and what they became: most words of a text are not new. */
 typedef struct {
@@ -136,6 +164,11 @@ void tokenizer_bpe_piece(void *run, const char *piece, size_t len);
 /* Enter a pair; the first to name a pair wins. The table grows as needed. */
 void tokenizer_bpe_add_merge(tokenizer_bpe *bpe, int32_t left, int32_t right, uint32_t rank,
                              int32_t merged);
+/* What two neighbours become: rank UINT32_MAX for nothing. */
+tokenizer_merge tokenizer_bpe_find_merge(const engine_tokenizer *tokenizer, int32_t left,
+                                         int32_t right);
+/* All merges (tokenizer_merge) by rank. Free with g_array_unref. */
+GArray *tokenizer_bpe_list_merges(const engine_tokenizer *tokenizer);
 /* Merge run->symbols, which the caller has filled with tokenizer_bpe_push, and leave what remains in
  * run->merged (int32_t). */
 void tokenizer_bpe_push(tokenizer_bpe_run *run, int32_t id);
@@ -178,7 +211,7 @@ typedef struct {
     tokenizer_charsmap charsmap;
     tokenizer_map user; /* user-defined pieces: found in the text and never merged */
     tokenizer_map
-        rare; /* characters of pieces that are no pieces themselves: ids past the vocabulary */
+        rare; /* characters of pieces that are no pieces themselves: their ids go past the vocabulary */
     /* Unigram */
     double *scores;       /* [n_tokens] */
     double unknown_score; /* of a character without a piece */
@@ -257,12 +290,6 @@ enum {                            /* tokenizer_token.flags */
        TOKENIZER_PIECE = 1 << 4        /* SentencePiece: user-defined inside the model */
 };
 
-typedef struct {
-    size_t offset; /* of its text in engine_tokenizer.text */
-    uint32_t len;
-    uint8_t type, flags;
-} tokenizer_token;
-
 struct engine_tokenizer {
     tokenizer_kind kind;
     GArray *tokens;        /* of tokenizer_token, by id */
@@ -299,10 +326,12 @@ void tokenizer_reserve(engine_tokenizer *tokenizer, size_t n, size_t n_bytes);
 gboolean tokenizer_set_token(engine_tokenizer *tokenizer, int64_t id, const char *text, size_t len,
                              tokenizer_type type, unsigned flags, GError **error);
 
-/* Enter all tokens into the maps; merges [n] as "left right" in GPT-2's alphabet (BPE only). */
+/* Enter all tokens into the maps. */
 gboolean tokenizer_build_maps(engine_tokenizer *tokenizer, GError **error);
-gboolean tokenizer_bpe_build(engine_tokenizer *tokenizer, const engine_bytes *merges, size_t n,
-                             GError **error);
+/* Byte-level BPE: merges [n] as "left right" in GPT-2's alphabet. tokens: the vocabulary by id in the same, or NULL,
+ * then the merges take longer to read. */
+gboolean tokenizer_bpe_build(engine_tokenizer *tokenizer, const engine_bytes *tokens,
+                             const engine_bytes *merges, size_t n, GError **error);
 /* The id of a control or user-defined token by its text, else of a normal one, else -1. */
 int32_t tokenizer_find(const engine_tokenizer *tokenizer, const char *text);
 /* Collect the ids that end a text: eos and well-known names. */

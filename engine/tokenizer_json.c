@@ -235,7 +235,7 @@ read_merges(engine_tokenizer *t, const json_t *merges, GError **error)
         list[i].data = g_string_chunk_insert(joined, both);
         list[i].len = strlen(both);
     }
-    return tokenizer_bpe_build(t, list, n, error);
+    return tokenizer_bpe_build(t, NULL, list, n, error);
 }
 
 static gboolean

@@ -55,8 +55,7 @@ note_rare(engine_tokenizer *t, const char *s, size_t len)
         uint32_t cp = 0;
         n = unicode_next(s + i, len - i, &cp);
         if (tokenizer_map_lookup(&t->map, s + i, n) < 0)
-            tokenizer_map_add(&t->spm.rare, s + i, n,
-                              (int32_t)(t->tokens->len + tokenizer_map_size(&t->spm.rare)));
+            tokenizer_map_add_key(&t->spm.rare, s + i, n);
     }
 }
 
@@ -65,7 +64,9 @@ static int32_t
 symbol_id(const engine_tokenizer *t, const char *s, size_t len)
 {
     const int32_t id = tokenizer_map_lookup(&t->map, s, len);
-    return id >= 0 ? id : tokenizer_map_lookup(&t->spm.rare, s, len);
+    if (id >= 0) return id;
+    const int32_t rare = tokenizer_map_lookup(&t->spm.rare, s, len);
+    return rare < 0 ? -1 : (int32_t)t->tokens->len + rare;
 }
 
 typedef struct {
@@ -244,8 +245,8 @@ encode_word(tokenizer_bpe_run *run, const char *s, size_t len)
         }
         size_t n = 0;
         uint32_t cp = 0;
-        const char *c =
-            id < 0 ? s + (-1 - id) : tokenizer_map_key(&t->spm.rare, (size_t)(id - n_tokens), &n);
+        const char *c = id < 0 ? s + (-1 - id)
+                               : tokenizer_map_own_key(&t->spm.rare, (size_t)(id - n_tokens), &n);
         if (id < 0) n = unicode_next(c, len - (size_t)(c - s), &cp);
         tokenizer_spm_put_unknown(run, c, n);
     }

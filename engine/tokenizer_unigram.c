@@ -34,7 +34,7 @@ tokenizer_unigram_build(engine_tokenizer *t, const double *scores, GError **erro
         }
         lowest = MIN(lowest, scores[i]);
         for (uint32_t n = 1; n < token->len; n++)
-            tokenizer_map_add(&t->spm.starts, t->text->str + token->offset, n, 0);
+            tokenizer_map_add_key(&t->spm.starts, t->text->str + token->offset, n);
     }
     t->spm.unknown_score = lowest - UNKNOWN_PENALTY;
     if (t->spm.single) t->spm.unknown_score = (double)(float)t->spm.unknown_score;

@@ -172,6 +172,20 @@ tokens_of(const json_t *root, int32_t *types, size_t max)
     return tokens;
 }
 
+/* The merges of a tokenizer.json as "left right". */
+static GPtrArray *
+merges_of(const json_t *root)
+{
+    GPtrArray *merges = g_ptr_array_new_with_free_func(g_free);
+    size_t k;
+    json_t *merge;
+
+    json_array_foreach(json_object_get(json_object_get(root, "model"), "merges"), k, merge)
+        g_ptr_array_add(merges, g_strconcat(json_string_value(json_array_get(merge, 0)), " ",
+                                            json_string_value(json_array_get(merge, 1)), NULL));
+    return merges;
+}
+
 /* ---- agreement -------------------------------------------------------------------------------- */
 
 static void
@@ -221,17 +235,54 @@ bpe_from_gguf_agrees_with_every_pre_tokenizer(void **state)
     int32_t types[1024];
     json_t *root = load_json(DATA("tiny_bpe/tokenizer.json"));
     g_autoptr(GPtrArray) tokens = tokens_of(root, types, G_N_ELEMENTS(types));
-    g_autoptr(GPtrArray) merges = g_ptr_array_new_with_free_func(g_free);
-    size_t k;
-    json_t *merge;
-    json_array_foreach(json_object_get(json_object_get(root, "model"), "merges"), k, merge)
-        g_ptr_array_add(merges, g_strconcat(json_string_value(json_array_get(merge, 0)), " ",
-                                            json_string_value(json_array_get(merge, 1)), NULL));
+    g_autoptr(GPtrArray) merges = merges_of(root);
     json_decref(root);
     for (size_t i = 0; i < G_N_ELEMENTS(cases); i++) {
         g_autoptr(engine_tokenizer) t = gguf_tokenizer("gpt2", cases[i].pre, tokens, types, merges);
         tokenizer_check_stream(t, cases[i].stream, ENGINE_TOKENIZE_PARSE_SPECIAL);
     }
+}
+
+/* Merges in the order of the vocabulary are not entered anywhere, others are. */
+static void
+the_order_of_the_vocabulary_does_not_matter(void **state)
+{
+    (void)state;
+    int32_t types[1024], turned_types[1024];
+    json_t *root = load_json(DATA("tiny_bpe/tokenizer.json"));
+    g_autoptr(GPtrArray) tokens = tokens_of(root, types, G_N_ELEMENTS(types));
+    g_autoptr(GPtrArray) merges = merges_of(root), turned = g_ptr_array_new();
+    const guint n = tokens->len;
+    for (guint i = 0; i < n; i++) {
+        g_ptr_array_add(turned, tokens->pdata[n - 1 - i]);
+        turned_types[i] = types[n - 1 - i];
+    }
+    g_autoptr(engine_tokenizer) one = gguf_tokenizer("gpt2", "qwen2", tokens, types, merges);
+    g_autoptr(engine_tokenizer) other =
+        gguf_tokenizer("gpt2", "qwen2", turned, turned_types, merges);
+    assert_non_null(one->bpe.cuts);
+    assert_null(other->bpe.cuts);
+    g_autoptr(tokenizer_lines) lines = tokenizer_lines_load(DATA("tokenizer_words.txt"));
+    g_autoptr(GString) line = g_string_new(NULL);
+    g_autoptr(GArray) a = g_array_new(FALSE, FALSE, sizeof(int32_t));
+    g_autoptr(GArray) b = g_array_new(FALSE, FALSE, sizeof(int32_t));
+    for (uint32_t i = 0; i < 400; i++) {
+        tokenizer_lines_make(lines, i, line);
+        engine_tokenizer_encode(one, line->str, line->len, 0, a);
+        engine_tokenizer_encode(other, line->str, line->len, 0, b);
+    }
+    assert_int_equal(a->len, b->len);
+    for (guint i = 0; i < a->len; i++)
+        assert_int_equal(g_array_index(a, int32_t, i),
+                         (int32_t)n - 1 - g_array_index(b, int32_t, i));
+    g_autoptr(GArray) list = tokenizer_bpe_list_merges(one);
+    g_autoptr(GArray) turned_list = tokenizer_bpe_list_merges(other);
+    assert_int_equal(list->len, merges->len);
+    assert_int_equal(turned_list->len, merges->len);
+    for (guint i = 0; i < list->len; i++)
+        assert_int_equal(g_array_index(list, tokenizer_merge, i).merged,
+                         (int32_t)n - 1 - g_array_index(turned_list, tokenizer_merge, i).merged);
+    json_decref(root);
 }
 
 static void
@@ -542,6 +593,7 @@ main(void)
         cmocka_unit_test(lines_are_those_of_the_reference),
         cmocka_unit_test(bpe_from_json_agrees_with_every_pre_tokenizer),
         cmocka_unit_test(bpe_from_gguf_agrees_with_every_pre_tokenizer),
+        cmocka_unit_test(the_order_of_the_vocabulary_does_not_matter),
         cmocka_unit_test(bpe_variants_agree),
         cmocka_unit_test(vocab_and_merges_agree),
         cmocka_unit_test(wordpiece_agrees),
