@@ -166,3 +166,11 @@ search_proxy_for(const char *scheme, const char *host)
     if (!proxy) proxy = environment("all_proxy", TRUE);
     return proxy && !bypasses_proxy(host) ? g_strdup(proxy) : NULL;
 }
+
+gboolean
+search_port_is_allowed(const char *port)
+{
+    guint64 n = 0;
+    if (!g_ascii_string_to_unsigned(port, 10, 1, 65535, &n, NULL)) return FALSE;
+    return n == 80 || n == 443 || n >= 1024;
+}

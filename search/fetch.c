@@ -16,6 +16,7 @@ search_limits_init(search_limits *limits, const search_fetch_options *options, g
         .connect_seconds = o->connect_seconds > 0 ? o->connect_seconds : 10,
         .total_seconds = o->total_seconds > 0 ? o->total_seconds : (download ? 0 : 60),
         .stall_seconds = o->stall_seconds > 0 ? o->stall_seconds : 30,
+        .stall_rate = 1,
         .max_redirects = o->max_redirects ? o->max_redirects : 5,
         .allow_private = o->allow_private,
         .user_agent = o->user_agent ? o->user_agent : "lode/" LODE_VERSION,

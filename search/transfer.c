@@ -1,4 +1,4 @@
-/* One HTTP(S) GET with limits, over libcurl.
+/* One HTTP(S) request with limits, over libcurl.
  *
  * libcurl follows no redirect by itself: each hop is parsed, checked (scheme, port, credentials) and run
  * as a request of its own. The address policy sits in the callback that opens the socket, so it judges
@@ -11,7 +11,6 @@
  */
 #include "search/transfer.h"
 
-#include <curl/curl.h>
 #include <math.h>
 #include <netdb.h>
 #include <string.h>
@@ -19,7 +18,9 @@
 
 #define HEADERS_MAX  (256 * 1024)  /* all header lines of one response */
 #define REDIRECT_MAX (1024 * 1024) /* body of a response that only points elsewhere */
+#define REFUSAL_MAX  4096          /* what is read of the body of an error */
 
+/* State of one hop. */
 typedef struct {
     const search_transfer *transfer;
     search_head *head;
@@ -36,7 +37,23 @@ typedef struct {
     uint64_t stall_bytes;
     gint64 stall_since_us;
     gint64 reported_us;
+    GString *refusal;
 } hop;
+
+struct search_exchange {
+    const search_transfer *transfer;
+    search_head *head;
+    CURL *easy;
+    char *url;    /* of this hop */
+    char *origin; /* of the first */
+    guint redirects;
+    gboolean as_get; /* a redirect has turned the POST into a GET */
+    gboolean transient, connected;
+    hop hop;
+    search_url parts;
+    struct curl_slist *headers;
+    char detail[CURL_ERROR_SIZE];
+};
 
 void
 search_head_clear(search_head *head)
@@ -44,7 +61,10 @@ search_head_clear(search_head *head)
     g_free(head->url);
     g_free(head->content_type);
     g_free(head->etag);
+    g_free(head->any_etag);
     g_free(head->last_modified);
+    g_free(head->cache_control);
+    g_free(head->refusal);
     *head = (search_head){.length = -1, .range_start = -1, .range_total = -1};
 }
 
@@ -98,9 +118,14 @@ take_header(hop *h, const char *name, const char *value)
     } else if (g_ascii_strcasecmp(name, "etag") == 0) {
         g_free(head->etag); /* a weak one does not vouch for the bytes */
         head->etag = value[0] == '"' ? g_strdup(value) : NULL;
+        g_free(head->any_etag);
+        head->any_etag = g_strdup(value);
     } else if (g_ascii_strcasecmp(name, "last-modified") == 0) {
         g_free(head->last_modified);
         head->last_modified = g_strdup(value);
+    } else if (g_ascii_strcasecmp(name, "cache-control") == 0) {
+        g_free(head->cache_control);
+        head->cache_control = g_strdup(value);
     } else if (g_ascii_strcasecmp(name, "content-length") == 0) {
         head->length = parse_count(value);
     } else if (g_ascii_strcasecmp(name, "content-encoding") == 0) {
@@ -180,6 +205,17 @@ begin_body(hop *h)
     return t->begin(h->head, t->data, &h->error);
 }
 
+/* Some of the body of an error says what is wrong; 0 ends it. */
+static size_t
+take_refusal(hop *h, const char *data, size_t len)
+{
+    if (!h->transfer->keep_refusal) return 0;
+    if (!h->refusal) h->refusal = g_string_new(NULL);
+    gsize room = REFUSAL_MAX - h->refusal->len;
+    g_string_append_len(h->refusal, data, (gssize)MIN(room, len));
+    return len <= room ? len : 0;
+}
+
 static size_t
 on_body(char *data, size_t size, size_t n, void *user_data)
 {
@@ -188,7 +224,7 @@ on_body(char *data, size_t size, size_t n, void *user_data)
     size_t len = size * n;
 
     if (h->error || !begin_body(h)) return 0;
-    if (h->head->status >= 400) return 0;
+    if (h->head->status >= 400) return take_refusal(h, data, len);
     if (h->head->status < 200 || h->head->status >= 300) {
         h->received += len;
         return h->received > REDIRECT_MAX ? 0 : len;
@@ -226,12 +262,16 @@ on_tick(void *user_data, curl_off_t total, curl_off_t now, curl_off_t up_total, 
 
     if (h->error) return 1;
     if (search_limits_cancelled(limits, &h->error)) return 1;
+    if (h->transfer->deadline_us && g_get_monotonic_time() > h->transfer->deadline_us) {
+        g_set_error_literal(&h->error, SEARCH_ERROR, SEARCH_ERROR_LIMIT, "took too long");
+        return 1;
+    }
     h->wire = (uint64_t)MAX(now, 0);
     if (h->ready) {
         gint64 time = g_get_monotonic_time();
         double waited = (double)(time - h->stall_since_us) / G_USEC_PER_SEC;
         if (waited >= limits->stall_seconds) {
-            if ((double)(h->wire - h->stall_bytes) < limits->stall_seconds) {
+            if ((double)(h->wire - h->stall_bytes) < limits->stall_seconds * limits->stall_rate) {
                 h->stalled = TRUE;
                 g_set_error(&h->error, SEARCH_ERROR, SEARCH_ERROR_LIMIT,
                             "stalled: %" G_GUINT64_FORMAT " bytes in %.3g seconds",
@@ -280,110 +320,67 @@ on_socket(void *user_data, curlsocktype purpose, struct curl_sockaddr *address)
 
 /* ---- one hop ---- */
 
-typedef struct {
-    char *scheme, *host;
-    char *shown; /* for messages: without the query, which may hold keys */
-} hop_url;
-
-static void
-hop_url_clear(hop_url *url)
-{
-    g_free(url->scheme);
-    g_free(url->host);
-    g_free(url->shown);
-}
-G_DEFINE_AUTO_CLEANUP_CLEAR_FUNC(hop_url, hop_url_clear)
-
-static char *
-url_part(CURLU *u, CURLUPart part, guint flags)
-{
-    char *text = NULL;
-    if (curl_url_get(u, part, &text, flags) != CURLUE_OK) return NULL;
-    char *copy = g_strdup(text);
-    curl_free(text);
-    return copy;
-}
-
-/* Ports below 1024 other than the web's belong to other protocols, which a crafted URL could talk to. */
-static gboolean
-port_is_allowed(const char *port)
-{
-    int64_t n = port ? parse_count(port) : -1;
-    return n == 80 || n == 443 || n >= 1024;
-}
-
-static gboolean
-check_url(const char *text, const search_limits *limits, hop_url *url, GError **error)
-{
-    CURLU *u = curl_url();
-    CURLUcode code =
-        curl_url_set(u, CURLUPART_URL, text, CURLU_NON_SUPPORT_SCHEME | CURLU_URLENCODE);
-    if (code != CURLUE_OK) {
-        g_set_error(error, SEARCH_ERROR, SEARCH_ERROR_URL, "not a URL: %s",
-                    curl_url_strerror(code));
-        curl_url_cleanup(u);
-        return FALSE;
-    }
-    url->scheme = url_part(u, CURLUPART_SCHEME, 0);
-    url->host = url_part(u, CURLUPART_HOST, 0);
-    g_autofree char *port = url_part(u, CURLUPART_PORT, CURLU_DEFAULT_PORT);
-    g_autofree char *path = url_part(u, CURLUPART_PATH, 0);
-    g_autofree char *user = url_part(u, CURLUPART_USER, 0);
-    g_autofree char *password = url_part(u, CURLUPART_PASSWORD, 0);
-    curl_url_cleanup(u);
-
-    if (!url->scheme || (!g_str_equal(url->scheme, "http") && !g_str_equal(url->scheme, "https"))) {
-        g_set_error(error, SEARCH_ERROR, SEARCH_ERROR_URL, "%s: only http and https are fetched",
-                    url->scheme ? url->scheme : "no scheme");
-        return FALSE;
-    }
-    if (!url->host || !*url->host) {
-        g_set_error_literal(error, SEARCH_ERROR, SEARCH_ERROR_URL, "the URL names no host");
-        return FALSE;
-    }
-    url->shown = g_strdup_printf("%s://%s%s", url->scheme, url->host, path ? path : "/");
-    if (user || password) {
-        g_set_error(error, SEARCH_ERROR, SEARCH_ERROR_URL,
-                    "%s: URLs with a user name or password are not fetched", url->shown);
-        return FALSE;
-    }
-    if (!limits->allow_private && !port_is_allowed(port)) {
-        g_set_error(error, SEARCH_ERROR, SEARCH_ERROR_ADDRESS, "%s: port %s is not allowed",
-                    url->shown, port ? port : "?");
-        return FALSE;
-    }
-    return TRUE;
-}
-
 static long
 milliseconds(double seconds)
 {
     return seconds <= 0 ? 0 : (long)MAX(1.0, ceil(MIN(seconds, 1e6) * 1000));
 }
 
-static struct curl_slist *
-set_request(CURL *easy, hop *h, const char *url)
+/* The caller's own headers may hold keys: they go to the host they are meant for, not on to another. */
+static gboolean
+is_first_origin(const search_exchange *x)
 {
-    const search_transfer *t = h->transfer;
-    struct curl_slist *headers = NULL;
+    return g_str_equal(x->parts.origin, x->origin);
+}
 
-    headers = curl_slist_append(
-        headers, "Accept: text/html,application/xhtml+xml,application/pdf;q=0.9,*/*;q=0.8");
-    curl_easy_setopt(easy, CURLOPT_URL, url);
+static void
+add_header(search_exchange *x, const char *name, const char *value)
+{
+    g_autofree char *line = g_strdup_printf("%s: %s", name, value);
+    x->headers = curl_slist_append(x->headers, line);
+}
+
+static void
+set_headers(search_exchange *x)
+{
+    const search_transfer *t = x->transfer;
+
+    curl_slist_free_all(g_steal_pointer(&x->headers));
+    add_header(x, "Accept",
+               t->accept ? t->accept
+                         : "text/html,application/xhtml+xml,application/pdf;q=0.9,*/*;q=0.8");
+    if (t->resume_from > 0) {
+        g_autofree char *range = g_strdup_printf("bytes=%" G_GUINT64_FORMAT "-", t->resume_from);
+        add_header(x, "Range", range);
+        if (t->if_range) add_header(x, "If-Range", t->if_range);
+    }
+    if (t->if_none_match) add_header(x, "If-None-Match", t->if_none_match);
+    if (t->if_modified_since) add_header(x, "If-Modified-Since", t->if_modified_since);
+    for (const char *const *h = t->headers; h && *h && is_first_origin(x); h++)
+        x->headers = curl_slist_append(x->headers, *h);
+    if (t->body && !x->as_get) {
+        add_header(x, "Content-Type", t->body_type ? t->body_type : "application/json");
+        x->headers = curl_slist_append(x->headers, "Expect:"); /* no second round trip */
+        curl_easy_setopt(x->easy, CURLOPT_POSTFIELDSIZE_LARGE, (curl_off_t)strlen(t->body));
+        curl_easy_setopt(x->easy, CURLOPT_POSTFIELDS, t->body);
+    }
+    curl_easy_setopt(x->easy, CURLOPT_HTTPHEADER, x->headers);
+}
+
+static void
+set_request(search_exchange *x)
+{
+    const search_transfer *t = x->transfer;
+    CURL *easy = x->easy;
+    hop *h = &x->hop;
+
+    set_headers(x);
+    curl_easy_setopt(easy, CURLOPT_URL, x->url);
     curl_easy_setopt(easy, CURLOPT_PROTOCOLS_STR, "http,https");
     curl_easy_setopt(easy, CURLOPT_FOLLOWLOCATION, 0L);
     curl_easy_setopt(easy, CURLOPT_USERAGENT, t->limits->user_agent);
     if (t->decode) curl_easy_setopt(easy, CURLOPT_ACCEPT_ENCODING, "");
-    if (t->resume_from > 0) {
-        g_autofree char *range =
-            g_strdup_printf("Range: bytes=%" G_GUINT64_FORMAT "-", t->resume_from);
-        headers = curl_slist_append(headers, range);
-        if (t->if_range) {
-            g_autofree char *line = g_strdup_printf("If-Range: %s", t->if_range);
-            headers = curl_slist_append(headers, line);
-        }
-    }
-    curl_easy_setopt(easy, CURLOPT_HTTPHEADER, headers);
+    if (t->resolve) curl_easy_setopt(easy, CURLOPT_RESOLVE, t->resolve);
     curl_easy_setopt(easy, CURLOPT_NOSIGNAL, 1L);
     curl_easy_setopt(easy, CURLOPT_SUPPRESS_CONNECT_HEADERS, 1L);
     curl_easy_setopt(easy, CURLOPT_SSL_VERIFYPEER, 1L);
@@ -393,6 +390,7 @@ set_request(CURL *easy, hop *h, const char *url)
     const char *ca = g_getenv("SSL_CERT_FILE");
     if (ca && *ca) curl_easy_setopt(easy, CURLOPT_CAINFO, ca);
     curl_easy_setopt(easy, CURLOPT_CONNECTTIMEOUT_MS, milliseconds(t->limits->connect_seconds));
+    curl_easy_setopt(easy, CURLOPT_ERRORBUFFER, x->detail);
     curl_easy_setopt(easy, CURLOPT_HEADERFUNCTION, on_header);
     curl_easy_setopt(easy, CURLOPT_HEADERDATA, h);
     curl_easy_setopt(easy, CURLOPT_WRITEFUNCTION, on_body);
@@ -404,24 +402,31 @@ set_request(CURL *easy, hop *h, const char *url)
     curl_easy_setopt(easy, CURLOPT_PREREQDATA, h);
     curl_easy_setopt(easy, CURLOPT_OPENSOCKETFUNCTION, on_socket);
     curl_easy_setopt(easy, CURLOPT_OPENSOCKETDATA, h);
-    return headers;
 }
 
+/* Proxy, and what the URL alone tells about where it leads. */
 static gboolean
-set_proxy(CURL *easy, hop *h, const hop_url *url, GError **error)
+set_route(search_exchange *x, GError **error)
 {
-    const search_limits *limits = h->transfer->limits;
+    const search_limits *limits = x->transfer->limits;
+    const search_url *url = &x->parts;
+    gboolean private_ok = limits->allow_private || (x->transfer->own_server && is_first_origin(x));
     g_autofree char *proxy = search_proxy_for(url->scheme, url->host);
 
-    h->check_address = !limits->allow_private && !proxy;
-    if (proxy && !limits->allow_private && !search_proxied_host_is_public(url->host)) {
+    if (!private_ok && !search_port_is_allowed(url->port)) {
+        g_set_error(error, SEARCH_ERROR, SEARCH_ERROR_ADDRESS, "%s: port %s is not allowed",
+                    url->shown, url->port);
+        return FALSE;
+    }
+    x->hop.check_address = !private_ok && !proxy;
+    if (proxy && !private_ok && !search_proxied_host_is_public(url->host)) {
         g_set_error(error, SEARCH_ERROR, SEARCH_ERROR_ADDRESS, "%s: a local address, not allowed",
                     url->shown);
         return FALSE;
     }
     /* both set outright: libcurl must not read the environment in another way than we did */
-    curl_easy_setopt(easy, CURLOPT_PROXY, proxy ? proxy : "");
-    curl_easy_setopt(easy, CURLOPT_NOPROXY, "");
+    curl_easy_setopt(x->easy, CURLOPT_PROXY, proxy ? proxy : "");
+    curl_easy_setopt(x->easy, CURLOPT_NOPROXY, "");
     return TRUE;
 }
 
@@ -454,126 +459,216 @@ status_is_transient(long status)
 }
 
 static void
-set_curl_error(GError **error, const hop *h, const hop_url *url, CURLcode code, const char *detail)
+set_curl_error(GError **error, const search_exchange *x, CURLcode code)
 {
+    const hop *h = &x->hop;
+    const char *shown = x->parts.shown;
     int kind = SEARCH_ERROR_NETWORK;
 
     if (*h->refused) {
         g_set_error(error, SEARCH_ERROR, SEARCH_ERROR_ADDRESS, "%s: address %s is not allowed",
-                    url->shown, h->refused);
+                    shown, h->refused);
         return;
     }
     if (code == CURLE_UNSUPPORTED_PROTOCOL || code == CURLE_URL_MALFORMAT) kind = SEARCH_ERROR_URL;
     if (code == CURLE_OPERATION_TIMEDOUT && h->ready) kind = SEARCH_ERROR_LIMIT;
     if (code == CURLE_OUT_OF_MEMORY) kind = SEARCH_ERROR_IO;
-    g_set_error(error, SEARCH_ERROR, kind, "%s: %s", url->shown,
-                detail && *detail ? detail : curl_easy_strerror(code));
+    g_set_error(error, SEARCH_ERROR, kind, "%s: %s", shown,
+                *x->detail ? x->detail : curl_easy_strerror(code));
 }
 
-/* What the finished hop means: TRUE for success or a redirect (*next set). */
-static gboolean
-judge_hop(CURL *easy, hop *h, const hop_url *url, CURLcode code, const char *detail, char **next,
-          gboolean *transient, GError **error)
+/* Go on at target. A POST becomes a GET as in browsers, or stays one on the same host. */
+static search_exchange_step
+follow(search_exchange *x, const char *target, GError **error)
 {
+    const search_transfer *t = x->transfer;
+    long status = x->head->status;
+
+    if (x->redirects++ >= t->limits->max_redirects) {
+        g_set_error(error, SEARCH_ERROR, SEARCH_ERROR_LIMIT, "%s: more than %u redirects",
+                    x->parts.shown, t->limits->max_redirects);
+        return SEARCH_EXCHANGE_FAILED;
+    }
+    if (t->body && !x->as_get) {
+        g_auto(search_url) next = {0};
+        if (status != 307 && status != 308) {
+            x->as_get = TRUE;
+        } else if (!search_url_parse(&next, target, error)) {
+            return SEARCH_EXCHANGE_FAILED;
+        } else if (!g_str_equal(next.origin, x->origin)) {
+            g_set_error(error, SEARCH_ERROR, SEARCH_ERROR_ADDRESS,
+                        "%s: passes what was sent on to another host", x->parts.shown);
+            return SEARCH_EXCHANGE_FAILED;
+        }
+    }
+    g_free(x->url);
+    x->url = g_strdup(target);
+    return SEARCH_EXCHANGE_REDIRECTED;
+}
+
+static search_exchange_step
+judge_hop(search_exchange *x, CURLcode code, GError **error)
+{
+    hop *h = &x->hop;
+    const char *shown = x->parts.shown;
+
     if (h->error) {
-        *transient = h->stalled;
-        g_propagate_prefixed_error(error, g_steal_pointer(&h->error), "%s: ", url->shown);
-        return FALSE;
+        x->transient = h->stalled;
+        g_propagate_prefixed_error(error, g_steal_pointer(&h->error), "%s: ", shown);
+        return SEARCH_EXCHANGE_FAILED;
     }
     if (is_redirect(h) && (code == CURLE_OK || code == CURLE_WRITE_ERROR)) {
         char *target = NULL;
-        curl_easy_getinfo(easy, CURLINFO_REDIRECT_URL, &target);
-        if (target) {
-            *next = g_strdup(target);
-            return TRUE;
-        }
+        curl_easy_getinfo(x->easy, CURLINFO_REDIRECT_URL, &target);
+        if (target) return follow(x, target, error);
     }
     long status = h->head->status;
+    const search_transfer *t = x->transfer;
+    if (status == 304 && code == CURLE_OK && (t->if_none_match || t->if_modified_since))
+        return SEARCH_EXCHANGE_DONE;
     if (status >= 300) {
-        *transient = status_is_transient(status);
-        g_set_error(error, SEARCH_ERROR, SEARCH_ERROR_STATUS, "%s: HTTP status %ld", url->shown,
-                    status);
-        return FALSE;
+        x->transient = status_is_transient(status);
+        if (h->refusal) h->head->refusal = g_strndup(h->refusal->str, h->refusal->len);
+        g_set_error(error, SEARCH_ERROR, SEARCH_ERROR_STATUS, "%s: HTTP status %ld", shown, status);
+        return SEARCH_EXCHANGE_FAILED;
     }
     if (code != CURLE_OK) {
-        *transient = code_is_transient(code);
-        set_curl_error(error, h, url, code, detail);
-        return FALSE;
+        x->transient = !*h->refused && code_is_transient(code);
+        set_curl_error(error, x, code);
+        return SEARCH_EXCHANGE_FAILED;
     }
     if (!begin_body(h)) {
-        g_propagate_prefixed_error(error, g_steal_pointer(&h->error), "%s: ", url->shown);
-        return FALSE;
+        g_propagate_prefixed_error(error, g_steal_pointer(&h->error), "%s: ", shown);
+        return SEARCH_EXCHANGE_FAILED;
     }
     report(h, TRUE);
+    return SEARCH_EXCHANGE_DONE;
+}
+
+/* ---- all hops ---- */
+
+static void
+hop_clear(hop *h)
+{
+    g_clear_error(&h->error);
+    if (h->refusal) g_string_free(h->refusal, TRUE);
+    *h = (hop){0};
+}
+
+void
+search_curl_start(void)
+{
+    static gsize once = 0;
+
+    if (g_once_init_enter(&once)) {
+        curl_global_init(CURL_GLOBAL_DEFAULT);
+        g_once_init_leave(&once, 1);
+    }
+}
+
+search_exchange *
+search_exchange_new(const search_transfer *transfer, const char *url, search_head *head)
+{
+    search_curl_start();
+    search_exchange *x = g_new0(search_exchange, 1);
+    x->transfer = transfer;
+    x->head = head;
+    x->url = g_strdup(url);
+    search_head_clear(head);
+    return x;
+}
+
+void
+search_exchange_free(search_exchange *x)
+{
+    if (!x) return;
+    if (x->easy) curl_easy_cleanup(x->easy);
+    curl_slist_free_all(x->headers);
+    hop_clear(&x->hop);
+    search_url_clear(&x->parts);
+    g_free(x->url);
+    g_free(x->origin);
+    g_free(x);
+}
+
+gboolean
+search_exchange_start(search_exchange *x, double seconds_left, GError **error)
+{
+    search_url_clear(&x->parts);
+    hop_clear(&x->hop);
+    x->hop.transfer = x->transfer;
+    x->hop.head = x->head;
+    x->transient = FALSE;
+    search_head_clear(x->head);
+    x->head->url = g_strdup(x->url);
+    if (!search_url_parse(&x->parts, x->url, error)) return FALSE;
+    if (!x->origin) x->origin = g_strdup(x->parts.origin);
+    if (x->easy)
+        curl_easy_reset(x->easy);
+    else
+        x->easy = curl_easy_init();
+    if (!x->easy) {
+        g_set_error_literal(error, SEARCH_ERROR, SEARCH_ERROR_IO, "libcurl could not be started");
+        return FALSE;
+    }
+    if (!set_route(x, error)) return FALSE;
+    x->detail[0] = '\0';
+    set_request(x);
+    curl_easy_setopt(x->easy, CURLOPT_TIMEOUT_MS, milliseconds(seconds_left));
     return TRUE;
 }
 
-static gboolean
-run_hop(CURL *easy, const search_transfer *t, const char *text, double seconds_left,
-        search_head *head, char **next, gboolean *transient, gboolean *connected, GError **error)
+search_exchange_step
+search_exchange_finish(search_exchange *x, CURLcode code, GError **error)
 {
-    g_auto(hop_url) url = {0};
-    hop h = {.transfer = t, .head = head};
-    char detail[CURL_ERROR_SIZE] = "";
+    if (x->hop.ready) x->connected = TRUE;
+    return judge_hop(x, code, error);
+}
 
-    if (!check_url(text, t->limits, &url, error)) return FALSE;
-    search_head_clear(head);
-    head->url = g_strdup(text);
-    curl_easy_reset(easy);
-    if (!set_proxy(easy, &h, &url, error)) return FALSE;
-    struct curl_slist *headers = set_request(easy, &h, text);
-    curl_easy_setopt(easy, CURLOPT_TIMEOUT_MS, milliseconds(seconds_left));
-    curl_easy_setopt(easy, CURLOPT_ERRORBUFFER, detail);
-    CURLcode code = curl_easy_perform(easy);
-    if (h.ready) *connected = TRUE;
-    gboolean ok = judge_hop(easy, &h, &url, code, detail, next, transient, error);
-    curl_easy_setopt(easy, CURLOPT_ERRORBUFFER, NULL);
-    curl_slist_free_all(headers);
-    return ok;
+CURL *
+search_exchange_handle(search_exchange *x)
+{
+    return x->easy;
+}
+
+const char *
+search_exchange_url(const search_exchange *x)
+{
+    return x->url;
+}
+
+gboolean
+search_exchange_is_transient(const search_exchange *x)
+{
+    return x->transient;
+}
+
+gboolean
+search_exchange_is_connected(const search_exchange *x)
+{
+    return x->connected;
 }
 
 gboolean
 search_transfer_run(const search_transfer *t, const char *url, search_head *head,
                     gboolean *transient, gboolean *connected, GError **error)
 {
-    static gsize once = 0;
-    gboolean no_transient, no_connected;
     const gint64 start = g_get_monotonic_time();
+    g_autoptr(search_exchange) x = search_exchange_new(t, url, head);
+    search_exchange_step step = SEARCH_EXCHANGE_REDIRECTED;
 
-    if (!transient) transient = &no_transient;
-    if (!connected) connected = &no_connected;
-    *transient = *connected = FALSE;
-    search_head_clear(head);
-    if (g_once_init_enter(&once)) {
-        curl_global_init(CURL_GLOBAL_DEFAULT);
-        g_once_init_leave(&once, 1);
-    }
-    CURL *easy = curl_easy_init();
-    if (!easy) {
-        g_set_error_literal(error, SEARCH_ERROR, SEARCH_ERROR_IO, "libcurl could not be started");
-        return FALSE;
-    }
-    g_autofree char *current = g_strdup(url);
-    gboolean ok = FALSE;
-    for (guint n = 0;; n++) {
-        g_autofree char *next = NULL;
+    while (step == SEARCH_EXCHANGE_REDIRECTED) {
         double left = 0;
         if (t->limits->total_seconds > 0) {
             left = t->limits->total_seconds -
                    (double)(g_get_monotonic_time() - start) / G_USEC_PER_SEC;
             left = MAX(left, 0.001);
         }
-        ok = run_hop(easy, t, current, left, head, &next, transient, connected, error);
-        if (!ok || !next) break;
-        if (n >= t->limits->max_redirects) {
-            g_set_error(error, SEARCH_ERROR, SEARCH_ERROR_LIMIT, "more than %u redirects",
-                        t->limits->max_redirects);
-            ok = FALSE;
-            break;
-        }
-        g_free(current);
-        current = g_steal_pointer(&next);
+        step = SEARCH_EXCHANGE_FAILED;
+        if (!search_exchange_start(x, left, error)) break;
+        step = search_exchange_finish(x, curl_easy_perform(x->easy), error);
     }
-    curl_easy_cleanup(easy);
-    return ok;
+    if (transient) *transient = x->transient;
+    if (connected) *connected = x->connected;
+    return step == SEARCH_EXCHANGE_DONE;
 }
