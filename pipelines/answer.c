@@ -74,6 +74,7 @@ lode_answer_free(lode_answer *answer)
     g_free(answer->reasoning);
     g_free(answer->writer_id);
     g_free(answer->embedder_id);
+    g_free(answer->reranker_id);
     json_decref(answer->replies);
     g_free(answer);
 }
@@ -287,6 +288,15 @@ retrieve(lode_answer *answer, const pipelines_ask_context *context, GError **err
     retrieval_search_options options = retrieval_search_options_default();
     options.n_results = (guint)MAX(answer->options.n_passages, answer->options.n_scored);
     options.where = answer->options.where != NULL ? answer->options.where : context->where;
+    const lode_reranker *reranker =
+        answer->options.reranker != NULL ? answer->options.reranker : context->reranker;
+    if (reranker != NULL) {
+        options.reranker = &reranker->inner;
+        answer->reranker_id = g_strdup(reranker->id);
+    }
+    if (answer->options.n_reranked > 0) options.n_reranked = (guint)answer->options.n_reranked;
+    options.diversity = answer->options.diversity;
+    options.cancel = answer->options.cancel;
     answer->hits = retrieval_library_search(context->library, answer->question, &options, error);
     if (answer->hits == NULL) return FALSE;
     answer->n_shown = answer->n_found = answer->hits->len;

@@ -112,6 +112,16 @@ lode_writer_open_endpoint(const char *url, const char *model, const lode_endpoin
     return *out != NULL ? LODE_OK : pipelines_fail(error, failure);
 }
 
+lode_status
+lode_reranker_open(const char *path, lode_engine *engine, lode_reranker **out, lode_error *error)
+{
+    if (path == NULL || engine == NULL || out == NULL)
+        return pipelines_fail_argument(error, "path, engine and out must not be NULL");
+    GError *failure = NULL;
+    *out = pipelines_reranker_open(path, NULL, engine->pool, &failure);
+    return *out != NULL ? LODE_OK : pipelines_fail(error, failure);
+}
+
 /* ---- libraries ---- */
 
 lode_status
@@ -296,6 +306,9 @@ lode_library_search_with(lode_library *library, const char *query,
     g_autofree char *valid = g_utf8_make_valid(query, -1);
     g_autofree char *where = filled.where != NULL ? g_utf8_make_valid(filled.where, -1) : NULL;
     inner.where = where;
+    inner.reranker = filled.reranker != NULL ? &filled.reranker->inner : NULL;
+    if (filled.n_reranked > 0) inner.n_reranked = (guint)MIN(filled.n_reranked, most);
+    inner.diversity = filled.diversity;
     GError *failure = NULL;
     GPtrArray *hits = retrieval_library_search(library->inner, valid, &inner, &failure);
     if (hits == NULL) return pipelines_fail(error, failure);

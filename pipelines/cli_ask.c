@@ -47,6 +47,18 @@ cli_ask_entries(const GOptionEntry *own, ask_args *args)
         {"where", 0, 0, G_OPTION_ARG_STRING, &args->where,
          "Only passages for which this holds: \"year >= 2020 and type = table\" (default: all)",
          "EXPR"},
+        {"rerank", 0, 0, G_OPTION_ARG_STRING, &args->rerank,
+         "Who puts the best passages into a new order: writer, model (see --reranker) or none "
+         "(default: none, with --reranker model)",
+         "WHO"},
+        {"reranker", 0, 0, G_OPTION_ARG_FILENAME, &args->reranker,
+         "A model that judges passages: a BERT cross-encoder, or one that writes (no default)",
+         "PATH"},
+        {"reranked", 0, 0, G_OPTION_ARG_INT, &args->n_reranked,
+         "Passages that it judges (default: 20)", "N"},
+        {"diversity", 0, 0, G_OPTION_ARG_DOUBLE, &args->diversity,
+         "How much a passage's likeness to better ones takes from its place, 0 to 1 (default: 0)",
+         "X"},
         {"strict", 0, 0, G_OPTION_ARG_NONE, &args->strict,
          "Leave out what no quote carries (default: mark it [unsupported])", NULL},
         {"temperature", 0, 0, G_OPTION_ARG_DOUBLE, &args->temperature,
@@ -86,6 +98,14 @@ read_context(const ask_args *args, lode_ask_options *options)
     return TRUE;
 }
 
+/* "writer", "model" or "none", or what --reranker says. */
+static const char *
+rerank_of(const ask_args *args)
+{
+    if (args->rerank != NULL) return args->rerank;
+    return args->reranker != NULL ? "model" : "none";
+}
+
 /* Does the library hold vectors? Else loading the embedder is time spent for nothing. */
 static gboolean
 has_vectors(const char *dir)
@@ -122,8 +142,14 @@ open_all(const ask_args *args, cli_session *s, GError **error)
         !cli_session_open_embedder(s, args->embedder, &args->common, error))
         return FALSE;
     if (!cli_session_open_library(s, args->library, RETRIEVAL_OPEN_READ, error)) return FALSE;
-    return args->extractive || cli_session_open_writer(s, args->model, &args->endpoint,
-                                                       options.n_context, &args->common, error);
+    const char *rerank = rerank_of(args);
+    const gboolean by_writer = strcmp(rerank, "writer") == 0;
+    if ((!args->extractive || by_writer) &&
+        !cli_session_open_writer(s, args->model, &args->endpoint, options.n_context, &args->common,
+                                 error))
+        return FALSE;
+    return strcmp(rerank, "none") == 0 ||
+           cli_session_open_reranker(s, by_writer ? NULL : args->reranker, error);
 }
 
 gboolean
@@ -149,6 +175,14 @@ cli_ask_check(const char *name, const ask_args *args)
     if (args->max_tokens < 1 || args->n_scored < 0 || !(args->temperature >= 0))
         return cli_usage_error(
             name, "--max-tokens must be 1 or more, --score and --temperature not negative");
+    const char *rerank = rerank_of(args);
+    if (strcmp(rerank, "writer") != 0 && strcmp(rerank, "model") != 0 &&
+        strcmp(rerank, "none") != 0)
+        return cli_usage_error(name, "--rerank: %s: writer, model or none", rerank);
+    if (strcmp(rerank, "model") == 0 && args->reranker == NULL)
+        return cli_usage_error(name, "--rerank model: which one? Name it with --reranker");
+    if (args->n_reranked < 0 || !(args->diversity >= 0 && args->diversity <= 1))
+        return cli_usage_error(name, "--reranked must not be negative, --diversity from 0 to 1");
     lode_ask_options unused = lode_ask_options_default();
     if (!read_context(args, &unused))
         return cli_usage_error(name, "--context: %s: whole, sections, passages, auto or a number",
@@ -282,6 +316,8 @@ cli_ask_options(const ask_args *args)
     options.strict = args->strict;
     options.n_scored = (size_t)args->n_scored;
     options.where = args->where;
+    options.n_reranked = (size_t)args->n_reranked;
+    options.diversity = args->diversity;
     options.cancel = cli_cancel();
     options.text = args->common.json ? NULL : on_text;
     read_context(args, &options);

@@ -8,11 +8,11 @@ G_BEGIN_DECLS
 
 typedef struct {
     common_args common;
-    char *library, *model, *embedder, *context, *where;
+    char *library, *model, *embedder, *context, *where, *rerank, *reranker;
     endpoint_args endpoint;
-    int n_passages, max_tokens, n_scored;
+    int n_passages, max_tokens, n_scored, n_reranked;
     gint64 seed;
-    double temperature;
+    double temperature, diversity;
     gboolean extractive, strict, show_prompt, no_record, no_embeddings;
 } ask_args;
 

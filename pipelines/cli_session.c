@@ -11,6 +11,7 @@ void
 cli_session_close(cli_session *s)
 {
     retrieval_library_free(s->library);
+    lode_reranker_free(s->reranker);
     lode_writer_free(s->writer);
     pipelines_model_free(s->embedder);
     engine_pool_free(s->pool);
@@ -56,6 +57,13 @@ cli_session_open_writer(cli_session *s, const char *model, const endpoint_args *
            done_without(model, common, "quoting instead of writing, no writer", cause, error);
 }
 
+gboolean
+cli_session_open_reranker(cli_session *s, const char *path, GError **error)
+{
+    s->reranker = pipelines_reranker_open(path, s->writer, s->pool, error);
+    return s->reranker != NULL;
+}
+
 retrieval_library_options
 cli_library_options(const pipelines_model *embedder, engine_pool *pool)
 {
@@ -82,5 +90,6 @@ cli_session_context(const cli_session *s, const char *library_dir)
                                    .library_dir = library_dir,
                                    .embedder = s->embedder,
                                    .writer = s->writer,
+                                   .reranker = s->reranker,
                                    .pool = s->pool};
 }

@@ -12,6 +12,7 @@ typedef struct {
     engine_pool *pool;
     pipelines_model *embedder;  /* NULL: full-text search only */
     lode_writer *writer;        /* NULL: quotes */
+    lode_reranker *reranker;    /* NULL: the ranking of the search stands */
     retrieval_library *library; /* NULL before it is opened */
 } cli_session;
 
@@ -29,6 +30,8 @@ gboolean cli_session_open_embedder(cli_session *session, const char *path,
 gboolean cli_session_open_writer(cli_session *session, const char *model,
                                  const endpoint_args *endpoint, uint32_t n_context,
                                  const common_args *common, GError **error);
+/* After the writer, whose model it is where path is NULL. */
+gboolean cli_session_open_reranker(cli_session *session, const char *path, GError **error);
 /* After the embedder; a library that is open already is closed. */
 gboolean cli_session_open_library(cli_session *session, const char *dir, retrieval_open_mode mode,
                                   GError **error);

@@ -7,7 +7,7 @@
 
 typedef struct {
     common_args common;
-    char *library, *model, *embedder;
+    char *library, *model, *embedder, *reranker;
 } replay_args;
 
 static GOptionEntry *
@@ -21,6 +21,8 @@ replay_entries(gpointer data)
          "The model that wrote, a .gguf file or folder (default: SmolLM2-135M-Instruct)", "PATH"},
         {"embedder", 0, 0, G_OPTION_ARG_FILENAME, &args->embedder,
          "The embedder the library was made with (default: all-MiniLM-L6-v2)", "PATH"},
+        {"reranker", 0, 0, G_OPTION_ARG_FILENAME, &args->reranker,
+         "The model that judged the passages, where one did (default: the one that wrote)", "PATH"},
         G_OPTION_ENTRY_NULL,
     };
     return g_memdup2(entries, sizeof entries);
@@ -35,11 +37,15 @@ open_session(const replay_args *args, const char *dir, const json_t *record, cli
         !cli_session_open_embedder(s, args->embedder, NULL, error))
         return FALSE;
     if (!cli_session_open_library(s, dir, RETRIEVAL_OPEN_READ, error)) return FALSE;
-    if (pipelines_replay_writer(record) == NULL) return TRUE;
-    if (!pipelines_replay_is_remote(record))
-        return cli_session_open_writer(s, args->model, NULL, 0, NULL, error);
-    s->writer = pipelines_replay_new_writer(record);
-    return s->writer != NULL;
+    if (pipelines_replay_writer(record) != NULL) {
+        if (pipelines_replay_is_remote(record))
+            s->writer = pipelines_replay_new_writer(record);
+        else
+            cli_session_open_writer(s, args->model, NULL, 0, NULL, error);
+        if (s->writer == NULL) return FALSE;
+    }
+    return pipelines_replay_reranker(record) == NULL ||
+           cli_session_open_reranker(s, args->reranker, error);
 }
 
 static void

@@ -69,6 +69,7 @@ status_of_retrieval(int code)
         {RETRIEVAL_ERROR_EMBEDDER, LODE_ERROR_MISMATCH},
         {RETRIEVAL_ERROR_CANCELLED, LODE_ERROR_CANCELLED},
         {RETRIEVAL_ERROR_WHERE, LODE_ERROR_ARGUMENT},
+        {RETRIEVAL_ERROR_RERANKER, LODE_ERROR_UNSUPPORTED},
     };
     return find_status(table, G_N_ELEMENTS(table), code);
 }

@@ -281,6 +281,7 @@ typedef struct {
 
 /* path NULL: the default of its kind, LODE_ERROR_NOT_FOUND when it is not installed. */
 pipelines_model *pipelines_model_open(const char *path, engine_kind kind, GError **error);
+pipelines_model *pipelines_model_open_any(const char *path, GError **error);
 /* SHA-256 of a large file, remembered between runs; g_free. */
 char *pipelines_cached_sha256(const char *file, GError **error);
 void pipelines_model_free(pipelines_model *model);
@@ -402,13 +403,23 @@ struct lode_answer {
     guint n_removed; /* citation numbers that did not exist */
     char *prompt;    /* NULL when extractive */
     char *reasoning; /* a reasoning writer's thoughts, NULL where there are none */
-    char *writer_id, *embedder_id;
+    char *writer_id, *embedder_id, *reranker_id;
     uint32_t writer_context; /* tokens it holds; 0: not known, or no writer */
     json_t *replies;         /* of a writer elsewhere: writer_record.c; NULL: none */
     lode_ask_options options;
     engine_generate_result generation;
     double retrieve_seconds, answer_seconds;
 };
+
+struct lode_reranker {
+    pipelines_model *model; /* owned; NULL: a writer's, which it borrows */
+    retrieval_reranker inner;
+    char *id;
+};
+
+/* path NULL: the writer's own model, which must run here and outlive it. */
+lode_reranker *pipelines_reranker_open(const char *path, const lode_writer *writer,
+                                       engine_pool *pool, GError **error);
 
 typedef struct {
     retrieval_library *library;
@@ -417,6 +428,7 @@ typedef struct {
     const lode_writer *writer;       /* NULL: extractive */
     engine_pool *pool;               /* not NULL when one of them runs here */
     const char *where;               /* only passages for which this holds; NULL: all */
+    const lode_reranker *reranker;   /* unless the options have one; NULL: none */
 } pipelines_ask_context;
 
 lode_answer *pipelines_ask(const pipelines_ask_context *context, const char *question,

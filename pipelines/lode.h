@@ -381,6 +381,16 @@ LODE_API lode_status lode_library_search(lode_library *library, const char *quer
                                          lode_passages **out, lode_error *error);
 LODE_API void lode_passages_free(lode_passages *passages); /* NULL is fine */
 
+/* A model that reads a question and a passage at once and judges how well they fit. Immutable: any number of threads
+ * may share it. */
+typedef struct lode_reranker lode_reranker;
+
+/* path: a cross-encoder (BERT with a head of one or two labels: folder, .safetensors or .gguf file), or a model that
+ * writes, which is asked for yes or no. engine must outlive it. LODE_ERROR_UNSUPPORTED: a plain embedder. */
+LODE_API lode_status lode_reranker_open(const char *path, lode_engine *engine, lode_reranker **out,
+                                        lode_error *error);
+LODE_API void lode_reranker_free(lode_reranker *reranker); /* NULL is fine */
+
 typedef struct {
     size_t struct_size;
     lode_search_method method; /* default LODE_SEARCH_FUSION */
@@ -391,6 +401,12 @@ typedef struct {
     const char *where;
     size_t max_per_page;     /* passages that begin on one page; 0 (default): no limit */
     size_t max_per_document; /* 0 (default): no limit */
+    /* Puts the best n_reranked (0, the default: 20) into a new order: alone where it is a cross-encoder, else its
+     * judgement is added to the score. NULL (default): none. */
+    const lode_reranker *reranker;
+    size_t n_reranked;
+    /* 0 (default) to 1: how much a passage's likeness to those before it takes from its place. */
+    double diversity;
 } lode_search_options;
 
 LODE_API lode_search_options lode_search_options_default(void);
@@ -465,6 +481,9 @@ typedef struct {
     size_t n_scored;   /* passages that the writer judges before it answers; 0 (default): none, the
                            * ranking of the search stands */
     const char *where; /* only passages for which this holds, "year >= 2020"; NULL (default): all */
+    const lode_reranker *reranker; /* these three as lode_search_options has them */
+    size_t n_reranked;
+    double diversity;
 } lode_ask_options;
 
 LODE_API lode_ask_options lode_ask_options_default(void);

@@ -88,8 +88,15 @@ find_registered(const models_registry *registry, const char *path)
 static gboolean
 check_kind(const pipelines_model *model, const char *path, engine_kind kind, GError **error)
 {
-    if (engine_model_get_info(model->model)->kind == kind) return TRUE;
+    const engine_model_info *info = engine_model_get_info(model->model);
     g_autofree char *name = g_filename_display_name(path);
+    if (info->kind == kind && info->n_labels > 0) {
+        g_set_error(error, PIPELINES_ERROR, LODE_ERROR_UNSUPPORTED,
+                    "%s: this model judges pairs of texts (--reranker); an embedder is needed here",
+                    name);
+        return FALSE;
+    }
+    if (info->kind == kind) return TRUE;
     g_set_error(error, PIPELINES_ERROR, LODE_ERROR_UNSUPPORTED, "%s: this model %s", name,
                 kind == ENGINE_KIND_ENCODER
                     ? "writes text; an embedder is needed here"
@@ -97,17 +104,15 @@ check_kind(const pipelines_model *model, const char *path, engine_kind kind, GEr
     return FALSE;
 }
 
-pipelines_model *
-pipelines_model_open(const char *path, engine_kind kind, GError **error)
+/* kind NULL: any. */
+static pipelines_model *
+open_found(const models_registry *registry, const char *found, const engine_kind *kind,
+           GError **error)
 {
-    g_autoptr(models_registry) registry = models_registry_load(NULL, 0, error);
-    if (registry == NULL) return NULL;
-    const char *role = kind == ENGINE_KIND_ENCODER ? "embedder" : "writer";
-    g_autofree char *found = path != NULL ? g_strdup(path) : models_find(registry, role, error);
-    if (found == NULL) return NULL;
     g_autoptr(pipelines_model) model = g_new0(pipelines_model, 1);
     model->model = engine_model_open(found, error);
-    if (model->model == NULL || !check_kind(model, found, kind, error)) return NULL;
+    if (model->model == NULL || (kind != NULL && !check_kind(model, found, *kind, error)))
+        return NULL;
     g_autofree char *weights = weights_of(found);
     g_autofree char *hash = pipelines_cached_sha256(weights != NULL ? weights : found, error);
     if (hash == NULL) return NULL;
@@ -119,6 +124,23 @@ pipelines_model_open(const char *path, engine_kind kind, GError **error)
     model->query_prefix =
         g_strdup(entry != NULL ? entry->query_prefix : guess_prefix(found, own_name));
     return g_steal_pointer(&model);
+}
+
+pipelines_model *
+pipelines_model_open(const char *path, engine_kind kind, GError **error)
+{
+    g_autoptr(models_registry) registry = models_registry_load(NULL, 0, error);
+    if (registry == NULL) return NULL;
+    const char *role = kind == ENGINE_KIND_ENCODER ? "embedder" : "writer";
+    g_autofree char *found = path != NULL ? g_strdup(path) : models_find(registry, role, error);
+    return found != NULL ? open_found(registry, found, &kind, error) : NULL;
+}
+
+pipelines_model *
+pipelines_model_open_any(const char *path, GError **error)
+{
+    g_autoptr(models_registry) registry = models_registry_load(NULL, 0, error);
+    return registry != NULL ? open_found(registry, path, NULL, error) : NULL;
 }
 
 void

@@ -118,6 +118,7 @@ pipelines_answer_to_json(const lode_answer *answer)
     json_object_set_new(json, "passages_used", json_integer(answer->n_shown));
     json_object_set_new(json, "writer", pipelines_json_string(answer->writer_id));
     json_object_set_new(json, "embedder", pipelines_json_string(answer->embedder_id));
+    json_object_set_new(json, "reranker", pipelines_json_string(answer->reranker_id));
     json_object_set_new(json, "retrieve_seconds", json_real(answer->retrieve_seconds));
     json_object_set_new(json, "answer_seconds", json_real(answer->answer_seconds));
     json_object_set_new(json, "prompt_tokens", json_integer(answer->generation.n_prompt));
@@ -163,6 +164,8 @@ settings_to_json(const lode_answer *answer)
     json_object_set_new(json, "read", json_string(context_name(o->context)));
     json_object_set_new(json, "scored", json_integer((json_int_t)o->n_scored));
     json_object_set_new(json, "where", pipelines_json_string(o->where));
+    json_object_set_new(json, "reranked", json_integer((json_int_t)o->n_reranked));
+    json_object_set_new(json, "diversity", json_real(o->diversity));
     json_object_set_new(json, "cpu", json_string(engine_cpu_name(engine_cpu_best())));
     return json;
 }
@@ -185,6 +188,9 @@ pipelines_run_options(const json_t *settings, lode_ask_options *options)
     options->strict = json_is_true(json_object_get(settings, "strict"));
     options->n_scored = (size_t)CLAMP(n_scored, 0, 1000);
     options->where = json_string_value(json_object_get(settings, "where"));
+    const json_int_t n_reranked = json_integer_value(json_object_get(settings, "reranked"));
+    options->n_reranked = (size_t)CLAMP(n_reranked, 0, 1000);
+    options->diversity = json_number_value(json_object_get(settings, "diversity"));
     for (int i = LODE_CONTEXT_AUTO; read != NULL && i <= LODE_CONTEXT_WHOLE; i++)
         if (strcmp(read, context_name((lode_context)i)) == 0) options->context = (lode_context)i;
 }

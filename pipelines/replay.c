@@ -52,6 +52,12 @@ pipelines_replay_embedder(const json_t *record)
     return text_in(json_object_get(record, "result"), "embedder");
 }
 
+const char *
+pipelines_replay_reranker(const json_t *record)
+{
+    return text_in(json_object_get(record, "result"), "reranker");
+}
+
 gboolean
 pipelines_replay_is_remote(const json_t *record)
 {
@@ -125,6 +131,8 @@ compare_circumstances(differences *d, const json_t *record, const json_t *now)
             json_object_get(now_result, "writer"));
     compare(d, "embedder", json_object_get(then_result, "embedder"),
             json_object_get(now_result, "embedder"));
+    compare(d, "reranker", json_object_get(then_result, "reranker"),
+            json_object_get(now_result, "reranker"));
 }
 
 static void

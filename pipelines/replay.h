@@ -13,6 +13,7 @@ json_t *pipelines_replay_load(const char *path, GError **error);
 const char *pipelines_replay_writer(const json_t *record);
 const char *pipelines_replay_embedder(const json_t *record);
 /* The writer was elsewhere: its replies stand in the record. */
+const char *pipelines_replay_reranker(const json_t *record);
 gboolean pipelines_replay_is_remote(const json_t *record);
 /* A writer that replies with them. */
 lode_writer *pipelines_replay_new_writer(const json_t *record);

@@ -1,6 +1,7 @@
 /* Chunks as callers see them, one by one or with what stands around them. */
 #include "retrieval/hits.h"
 
+#include <math.h>
 #include <string.h>
 
 #include "retrieval/library.h"
@@ -79,6 +80,7 @@ static retrieval_hit *
 read_hit(sqlite3_stmt *row)
 {
     retrieval_hit *hit = g_new0(retrieval_hit, 1);
+    hit->judgement = NAN;
     hit->path = column_string(row, 0);
     hit->sha256 = column_string(row, 1);
     hit->title = column_string(row, 2);

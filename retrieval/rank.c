@@ -3,6 +3,7 @@
 
 #include <string.h>
 
+#include "retrieval/choose.h"
 #include "retrieval/fulltext.h"
 #include "retrieval/hits.h"
 #include "retrieval/selection.h"
@@ -24,7 +25,7 @@ retrieval_search_options
 retrieval_search_options_default(void)
 {
     return (retrieval_search_options){
-        .method = RETRIEVAL_FUSION, .n_results = 10, .n_candidates = 100};
+        .method = RETRIEVAL_FUSION, .n_results = 10, .n_candidates = 100, .n_reranked = 20};
 }
 
 /* ---- the two rankings: arrays of candidate, best first ---- */
@@ -52,6 +53,7 @@ typedef struct {
     const retrieval_search_options *options;
     retrieval_selection *selection; /* NULL: all */
     guint n;                        /* candidates wanted of each ranking */
+    int64_t compact_through;        /* the database has no vectors up to this chunk */
 } search;
 
 static gboolean
@@ -95,30 +97,48 @@ compare_candidates(gconstpointer a, gconstpointer b)
     return (x->id > y->id) - (x->id < y->id);
 }
 
-/* The cosine by the database's own vector; score stays what it is where the database does not have it. */
-static gboolean
-score_exactly(const search *s, int64_t id, double *score, GError **error)
+/* The database's own vector as floats, n_dims of them; NULL without an error where it does not have it. */
+static float *
+load_vector(const search *s, int64_t id, GError **error)
 {
     const uint32_t n_dims = s->library->n_dims;
     GError *failure = NULL;
+    float *values = NULL;
     sqlite3_stmt *row = retrieval_store_get(s->store, STORE_GET_VECTOR, error);
-    if (!row) return FALSE;
+    if (!row) return NULL;
     sqlite3_bind_int64(row, 1, id);
     if (retrieval_store_next(s->store, row, &failure) &&
         (size_t)sqlite3_column_bytes(row, 0) == n_dims * sizeof(uint16_t)) {
         const uint8_t *bytes = sqlite3_column_blob(row, 0);
-        double sum = 0.0;
+        values = g_new(float, n_dims);
         for (uint32_t j = 0; j < n_dims; j++) {
             uint16_t half;
             memcpy(&half, bytes + j * sizeof half, sizeof half);
-            sum += (double)retrieval_half_to_float(GUINT16_FROM_LE(half)) * (double)s->vector[j];
+            values[j] = retrieval_half_to_float(GUINT16_FROM_LE(half));
         }
-        *score = sum;
     }
     sqlite3_reset(row);
-    if (!failure) return TRUE;
-    g_propagate_error(error, failure);
-    return FALSE;
+    if (failure) g_propagate_error(error, failure);
+    return values;
+}
+
+/* The cosine by the database's own vector; score stays what it is where the database does not have it. */
+static gboolean
+score_exactly(const search *s, int64_t id, double *score, GError **error)
+{
+    GError *failure = NULL;
+    if (id <= s->compact_through) return TRUE;
+    g_autofree float *values = load_vector(s, id, &failure);
+    if (failure) {
+        g_propagate_error(error, failure);
+        return FALSE;
+    }
+    if (!values) return TRUE;
+    double sum = 0.0;
+    for (uint32_t j = 0; j < s->library->n_dims; j++)
+        sum += (double)values[j] * (double)s->vector[j];
+    *score = sum;
+    return TRUE;
 }
 
 /* The selected ones among the best k, for k rising until there are n; with vectors_lock held. */
@@ -281,76 +301,59 @@ embed_query(retrieval_library *library, const char *query, retrieval_method meth
     return TRUE;
 }
 
-/* Counts what was taken of every page and document. */
-typedef struct {
-    guint max_per_page, max_per_document;
-    GHashTable *taken; /* "document page" -> how many */
-} diversity;
-
+/* Those of the ranking that may be shown, with their vectors where these are wanted. */
 static gboolean
-take_one(diversity *d, int64_t document, int page, guint max)
-{
-    if (max == 0) return TRUE;
-    g_autofree char *key = g_strdup_printf("%" G_GINT64_FORMAT " %d", document, page);
-    const guint n = GPOINTER_TO_UINT(g_hash_table_lookup(d->taken, key));
-    if (n >= max) return FALSE;
-    g_hash_table_insert(d->taken, g_steal_pointer(&key), GUINT_TO_POINTER(n + 1));
-    return TRUE;
-}
-
-static gboolean
-load_hits(const search *s, const GArray *ranking, GPtrArray *hits, GError **error)
+load_choices(const search *s, const GArray *ranking, GArray *choices, GError **error)
 {
     const retrieval_search_options *o = s->options;
-    g_autoptr(GHashTable) taken = g_hash_table_new_full(g_str_hash, g_str_equal, g_free, NULL);
-    diversity d = {o->max_per_page, o->max_per_document, taken};
-    for (guint i = 0; i < ranking->len && hits->len < o->n_results; i++) {
+    const gboolean has_limits = o->max_per_page > 0 || o->max_per_document > 0;
+    guint most = has_limits || o->diversity > 0.0 ? ranking->len : o->n_results;
+    if (o->reranker) most = MAX(most, o->n_reranked);
+    for (guint i = 0; i < ranking->len && choices->len < most; i++) {
         const candidate *found = &g_array_index(ranking, candidate, i);
         GError *failure = NULL;
-        retrieval_hit *hit = retrieval_load_hit(s->store, found->id, &failure);
+        retrieval_choice choice = {.hit = retrieval_load_hit(s->store, found->id, &failure)};
         if (g_error_matches(failure, RETRIEVAL_ERROR, RETRIEVAL_ERROR_NOT_FOUND)) {
             g_error_free(failure); /* added after this snapshot was taken */
             continue;
         }
-        if (!hit) {
+        if (choice.hit) {
+            choice.hit->score = found->score;
+            choice.hit->bm25_rank = found->bm25_rank;
+            choice.hit->dense_rank = found->dense_rank;
+            if (o->diversity > 0.0 && s->vector)
+                choice.vector = load_vector(s, found->id, &failure);
+            g_array_append_val(choices, choice);
+        }
+        if (failure) {
             g_propagate_error(error, failure);
             return FALSE;
         }
-        if (!take_one(&d, hit->document_id, hit->first_page, d.max_per_page) ||
-            !take_one(&d, hit->document_id, -1, d.max_per_document)) {
-            retrieval_hit_free(hit);
-            continue;
-        }
-        hit->score = found->score;
-        hit->bm25_rank = found->bm25_rank;
-        hit->dense_rank = found->dense_rank;
-        g_ptr_array_add(hits, hit);
     }
     return TRUE;
 }
 
 /* Inside a transaction: all of it sees the same library. */
-static GPtrArray *
-search_snapshot(search *s, const retrieval_where *where, GError **error)
+static gboolean
+search_snapshot(search *s, const retrieval_where *where, GArray *choices, GError **error)
 {
     const retrieval_search_options *o = s->options;
     g_autoptr(GArray) fulltext = g_array_new(FALSE, FALSE, sizeof(candidate));
     g_autoptr(GArray) dense = g_array_new(FALSE, FALSE, sizeof(candidate));
     g_autoptr(retrieval_selection) selection = NULL;
-    if (where && !(selection = retrieval_selection_new(s->store, where, error))) return NULL;
+    if (where && !(selection = retrieval_selection_new(s->store, where, error))) return FALSE;
     s->selection = selection;
-    if (o->method != RETRIEVAL_DENSE && !rank_fulltext(s, fulltext, error)) return NULL;
-    if (s->vector && !rank_dense(s, dense, error)) return NULL;
+    if (!retrieval_store_get_compact_through(s->store, &s->compact_through, error)) return FALSE;
+    if (o->method != RETRIEVAL_DENSE && !rank_fulltext(s, fulltext, error)) return FALSE;
+    if (s->vector && !rank_dense(s, dense, error)) return FALSE;
 
     g_autoptr(GArray) fused = g_array_new(FALSE, FALSE, sizeof(candidate));
     const GArray *ranking = o->method == RETRIEVAL_BM25 ? fulltext : dense;
     if (o->method == RETRIEVAL_FUSION) {
-        if (!fuse(s, fulltext, dense, fused, error)) return NULL;
+        if (!fuse(s, fulltext, dense, fused, error)) return FALSE;
         ranking = fused;
     }
-
-    g_autoptr(GPtrArray) hits = g_ptr_array_new_with_free_func((GDestroyNotify)retrieval_hit_free);
-    return load_hits(s, ranking, hits, error) ? g_steal_pointer(&hits) : NULL;
+    return load_choices(s, ranking, choices, error);
 }
 
 GPtrArray *
@@ -361,6 +364,7 @@ retrieval_library_search(retrieval_library *library, const char *query,
     g_autofree float *vector = NULL;
     g_autoptr(retrieval_where) where = NULL;
     if (o.where && !(where = retrieval_where_parse(o.where, error))) return NULL;
+    if (o.reranker && !retrieval_reranker_check(o.reranker, error)) return NULL;
     if (!embed_query(library, query, o.method, &vector, error)) return NULL;
 
     search s = {.library = library,
@@ -368,13 +372,20 @@ retrieval_library_search(retrieval_library *library, const char *query,
                 .vector = vector,
                 .options = &o,
                 .n = MIN(MAX(o.n_candidates, o.n_results), MAX_CANDIDATES)};
-    GPtrArray *hits = NULL;
+    g_autoptr(GArray) choices = g_array_new(FALSE, FALSE, sizeof(retrieval_choice));
+    g_array_set_clear_func(choices, retrieval_choice_clear);
     s.store = retrieval_library_borrow(library, error);
     if (!s.store) return NULL;
-    if (retrieval_store_exec(s.store, STORE_BEGIN_READ, error)) {
-        hits = search_snapshot(&s, where, error);
+    gboolean done = retrieval_store_exec(s.store, STORE_BEGIN_READ, error);
+    if (done) {
+        done = search_snapshot(&s, where, choices, error);
         retrieval_store_rollback(s.store); /* only read */
     }
     retrieval_library_return(library, s.store);
+    /* a model takes its time: nobody waits for it with a snapshot open */
+    if (done && o.reranker) done = retrieval_rerank(choices, query, &o, error);
+    if (!done) return NULL;
+    GPtrArray *hits = g_ptr_array_new_with_free_func((GDestroyNotify)retrieval_hit_free);
+    retrieval_choose(choices, library->n_dims, &o, hits);
     return hits;
 }

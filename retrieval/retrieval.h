@@ -28,7 +28,8 @@ typedef enum {
     RETRIEVAL_ERROR_BUSY,      /* another process writes to it */
     RETRIEVAL_ERROR_EMBEDDER,  /* made with another embedder */
     RETRIEVAL_ERROR_CANCELLED,
-    RETRIEVAL_ERROR_WHERE /* a condition that cannot be read */
+    RETRIEVAL_ERROR_WHERE,   /* a condition that cannot be read */
+    RETRIEVAL_ERROR_RERANKER /* a model that judges no passages */
 } retrieval_error_code;
 
 /* ---- chunks ---- */
@@ -195,6 +196,23 @@ typedef struct {
 gboolean retrieval_library_merge(retrieval_library *library, const char *dir, const int *cancel,
                                  retrieval_merge_report *report, GError **error);
 
+/* ---- judging once more ---- */
+
+/* A model that reads a question and a passage at once: a cross-encoder, or one that writes, by how much likelier it
+ * finds the reply "yes" than "no". Borrows both; any number of threads may share one. */
+typedef struct {
+    const engine_model *model;
+    engine_pool *pool;
+} retrieval_reranker;
+
+/* FALSE with RETRIEVAL_ERROR_RERANKER for a model that can do neither: an encoder without a head. */
+gboolean retrieval_reranker_check(const retrieval_reranker *reranker, GError **error);
+/* Passages [n] -> scores [n], logits: 0 is undecided, above it speaks for the passage. A writer reads the first 2,400
+ * bytes of each, all behind the question's part, which is computed once. cancel may be NULL. */
+gboolean retrieval_reranker_judge(const retrieval_reranker *reranker, const char *question,
+                                  const char *const *passages, size_t n, double *scores,
+                                  const int *cancel, GError **error);
+
 /* ---- search ---- */
 
 typedef enum {
@@ -212,6 +230,13 @@ typedef struct {
     const char *where;
     guint max_per_page; /* chunks that begin on one page of one document; 0 = no limit (default) */
     guint max_per_document; /* 0 = no limit (default) */
+    /* The best n_reranked (default 20) are put into a new order: by the reranker alone where it is a cross-encoder; a
+     * writer's judgement is added to the score. NULL (default): none. */
+    const retrieval_reranker *reranker;
+    guint n_reranked;
+    /* 0..1, default 0: how much a passage's likeness to those before it takes from its place; see choose.h. */
+    double diversity;
+    const int *cancel; /* may be NULL: looked at while a model judges */
 } retrieval_search_options;
 
 retrieval_search_options retrieval_search_options_default(void);
@@ -220,6 +245,7 @@ typedef struct {
     int64_t chunk_id;
     double score;              /* sum of the fusion, BM25 or cosine by method; higher is better */
     int bm25_rank, dense_rank; /* 1-based, 0 where it was not ranked */
+    double judgement;          /* the reranker's; NAN where it was not asked */
     char *path;                /* of the document, or the passage's id */
     char *sha256;              /* of the document's bytes */
     char *title;               /* of the document, or its file name */

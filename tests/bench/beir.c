@@ -1,19 +1,25 @@
 /* Retrieval on a data set in BEIR's layout (corpus.jsonl, queries.jsonl), through the public interface:
  *
  *     bench_beir index CORPUS.jsonl LIBRARY [MODEL]
- *     bench_beir run LIBRARY QUERIES.jsonl bm25|dense|fusion [MODEL] > run.trec
+ *     bench_beir run LIBRARY QUERIES.jsonl bm25|dense|fusion [MODEL [OPTION...]] > run.trec
  *
- * MODEL is an embedding model as engine_model_open takes it; without it there is full text alone. The run
- * has the 100 best of every query in TREC's format. Times go to stderr. */
+ * MODEL is an embedding model as engine_model_open takes it; without it, or "", there is full text alone. Texts of
+ * more than 6,000 bytes are papers and cut into passages; a paper's rank is that of its best one. The run has the 100
+ * best of every query in TREC's format. Times go to stderr. Options of a run:
+ *
+ *     limit=N         only N queries, evenly spread
+ *     reranker=MODEL  a cross-encoder or a model that writes; reranked=N passages, 20 where it is not given
+ *     diversity=X     as retrieval_search_options has it */
 #include <glib.h>
 #include <jansson.h>
 #include <stdio.h>
+#include <stdlib.h>
 #include <string.h>
 
 #include "engine/engine.h"
 #include "retrieval/retrieval.h"
 
-enum { BATCH = 128, DEPTH = 100 };
+enum { BATCH = 128, DEPTH = 100, PAPER_BYTES = 6000, PAPER_CANDIDATES = 500 };
 
 typedef gboolean (*line_func)(json_t *object, void *user_data, GError **error);
 
@@ -73,10 +79,41 @@ index_flush(indexer *i, GError **error)
     return TRUE;
 }
 
+/* A paragraph for each line. */
+static gboolean
+index_paper(indexer *i, const char *id, const char *title, const char *text, GError **error)
+{
+    layout_builder *builder = layout_builder_new();
+    layout_metadata *meta = layout_builder_meta(builder);
+    meta->title = layout_builder_copy(builder, title, -1);
+    meta->source_name = layout_builder_copy(builder, id, -1);
+    const layout_page page = {.width_pt = 612, .height_pt = 792};
+    layout_builder_add_page(builder, &page);
+    g_auto(GStrv) lines = g_strsplit(text, "\n", -1);
+    const layout_box box = {0, {72, 72, 540, 720}};
+    for (char **line = lines; *line; line++) {
+        if (!*g_strstrip(*line)) continue;
+        const layout_block block = {.type = LAYOUT_BLOCK_PARAGRAPH,
+                                    .text = *line,
+                                    .parent = LAYOUT_NONE,
+                                    .item = LAYOUT_NONE,
+                                    .confidence = 1};
+        layout_builder_add_block(builder, &block, &box, 1, NULL, 0, NULL, 0);
+    }
+    lode_document *paper = layout_builder_finish(builder);
+    const gboolean done = retrieval_library_add(i->library, id, paper, NULL, NULL, error);
+    lode_document_free(paper);
+    i->n_done++;
+    return done;
+}
+
 static gboolean
 index_line(json_t *object, void *user_data, GError **error)
 {
     indexer *i = user_data;
+    if (strlen(field(object, "text")) > PAPER_BYTES)
+        return index_paper(i, field(object, "_id"), field(object, "title"), field(object, "text"),
+                           error);
     retrieval_passage passage = {.id = g_strdup(field(object, "_id")),
                                  .title = g_strdup(field(object, "title")),
                                  .text = g_strdup(field(object, "text"))};
@@ -103,7 +140,7 @@ run_index(retrieval_library *library, const char *corpus, GError **error)
 typedef struct {
     retrieval_library *library;
     retrieval_search_options options;
-    guint n_queries;
+    guint n_seen, n_queries, step;
     gint64 us;
 } runner;
 
@@ -111,6 +148,7 @@ static gboolean
 run_line(json_t *object, void *user_data, GError **error)
 {
     runner *r = user_data;
+    if (r->n_seen++ % r->step != 0) return TRUE;
     const gint64 start = g_get_monotonic_time();
     g_autoptr(GPtrArray) hits =
         retrieval_library_search(r->library, field(object, "text"), &r->options, error);
@@ -119,28 +157,73 @@ run_line(json_t *object, void *user_data, GError **error)
     r->n_queries++;
     for (guint i = 0; i < hits->len; i++) {
         const retrieval_hit *hit = hits->pdata[i];
-        /* the scorer breaks ties its own way: a score that says our order */
-        printf("%s Q0 %s %u %.17g lode\n", field(object, "_id"), hit->path, i + 1,
-               hit->score - 1e-12 * i);
+        /* the scorer breaks ties its own way, and a reranker's order is not the score's: the rank, then */
+        printf("%s Q0 %s %u %u lode\n", field(object, "_id"), hit->path, i + 1, hits->len - i);
     }
     return TRUE;
 }
 
 static gboolean
-run_queries(retrieval_library *library, const char *queries, const char *method, GError **error)
+set_method(retrieval_search_options *options, const char *method, GError **error)
 {
-    runner r = {.library = library, .options = retrieval_search_options_default()};
-    r.options.n_results = DEPTH;
-    if (strcmp(method, "bm25") == 0)
-        r.options.method = RETRIEVAL_BM25;
-    else if (strcmp(method, "dense") == 0)
-        r.options.method = RETRIEVAL_DENSE;
-    else if (strcmp(method, "fusion") == 0)
-        r.options.method = RETRIEVAL_FUSION;
-    else {
-        g_set_error(error, G_FILE_ERROR, G_FILE_ERROR_INVAL, "no method %s", method);
-        return FALSE;
+    static const char *const names[] = {"fusion", "bm25", "dense"};
+    static const retrieval_method methods[] = {RETRIEVAL_FUSION, RETRIEVAL_BM25, RETRIEVAL_DENSE};
+    for (gsize i = 0; i < G_N_ELEMENTS(names); i++) {
+        if (strcmp(method, names[i]) != 0) continue;
+        options->method = methods[i];
+        return TRUE;
     }
+    g_set_error(error, G_FILE_ERROR, G_FILE_ERROR_INVAL, "no method %s", method);
+    return FALSE;
+}
+
+static gboolean
+count_line(json_t *object, void *user_data, GError **error)
+{
+    (void)object, (void)error;
+    (*(guint *)user_data)++;
+    return TRUE;
+}
+
+/* What stands behind "name=" in one of the options [n]; NULL: it is not there. */
+static const char *
+option(char **options, int n, const char *name)
+{
+    g_autofree char *start = g_strconcat(name, "=", NULL);
+    for (int i = 0; i < n; i++)
+        if (g_str_has_prefix(options[i], start)) return options[i] + strlen(start);
+    return NULL;
+}
+
+static gboolean
+run_queries(retrieval_library *library, const char *queries, const char *method, engine_pool *pool,
+            char **options, int n_options, GError **error)
+{
+    runner r = {.library = library, .options = retrieval_search_options_default(), .step = 1};
+    retrieval_stats stats;
+    guint n_all = 0;
+    r.options.n_results = DEPTH;
+    if (!set_method(&r.options, method, error) ||
+        !for_each_line(queries, count_line, &n_all, error) ||
+        !retrieval_library_get_stats(library, &stats, error))
+        return FALSE;
+    g_free(stats.embedder_id);
+    if (stats.n_chunks > stats.n_documents) {
+        r.options.max_per_document = 1;
+        r.options.n_candidates = PAPER_CANDIDATES;
+    }
+    const char *limit = option(options, n_options, "limit");
+    if (limit) r.step = MAX(n_all / MAX((guint)strtoul(limit, NULL, 10), 1), 1);
+    const char *diversity = option(options, n_options, "diversity");
+    if (diversity) r.options.diversity = g_ascii_strtod(diversity, NULL);
+    const char *reranked = option(options, n_options, "reranked");
+    if (reranked) r.options.n_reranked = (guint)strtoul(reranked, NULL, 10);
+    const char *path = option(options, n_options, "reranker");
+    g_autoptr(engine_model) model = path ? engine_model_open(path, error) : NULL;
+    if (path && !model) return FALSE;
+    g_autoptr(engine_pool) own = pool ? NULL : engine_pool_new(0);
+    const retrieval_reranker reranker = {model, pool ? pool : own};
+    if (model) r.options.reranker = &reranker;
     if (!for_each_line(queries, run_line, &r, error)) return FALSE;
     g_printerr("%u queries by %s, %.2f ms each\n", r.n_queries, method,
                (double)r.us / 1e3 / MAX(r.n_queries, 1));
@@ -153,11 +236,13 @@ main(int argc, char **argv)
     const gboolean is_index = argc >= 4 && strcmp(argv[1], "index") == 0;
     const gboolean is_run = argc >= 5 && strcmp(argv[1], "run") == 0;
     if (!is_index && !is_run) {
-        g_printerr("usage: bench_beir index CORPUS.jsonl LIBRARY [MODEL]\n"
-                   "       bench_beir run LIBRARY QUERIES.jsonl bm25|dense|fusion [MODEL]\n");
+        g_printerr(
+            "usage: bench_beir index CORPUS.jsonl LIBRARY [MODEL]\n"
+            "       bench_beir run LIBRARY QUERIES.jsonl bm25|dense|fusion [MODEL [OPTION...]]\n");
         return 2;
     }
     const char *model_path = is_index ? (argc > 4 ? argv[4] : NULL) : (argc > 5 ? argv[5] : NULL);
+    if (model_path && !*model_path) model_path = NULL;
     g_autoptr(GError) error = NULL;
     g_autoptr(engine_model) model = NULL;
     g_autoptr(engine_pool) pool = NULL;
@@ -175,7 +260,8 @@ main(int argc, char **argv)
                      : retrieval_library_open(argv[2], RETRIEVAL_OPEN_READ, &options, &error);
         if (library)
             done = is_index ? run_index(library, argv[2], &error)
-                            : run_queries(library, argv[3], argv[4], &error);
+                            : run_queries(library, argv[3], argv[4], pool, argv + MIN(6, argc),
+                                          MAX(argc - 6, 0), &error);
     }
     if (!done) g_printerr("error: %s\n", error->message);
     return done ? 0 : 1;

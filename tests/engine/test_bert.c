@@ -128,7 +128,8 @@ pairs_are_judged_as_pytorch_does(void **state)
     g_auto(GStrv) texts = bert_texts(&n);
     g_autofree char *data = NULL;
     gsize n_bytes = 0;
-    assert_true(g_file_get_contents(LODE_TEST_DATA "/engine/tiny_cross.f32", &data, &n_bytes, NULL));
+    assert_true(
+        g_file_get_contents(LODE_TEST_DATA "/engine/tiny_cross.f32", &data, &n_bytes, NULL));
     assert_int_equal(n_bytes, G_N_ELEMENTS(queries) * n * sizeof(float));
     const float *expected = (const float *)(const void *)data;
     g_autofree float *out = g_new0(float, n);
