@@ -82,6 +82,17 @@ cut_side(const char *text)
     return tidy(side, -1);
 }
 
+/* "Reuben Nakian sculptors" -> "Reuben Nakian"; a title with a colon goes on behind it. */
+static char *
+leading_name(const char *text)
+{
+    g_autoptr(GPtrArray) names = search_names(text, 1);
+    const char *name = names->len > 0 ? names->pdata[0] : NULL;
+    if (name == NULL || !g_str_has_prefix(text, name) || text[strlen(name)] != ' ')
+        return cut_side(text);
+    return g_strdup(name);
+}
+
 /* "Are both A and B sculptors?" -> "are both sculptors": what is asked of a side; tidied. */
 static char *
 without(const char *question, const char *a, const char *b)
@@ -93,7 +104,9 @@ without(const char *question, const char *a, const char *b)
         g_regex_new("\\s*,?\\s+\\b(?:or|and|both|either|between)\\b(?=[\\s,?.]|$)|\\s+,|\\s{2,}",
                     G_REGEX_CASELESS, 0, NULL);
     g_autofree char *plain = g_regex_replace_literal(joints, rest->str, -1, 0, " ", 0, NULL);
-    return tidy(plain, -1);
+    g_autoptr(GRegex) gaps = g_regex_new("\\s{2,}", 0, 0, NULL);
+    g_autofree char *single = g_regex_replace_literal(gaps, plain, -1, 0, " ", 0, NULL);
+    return tidy(single, -1);
 }
 
 static gboolean
@@ -136,8 +149,8 @@ add_comparison(search_plan *plan, const char *question)
         if (info == NULL) continue;
         g_autofree char *first = g_match_info_fetch(info, 1), *second = g_match_info_fetch(info, 2);
         g_match_info_free(info);
-        g_autofree char *a = tidy(first, -1), *b = cut_side(second);
         gboolean yes_no = i == 2;
+        g_autofree char *a = tidy(first, -1), *b = yes_no ? leading_name(second) : cut_side(second);
         /* "Did A and the B that C ... or D": only where capitals say that these are names */
         if (yes_no && !g_unichar_isupper(g_utf8_get_char(a)) && a[0] != '"') continue;
         if (add_sides(plan, plain, a, b)) return TRUE;

@@ -250,6 +250,11 @@ guint64 search_query(search_client *client, const GPtrArray *providers, const ch
  * from each other. The lists stay as they are. */
 GPtrArray *search_hits_fuse(const GPtrArray *lists);
 
+/* Which hits [search_hit *] to read first, without a model: words of the question in title and snippet, the rank, what
+ * kind of place it is, and not more than two of one host as long as there are others. Returns their indices, best first;
+ * g_array_unref. */
+GArray *search_hits_select(const GPtrArray *hits, const char *question);
+
 /* The same page under one name: lower-case host, no fragment, no default port, no tracking parameters, no slash
  * at the end; arXiv's and DOI's addresses by their id. NULL when it is no http(s) URL. Free with g_free. */
 char *search_canonical_url(const char *url);
@@ -335,6 +340,10 @@ void search_plan_start(search_plan *plan, search_node *node);
 void search_plan_settle(search_node *node, search_node_state state, const char *answer,
                         const char *problem);
 
+/* The name that answers, for a question that needs it: the first one in the sentence that the question does not have,
+ * else the page's title, else NULL. g_free. */
+char *search_answer_name(const char *question, const char *sentence, const char *title);
+
 /* In Graphviz's language, and as JSON: {"question", "nodes": [...], "edges": [[from, to], ...]}. g_free. */
 char *search_plan_to_dot(const search_plan *plan);
 char *search_plan_to_json(const search_plan *plan);
@@ -378,17 +387,19 @@ typedef struct {
     char *name;  /* that leads on */
     char *query; /* it, and the question's words that are still open */
     guint from;  /* passage it was found in */
-    guint index; /* among the hops of all rounds: for search_trail_see */
+    guint step;  /* for search_trail_see */
 } search_hop;
 
 search_trail *search_trail_new(const char *question);
 void search_trail_free(search_trail *trail); /* NULL is fine */
 G_DEFINE_AUTOPTR_CLEANUP_FUNC(search_trail, search_trail_free)
 
-#define SEARCH_TRAIL_START G_MAXUINT
-/* A passage was found: the rank-th (from 1) of a hop, or of a search that no hop led to. key: what tells pages apart;
- * of one page the last text counts. Returns its index. */
-guint search_trail_see(search_trail *trail, guint hop, const char *key, const char *title,
+/* Another question is asked on the way, a planner's. Its passages count as those of the question itself, which is step
+ * 0. Returns its step. */
+guint search_trail_ask(search_trail *trail, const char *question);
+/* A passage was found: the rank-th (from 1) of a step's search. key: what tells pages apart; of one page the last text
+ * counts. Returns its index. */
+guint search_trail_see(search_trail *trail, guint step, const char *key, const char *title,
                        const char *text, guint rank);
 /* The round is over: where to look next, at most max, best first; of search_hop *, lent until the trail is freed.
  * Free with g_ptr_array_unref. */

@@ -24,12 +24,11 @@ enum { BEAM = 4, MAX_NAMES = 40, MAX_TEXT_WORDS = 4000 };
 #define NEW_WORDS  1.2 /* worth of all of the question's words, were they new */
 #define HAS_NAME   0.1 /* worth of having the name at all */
 #define TITLE_NAME 1.0 /* promise of a page's own title as the next name ... */
-#define OTHER_NAME 0.5 /* ... of a name in its text ... */
-#define NEAR_WORDS 1.0 /* ... and of all the question's words in the same sentence */
+#define OTHER_NAME 1.0 /* ... of a name in its text ... */
+#define NEAR_WORDS 0.0 /* ... and of all the question's words in the same sentence */
 
 typedef struct {
-    guint from_hop; /* SEARCH_TRAIL_START */
-    guint rank;
+    guint step, rank;
 } sighting;
 
 typedef struct {
@@ -43,24 +42,25 @@ typedef struct {
     GArray *path;        /* of guint: the passages on it, itself last */
 } passage;
 
+/* A search: of a question, or of a name that leads on. */
 typedef struct {
-    search_hop public;
-    GPtrArray *words; /* of the name */
-    double worth;
-    GHashTable *covered;
+    search_hop hop;      /* name NULL: a question */
+    GPtrArray *words;    /* of the question or the name */
+    GArray *weights;     /* of double, one per word of a question; made when its round is over */
+    double worth;        /* of the path that a hop goes on from */
+    GHashTable *covered; /* by that path */
     GArray *path;
-} hop;
+} step;
 
 struct search_trail {
     char *question;
-    GPtrArray *asked; /* of char *: the question's words */
+    GPtrArray *asked; /* of char *: the question's words, those of step 0 */
     GHashTable *asked_set;
-    double *weight, total; /* of each; made when the first round is over */
-    GPtrArray *passages, *hops;
+    GPtrArray *passages, *steps;
     GHashTable *by_key;   /* key -> index + 1 */
     GHashTable *followed; /* words of names that were followed */
     GArray *beam;         /* of guint */
-    guint n_seen_hops;    /* hops whose results have been weighed */
+    guint n_weighed;      /* steps whose results have been weighed */
 };
 
 static void
@@ -79,15 +79,26 @@ passage_free(gpointer data)
 }
 
 static void
-hop_free(gpointer data)
+step_free(gpointer data)
 {
-    hop *h = data;
-    g_free(h->public.name);
-    g_free(h->public.query);
-    g_ptr_array_unref(h->words);
-    g_hash_table_unref(h->covered);
-    g_array_unref(h->path);
-    g_free(h);
+    step *s = data;
+    g_free(s->hop.name);
+    g_free(s->hop.query);
+    g_ptr_array_unref(s->words);
+    g_clear_pointer(&s->weights, g_array_unref);
+    g_clear_pointer(&s->covered, g_hash_table_unref);
+    g_clear_pointer(&s->path, g_array_unref);
+    g_free(s);
+}
+
+static step *
+step_new(search_trail *trail, GPtrArray *words)
+{
+    step *s = g_new0(step, 1);
+    s->words = g_ptr_array_ref(words);
+    s->hop.step = trail->steps->len;
+    g_ptr_array_add(trail->steps, s);
+    return s;
 }
 
 search_trail *
@@ -98,10 +109,11 @@ search_trail_new(const char *question)
     trail->asked = search_words(trail->question);
     trail->asked_set = search_word_set(trail->question);
     trail->passages = g_ptr_array_new_with_free_func(passage_free);
-    trail->hops = g_ptr_array_new_with_free_func(hop_free);
+    trail->steps = g_ptr_array_new_with_free_func(step_free);
     trail->by_key = g_hash_table_new(g_str_hash, g_str_equal);
     trail->followed = g_hash_table_new_full(g_str_hash, g_str_equal, g_free, NULL);
     trail->beam = g_array_new(FALSE, FALSE, sizeof(guint));
+    step_new(trail, trail->asked);
     return trail;
 }
 
@@ -112,11 +124,10 @@ search_trail_free(search_trail *trail)
     g_array_unref(trail->beam);
     g_hash_table_unref(trail->followed);
     g_hash_table_unref(trail->by_key);
-    g_ptr_array_unref(trail->hops);
+    g_ptr_array_unref(trail->steps);
     g_ptr_array_unref(trail->passages);
     g_hash_table_unref(trail->asked_set);
     g_ptr_array_unref(trail->asked);
-    g_free(trail->weight);
     g_free(trail->question);
     g_free(trail);
 }
@@ -148,9 +159,18 @@ set_text(passage *p, const char *title, const char *text)
 }
 
 guint
-search_trail_see(search_trail *trail, guint from_hop, const char *key, const char *title,
+search_trail_ask(search_trail *trail, const char *question)
+{
+    g_autofree char *valid = g_utf8_make_valid(question, -1);
+    g_autoptr(GPtrArray) words = search_words(valid);
+    return step_new(trail, words)->hop.step;
+}
+
+guint
+search_trail_see(search_trail *trail, guint from, const char *key, const char *title,
                  const char *text, guint rank)
 {
+    g_assert(from < trail->steps->len);
     guint index = GPOINTER_TO_UINT(g_hash_table_lookup(trail->by_key, key));
     passage *p;
     if (index == 0) {
@@ -165,43 +185,45 @@ search_trail_see(search_trail *trail, guint from_hop, const char *key, const cha
         p = trail->passages->pdata[index - 1];
         if (g_strcmp0(p->text, text) != 0) set_text(p, title, text);
     }
-    sighting s = {from_hop, MAX(rank, 1)};
+    sighting s = {from, MAX(rank, 1)};
     g_array_append_val(p->sightings, s);
     return index - 1;
 }
 
 /* ---- worth ---- */
 
-static void
-weigh_words(search_trail *trail)
+/* How rare each word is among the passages. */
+static GArray *
+weigh_words(const search_trail *trail, const GPtrArray *words)
 {
-    trail->weight = g_new0(double, trail->asked->len + 1);
+    GArray *weights = g_array_new(FALSE, FALSE, sizeof(double));
     guint n = trail->passages->len;
-    for (guint i = 0; i < trail->asked->len; i++) {
+    for (guint i = 0; i < words->len; i++) {
         guint with = 0;
-        for (guint j = 0; j < n; j++)
-            with += g_hash_table_contains(((const passage *)trail->passages->pdata[j])->words,
-                                          trail->asked->pdata[i])
-                        ? 1
-                        : 0;
-        trail->weight[i] = log(1 + (n - with + 0.5) / (with + 0.5));
-        trail->total += trail->weight[i];
+        for (guint j = 0; j < n; j++) {
+            const passage *p = trail->passages->pdata[j];
+            if (g_hash_table_contains(p->words, words->pdata[i])) with++;
+        }
+        double weight = log(1 + (n - with + 0.5) / (with + 0.5));
+        g_array_append_val(weights, weight);
     }
-    if (trail->total <= 0) trail->total = 1;
+    return weights;
 }
 
-/* Share of the question, in weight, that words has and except (may be NULL) does not. */
+/* Share of a question's words, in weight, that words has and except (may be NULL) does not. */
 static double
-coverage(const search_trail *trail, GHashTable *words, GHashTable *except)
+coverage(const step *question, GHashTable *words, GHashTable *except)
 {
-    double sum = 0;
-    for (guint i = 0; i < trail->asked->len; i++) {
-        gconstpointer word = trail->asked->pdata[i];
+    double sum = 0, total = 0;
+    for (guint i = 0; i < question->words->len; i++) {
+        gconstpointer word = question->words->pdata[i];
+        double weight = g_array_index(question->weights, double, i);
+        total += weight;
         if (g_hash_table_contains(words, word) &&
             (except == NULL || !g_hash_table_contains(except, word)))
-            sum += trail->weight[i];
+            sum += weight;
     }
-    return sum / trail->total;
+    return total > 0 ? sum / total : 0;
 }
 
 static GHashTable *
@@ -219,7 +241,7 @@ covered_by(const search_trail *trail, GHashTable *before, GHashTable *words)
 
 /* Jaccard index of the name and the page's title. */
 static double
-title_match(const hop *h, const passage *p)
+title_match(const step *h, const passage *p)
 {
     guint both = 0;
     for (guint i = 0; i < h->words->len; i++)
@@ -238,7 +260,7 @@ on_path(const GArray *path, guint index)
 }
 
 static void
-take_path(search_trail *trail, guint index, double worth, const hop *h)
+take_path(search_trail *trail, guint index, double worth, const step *h)
 {
     passage *p = trail->passages->pdata[index];
     if (worth <= p->best) return;
@@ -251,35 +273,38 @@ take_path(search_trail *trail, guint index, double worth, const hop *h)
     g_array_append_val(p->path, index);
 }
 
-static void
-weigh_start(search_trail *trail, guint index)
+/* A passage as an answer to a question that was asked: what it covers of it, and its rank. */
+static double
+worth_of_answer(const step *question, const passage *p, guint rank)
 {
-    const passage *p = trail->passages->pdata[index];
-    guint rank = G_MAXUINT;
-    for (guint i = 0; i < p->sightings->len; i++) {
-        const sighting *s = &g_array_index(p->sightings, sighting, i);
-        if (s->from_hop == SEARCH_TRAIL_START) rank = MIN(rank, s->rank);
-    }
-    if (rank == G_MAXUINT) return;
     double by_rank = RANK_HALF / (RANK_HALF + rank - 1);
-    take_path(trail, index, COVERED * coverage(trail, p->words, NULL) + (1 - COVERED) * by_rank,
-              NULL);
+    return COVERED * coverage(question, p->words, NULL) + (1 - COVERED) * by_rank;
+}
+
+/* A passage as the end of a hop. */
+static double
+worth_of_hop(const search_trail *trail, const step *h, const passage *p, guint index)
+{
+    if (on_path(h->path, index) || !search_words_covered(h->words, p->words)) return 0;
+    return h->worth * (ITS_PAGE * title_match(h, p) + HAS_NAME +
+                       NEW_WORDS * coverage(trail->steps->pdata[0], p->words, h->covered));
 }
 
 static void
-weigh_hops(search_trail *trail, guint index)
+weigh_passage(search_trail *trail, guint index)
 {
-    const passage *p = trail->passages->pdata[index];
+    passage *p = trail->passages->pdata[index];
+    p->best = 0;
     for (guint i = 0; i < p->sightings->len; i++) {
-        guint from = g_array_index(p->sightings, sighting, i).from_hop;
-        if (from == SEARCH_TRAIL_START || from < trail->n_seen_hops || from >= trail->hops->len)
-            continue;
-        const hop *h = trail->hops->pdata[from];
-        if (on_path(h->path, index) || !search_words_covered(h->words, p->words)) continue;
-        double worth = ITS_PAGE * title_match(h, p) + HAS_NAME +
-                       NEW_WORDS * coverage(trail, p->words, h->covered);
-        take_path(trail, index, h->worth * worth, h);
+        const sighting *seen = &g_array_index(p->sightings, sighting, i);
+        if (seen->step < trail->n_weighed) continue;
+        const step *s = trail->steps->pdata[seen->step];
+        if (s->hop.name != NULL)
+            take_path(trail, index, worth_of_hop(trail, s, p, index), s);
+        else
+            take_path(trail, index, worth_of_answer(s, p, seen->rank), NULL);
     }
+    p->score += p->best;
 }
 
 static gint
@@ -296,22 +321,19 @@ compare_best(gconstpointer a, gconstpointer b, gpointer data)
 static void
 close_round(search_trail *trail)
 {
-    gboolean first = trail->weight == NULL;
-    if (first) weigh_words(trail);
+    for (guint i = trail->n_weighed; i < trail->steps->len; i++) {
+        step *s = trail->steps->pdata[i];
+        if (s->hop.name == NULL) s->weights = weigh_words(trail, s->words);
+    }
     g_array_set_size(trail->beam, 0);
     for (guint i = 0; i < trail->passages->len; i++) {
-        passage *p = trail->passages->pdata[i];
-        p->best = 0;
-        if (first)
-            weigh_start(trail, i);
-        else
-            weigh_hops(trail, i);
-        p->score += p->best;
-        if (p->best > 0) g_array_append_val(trail->beam, i);
+        weigh_passage(trail, i);
+        if (((const passage *)trail->passages->pdata[i])->best > 0)
+            g_array_append_val(trail->beam, i);
     }
     g_array_sort_with_data(trail->beam, compare_best, trail);
     if (trail->beam->len > BEAM) g_array_set_size(trail->beam, BEAM);
-    trail->n_seen_hops = trail->hops->len;
+    trail->n_weighed = trail->steps->len;
 }
 
 /* ---- names that lead on ---- */
@@ -403,7 +425,7 @@ offer_names(const search_trail *trail, GPtrArray *candidates, guint from)
         g_autofree char *stretch = g_strndup(start, (gsize)(end - start));
         g_autoptr(GHashTable) words = search_word_set(stretch);
         g_autoptr(GPtrArray) names = search_names(stretch, MAX_NAMES - n_names);
-        double promise = OTHER_NAME + NEAR_WORDS * coverage(trail, words, NULL);
+        double promise = OTHER_NAME + NEAR_WORDS * coverage(trail->steps->pdata[0], words, NULL);
         n_names += names->len;
         for (guint i = 0; i < names->len; i++) {
             g_autoptr(GPtrArray) name_words = search_words(names->pdata[i]);
@@ -436,22 +458,21 @@ append_open_words(const search_trail *trail, GHashTable *covered, GString *query
     }
 }
 
-static hop *
-hop_new(search_trail *trail, const candidate *c)
+static search_hop *
+add_hop(search_trail *trail, const candidate *c)
 {
     const passage *p = trail->passages->pdata[c->from];
-    hop *h = g_new0(hop, 1);
-    h->public = (search_hop){g_strdup(c->name), NULL, c->from, trail->hops->len};
-    h->words = g_ptr_array_ref(c->words);
-    h->worth = p->best;
-    h->covered = g_hash_table_ref(p->covered);
-    h->path = g_array_ref(p->path);
+    step *s = step_new(trail, c->words);
+    s->hop.name = g_strdup(c->name);
+    s->hop.from = c->from;
+    s->worth = p->best;
+    s->covered = g_hash_table_ref(p->covered);
+    s->path = g_array_ref(p->path);
     g_autoptr(GString) query = g_string_new(c->name);
     append_open_words(trail, p->covered, query);
-    h->public.query = g_string_free(g_steal_pointer(&query), FALSE);
-    g_ptr_array_add(trail->hops, h);
+    s->hop.query = g_string_free(g_steal_pointer(&query), FALSE);
     g_hash_table_add(trail->followed, g_strdup(c->id));
-    return h;
+    return &s->hop;
 }
 
 GPtrArray *
@@ -464,7 +485,7 @@ search_trail_next(search_trail *trail, guint max)
     g_ptr_array_sort(candidates, compare_candidates);
     GPtrArray *next = g_ptr_array_new();
     for (guint i = 0; i < MIN(candidates->len, max); i++)
-        g_ptr_array_add(next, &hop_new(trail, candidates->pdata[i])->public);
+        g_ptr_array_add(next, add_hop(trail, candidates->pdata[i]));
     return next;
 }
 

@@ -1,7 +1,10 @@
 /* Text -> words that carry meaning, and names. */
 #include "search/words.h"
 
+#include <stdlib.h>
 #include <string.h>
+
+#include "search/search.h"
 
 enum { MAX_WORD = 64 };
 
@@ -235,4 +238,19 @@ search_names(const char *text, guint max)
         }
     }
     return names;
+}
+
+char *
+search_answer_name(const char *question, const char *sentence, const char *title)
+{
+    enum { MAX_LOOKED_AT = 20 };
+    g_autoptr(GHashTable) asked = search_word_set(question);
+    g_autoptr(GPtrArray) names = search_names(sentence, MAX_LOOKED_AT);
+    for (guint i = 0; i < names->len; i++) {
+        g_autoptr(GPtrArray) words = search_words(names->pdata[i]);
+        if (words->len > 0 && !search_words_covered(words, asked)) return g_strdup(names->pdata[i]);
+    }
+    if (title == NULL) return NULL;
+    g_autoptr(GPtrArray) words = search_words(title);
+    return words->len > 0 && !search_words_covered(words, asked) ? g_strdup(title) : NULL;
 }
