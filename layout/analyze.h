@@ -38,6 +38,18 @@ typedef struct {
     uint32_t n_glyphs;   /* as the page drew them: what the ledger counts */
 } layout_word;
 
+/* A glyph of a segment that holds mathematics, or may be part of a formula: for the formulas, which need to know
+ * where each stands. */
+typedef struct {
+    float x0, x1, y;   /* origin, advance end, baseline */
+    float top, bottom; /* of the ink in a math extension font, else both 0 */
+    float size_pt;
+    uint32_t ch;
+    uint32_t start; /* byte of the sheet's text that it became */
+    guint flags;    /* layout_span_flags and LAYOUT_STYLE_ */
+    guint font;
+} layout_mark;
+
 /* Consecutive characters of one look; the styles of a segment cover its text without holes. */
 typedef struct {
     uint32_t start, len;
@@ -182,6 +194,7 @@ typedef struct {
     guint n_chars;
     float math;
     int figure, table; /* a float that stands here instead of text: index, else LAYOUT_NONE */
+    guint formula;     /* which displayed formula of the sheet this is a part of, from 1; 0 none */
     layout_hint hint;  /* NONE unless the file's tags are to be trusted */
     int hint_level;
 } layout_row;
@@ -213,6 +226,7 @@ typedef struct {
     GString *text;
     GArray *words;  /* layout_word */
     GArray *styles; /* layout_style */
+    GArray *marks;  /* layout_mark, in the order of the text */
     GArray *segs;   /* layout_seg */
     GArray *hrules; /* layout_rule, sorted by y then x */
     GArray *
@@ -333,6 +347,8 @@ int layout_seg_compare(gconstpointer a, gconstpointer b, gpointer sheet);
 /* Cut a segment in two behind its first n_words (fewer than it has): they become a new segment, whose
  * index is returned; index keeps the rest. */
 guint layout_seg_split(layout_sheet *sheet, guint index, guint n_words);
+/* Where the marks of a segment begin, and how many it has. */
+guint layout_sheet_marks(const layout_sheet *sheet, const layout_seg *seg, guint *n);
 /* The text of a row with a space between its segments; free with g_free. */
 char *layout_row_text(const layout_sheet *sheet, const layout_row *row);
 
@@ -386,7 +402,8 @@ void layout_dropcaps_join(layout_sheet *sheet);
 
 /* ---- words.c: the glyphs of one segment -> text ---- */
 typedef struct {
-    float x, x1, y; /* origin and advance end on the frame's axes, baseline */
+    float x, x1, y;    /* origin and advance end on the frame's axes, baseline */
+    float top, bottom; /* LAYOUT_STYLE_SYMBOL: of the ink */
     float size_pt;
     uint32_t ch;
     guint font;     /* document font */

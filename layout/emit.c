@@ -2,6 +2,7 @@
 #include "layout/compose.h"
 #include "layout/document.h"
 #include "layout/flow.h"
+#include "layout/formula.h"
 #include "layout/mathtext.h"
 
 #define PARAS_AT_ONCE 64 /* between two rests of the builder */
@@ -40,99 +41,132 @@ block_add(layout_composer *c, layout_block_type type, int level, const char *mar
     return index;
 }
 
-/* The words of a displayed line, its rules, and what they make as LaTeX. */
+/* ---- formulas ---- */
+
+/* Appends the marks of a segment; one that has none, for it is long and of text fonts alone, is put together from its
+ * words. */
 static void
-formula_latex(layout_composer *c, const layout_sheet *sheet, const guint *segs, guint n,
-              layout_rect box)
+marks_append(const layout_sheet *sheet, const layout_seg *seg, GArray *marks)
 {
-    g_autoptr(GArray) words = g_array_new(FALSE, FALSE, sizeof(layout_math_word));
-    g_autoptr(GPtrArray) flags = g_ptr_array_new_with_free_func(g_free);
+    guint n, first = layout_sheet_marks(sheet, seg, &n);
+    if (n > 0) {
+        g_array_append_vals(marks, &g_array_index(sheet->marks, layout_mark, first), n);
+        return;
+    }
+    for (guint k = seg->first_word; k < seg->first_word + seg->n_words; k++) {
+        const layout_word *word = layout_sheet_word(sheet, k);
+        const char *text = sheet->text->str + word->start, *end = text + word->len;
+        const float width = (word->x1 - word->x0) / (float)MAX(g_utf8_strlen(text, word->len), 1);
+        for (guint i = 0; text < end; text = g_utf8_next_char(text), i++) {
+            layout_mark mark = {.x0 = word->x0 + (float)i * width,
+                                .x1 = word->x0 + (float)(i + 1) * width,
+                                .y = seg->baseline,
+                                .size_pt = seg->size_pt,
+                                .ch = g_utf8_get_char(text),
+                                .flags = seg->flags & ~(guint)LAYOUT_SPAN_MATH,
+                                .font = seg->font};
+            g_array_append_val(marks, mark);
+        }
+    }
+}
+
+typedef struct {
+    GArray *marks; /* layout_mark */
+    GArray *segs;  /* guint */
+    layout_rect box;
+} formula_parts;
+
+/* The segments of a formula's rows on one sheet, but for the equation's number at the right. */
+static void
+formula_gather(layout_composer *c, layout_para *para, layout_sheet *sheet, const layout_row *row,
+               formula_parts *parts)
+{
+    guint n = row->n_segs;
+    const guint *segs = &g_array_index(sheet->row_segs, guint, row->first_seg);
+    layout_seg *last = layout_sheet_seg(sheet, segs[n - 1]);
+    const char *text = sheet->text->str + last->start;
+    if ((n > 1 || para->places->len > 1) && layout_equation_number(text, last->len) &&
+        last->box.x0 > 0.5F * (row->col_x0 + row->col_x1)) {
+        layout_compose_take(c, sheet, last, layout_ledger_count(sheet, last->start, last->len));
+        n--;
+        g_autofree char *before = para->number;
+        para->number = before == NULL
+                           ? g_strndup(text + 1, last->len - 2)
+                           : g_strdup_printf("%s, %.*s", before, (int)last->len - 2, text + 1);
+    }
     for (guint i = 0; i < n; i++) {
         const layout_seg *seg = layout_sheet_seg(sheet, segs[i]);
-        guint32 *marks = g_new0(guint32, seg->len + 1);
-        g_ptr_array_add(flags, marks);
-        for (guint k = seg->first_style; k < seg->first_style + seg->n_styles; k++) {
-            const layout_style *style = layout_sheet_style(sheet, k);
-            for (uint32_t b = style->start; b < style->start + style->len; b++)
-                marks[b - seg->start] = style->flags;
-        }
-        for (guint k = seg->first_word; k < seg->first_word + seg->n_words; k++) {
-            const layout_word *word = layout_sheet_word(sheet, k);
-            layout_math_word one = {word->x0,
-                                    word->x1,
-                                    seg->baseline,
-                                    seg->size_pt,
-                                    sheet->text->str + word->start,
-                                    word->len,
-                                    marks + (word->start - seg->start)};
-            g_array_append_val(words, one);
-        }
+        marks_append(sheet, seg, parts->marks);
+        parts->box = parts->segs->len > 0 ? layout_rect_join(parts->box, seg->box) : seg->box;
+        g_array_append_val(parts->segs, segs[i]);
     }
-    g_autoptr(GArray) rules = g_array_new(FALSE, FALSE, sizeof(layout_rule));
-    for (guint i = 0; i < sheet->hrules->len && rules->len < 24; i++) {
+}
+
+/* The rules among a formula's parts. */
+static GArray *
+formula_rules(const layout_sheet *sheet, layout_rect box)
+{
+    GArray *rules = g_array_new(FALSE, FALSE, sizeof(layout_rule));
+    for (guint i = 0; i < sheet->hrules->len; i++) {
         const layout_rule *rule = &g_array_index(sheet->hrules, layout_rule, i);
         if (rule->y0 > box.y1) break;
-        if (rule->y0 > box.y0 && rule->x0 > box.x0 - 2 && rule->x1 < box.x1 + 2 &&
-            rule->x1 - rule->x0 > 2)
+        if (rule->y0 > box.y0 - 4 && rule->x0 > box.x0 - 4 && rule->x1 < box.x1 + 4 &&
+            rule->x1 - rule->x0 > 1)
             g_array_append_vals(rules, rule, 1);
     }
-    if (c->latex->len > 0) g_string_append(c->latex, " \\\\ ");
-    layout_math_display(c->latex, (layout_math_word *)words->data, words->len,
-                        (layout_rule *)rules->data, rules->len);
+    return rules;
 }
 
-static int
-compare_seg_x(gconstpointer a, gconstpointer b, gpointer data)
-{
-    const layout_sheet *sheet = data;
-    guint i = *(const guint *)a, j = *(const guint *)b;
-    const layout_seg *x = layout_sheet_seg(sheet, i), *y = layout_sheet_seg(sheet, j);
-    if (x->box.x0 != y->box.x0) return x->box.x0 < y->box.x0 ? -1 : 1;
-    return (i > j) - (i < j);
-}
-
-/* A formula's rows that overlap in height are one line of it, read from left to right. */
-static void
+/* Returns how sure its LaTeX is. */
+static float
 formula_append(layout_composer *c, layout_para *para)
 {
+    float least = 1;
     for (guint i = 0; i < para->places->len;) {
         const layout_place *place = &g_array_index(para->places, layout_place, i);
         layout_sheet *sheet = layout_work_sheet(c->work, place->sheet);
-        g_autoptr(GArray) segs = g_array_new(FALSE, FALSE, sizeof(guint));
-        layout_rect box = layout_sheet_row(sheet, place->row)->box;
         guint region = layout_sheet_row(sheet, place->row)->region;
+        formula_parts parts = {g_array_new(FALSE, FALSE, sizeof(layout_mark)),
+                               g_array_new(FALSE, FALSE, sizeof(guint)),
+                               {0, 0, 0, 0}};
         for (; i < para->places->len; i++) {
             const layout_place *next = &g_array_index(para->places, layout_place, i);
             const layout_row *row = layout_sheet_row(sheet, next->row);
-            if (next->sheet != place->sheet || row->box.y0 > box.y1) break;
-            box = layout_rect_join(box, row->box);
-            g_array_append_vals(segs, &g_array_index(sheet->row_segs, guint, row->first_seg),
-                                row->n_segs);
+            if (next->sheet != place->sheet || row->region != region) break;
+            formula_gather(c, para, sheet, row, &parts);
         }
-        g_qsort_with_data(segs->data, (gint)segs->len, sizeof(guint), compare_seg_x, sheet);
-        guint n = segs->len;
-        layout_seg *last = layout_sheet_seg(sheet, g_array_index(segs, guint, n - 1));
-        const char *text = sheet->text->str + last->start;
-        if (n > 1 && layout_equation_number(text, last->len) && para->number == NULL) {
-            para->number = g_strndup(text + 1, last->len - 2);
-            layout_compose_take(c, sheet, last, layout_ledger_count(sheet, last->start, last->len));
-            n--;
+        if (parts.segs->len > 0) {
+            g_autoptr(GArray) rules = formula_rules(sheet, parts.box);
+            float confidence;
+            g_autofree char *latex =
+                layout_formula_build(c->work, (layout_mark *)parts.marks->data, parts.marks->len,
+                                     (layout_rule *)rules->data, rules->len, &confidence);
+            if (latex != NULL) {
+                if (c->latex->len > 0) g_string_append(c->latex, " \\\\ ");
+                g_string_append(c->latex, latex);
+            }
+            least = MIN(least, confidence);
+            g_qsort_with_data(parts.segs->data, (gint)parts.segs->len, sizeof(guint),
+                              layout_seg_compare, sheet);
+            layout_compose_segs(c, sheet, (guint *)parts.segs->data, parts.segs->len, parts.box,
+                                region);
         }
-        layout_compose_segs(c, sheet, (guint *)segs->data, n, box, region);
-        formula_latex(c, sheet, (guint *)segs->data, n, box);
+        g_array_unref(parts.marks);
+        g_array_unref(parts.segs);
     }
+    return least;
 }
 
 static void
 formula_emit(layout_composer *c, layout_para *para, float size_pt)
 {
     g_string_truncate(c->latex, 0);
-    formula_append(c, para);
-    para->block = block_add(c, LAYOUT_BLOCK_FORMULA, 0, NULL, size_pt, 0.5F);
+    float confidence = formula_append(c, para);
+    para->block = block_add(c, LAYOUT_BLOCK_FORMULA, 0, NULL, size_pt, confidence);
     layout_formula formula = {.block = para->block,
                               .latex = c->latex->len > 0 ? c->latex->str : NULL,
                               .number = para->number,
-                              .confidence = 0.5F};
+                              .confidence = confidence};
     layout_builder_add_formula(c->builder, &formula);
 }
 

@@ -6,8 +6,11 @@
 
 G_BEGIN_DECLS
 
+/* ---- displays.c ---- */
 /* "(3)", "(A.1)", "(2b)" */
 gboolean layout_equation_number(const char *text, gsize len);
+/* Numbers the displayed formulas of a sheet in its rows. */
+void layout_displays_find(const layout_work *work, layout_sheet *sheet);
 /* Does text end in . ! ? : ; apart from closing quotes and brackets? */
 gboolean layout_text_ends_sentence(const char *text, gsize len);
 

@@ -89,16 +89,6 @@ is_math_name(const char *lower)
 }
 
 static gboolean
-is_extension_name(const char *lower)
-{
-    return g_str_has_prefix(lower, "cmex") || g_str_has_prefix(lower, "lmmathextension") ||
-           g_str_has_prefix(lower, "lmex") || g_str_has_prefix(lower, "txex") ||
-           g_str_has_prefix(lower, "pxex") || g_str_has_prefix(lower, "ntxex") ||
-           g_str_has_prefix(lower, "mtex") || g_str_has_prefix(lower, "euex") ||
-           g_str_has_prefix(lower, "yhcmex") || g_str_has_prefix(lower, "fourier-math-ext");
-}
-
-static gboolean
 has_any(const char *name, const char *const *parts)
 {
     for (; *parts != NULL; parts++)
@@ -190,7 +180,7 @@ layout_font_intern(layout_work *work, const parse_font *font)
         gboolean heavy = (entry.flags & LAYOUT_SPAN_BOLD) || g_str_has_prefix(lower, "cmmib") ||
                          g_str_has_prefix(lower, "cmbsy");
         entry.flags = LAYOUT_SPAN_MATH | (heavy ? LAYOUT_SPAN_BOLD : 0);
-        if (is_extension_name(lower)) entry.flags |= LAYOUT_STYLE_SYMBOL;
+        if (font->flags & PARSE_FONT_MATH_EXTENSION) entry.flags |= LAYOUT_STYLE_SYMBOL;
         if (g_str_has_prefix(lower, "cmsy") || g_str_has_prefix(lower, "lmmathsymbols") ||
             g_str_has_prefix(lower, "lmsy") || g_str_has_prefix(lower, "txsy"))
             entry.flags |= LAYOUT_STYLE_TEX_SYMBOL;

@@ -61,6 +61,13 @@ is_spacing_accent(uint32_t ch)
            ch == 0x2C7 || (ch >= 0x2D8 && ch <= 0x2DD);
 }
 
+/* Those of math extension fonts, which stretch over several letters. */
+static gboolean
+is_wide_accent(uint32_t ch)
+{
+    return ch == 0x2C6 || ch == 0x2DC || ch == 0x302 || ch == 0x303 || ch == 0x20D7;
+}
+
 static guint
 turn_of_run(const parse_run *run)
 {
@@ -179,6 +186,10 @@ glyph_keep(collector *c, const parse_run *run, const parse_glyph *glyph, gboolea
     box = layout_rect_turn(box, turn, page->width_pt, page->height_pt);
     point_turn(turn, page->width_pt, page->height_pt, glyph->x, glyph->y, &out.x, &out.y);
     out.x1 = MAX(out.x, box.x1);
+    if (out.flags & LAYOUT_STYLE_SYMBOL) {
+        out.top = box.y0;
+        out.bottom = box.y1;
+    }
     g_array_append_val(list, out);
 }
 
@@ -259,8 +270,13 @@ chunks_find(const GArray *glyphs)
         const layout_glyph *g = &g_array_index(glyphs, layout_glyph, i);
         gboolean radical = g->ch == 0x221A && (g->flags & LAYOUT_STYLE_TEX_SYMBOL);
         gboolean symbol = (g->flags & LAYOUT_STYLE_SYMBOL) != 0 || radical;
-        /* Big operators and delimiters hang from their origin, roughly an em above the baseline. */
-        float v = symbol ? g->y + (radical ? 0.75F : 0.9F) * g->size_pt : g->y;
+        float v = g->y;
+        /* Big operators and delimiters hang from their origin, their middle on the axis of the line. */
+        if (radical)
+            v += 0.75F * g->size_pt;
+        else if (symbol && !is_wide_accent(g->ch))
+            v = g->bottom > g->top ? 0.5F * (g->top + g->bottom) + 0.25F * g->size_pt
+                                   : g->y + 0.9F * g->size_pt;
         if (open != NULL && symbol == open->symbol) {
             float gap = g->x - open->u1;
             /* After an accent TeX goes back for the letter. */
@@ -282,7 +298,7 @@ chunks_find(const GArray *glyphs)
                       .v = v,
                       .size = g->size_pt,
                       .symbol = symbol,
-                      .accent = is_spacing_accent(g->ch)};
+                      .accent = is_spacing_accent(g->ch) || is_wide_accent(g->ch)};
         g_array_append_val(chunks, next);
         open = &g_array_index(chunks, chunk, chunks->len - 1);
     }

@@ -25,117 +25,10 @@ typedef struct {
     int algorithm;       /* as a segment's code */
 } flow;
 
-gboolean
-layout_equation_number(const char *text, gsize len)
-{
-    if (len < 3 || len > 10 || text[0] != '(' || text[len - 1] != ')') return FALSE;
-    gsize digits = 0;
-    for (gsize i = 1; i + 1 < len; i++) {
-        if (g_ascii_isdigit(text[i]))
-            digits++;
-        else if (text[i] != '.' && text[i] != '-' && !(i == 1 && g_ascii_isupper(text[i])) &&
-                 !(g_ascii_islower(text[i]) && i + 2 == len) && text[i] != ' ')
-            return FALSE;
-    }
-    return digits > 0;
-}
-
 static const layout_seg *
 row_seg(const layout_sheet *sheet, const layout_row *row, guint i)
 {
     return layout_sheet_seg(sheet, g_array_index(sheet->row_segs, guint, row->first_seg + i));
-}
-
-/* ---- formulas ---- */
-
-typedef struct {
-    guint plain, math, digits, other, words; /* letters in text fonts, math characters, ... */
-    gboolean relation;
-} math_count;
-
-static gboolean
-is_relation(gunichar ch)
-{
-    return ch == '=' || ch == '<' || ch == '>' || (ch >= 0x2190 && ch <= 0x21FF) ||
-           (ch >= 0x2200 && ch <= 0x22FF) || ch == 0xD7 || ch == '+';
-}
-
-static math_count
-count_math(const layout_sheet *sheet, const layout_row *row)
-{
-    math_count c = {0};
-    for (guint i = 0; i < row->n_segs; i++) {
-        const layout_seg *seg = row_seg(sheet, row, i);
-        const char *seg_text = sheet->text->str + seg->start;
-        if (i > 0 && i + 1 == row->n_segs && layout_equation_number(seg_text, seg->len)) continue;
-        for (guint k = seg->first_style; k < seg->first_style + seg->n_styles; k++) {
-            const layout_style *style = layout_sheet_style(sheet, k);
-            const char *at = sheet->text->str + style->start, *end = at + style->len;
-            guint run = 0;
-            for (; at < end; at = g_utf8_next_char(at)) {
-                gunichar ch = g_utf8_get_char(at);
-                if (is_relation(ch)) c.relation = TRUE;
-                gboolean letter = g_unichar_isalpha(ch);
-                run = letter && !(style->flags & LAYOUT_SPAN_MATH) ? run + 1 : 0;
-                if (run == 4) c.words++;
-                if (ch == ' ') continue;
-                if (style->flags & LAYOUT_SPAN_MATH)
-                    c.math++;
-                else if (letter)
-                    c.plain++;
-                else if (g_unichar_isdigit(ch))
-                    c.digits++;
-                else if (is_relation(ch))
-                    c.math++;
-                else
-                    c.other++;
-            }
-        }
-    }
-    return c;
-}
-
-static gboolean
-row_has_number(const layout_sheet *sheet, const layout_row *row)
-{
-    if (row->n_segs == 0) return FALSE;
-    const layout_seg *last = row_seg(sheet, row, row->n_segs - 1);
-    return layout_equation_number(sheet->text->str + last->start, last->len) &&
-           last->box.x1 > row->col_x1 - 3 * last->size_pt;
-}
-
-static gboolean
-row_is_formula(const flow *f, const layout_row *row)
-{
-    if (row->flags & LAYOUT_SPAN_MONO) return FALSE;
-    math_count c = count_math(f->sheet, row);
-    float indent = row->box.x0 - row->col_x0;
-    float size = MAX(row->size_pt, 4);
-    guint all = c.plain + c.math + c.digits + c.other;
-    if (all == 0 || c.math == 0)
-        return row_has_number(f->sheet, row) && row->n_segs == 1 && indent > 5 * size;
-    gboolean apart = indent > 1.2F * size || row_has_number(f->sheet, row);
-    if (!apart) {
-        /* long formulas reach the margins */
-        return c.math * 2 > all && c.words == 0 && c.relation && c.plain * 3 < c.math;
-    }
-    if (c.words >= 4) return FALSE;
-    if (row_has_number(f->sheet, row) && row->n_segs > 1)
-        return c.plain * 2 < all * 1 + c.math * 2 || c.words <= 1;
-    float middle = 0.5F * (row->box.x0 + row->box.x1), centre = 0.5F * (row->col_x0 + row->col_x1);
-    gboolean centred = fabsf(middle - centre) < 0.2F * (row->col_x1 - row->col_x0);
-    if (c.words >= 2 && c.plain > c.math) return FALSE;
-    return c.math * 2 >= c.plain && (c.relation || centred || c.math > 2) &&
-           (centred || indent > 2 * size);
-}
-
-/* Parts of a formula that stand alone: limits, numerators, long fraction bars' digits. */
-static gboolean
-row_is_fragment(const flow *f, const layout_row *row)
-{
-    if (row->n_chars > 14 || row->box.x0 - row->col_x0 < 0.5F * row->size_pt) return FALSE;
-    math_count c = count_math(f->sheet, row);
-    return c.words == 0 && c.plain <= 3;
 }
 
 /* ---- breaks ---- */
@@ -500,16 +393,9 @@ row_take(flow *f, guint index)
     }
     gboolean same = f->open != NULL && f->prev != NULL && f->prev->region == row->region;
     float step = same ? row->baseline - f->prev->baseline : 0;
-
-    if (!f->references && row_is_formula(f, row)) {
-        float size = MAX(row->size_pt, f->work->body_pt);
-        if (!same || f->open->type != LAYOUT_BLOCK_FORMULA || step > 3.2F * size)
+    if (!f->references && row->formula > 0) {
+        if (!same || f->open->type != LAYOUT_BLOCK_FORMULA || f->prev->formula != row->formula)
             para_begin(f, LAYOUT_BLOCK_FORMULA);
-        para_add(f, index);
-        return;
-    }
-    if (same && f->open->type == LAYOUT_BLOCK_FORMULA && step < 2.2F * f->work->body_pt &&
-        row_is_fragment(f, row)) {
         para_add(f, index);
         return;
     }
@@ -549,6 +435,7 @@ layout_paragraphs_build(layout_work *work)
         f.s = s;
         f.sheet = layout_work_sheet(work, s);
         if (!f.references) para_close(&f);
+        layout_displays_find(work, f.sheet);
         for (guint i = 0; i < f.sheet->rows->len; i++)
             row_take(&f, i);
         f.prev = NULL;

@@ -24,6 +24,7 @@ static const struct {
 } plain[] = {
     {G_STRUCT_OFFSET(layout_sheet, words), sizeof(layout_word)},
     {G_STRUCT_OFFSET(layout_sheet, styles), sizeof(layout_style)},
+    {G_STRUCT_OFFSET(layout_sheet, marks), sizeof(layout_mark)},
     {G_STRUCT_OFFSET(layout_sheet, segs), sizeof(layout_seg)},
     {G_STRUCT_OFFSET(layout_sheet, hrules), sizeof(layout_rule)},
     {G_STRUCT_OFFSET(layout_sheet, vrules), sizeof(layout_rule)},
@@ -38,7 +39,7 @@ static const struct {
 };
 /* A new member of layout_sheet has to be put away and fetched too: a plain array by a line above, anything
  * that holds pointers by code below, numbers by nothing. Then put the new count of pointers here. */
-#define N_POINTERS 18
+#define N_POINTERS 19
 G_STATIC_ASSERT(G_N_ELEMENTS(plain) + 5 == N_POINTERS); /* label failure text links tables */
 G_STATIC_ASSERT(sizeof(gpointer) != 8 ||
                 sizeof(layout_sheet) == 40 + N_POINTERS * 8 + 24 + sizeof(layout_ledger));

@@ -34,6 +34,7 @@ layout_sheet_new(int index)
     sheet->text = g_string_new(NULL);
     sheet->words = g_array_new(FALSE, FALSE, sizeof(layout_word));
     sheet->styles = g_array_new(FALSE, FALSE, sizeof(layout_style));
+    sheet->marks = g_array_new(FALSE, FALSE, sizeof(layout_mark));
     sheet->segs = g_array_new(FALSE, FALSE, sizeof(layout_seg));
     sheet->hrules = g_array_new(FALSE, FALSE, sizeof(layout_rule));
     sheet->vrules = g_array_new(FALSE, FALSE, sizeof(layout_rule));
@@ -59,6 +60,7 @@ layout_sheet_free(layout_sheet *sheet)
     g_string_free(sheet->text, TRUE);
     g_array_unref(sheet->words);
     g_array_unref(sheet->styles);
+    g_array_unref(sheet->marks);
     g_array_unref(sheet->segs);
     g_array_unref(sheet->hrules);
     g_array_unref(sheet->vrules);
@@ -303,6 +305,25 @@ layout_seg_split(layout_sheet *sheet, guint index, guint n_words)
     if (size > 0) rest->size_pt = size;
     g_array_append_val(sheet->segs, front);
     return sheet->segs->len - 1;
+}
+
+guint
+layout_sheet_marks(const layout_sheet *sheet, const layout_seg *seg, guint *n)
+{
+    guint lo = 0, hi = sheet->marks->len;
+    while (lo < hi) {
+        guint mid = lo + (hi - lo) / 2;
+        if (g_array_index(sheet->marks, layout_mark, mid).start < seg->start)
+            lo = mid + 1;
+        else
+            hi = mid;
+    }
+    const guint first = lo;
+    while (lo < sheet->marks->len &&
+           g_array_index(sheet->marks, layout_mark, lo).start < seg->start + seg->len)
+        lo++;
+    *n = lo - first;
+    return first;
 }
 
 char *

@@ -13,6 +13,8 @@
 #define GAP_RTL_EM   0.12F
 #define GAP_GIVEN_EM 0.24F /* where the file has space glyphs, gaps only count when wide */
 
+#define MAX_FRAGMENT 40 /* characters of a piece of a formula that are all set in text fonts */
+
 #define STROKE 0x338 /* through a letter; TeX's is a character before it */
 
 static gunichar
@@ -188,6 +190,7 @@ typedef struct {
     gboolean has_style;
     layout_word word;
     gboolean has_word;
+    guint first_mark;
     gunichar last;   /* last character written, 0 at a word's start */
     guint counts[6]; /* characters by flag: bold italic mono math script caps */
 } writer;
@@ -268,6 +271,23 @@ put_glyph(writer *w, gunichar ch, gunichar accent)
     if (accent != 0) put_char(w, accent);
 }
 
+/* start: where in the text what g became begins. */
+static void
+mark_add(writer *w, const layout_glyph *g, gsize start)
+{
+    layout_mark mark = {.x0 = g->x,
+                        .x1 = g->x1,
+                        .y = g->y,
+                        .top = g->top,
+                        .bottom = g->bottom,
+                        .size_pt = g->size_pt,
+                        .ch = g->ch,
+                        .start = (uint32_t)start,
+                        .flags = g->flags,
+                        .font = g->font};
+    g_array_append_val(w->sheet->marks, mark);
+}
+
 static void
 glyph_write(writer *w, const layout_glyph *g, gunichar accent, gboolean space)
 {
@@ -299,6 +319,7 @@ glyph_write(writer *w, const layout_glyph *g, gunichar accent, gboolean space)
         w->word = (layout_word){.x0 = g->x, .x1 = g->x1, .start = (uint32_t)text->len};
         w->has_word = TRUE;
     }
+    mark_add(w, g, text->len);
     put_glyph(w, g->ch, accent);
     w->word.n_glyphs += accent != 0 ? 2 : 1;
     w->word.x0 = MIN(w->word.x0, g->x);
@@ -325,7 +346,10 @@ seg_finish(writer *w, float baseline, float size_pt, guint turn)
     for (guint i = 0; i < G_N_ELEMENTS(bits); i++)
         if ((float)w->counts[i] > 0.7F * n) seg->flags |= bits[i];
     if ((float)w->counts[5] > 0.5F * n) seg->flags |= LAYOUT_STYLE_CAPS;
-    if (w->counts[3] > 0) seg->flags |= LAYOUT_SPAN_MATH;
+    if (w->counts[3] > 0)
+        seg->flags |= LAYOUT_SPAN_MATH;
+    else if (seg->n_chars > MAX_FRAGMENT || turn != sheet->turn)
+        g_array_set_size(sheet->marks, w->first_mark);
     seg->math = (float)w->counts[3] / n;
     seg->script = (float)w->counts[4] / n;
     seg->baseline = baseline;
@@ -366,7 +390,7 @@ layout_words_append(layout_work *work, layout_sheet *sheet, const layout_glyph *
         qsort(g, n, sizeof *g, compare_x);
         rtl = order_rtl(g, n);
     }
-    writer w = {.sheet = sheet};
+    writer w = {.sheet = sheet, .first_mark = sheet->marks->len};
     if (sheet->text->len > 0) g_string_append_c(sheet->text, '\n');
     w.seg.start = (uint32_t)sheet->text->len;
     w.seg.first_word = sheet->words->len;
@@ -397,10 +421,12 @@ layout_words_append(layout_work *work, layout_sheet *sheet, const layout_glyph *
         if (accent != 0 && i + 1 < n && covers(g[i + 1], at)) {
             const layout_glyph *letter = g[++i];
             glyph_write(&w, letter, accent, space);
+            mark_add(&w, at, g_array_index(sheet->marks, layout_mark, sheet->marks->len - 1).start);
             w.seg.box.x1 = MAX(w.seg.box.x1, letter->x1);
             end = rtl ? MIN(end, letter->x) : MAX(end, letter->x1);
         } else if (accent != 0 && i > 0 && w.last != 0 && covers(g[i - 1], at)) {
             put_char(&w, accent);
+            mark_add(&w, at, g_array_index(sheet->marks, layout_mark, sheet->marks->len - 1).start);
             w.word.n_glyphs++;
         } else {
             glyph_write(&w, at, 0, space);

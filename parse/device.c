@@ -224,12 +224,25 @@ add_cluster(const text_call *call, const text_span *s, const fz_text_item *item,
     }
 }
 
+/* The span as it is for one glyph of a font whose ascender and descender say nothing about it. */
+static text_span
+span_of_ink(const text_call *call, const text_span *s, int gid)
+{
+    text_span one = *s;
+    const fz_rect ink = fz_bound_glyph(call->ctx, s->span->font, gid, fz_identity);
+    if (ink.y1 > ink.y0 && ink.y1 < 5 && ink.y0 > -5) one.asc = ink.y1, one.desc = ink.y0;
+    return one;
+}
+
 #define MAX_CLUSTER 32
 
 static void
 add_span_items(const text_call *call, const text_span *s)
 {
     const fz_text_span *span = s->span;
+    const parse_builder_font *font =
+        &g_array_index(call->builder->fonts, parse_builder_font, s->font);
+    const gboolean hangs = font->hangs, tex_italic = font->tex_italic;
     uint32_t unicode[MAX_CLUSTER];
     for (int i = 0; i < span->len && !call->builder->page->truncated;) {
         const fz_text_item *item = &span->items[i++];
@@ -246,13 +259,22 @@ add_span_items(const text_call *call, const text_span *s)
             uint32_t known = recover(call, s->font, item->gid);
             if (known) unicode[0] = known, unmapped = FALSE;
         }
+        if (tex_italic && n == 1 && (unicode[0] == 0x3c6 || unicode[0] == 0x3d5)) {
+            uint32_t phi = parse_unicode_phi(call->ctx, span->font, item->gid);
+            if (phi) unicode[0] = phi;
+        }
         const char *letters = n == 1 ? ligature_letters(unicode[0]) : NULL;
         for (n = letters ? 0 : n; letters && *letters; letters++)
             unicode[n++] = (uint32_t)*letters;
         float adv = fz_advance_glyph(call->ctx, span->font, item->gid, 0);
         if (!isfinite(adv) || adv < 0 || adv > 1000) adv = 0;
         if (unmapped) call->builder->page->n_unmapped++;
-        add_cluster(call, s, item, adv, unicode, n);
+        if (hangs) {
+            const text_span one = span_of_ink(call, s, item->gid);
+            add_cluster(call, &one, item, adv, unicode, n);
+        } else {
+            add_cluster(call, s, item, adv, unicode, n);
+        }
     }
 }
 

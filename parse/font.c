@@ -121,6 +121,33 @@ font_full_name(fz_context *ctx, fz_font *font)
     return strlen(full) > strlen(name) && g_str_has_prefix(full, name) ? full : name;
 }
 
+static gboolean
+starts_with_any(const char *name, const char *const *prefixes)
+{
+    for (; *prefixes; prefixes++)
+        if (g_ascii_strncasecmp(name, *prefixes, strlen(*prefixes)) == 0) return TRUE;
+    return FALSE;
+}
+
+static gboolean
+is_tex_math_italic(const char *name)
+{
+    static const char *const prefixes[] = {"cmmi",    "lmmi",    "lmmathitalic", "txmi",
+                                           "rtxmi",   "pxmi",    "rpxmi",        "ntxmi",
+                                           "newtxmi", "newpxmi", "mtmi",         NULL};
+    return starts_with_any(name, prefixes);
+}
+
+/* The math extension fonts of Computer Modern, Latin Modern, tx, px, newtx, MathTime, Euler, yhmath, Fourier. */
+static gboolean
+is_math_extension(const char *name)
+{
+    static const char *const prefixes[] = {
+        "cmex",   "lmmathextension",  "lmex", "txex", "pxex", "ntxex", "mtex", "euex",
+        "yhcmex", "fourier-math-ext", NULL};
+    return starts_with_any(name, prefixes);
+}
+
 static guint
 font_flags(fz_context *ctx, const parse_builder *builder, fz_font *font, const char *name)
 {
@@ -132,6 +159,7 @@ font_flags(fz_context *ctx, const parse_builder *builder, fz_font *font, const c
     if (fz_font_is_monospaced(ctx, font)) flags |= PARSE_FONT_MONO;
     if (fz_font_t3_procs(ctx, font)) flags |= PARSE_FONT_TYPE3;
     if (fz_font_flags(font)->ft_substitute) flags |= PARSE_FONT_SUBSTITUTE;
+    if (is_math_extension(name)) flags |= PARSE_FONT_MATH_EXTENSION;
     return flags;
 }
 
@@ -178,6 +206,8 @@ parse_builder_add_font(fz_context *ctx, parse_builder *builder, fz_font *font)
         .ascender = added.ascender,
         .descender = added.descender,
     };
+    added.tex_italic = is_tex_math_italic(name);
+    added.hangs = (public.flags & PARSE_FONT_MATH_EXTENSION) != 0 && !added.type3;
     g_array_append_val(builder->fonts, added);
     g_array_append_val(builder->storage->fonts, public);
     builder->last_font = builder->fonts->len - 1;

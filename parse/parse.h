@@ -39,7 +39,9 @@ typedef enum {
     PARSE_FONT_SERIF = 1 << 2,
     PARSE_FONT_MONO = 1 << 3,
     PARSE_FONT_TYPE3 = 1 << 4,
-    PARSE_FONT_SUBSTITUTE = 1 << 5 /* not embedded: drawn with another font */
+    PARSE_FONT_SUBSTITUTE = 1 << 5, /* not embedded: drawn with another font */
+    PARSE_FONT_MATH_EXTENSION =
+        1 << 6 /* TeX's large delimiters and operators: they hang from their origin */
 } parse_font_flags;
 
 typedef struct {
@@ -53,7 +55,9 @@ typedef struct {
     int32_t gid; /* glyph index in its font, -1 for a further character of a ligature's expansion;
                          * U+FB00 to U+FB06 are expanded, and the characters share the glyph's advance */
     float x, y;  /* origin on the baseline */
-    parse_rect box; /* advance wide, ascender to descender high; upright hull where rotated */
+    parse_rect
+        box; /* advance wide, ascender to descender high, in math extension fonts as high as the ink;
+                     * upright hull where rotated */
 } parse_glyph;
 
 typedef enum {

@@ -92,6 +92,8 @@ typedef struct {
         *recovered;    /* gid -> character or 0, of glyphs without one; NULL until there is one */
     float type3_scale; /* em of a Type 3 font in ems of its own matrix; 1 for others */
     gboolean type3;
+    gboolean hangs;      /* PARSE_FONT_MATH_EXTENSION */
+    gboolean tex_italic; /* TeX's math italic */
 } parse_builder_font;
 
 typedef struct {
@@ -191,6 +193,8 @@ guint parse_font_name_flags(const char *name);
 /* unicode.c: 0 where not known. */
 uint32_t parse_unicode_from_name(const char *glyph_name);
 uint32_t parse_unicode_recover(fz_context *ctx, fz_font *font, int gid);
+/* TeX's math italic fonts name the straight phi "phi" and the curly one "phi1"; Adobe's list has them the other way. */
+uint32_t parse_unicode_phi(fz_context *ctx, fz_font *font, int gid);
 
 /* color.c: 0xAARRGGBB. Device, ICC and calibrated gray, RGB and CMYK without colour management. */
 uint32_t parse_color(fz_context *ctx, fz_colorspace *cs, const float *color, float alpha,

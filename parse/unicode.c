@@ -404,3 +404,14 @@ parse_unicode_recover(fz_context *ctx, fz_font *font, int gid)
         unicode = parse_unicode_from_name(name);
     return unicode ? unicode : from_charmap(face, gid);
 }
+
+uint32_t
+parse_unicode_phi(fz_context *ctx, fz_font *font, int gid)
+{
+    FT_Face face = fz_font_ft_face(ctx, font);
+    char name[64];
+    if (!face || gid <= 0 || fz_font_flags(font)->ft_substitute || !FT_HAS_GLYPH_NAMES(face) ||
+        FT_Get_Glyph_Name(face, (FT_UInt)gid, name, sizeof name) != 0)
+        return 0;
+    return strcmp(name, "phi") == 0 ? 0x3d5 : strcmp(name, "phi1") == 0 ? 0x3c6 : 0;
+}

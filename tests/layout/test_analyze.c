@@ -333,7 +333,7 @@ formulas_stand_apart_with_their_number(void **state)
     lode_document *document = page_maker_document(&maker, 1);
     assert_int_equal(document->n_formulas, 1);
     assert_string_equal(document->formulas[0].number, "4");
-    assert_string_equal(document->formulas[0].latex, "a = b + c");
+    assert_string_equal(document->formulas[0].latex, "a=b+c");
     lode_document_free(document);
 }
 

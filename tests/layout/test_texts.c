@@ -1,11 +1,13 @@
 /* The small judgements on text: captions, headings, list markers, hyphens, references, mathematics. */
 #include "layout/analyze.h"
+#include "layout/formula.h"
 #include "layout/mathtext.h"
 
 #include <setjmp.h>
 #include <stdarg.h>
 #include <stddef.h>
 #include <cmocka.h>
+#include <math.h>
 #include <string.h>
 
 static layout_caption_kind
@@ -150,20 +152,54 @@ other_spans_survive_mathematics(void **state)
     g_string_chunk_free(strings);
 }
 
+static layout_mark
+mark(float x, float y, gunichar ch)
+{
+    return (layout_mark){
+        .x0 = x, .x1 = x + 5, .y = y, .size_pt = 10, .ch = ch, .flags = LAYOUT_SPAN_MATH};
+}
+
 static void
-a_rule_with_words_on_both_sides_is_a_fraction(void **state)
+a_rule_with_letters_on_both_sides_is_a_fraction(void **state)
 {
     (void)state;
-    static const guint32 flags[4] = {LAYOUT_SPAN_MATH, LAYOUT_SPAN_MATH, LAYOUT_SPAN_MATH,
-                                     LAYOUT_SPAN_MATH};
-    const layout_math_word words[] = {{10, 15, 100, 10, "y", 1, flags},
-                                      {18, 24, 100, 10, "=", 1, flags},
-                                      {30, 35, 93, 10, "a", 1, flags},
-                                      {30, 35, 107, 10, "b", 1, flags}};
+    g_autoptr(layout_work) work = layout_work_new();
+    const parse_font font = {.name = "CMMI10"};
+    assert_int_equal(layout_font_intern(work, &font), 0);
+    const layout_mark marks[] = {mark(10, 100, 'y'), mark(18, 100, '='), mark(30, 93, 'a'),
+                                 mark(30, 107, 'b')};
     const layout_rule rule = {28, 37, 97, 97.4F, 0.4F};
-    g_autoptr(GString) out = g_string_new(NULL);
-    layout_math_display(out, words, G_N_ELEMENTS(words), &rule, 1);
-    assert_string_equal(out->str, "y = \\frac{a }{b }");
+    float confidence;
+    g_autofree char *latex =
+        layout_formula_build(work, marks, G_N_ELEMENTS(marks), &rule, 1, &confidence);
+    assert_string_equal(latex, "y=\\frac{a}{b}");
+    assert_true(confidence == 1);
+    /* a rule that nothing explains */
+    const layout_rule stray = {60, 90, 97, 97.4F, 0.4F};
+    g_autofree char *same = layout_formula_build(work, marks, 2, &stray, 1, &confidence);
+    assert_string_equal(same, "y=");
+    assert_true(confidence < 1);
+}
+
+static void
+formulas_of_no_size_or_far_too_many_characters_are_refused(void **state)
+{
+    (void)state;
+    g_autoptr(layout_work) work = layout_work_new();
+    const parse_font font = {.name = "CMMI10"};
+    layout_font_intern(work, &font);
+    float confidence = 1;
+    assert_null(layout_formula_build(work, NULL, 0, NULL, 0, &confidence));
+    assert_true(confidence == 0);
+    g_autofree layout_mark *marks = g_new0(layout_mark, 5000);
+    for (guint i = 0; i < 5000; i++)
+        marks[i] = mark((float)i, 100, 'x');
+    assert_null(layout_formula_build(work, marks, 5000, NULL, 0, &confidence));
+    /* all in one place, and nowhere */
+    for (guint i = 0; i < 300; i++)
+        marks[i] = mark(0, i % 2 ? NAN : 0, i % 4 == 0 ? 'x' : i % 4 == 1 ? '(' : '+');
+    g_autofree char *latex = layout_formula_build(work, marks, 300, NULL, 0, &confidence);
+    assert_true(confidence >= 0 && confidence <= 1);
 }
 
 int
@@ -177,7 +213,8 @@ main(void)
         cmocka_unit_test(identifiers_are_found_in_entries),
         cmocka_unit_test(inline_mathematics_becomes_one_span),
         cmocka_unit_test(other_spans_survive_mathematics),
-        cmocka_unit_test(a_rule_with_words_on_both_sides_is_a_fraction),
+        cmocka_unit_test(a_rule_with_letters_on_both_sides_is_a_fraction),
+        cmocka_unit_test(formulas_of_no_size_or_far_too_many_characters_are_refused),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }

@@ -1,0 +1,741 @@
+/* A collection of items -> LaTeX: what is set under and over operators are their limits, tall delimiters around
+ * several baselines hold a matrix, the rest are rows, each a line of symbols with their scripts. */
+#include "layout/formula.h"
+
+#include <math.h>
+#include <string.h>
+
+#define MAX_DEPTH 24
+#define SCRIPT    0.87F /* a script is smaller than that, in sizes of the line */
+
+static char *collection_latex(formula_builder *b, GArray *items);
+
+static char *
+part_latex(formula_builder *b, GArray *part)
+{
+    if (b->depth >= MAX_DEPTH) {
+        b->n_doubts++;
+        return g_strdup("");
+    }
+    b->depth++;
+    char *latex = collection_latex(b, part);
+    b->depth--;
+    return latex;
+}
+
+static gboolean
+is_there(const formula_item *item)
+{
+    return item->kind != FORMULA_GONE;
+}
+
+/* Is it of the large things whose size says nothing about the line's? */
+static gboolean
+is_large(const formula_item *item)
+{
+    return item->tall || item->kind == FORMULA_OPERATOR;
+}
+
+static float
+line_size(const GArray *items)
+{
+    float size = 0, any = 0;
+    for (guint i = 0; i < items->len; i++) {
+        const formula_item *item = formula_at(items, i);
+        if (!is_there(item)) continue;
+        any = MAX(any, item->size);
+        if (!is_large(item)) size = MAX(size, item->size);
+    }
+    return size > 0 ? size : any;
+}
+
+/* ---- limits ---- */
+
+static gboolean
+takes_limits(const formula_item *item)
+{
+    return is_there(item) && !item->scripted &&
+           (item->kind == FORMULA_OPERATOR || item->kind == FORMULA_FUNCTION ||
+            item->kind == FORMULA_TEXT || item->kind == FORMULA_RELATION || item->labelled);
+}
+
+/* "arg max", "lim sup" are one operator. */
+static void
+functions_join(formula_builder *b, GArray *items)
+{
+    for (guint i = 0; i + 1 < items->len; i++) {
+        formula_item *first = formula_at(items, i);
+        if (first->kind != FORMULA_FUNCTION || first->latex == NULL ||
+            (strcmp(first->latex, "\\arg") != 0 && strcmp(first->latex, "\\lim") != 0))
+            continue;
+        for (guint k = i + 1; k < items->len; k++) {
+            formula_item *second = formula_at(items, k);
+            if (second->kind != FORMULA_FUNCTION ||
+                fabsf(second->baseline - first->baseline) > 0.1F * first->size ||
+                second->x0 - first->x1 > 0.5F * first->size)
+                continue;
+            g_autofree char *latex = g_strconcat(first->latex, second->latex, NULL);
+            first->latex = formula_keep(b, latex);
+            first->x1 = second->x1;
+            second->kind = FORMULA_GONE;
+            break;
+        }
+    }
+}
+
+/* May item be part of what is set over (or under) op? */
+static gboolean
+in_limit_zone(const formula_item *item, const formula_item *op, gboolean over)
+{
+    float em = op->size;
+    if (!is_there(item) || item == op || item->size > SCRIPT * em) return FALSE;
+    float middle = 0.5F * (item->y0 + item->y1);
+    return over ? middle < op->y0 + 0.1F * em && item->y1 > op->y0 - 0.9F * em
+                : middle > op->y1 - 0.1F * em && item->y0 < op->y1 + 0.9F * em;
+}
+
+/* Is another operator nearer, on the same line? */
+static gboolean
+is_nearer_to_another(const GArray *items, guint op_index, float x)
+{
+    const formula_item *op = formula_at(items, op_index);
+    for (guint i = 0; i < items->len; i++) {
+        const formula_item *other = formula_at(items, i);
+        if (i == op_index || !takes_limits(other) || other->kind == FORMULA_RELATION ||
+            (other->kind == FORMULA_TEXT && op->kind != FORMULA_TEXT) ||
+            other->size < 0.9F * op->size ||
+            fabsf(other->baseline - op->baseline) > 0.6F * op->size)
+            continue;
+        if (fabsf(formula_middle(other) - x) < fabsf(formula_middle(op) - x)) return TRUE;
+    }
+    return FALSE;
+}
+
+/* Limits of an operator on one side, NULL: there are none. They are centred on it. */
+static char *
+limit_take(formula_builder *b, GArray *items, guint op_index, gboolean over)
+{
+    const formula_item op = *formula_at(items, op_index);
+    g_autofree guint8 *taken = g_new0(guint8, items->len);
+    float x0 = op.x0, x1 = op.x1, left = G_MAXFLOAT, right = -G_MAXFLOAT;
+    gboolean first = TRUE;
+    for (gboolean grown = TRUE; grown;) {
+        grown = FALSE;
+        for (guint i = 0; i < items->len; i++) {
+            const formula_item *item = formula_at(items, i);
+            if (taken[i] || i == op_index || !in_limit_zone(item, &op, over)) continue;
+            float reach = first ? 0 : 0.5F * item->size;
+            if (item->x1 < x0 - reach || item->x0 > x1 + reach) continue;
+            if (is_nearer_to_another(items, op_index, formula_middle(item))) continue;
+            taken[i] = 1;
+            left = MIN(left, item->x0);
+            right = MAX(right, item->x1);
+            grown = TRUE;
+        }
+        if (grown) {
+            x0 = left;
+            x1 = right;
+            first = FALSE;
+        }
+    }
+    if (left > right) return NULL;
+    float off = fabsf(0.5F * (left + right) - formula_middle(&op));
+    if (off > 0.45F * op.size) return NULL;
+    if (op.kind == FORMULA_RELATION && off > 0.2F * op.size) return NULL;
+    g_autoptr(GArray) part = g_array_new(FALSE, FALSE, sizeof(formula_item));
+    for (guint i = 0; i < items->len; i++) {
+        if (!taken[i]) continue;
+        formula_item *item = formula_at(items, i);
+        g_array_append_vals(part, item, 1);
+        item->kind = FORMULA_GONE;
+    }
+    formula_item *kept = formula_at(items, op_index);
+    kept->x0 = MIN(kept->x0, left);
+    kept->x1 = MAX(kept->x1, right);
+    return part_latex(b, part);
+}
+
+static const char *
+operator_name(formula_builder *b, const formula_item *op)
+{
+    if (op->kind != FORMULA_TEXT) return op->latex;
+    const char *brace = strchr(op->latex, '{');
+    g_autofree char *latex = g_strdup_printf("\\operatorname*%s", brace);
+    return formula_keep(b, latex);
+}
+
+static void
+limits_reduce(formula_builder *b, GArray *items)
+{
+    functions_join(b, items);
+    for (guint i = 0; i < items->len; i++) {
+        if (!takes_limits(formula_at(items, i))) continue;
+        g_autofree char *under = limit_take(b, items, i, FALSE);
+        g_autofree char *over = limit_take(b, items, i, TRUE);
+        if (under == NULL && over == NULL) continue;
+        formula_item *op = formula_at(items, i);
+        g_autoptr(GString) latex = g_string_new(NULL);
+        if (op->kind == FORMULA_RELATION) {
+            g_string_printf(latex, over != NULL ? "\\overset{%s}{%s}" : "\\underset{%s}{%s}",
+                            over != NULL ? over : under, op->latex);
+        } else {
+            formula_put(latex, operator_name(b, op));
+            if (under != NULL) g_string_append_printf(latex, "_{%s}", under);
+            if (over != NULL) g_string_append_printf(latex, "^{%s}", over);
+            op->scripted = TRUE;
+            if (op->kind == FORMULA_TEXT) op->kind = FORMULA_FUNCTION;
+        }
+        op->latex = formula_keep(b, latex->str);
+        op->ch = 0;
+    }
+}
+
+/* ---- rows ---- */
+
+typedef struct {
+    float baseline;
+    guint n;
+} row;
+
+static int
+compare_row(gconstpointer a, gconstpointer b)
+{
+    float x = ((const row *)a)->baseline, y = ((const row *)b)->baseline;
+    return (x > y) - (x < y);
+}
+
+/* The baselines that full-sized items of a collection stand on. */
+static GArray *
+rows_find(const GArray *items, float em)
+{
+    GArray *rows = g_array_new(FALSE, FALSE, sizeof(row));
+    for (guint i = 0; i < items->len; i++) {
+        const formula_item *item = formula_at(items, i);
+        if (!is_there(item) || item->size < SCRIPT * em || is_large(item)) continue;
+        row one = {item->baseline, 1};
+        g_array_append_val(rows, one);
+    }
+    if (rows->len == 0) {
+        for (guint i = 0; i < items->len; i++) {
+            row one = {formula_at(items, i)->baseline, 1};
+            if (is_there(formula_at(items, i))) g_array_append_val(rows, one);
+        }
+    }
+    g_array_sort(rows, compare_row);
+    guint kept = 0;
+    for (guint i = 0; i < rows->len; i++) {
+        row one = g_array_index(rows, row, i);
+        row *last = kept > 0 ? &g_array_index(rows, row, kept - 1) : NULL;
+        if (last != NULL && one.baseline - last->baseline < 0.55F * em) {
+            last->baseline =
+                (last->baseline * (float)last->n + one.baseline) / (float)(last->n + 1);
+            last->n++;
+        } else {
+            g_array_index(rows, row, kept++) = one;
+        }
+    }
+    g_array_set_size(rows, kept);
+    return rows;
+}
+
+/* The row that an item is of: a script's is that of what it is attached to. */
+static guint
+row_of(const GArray *items, const GArray *rows, guint index, float em)
+{
+    const formula_item *item = formula_at(items, index);
+    float y = item->baseline;
+    if (item->size < SCRIPT * em || is_large(item)) {
+        float nearest = 0.6F * em;
+        for (guint i = 0; i < items->len && !is_large(item); i++) {
+            const formula_item *host = formula_at(items, i);
+            float gap = item->x0 - host->x1;
+            if (i == index || !is_there(host) || host->size < SCRIPT * em || host->x0 > item->x0 ||
+                fabsf(gap) > nearest)
+                continue;
+            float middle = 0.5F * (item->y0 + item->y1);
+            if (middle < host->y0 - 0.45F * em || middle > host->y1 + 0.45F * em) continue;
+            nearest = fabsf(gap);
+            y = host->baseline;
+        }
+    }
+    guint best = 0;
+    for (guint r = 1; r < rows->len; r++)
+        if (fabsf(g_array_index(rows, row, r).baseline - y) <
+            fabsf(g_array_index(rows, row, best).baseline - y))
+            best = r;
+    return best;
+}
+
+/* ---- lines ---- */
+
+typedef struct {
+    formula_builder *b;
+    GString *out;
+    float em, baseline;
+} line;
+
+static gboolean
+is_script(const line *l, const formula_item *item, const formula_item *base)
+{
+    if (item->size > SCRIPT * l->em) return FALSE;
+    if (base->kind == FORMULA_OPERATOR || base->tall) return TRUE;
+    float dy = item->baseline - l->baseline;
+    return dy < -0.12F * l->em || dy > 0.05F * l->em || item->size < 0.6F * l->em;
+}
+
+static gboolean
+is_raised(const line *l, const formula_item *item, const formula_item *base)
+{
+    if (base->kind == FORMULA_OPERATOR || base->tall)
+        return 0.5F * (item->y0 + item->y1) < 0.5F * (base->y0 + base->y1);
+    return item->baseline < l->baseline - 0.06F * l->em;
+}
+
+/* Scripts from items[from] to items[to]: which are up and which down. Smaller ones belong to the one before
+ * them. */
+static void
+scripts_divide(const line *l, const GArray *items, guint from, guint to, const formula_item *base,
+               GArray *up, GArray *down)
+{
+    float em = 0;
+    for (guint i = from; i < to; i++)
+        em = MAX(em, is_large(formula_at(items, i)) ? 0 : formula_at(items, i)->size);
+    const formula_item *last[2] = {NULL, NULL};
+    for (guint i = from; i < to; i++) {
+        const formula_item *item = formula_at(items, i);
+        gboolean raised = is_raised(l, item, base);
+        if (item->size < SCRIPT * em && (last[0] != NULL || last[1] != NULL)) {
+            float cost[2] = {G_MAXFLOAT, G_MAXFLOAT};
+            for (guint k = 0; k < 2; k++)
+                if (last[k] != NULL)
+                    cost[k] = fabsf(item->x0 - last[k]->x1) +
+                              fabsf(0.5F * (item->y0 + item->y1 - last[k]->y0 - last[k]->y1));
+            raised = cost[0] <= cost[1];
+        } else {
+            last[raised ? 0 : 1] = item;
+        }
+        g_array_append_vals(raised ? up : down, item, 1);
+    }
+}
+
+static void
+scripts_put(line *l, const GArray *items, guint from, guint to, const formula_item *base)
+{
+    g_autoptr(GArray) up = g_array_new(FALSE, FALSE, sizeof(formula_item));
+    g_autoptr(GArray) down = g_array_new(FALSE, FALSE, sizeof(formula_item));
+    scripts_divide(l, items, from, to, base, up, down);
+    while (up->len > 0 && formula_at(up, 0)->ch == 0x2032) {
+        g_string_append_c(l->out, '\'');
+        g_array_remove_index(up, 0);
+    }
+    if (down->len > 0) {
+        g_autofree char *latex = part_latex(l->b, down);
+        g_string_append_printf(l->out, "_{%s}", latex);
+    }
+    if (up->len > 0) {
+        g_autofree char *latex = part_latex(l->b, up);
+        g_string_append_printf(l->out, "^{%s}", latex);
+    }
+}
+
+/* Is the tall delimiter at i one of a pair in this row? */
+static gboolean
+is_paired(const line *l, const GArray *items, guint i)
+{
+    const formula_item *item = formula_at(items, i);
+    int depth = 0, step = item->kind == FORMULA_OPEN ? 1 : -1;
+    if (item->kind != FORMULA_OPEN && item->kind != FORMULA_CLOSE) return FALSE;
+    for (int k = (int)i; k >= 0 && k < (int)items->len; k += step) {
+        const formula_item *other = formula_at(items, k);
+        if (!other->tall || other->ch == 0 || is_script(l, other, other)) continue;
+        if (other->kind == FORMULA_OPEN) depth += step;
+        if (other->kind == FORMULA_CLOSE) depth -= step;
+        if (depth == 0) return TRUE;
+    }
+    return FALSE;
+}
+
+/* A large delimiter: one that grows with what it encloses, or of a fixed height: 1.2, 1.8, 2.4 and 3 em are the
+ * steps of TeX's fonts. */
+static void
+delimiter_put(line *l, const GArray *items, guint i)
+{
+    static const char *const sizes[] = {"\\big", "\\Big", "\\bigg", "\\Bigg"};
+    const formula_item *item = formula_at(items, i);
+    float height = (item->y1 - item->y0) / MAX(l->em, 1);
+    guint k = height < 1.5F ? 0 : height < 2.1F ? 1 : height < 2.7F ? 2 : 3;
+    if (is_paired(l, items, i))
+        formula_put(l->out, item->kind == FORMULA_OPEN ? "\\left" : "\\right");
+    else
+        formula_put(l->out, sizes[k]);
+    formula_put(l->out, item->latex);
+}
+
+/* Words from items[i] on: they make one text. Returns the index behind it. */
+static guint
+text_put(line *l, const GArray *items, guint i)
+{
+    const formula_item *first = formula_at(items, i);
+    const guint first_index = i;
+    const char *brace = strchr(first->latex, '{');
+    g_autofree char *command = g_strndup(first->latex, (gsize)(brace - first->latex));
+    g_autoptr(GString) text = g_string_new(NULL);
+    gsize len = strlen(brace);
+    g_string_append_len(text, brace + 1, (gssize)len - 2);
+    float end = first->x1;
+    for (i++; i < items->len; i++) {
+        const formula_item *next = formula_at(items, i);
+        gboolean word = next->kind == FORMULA_TEXT && next->font == first->font;
+        gboolean letter = next->ch < 0x80 && g_ascii_isalpha((char)next->ch) && next->ch != 0 &&
+                          next->font == first->font && next->x0 - end < 0.6F * l->em;
+        if ((!word && !letter) || is_script(l, next, first)) break;
+        float gap = next->x0 - end;
+        if (gap > 1.5F * l->em) break;
+        if (gap > 0.12F * l->em) g_string_append_c(text, ' ');
+        if (word) {
+            const char *inner = strchr(next->latex, '{');
+            g_string_append_len(text, inner + 1, (gssize)strlen(inner) - 2);
+        } else {
+            g_string_append_c(text, (char)next->ch);
+        }
+        end = next->x1;
+    }
+    /* LaTeX sets no blanks between text and mathematics by itself */
+    const float before = first_index > 0 ? first->x0 - formula_at(items, first_index - 1)->x1 : 0;
+    const float behind = i < items->len ? formula_at(items, i)->x0 - end : 0;
+    const gboolean led = before > 0.15F * l->em && before < 0.9F * l->em;
+    const gboolean followed = behind > 0.15F * l->em && behind < 0.9F * l->em;
+    g_autofree char *whole =
+        g_strdup_printf("%s{%s%s%s}", command, led ? " " : "", text->str, followed ? " " : "");
+    formula_put(l->out, whole);
+    return i;
+}
+
+/* Dots that were set one by one: how many items make them up. */
+static guint
+dots_put(line *l, const GArray *items, guint i)
+{
+    const formula_item *first = formula_at(items, i);
+    gboolean centred = first->ch == 0x22C5 || first->ch == 0xB7 || first->ch == 0x2219;
+    if (first->ch != '.' && !centred) return 0;
+    guint n = 1;
+    while (n < 3 && i + n < items->len && formula_at(items, i + n)->ch == first->ch &&
+           formula_at(items, i + n)->x0 - formula_at(items, i + n - 1)->x1 < 0.4F * l->em)
+        n++;
+    if (n < 3) return 0;
+    formula_put(l->out, centred ? "\\cdots" : "\\ldots");
+    return 3;
+}
+
+/* Arrows that were put together from two characters. */
+static guint
+arrow_put(line *l, const GArray *items, guint i)
+{
+    static const struct {
+        gunichar first, second;
+        const char *latex;
+    } arrows[] = {{'=', 0x21D2, "\\Longrightarrow"},
+                  {0x21D0, '=', "\\Longleftarrow"},
+                  {0x2212, 0x2192, "\\longrightarrow"},
+                  {0x2190, 0x2212, "\\longleftarrow"},
+                  {0x21D0, 0x21D2, "\\Longleftrightarrow"},
+                  {0x2190, 0x2192, "\\longleftrightarrow"},
+                  {0x21A6, 0x2192, "\\mapsto"},
+                  {0x2192, 0x21A6, "\\mapsto"}};
+    if (i + 1 >= items->len) return 0;
+    const formula_item *a = formula_at(items, i), *b = formula_at(items, i + 1);
+    if (b->x0 - a->x1 > 0.02F * l->em) return 0;
+    for (guint k = 0; k < G_N_ELEMENTS(arrows); k++)
+        if (arrows[k].first == a->ch && arrows[k].second == b->ch) {
+            formula_put(l->out, arrows[k].latex);
+            return 2;
+        }
+    return 0;
+}
+
+/* Writes the item at i and returns the index behind what was written, scripts aside. */
+static guint
+base_put(line *l, const GArray *items, guint i)
+{
+    const formula_item *item = formula_at(items, i);
+    guint n = dots_put(l, items, i);
+    if (n == 0) n = arrow_put(l, items, i);
+    if (n > 0) return i + n;
+    if (item->kind == FORMULA_TEXT) return text_put(l, items, i);
+    if (item->kind == FORMULA_ACCENT) {
+        /* over nothing */
+        l->b->n_doubts++;
+        if (item->ch == '~') formula_put(l->out, "\\sim");
+    } else if (item->tall && item->ch != 0 && item->kind != FORMULA_OPERATOR) {
+        delimiter_put(l, items, i);
+    } else if (item->scripted && i + 1 < items->len &&
+               is_script(l, formula_at(items, i + 1), item)) {
+        g_string_append_printf(l->out, "{%s}", item->latex);
+    } else {
+        formula_put(l->out, item->latex);
+    }
+    return i + 1;
+}
+
+/* One row: items sorted by x0, on one baseline or scripts. aligned: a & before its first relation. */
+static void
+line_put(formula_builder *b, GString *out, const GArray *items, gboolean aligned)
+{
+    line l = {b, out, line_size(items), 0};
+    g_autoptr(GArray) baselines = g_array_new(FALSE, FALSE, sizeof(float));
+    for (guint i = 0; i < items->len; i++) {
+        const formula_item *item = formula_at(items, i);
+        if (item->size >= SCRIPT * l.em && !is_large(item))
+            g_array_append_val(baselines, item->baseline);
+    }
+    if (baselines->len > 0) {
+        g_array_sort(baselines, layout_compare_float);
+        l.baseline = g_array_index(baselines, float, baselines->len / 2);
+    } else {
+        l.baseline = formula_at(items, 0)->baseline;
+    }
+    gboolean marked = !aligned;
+    float end = formula_at(items, 0)->x0;
+    for (guint i = 0; i < items->len;) {
+        const formula_item *item = formula_at(items, i);
+        float gap = item->x0 - end;
+        if (!marked && item->kind == FORMULA_RELATION && !is_script(&l, item, item)) {
+            g_string_append_c(out, '&');
+            marked = TRUE;
+        } else if (gap > 0.9F * l.em && out->len > 0 && i > 0) {
+            formula_put(out, gap > 1.8F * l.em ? "\\qquad" : "\\quad");
+            g_string_append_c(out, ' ');
+        }
+        if (i > 0 && gap < -0.5F * l.em) b->n_doubts++;
+        gboolean leading = is_script(&l, item, item);
+        guint next = i;
+        if (leading) {
+            g_string_append(out, "{}"); /* a script of nothing: before what it belongs to */
+        } else {
+            next = base_put(&l, items, i);
+        }
+        const formula_item *base = leading ? item : formula_at(items, next - 1);
+        for (guint k = i; k < MAX(next, i + 1); k++)
+            end = MAX(end, formula_at(items, k)->x1);
+        guint to = next;
+        while (to < items->len && is_script(&l, formula_at(items, to), base) &&
+               formula_at(items, to)->x0 - end < 0.5F * l.em) {
+            end = MAX(end, formula_at(items, to)->x1);
+            to++;
+        }
+        if (to > next) scripts_put(&l, items, next, to, base);
+        i = MAX(to, i + 1);
+    }
+}
+
+/* ---- matrices ---- */
+
+static const formula_item *
+closing_of(const GArray *items, const formula_item *open)
+{
+    const formula_item *best = NULL;
+    guint depth = 0;
+    for (guint i = 0; i < items->len; i++) {
+        const formula_item *item = formula_at(items, i);
+        if (!is_there(item) || !item->tall || item->x0 < open->x1) continue;
+        float middle = 0.5F * (item->y0 + item->y1 - open->y0 - open->y1);
+        float ratio = (item->y1 - item->y0) / (open->y1 - open->y0);
+        if (fabsf(middle) > 0.35F * open->size || ratio < 0.7F || ratio > 1.4F) continue;
+        if (item->kind == FORMULA_OPEN) depth++;
+        if (item->kind != FORMULA_CLOSE) continue;
+        if (depth-- > 0) continue;
+        best = item;
+        break;
+    }
+    return best;
+}
+
+typedef struct {
+    float x0, x1;
+} extent;
+
+static int
+compare_extent(gconstpointer a, gconstpointer b)
+{
+    const extent *x = a, *y = b;
+    if (x->x0 != y->x0) return x->x0 < y->x0 ? -1 : 1;
+    return (x->x1 > y->x1) - (x->x1 < y->x1);
+}
+
+/* Where columns end: rivers of blank that run down all rows. x: middles of the rivers. */
+static GArray *
+columns_find(const GArray *items, float em)
+{
+    g_autoptr(GArray) extents = g_array_new(FALSE, FALSE, sizeof(extent));
+    for (guint i = 0; i < items->len; i++) {
+        const formula_item *item = formula_at(items, i);
+        extent one = {item->x0, item->x1};
+        if (is_there(item)) g_array_append_val(extents, one);
+    }
+    g_array_sort(extents, compare_extent);
+    GArray *cuts = g_array_new(FALSE, FALSE, sizeof(float));
+    float end = extents->len > 0 ? g_array_index(extents, extent, 0).x1 : 0;
+    for (guint i = 1; i < extents->len; i++) {
+        const extent *one = &g_array_index(extents, extent, i);
+        if (one->x0 - end > 0.7F * em) {
+            float cut = 0.5F * (one->x0 + end);
+            g_array_append_val(cuts, cut);
+        }
+        end = MAX(end, one->x1);
+    }
+    return cuts;
+}
+
+static const char *
+environment_of(gunichar open, gunichar close)
+{
+    if (open == '(' && close == ')') return "pmatrix";
+    if (open == '[' && close == ']') return "bmatrix";
+    if (open == '|' && close == '|') return "vmatrix";
+    if (open == '{' && close == '}') return "Bmatrix";
+    return open == '{' && close == 0 ? "cases" : "matrix";
+}
+
+/* The cells of a collection of several rows. */
+static char *
+grid_latex(formula_builder *b, GArray *content, const GArray *rows, float em, gunichar open,
+           gunichar close)
+{
+    g_autoptr(GArray) cuts = columns_find(content, em);
+    const char *environment = environment_of(open, close);
+    g_autoptr(GString) out = g_string_new(NULL);
+    g_string_append_printf(out, "\\begin{%s}", environment);
+    g_autofree guint *row_index = g_new(guint, content->len + 1);
+    for (guint i = 0; i < content->len; i++)
+        row_index[i] = row_of(content, rows, i, em);
+    for (guint r = 0; r < rows->len; r++) {
+        g_string_append(out, r > 0 ? " \\\\ " : " ");
+        for (guint c = 0; c <= cuts->len; c++) {
+            float from = c > 0 ? g_array_index(cuts, float, c - 1) : -G_MAXFLOAT;
+            float to = c < cuts->len ? g_array_index(cuts, float, c) : G_MAXFLOAT;
+            g_autoptr(GArray) cell = g_array_new(FALSE, FALSE, sizeof(formula_item));
+            for (guint i = 0; i < content->len; i++) {
+                const formula_item *item = formula_at(content, i);
+                float middle = formula_middle(item);
+                if (row_index[i] == r && middle > from && middle < to)
+                    g_array_append_vals(cell, item, 1);
+            }
+            if (c > 0) g_string_append(out, " & ");
+            if (cell->len == 0) continue;
+            g_autofree char *latex = part_latex(b, cell);
+            g_string_append(out, latex);
+        }
+    }
+    g_string_append_printf(out, " \\end{%s}", environment);
+    return g_string_free(g_steal_pointer(&out), FALSE);
+}
+
+/* A delimiter of more than one line's height, and what it and its partner hold, become one item if that is
+ * several rows. */
+static gboolean
+grid_reduce(formula_builder *b, GArray *items, guint index)
+{
+    const formula_item open = *formula_at(items, index);
+    const formula_item *partner = closing_of(items, &open);
+    if (partner == NULL && open.ch != '{') return FALSE;
+    const formula_item close = partner != NULL ? *partner : (formula_item){.x0 = G_MAXFLOAT};
+    const float slack = 0.25F * open.size;
+    g_autoptr(GArray) content = g_array_new(FALSE, FALSE, sizeof(formula_item));
+    g_autoptr(GArray) indices = g_array_new(FALSE, FALSE, sizeof(guint));
+    formula_item hull = open;
+    for (guint i = 0; i < items->len; i++) {
+        const formula_item *item = formula_at(items, i);
+        float middle = 0.5F * (item->y0 + item->y1);
+        if (!is_there(item) || i == index || item->x0 < open.x0 + 0.3F * slack ||
+            formula_middle(item) < open.x1 - slack || formula_middle(item) > close.x0 ||
+            middle < open.y0 - slack || middle > open.y1 + slack)
+            continue;
+        if (partner != NULL && item->x0 == close.x0 && item->ch == close.ch && item->tall) continue;
+        g_array_append_vals(content, item, 1);
+        g_array_append_val(indices, i);
+        hull.x1 = MAX(hull.x1, item->x1);
+    }
+    if (content->len < 2) return FALSE;
+    float em = line_size(content);
+    g_autoptr(GArray) rows = rows_find(content, em);
+    if (rows->len < 2 || rows->len > 40) return FALSE;
+    g_autofree char *latex = grid_latex(b, content, rows, em, open.ch, close.ch);
+    for (guint k = 0; k < indices->len; k++)
+        formula_at(items, g_array_index(indices, guint, k))->kind = FORMULA_GONE;
+    for (guint i = 0; i < items->len && partner != NULL; i++) {
+        formula_item *item = formula_at(items, i);
+        if (item->tall && item->x0 == close.x0 && item->ch == close.ch &&
+            item->kind == FORMULA_CLOSE)
+            item->kind = FORMULA_GONE;
+    }
+    hull.x1 = MAX(hull.x1, partner != NULL ? close.x1 : hull.x1);
+    hull.kind = FORMULA_ORDINARY;
+    hull.ch = 0;
+    hull.size = em;
+    hull.baseline = 0.5F * (open.y0 + open.y1) + 0.25F * em;
+    hull.latex = formula_keep(b, latex);
+    /* scripts at its upper right corner are to be told from those of a letter */
+    hull.tall = TRUE;
+    *formula_at(items, index) = hull;
+    return TRUE;
+}
+
+static void
+grids_reduce(formula_builder *b, GArray *items)
+{
+    /* inner ones first */
+    for (guint n = 0; n < items->len; n++) {
+        int lowest = LAYOUT_NONE;
+        for (guint i = 0; i < items->len; i++) {
+            const formula_item *item = formula_at(items, i);
+            if (item->kind != FORMULA_OPEN || !item->tall || item->atom == FALSE ||
+                item->y1 - item->y0 < 1.5F * item->size)
+                continue;
+            if (lowest < 0 ||
+                item->y1 - item->y0 < formula_at(items, lowest)->y1 - formula_at(items, lowest)->y0)
+                lowest = (int)i;
+        }
+        if (lowest < 0) return;
+        if (!grid_reduce(b, items, (guint)lowest)) formula_at(items, lowest)->atom = FALSE;
+    }
+}
+
+/* ---- collections ---- */
+
+static char *
+collection_latex(formula_builder *b, GArray *items)
+{
+    g_array_sort(items, formula_compare_x);
+    limits_reduce(b, items);
+    grids_reduce(b, items);
+    for (guint i = items->len; i-- > 0;)
+        if (!is_there(formula_at(items, i))) g_array_remove_index(items, i);
+    if (items->len == 0) return g_strdup("");
+    g_array_sort(items, formula_compare_x);
+    const float em = line_size(items);
+    g_autoptr(GArray) rows = rows_find(items, em);
+    g_autofree guint *of = g_new(guint, items->len);
+    for (guint i = 0; i < items->len; i++)
+        of[i] = row_of(items, rows, i, em);
+    g_autoptr(GString) out = g_string_new(NULL);
+    guint n_rows = 0;
+    for (guint r = 0; r < rows->len; r++) {
+        g_autoptr(GArray) part = g_array_new(FALSE, FALSE, sizeof(formula_item));
+        for (guint i = 0; i < items->len; i++)
+            if (of[i] == r) g_array_append_vals(part, formula_at(items, i), 1);
+        if (part->len == 0) continue;
+        if (n_rows++ > 0) g_string_append(out, " \\\\ ");
+        line_put(b, out, part, rows->len > 1 && b->depth == 1);
+    }
+    if (n_rows > 1) {
+        g_string_prepend(out, b->depth == 1 ? "\\begin{aligned} " : "\\begin{gathered} ");
+        g_string_append(out, b->depth == 1 ? " \\end{aligned}" : " \\end{gathered}");
+    }
+    return g_string_free(g_steal_pointer(&out), FALSE);
+}
+
+char *
+formula_latex_of(formula_builder *b, GArray *items)
+{
+    return part_latex(b, items);
+}
