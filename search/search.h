@@ -178,12 +178,12 @@ typedef struct search_provider search_provider;
  * duckduckgo and wikipedia. A missing key is no error here but in the answer. Free with g_ptr_array_unref. */
 GPtrArray *search_providers_parse(const char *list, GError **error); /* of search_provider * */
 
-/* Each lent: static, or as long as the provider. */
+/* Lent: static, or as long as the provider. */
 const char *search_provider_name(const search_provider *provider);
 search_provider_group search_provider_get_group(const search_provider *provider);
 const char *search_provider_url(const search_provider *provider); /* NULL: none known */
-/* NULL when it can be asked, else what is missing and how to set it, one line. */
-const char *search_provider_problem(const search_provider *provider);
+/* NULL when it can be asked, else what is missing and how to set it, one line. Free with g_free. */
+char *search_provider_problem(const search_provider *provider);
 
 /* All there are, for help and doctor: name, one-line description, environment variables. NULL past the end. */
 typedef struct {

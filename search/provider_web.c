@@ -1,0 +1,319 @@
+/* Search engines that answer in JSON. Sources: SearXNG's search API and settings documentation; Brave Search API,
+ * web search; serper.dev; Tavily's search API; MediaWiki API:Search. */
+#include "search/provider.h"
+
+#include <string.h>
+
+/* ---- SearXNG ---- */
+
+void
+search_build_searxng(const search_ask *ask, search_call *call)
+{
+    g_autofree char *base = g_str_has_suffix(ask->provider->url, "/search")
+                                ? g_strdup(ask->provider->url)
+                                : g_strconcat(ask->provider->url, "/search", NULL);
+    call->url = search_url_with(base, "q", ask->query, "format", "json", "language",
+                                ask->options.language, NULL);
+    call->accept = "application/json";
+}
+
+/* "google (timeout), bing (CAPTCHA)"; g_free */
+static char *
+silent_engines(const json_t *json)
+{
+    const json_t *list = json_object_get(json, "unresponsive_engines"), *pair;
+    g_autoptr(GString) text = g_string_new(NULL);
+    size_t i;
+
+    json_array_foreach(list, i, pair)
+    {
+        const char *name = json_string_value(json_array_get(pair, 0));
+        const char *why = json_string_value(json_array_get(pair, 1));
+        if (!name || i >= 8) continue;
+        g_string_append_printf(text, "%s%s", text->len ? ", " : "", name);
+        if (why) g_string_append_printf(text, " (%s)", why);
+    }
+    return text->len ? g_strdup(text->str) : NULL;
+}
+
+static char **
+names_of(const json_t *list, const char *key)
+{
+    g_autoptr(GStrvBuilder) names = g_strv_builder_new();
+    const json_t *item;
+    size_t i, n = 0;
+
+    json_array_foreach(list, i, item)
+    {
+        const char *name = key ? search_json_text(item, key) : json_string_value(item);
+        if (!name || n >= 200) continue;
+        g_autofree char *plain = search_plain(name);
+        if (plain) g_strv_builder_add(names, plain), n++;
+    }
+    return n > 0 ? g_strv_builder_end(names) : NULL;
+}
+
+gboolean
+search_parse_searxng(const search_ask *ask, const search_response *response, GPtrArray *hits,
+                     search_call *next, GError **error)
+{
+    json_t *json = search_answer_json(ask, response, error);
+    const json_t *list = json_object_get(json, "results"), *item;
+    size_t i;
+    (void)next;
+
+    if (!json) return FALSE;
+    if (!json_is_array(list)) {
+        g_set_error_literal(error, SEARCH_ERROR, SEARCH_ERROR_FORMAT,
+                            "searxng: the answer has no results; is this a SearXNG?");
+        json_decref(json);
+        return FALSE;
+    }
+    json_array_foreach(list, i, item)
+    {
+        const char *url = search_json_text(item, "url");
+        if (!url) continue;
+        search_hit *hit = search_hit_new(ask, url);
+        hit->title = search_plain(search_json_text(item, "title"));
+        hit->snippet = search_plain(search_json_text(item, "content"));
+        hit->published = g_strdup(search_json_text(item, "publishedDate"));
+        hit->score = json_number_value(json_object_get(item, "score"));
+        /* of its science engines */
+        hit->doi = search_doi(search_json_text(item, "doi"));
+        hit->pdf_url = g_strdup(search_json_text(item, "pdf_url"));
+        hit->venue = search_plain(search_json_text(item, "journal"));
+        hit->authors = names_of(json_object_get(item, "authors"), NULL);
+        g_ptr_array_add(hits, hit);
+    }
+    g_autofree char *silent = hits->len == 0 ? silent_engines(json) : NULL;
+    json_decref(json);
+    if (!silent) return TRUE;
+    g_set_error(error, SEARCH_ERROR, SEARCH_ERROR_NETWORK,
+                "searxng: no results, and some of its engines did not answer: %s", silent);
+    return FALSE;
+}
+
+/* ---- Brave ---- */
+
+/* At most so many words and bytes of it, at the border of a word. g_free */
+static char *
+shortened(const char *query, guint max_words, gsize max_bytes)
+{
+    g_auto(GStrv) words = g_strsplit_set(query, " \t\r\n", -1);
+    g_autoptr(GString) out = g_string_new(NULL);
+    guint n = 0;
+
+    for (char **w = words; *w && n < max_words; w++) {
+        if (!**w) continue;
+        if (out->len + strlen(*w) + 1 > max_bytes) break;
+        if (n++) g_string_append_c(out, ' ');
+        g_string_append(out, *w);
+    }
+    return g_strdup(out->str);
+}
+
+void
+search_build_brave(const search_ask *ask, search_call *call)
+{
+    g_autofree char *query = shortened(ask->query, 50, 400);
+    g_autofree char *count = g_strdup_printf("%u", MIN(ask->options.limit, 20));
+    call->url = search_url_with(ask->provider->url, "q", query, "count", count, "text_decorations",
+                                "false", "search_lang", ask->options.language, NULL);
+    search_call_header(call, "X-Subscription-Token", ask->provider->key);
+    call->accept = "application/json";
+}
+
+gboolean
+search_parse_brave(const search_ask *ask, const search_response *response, GPtrArray *hits,
+                   search_call *next, GError **error)
+{
+    json_t *json = search_answer_json(ask, response, error);
+    const json_t *item;
+    size_t i;
+    (void)next;
+
+    if (!json) return FALSE;
+    json_array_foreach(search_json_at(json, "web.results"), i, item)
+    {
+        const char *url = search_json_text(item, "url");
+        if (!url) continue;
+        search_hit *hit = search_hit_new(ask, url);
+        g_autoptr(GString) text = g_string_new(search_json_text(item, "description"));
+        const json_t *extra;
+        size_t k;
+        json_array_foreach(json_object_get(item, "extra_snippets"), k, extra)
+        {
+            if (json_is_string(extra))
+                g_string_append_printf(text, " %s", json_string_value(extra));
+        }
+        hit->title = search_plain(search_json_text(item, "title"));
+        hit->snippet = search_plain(text->str);
+        search_take(&hit->published, g_strdup(search_json_text(item, "page_age")));
+        search_take(&hit->published, g_strdup(search_json_text(item, "age")));
+        g_ptr_array_add(hits, hit);
+    }
+    json_decref(json);
+    return TRUE;
+}
+
+/* ---- Serper, Tavily ---- */
+
+static char *
+take_dump(json_t *json)
+{
+    char *text = json_dumps(json, JSON_COMPACT);
+    char *copy = g_strdup(text);
+    free(text);
+    json_decref(json);
+    return copy;
+}
+
+void
+search_build_serper(const search_ask *ask, search_call *call)
+{
+    json_t *body = json_object();
+    json_object_set_new(body, "q", json_string(ask->query));
+    json_object_set_new(body, "num", json_integer(ask->options.limit));
+    if (ask->options.language) json_object_set_new(body, "hl", json_string(ask->options.language));
+    call->url = g_strdup(ask->provider->url);
+    call->body = take_dump(body);
+    search_call_header(call, "X-API-KEY", ask->provider->key);
+    call->accept = "application/json";
+}
+
+gboolean
+search_parse_serper(const search_ask *ask, const search_response *response, GPtrArray *hits,
+                    search_call *next, GError **error)
+{
+    json_t *json = search_answer_json(ask, response, error);
+    const json_t *item;
+    size_t i;
+    (void)next;
+
+    if (!json) return FALSE;
+    json_array_foreach(json_object_get(json, "organic"), i, item)
+    {
+        const char *url = search_json_text(item, "link");
+        if (!url) continue;
+        search_hit *hit = search_hit_new(ask, url);
+        hit->title = search_plain(search_json_text(item, "title"));
+        hit->snippet = search_plain(search_json_text(item, "snippet"));
+        hit->published = g_strdup(search_json_text(item, "date"));
+        g_ptr_array_add(hits, hit);
+    }
+    json_decref(json);
+    return TRUE;
+}
+
+void
+search_build_tavily(const search_ask *ask, search_call *call)
+{
+    json_t *body = json_object();
+    g_autofree char *bearer = g_strconcat("Bearer ", ask->provider->key, NULL);
+    json_object_set_new(body, "query", json_string(ask->query));
+    json_object_set_new(body, "max_results", json_integer(MIN(ask->options.limit, 20)));
+    json_object_set_new(body, "search_depth", json_string("basic"));
+    call->url = g_strdup(ask->provider->url);
+    call->body = take_dump(body);
+    search_call_header(call, "Authorization", bearer);
+    call->accept = "application/json";
+}
+
+gboolean
+search_parse_tavily(const search_ask *ask, const search_response *response, GPtrArray *hits,
+                    search_call *next, GError **error)
+{
+    json_t *json = search_answer_json(ask, response, error);
+    const json_t *item;
+    size_t i;
+    (void)next;
+
+    if (!json) return FALSE;
+    json_array_foreach(json_object_get(json, "results"), i, item)
+    {
+        const char *url = search_json_text(item, "url");
+        if (!url) continue;
+        search_hit *hit = search_hit_new(ask, url);
+        hit->title = search_plain(search_json_text(item, "title"));
+        hit->snippet = search_plain(search_json_text(item, "content"));
+        hit->published = g_strdup(search_json_text(item, "published_date"));
+        hit->score = json_number_value(json_object_get(item, "score"));
+        g_ptr_array_add(hits, hit);
+    }
+    json_decref(json);
+    return TRUE;
+}
+
+/* ---- MediaWiki ---- */
+
+/* Where its API is: as given, or Wikipedia of the language that is asked for. g_free */
+static char *
+wiki_api(const search_ask *ask)
+{
+    const char *url = ask->provider->url, *language = ask->options.language;
+    if (ask->provider->own_server)
+        return g_str_has_suffix(url, ".php") ? g_strdup(url) : g_strconcat(url, "/w/api.php", NULL);
+    gsize n = language ? strspn(language, "abcdefghijklmnopqrstuvwxyz") : 0;
+    if (n < 2 || n > 3) return g_strdup(url);
+    return g_strdup_printf("https://%.*s.wikipedia.org/w/api.php", (int)n, language);
+}
+
+void
+search_build_wikipedia(const search_ask *ask, search_call *call)
+{
+    g_autofree char *api = wiki_api(ask);
+    g_autofree char *limit = g_strdup_printf("%u", MIN(ask->options.limit, 50));
+    call->url =
+        search_url_with(api, "action", "query", "list", "search", "srsearch", ask->query, "srlimit",
+                        limit, "srprop", "snippet|timestamp", "format", "json", NULL);
+    call->accept = "application/json";
+}
+
+/* The page of a title: index.php beside api.php, or /wiki/ where Wikipedia has it. g_free */
+static char *
+wiki_page(const char *api, const char *title)
+{
+    g_autofree char *name = g_strdelimit(g_strdup(title), " ", '_');
+    g_autofree char *escaped = g_uri_escape_string(name, "/:(),!*'", FALSE);
+    g_autofree char *folder = g_path_get_dirname(api);
+    if (g_str_has_suffix(folder, "/w")) {
+        g_autofree char *root = g_strndup(folder, strlen(folder) - 2);
+        return g_strconcat(root, "/wiki/", escaped, NULL);
+    }
+    return g_strconcat(folder, "/index.php?title=", escaped, NULL);
+}
+
+gboolean
+search_parse_wikipedia(const search_ask *ask, const search_response *response, GPtrArray *hits,
+                       search_call *next, GError **error)
+{
+    json_t *json = search_answer_json(ask, response, error);
+    g_autofree char *api = wiki_api(ask);
+    const json_t *item;
+    size_t i;
+    (void)next;
+
+    if (!json) return FALSE;
+    const char *code = search_json_text(json, "error.code");
+    if (code) {
+        const char *info = search_json_text(json, "error.info");
+        g_set_error(error, SEARCH_ERROR,
+                    g_str_equal(code, "ratelimited") ? SEARCH_ERROR_QUOTA : SEARCH_ERROR_STATUS,
+                    "wikipedia: %s: %.160s", code, info ? info : "no reason given");
+        json_decref(json);
+        return FALSE;
+    }
+    json_array_foreach(search_json_at(json, "query.search"), i, item)
+    {
+        const char *title = search_json_text(item, "title");
+        if (!title) continue;
+        g_autofree char *url = wiki_page(api, title);
+        search_hit *hit = search_hit_new(ask, url);
+        hit->title = search_plain(title);
+        hit->snippet = search_plain(search_json_text(item, "snippet"));
+        hit->published = g_strdup(search_json_text(item, "timestamp"));
+        g_ptr_array_add(hits, hit);
+    }
+    json_decref(json);
+    return TRUE;
+}
