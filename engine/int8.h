@@ -16,7 +16,8 @@
  * that hold four consecutive elements of each row in each 32-bit lane, so that one multiply-add with four
  * broadcast activations serves all rows, and the sums stay apart: no horizontal additions. gemv unpacks
  * in registers, straight from the file's own layout; gemm unpacks a slice of two panels once into a scratch
- * that stays in the first-level cache and runs all tokens over it. The transposition costs less than two
+ * that stays in the first-level cache and runs all tokens over it. (Q8_0 in 256-bit registers: gemv takes a row at
+ * a time, and transposes sums.) The transposition costs less than two
  * instructions for each 32 weights: there is no need for a second, repacked copy in memory.
  *
  * Rounding activations like this is what llama.cpp does as well (its Q8_0 and Q8_K; their scales are
@@ -38,11 +39,14 @@ G_BEGIN_DECLS
 
 /* x[i] = scale * q[i] for 32 consecutive elements. */
 typedef struct {
-    float scale;                 /* largest magnitude / 127; NaN when an element is not finite */
-    float scaled_sum;            /* scale * (sum of q) */
-    int16_t sums[2];             /* of q[0..15] and of q[16..31] */
-    int16_t minus8[2];           /* -8 times these: Q4_0's weights are stored 8 too large */
+    float scale;      /* largest magnitude / 127; NaN when an element is not finite */
+    float scaled_sum; /* scale * (sum of q) */
+    int16_t sums[2];  /* of q[0..15] and of q[16..31] */
+    /* What weights stored too large by 8 (Q4_0) or 32 (Q6_K) make too much: -8 times the sum of every q[i] with
+     * i % 4 < 2, and of the others; -32 times the same of q[0..15] and of q[16..31] */
+    int16_t minus8[2], minus32[2][2];
     int8_t q[ENGINE_INT8_BLOCK]; /* -127 .. 127 */
+    int8_t ends[8];              /* q[14] q[15] q[0] q[1] q[30] q[31] q[16] q[17] */
 } engine_int8_block;
 
 typedef struct {

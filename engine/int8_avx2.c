@@ -38,6 +38,7 @@ typedef __m256i vi;
 #define v_unpackhi32(a, b) _mm256_unpackhi_epi32(a, b)
 #define v_unpacklo64(a, b) _mm256_unpacklo_epi64(a, b)
 #define v_unpackhi64(a, b) _mm256_unpackhi_epi64(a, b)
+#define v_blend16(a, b)    _mm256_blend_epi16(a, b, 0xaa)
 #define v_keep(v)          __asm__("" : "+x"(v))
 #define v_table(...)       _mm256_broadcastsi128_si256(_mm_setr_epi8(__VA_ARGS__))
 
@@ -74,10 +75,11 @@ word_at(const uint8_t *p)
 static inline vi
 v_rows32(const uint8_t *p, size_t s)
 {
+    const uint8_t *p4 = p + 4 * s;
     const __m128i r01 = _mm_unpacklo_epi32(word_at(p), word_at(p + s)),
                   r23 = _mm_unpacklo_epi32(word_at(p + 2 * s), word_at(p + 3 * s)),
-                  r45 = _mm_unpacklo_epi32(word_at(p + 4 * s), word_at(p + 5 * s)),
-                  r67 = _mm_unpacklo_epi32(word_at(p + 6 * s), word_at(p + 7 * s));
+                  r45 = _mm_unpacklo_epi32(word_at(p4), word_at(p4 + s)),
+                  r67 = _mm_unpacklo_epi32(word_at(p4 + 2 * s), word_at(p4 + 3 * s));
     return _mm256_inserti128_si256(_mm256_castsi128_si256(_mm_unpacklo_epi64(r01, r23)),
                                    _mm_unpacklo_epi64(r45, r67), 1);
 }
@@ -85,10 +87,11 @@ v_rows32(const uint8_t *p, size_t s)
 static inline void
 v_rows_halves(const uint8_t *p, size_t s, vf *first, vf *second)
 {
+    const uint8_t *p4 = p + 4 * s;
     const __m128i r01 = _mm_unpacklo_epi16(word_at(p), word_at(p + s)),
                   r23 = _mm_unpacklo_epi16(word_at(p + 2 * s), word_at(p + 3 * s)),
-                  r45 = _mm_unpacklo_epi16(word_at(p + 4 * s), word_at(p + 5 * s)),
-                  r67 = _mm_unpacklo_epi16(word_at(p + 6 * s), word_at(p + 7 * s));
+                  r45 = _mm_unpacklo_epi16(word_at(p4), word_at(p4 + s)),
+                  r67 = _mm_unpacklo_epi16(word_at(p4 + 2 * s), word_at(p4 + 3 * s));
     const __m128i r0123 = _mm_unpacklo_epi32(r01, r23), r4567 = _mm_unpacklo_epi32(r45, r67);
     *first = _mm256_cvtph_ps(_mm_unpacklo_epi64(r0123, r4567));
     *second = _mm256_cvtph_ps(_mm_unpackhi_epi64(r0123, r4567));
@@ -100,6 +103,45 @@ v_half_low(vi v)
     const vi low = _mm256_and_si256(v, _mm256_set1_epi32(0xffff));
     const vi packed = _mm256_permute4x64_epi64(_mm256_packus_epi32(low, low), 0x08);
     return _mm256_cvtph_ps(_mm256_castsi256_si128(packed));
+}
+
+static inline void
+v_both_halves(vi v, vf *low, vf *high)
+{
+    const vi apart = v_table(0, 1, 4, 5, 8, 9, 12, 13, 2, 3, 6, 7, 10, 11, 14, 15);
+    const vi packed = _mm256_permute4x64_epi64(v_shuffle8(v, apart), 0xd8);
+    *low = _mm256_cvtph_ps(_mm256_castsi256_si128(packed));
+    *high = _mm256_cvtph_ps(_mm256_extracti128_si256(packed, 1));
+}
+
+/* Products of one row, four in each of eight lanes. */
+static inline vi
+row_s8(const uint8_t *p, vi a)
+{
+    const vi q = _mm256_loadu_si256((const __m256i *)(const void *)p);
+    return v_maddw(v_maddubs(v_abs8(q), v_sign8(a, q)), v_set16(1));
+}
+
+/* Lane i of each 16 bytes: the sum of row i's four lanes there. */
+static inline vi
+four_rows_s8(const uint8_t *p, size_t s, vi a)
+{
+    const vi r0 = row_s8(p, a), r1 = row_s8(p + s, a);
+    vi r01 = v_add32(v_unpacklo32(r0, r1), v_unpackhi32(r0, r1));
+    v_keep(r01);
+    const vi r2 = row_s8(p + 2 * s, a), r3 = row_s8(p + 3 * s, a);
+    const vi r23 = v_add32(v_unpacklo32(r2, r3), v_unpackhi32(r2, r3));
+    return v_add32(v_unpacklo64(r01, r23), v_unpackhi64(r01, r23));
+}
+
+#define V_ROWS_S8
+static inline vi
+v_rows_s8(const uint8_t *p, size_t s, const int8_t *a)
+{
+    const vi x = _mm256_loadu_si256((const __m256i *)(const void *)a);
+    const vi first = four_rows_s8(p, s, x), last = four_rows_s8(p + 4 * s, s, x);
+    return v_add32(_mm256_blend_epi32(first, last, 0xf0),
+                   _mm256_permute2x128_si256(first, last, 0x21));
 }
 
 /* 2^(e - 128); subnormal for e < 2. */

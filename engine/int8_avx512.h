@@ -50,6 +50,7 @@ typedef __m512i vi;
 #define v_unpackhi32(a, b) _mm512_unpackhi_epi32(a, b)
 #define v_unpacklo64(a, b) _mm512_unpacklo_epi64(a, b)
 #define v_unpackhi64(a, b) _mm512_unpackhi_epi64(a, b)
+#define v_blend16(a, b)    _mm512_mask_blend_epi16(0xaaaaaaaau, a, b)
 #define v_table(...)       _mm512_broadcast_i32x4(_mm_setr_epi8(__VA_ARGS__))
 #ifndef v_keep
 #define v_keep(v) __asm__("" : "+v"(v))
@@ -116,11 +117,16 @@ v_half_low(vi v)
 }
 
 static inline void
+v_both_halves(vi v, vf *low, vf *high)
+{
+    *low = v_half_low(v);
+    *high = v_half_low(v_srli32(v, 16));
+}
+
+static inline void
 v_rows_halves(const uint8_t *p, size_t s, vf *first, vf *second)
 {
-    const vi words = v_rows32(p, s);
-    *first = v_half_low(words);
-    *second = v_half_low(v_srli32(words, 16));
+    v_both_halves(v_rows32(p, s), first, second);
 }
 
 /* 2^(e - 128); subnormal for e < 2. */

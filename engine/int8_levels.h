@@ -7,6 +7,10 @@
 G_BEGIN_DECLS
 
 extern const engine_int8_kernels engine_int8_ref;
+
+/* Everything of a block that follows from scale and q. */
+void engine_int8_finish(engine_int8_block *block);
+
 #ifdef LODE_ENGINE_X86
 extern const engine_int8_kernels engine_int8_avx2;
 extern const engine_int8_kernels engine_int8_avx512;

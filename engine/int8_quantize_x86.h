@@ -28,18 +28,26 @@ quantize_block_x86(const float *x, engine_int8_block *out)
         _mm256_packs_epi16(_mm256_packs_epi32(q[0], q[1]), _mm256_packs_epi32(q[2], q[3])),
         _mm256_setr_epi32(0, 4, 1, 5, 2, 6, 3, 7));
     _mm256_storeu_si256((__m256i *)(void *)out->q, bytes);
-    const __m256i pairs = _mm256_maddubs_epi16(_mm256_set1_epi8(1), bytes);
-    __m256i sums = _mm256_madd_epi16(pairs, _mm256_set1_epi16(1));
-    sums = _mm256_add_epi32(sums, _mm256_shuffle_epi32(sums, 0x4e));
-    sums = _mm256_add_epi32(sums, _mm256_shuffle_epi32(sums, 0xb1));
-    const int first = _mm_cvtsi128_si32(_mm256_castsi256_si128(sums)),
-              second = _mm_cvtsi128_si32(_mm256_extracti128_si256(sums, 1));
-    out->sums[0] = (int16_t)first;
-    out->sums[1] = (int16_t)second;
-    out->minus8[0] = (int16_t)(-8 * first);
-    out->minus8[1] = (int16_t)(-8 * second);
+    /* sums of the elements i with i % 4 < 2 and of the others, in every lane of a half */
+    __m256i sums = _mm256_maddubs_epi16(_mm256_set1_epi8(1), bytes);
+    sums = _mm256_add_epi16(sums, _mm256_shuffle_epi32(sums, 0x4e));
+    sums = _mm256_add_epi16(sums, _mm256_shuffle_epi32(sums, 0xb1));
+    const __m128i of_first = _mm256_castsi256_si128(sums),
+                  of_second = _mm256_extracti128_si256(sums, 1);
+    const __m128i both = _mm_unpacklo_epi32(of_first, of_second);
+    const __m128i minus = _mm_sub_epi16(_mm_setzero_si128(), both);
+    _mm_storeu_si64(out->minus32, _mm_slli_epi16(minus, 5));
+    _mm_storeu_si32(out->minus8,
+                    _mm_slli_epi16(_mm_add_epi16(minus, _mm_shuffle_epi32(minus, 0xb1)), 3));
+    const __m128i wide = _mm_madd_epi16(both, _mm_set1_epi16(1));
+    _mm_storeu_si32(out->sums, _mm_packs_epi32(wide, wide));
+    const __m256i ends = _mm256_shuffle_epi8(
+        bytes, _mm256_broadcastsi128_si256(
+                   _mm_setr_epi8(14, 15, 0, 1, -1, -1, -1, -1, -1, -1, -1, -1, -1, -1, -1, -1)));
+    _mm_storeu_si64(out->ends, _mm_unpacklo_epi32(_mm256_castsi256_si128(ends),
+                                                  _mm256_extracti128_si256(ends, 1)));
     out->scale = largest / 127.0f;
-    out->scaled_sum = out->scale * (float)(first + second);
+    out->scaled_sum = out->scale * (float)(out->sums[0] + out->sums[1]);
 }
 
 static void

@@ -275,6 +275,25 @@ DEFINE_TYPE(iq4_nl)
 DEFINE_TYPE(iq4_xs)
 DEFINE_TYPE(mxfp4)
 
+void
+engine_int8_finish(engine_int8_block *block)
+{
+    static const uint8_t ends[8] = {14, 15, 0, 1, 30, 31, 16, 17};
+    int sums[2][2] = {{0, 0}, {0, 0}};
+
+    for (int i = 0; i < ENGINE_INT8_BLOCK; i++)
+        sums[i / 16][i % 4 / 2] += block->q[i];
+    for (int i = 0; i < 2; i++) {
+        block->sums[i] = (int16_t)(sums[i][0] + sums[i][1]);
+        block->minus8[i] = (int16_t)(-8 * (sums[0][i] + sums[1][i]));
+        for (int j = 0; j < 2; j++)
+            block->minus32[i][j] = (int16_t)(-32 * sums[i][j]);
+    }
+    for (int i = 0; i < 8; i++)
+        block->ends[i] = block->q[ends[i]];
+    block->scaled_sum = block->scale * (float)(block->sums[0] + block->sums[1]);
+}
+
 static void
 quantize(const float *x, size_t n, engine_int8_block *out)
 {
@@ -297,14 +316,10 @@ quantize(const float *x, size_t n, engine_int8_block *out)
         /* below this the inverse overflows; such a block is nothing beside any other */
         if (largest < ENGINE_INT8_SMALLEST) continue;
         const float inverse = 127.0f / largest;
-        for (int i = 0; i < ENGINE_INT8_BLOCK; i++) {
+        for (int i = 0; i < ENGINE_INT8_BLOCK; i++)
             out->q[i] = (int8_t)lrintf(in[i] * inverse);
-            out->sums[i / 16] = (int16_t)(out->sums[i / 16] + out->q[i]);
-        }
         out->scale = largest / 127.0f;
-        for (int i = 0; i < 2; i++)
-            out->minus8[i] = (int16_t)(-8 * out->sums[i]);
-        out->scaled_sum = out->scale * (float)(out->sums[0] + out->sums[1]);
+        engine_int8_finish(out);
     }
 }
 

@@ -190,6 +190,13 @@ emu_maskz_mov_epi8(uint64_t mask, emulated_512 a)
 }
 
 EMULATE emulated_512
+emu_mask_blend_epi16(uint32_t mask, emulated_512 a, emulated_512 b)
+{
+    EACH(32) if (mask >> i & 1) a.u16[i] = b.u16[i];
+    return a;
+}
+
+EMULATE emulated_512
 emu_mask_blend_epi32(uint16_t mask, emulated_512 a, emulated_512 b)
 {
     EACH(16) if (mask >> i & 1) a.u32[i] = b.u32[i];
@@ -249,6 +256,7 @@ emu_cvtph_ps(__m256i a)
 #undef _mm512_loadu_ps
 #undef _mm512_madd_epi16
 #undef _mm512_maddubs_epi16
+#undef _mm512_mask_blend_epi16
 #undef _mm512_mask_blend_epi32
 #undef _mm512_mask_storeu_ps
 #undef _mm512_mask_sub_epi8
@@ -300,6 +308,7 @@ emu_cvtph_ps(__m256i a)
 #define _mm512_loadu_ps         emu_loadu_ps
 #define _mm512_madd_epi16       emu_madd_epi16
 #define _mm512_maddubs_epi16    emu_maddubs_epi16
+#define _mm512_mask_blend_epi16 emu_mask_blend_epi16
 #define _mm512_mask_blend_epi32 emu_mask_blend_epi32
 #define _mm512_mask_storeu_ps   emu_mask_storeu_ps
 #define _mm512_mask_sub_epi8    emu_mask_sub_epi8

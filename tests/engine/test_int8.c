@@ -47,9 +47,7 @@ fill_extremes(engine_int8_block *x, size_t n_blocks, int8_t value)
 {
     for (size_t b = 0; b < n_blocks; b++) {
         memset(x[b].q, value, sizeof x[b].q);
-        x[b].sums[0] = x[b].sums[1] = (int16_t)(16 * value);
-        x[b].minus8[0] = x[b].minus8[1] = (int16_t)(-128 * value);
-        x[b].scaled_sum = x[b].scale * 32.0f * (float)value;
+        engine_int8_finish(&x[b]);
     }
 }
 
