@@ -188,7 +188,8 @@ parse_suggestions(const search_ask *ask, const search_response *response, GPtrAr
         const char *path = search_json_text(item, "path");
         if (!path) continue; /* the line that offers a full-text search */
         g_autofree char *escaped = g_uri_escape_string(path, "/", FALSE);
-        g_autofree char *link = g_strconcat("/content/", name, "/", escaped, NULL);
+        /* newer ones have it below /content and redirect there */
+        g_autofree char *link = g_strconcat("/", name, "/", escaped, NULL);
         g_autofree char *url = resolve(link, response->url);
         if (!url) continue;
         search_hit *hit = search_hit_new(ask, url);

@@ -228,7 +228,7 @@ kiwix_is_read_and_its_titles_where_there_is_no_index(void **state)
                     "<p>fulltext search unavailable");
     test_web_file(web, "/suggest", 200, "application/json", DATA("kiwix_suggest.json"));
     ask_with("kiwix=$?books.name=wiki", "metal foam", NULL, &titles);
-    assert_string_equal(only_hit(&titles)->url, page);
+    assert_true(g_str_has_suffix(only_hit(&titles)->url, "/wiki/A/Metal_foam"));
     assert_string_equal(only_hit(&titles)->title, "Metal foam");
 }
 
