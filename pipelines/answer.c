@@ -19,6 +19,7 @@ enum { MAX_EXTRACTED = 3 };
 #define ALMOST_THE_SAME 0.7 /* Jaccard index of two sentences' words */
 
 static const char INSUFFICIENT[] = "The library holds no passage that answers this question.";
+static const char NOTHING_READ[] = "Nothing that was read answers this question.";
 
 lode_ask_options
 lode_ask_options_default(void)
@@ -114,11 +115,21 @@ pipelines_emit(lode_answer *answer, const char *text, size_t len)
            answer->options.text(text, len, answer->options.user_data) != 0;
 }
 
+/* Of the web, a page has one number; of a library, a passage. */
+static gboolean
+has_one_number(const lode_answer *answer, guint a, guint b)
+{
+    if (a == b || !answer->by_document) return a == b;
+    const retrieval_hit *x = answer->hits->pdata[a], *y = answer->hits->pdata[b];
+    return g_strcmp0(x->path, y->path) == 0;
+}
+
 static int
 number_of(lode_answer *answer, guint passage)
 {
     for (guint i = 0; i < answer->numbers->len; i++)
-        if (g_array_index(answer->numbers, guint, i) == passage) return (int)i + 1;
+        if (has_one_number(answer, g_array_index(answer->numbers, guint, i), passage))
+            return (int)i + 1;
     g_array_append_val(answer->numbers, passage);
     return (int)answer->numbers->len;
 }
@@ -190,9 +201,8 @@ compare_citations(gconstpointer a, gconstpointer b, gpointer data)
     return x->quote.len < y->quote.len ? -1 : x->quote.len > y->quote.len;
 }
 
-/* By number and place; the claims follow. */
-static void
-finish_citations(lode_answer *answer)
+void
+pipelines_finish_citations(lode_answer *answer)
 {
     guint n = answer->citations->len;
     g_autofree guint *order = g_new(guint, n + 1), *place = g_new(guint, n + 1);
@@ -303,13 +313,14 @@ retrieve(lode_answer *answer, const pipelines_ask_context *context, GError **err
     return TRUE;
 }
 
-static void
-refuse(lode_answer *answer, const char *reason)
+void
+pipelines_refuse(lode_answer *answer, const char *reason)
 {
     answer->status = LODE_ANSWER_INSUFFICIENT;
     g_free(answer->shortfall.reason);
     answer->shortfall.reason = g_strdup(reason);
-    if (answer->text->len == 0) pipelines_emit(answer, INSUFFICIENT, strlen(INSUFFICIENT));
+    const char *text = answer->by_document ? NOTHING_READ : INSUFFICIENT;
+    if (answer->text->len == 0) pipelines_emit(answer, text, strlen(text));
 }
 
 /* What became of the claims. */
@@ -321,11 +332,11 @@ judge(lode_answer *answer, const GArray *ranked)
     for (guint i = 0; i < answer->claims->len; i++)
         if (((const pipelines_claim *)answer->claims->pdata[i])->supported) n_supported++;
     if (answer->status == LODE_ANSWER_INSUFFICIENT && n_supported == 0) {
-        refuse(answer, "the writer found no answer in the passages");
+        pipelines_refuse(answer, "the writer found no answer in the passages");
         return;
     }
     if (n_supported == 0 && (answer->options.strict || answer->claims->len == 0)) {
-        refuse(answer, "no statement of the writer could be tied to a quote");
+        pipelines_refuse(answer, "no statement of the writer could be tied to a quote");
         return;
     }
     answer->status = n_supported == answer->claims->len ? LODE_ANSWERED : LODE_ANSWER_PARTIAL;
@@ -341,21 +352,25 @@ write_answer(lode_answer *answer, const pipelines_ask_context *context, GArray *
 {
     const lode_writer *writer = context->writer;
     if (writer->is_small) return pipelines_write_sentences(answer, context, ranked, error);
-    return pipelines_choose_context(answer, context, ranked, error) &&
+    /* without a library the passages are all there is */
+    return (context->library == NULL || pipelines_choose_context(answer, context, ranked, error)) &&
            pipelines_write_claims(answer, context, error);
 }
 
-static gboolean
-answer_from_hits(lode_answer *answer, const pipelines_ask_context *context, GError **error)
+gboolean
+pipelines_answer_from_hits(lode_answer *answer, const pipelines_ask_context *context,
+                           GError **error)
 {
     g_autoptr(GArray) ranked =
         pipelines_rank_sentences(answer->hits, answer->question, context->embedder, context->pool,
                                  answer->options.cancel, error);
     if (ranked == NULL) return FALSE;
-    pipelines_explain_search(answer, context);
+    if (context->library != NULL) pipelines_explain_search(answer, context);
     if (!pipelines_evidence_suffices(answer->hits, answer->question, ranked, &answer->shortfall)) {
-        refuse(answer, answer->hits->len == 0 ? "nothing in the library has words of the question"
-                                              : "no passage speaks of what was asked");
+        pipelines_refuse(answer, answer->hits->len > 0 ? "no passage speaks of what was asked"
+                                 : answer->by_document
+                                     ? "nothing could be read"
+                                     : "nothing in the library has words of the question");
         return TRUE;
     }
     if (answer->extractive) {
@@ -370,7 +385,7 @@ answer_from_hits(lode_answer *answer, const pipelines_ask_context *context, GErr
     judge(answer, ranked);
     if (answer->short_answer == NULL && answer->claims->len > 0)
         answer->short_answer = g_strdup(((const pipelines_claim *)answer->claims->pdata[0])->text);
-    finish_citations(answer);
+    pipelines_finish_citations(answer);
     pipelines_find_conflicts(answer);
     if (answer->status == LODE_ANSWERED && answer->conflicts->len > 0)
         answer->status = LODE_ANSWER_CONFLICTING;
@@ -387,7 +402,7 @@ ask(const pipelines_ask_context *context, const char *question, const lode_ask_o
     if (!retrieve(answer, context, error)) return NULL;
     gint64 retrieved = g_get_monotonic_time();
     answer->retrieve_seconds = (double)(retrieved - start) / 1e6;
-    if (!answer_from_hits(answer, context, error)) return NULL;
+    if (!pipelines_answer_from_hits(answer, context, error)) return NULL;
     answer->answer_seconds = (double)(g_get_monotonic_time() - retrieved) / 1e6;
     if (context->writer != NULL) {
         answer->writer_context = context->writer->n_context;
@@ -465,12 +480,12 @@ pipelines_ask_conflicts(const pipelines_ask_context *context, const char *questi
         answer->hits, answer->question, context->embedder, context->pool, filled.cancel, error);
     if (ranked == NULL) return NULL;
     cite_conflicts(answer, ranked);
-    finish_citations(answer);
+    pipelines_finish_citations(answer);
     pipelines_find_conflicts(answer);
     if (answer->conflicts->len == 0) {
         static const char none[] = "No two papers of the library contradict each other on this.";
         pipelines_emit(answer, none, strlen(none));
-        refuse(answer, "no two sentences of different papers contradict each other");
+        pipelines_refuse(answer, "no two sentences of different papers contradict each other");
         return g_steal_pointer(&answer);
     }
     answer->status = LODE_ANSWER_CONFLICTING;

@@ -21,6 +21,15 @@ gboolean pipelines_emit(lode_answer *answer, const char *text, size_t len);
 /* Print a claim with the numbers of its sources, or as unsupported, or, when options say strict, not at all. */
 gboolean pipelines_emit_claim(lode_answer *answer, const pipelines_claim *claim);
 
+/* Quote or write from answer->hits, and check each claim. context->library may be NULL: then the writer reads the
+ * hits and nothing around them. */
+gboolean pipelines_answer_from_hits(lode_answer *answer, const pipelines_ask_context *context,
+                                    GError **error);
+/* The answer is that there is none. */
+void pipelines_refuse(lode_answer *answer, const char *reason);
+/* Put the citations in the order of number and place, and name what they quote: once, at the end. */
+void pipelines_finish_citations(lode_answer *answer);
+
 /* context.c: put into answer->hits what the writer is to read, in order, and say how it was chosen. ranked follows.
  */
 gboolean pipelines_choose_context(lode_answer *answer, const pipelines_ask_context *context,

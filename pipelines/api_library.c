@@ -1,26 +1,10 @@
 /* lode.h: models, libraries, search. */
-#include "pipelines/internal.h"
+#include "pipelines/api.h"
 
 #include <string.h>
 
 #include "pipelines/bibliography.h"
 #include "pipelines/writer.h"
-
-struct lode_engine {
-    engine_pool *pool;
-};
-
-struct lode_embedder {
-    pipelines_model *model;
-};
-
-struct lode_library {
-    retrieval_library *inner;
-    char *dir;
-    lode_library_mode mode;
-    const lode_embedder *embedder;
-    lode_engine *engine;
-};
 
 struct lode_passages {
     GPtrArray *hits;

@@ -192,8 +192,8 @@ cli_ask_check(const char *name, const ask_args *args)
 
 /* ---- printing ---- */
 
-static int
-on_text(const char *text, size_t len, void *user_data)
+int
+cli_ask_on_text(const char *text, size_t len, void *user_data)
 {
     (void)user_data;
     cli_write(text, len);
@@ -202,8 +202,8 @@ on_text(const char *text, size_t len, void *user_data)
 }
 
 /* A quote on the terminal: wrapped at 96 columns, indented. */
-static void
-print_quote(const char *quote)
+void
+cli_ask_print_quote(const char *quote)
 {
     enum { WIDTH = 92 };
     g_auto(GStrv) words = g_strsplit_set(quote, " \n", -1);
@@ -249,7 +249,7 @@ cli_ask_print_sources(const lode_answer *answer)
                   color ? "\033[0m" : "", lode_citation_work(answer, i));
         print_page(answer, i);
         cli_print(". %s (%s)\n", lode_citation_title(answer, i), name);
-        print_quote(lode_citation_quote(answer, i));
+        cli_ask_print_quote(lode_citation_quote(answer, i));
     }
 }
 
@@ -262,8 +262,8 @@ print_conflicts(const lode_answer *answer)
         const pipelines_conflict *c = answer->conflicts->pdata[i];
         cli_print("[%d] against [%d] (%s)\n", lode_citation_number(answer, c->a),
                   lode_citation_number(answer, c->b), c->kind);
-        print_quote(lode_citation_quote(answer, c->a));
-        print_quote(lode_citation_quote(answer, c->b));
+        cli_ask_print_quote(lode_citation_quote(answer, c->a));
+        cli_ask_print_quote(lode_citation_quote(answer, c->b));
     }
 }
 
@@ -319,7 +319,7 @@ cli_ask_options(const ask_args *args)
     options.n_reranked = (size_t)args->n_reranked;
     options.diversity = args->diversity;
     options.cancel = cli_cancel();
-    options.text = args->common.json ? NULL : on_text;
+    options.text = args->common.json ? NULL : cli_ask_on_text;
     read_context(args, &options);
     return options;
 }

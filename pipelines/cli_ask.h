@@ -28,6 +28,9 @@ lode_ask_options cli_ask_options(const ask_args *args);
 /* All but the text: sources and conflicts on stdout, doubts on stderr; or the whole as JSON. */
 void cli_ask_print(const ask_args *args, const lode_answer *answer);
 void cli_ask_print_sources(const lode_answer *answer);
+void cli_ask_print_quote(const char *quote); /* wrapped and indented */
+/* For lode_ask_options.text: to stdout, at once. */
+int cli_ask_on_text(const char *text, size_t len, void *user_data);
 
 G_END_DECLS
 #endif

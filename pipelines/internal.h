@@ -384,6 +384,7 @@ typedef struct {
 struct lode_answer {
     lode_answer_status status;
     gboolean extractive;
+    gboolean by_document; /* from the web: one number for each page or paper, not for each passage */
     char *question;
     GString *text;
     char *short_answer; /* the words of the best sentence that answer; NULL where there are none */

@@ -561,6 +561,66 @@ LODE_API lode_status lode_verify(const char *json, const lode_verify_options *op
 /* The words of the best source that answer, out of a longer sentence; NULL where there are none. */
 LODE_API const char *lode_answer_short(const lode_answer *answer);
 
+/* ---- the web -------------------------------------------------------------------------------- */
+
+typedef enum {
+    LODE_PLANNER_RULES = 0,  /* fixed rules and the names in what was read; the same every time */
+    LODE_PLANNER_WRITER = 1, /* a model, with the rules behind it where it fails */
+    LODE_PLANNER_NONE = 2    /* one search with the question as it is */
+} lode_planner;
+
+typedef struct {
+    size_t struct_size;
+    const char *providers; /* "searxng=http://HOST,arxiv"; NULL (default): $LODE_PROVIDERS, else
+                                    what is configured, see `lode help search` */
+    lode_planner planner;  /* default LODE_PLANNER_RULES */
+    int rounds;            /* of searching, at most 10; default 3 */
+    int nodes;             /* sub-questions in all, at most 24; default 16 */
+    int pages;             /* read for one sub-question; default 4 */
+    double seconds;        /* for all of it, then the answer is made from what is there; default 120 */
+    double node_seconds;   /* to search and read for the sub-questions of one wave; default 30 */
+    int offline;           /* only what the cache has; default 0 */
+    int allow_private;     /* pages on private and loopback addresses; default 0 */
+    const char *cache_dir; /* NULL (default): lode/web in the user's cache folder */
+    const char *contact;   /* your mail address or page, told to the servers; NULL (default): none */
+    const char *save;      /* add what was read to the library in this folder; NULL (default) */
+    const char *record;    /* a file that says how far it came; NULL (default): none */
+    const lode_ask_options *ask; /* how the answer is made; NULL (default): the defaults of those */
+    const int *cancel;           /* may be NULL */
+    /* What happens, as it happens: "plan", "node_started", "query", "result_list", "page_fetched", "node_answer",
+     * "citation", "error", "done"; json: one object, lives as long as the call. May be NULL. */
+    void (*event)(const char *name, const char *json, void *user_data);
+    void *user_data;
+} lode_web_options;
+
+LODE_API lode_web_options lode_web_options_default(void);
+
+/* A question, the plan of its parts, and an answer from pages and papers of the web. Immutable. */
+typedef struct lode_web_answer lode_web_answer;
+
+/* Answer a question from the web: plan, search, read, answer, check every source.
+ *
+ * library            its passages are looked at too; NULL: none. It must have the same embedder.
+ * embedder, writer   NULL: words alone; quotes instead of written text. engine: not NULL when one of them is not.
+ * out                also where nothing was found, which is an answer: LODE_ANSWER_INSUFFICIENT. Free with
+ *                    lode_web_answer_free.
+ *
+ * What single servers do wrong is in the answer's JSON and no error. Out of time or cancelled, the answer is made from
+ * what was read until then. Runs readers of PDFs in processes of their own where the program `lode` does it. */
+LODE_API lode_status lode_web_search(const char *question, const lode_web_options *options,
+                                     lode_library *library, const lode_embedder *embedder,
+                                     const lode_writer *writer, lode_engine *engine,
+                                     lode_web_answer **out, lode_error *error);
+LODE_API void lode_web_answer_free(lode_web_answer *answer); /* NULL is fine */
+
+/* The answer, lent; lode_citation_path is the page's address, or the file's of one's own library. One number for
+ * each page. */
+LODE_API const lode_answer *lode_web_answer_get(const lode_web_answer *answer);
+/* As `lode search --json`; the plan in Graphviz's language; a page with plan, answer and sources. lode_free. */
+LODE_API char *lode_web_answer_to_json(const lode_web_answer *answer);
+LODE_API char *lode_web_answer_to_dot(const lode_web_answer *answer);
+LODE_API char *lode_web_answer_to_html(const lode_web_answer *answer);
+
 #ifdef __cplusplus
 }
 #endif

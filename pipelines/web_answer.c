@@ -1,0 +1,262 @@
+/* Passages -> the answers of sub-questions, and from all of them the answer.
+ *
+ * Answers are made as lode ask makes them: claims, each tied to a quote that a program has found. A sub-question's
+ * answer is short and goes into the questions that need it. The question's own answer reads the passages that all
+ * searches together rank best; a comparison, or a question of several parts, quotes for each part. */
+#include <string.h>
+
+#include "pipelines/web.h"
+
+enum { MAX_CHUNKS = 200, NODE_PASSAGES = 6, MAX_SHORT = 160 };
+
+static retrieval_hit *
+take_hit(GPtrArray *hits, guint index)
+{
+    retrieval_hit *hit = hits->pdata[index];
+    hits->pdata[index] = NULL; /* the array frees what is left */
+    return hit;
+}
+
+/* NULL elements are those that were taken. */
+static void
+free_hit(gpointer data)
+{
+    retrieval_hit_free(data);
+}
+
+static web_page *
+page_of(const web_run *run, const GPtrArray *pages, const retrieval_hit *hit)
+{
+    web_page *page = g_hash_table_lookup(run->by_key, hit->path);
+    return page != NULL && g_ptr_array_find((GPtrArray *)pages, page, NULL) ? page : NULL;
+}
+
+/* Its passage that fits best so far is kept; two runs of a search must agree, so only a better one replaces it. */
+static void
+keep_best(web_page *page, const retrieval_hit *hit, retrieval_library *library)
+{
+    if (page->best != NULL && page->best_score >= hit->score) return;
+    g_autoptr(GPtrArray) copy =
+        retrieval_library_load_neighbours(library, hit->chunk_id, 0, 0, NULL);
+    if (copy == NULL || copy->len != 1) return;
+    retrieval_hit_free(page->best);
+    page->best = take_hit(copy, 0);
+    page->best->score = hit->score;
+    page->best->bm25_rank = hit->bm25_rank;
+    page->best->dense_rank = hit->dense_rank;
+    page->best_score = hit->score;
+}
+
+GPtrArray *
+web_passages(web_run *run, const GPtrArray *pages, const char *question, GError **error)
+{
+    retrieval_search_options options = retrieval_search_options_default();
+    options.n_results = options.n_candidates = MAX_CHUNKS;
+    g_autoptr(GPtrArray) found = retrieval_library_search(run->library, question, &options, error);
+    if (found == NULL) return NULL;
+    GPtrArray *passages = g_ptr_array_new_with_free_func(free_hit);
+    for (guint i = 0; i < found->len; i++) {
+        web_page *page = page_of(run, pages, found->pdata[i]);
+        if (page == NULL) continue;
+        keep_best(page, found->pdata[i], run->library);
+        g_ptr_array_add(passages, take_hit(found, i));
+    }
+    return passages;
+}
+
+/* ---- sub-questions ---- */
+
+static pipelines_ask_context
+context_of(const web_run *run, gboolean by_words)
+{
+    const web_setup *setup = run->setup;
+    return (pipelines_ask_context){.embedder = by_words ? NULL : setup->embedder,
+                                   .writer = by_words ? NULL : setup->writer,
+                                   .pool = setup->pool};
+}
+
+/* An answer that takes the hits [retrieval_hit *, owned] for its passages. */
+static lode_answer *
+answer_new(const web_run *run, const pipelines_ask_context *context, const char *question,
+           const lode_ask_options *options, GPtrArray *hits)
+{
+    lode_answer *answer = pipelines_answer_new(context, question, options);
+    (void)run;
+    answer->by_document = TRUE;
+    answer->hits = hits;
+    answer->n_found = answer->n_shown = hits->len;
+    return answer;
+}
+
+static gboolean
+is_needed(const web_run *run, search_node *node)
+{
+    for (guint i = 0; i < search_plan_n_nodes(run->plan); i++)
+        if (g_ptr_array_find(search_plan_node(run->plan, i)->needs, node, NULL)) return TRUE;
+    return FALSE;
+}
+
+/* Cut on a character's border. */
+static char *
+shorten(const char *text)
+{
+    if (g_utf8_strlen(text, -1) <= MAX_SHORT) return g_strdup(text);
+    g_autofree char *cut = g_utf8_substring(text, 0, MAX_SHORT - 1);
+    return g_strconcat(cut, "\xE2\x80\xA6", NULL);
+}
+
+/* What a node hands on: where another needs it, the name in its answer; else the words that answer. */
+static char *
+short_answer_of(const web_run *run, search_node *node, const lode_answer *answer)
+{
+    if (answer->status == LODE_ANSWER_INSUFFICIENT || answer->citations->len == 0) return NULL;
+    const pipelines_citation *c = &g_array_index(answer->citations, pipelines_citation, 0);
+    const retrieval_hit *hit = answer->hits->pdata[c->passage];
+    if (is_needed(run, node)) {
+        char *name = search_answer_name(
+            node->asked, answer->extractive ? answer->quotes->pdata[0] : answer->short_answer,
+            hit->title);
+        if (name != NULL) return name;
+    }
+    return shorten(answer->short_answer != NULL ? answer->short_answer : answer->text->str);
+}
+
+gboolean
+web_answer_node(web_run *run, search_node *node, GPtrArray *passages, gboolean by_words,
+                GError **error)
+{
+    pipelines_ask_context context = context_of(run, by_words);
+    lode_ask_options options = run->setup->ask;
+    options.text = NULL;
+    options.extractive = by_words || run->setup->ask.extractive;
+    options.max_tokens = MIN(options.max_tokens, 128);
+    if (passages->len > NODE_PASSAGES) g_ptr_array_set_size(passages, NODE_PASSAGES);
+    g_autoptr(lode_answer) answer =
+        answer_new(run, &context, node->asked, &options, g_ptr_array_ref(passages));
+    if (!pipelines_answer_from_hits(answer, &context, error)) return FALSE;
+    g_autofree char *text = short_answer_of(run, node, answer);
+    if (text == NULL) {
+        search_plan_settle(node, SEARCH_NODE_NO_EVIDENCE, NULL, answer->shortfall.reason);
+        return TRUE;
+    }
+    search_plan_settle(node, SEARCH_NODE_ANSWERED, text, NULL);
+    GPtrArray *quotes = g_ptr_array_new_with_free_func(g_free);
+    for (guint i = 0; i < answer->citations->len; i++) {
+        const pipelines_citation *c = &g_array_index(answer->citations, pipelines_citation, i);
+        g_ptr_array_add(quotes, g_strdup(((retrieval_hit *)answer->hits->pdata[c->passage])->path));
+        g_ptr_array_add(quotes, g_strdup(answer->quotes->pdata[i]));
+    }
+    g_hash_table_insert(run->quotes, node, quotes);
+    return TRUE;
+}
+
+/* ---- the question ---- */
+
+/* The best passage of each of the best pages. */
+static GPtrArray *
+best_passages(web_run *run, guint n)
+{
+    GPtrArray *hits = g_ptr_array_new_with_free_func(free_hit);
+    for (guint i = 0; i < run->ranking->len && hits->len < n; i++) {
+        web_page *page = run->ranking->pdata[i];
+        if (page->best == NULL || page->state != WEB_PAGE_READ) continue;
+        g_ptr_array_add(hits, page->best);
+        page->best = NULL; /* the answer's now; the ranking stays */
+    }
+    return hits;
+}
+
+/* The sides of a comparison, the parts of a question: those that the first plan asked for themselves. */
+static GPtrArray *
+parts_of(const web_run *run)
+{
+    GPtrArray *parts = g_ptr_array_new();
+    for (guint i = 0; i < search_plan_n_nodes(run->plan); i++) {
+        search_node *node = search_plan_node(run->plan, i);
+        gboolean whole = strcmp(node->question, search_plan_question(run->plan)) == 0;
+        if (!whole && node->query == NULL && node->state == SEARCH_NODE_ANSWERED &&
+            !is_needed(run, node))
+            g_ptr_array_add(parts, node);
+    }
+    return parts;
+}
+
+/* Where a sub-question's quote stands in the passages of the answer. */
+static gboolean
+find_quote(const lode_answer *answer, const char *path, const char *quote, pipelines_quote *found)
+{
+    for (guint i = 0; i < answer->hits->len; i++) {
+        const retrieval_hit *hit = answer->hits->pdata[i];
+        const char *at = strcmp(hit->path, path) == 0 ? strstr(hit->text, quote) : NULL;
+        if (at == NULL) continue;
+        *found = (pipelines_quote){i, (uint32_t)(at - hit->text), (uint32_t)strlen(quote), 1};
+        return TRUE;
+    }
+    return FALSE;
+}
+
+static gboolean
+is_quoted(const lode_answer *answer, const pipelines_quote *quote)
+{
+    for (guint i = 0; i < answer->citations->len; i++) {
+        const pipelines_quote *other =
+            &g_array_index(answer->citations, pipelines_citation, i).quote;
+        if (other->passage == quote->passage && other->start == quote->start) return TRUE;
+    }
+    return FALSE;
+}
+
+/* One quote for each part; FALSE when there is not more than one to quote. */
+static gboolean
+quote_parts(web_run *run, lode_answer *answer)
+{
+    g_autoptr(GPtrArray) parts = parts_of(run);
+    for (guint i = 0; parts->len > 1 && i < parts->len; i++) {
+        const GPtrArray *quotes = g_hash_table_lookup(run->quotes, parts->pdata[i]);
+        pipelines_quote quote;
+        if (quotes == NULL || quotes->len < 2 ||
+            !find_quote(answer, quotes->pdata[0], quotes->pdata[1], &quote) ||
+            is_quoted(answer, &quote))
+            continue;
+        const retrieval_hit *hit = answer->hits->pdata[quote.passage];
+        pipelines_claim *claim = pipelines_claim_add(answer, hit->text + quote.start, quote.len);
+        guint citation = pipelines_cite(answer, &quote, PIPELINES_MATCH_EXACT, 1);
+        g_array_append_val(claim->citations, citation);
+        claim->supported = TRUE;
+        if (!pipelines_emit_claim(answer, claim)) break;
+    }
+    if (answer->claims->len == 0) return FALSE;
+    answer->status = LODE_ANSWERED;
+    answer->short_answer = g_strdup(((pipelines_claim *)answer->claims->pdata[0])->text);
+    pipelines_finish_citations(answer);
+    pipelines_find_conflicts(answer);
+    return TRUE;
+}
+
+static void
+explain(web_run *run, lode_answer *answer)
+{
+    guint n_read = 0;
+    for (guint i = 0; i < run->pages->len; i++)
+        n_read += ((const web_page *)run->pages->pdata[i])->state == WEB_PAGE_READ ? 1 : 0;
+    g_ptr_array_add(answer->shortfall.tried,
+                    g_strdup_printf("asked %u questions, found %u pages, read %u of them",
+                                    search_plan_n_nodes(run->plan), run->pages->len, n_read));
+}
+
+gboolean
+web_answer_question(web_run *run, GError **error)
+{
+    pipelines_ask_context context = context_of(run, FALSE);
+    const lode_ask_options *options = &run->setup->ask;
+    GPtrArray *hits = best_passages(run, (guint)options->n_passages);
+    run->answer = answer_new(run, &context, search_plan_question(run->plan), options, hits);
+    explain(run, run->answer);
+    if (run->answer->extractive && quote_parts(run, run->answer)) return TRUE;
+    if (hits->len == 0) {
+        pipelines_refuse(run->answer, run->pages->len == 0 ? "no sources: no search found anything"
+                                                           : "no sources: nothing could be read");
+        return TRUE;
+    }
+    return pipelines_answer_from_hits(run->answer, &context, error);
+}
