@@ -217,6 +217,45 @@ trim_name(const char *start, const char *end)
     return name;
 }
 
+/* Sorted; short forms too. */
+static const char *const calendar[] = {
+    "apr",     "april",    "aug",      "august",  "dec",    "december",  "feb",      "february",
+    "fri",     "friday",   "jan",      "january", "jul",    "july",      "jun",      "june",
+    "mar",     "march",    "may",      "mon",     "monday", "nov",       "november", "oct",
+    "october", "sat",      "saturday", "sep",     "sept",   "september", "sun",      "sunday",
+    "thu",     "thursday", "tue",      "tuesday", "wed",    "wednesday"};
+
+/* "February 12", "31 March 1621": leads nowhere. */
+static gboolean
+is_date(const char *name)
+{
+    g_autofree char *folded = fold(name, -1);
+    g_auto(GStrv) words = g_strsplit_set(folded, " .,-", -1);
+    gboolean has_month = FALSE;
+    for (char **word = words; *word != NULL; word++) {
+        if ((*word)[strspn(*word, "0123456789")] == '\0') continue;
+        if (bsearch(*word, calendar, G_N_ELEMENTS(calendar), sizeof calendar[0], compare_words) ==
+            NULL)
+            return FALSE;
+        has_month = TRUE;
+    }
+    return has_month;
+}
+
+/* "On January 14", "The Third Man": without the word that only begins a sentence. An article may be the name's own, so
+ * it stays where more than a word follows. */
+static const char *
+skip_opening(const char *name)
+{
+    const char *blank = strchr(name, ' ');
+    if (blank == NULL) return name;
+    g_autofree char *first = g_strndup(name, (gsize)(blank - name));
+    if (!search_is_function_word(first)) return name;
+    gboolean article = g_ascii_strcasecmp(first, "the") == 0 ||
+                       g_ascii_strcasecmp(first, "a") == 0 || g_ascii_strcasecmp(first, "an") == 0;
+    return article ? name : blank + 1;
+}
+
 GPtrArray *
 search_names(const char *text, guint max)
 {
@@ -229,9 +268,10 @@ search_names(const char *text, guint max)
             continue;
         }
         const char *end = name_end(p);
-        g_autofree char *name = trim_name(p, end);
+        g_autofree char *whole = trim_name(p, end);
+        g_autofree char *name = g_strdup(skip_opening(whole));
         p = end;
-        if (strlen(name) < 3 || search_is_function_word(name)) continue;
+        if (strlen(name) < 3 || search_is_function_word(name) || is_date(name)) continue;
         if (!g_hash_table_contains(seen, name)) {
             g_hash_table_add(seen, name);
             g_ptr_array_add(names, g_steal_pointer(&name));
@@ -246,10 +286,17 @@ search_answer_name(const char *question, const char *sentence, const char *title
     enum { MAX_LOOKED_AT = 20 };
     g_autoptr(GHashTable) asked = search_word_set(question);
     g_autoptr(GPtrArray) names = search_names(sentence, MAX_LOOKED_AT);
+    gboolean person = g_ascii_strncasecmp(question, "who", 3) == 0;
+    const char *first = NULL;
     for (guint i = 0; i < names->len; i++) {
-        g_autoptr(GPtrArray) words = search_words(names->pdata[i]);
-        if (words->len > 0 && !search_words_covered(words, asked)) return g_strdup(names->pdata[i]);
+        const char *name = names->pdata[i];
+        g_autoptr(GPtrArray) words = search_words(name);
+        if (words->len == 0 || search_words_covered(words, asked)) continue;
+        /* people have two names; one alone is more often where they are from */
+        if (!person || words->len > 1) return g_strdup(name);
+        if (first == NULL) first = name;
     }
+    if (first != NULL) return g_strdup(first);
     if (title == NULL) return NULL;
     g_autoptr(GPtrArray) words = search_words(title);
     return words->len > 0 && !search_words_covered(words, asked) ? g_strdup(title) : NULL;

@@ -4,7 +4,8 @@
     multihop.py LODE DATASET [OPTION ...] > run.trec
 
 Serves DATASET/corpus.jsonl as a search engine on this machine: /search answers as SearXNG's JSON API, by BM25 over
-title and text, and each passage is a page of its own. Then runs `lode search` for each question of queries.jsonl, with
+title and text, and each passage is a page of its own, on one of 200 loopback addresses, as pages of the web are on
+many hosts (Linux answers on all of 127.0.0.0/8). Then runs `lode search` for each question of queries.jsonl, with
 the further OPTIONs (--planner rules, --rounds 1, ...), and prints the pages it ranked as a TREC run, which a scorer
 such as ir_measures reads. Environment: SAMPLE=N takes every question whose place in the file is a multiple of N,
 JOBS=N runs N at once (default 2). Figures go to stderr. Python standard library only.
@@ -23,6 +24,7 @@ import tempfile
 import threading
 import time
 import urllib.parse
+import zlib
 
 SNIPPET = 300
 
@@ -86,11 +88,11 @@ def make_handler(index, served):
 
         def do_GET(self):
             url = urllib.parse.urlsplit(self.path)
-            base = "http://" + self.headers["Host"]
+            port = self.server.server_address[1]
             if url.path == "/search":
                 served["queries"] += 1
                 query = urllib.parse.parse_qs(url.query).get("q", [""])[0]
-                hits = [{"url": f"{base}/page/{doc['_id']}", "title": doc["title"],
+                hits = [{"url": f"http://127.0.1.{zlib.crc32(doc['_id'].encode()) % 200 + 1}:{port}/page/{doc['_id']}", "title": doc["title"],
                          "content": doc["text"][:SNIPPET], "engine": "bm25", "engines": ["bm25"],
                          "score": 1.0 / (i + 1), "category": "general"}
                         for i, doc in enumerate(index.search(query, 10))]
@@ -133,7 +135,7 @@ def main():
         return 2
     lode, dataset, options = sys.argv[1], sys.argv[2], sys.argv[3:]
     served = collections.Counter()
-    server = Server(("127.0.0.1", 0), make_handler(Index(os.path.join(dataset, "corpus.jsonl")), served))
+    server = Server(("", 0), make_handler(Index(os.path.join(dataset, "corpus.jsonl")), served))
     threading.Thread(target=server.serve_forever, daemon=True).start()
     base = f"http://127.0.0.1:{server.server_address[1]}"
     with open(os.path.join(dataset, "queries.jsonl"), encoding="utf-8") as lines:

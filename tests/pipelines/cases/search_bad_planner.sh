@@ -1,0 +1,1 @@
+$LODE search --planner dice "Who wrote Emma?"

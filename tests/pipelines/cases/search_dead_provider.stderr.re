@@ -1,0 +1,2 @@
+^warning: .*kiwix
+^insufficient evidence: no sources

@@ -1,0 +1,1 @@
+^Nothing that was read answers this question\.$

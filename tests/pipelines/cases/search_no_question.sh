@@ -1,0 +1,1 @@
+$LODE search; echo $?; $LODE search --extractive "  "; echo $?; $LODE search --extractive two words

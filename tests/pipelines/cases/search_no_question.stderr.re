@@ -1,0 +1,3 @@
+what is the question\?
+the question is empty
+put it in quotes

@@ -1,0 +1,2 @@
+^warning: .*(offline|cache)
+^insufficient

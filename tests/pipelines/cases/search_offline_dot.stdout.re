@@ -1,0 +1,2 @@
+^digraph plan
+Who wrote Emma
