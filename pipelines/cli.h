@@ -39,8 +39,9 @@ typedef struct {
 const command *const *cli_commands(size_t *n);
 const command *cli_find_command(const char *name);
 
-extern const command cmd_convert, cmd_index, cmd_library, cmd_ask, cmd_chat, cmd_search, cmd_verify, cmd_replay,
-    cmd_eval, cmd_generate, cmd_model, cmd_bench, cmd_doctor, cmd_help;
+extern const command cmd_convert, cmd_index, cmd_library, cmd_ask, cmd_chat, cmd_search,
+    cmd_fetch_papers, cmd_verify, cmd_replay, cmd_eval, cmd_generate, cmd_model, cmd_bench,
+    cmd_doctor, cmd_help;
 
 /* ---- options (options.c) ---- */
 

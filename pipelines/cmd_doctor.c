@@ -126,6 +126,82 @@ check_ocr(examination *e)
         note(e, LACKING, "ocr", "no Tesseract languages found: apt-get install tesseract-ocr-eng");
 }
 
+/* ---- search engines ---- */
+
+typedef struct {
+    examination *e;
+    guint n_asked;
+} provider_check;
+
+static void
+on_provider(const search_answer *answer, void *user_data)
+{
+    provider_check *check = user_data;
+    const char *name = search_provider_name(answer->provider);
+    /* the message begins with the name, which stands in its own column here */
+    const char *message = answer->error != NULL ? answer->error->message : NULL;
+    if (message != NULL && g_str_has_prefix(message, name) && message[strlen(name)] == ':')
+        message += strlen(name) + 2;
+    check->n_asked++;
+    if (message != NULL)
+        note(check->e, BROKEN, name, "%s", message);
+    else
+        note(check->e, FOUND, name, "%u results in %.1f s (%s)", answer->hits->len, answer->seconds,
+             search_provider_url(answer->provider));
+}
+
+static void
+on_all_providers(GPtrArray *hits, void *user_data)
+{
+    (void)user_data;
+    g_ptr_array_unref(hits);
+}
+
+/* Has the user named an engine, or given a key or an address? */
+static gboolean
+has_providers(void)
+{
+    const search_provider_info *info;
+    const char *list = g_getenv("LODE_PROVIDER");
+    gboolean found = list != NULL && *list != '\0';
+    for (gsize i = 0; !found && (info = search_provider_list(i)) != NULL; i++) {
+        const char *url = g_getenv(info->url_env);
+        const char *key = info->key_env != NULL ? g_getenv(info->key_env) : NULL;
+        found = (url != NULL && *url != '\0') || (key != NULL && *key != '\0');
+    }
+    return found;
+}
+
+/* Asks each engine that is set up one question: nothing else shows whether address and key are right. */
+static void
+check_providers(examination *e)
+{
+    g_autoptr(GError) error = NULL;
+    if (!has_providers()) {
+        note(e, LACKING, "web",
+             "no search engine is set up: lode search asks duckduckgo and wikipedia; set "
+             "LODE_SEARXNG_URL, "
+             "LODE_KIWIX_URL or a key (lode help search)");
+        return;
+    }
+    g_autoptr(GPtrArray) providers = search_providers_parse(g_getenv("LODE_PROVIDER"), &error);
+    const search_client_options options = {.contact = g_getenv("LODE_CONTACT"),
+                                           .total_seconds = 10,
+                                           .retry_seconds = -1,
+                                           .cancel = cli_cancel()};
+    g_autoptr(search_client) client =
+        providers != NULL ? search_client_new(&options, &error) : NULL;
+    if (client == NULL) {
+        note(e, BROKEN, "web", "%s", error->message);
+        return;
+    }
+    provider_check check = {.e = e};
+    const search_query_options query = {.limit = 3};
+    search_query(client, providers, "science", &query, on_provider, on_all_providers, &check);
+    while (search_client_run(client, -1)) {
+    }
+}
+
 /* ---- models ---- */
 
 static void
@@ -173,6 +249,7 @@ run_doctor(gpointer data, char **operands, int n_operands)
     check_machine(&e);
     check_libraries(&e);
     check_ocr(&e);
+    check_providers(&e);
     g_autofree char *models = models_user_dir();
     gboolean there = g_file_test(models, G_FILE_TEST_IS_DIR);
     note(&e, there ? FOUND : LACKING, "models", "%s%s", models,

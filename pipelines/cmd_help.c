@@ -30,7 +30,7 @@ print_overview(void)
               "from it\n"
               "with every claim tied to a quote on a page.\n\nCommands:\n");
     for (size_t i = 0; i < n; i++)
-        cli_print("  %-10s %s\n", commands[i]->name, commands[i]->summary);
+        cli_print("  %-12s %s\n", commands[i]->name, commands[i]->summary);
     cli_print(
         "\n  lode help COMMAND   options and examples of one command\n"
         "  lode --version      the version\n\n"

@@ -5,9 +5,10 @@
 #include <stdio.h>
 #include <string.h>
 
-static const command *const COMMANDS[] = {
-    &cmd_convert, &cmd_index, &cmd_library,  &cmd_ask,   &cmd_chat,  &cmd_search, &cmd_verify,
-    &cmd_replay,  &cmd_eval,  &cmd_generate, &cmd_model, &cmd_bench, &cmd_doctor, &cmd_help};
+static const command *const COMMANDS[] = {&cmd_convert, &cmd_index,  &cmd_library,      &cmd_ask,
+                                          &cmd_chat,    &cmd_search, &cmd_fetch_papers, &cmd_verify,
+                                          &cmd_replay,  &cmd_eval,   &cmd_generate,     &cmd_model,
+                                          &cmd_bench,   &cmd_doctor, &cmd_help};
 
 const command *const *
 cli_commands(size_t *n)

@@ -363,6 +363,15 @@ set_hop(job *j, const char *url, GError **error)
     return TRUE;
 }
 
+/* One's own machine, and one's own servers, need no pauses. */
+static gboolean
+needs_no_pause(const job *j)
+{
+    const char *host = j->parts.host;
+    return j->own_server || j->robots_file || g_str_equal(host, "127.0.0.1") ||
+           g_str_equal(host, "[::1]") || g_str_equal(host, "localhost");
+}
+
 static void
 start_hop(job *j)
 {
@@ -375,7 +384,7 @@ start_hop(job *j)
     }
     CURL *easy = search_exchange_handle(j->exchange);
     curl_easy_setopt(easy, CURLOPT_PRIVATE, j);
-    search_host_take(j->host, j->own_server || j->robots_file);
+    search_host_take(j->host, needs_no_pause(j));
     client->in_flight++;
     j->state = JOB_RUNNING;
     curl_multi_add_handle(client->multi, easy);
@@ -455,7 +464,7 @@ advance(job *j, gint64 now)
     }
     if (j->state == JOB_TURN && j->host->closed_until_us > now) wait_for_host(j, now);
     if (j->state != JOB_TURN || client->in_flight >= o->max_in_flight) return;
-    gint64 wait = search_host_wait(j->host, o->max_per_host, j->own_server || j->robots_file, now);
+    gint64 wait = search_host_wait(j->host, o->max_per_host, needs_no_pause(j), now);
     if (wait == 0)
         start_hop(j);
     else if (wait > 0)

@@ -10,10 +10,52 @@
 
 #define RANK_CONSTANT 60.0
 
+static void
+free_copy(gpointer data)
+{
+    search_copy *copy = data;
+    g_free(copy->url);
+    g_free(copy->license);
+    g_free(copy->version);
+    g_free(copy);
+}
+
+/* In the order in which they are to be tried: catalogues of free copies first. */
+static guint
+trust_in(const char *provider)
+{
+    static const char *const order[] = {"arxiv",           "europepmc", "openalex",
+                                        "semanticscholar", "core",      "crossref"};
+    guint i = 0;
+    while (i < G_N_ELEMENTS(order) && !g_str_equal(order[i], provider))
+        i++;
+    return i;
+}
+
+void
+search_hit_add_copy(search_hit *hit, const char *provider, const char *url, const char *license,
+                    const char *version)
+{
+    if (!hit->copies) hit->copies = g_ptr_array_new_with_free_func(free_copy);
+    guint at = 0;
+    for (guint i = 0; i < hit->copies->len; i++) {
+        const search_copy *other = hit->copies->pdata[i];
+        if (g_str_equal(other->url, url)) return;
+        if (trust_in(other->provider) <= trust_in(provider)) at = i + 1;
+    }
+    search_copy *copy = g_new0(search_copy, 1);
+    copy->provider = provider;
+    copy->url = g_strdup(url);
+    copy->license = g_strdup(license);
+    copy->version = g_strdup(version);
+    g_ptr_array_insert(hit->copies, (int)at, copy);
+}
+
 void
 search_hit_free(search_hit *hit)
 {
     if (!hit) return;
+    if (hit->copies) g_ptr_array_unref(hit->copies);
     char *texts[] = {hit->title, hit->url,     hit->snippet, hit->published, hit->providers,
                      hit->doi,   hit->arxiv,   hit->pmid,    hit->pmcid,     hit->pdf_url,
                      hit->venue, hit->license, hit->version, hit->abstract};
@@ -36,6 +78,11 @@ search_hit_copy(const search_hit *hit)
     for (gsize i = 0; i < G_N_ELEMENTS(texts); i++)
         *texts[i] = g_strdup(*texts[i]);
     copy->authors = g_strdupv(hit->authors);
+    copy->copies = NULL;
+    for (guint i = 0; hit->copies && i < hit->copies->len; i++) {
+        const search_copy *c = hit->copies->pdata[i];
+        search_hit_add_copy(copy, c->provider, c->url, c->license, c->version);
+    }
     return copy;
 }
 
@@ -83,9 +130,8 @@ add_key(GPtrArray *keys, const char *kind, const char *value)
     if (value && *value) g_ptr_array_add(keys, g_strconcat(kind, value, NULL));
 }
 
-/* All names this hit goes by; spread: also those of the years beside its own. */
-static GPtrArray *
-keys_of(const search_hit *hit, gboolean spread)
+GPtrArray *
+search_hit_keys(const search_hit *hit, gboolean spread)
 {
     GPtrArray *keys = g_ptr_array_new_with_free_func(g_free);
     g_autofree char *url = search_canonical_url(hit->url);
@@ -203,7 +249,8 @@ search_hits_fuse(const GPtrArray *lists)
         g_autoptr(GHashTable) counted = g_hash_table_new(NULL, NULL);
         for (guint i = 0; i < list->len; i++) {
             const search_hit *hit = list->pdata[i];
-            g_autoptr(GPtrArray) keys = keys_of(hit, FALSE), near = keys_of(hit, TRUE);
+            g_autoptr(GPtrArray) keys = search_hit_keys(hit, FALSE),
+                                 near = search_hit_keys(hit, TRUE);
             search_hit *joined = find_known(known, near, hit);
             if (joined) {
                 complete(joined, hit);
@@ -212,6 +259,9 @@ search_hits_fuse(const GPtrArray *lists)
                 joined->score = 0;
                 g_ptr_array_add(fused, joined);
             }
+            if (hit->pdf_url)
+                search_hit_add_copy(joined, hit->provider, hit->pdf_url, hit->license,
+                                    hit->version);
             /* a list that has a page twice has one vote */
             if (g_hash_table_add(counted, joined))
                 joined->score += 1.0 / (RANK_CONSTANT + (double)hit->rank);

@@ -82,6 +82,12 @@ void search_take(char **field, char *value);
 void search_hit_settle(search_hit *hit);
 int search_year_of(const char *date); /* "2024-05-01" -> 2024, 0 for none; date may be NULL */
 
+/* hits.c: one more place where a free PDF is said to be. */
+void search_hit_add_copy(search_hit *hit, const char *provider, const char *url,
+                         const char *license, const char *version);
+/* All names this hit goes by ("doi:...", "title:..."); spread: also those of the years beside its own. Strings owned. */
+GPtrArray *search_hit_keys(const search_hit *hit, gboolean spread);
+
 /* ---- the kinds, by file ---- */
 
 #define SEARCH_PROVIDER(name)                                                                      \

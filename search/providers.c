@@ -186,7 +186,7 @@ search_providers_parse(const char *list, GError **error)
 {
     g_autoptr(GPtrArray) providers = g_ptr_array_new_with_free_func(provider_free);
 
-    if (!list || !*list) list = environment("LODE_PROVIDERS");
+    if (!list || !*list) list = environment("LODE_PROVIDER");
     if (!list) {
         add_default(providers);
         return g_steal_pointer(&providers);

@@ -174,7 +174,7 @@ typedef struct search_provider search_provider;
 
 /* "NAME[=URL],...": engines to ask together. URL replaces the provider's own, for one's own server or a
  * proxy; a group's name (web, science) stands for those of it that can be asked, "*" for all of these. NULL or
- * "": $LODE_PROVIDERS, else the web engines that are configured (a URL or a key in the environment), else
+ * "": $LODE_PROVIDER, else the web engines that are configured (a URL or a key in the environment), else
  * duckduckgo and wikipedia. A missing key is no error here but in the answer. Free with g_ptr_array_unref. */
 GPtrArray *search_providers_parse(const char *list, GError **error); /* of search_provider * */
 
@@ -195,6 +195,12 @@ typedef struct {
 } search_provider_info;
 const search_provider_info *search_provider_list(gsize index);
 
+/* A place where a free PDF is said to be. */
+typedef struct {
+    const char *provider;          /* static: who says so */
+    char *url, *license, *version; /* the last two NULL where not known */
+} search_copy;
+
 /* One result. Strings are UTF-8 without markup, NULL where not known. */
 typedef struct {
     char *title, *url, *snippet; /* url is never NULL */
@@ -209,7 +215,9 @@ typedef struct {
         *pmcid;     /* ids bare: "10.1/x", "2401.04088", "123", "PMC123" */
     char **authors; /* "Family, Given" or "Given Family"; NULL-terminated */
     char *venue, *abstract, *license, *version;
-    int year; /* 0 unknown */
+    GPtrArray
+        *copies; /* of search_copy *, of a fused hit: every pdf_url that was joined; may be NULL */
+    int year;    /* 0 unknown */
     gboolean retracted;
 } search_hit;
 search_hit *search_hit_copy(const search_hit *hit);
@@ -254,6 +262,50 @@ GPtrArray *search_hits_fuse(const GPtrArray *lists);
  * kind of place it is, and not more than two of one host as long as there are others. Returns their indices, best first;
  * g_array_unref. */
 GArray *search_hits_select(const GPtrArray *hits, const char *question);
+
+/* ---- papers into a folder ---- */
+
+typedef enum {
+    SEARCH_PAPER_FETCHED,
+    SEARCH_PAPER_KEPT,         /* was there already */
+    SEARCH_PAPER_ABSTRACT_ONLY /* no free PDF was found */
+} search_paper_state;
+
+typedef struct {
+    search_hit *hit;
+    search_paper_state state;
+    char *file;              /* base name, NULL where there is no PDF */
+    char *source;            /* where it came from */
+    char *license, *version; /* as the source says, NULL where it does not */
+    char *sha256;
+    gint64 retrieved; /* Unix time */
+    char *reason;     /* of SEARCH_PAPER_ABSTRACT_ONLY: what was tried */
+} search_paper;
+
+typedef struct {
+    guint limit;                /* papers; 0 = 20 */
+    search_query_options query; /* its limit: per provider, 0 = the papers' */
+    const char *unpaywall_url;  /* NULL = $LODE_UNPAYWALL_URL, else https://api.unpaywall.org/v2 */
+    search_answered answered;   /* as each provider answers; may be NULL */
+    /* As each paper is through, n_done of n_total; may be NULL. paper is lent. */
+    void (*progress)(const search_paper *paper, guint n_done, guint n_total, void *user_data);
+    void *user_data;
+} search_papers_options;
+
+/* Find papers and download those that may be read freely: from arXiv, else Europe PMC, else where Unpaywall (which
+ * wants the client's contact), OpenAlex, Semantic Scholar, CORE or Crossref know a copy, else where the landing page names one.
+ * Only what is a PDF is kept. In folder, made when missing:
+ *
+ *   10.1000_x.pdf ...   the papers, one file each
+ *   papers.json         what is known of each: ids, source, licence, version, date, SHA-256; or why it has no PDF
+ *   papers.bib, papers.csl.json   the same for reference managers, and for lode index --metadata
+ *
+ * A folder that has papers keeps them: nothing is downloaded twice, also after a run that was ended. NULL with the
+ * error set when no provider answered or the folder cannot be written; SEARCH_ERROR_CANCELLED leaves what was
+ * done so far. Elements search_paper *, owned by the array. */
+GPtrArray *search_papers_fetch(search_client *client, const GPtrArray *providers, const char *query,
+                               const char *folder, const search_papers_options *options,
+                               GError **error);
 
 /* The same page under one name: lower-case host, no fragment, no default port, no tracking parameters, no slash
  * at the end; arXiv's and DOI's addresses by their id. NULL when it is no http(s) URL. Free with g_free. */

@@ -26,6 +26,12 @@ search_url_clear(search_url *url)
     *url = (search_url){0};
 }
 
+static gboolean
+has_usual_port(const search_url *url)
+{
+    return g_str_equal(url->port, g_str_equal(url->scheme, "http") ? "80" : "443");
+}
+
 gboolean
 search_url_parse(search_url *url, const char *text, GError **error)
 {
@@ -57,7 +63,9 @@ search_url_parse(search_url *url, const char *text, GError **error)
         return FALSE;
     }
     if (!url->path) url->path = g_strdup("/");
-    url->shown = g_strdup_printf("%s://%s%s", url->scheme, url->host, url->path);
+    gboolean usual = has_usual_port(url);
+    url->shown = g_strconcat(url->scheme, "://", url->host, usual ? "" : ":",
+                             usual ? "" : url->port, url->path, NULL);
     if (user || password) {
         g_set_error(error, SEARCH_ERROR, SEARCH_ERROR_URL,
                     "%s: URLs with a user name or password are not fetched", url->shown);
@@ -205,7 +213,7 @@ search_canonical_url(const char *url)
         g_autofree char *doi = search_doi(u.path);
         if (doi) return g_strconcat("https://doi.org/", doi, NULL);
     }
-    gboolean plain_port = g_str_equal(u.port, g_str_equal(u.scheme, "http") ? "80" : "443");
+    gboolean plain_port = has_usual_port(&u);
     for (gsize n = strlen(u.path); n > 1 && u.path[n - 1] == '/'; n--)
         u.path[n - 1] = '\0';
     g_autofree char *query = u.query ? kept_parameters(u.query, is_tracking) : NULL;

@@ -109,7 +109,7 @@ fresh(void **state)
     test_web_reset(web);
     static const char *const keys[] = {"BRAVE_API_KEY", "SERPER_API_KEY",   "TAVILY_API_KEY",
                                        "S2_API_KEY",    "OPENALEX_API_KEY", "NCBI_API_KEY",
-                                       "CORE_API_KEY",  "LODE_PROVIDERS"};
+                                       "CORE_API_KEY",  "LODE_PROVIDER"};
     for (gsize i = 0; i < G_N_ELEMENTS(keys); i++)
         g_unsetenv(keys[i]);
     for (gsize i = 0; search_provider_list(i); i++)
@@ -531,7 +531,7 @@ providers_are_chosen_by_name_group_and_configuration(void **state)
     assert_names("", "searxng brave ");
     assert_names("*", "searxng brave duckduckgo wikipedia arxiv semanticscholar openalex crossref "
                       "europepmc pubmed ");
-    g_setenv("LODE_PROVIDERS", "kiwix=http://127.0.0.1:1", TRUE);
+    g_setenv("LODE_PROVIDER", "kiwix=http://127.0.0.1:1", TRUE);
     assert_names(NULL, "kiwix ");
 }
 
