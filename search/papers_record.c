@@ -282,6 +282,26 @@ add_reference(layout_builder *builder, const json_t *paper)
                                  names->len);
 }
 
+/* Which file an entry is about: what surely ties them together when the PDF names no DOI. The writer's entries come in
+ * the order of the papers, each on a line that begins with '@'. */
+static char *
+with_files(const char *bibtex, const json_t *papers)
+{
+    g_autoptr(GString) out = g_string_new(NULL);
+    g_auto(GStrv) lines = g_strsplit(bibtex, "\n", -1);
+    size_t i = 0;
+
+    for (char **l = lines; *l; l++) {
+        g_string_append_printf(out, "%s%s", *l, l[1] ? "\n" : "");
+        if (**l != '@') continue;
+        while (i < json_array_size(papers) && !search_json_text(json_array_get(papers, i), "file"))
+            i++;
+        const char *file = search_json_text(json_array_get(papers, i++), "file");
+        if (file) g_string_append_printf(out, "  file = {%s},\n", file);
+    }
+    return g_strdup(out->str);
+}
+
 gboolean
 paper_record_export(paper_record *record, GError **error)
 {
@@ -293,7 +313,8 @@ paper_record_export(paper_record *record, GError **error)
         if (search_json_text(paper, "file")) add_reference(builder, paper);
     }
     g_autoptr(lode_document) document = layout_builder_finish(builder);
-    g_autofree char *bibtex = layout_document_to_bibtex(document);
+    g_autofree char *entries = layout_document_to_bibtex(document);
+    g_autofree char *bibtex = with_files(entries, record->papers);
     g_autofree char *csl = layout_document_to_csl(document);
     g_autofree char *bib_path = g_build_filename(record->folder, "papers.bib", NULL);
     g_autofree char *csl_path = g_build_filename(record->folder, "papers.csl.json", NULL);

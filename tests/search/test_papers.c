@@ -148,6 +148,7 @@ free_copies_are_found_and_recorded(void **state)
     assert_non_null(strstr(bib, "title = {On the first matter}"));
     assert_non_null(strstr(bib, "author = {Example, Ada}"));
     assert_non_null(strstr(bib, "doi = {10.5555/b}"));
+    assert_non_null(strstr(bib, "  file = {10.5555_b.pdf},\n"));
     assert_null(strstr(bib, "third matter"));
     assert_non_null(strstr(csl, "\"DOI\": \"10.5555/a\""));
     g_autofree char *record = contents("papers/papers.json");
