@@ -61,7 +61,8 @@ deferred_library(lode ${lode_lapack_library}
 
 deferred_library(lode xml2
   htmlCtxtReadMemory htmlFreeParserCtxt htmlNewParserCtxt xmlDocGetRootElement xmlFreeDoc xmlInitParser
-  xmlSAX2EndElement xmlSAX2StartElement xmlStopParser)
+  htmlReadMemory xmlBuildURI xmlFreeNode xmlReadMemory xmlSAX2EndElement xmlSAX2StartElement xmlStopParser
+  xmlStrdup xmlUnlinkNode)
 
 # What MuPDF calls.
 deferred_library(lode freetype

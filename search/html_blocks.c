@@ -7,6 +7,7 @@
 #include "search/html_emit.h"
 
 #include <libxml/uri.h>
+#include <stdlib.h>
 #include <string.h>
 
 #define MAX_REFERENCE_KEY 999999
@@ -230,7 +231,7 @@ resolve_link(html_emitter *e, const char *href)
          g_ascii_strncasecmp((const char *)full, "https://", 8) == 0) &&
         g_utf8_validate((const char *)full, -1, NULL))
         result = g_string_chunk_insert_const(e->strings, (const char *)full);
-    xmlFree(full);
+    free(full); /* xmlFree is a variable: it would bind the program to libxml2 from its start */
     return result;
 }
 

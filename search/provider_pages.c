@@ -8,6 +8,7 @@
 
 #include <libxml/HTMLparser.h>
 #include <libxml/uri.h>
+#include <stdlib.h>
 #include <string.h>
 
 /* ---- DuckDuckGo ---- */
@@ -168,7 +169,7 @@ resolve(const char *link, const char *base)
 {
     xmlChar *url = xmlBuildURI((const xmlChar *)link, (const xmlChar *)base);
     char *copy = g_strdup((const char *)url);
-    xmlFree(url);
+    free(url); /* see html_blocks.c */
     return copy;
 }
 
