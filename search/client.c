@@ -6,12 +6,14 @@
  *                                   +---------+      a redirected one queues for its new host
  *
  * Everything happens in search_client_run. libcurl makes no thread per transfer; its resolver makes one for as
- * long as a name is being looked up, once per host. */
+ * long as a name is being looked up, so that at most LOOKUPS_MAX hosts are being found at a time. */
 #include "search/client_job.h"
 
 #include <string.h>
 
 #define ATTEMPTS_MAX 5
+#define LOOKUPS_MAX  24
+#define STARTS_MAX   16  /* before those under way get a turn */
 #define POLL_MS      100 /* so that limits and a cancel are seen soon */
 
 struct search_client {
@@ -28,7 +30,9 @@ struct search_client {
     GArray *calls;         /* of later */
     guint64 last_number;
     guint in_flight;
-    gint64 wake_us; /* the next moment at which a job may go on, 0 = none */
+    guint n_lookups; /* running jobs whose host was not found yet, at last count */
+    guint n_started; /* in this round */
+    gint64 wake_us;  /* the next moment at which a job may go on, 0 = none */
 };
 
 typedef struct {
@@ -386,6 +390,8 @@ start_hop(job *j)
     curl_easy_setopt(easy, CURLOPT_PRIVATE, j);
     search_host_take(j->host, needs_no_pause(j));
     client->in_flight++;
+    client->n_started++;
+    client->n_lookups += !j->host->found;
     j->state = JOB_RUNNING;
     curl_multi_add_handle(client->multi, easy);
 }
@@ -464,6 +470,7 @@ advance(job *j, gint64 now)
     }
     if (j->state == JOB_TURN && j->host->closed_until_us > now) wait_for_host(j, now);
     if (j->state != JOB_TURN || client->in_flight >= o->max_in_flight) return;
+    if (!j->host->found && client->n_lookups >= LOOKUPS_MAX) return;
     gint64 wait = search_host_wait(j->host, o->max_per_host, needs_no_pause(j), now);
     if (wait == 0)
         start_hop(j);
@@ -472,13 +479,32 @@ advance(job *j, gint64 now)
 }
 
 static void
+count_lookups(search_client *client)
+{
+    client->n_lookups = 0;
+    for (GList *l = client->jobs.head; l; l = l->next) {
+        const job *j = l->data;
+        if (j->state != JOB_RUNNING || j->host->found) continue;
+        j->host->found = search_exchange_is_connected(j->exchange);
+        client->n_lookups += !j->host->found;
+    }
+}
+
+static void
 advance_all(search_client *client)
 {
     gint64 now = g_get_monotonic_time();
 
     client->wake_us = 0;
+    client->n_started = 0;
+    count_lookups(client);
     for (GList *l = client->jobs.head; l;) {
         job *j = l->data;
+        if (client->n_started >= STARTS_MAX) {
+            note_wake(client,
+                      now); /* the first ones may have an answer before the last are set up */
+            return;
+        }
         if (j->state != JOB_RUNNING) advance(j, now);
         l = l->next; /* what advance added is at the end and gets its turn as well */
         if (j->state == JOB_ENDED) end_job(j);

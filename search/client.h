@@ -66,6 +66,7 @@ typedef struct {
     gint64 filled_us;       /* when tokens were counted last */
     gint64 closed_until_us; /* by a Retry-After */
     guint in_flight;
+    gboolean found; /* its address is known: given as one, or once connected */
 } search_host;
 
 typedef enum { SITE_UNKNOWN, SITE_ASKED, SITE_KNOWN } search_site_state;

@@ -40,6 +40,7 @@ search_sites_host(search_sites *sites, const search_url *url)
     host->rate = rate;
     host->tokens = rate->burst;
     host->filled_us = g_get_monotonic_time();
+    host->found = g_hostname_is_ip_address(name) || name[0] == '[';
     g_hash_table_insert(sites->hosts, g_strdup(key), host);
     return host;
 }

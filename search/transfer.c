@@ -470,7 +470,9 @@ set_curl_error(GError **error, const search_exchange *x, CURLcode code)
                     shown, h->refused);
         return;
     }
-    if (code == CURLE_UNSUPPORTED_PROTOCOL || code == CURLE_URL_MALFORMAT) kind = SEARCH_ERROR_URL;
+    /* once connected it is the server that does not speak HTTP */
+    if (!h->ready && (code == CURLE_UNSUPPORTED_PROTOCOL || code == CURLE_URL_MALFORMAT))
+        kind = SEARCH_ERROR_URL;
     if (code == CURLE_OPERATION_TIMEDOUT && h->ready) kind = SEARCH_ERROR_LIMIT;
     if (code == CURLE_OUT_OF_MEMORY) kind = SEARCH_ERROR_IO;
     g_set_error(error, SEARCH_ERROR, kind, "%s: %s", shown,
@@ -646,7 +648,7 @@ search_exchange_is_transient(const search_exchange *x)
 gboolean
 search_exchange_is_connected(const search_exchange *x)
 {
-    return x->connected;
+    return x->connected || x->hop.ready;
 }
 
 gboolean

@@ -100,7 +100,8 @@ search_exchange_step search_exchange_finish(search_exchange *exchange, CURLcode 
                                             GError **error);
 const char *search_exchange_url(const search_exchange *exchange); /* of this hop; lent */
 gboolean search_exchange_is_transient(const search_exchange *exchange);
-gboolean search_exchange_is_connected(const search_exchange *exchange);
+gboolean search_exchange_is_connected(
+    const search_exchange *exchange); /* this hop or an earlier one */
 
 /* SEARCH_ERROR_CANCELLED where limits say so. */
 gboolean search_limits_cancelled(const search_limits *limits, GError **error);
