@@ -232,11 +232,12 @@ emu_cvtph_ps(__m256i a)
 
 /* ---- in place of the real ones ---- */
 
-#define __m512    emulated_512
-#define __m512i   emulated_512
-#define __mmask16 uint16_t
-#define __mmask64 uint64_t
-#define v_keep(v) (void)0
+#define __m512           emulated_512
+#define __m512i          emulated_512
+#define __mmask16        uint16_t
+#define __mmask64        uint64_t
+#define v_keep(v)        (void)0
+#define v_prefetch(v, p) ((void)(v), (void)(p))
 
 /* some compilers have some of them as macros */
 #undef _mm512_abs_epi8
