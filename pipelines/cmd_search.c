@@ -310,7 +310,7 @@ run_search(gpointer data, char **operands, int n_operands)
     setup.ask.seed = (uint64_t)args->ask.seed;
     setup.ask.extractive = args->ask.extractive;
     setup.ask.strict = args->ask.strict;
-    setup.ask.cancel = NULL; /* the answer is made from what was read, also after Ctrl-C */
+    setup.ask.cancel = cli_cancel();
     setup.ask.text = silent ? NULL : cli_ask_on_text;
     g_autoptr(search_client) client = pipelines_web_client(&setup.options, &error);
     g_autoptr(GPtrArray) providers =

@@ -35,8 +35,7 @@ typedef struct {
     guint64 transfer;         /* of WEB_PAGE_COMING */
     GPtrArray *tasks;         /* that wait for it, lent */
     GBytes *paper;            /* of WEB_PAGE_PAPER */
-    retrieval_hit *best;      /* its passage that fits best; NULL: none */
-    double best_score;
+    retrieval_hit *best;      /* the passage by which it was found; NULL: none */
 } web_page;
 
 typedef struct web_run web_run;
@@ -65,10 +64,11 @@ struct web_run {
     retrieval_library *library;
     GPtrArray *pages; /* of web_page, as they were found */
     GHashTable *by_key;
-    GHashTable *steps;   /* search_node * -> its step of the trail + 1 */
-    GPtrArray *seen_by;  /* of search_node *: who saw the trail's passages first */
-    GHashTable *quotes;  /* search_node * -> GPtrArray of web_quote */
-    GPtrArray *problems; /* of char *: a line each */
+    GHashTable *steps;    /* search_node * -> its step of the trail + 1 */
+    GPtrArray *seen_by;   /* of search_node *: who saw the trail's passages first */
+    GHashTable *quotes;   /* search_node * -> GPtrArray of web_quote */
+    GPtrArray *problems;  /* of char *: a line each */
+    GPtrArray *providers; /* of search_provider *, lent: those that have not failed */
     lode_answer *answer;
     GPtrArray *ranking;     /* of web_page *, lent: those with a passage, best first */
     gint64 start, deadline; /* monotonic */
@@ -107,8 +107,10 @@ gboolean web_read_abstract(web_run *run, web_page *page);
 
 /* ---- web_answer.c ---- */
 
-/* The passages of these pages [web_page *] for a question, best first; each page's best is kept in it. */
-GPtrArray *web_passages(web_run *run, const GPtrArray *pages, const char *question, GError **error);
+/* The passages of these pages [web_page *] for a question, best first, by words, and by meaning where there is an
+ * embedder and by_words does not say otherwise; each page's best is kept in it. */
+GPtrArray *web_passages(web_run *run, const GPtrArray *pages, const char *question,
+                        gboolean by_words, GError **error);
 /* Answer a sub-question from passages, and settle it. by_words: neither model is asked. */
 gboolean web_answer_node(web_run *run, search_node *node, GPtrArray *passages, gboolean by_words,
                          GError **error);

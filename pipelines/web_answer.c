@@ -3,11 +3,12 @@
  * Answers are made as lode ask makes them: claims, each tied to a quote that a program has found. A sub-question's
  * answer is short and goes into the questions that need it. The question's own answer reads the passages that all
  * searches together rank best; a comparison, or a question of several parts, quotes for each part. */
+#include <math.h>
 #include <string.h>
 
 #include "pipelines/web.h"
 
-enum { MAX_CHUNKS = 200, NODE_PASSAGES = 6, MAX_SHORT = 160 };
+enum { MAX_CHUNKS = 200, MAX_EMBEDDED = 24, NODE_PASSAGES = 6, MAX_SHORT = 160 };
 
 static retrieval_hit *
 take_hit(GPtrArray *hits, guint index)
@@ -31,37 +32,97 @@ page_of(const web_run *run, const GPtrArray *pages, const retrieval_hit *hit)
     return page != NULL && g_ptr_array_find((GPtrArray *)pages, page, NULL) ? page : NULL;
 }
 
-/* Its passage that fits best so far is kept; two runs of a search must agree, so only a better one replaces it. */
+/* The passage by which the page was found first is kept: it fits what was asked first. */
 static void
 keep_best(web_page *page, const retrieval_hit *hit, retrieval_library *library)
 {
-    if (page->best != NULL && page->best_score >= hit->score) return;
+    if (page->best != NULL) return;
     g_autoptr(GPtrArray) copy =
         retrieval_library_load_neighbours(library, hit->chunk_id, 0, 0, NULL);
     if (copy == NULL || copy->len != 1) return;
-    retrieval_hit_free(page->best);
     page->best = take_hit(copy, 0);
     page->best->score = hit->score;
     page->best->bm25_rank = hit->bm25_rank;
     page->best->dense_rank = hit->dense_rank;
-    page->best_score = hit->score;
+}
+
+static double
+cosine(const float *a, const float *b, size_t n)
+{
+    double sum = 0, aa = 0, bb = 0;
+    for (size_t i = 0; i < n; i++) {
+        sum += (double)a[i] * (double)b[i];
+        aa += (double)a[i] * (double)a[i];
+        bb += (double)b[i] * (double)b[i];
+    }
+    return aa > 0 && bb > 0 ? sum / sqrt(aa * bb) : 0;
+}
+
+static gint
+compare_hits(gconstpointer a, gconstpointer b)
+{
+    const retrieval_hit *x = *(retrieval_hit *const *)a, *y = *(retrieval_hit *const *)b;
+    if (x->score != y->score) return x->score > y->score ? -1 : 1;
+    return x->chunk_id < y->chunk_id ? -1 : x->chunk_id > y->chunk_id;
+}
+
+/* Words found the passages; the first of them are put in order by meaning too, half and half. A page of a hundred
+ * chunks would take a second to embed whole. */
+static gboolean
+compare_by_meaning(web_run *run, GPtrArray *passages, const char *question, GError **error)
+{
+    const web_setup *setup = run->setup;
+    if (passages->len == 0) return TRUE;
+    if (passages->len > MAX_EMBEDDED) g_ptr_array_set_size(passages, MAX_EMBEDDED);
+    size_t n_dims = engine_model_get_info(setup->embedder->model)->n_embd;
+    g_autoptr(GPtrArray) texts = g_ptr_array_new_with_free_func(g_free);
+    g_ptr_array_add(texts, g_strconcat(setup->embedder->query_prefix, question, NULL));
+    for (guint i = 0; i < passages->len; i++) {
+        const retrieval_hit *hit = passages->pdata[i];
+        g_ptr_array_add(texts, g_strconcat(hit->title, "\n", hit->text, NULL));
+    }
+    g_autofree float *vectors = g_new(float, (gsize)texts->len *n_dims);
+    if (!engine_embed(setup->embedder->model, setup->pool, (const char *const *)texts->pdata,
+                      texts->len, vectors, setup->options.cancel, error))
+        return FALSE;
+    double best = ((const retrieval_hit *)passages->pdata[0])->score;
+    for (guint i = 0; i < passages->len; i++) {
+        retrieval_hit *hit = passages->pdata[i];
+        double words = best > 0 ? hit->score / best : 0;
+        hit->score = (words + cosine(vectors, vectors + (i + 1) * n_dims, n_dims)) / 2;
+    }
+    g_ptr_array_sort(passages, compare_hits);
+    for (guint i = 0; i < passages->len; i++)
+        ((retrieval_hit *)passages->pdata[i])->dense_rank = (int)i + 1;
+    return TRUE;
 }
 
 GPtrArray *
-web_passages(web_run *run, const GPtrArray *pages, const char *question, GError **error)
+web_passages(web_run *run, const GPtrArray *pages, const char *question, gboolean by_words,
+             GError **error)
 {
     retrieval_search_options options = retrieval_search_options_default();
+    options.method = RETRIEVAL_BM25;
     options.n_results = options.n_candidates = MAX_CHUNKS;
     g_autoptr(GPtrArray) found = retrieval_library_search(run->library, question, &options, error);
     if (found == NULL) return NULL;
-    GPtrArray *passages = g_ptr_array_new_with_free_func(free_hit);
-    for (guint i = 0; i < found->len; i++) {
-        web_page *page = page_of(run, pages, found->pdata[i]);
-        if (page == NULL) continue;
-        keep_best(page, found->pdata[i], run->library);
-        g_ptr_array_add(passages, take_hit(found, i));
+    g_autoptr(GPtrArray) passages = g_ptr_array_new_with_free_func(free_hit);
+    for (guint i = 0; i < found->len; i++)
+        if (page_of(run, pages, found->pdata[i]) != NULL)
+            g_ptr_array_add(passages, take_hit(found, i));
+    GError *failure = NULL;
+    if (!by_words && run->setup->embedder != NULL &&
+        !compare_by_meaning(run, passages, question, &failure)) {
+        gboolean cancelled = g_error_matches(failure, ENGINE_ERROR, ENGINE_ERROR_CANCELLED);
+        if (!cancelled) {
+            g_propagate_error(error, failure);
+            return NULL;
+        }
+        g_error_free(failure); /* in the order of their words, then */
     }
-    return passages;
+    for (guint i = 0; i < passages->len; i++)
+        keep_best(page_of(run, pages, passages->pdata[i]), passages->pdata[i], run->library);
+    return g_steal_pointer(&passages);
 }
 
 /* ---- sub-questions ---- */
@@ -86,6 +147,12 @@ answer_new(const web_run *run, const pipelines_ask_context *context, const char 
     answer->hits = hits;
     answer->n_found = answer->n_shown = hits->len;
     return answer;
+}
+
+static gboolean
+is_cancelled(const GError *error)
+{
+    return pipelines_status(error) == LODE_ERROR_CANCELLED;
 }
 
 static gboolean
@@ -128,12 +195,22 @@ web_answer_node(web_run *run, search_node *node, GPtrArray *passages, gboolean b
     pipelines_ask_context context = context_of(run, by_words);
     lode_ask_options options = run->setup->ask;
     options.text = NULL;
+    options.cancel = run->setup->options.cancel;
     options.extractive = by_words || run->setup->ask.extractive;
     options.max_tokens = MIN(options.max_tokens, 128);
     if (passages->len > NODE_PASSAGES) g_ptr_array_set_size(passages, NODE_PASSAGES);
     g_autoptr(lode_answer) answer =
         answer_new(run, &context, node->asked, &options, g_ptr_array_ref(passages));
-    if (!pipelines_answer_from_hits(answer, &context, error)) return FALSE;
+    GError *failure = NULL;
+    if (!pipelines_answer_from_hits(answer, &context, &failure)) {
+        if (!is_cancelled(failure)) {
+            g_propagate_error(error, failure);
+            return FALSE;
+        }
+        g_error_free(failure);
+        search_plan_settle(node, SEARCH_NODE_CUT_OFF, NULL, "interrupted");
+        return TRUE;
+    }
     g_autofree char *text = short_answer_of(run, node, answer);
     if (text == NULL) {
         search_plan_settle(node, SEARCH_NODE_NO_EVIDENCE, NULL, answer->shortfall.reason);
@@ -152,16 +229,39 @@ web_answer_node(web_run *run, search_node *node, GPtrArray *passages, gboolean b
 
 /* ---- the question ---- */
 
-/* The best passage of each of the best pages. */
+/* The pages that all searches together rank best. */
 static GPtrArray *
-best_passages(web_run *run, guint n)
+best_pages(const web_run *run, guint n)
 {
-    GPtrArray *hits = g_ptr_array_new_with_free_func(free_hit);
-    for (guint i = 0; i < run->ranking->len && hits->len < n; i++) {
+    GPtrArray *pages = g_ptr_array_new();
+    for (guint i = 0; i < run->ranking->len && pages->len < n; i++) {
         web_page *page = run->ranking->pdata[i];
-        if (page->best == NULL || page->state != WEB_PAGE_READ) continue;
-        g_ptr_array_add(hits, page->best);
-        page->best = NULL; /* the answer's now; the ranking stays */
+        if (page->best != NULL && page->state == WEB_PAGE_READ) g_ptr_array_add(pages, page);
+    }
+    return pages;
+}
+
+/* Of each of the best pages the passage that a sub-question chose, and the one that the question itself would: a page
+ * may have been found by a name and hold the answer elsewhere. */
+static GPtrArray *
+best_passages(web_run *run, guint n, gboolean by_words, GError **error)
+{
+    g_autoptr(GPtrArray) pages = best_pages(run, n);
+    g_autoptr(GPtrArray) direct =
+        web_passages(run, pages, search_plan_question(run->plan), by_words, error);
+    if (direct == NULL) return NULL;
+    GPtrArray *hits = g_ptr_array_new_with_free_func(free_hit);
+    for (guint i = 0; i < pages->len; i++) {
+        web_page *page = pages->pdata[i];
+        gboolean same = FALSE;
+        for (guint j = 0; j < direct->len; j++) {
+            const retrieval_hit *hit = direct->pdata[j];
+            if (hit == NULL || strcmp(hit->path, page->key) != 0) continue;
+            same = hit->chunk_id == page->best->chunk_id;
+            if (!same) g_ptr_array_add(hits, take_hit(direct, j));
+            break;
+        }
+        g_ptr_array_add(hits, g_steal_pointer(&page->best));
     }
     return hits;
 }
@@ -244,19 +344,38 @@ explain(web_run *run, lode_answer *answer)
                                     search_plan_n_nodes(run->plan), run->pages->len, n_read));
 }
 
+static gboolean
+answer_whole(web_run *run, GPtrArray *hits, gboolean by_words, GError **error)
+{
+    pipelines_ask_context context = context_of(run, by_words);
+    lode_ask_options options = run->setup->ask;
+    options.cancel = by_words ? NULL : run->setup->options.cancel;
+    run->answer =
+        answer_new(run, &context, search_plan_question(run->plan), &options, g_ptr_array_ref(hits));
+    explain(run, run->answer);
+    if (run->answer->extractive && quote_parts(run, run->answer)) return TRUE;
+    if (hits->len > 0) return pipelines_answer_from_hits(run->answer, &context, error);
+    pipelines_refuse(run->answer, run->pages->len == 0 ? "no sources: no search found anything"
+                                                       : "no sources: nothing could be read");
+    return TRUE;
+}
+
 gboolean
 web_answer_question(web_run *run, GError **error)
 {
-    pipelines_ask_context context = context_of(run, FALSE);
-    const lode_ask_options *options = &run->setup->ask;
-    GPtrArray *hits = best_passages(run, (guint)options->n_passages);
-    run->answer = answer_new(run, &context, search_plan_question(run->plan), options, hits);
-    explain(run, run->answer);
-    if (run->answer->extractive && quote_parts(run, run->answer)) return TRUE;
-    if (hits->len == 0) {
-        pipelines_refuse(run->answer, run->pages->len == 0 ? "no sources: no search found anything"
-                                                           : "no sources: nothing could be read");
-        return TRUE;
+    gboolean stopped = pipelines_cancelled(run->setup->options.cancel);
+    g_autoptr(GPtrArray) hits =
+        best_passages(run, (guint)run->setup->ask.n_passages, stopped, error);
+    GError *failure = NULL;
+    if (hits == NULL) return FALSE;
+    if (answer_whole(run, hits, stopped, &failure)) return TRUE;
+    if (!is_cancelled(failure)) {
+        g_propagate_error(error, failure);
+        return FALSE;
     }
-    return pipelines_answer_from_hits(run->answer, &context, error);
+    /* stopped while it was written: quotes at least, which take no time */
+    g_error_free(failure);
+    run->cut_off = TRUE;
+    g_clear_pointer(&run->answer, lode_answer_free);
+    return answer_whole(run, hits, TRUE, error);
 }

@@ -1,6 +1,6 @@
 /* What a server sent -> a document in the library of a run.
  *
- * That library lies in a temporary folder: chunks, full text and vectors as in any other, so that what was read
+ * That library lies in a temporary folder: chunks and full text as in any other, so that what was read
  * is searched and quoted in the same way, and saved by merging. A document's path in it is its canonical URL. */
 #include <glib/gstdio.h>
 #include <string.h>
@@ -25,14 +25,8 @@ web_page_free(web_page *page)
 gboolean
 web_library_open(web_run *run, GError **error)
 {
-    const web_setup *setup = run->setup;
+    /* without vectors: of a page, only what words find is worth comparing by meaning, see web_answer.c */
     retrieval_library_options options = {0};
-    if (setup->embedder != NULL) {
-        options.embedder = setup->embedder->model;
-        options.embedder_id = setup->embedder->id;
-        options.pool = setup->pool;
-        options.query_prefix = setup->embedder->query_prefix;
-    }
     run->dir = g_dir_make_tmp("lode-search-XXXXXX", error);
     if (run->dir == NULL) return FALSE;
     run->library = retrieval_library_open(run->dir, RETRIEVAL_OPEN_WRITE, &options, error);

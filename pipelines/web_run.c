@@ -23,8 +23,8 @@ typedef struct {
     guint next, n_open, n_read, n_wanted;
     guint64 query;
     gboolean searched;
-    guint n_failed; /* providers that failed */
-    GPtrArray *own; /* of retrieval_hit: from the user's library */
+    GPtrArray *providers; /* that it asks, lent */
+    GPtrArray *own;       /* of retrieval_hit: from the user's library */
 } task;
 
 static void
@@ -32,6 +32,7 @@ task_free(gpointer data)
 {
     task *t = data;
     g_ptr_array_unref(t->pages);
+    g_ptr_array_unref(t->providers);
     g_clear_pointer(&t->order, g_array_unref);
     g_clear_pointer(&t->own, g_ptr_array_unref);
     g_free(t);
@@ -152,15 +153,24 @@ read_more(task *t)
 
 /* ---- searching ---- */
 
+/* One line, and it is not asked again in this run: others wait for the slowest. */
+static void
+provider_failed(web_run *run, const search_answer *answer)
+{
+    if (g_error_matches(answer->error, SEARCH_ERROR, SEARCH_ERROR_CANCELLED)) return;
+    if (g_error_matches(answer->error, SEARCH_ERROR, SEARCH_ERROR_OFFLINE)) {
+        web_problem(run, "%s", answer->error->message);
+        return;
+    }
+    if (g_ptr_array_remove(run->providers, (gpointer)answer->provider))
+        web_problem(run, "%s", answer->error->message);
+}
+
 static void
 on_answered(const search_answer *answer, void *user_data)
 {
     task *t = user_data;
-    if (answer->error != NULL) {
-        t->n_failed++;
-        if (!g_error_matches(answer->error, SEARCH_ERROR, SEARCH_ERROR_CANCELLED))
-            web_problem(t->run, "%s", answer->error->message);
-    }
+    if (answer->error != NULL) provider_failed(t->run, answer);
     json_t *json = json_object();
     json_object_set_new(json, "node", json_string(t->node->id));
     json_object_set_new(json, "provider", json_string(search_provider_name(answer->provider)));
@@ -205,6 +215,7 @@ start_node(web_run *run, search_node *node)
     t->node = node;
     t->n_wanted = (guint)setup->options.pages;
     t->pages = g_ptr_array_new();
+    t->providers = g_ptr_array_copy(run->providers, NULL, NULL);
     search_plan_start(run->plan, node);
     web_event(run, "node_started", web_node_to_json(node));
     search_query_options options = {.limit = FOUND_PER_NODE};
@@ -332,10 +343,9 @@ add_own(web_run *run, task *t, GPtrArray *passages)
         g_autoptr(GPtrArray) copies =
             retrieval_library_load_neighbours(run->setup->own, hit->chunk_id, 0, 0, NULL);
         if (copies == NULL || copies->len != 1) continue;
-        if (page->best == NULL || hit->score > page->best_score) {
-            retrieval_hit_free(page->best);
+        if (page->best == NULL) {
             page->best = g_steal_pointer(&copies->pdata[0]);
-            page->best_score = page->best->score = hit->score;
+            page->best->score = hit->score;
         }
         g_ptr_array_insert(passages, (gint)MIN(2 * i, passages->len), hit);
         t->own->pdata[i] = NULL;
@@ -358,7 +368,8 @@ static gboolean
 finish_node(web_run *run, task *t, GError **error)
 {
     search_node *node = t->node;
-    g_autoptr(GPtrArray) passages = web_passages(run, t->pages, node->asked, error);
+    gboolean by_words = node->query != NULL || is_stopped(run);
+    g_autoptr(GPtrArray) passages = web_passages(run, t->pages, node->asked, by_words, error);
     if (passages == NULL || !search_own(t, error)) return FALSE;
     see_all(run, t, passages);
     add_own(run, t, passages);
@@ -369,7 +380,7 @@ finish_node(web_run *run, task *t, GError **error)
         search_plan_settle(node, t->pages->len > 0 ? SEARCH_NODE_NO_EVIDENCE : SEARCH_NODE_FAILED,
                            NULL, t->pages->len > 0 ? "nothing could be read" : "no sources");
     else if (!settle_from_record(run, node) &&
-             !web_answer_node(run, node, passages, node->query != NULL || stopped, error))
+             !web_answer_node(run, node, passages, by_words || stopped, error))
         return FALSE;
     web_event(run, "node_answer", web_node_to_json(node));
     return TRUE;
@@ -391,9 +402,6 @@ run_wave(web_run *run, const GPtrArray *ready, GError **error)
     drive(run, tasks);
     cut_off(run, tasks);
     read_papers(run);
-    if (run->setup->embedder != NULL && !is_stopped(run) &&
-        !retrieval_library_embed_missing(run->library, run->setup->options.cancel, error))
-        return FALSE;
     for (guint i = 0; i < tasks->len; i++)
         if (!finish_node(run, tasks->pdata[i], error)) return FALSE;
     return TRUE;
@@ -534,8 +542,8 @@ save(web_run *run, GError **error)
         retrieval_library_open(setup->options.save, RETRIEVAL_OPEN_WRITE, &options, error);
     retrieval_merge_report report = {0};
     g_clear_pointer(&run->library, retrieval_library_free); /* one writer at a time */
-    return library != NULL &&
-           retrieval_library_merge(library, run->dir, setup->options.cancel, &report, error) &&
+    return library != NULL && retrieval_library_merge(library, run->dir, NULL, &report, error) &&
+           (setup->embedder == NULL || retrieval_library_embed_missing(library, NULL, error)) &&
            retrieval_library_commit(library, error);
 }
 
@@ -567,6 +575,7 @@ run_clear(web_run *run)
     g_hash_table_unref(run->quotes);
     g_hash_table_unref(run->by_key);
     g_ptr_array_unref(run->seen_by);
+    g_ptr_array_unref(run->providers);
     g_clear_pointer(&run->ranking, g_ptr_array_unref);
     g_clear_pointer(&run->pages, g_ptr_array_unref);
     g_clear_pointer(&run->problems, g_ptr_array_unref);
@@ -599,8 +608,10 @@ pipelines_web_search(const web_setup *setup, const char *question, GError **erro
                        g_hash_table_new_full(NULL, NULL, NULL, (GDestroyNotify)g_ptr_array_unref),
                    .problems = g_ptr_array_new_with_free_func(g_free),
                    .ranking = g_ptr_array_new(),
+                   .providers = g_ptr_array_copy(setup->providers, NULL, NULL),
                    .start = g_get_monotonic_time(),
                    .started_at = g_get_real_time() / G_USEC_PER_SEC};
+    g_ptr_array_set_free_func(run.providers, NULL); /* they are the caller's */
     run.deadline = run.start + (gint64)(setup->options.seconds * 1e6);
     lode_web_answer *result = NULL;
     if (run_all(&run, error)) {
