@@ -244,6 +244,12 @@ engine_convert_tokenizer(engine_converter *c, GError **error)
                     "%s: a Unigram tokenizer cannot be converted", engine_weights_path(c->weights));
         return FALSE;
     }
+    if (t->bpe.pre) {
+        g_set_error(error, ENGINE_ERROR, ENGINE_ERROR_UNSUPPORTED,
+                    "%s: GGUF has no name for the steps of its pre-tokenizer",
+                    engine_weights_path(c->weights));
+        return FALSE;
+    }
     set_vocabulary(c, t);
     return TRUE;
 }

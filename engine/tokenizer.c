@@ -47,6 +47,7 @@ engine_tokenizer_free(engine_tokenizer *t)
     g_array_unref(t->prefix);
     g_array_unref(t->suffix);
     g_array_unref(t->ends);
+    tokenizer_pre_free(t->bpe.pre);
     g_free(t->bpe.merges);
     g_free(t->bpe.cuts);
     g_free(t->chat_template);
@@ -336,7 +337,10 @@ encode_plain(const engine_tokenizer *t, tokenizer_bpe_run *run, const char *text
         g_string_prepend_c(changed, ' ');
         text = changed->str, len = changed->len;
     }
-    tokenizer_split_text(t->bpe.split, text, len, tokenizer_bpe_piece, run);
+    if (t->bpe.pre)
+        tokenizer_pre_cut(t->bpe.pre, text, len, tokenizer_bpe_piece, run);
+    else
+        tokenizer_split_text(t->bpe.split, text, len, tokenizer_bpe_piece, run);
 }
 
 static gboolean

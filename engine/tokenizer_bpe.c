@@ -47,6 +47,13 @@ tokenizer_bpe_byte(uint32_t cp)
     return rest < 33 ? rest : rest < 67 ? rest - 33 + 127 : 173;
 }
 
+uint32_t
+tokenizer_bpe_character(uint8_t byte)
+{
+    if (is_own_character(byte)) return byte;
+    return 256u + (byte < 33 ? byte : byte < 173 ? byte - 127u + 33 : 67);
+}
+
 /* The byte of the character at *p < end, which goes past it; -1: not of the alphabet. */
 static inline int
 unmap_one(const char **p, const char *end)

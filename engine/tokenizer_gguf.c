@@ -90,12 +90,13 @@ load_bpe(engine_tokenizer *t, const engine_weights *weights, GError **error)
 {
     const char *pre = engine_weights_get_string(weights, KEY("pre"));
     if (!pre) pre = "default";
-    if (!tokenizer_split_from_name(pre, &t->bpe.split)) {
+    t->bpe.pre = tokenizer_pre_from_name(pre);
+    if (!t->bpe.pre && !tokenizer_split_from_name(pre, &t->bpe.split)) {
         g_set_error(error, ENGINE_ERROR, ENGINE_ERROR_UNSUPPORTED,
                     "tokenizer.ggml.pre is '%s', which we do not know", pre);
         return FALSE;
     }
-    const gboolean llama3 = t->bpe.split == TOKENIZER_SPLIT_LLAMA3;
+    const gboolean llama3 = !t->bpe.pre && t->bpe.split == TOKENIZER_SPLIT_LLAMA3;
     t->bpe.ignore_merges = llama3;
     t->bpe.prefix_space = flag(weights, KEY("add_space_prefix"), FALSE);
     size_t n = 0;

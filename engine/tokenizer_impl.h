@@ -3,6 +3,7 @@
  *   tokenizer.c            encode, decode, splitting at added tokens
  *   tokenizer_map.c        bytes -> id
  *   tokenizer_split.c      pre-tokenizers: where a byte-level BPE may not merge across
+ *   tokenizer_pre.c        and those made of steps; tokenizer_pre_named.c: the ones with a name
  *   tokenizer_bpe.c        byte-level BPE of one piece
  *   tokenizer_merges.c     its list of merges
  *   tokenizer_spm.c        SentencePiece: normalisation, BPE of characters by score
@@ -99,6 +100,39 @@ void tokenizer_split_text(tokenizer_split split, const char *text, size_t len,
 /* The value of tokenizer.ggml.pre. */
 gboolean tokenizer_split_from_name(const char *name, tokenizer_split *out);
 
+/* Steps that cut one behind the other. What a step's matches become, in the words of tokenizer.json. */
+typedef enum {
+    TOKENIZER_ISOLATED, /* pieces of their own */
+    TOKENIZER_REMOVED,
+    TOKENIZER_CONTIGUOUS, /* one piece with the matches they touch */
+    TOKENIZER_MERGED_WITH_PREVIOUS,
+    TOKENIZER_MERGED_WITH_NEXT
+} tokenizer_behavior;
+
+typedef struct tokenizer_pre tokenizer_pre;
+
+tokenizer_pre *tokenizer_pre_new(void);
+void tokenizer_pre_free(tokenizer_pre *pre); /* NULL is fine */
+G_DEFINE_AUTOPTR_CLEANUP_FUNC(tokenizer_pre, tokenizer_pre_free)
+/* The steps of a value of tokenizer.ggml.pre, NULL when it names none that are made of steps. */
+tokenizer_pre *tokenizer_pre_from_name(const char *name);
+
+/* Append a step: an expression in Oniguruma's syntax (UNSUPPORTED when it has something that we cannot read the same
+ * way), characters with one of the flags class each alone or in runs, or a whole scanner. invert: what does not match
+ * counts as matching. */
+gboolean tokenizer_pre_add_regex(tokenizer_pre *pre, const char *pattern,
+                                 tokenizer_behavior behavior, gboolean invert, GError **error);
+gboolean tokenizer_pre_add_class(tokenizer_pre *pre, unsigned class, gboolean runs,
+                                 tokenizer_behavior behavior, GError **error);
+gboolean tokenizer_pre_add_scanner(tokenizer_pre *pre, tokenizer_split split, GError **error);
+/* The steps added from now on see GPT-2's alphabet instead of the text. */
+void tokenizer_pre_to_bytes(tokenizer_pre *pre);
+
+/* text [len] is well-formed UTF-8. Pieces are not empty; together they are the text less what was removed. Each match
+ * has a bounded time. Thread-safe. */
+void tokenizer_pre_cut(const tokenizer_pre *pre, const char *text, size_t len,
+                       tokenizer_piece_fn fn, void *data);
+
 /* ---- byte-level BPE --------------------------------------------------------------------------- */
 
 typedef struct {
@@ -109,6 +143,7 @@ typedef struct {
 
 typedef struct {
     tokenizer_split split;
+    tokenizer_pre *pre; /* takes the place of split; NULL: none */
     gboolean
         ignore_merges; /* a piece that is a token is that token, whatever the merges make of it */
     gboolean prefix_space; /* text that does not start with a space gets one */
@@ -127,6 +162,17 @@ typedef struct {
 
 /* The byte a character of GPT-2's printable alphabet stands for, -1 for any other character. */
 int tokenizer_bpe_byte(uint32_t cp);
+/* And back. */
+uint32_t tokenizer_bpe_character(uint8_t byte);
+/* How many bytes s [len] in that alphabet stands for: one a character. */
+static inline size_t
+tokenizer_bpe_count(const char *s, size_t len)
+{
+    size_t n = 0;
+    for (size_t i = 0; i < len; i++)
+        n += ((uint8_t)s[i] & 0xC0) != 0x80;
+    return n;
+}
 /* Token text in that alphabet [len] to bytes: at most len of them to out. Returns how many, -1 when a character is not
  * of the alphabet. */
 gssize tokenizer_bpe_unmap(const char *text, size_t len, char *out);

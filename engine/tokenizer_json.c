@@ -129,73 +129,6 @@ tokenizer_json_vocabulary(engine_tokenizer *t, json_t *vocab, const char *inside
 
 /* ---- BPE -------------------------------------------------------------------------------------- */
 
-static const struct {
-    const char *pattern;
-    tokenizer_split split;
-} known_patterns[] = {
-    {"(?i:'s|'t|'re|'ve|'m|'ll|'d)|[^\\r\\n\\p{L}\\p{N}]?\\p{L}+|\\p{N}| "
-     "?[^\\s\\p{L}\\p{N}]+[\\r\\n]*"
-     "|\\s*[\\r\\n]+|\\s+(?!\\S)|\\s+",
-     TOKENIZER_SPLIT_QWEN2},
-    {"(?i:'s|'t|'re|'ve|'m|'ll|'d)|[^\\r\\n\\p{L}\\p{N}]?[\\p{L}\\p{M}]+|\\p{N}"
-     "| ?[^\\s\\p{L}\\p{M}\\p{N}]+[\\r\\n]*|\\s*[\\r\\n]+|\\s+(?!\\S)|\\s+",
-     TOKENIZER_SPLIT_QWEN35},
-    {"(?i:'s|'t|'re|'ve|'m|'ll|'d)|[^\\r\\n\\p{L}\\p{N}]?\\p{L}+|\\p{N}{1,3}| "
-     "?[^\\s\\p{L}\\p{N}]+[\\r\\n]*"
-     "|\\s*[\\r\\n]+|\\s+(?!\\S)|\\s+",
-     TOKENIZER_SPLIT_LLAMA3},
-};
-
-static gboolean
-read_split_pattern(engine_tokenizer *t, const json_t *split, GError **error)
-{
-    const char *pattern =
-        json_string_value(json_object_get(json_object_get(split, "pattern"), "Regex"));
-    const char *behavior = json_string_value(json_object_get(split, "behavior"));
-    if (g_strcmp0(behavior, "Isolated") != 0 || tokenizer_json_is_true(split, "invert"))
-        return tokenizer_json_unsupported(error, "pre-tokenizer Split with behavior", behavior);
-    for (size_t i = 0; pattern && i < G_N_ELEMENTS(known_patterns); i++) {
-        if (strcmp(pattern, known_patterns[i].pattern) != 0) continue;
-        t->bpe.split = known_patterns[i].split;
-        return TRUE;
-    }
-    return tokenizer_json_unsupported(error, "pre-tokenizer pattern", pattern);
-}
-
-/* ByteLevel; or a Sequence of Digits or Split and then ByteLevel. */
-static gboolean
-read_bpe_split(engine_tokenizer *t, const json_t *pre, GError **error)
-{
-    const json_t *first = NULL, *bytes = pre;
-    if (tokenizer_json_is_type(pre, "Sequence")) {
-        const json_t *list = json_object_get(pre, "pretokenizers");
-        if (json_array_size(list) == 2) first = json_array_get(list, 0);
-        bytes = json_array_get(list, json_array_size(list) == 2 ? 1 : 0);
-        if (json_array_size(list) > 2)
-            return tokenizer_json_unsupported(error, "pre-tokenizer", "Sequence of three");
-    }
-    if (!tokenizer_json_is_type(bytes, "ByteLevel"))
-        return tokenizer_json_unsupported(error, "pre-tokenizer", tokenizer_json_type(bytes));
-    const gboolean use_regex = !json_is_false(json_object_get(bytes, "use_regex"));
-    t->bpe.prefix_space = !json_is_false(json_object_get(bytes, "add_prefix_space"));
-    if (!first) {
-        t->bpe.split = TOKENIZER_SPLIT_GPT2;
-        return use_regex ||
-               tokenizer_json_unsupported(error, "pre-tokenizer", "ByteLevel without its regex");
-    }
-    if (t->bpe.prefix_space)
-        return tokenizer_json_unsupported(error, "ByteLevel in a Sequence with",
-                                          "add_prefix_space");
-    if (tokenizer_json_is_type(first, "Digits") &&
-        tokenizer_json_is_true(first, "individual_digits") && use_regex) {
-        t->bpe.split = TOKENIZER_SPLIT_SMOLLM;
-        return TRUE;
-    }
-    if (tokenizer_json_is_type(first, "Split") && !use_regex)
-        return read_split_pattern(t, first, error);
-    return tokenizer_json_unsupported(error, "pre-tokenizer", tokenizer_json_type(first));
-}
-
 static gboolean
 read_bpe_normalizer(engine_tokenizer *t, const json_t *normalizer, GError **error)
 {
@@ -248,7 +181,7 @@ load_bpe(engine_tokenizer *t, const json_t *root, const json_t *model, GError **
     }
     t->bpe.ignore_merges = tokenizer_json_is_true(model, "ignore_merges");
     if (!read_bpe_normalizer(t, json_object_get(root, "normalizer"), error) ||
-        !read_bpe_split(t, json_object_get(root, "pre_tokenizer"), error) ||
+        !tokenizer_json_pre(t, json_object_get(root, "pre_tokenizer"), error) ||
         !tokenizer_json_vocabulary(t, json_object_get(model, "vocab"), NULL, FALSE, error) ||
         !read_merges(t, json_object_get(model, "merges"), error))
         return FALSE;
@@ -521,7 +454,7 @@ root_of_class(const char *class)
     if (qwen2)
         return json_pack("{s{ss}s{sss[{sssss{ss}},{sssbsb}]}}", "normalizer", "type", "NFC",
                          "pre_tokenizer", "type", "Sequence", "pretokenizers", "type", "Split",
-                         "behavior", "Isolated", "pattern", "Regex", known_patterns[0].pattern,
+                         "behavior", "Isolated", "pattern", "Regex", tokenizer_json_qwen2_pattern,
                          "type", "ByteLevel", "add_prefix_space", 0, "use_regex", 0);
     if (class && g_str_has_prefix(class, "GPT2Tokenizer"))
         return json_pack("{s{sssb}}", "pre_tokenizer", "type", "ByteLevel", "add_prefix_space", 0);

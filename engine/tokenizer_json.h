@@ -20,6 +20,9 @@ gboolean tokenizer_json_added_decoder(engine_tokenizer *tokenizer, const json_t 
  * bytes: "<0x41>" is a byte. */
 gboolean tokenizer_json_vocabulary(engine_tokenizer *tokenizer, json_t *vocab, const char *inside,
                                    gboolean bytes, GError **error);
+/* pre_tokenizer of a byte-level BPE. */
+gboolean tokenizer_json_pre(engine_tokenizer *tokenizer, const json_t *pre, GError **error);
+extern const char tokenizer_json_qwen2_pattern[];
 /* bos, eos, pad and unk by name in tokenizer_config.json or by number in config.json, where those have them;
  * the chat template; what ends a text. Either may be NULL. */
 void tokenizer_json_specials(engine_tokenizer *tokenizer, const json_t *tokenizer_config,

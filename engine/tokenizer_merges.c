@@ -101,17 +101,6 @@ check_guess(const engine_tokenizer *t, int32_t id, const merge_text *m)
                : -1;
 }
 
-/* How many bytes GPT-2's characters s [len] stand for: one each. */
-static size_t
-count_characters(const char *s, size_t len)
-{
-    size_t n = 0;
-
-    for (size_t i = 0; i < len; i++)
-        n += ((uint8_t)s[i] & 0xC0) != 0x80;
-    return n;
-}
-
 /* The bytes before the blank of "left right" when that without it is token, else 0. */
 static size_t
 match_merge(const engine_bytes *merge, const engine_bytes *token)
@@ -145,7 +134,7 @@ read_in_order(engine_tokenizer *t, const engine_bytes *tokens, const engine_byte
         if (left == 0 ||
             g_array_index(t->tokens, tokenizer_token, id).type != TOKENIZER_TYPE_NORMAL)
             return FALSE;
-        cuts[i] = (uint16_t)count_characters(merges[i].data, left);
+        cuts[i] = (uint16_t)tokenizer_bpe_count(merges[i].data, left);
     }
     t->bpe.first_merged = first;
     t->bpe.n_merges = n;

@@ -266,7 +266,10 @@ tokenizer_split_from_name(const char *name, tokenizer_split *out)
         {"command-r", TOKENIZER_SPLIT_SMOLLM}, {"llama-bpe", TOKENIZER_SPLIT_LLAMA3},
         {"llama3", TOKENIZER_SPLIT_LLAMA3},    {"llama-v3", TOKENIZER_SPLIT_LLAMA3},
         {"qwen2", TOKENIZER_SPLIT_QWEN2},      {"deepseek-r1-qwen", TOKENIZER_SPLIT_QWEN2},
-        {"qwen35", TOKENIZER_SPLIT_QWEN35},
+        {"qwen35", TOKENIZER_SPLIT_QWEN35},    {"mpt", TOKENIZER_SPLIT_GPT2},
+        {"olmo", TOKENIZER_SPLIT_GPT2},        {"jais", TOKENIZER_SPLIT_GPT2},
+        {"codeshell", TOKENIZER_SPLIT_SMOLLM}, {"exaone", TOKENIZER_SPLIT_SMOLLM},
+        {"stablelm2", TOKENIZER_SPLIT_QWEN2},
     };
     for (size_t i = 0; i < G_N_ELEMENTS(known); i++) {
         if (strcmp(name, known[i].name) != 0) continue;

@@ -38,6 +38,13 @@ extern const uint16_t unicode_ascii[128];
 extern const unicode_lower_run unicode_lower_runs[];
 extern const size_t unicode_n_lower_runs;
 
+/* General categories as Oniguruma has them (unicode_categories.c): segments of first code point << 5 | place of the
+ * name, up to the next one's. */
+extern const char unicode_category_names[][3];
+extern const size_t unicode_n_category_names;
+extern const uint32_t unicode_categories[];
+extern const size_t unicode_n_categories;
+
 unsigned unicode_class(uint32_t cp);
 uint32_t unicode_lower(uint32_t cp); /* simple lower case: one code point to one */
 

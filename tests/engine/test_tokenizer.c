@@ -229,9 +229,15 @@ bpe_from_gguf_agrees_with_every_pre_tokenizer(void **state)
     (void)state;
     static const struct {
         const char *stream, *pre;
-    } cases[] = {{"tiny_bpe_gpt2", "gpt-2"},       {"tiny_bpe_smollm", "smollm"},
-                 {"tiny_bpe_qwen2", "qwen2"},      {"tiny_bpe_qwen35", "qwen35"},
-                 {"tiny_bpe_llama3", "llama-bpe"}, {"tiny_bpe_default", "default"}};
+    } cases[] = {{"tiny_bpe_gpt2", "gpt-2"},
+                 {"tiny_bpe_smollm", "smollm"},
+                 {"tiny_bpe_qwen2", "qwen2"},
+                 {"tiny_bpe_qwen35", "qwen35"},
+                 {"tiny_bpe_llama3", "llama-bpe"},
+                 {"tiny_bpe_default", "default"},
+                 {"tiny_bpe_deepseek_llm", "deepseek-llm"},
+                 {"tiny_bpe_deepseek_coder", "deepseek-coder"},
+                 {"tiny_bpe_falcon", "falcon"}};
     int32_t types[1024];
     json_t *root = load_json(DATA("tiny_bpe/tokenizer.json"));
     g_autoptr(GPtrArray) tokens = tokens_of(root, types, G_N_ELEMENTS(types));
@@ -240,6 +246,103 @@ bpe_from_gguf_agrees_with_every_pre_tokenizer(void **state)
     for (size_t i = 0; i < G_N_ELEMENTS(cases); i++) {
         g_autoptr(engine_tokenizer) t = gguf_tokenizer("gpt2", cases[i].pre, tokens, types, merges);
         tokenizer_check_stream(t, cases[i].stream, ENGINE_TOKENIZE_PARSE_SPECIAL);
+    }
+}
+
+static void
+pre_tokenizers_made_of_steps_agree(void **state)
+{
+    (void)state;
+    json_t *all = load_json(DATA("pre_tokenizers.json")), *pre;
+    const char *stream;
+    assert_int_equal(json_object_size(all), 4);
+    json_object_foreach(all, stream, pre)
+    {
+        json_t *root = load_json(DATA("tiny_bpe/tokenizer.json"));
+        json_object_set(root, "pre_tokenizer", pre);
+        g_autoptr(engine_tokenizer) t = tokenizer_of(root);
+        assert_non_null(t->bpe.pre);
+        tokenizer_check_stream(t, stream, ENGINE_TOKENIZE_PARSE_SPECIAL);
+    }
+    json_decref(all);
+}
+
+/* tiny_bpe cut by one expression. Free with free. */
+static char *
+json_with_split(const char *regex, const char *behavior)
+{
+    json_t *root = load_json(DATA("tiny_bpe/tokenizer.json"));
+    json_t *pre = json_pack("{sss[{sssssbs{ss}}{sssbsb}]}", "type", "Sequence", "pretokenizers",
+                            "type", "Split", "behavior", behavior, "invert", 0, "pattern", "Regex",
+                            regex, "type", "ByteLevel", "add_prefix_space", 0, "use_regex", 0);
+    assert_non_null(pre);
+    json_object_set_new(root, "pre_tokenizer", pre);
+    char *text = json_dumps(root, 0);
+    json_decref(root);
+    return text;
+}
+
+/* An expression may be one that takes time exponential in the text. */
+static void
+hostile_expressions_are_bounded(void **state)
+{
+    (void)state;
+    static const char *const patterns[] = {"(a+)+$", "(a|a)*b", "(?:a?){40}a{40}",
+                                           "\\s+$",  "(?=a)",   "a*"};
+    g_autoptr(GString) text = g_string_new(NULL);
+    for (size_t i = 0; i < 5000; i++)
+        g_string_append(text, i % 50 == 49 ? " " : "aaaa");
+    for (size_t i = 0; i < 50000; i++)
+        g_string_append_c(text, ' ');
+    g_string_append_c(text, 'x');
+    for (size_t i = 0; i < G_N_ELEMENTS(patterns); i++) {
+        char *json = json_with_split(patterns[i], "MergedWithNext");
+        g_autoptr(GError) error = NULL;
+        g_autoptr(engine_tokenizer) t =
+            engine_tokenizer_parse_json(json, strlen(json), NULL, NULL, &error);
+        free(json);
+        assert_non_null(t);
+        g_autoptr(GArray) ids = g_array_new(FALSE, FALSE, sizeof(int32_t));
+        g_autoptr(GString) back = g_string_new(NULL);
+        const gint64 start = g_get_monotonic_time();
+        engine_tokenizer_encode(t, text->str, text->len, 0, ids);
+        if (g_get_monotonic_time() - start > 10 * G_USEC_PER_SEC) fail_msg("%s", patterns[i]);
+        engine_tokenizer_decode(t, (const int32_t *)(void *)ids->data, ids->len, FALSE, back);
+        assert_int_equal(back->len, text->len);
+        assert_memory_equal(back->str, text->str, text->len);
+    }
+}
+
+static void
+expressions_we_would_read_differently_are_errors(void **state)
+{
+    (void)state;
+    static const char *const patterns[] = {"[a&&b]",
+                                           "[a[b]]",
+                                           "\\h+",
+                                           "(?m)a",
+                                           "(*ANY)a",
+                                           "a{2}+",
+                                           "[^\\S]",
+                                           "(",
+                                           "[a",
+                                           "\\b",
+                                           "[]a]",
+                                           "\\Qa",
+                                           "(?<n>a)\\k<n>",
+                                           "(?R)",
+                                           "\\C",
+                                           "\\X",
+                                           "\\",
+                                           "\\p{L",
+                                           "\\p{No Such Property}"};
+    for (size_t i = 0; i < G_N_ELEMENTS(patterns); i++) {
+        char *json = json_with_split(patterns[i], "Isolated");
+        g_autoptr(GError) error = NULL;
+        if (engine_tokenizer_parse_json(json, strlen(json), NULL, NULL, &error))
+            fail_msg("accepted: %s", patterns[i]);
+        free(json);
+        assert_int_equal(error->code, ENGINE_ERROR_UNSUPPORTED);
     }
 }
 
@@ -593,6 +696,9 @@ main(void)
         cmocka_unit_test(lines_are_those_of_the_reference),
         cmocka_unit_test(bpe_from_json_agrees_with_every_pre_tokenizer),
         cmocka_unit_test(bpe_from_gguf_agrees_with_every_pre_tokenizer),
+        cmocka_unit_test(pre_tokenizers_made_of_steps_agree),
+        cmocka_unit_test(hostile_expressions_are_bounded),
+        cmocka_unit_test(expressions_we_would_read_differently_are_errors),
         cmocka_unit_test(the_order_of_the_vocabulary_does_not_matter),
         cmocka_unit_test(bpe_variants_agree),
         cmocka_unit_test(vocab_and_merges_agree),

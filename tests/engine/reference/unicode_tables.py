@@ -1,5 +1,5 @@
 #!/usr/bin/env python3
-"""Writes engine/unicode_tables.c: what each code point is, as the reference tokenizers see it.
+"""Writes engine/unicode_tables.c and engine/unicode_categories.c: what each code point is, as the reference tokenizers see it.
 
 The tokenizers a model was trained with decide what a letter, a number or a blank is, and several Unicode
 versions meet in one of them (Oniguruma's classes for the byte-level splits, older tables for the BERT
@@ -8,6 +8,7 @@ but asked of the reference, code point by code point; the same text then gives t
 GLib is installed.
 
     python3 unicode_tables.py > engine/unicode_tables.c      (needs: pip install tokenizers==0.23.3)
+    python3 unicode_tables.py categories > engine/unicode_categories.c
 """
 import sys
 
@@ -83,6 +84,29 @@ def rows(items, per_line):
         print("    " + " ".join(s + "," for s in items[i : i + per_line]))
 
 
+def categories():
+    names = "Lu Ll Lt Lm Lo Mn Mc Me Nd Nl No Pc Pd Ps Pe Pi Pf Po Sm Sc Sk So Zs Zl Zp Cc Cf Co".split()
+    of = {c: len(names) + 1 for c in range(0x110000)}
+    of.update((c, len(names)) for c in range(0xD800, 0xE000))
+    for k, name in enumerate(names):
+        of.update((c, k) for c in regex_class(r"\p{%s}" % name))
+    names += ["Cs", "Cn"]
+    segments = [c << 5 | of[c] for c in range(0x110000) if c == 0 or of[c] != of[c - 1]]
+    print("/* Written by tests/engine/reference/unicode_tables.py from tokenizers %s; do not edit. */" % tokenizers.__version__)
+    print('#include "engine/unicode.h"\n')
+    print("/* clang-format off */")
+    print("const char unicode_category_names[][3] = {")
+    rows(['"%s"' % n for n in names], 15)
+    print("};")
+    print("const size_t unicode_n_category_names = G_N_ELEMENTS(unicode_category_names);\n")
+    print("/* Where the general category changes: first code point << 5 | its name's place. */")
+    print("const uint32_t unicode_categories[] = {")
+    rows(["0x%x" % x for x in segments], 12)
+    print("};")
+    print("const size_t unicode_n_categories = G_N_ELEMENTS(unicode_categories);")
+    print("/* clang-format on */")
+
+
 def main():
     flags, lower = probe()
     wide = [c for c in lower if len(lower[c]) != 1]
@@ -117,4 +141,4 @@ def main():
 
 
 if __name__ == "__main__":
-    main()
+    categories() if sys.argv[1:] == ["categories"] else main()
