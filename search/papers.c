@@ -10,6 +10,7 @@
 
 #include <libxml/HTMLparser.h>
 #include <libxml/uri.h>
+#include <stdlib.h>
 #include <string.h>
 
 #define STEPS_MAX 12 /* of one paper */
@@ -213,7 +214,8 @@ pdf_of_page(const search_response *response)
         if (!content || g_ascii_strcasecmp(name, "citation_pdf_url") != 0) continue;
         xmlChar *url = xmlBuildURI((const xmlChar *)content, (const xmlChar *)response->url);
         found = g_strdup((const char *)url);
-        xmlFree(url);
+        free(
+            url); /* not xmlFree, a variable: it would bind the program to libxml2 from its start */
     }
     if (doc) xmlFreeDoc(doc);
     return found;
