@@ -145,6 +145,10 @@ on_provider(const search_answer *answer, void *user_data)
     check->n_asked++;
     if (message != NULL)
         note(check->e, BROKEN, name, "%s", message);
+    else if (answer->hits->len == 0)
+        note(check->e, LACKING, name,
+             "%s answers, but finds nothing for \"%s\": is anything behind it?",
+             search_provider_url(answer->provider), answer->query);
     else
         note(check->e, FOUND, name, "%u results in %.1f s (%s)", answer->hits->len, answer->seconds,
              search_provider_url(answer->provider));

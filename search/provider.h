@@ -37,6 +37,7 @@ typedef struct {
     /* Another call instead of an error of this status; may be NULL. */
     gboolean (*instead)(const search_ask *ask, long status, search_call *next);
     const char *forbidden; /* what a 403 means here, NULL: the key */
+    const char *page_hint; /* what a web page instead of an answer means, NULL: the address */
 } search_provider_kind;
 
 struct search_provider {

@@ -51,6 +51,7 @@ set_page_error(const search_ask *ask, const search_response *response, const cha
     gsize len = 0;
     const char *body = g_bytes_get_data(response->body, &len);
     const char *name = ask->provider->kind->info.name;
+    const char *hint = ask->provider->kind->page_hint;
 
     if (len == 0) {
         g_set_error(error, SEARCH_ERROR, SEARCH_ERROR_FORMAT, "%s: an empty answer", name);
@@ -58,8 +59,9 @@ set_page_error(const search_ask *ask, const search_response *response, const cha
         g_autoptr(lode_document) page = search_read_html(body, len, response->charset, NULL, NULL);
         const char *title = page ? page->meta.title : NULL;
         g_set_error(error, SEARCH_ERROR, SEARCH_ERROR_FORMAT,
-                    "%s: answered with a web page%s%.80s%s instead of %s; is the address right?",
-                    name, title ? " \"" : "", title ? title : "", title ? "\"" : "", wanted);
+                    "%s: answered with a web page%s%.80s%s instead of %s; %s", name,
+                    title ? " \"" : "", title ? title : "", title ? "\"" : "", wanted,
+                    hint ? hint : "is the address right?");
     } else {
         g_set_error(error, SEARCH_ERROR, SEARCH_ERROR_FORMAT, "%s: answered with %s instead of %s",
                     name, search_content_name(response->content), wanted);

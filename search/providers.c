@@ -9,6 +9,8 @@ const search_provider_kind search_kinds[] = {
     {{"searxng", "one's own meta search engine, JSON", SEARCH_PROVIDER_WEB, NULL,
       "LODE_SEARXNG_URL", FALSE},
      .forbidden = "its JSON output is switched off: add json to search.formats in its settings.yml",
+     /* searx 1.1, and whatever a proxy in front of it makes of the 403 */
+     .page_hint = "is json among search.formats in its settings.yml, and the address right?",
      ENTRY(searxng)},
     {{"brave", "Brave Search", SEARCH_PROVIDER_WEB, "BRAVE_API_KEY", "LODE_BRAVE_URL", TRUE},
      .url = "https://api.search.brave.com/res/v1/web/search",
@@ -59,7 +61,7 @@ const search_provider_kind search_kinds[] = {
     {{"core", "CORE", SEARCH_PROVIDER_SCIENCE, "CORE_API_KEY", "LODE_CORE_URL", TRUE},
      .url = "https://api.core.ac.uk/v3",
      ENTRY(core)},
-    {{NULL, NULL, SEARCH_PROVIDER_WEB, NULL, NULL, FALSE}, NULL, FALSE, NULL, NULL, NULL, NULL},
+    {{NULL, NULL, SEARCH_PROVIDER_WEB, NULL, NULL, FALSE}, .url = NULL},
 };
 
 const search_provider_info *

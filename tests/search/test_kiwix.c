@@ -1,15 +1,13 @@
 /* kiwix-serve itself, with a ZIM file made here from pages of our own: a real search engine. Skipped where
  * kiwix-tools and zim-tools are not installed. */
 #include "search/search.h"
+#include "tests/search/engine.h"
 
-#include <arpa/inet.h>
-#include <gio/gio.h>
 #include <glib/gstdio.h>
 #include <setjmp.h>
 #include <stdarg.h>
 #include <stddef.h>
 #include <string.h>
-#include <unistd.h>
 
 #include <cmocka.h>
 
@@ -79,53 +77,27 @@ write_zim(const char *file, gboolean with_index)
     if (!writer || !g_subprocess_wait_check(writer, NULL, &error)) fail_msg("%s", error->message);
 }
 
-/* A port that is free now. */
-static guint
-free_port(void)
-{
-    struct sockaddr_in address = {.sin_family = AF_INET, .sin_addr.s_addr = htonl(INADDR_LOOPBACK)};
-    socklen_t len = sizeof address;
-    int fd = socket(AF_INET, SOCK_STREAM, 0);
-    g_assert_true(bind(fd, (struct sockaddr *)&address, len) == 0);
-    g_assert_true(getsockname(fd, (struct sockaddr *)&address, &len) == 0);
-    close(fd);
-    return ntohs(address.sin_port);
-}
-
 static int
 start(void **state)
 {
-    g_autoptr(GError) error = NULL;
     (void)state;
     write_pages();
     write_zim("full.zim", TRUE);
     write_zim("titles.zim", FALSE);
-    port = free_port();
+    port = test_free_port();
     g_autofree char *option = g_strdup_printf("--port=%u", port);
+    g_autofree char *url = g_strdup_printf("http://127.0.0.1:%u/", port);
     const char *const argv[] = {"kiwix-serve", "--address=127.0.0.1", option,
                                 "full.zim",    "titles.zim",          NULL};
-    server = g_subprocess_newv(
-        argv, G_SUBPROCESS_FLAGS_STDOUT_SILENCE | G_SUBPROCESS_FLAGS_STDERR_SILENCE, &error);
-    g_assert_no_error(error);
-    g_autofree char *url = g_strdup_printf("http://127.0.0.1:%u/", port);
-    for (guint i = 0; i < 100; i++) {
-        g_autoptr(search_response) there =
-            search_fetch(url, &(search_fetch_options){.allow_private = TRUE}, NULL);
-        if (there) return 0;
-        g_usleep(100 * 1000);
-    }
-    return -1;
+    server = test_engine_start(argv, NULL, NULL, url);
+    return server ? 0 : -1;
 }
 
 static int
 stop(void **state)
 {
     (void)state;
-    if (server) {
-        g_subprocess_force_exit(server);
-        g_subprocess_wait(server, NULL, NULL);
-        g_object_unref(server);
-    }
+    test_engine_stop(server);
     return 0;
 }
 
