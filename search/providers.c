@@ -9,7 +9,7 @@ const search_provider_kind search_kinds[] = {
     {{"searxng", "one's own meta search engine, JSON", SEARCH_PROVIDER_WEB, NULL,
       "LODE_SEARXNG_URL", FALSE},
      .forbidden = "its JSON output is switched off: add json to search.formats in its settings.yml",
-     /* searx 1.1, and whatever a proxy in front of it makes of the 403 */
+     /* what a proxy in front of it may make of the 403 */
      .page_hint = "is json among search.formats in its settings.yml, and the address right?",
      ENTRY(searxng)},
     {{"brave", "Brave Search", SEARCH_PROVIDER_WEB, "BRAVE_API_KEY", "LODE_BRAVE_URL", TRUE},

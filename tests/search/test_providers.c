@@ -338,7 +338,7 @@ every_way_to_fail_is_one_clear_line(void **state)
          "(CAPTCHA)"},
         {"searxng=$", NULL, "/search", 200, "Content-Type: text/html", "@page.html",
          SEARCH_ERROR_FORMAT,
-         "searxng: answered with a web page \"Please sign in\" instead of JSON"},
+         "searxng: answered with a web page \"Please sign in\" instead of JSON; is json among"},
         {"searxng=$", NULL, "/search", 429, "Retry-After: 30", "Too Many Requests",
          SEARCH_ERROR_QUOTA,
          "searxng: asked too often or over its quota (HTTP 429); it asks to wait 30 s"},
