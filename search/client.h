@@ -40,7 +40,7 @@ double search_cache_max_age(const char *cache_control);
 
 typedef struct search_robots search_robots;
 
-/* Rules for SEARCH_ROBOTS_AGENT in text [len]; what lies beyond SEARCH_ROBOTS_BYTES is not read. */
+/* Rules for SEARCH_ROBOTS_AGENT in text [len], which may be NULL with 0; what lies beyond SEARCH_ROBOTS_BYTES is not read. */
 search_robots *search_robots_parse(const char *text, gsize len);
 void search_robots_free(search_robots *robots); /* NULL is fine */
 /* target: path and query of a URL, "/a?b". robots NULL: all is allowed. */

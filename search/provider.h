@@ -75,6 +75,9 @@ char *search_xml_text(const xmlNode *node, const char *path);
 /* Text of a piece of HTML or JATS, collapsed; NULL for NULL or nothing. g_free */
 char *search_plain(const char *markup);
 
+/* The first max characters, on one line; "" for NULL. g_free */
+char *search_brief(const char *text, glong max);
+
 /* A hit of this provider with a copy of url. */
 search_hit *search_hit_new(const search_ask *ask, const char *url);
 /* Take value when *field is empty; else free it. */

@@ -58,7 +58,8 @@ duckduckgo_target(const char *href)
     if (!to) return g_str_has_prefix(href, "http") ? g_strdup(href) : NULL;
     g_autofree char *value = g_strndup(to + 5, strcspn(to + 5, "&"));
     char *url = g_uri_unescape_string(value, NULL);
-    if (url && (!g_str_has_prefix(url, "http") || strstr(url, "duckduckgo.com/y.js")))
+    if (url && (!g_str_has_prefix(url, "http") || !g_utf8_validate(url, -1, NULL) ||
+                strstr(url, "duckduckgo.com/y.js")))
         g_clear_pointer(&url, g_free);
     return url;
 }
@@ -96,10 +97,11 @@ search_parse_duckduckgo(const search_ask *ask, const search_response *response, 
 {
     gsize len = 0;
     const char *body = g_bytes_get_data(response->body, &len);
-    g_autofree char *html = g_strndup(body ? body : "", len);
+    g_autoptr(GString) utf8 = html_to_utf8(body ? body : "", len, response->charset);
+    const char *html = utf8->str;
     (void)next;
 
-    htmlDocPtr doc = htmlReadMemory(html, (int)MIN(len, G_MAXINT32), NULL, "UTF-8",
+    htmlDocPtr doc = htmlReadMemory(html, (int)MIN(utf8->len, G_MAXINT32), NULL, "UTF-8",
                                     HTML_PARSE_RECOVER | HTML_PARSE_NOERROR | HTML_PARSE_NOWARNING |
                                         HTML_PARSE_NONET);
     xmlNode *root = doc ? xmlDocGetRootElement(doc) : NULL;

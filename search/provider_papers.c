@@ -42,6 +42,13 @@ name_itself(const json_t *author)
     return g_strdup(search_json_text(author, "name"));
 }
 
+static int
+year_at(const json_t *record, const char *key)
+{
+    json_int_t year = json_integer_value(json_object_get(record, key));
+    return year >= 1000 && year <= 9999 ? (int)year : 0;
+}
+
 typedef search_hit *(*record_reader)(const search_ask *ask, const json_t *record);
 
 static gboolean
@@ -103,7 +110,7 @@ search_hit_of_semanticscholar(const search_ask *ask, const json_t *paper)
     hit->abstract = search_plain(search_json_text(paper, "abstract"));
     hit->venue = search_plain(search_json_text(paper, "venue"));
     hit->published = g_strdup(search_json_text(paper, "publicationDate"));
-    hit->year = (int)json_integer_value(json_object_get(paper, "year"));
+    hit->year = year_at(paper, "year");
     hit->doi = g_strdup(search_json_text(paper, "externalIds.DOI"));
     hit->arxiv = search_arxiv_id(search_json_text(paper, "externalIds.ArXiv"));
     hit->pmid = search_json_word(paper, "externalIds.PubMed");
@@ -190,7 +197,7 @@ search_hit_of_openalex(const search_ask *ask, const json_t *work)
     hit->abstract = text_of_inverted_index(json_object_get(work, "abstract_inverted_index"));
     hit->doi = g_strdup(search_json_text(work, "doi"));
     hit->published = g_strdup(search_json_text(work, "publication_date"));
-    hit->year = (int)json_integer_value(json_object_get(work, "publication_year"));
+    hit->year = year_at(work, "publication_year");
     hit->venue = search_plain(search_json_text(work, "primary_location.source.display_name"));
     hit->pdf_url = g_strdup(search_json_text(work, "best_oa_location.pdf_url"));
     hit->license = g_strdup(search_json_text(work, "best_oa_location.license"));
@@ -333,7 +340,7 @@ hit_of_core(const search_ask *ask, const json_t *work)
     hit->abstract = search_plain(search_json_text(work, "abstract"));
     hit->doi = g_strdup(search_json_text(work, "doi"));
     hit->arxiv = search_arxiv_id(search_json_text(work, "arxivId"));
-    hit->year = (int)json_integer_value(json_object_get(work, "yearPublished"));
+    hit->year = year_at(work, "yearPublished");
     hit->published = g_strdup(search_json_text(work, "publishedDate"));
     hit->pdf_url = g_strdup(search_json_text(work, "downloadUrl"));
     hit->authors = names_at(json_object_get(work, "authors"), name_itself);

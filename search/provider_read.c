@@ -42,6 +42,14 @@ search_url_with(const char *base, ...)
     return g_string_free(url, FALSE);
 }
 
+char *
+search_brief(const char *text, glong max)
+{
+    if (!text) return g_strdup("");
+    char *cut = g_utf8_strlen(text, -1) > max ? g_utf8_substring(text, 0, max) : g_strdup(text);
+    return g_strdelimit(cut, "\r\n\t", ' ');
+}
+
 /* ---- JSON ---- */
 
 static gboolean
@@ -57,9 +65,10 @@ set_page_error(const search_ask *ask, const search_response *response, const cha
         g_set_error(error, SEARCH_ERROR, SEARCH_ERROR_FORMAT, "%s: an empty answer", name);
     } else if (response->content == SEARCH_CONTENT_HTML) {
         g_autoptr(lode_document) page = search_read_html(body, len, response->charset, NULL, NULL);
-        const char *title = page ? page->meta.title : NULL;
+        g_autofree char *title =
+            page && page->meta.title ? search_brief(page->meta.title, 80) : NULL;
         g_set_error(error, SEARCH_ERROR, SEARCH_ERROR_FORMAT,
-                    "%s: answered with a web page%s%.80s%s instead of %s; %s", name,
+                    "%s: answered with a web page%s%s%s instead of %s; %s", name,
                     title ? " \"" : "", title ? title : "", title ? "\"" : "", wanted,
                     hint ? hint : "is the address right?");
     } else {
@@ -169,6 +178,10 @@ search_xml_text(const xmlNode *node, const char *path)
     char *text = found ? html_text(found) : NULL;
 
     if (text && !*text) g_clear_pointer(&text, g_free);
+    if (text && !g_utf8_validate(text, -1, NULL)) { /* libxml2 keeps bad bytes when it recovers */
+        g_autofree char *bad = text;
+        text = g_utf8_make_valid(bad, -1);
+    }
     return text;
 }
 

@@ -296,10 +296,11 @@ search_parse_wikipedia(const search_ask *ask, const search_response *response, G
     if (!json) return FALSE;
     const char *code = search_json_text(json, "error.code");
     if (code) {
-        const char *info = search_json_text(json, "error.info");
+        g_autofree char *info = search_brief(search_json_text(json, "error.info"), 160);
+        g_autofree char *short_code = search_brief(code, 40);
         g_set_error(error, SEARCH_ERROR,
                     g_str_equal(code, "ratelimited") ? SEARCH_ERROR_QUOTA : SEARCH_ERROR_STATUS,
-                    "wikipedia: %s: %.160s", code, info ? info : "no reason given");
+                    "wikipedia: %s: %s", short_code, *info ? info : "no reason given");
         json_decref(json);
         return FALSE;
     }

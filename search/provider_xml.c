@@ -38,8 +38,10 @@ static const char *
 attribute(const xmlNode *node, const char *name)
 {
     for (const xmlAttr *a = node->properties; a; a = a->next)
-        if (g_str_equal((const char *)a->name, name) && a->children)
-            return (const char *)a->children->content;
+        if (g_str_equal((const char *)a->name, name) && a->children && a->children->content)
+            return g_utf8_validate((const char *)a->children->content, -1, NULL)
+                       ? (const char *)a->children->content
+                       : NULL;
     return NULL;
 }
 
@@ -101,9 +103,10 @@ search_parse_arxiv(const search_ask *ask, const search_response *response, GPtrA
         if (!search_xml_is(n, "entry")) continue;
         g_autofree char *id = search_xml_text(n, "id");
         if (id && strstr(id, "/api/errors")) { /* errors come as a result */
-            g_autofree char *why = search_xml_text(n, "summary");
-            g_set_error(error, SEARCH_ERROR, SEARCH_ERROR_STATUS, "arxiv: %.160s",
-                        why ? why : "an error without a reason");
+            g_autofree char *summary = search_xml_text(n, "summary");
+            g_autofree char *why = search_brief(summary, 160);
+            g_set_error(error, SEARCH_ERROR, SEARCH_ERROR_STATUS, "arxiv: %s",
+                        *why ? why : "an error without a reason");
             xmlFreeDoc(doc);
             return FALSE;
         }
@@ -162,7 +165,8 @@ parse_numbers(const search_ask *ask, const search_response *response, search_cal
     const char *trouble = search_json_text(json, "esearchresult.ERROR");
     if (!trouble) trouble = search_json_text(json, "error");
     if (trouble) {
-        g_set_error(error, SEARCH_ERROR, SEARCH_ERROR_STATUS, "pubmed: %.160s", trouble);
+        g_autofree char *why = search_brief(trouble, 160);
+        g_set_error(error, SEARCH_ERROR, SEARCH_ERROR_STATUS, "pubmed: %s", why);
         json_decref(json);
         return FALSE;
     }

@@ -74,12 +74,10 @@ reason_in(const char *body)
     for (gsize i = 0; i < G_N_ELEMENTS(places) && json && !reason; i++)
         reason = search_plain(search_json_text(json, places[i]));
     json_decref(json);
-    if (reason && g_utf8_strlen(reason, -1) > 160) {
-        char *cut = g_utf8_substring(reason, 0, 160);
-        g_free(reason);
-        reason = cut;
-    }
-    return reason;
+    if (!reason) return NULL;
+    char *brief = search_brief(reason, 160);
+    g_free(reason);
+    return brief;
 }
 
 static GError *

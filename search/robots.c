@@ -101,7 +101,7 @@ add_rule(GArray *rules, gboolean allow, const char *pattern)
 search_robots *
 search_robots_parse(const char *text, gsize len)
 {
-    g_autofree char *copy = g_strndup(text, MIN(len, SEARCH_ROBOTS_BYTES));
+    g_autofree char *copy = g_strndup(len > 0 ? text : "", MIN(len, SEARCH_ROBOTS_BYTES));
     GArray *ours = g_array_new(FALSE, FALSE, sizeof(robots_rule));
     GArray *any = g_array_new(FALSE, FALSE, sizeof(robots_rule));
     g_array_set_clear_func(ours, clear_rule);
