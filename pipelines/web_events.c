@@ -44,8 +44,9 @@ web_problem(web_run *run, const char *format, ...)
 {
     va_list args;
     va_start(args, format);
-    char *line = g_strdup_vprintf(format, args);
+    g_autofree char *text = g_strdup_vprintf(format, args);
     va_end(args);
+    char *line = g_utf8_make_valid(text, -1);
     for (guint i = 0; i < run->problems->len; i++)
         if (strcmp(run->problems->pdata[i], line) == 0) {
             g_free(line);

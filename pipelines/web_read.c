@@ -61,7 +61,7 @@ fail(web_run *run, web_page *page, const char *reason)
 {
     page->state = WEB_PAGE_FAILED;
     g_free(page->problem);
-    page->problem = g_strdup(reason);
+    page->problem = g_utf8_make_valid(reason, -1); /* a server's words may be in it */
     web_problem(run, "%s: %s", page->key, reason);
 }
 

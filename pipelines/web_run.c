@@ -65,9 +65,9 @@ page_for_hit(web_run *run, const search_hit *hit)
     g_autofree char *key = search_canonical_url(hit->url);
     if (key == NULL) return NULL;
     web_page *page = g_hash_table_lookup(run->by_key, key);
-    if (page != NULL) return page;
-    page = page_new(run, key, hit->title);
-    page->hit = search_hit_copy(hit);
+    if (page == NULL) page = page_new(run, key, hit->title);
+    /* a library that was saved from the web knows it without a hit */
+    if (page->hit == NULL) page->hit = search_hit_copy(hit);
     return page;
 }
 
@@ -113,7 +113,7 @@ on_page(search_response *response, const GError *error, void *user_data)
         return;
     } else {
         page->state = WEB_PAGE_FAILED;
-        page->problem = g_strdup(error->message);
+        page->problem = g_utf8_make_valid(error->message, -1);
         if (!g_error_matches(error, SEARCH_ERROR, SEARCH_ERROR_CANCELLED))
             web_problem(run, "%s", error->message);
     }
@@ -225,23 +225,25 @@ start_node(web_run *run, search_node *node)
     return t;
 }
 
+static gboolean
+any_open(const GPtrArray *tasks)
+{
+    for (guint i = 0; i < tasks->len; i++) {
+        const task *t = tasks->pdata[i];
+        if (!t->searched || t->n_open > 0) return TRUE;
+    }
+    return FALSE;
+}
+
 /* Drive all transfers until every node of the wave has what it wants, or time is up. */
 static void
 drive(web_run *run, const GPtrArray *tasks)
 {
     gint64 end = MIN(run->deadline,
                      g_get_monotonic_time() + (gint64)(run->setup->options.node_seconds * 1e6));
-    for (;;) {
-        gboolean open = FALSE;
-        for (guint i = 0; i < tasks->len; i++) {
-            const task *t = tasks->pdata[i];
-            open = open || !t->searched || t->n_open > 0;
-        }
-        if (!open || g_get_monotonic_time() >= end ||
-            pipelines_cancelled(run->setup->options.cancel))
-            break;
+    while (any_open(tasks) && g_get_monotonic_time() < end &&
+           !pipelines_cancelled(run->setup->options.cancel))
         if (!search_client_run(run->setup->client, TICK_MS)) break;
-    }
 }
 
 /* ---- after the wave ---- */
@@ -264,7 +266,8 @@ cut_off(web_run *run, GPtrArray *tasks)
         if (page->state == WEB_PAGE_COMING)
             search_client_cancel(run->setup->client, page->transfer);
     }
-    while (search_client_run(run->setup->client, 0))
+    /* the client may have more under way for itself, robots.txt: that is not waited for */
+    while (any_open(tasks) && search_client_run(run->setup->client, TICK_MS))
         ;
     run->closing = FALSE;
 }

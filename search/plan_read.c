@@ -41,7 +41,8 @@ parse(const char *text, gsize len, GError **error)
 static void
 note(GPtrArray *refused, GError *error)
 {
-    if (refused != NULL) g_ptr_array_add(refused, g_strdup(error->message));
+    /* an id may have been cut in a character */
+    if (refused != NULL) g_ptr_array_add(refused, g_utf8_make_valid(error->message, -1));
     g_error_free(error);
 }
 

@@ -25,7 +25,7 @@ enum { BEAM = 4, MAX_NAMES = 40, MAX_TEXT_WORDS = 4000 };
 #define HAS_NAME   0.1 /* worth of having the name at all */
 #define TITLE_NAME 1.0 /* promise of a page's own title as the next name ... */
 #define OTHER_NAME 1.0 /* ... of a name in its text ... */
-#define NEAR_WORDS 0.0 /* ... and of all the question's words in the same sentence */
+#define NEAR_WORDS 0.3 /* ... and of all the question's words in the same sentence */
 
 typedef struct {
     guint step, rank;
