@@ -56,9 +56,11 @@ typedef struct {
     void (*quantize)(const float *x, size_t n, engine_int8_block *out);
 
     /* y[r] = row r of w times x [n_in / 32 blocks], r < n_rows; rows row_bytes apart, of any alignment. NULL for
-     * types that are multiplied as floats. Nothing outside the rows is read. */
+     * types that are multiplied as floats. Nothing outside the rows is read. next: rows as long as these that will
+     * be multiplied afterwards, fetched into the cache meanwhile; NULL: those that follow in memory. */
     void (*gemv[ENGINE_TYPE_COUNT])(const uint8_t *w, size_t row_bytes, size_t n_rows,
-                                    const engine_int8_block *x, size_t n_in, float *y);
+                                    const engine_int8_block *x, size_t n_in, const uint8_t *next,
+                                    float *y);
 
     /* y[t * ldy + r] for t < n_tokens, r < n_rows, the same bits as gemv's. Token t's activations are row
      * index[t] of x, or row t when index is NULL; x's rows are n_in / 32 blocks each. */

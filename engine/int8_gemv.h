@@ -332,14 +332,15 @@ gemv_few(const type_layout layout, unit_fn unit, const uint8_t *w, size_t row_by
 INLINE void
 gemv_panels(const type_layout layout, unit_fn unit, run_fn run, const size_t run_blocks,
             const uint8_t *w, size_t row_bytes, size_t n_rows, const engine_int8_block *x,
-            size_t n_in, float *y)
+            size_t n_in, const uint8_t *after, float *y)
 {
     const size_t n_blocks = n_in / ENGINE_INT8_BLOCK;
     const size_t run_bytes = run_blocks / layout.unit_blocks * layout.unit_bytes;
 
     for (size_t r = 0; r < n_rows; r += VW) {
         const size_t row = MIN(r, n_rows - VW);
-        const uint8_t *p = w + row * row_bytes, *next = p + VW * row_bytes;
+        const uint8_t *p = w + row * row_bytes;
+        const uint8_t *next = after && row + VW == n_rows ? after : p + VW * row_bytes;
         gemv_ctx ctx = {layout, x, NULL, v_zero()};
         size_t b = 0;
         for (; run && b + run_blocks <= n_blocks; b += run_blocks) {
@@ -369,11 +370,13 @@ gemv_panels(const type_layout layout, unit_fn unit, run_fn run, const size_t run
         gemv_few(layout, unit_##type, w, row_bytes, n_rows, x, n_in, y);                           \
     }                                                                                              \
     static void simd_gemv_##type(const uint8_t *w, size_t row_bytes, size_t n_rows,                \
-                                 const engine_int8_block *x, size_t n_in, float *y)                \
+                                 const engine_int8_block *x, size_t n_in, const uint8_t *next,     \
+                                 float *y)                                                         \
     {                                                                                              \
         const type_layout layout = {kind, offset, unit_blocks, unit_bytes};                        \
         if (n_rows < VW)                                                                           \
             simd_gemv_few_##type(w, row_bytes, n_rows, x, n_in, y);                                \
         else                                                                                       \
-            gemv_panels(layout, unit_##type, run, run_blocks, w, row_bytes, n_rows, x, n_in, y);   \
+            gemv_panels(layout, unit_##type, run, run_blocks, w, row_bytes, n_rows, x, n_in, next, \
+                        y);                                                                        \
     }

@@ -249,8 +249,10 @@ multiply(expand_fn expand, const uint8_t *w, size_t row_bytes, size_t n_rows,
 
 #define DEFINE_TYPE(type)                                                                          \
     static void gemv_##type(const uint8_t *w, size_t row_bytes, size_t n_rows,                     \
-                            const engine_int8_block *x, size_t n_in, float *y)                     \
+                            const engine_int8_block *x, size_t n_in, const uint8_t *next,          \
+                            float *y)                                                              \
     {                                                                                              \
+        (void)next;                                                                                \
         multiply(expand_##type, w, row_bytes, n_rows, x, NULL, 1, n_in, y, 0);                     \
     }                                                                                              \
     static void gemm_##type(const uint8_t *w, size_t row_bytes, size_t n_rows,                     \

@@ -61,7 +61,8 @@ engine_multiply_rows(const engine_kernels *k, const engine_tensor *w, size_t row
         const size_t first = inputs->index ? inputs->index[0] : 0;
         if (n_tokens == 1)
             k->int8->gemv[w->type](packed, row_bytes, n_rows,
-                                   inputs->x8 + first * (n_in / ENGINE_INT8_BLOCK), n_in, y);
+                                   inputs->x8 + first * (n_in / ENGINE_INT8_BLOCK), n_in,
+                                   inputs->next, y);
         else
             k->int8->gemm[w->type](packed, row_bytes, n_rows, inputs->x8, inputs->index, n_tokens,
                                    n_in, scratch, y, ldy);
@@ -137,7 +138,9 @@ matmul_task(void *data, size_t task, int worker)
     const size_t n = MIN(run->tile, (size_t)job->w->dims[1] - row);
     void *scratch =
         engine_pool_scratch(run->pool, worker, engine_multiply_scratch(k, job->w, run->tile));
-    engine_multiply_rows(k, job->w, row, n, &run->inputs, scratch, job->y + row, job->ldy);
+    engine_inputs inputs = run->inputs;
+    if (task + 1 == run->first_task[j + 1] && j + 1 < run->n_jobs) inputs.next = job[1].w->data;
+    engine_multiply_rows(k, job->w, row, n, &inputs, scratch, job->y + row, job->ldy);
     for (size_t t = 0; job->bias && t < run->inputs.n_tokens; t++)
         k->add(job->y + t * job->ldy + row, job->bias + row, n);
 }

@@ -13,6 +13,8 @@ typedef struct {
     const uint32_t *index;       /* of x8: token t is row index[t]; NULL: row t */
     const float *x;              /* [n_tokens, n_in] */
     size_t n_in, n_tokens;
+    const uint8_t
+        *next; /* packed rows, as long as these, that are wanted afterwards; NULL: those behind */
 } engine_inputs;
 
 /* Are weights of this type multiplied in int8? */

@@ -152,6 +152,17 @@ find_tile(const moe_run *run, size_t task, size_t n_out)
     return tile;
 }
 
+/* The first packed rows of the task behind this one, for the cache; behind the last one down begins. */
+static const uint8_t *
+next_rows(const moe_run *run, const engine_tensor *tensors, size_t task, size_t n_out)
+{
+    if (task + 1 == run->n_active * run->tiles_per_expert)
+        return expert_tensor(run, run->job->down, run->active[0]).data;
+    const expert_tile tile = find_tile(run, task + 1, n_out);
+    const engine_tensor tensor = expert_tensor(run, tensors, tile.expert);
+    return tensor.data + tile.row * engine_tensor_row_bytes(&tensor);
+}
+
 static void
 hidden_task(void *data, size_t task, int worker)
 {
@@ -160,12 +171,11 @@ hidden_task(void *data, size_t task, int worker)
     const expert_tile tile = find_tile(run, task, run->n_ff);
     const engine_tensor gate = expert_tensor(run, run->gate, tile.expert),
                         up = expert_tensor(run, run->up, tile.expert);
-    const engine_inputs inputs = {.x8 = run->x8,
-                                  .index = run->token + tile.slot,
-                                  .x = run->gathered ? run->gathered + tile.slot * run->n_embd
-                                                     : NULL,
-                                  .n_in = run->n_embd,
-                                  .n_tokens = tile.n_slots};
+    engine_inputs inputs = {.x8 = run->x8,
+                            .index = run->token + tile.slot,
+                            .x = run->gathered ? run->gathered + tile.slot * run->n_embd : NULL,
+                            .n_in = run->n_embd,
+                            .n_tokens = tile.n_slots};
     const size_t ld = run->tile, n_each = tile.n_slots * ld;
     const size_t scratch_bytes =
         MAX(engine_multiply_scratch(k, &gate, ld), engine_multiply_scratch(k, &up, ld));
@@ -173,7 +183,9 @@ hidden_task(void *data, size_t task, int worker)
     float *u = g + n_each, *scratch = u + n_each;
     const size_t first_up = run->job->gate_up ? run->n_ff : 0;
 
+    inputs.next = up.data + (first_up + tile.row) * engine_tensor_row_bytes(&up);
     engine_multiply_rows(k, &gate, tile.row, tile.n_rows, &inputs, scratch, g, ld);
+    inputs.next = next_rows(run, run->gate, task, run->n_ff);
     engine_multiply_rows(k, &up, first_up + tile.row, tile.n_rows, &inputs, scratch, u, ld);
     for (size_t s = 0; s < tile.n_slots; s++) {
         k->silu_mul(g + s * ld, u + s * ld, tile.n_rows);
@@ -196,7 +208,8 @@ down_task(void *data, size_t task, int worker)
         .x8 = run->int8_down ? run->h8 + tile.slot * (run->n_ff / ENGINE_INT8_BLOCK) : NULL,
         .x = run->int8_down ? NULL : run->h + tile.slot * run->n_ff,
         .n_in = run->n_ff,
-        .n_tokens = tile.n_slots};
+        .n_tokens = tile.n_slots,
+        .next = next_rows(run, run->job->down, task, run->n_embd)};
     void *scratch =
         engine_pool_scratch(run->pool, worker, engine_multiply_scratch(k, &down, run->tile));
 

@@ -91,7 +91,7 @@ check_shape(const engine_int8_kernels *k, engine_type type, const uint8_t *w, si
         const size_t row = index ? index[t] : t;
         for (size_t i = 0; i < ldy; i++)
             got[i] = -77.0f;
-        k->gemv[type](w, row_bytes, n_rows, x + row * n_blocks, n_in, got);
+        k->gemv[type](w, row_bytes, n_rows, x + row * n_blocks, n_in, NULL, got);
         if (memcmp(got, want + t * ldy, ldy * sizeof *got) != 0)
             fail_msg("gemv %s: %zu rows, %zu inputs", name, n_rows, n_in);
     }
@@ -254,7 +254,7 @@ products_are_within_a_hundredth_of_exact_ones(void **state)
                 norm += (double)values[i] * (double)values[i];
                 norm_x += (double)x[i] * (double)x[i];
             }
-            engine_int8_ref.gemv[t](w, row_bytes, 1, q, N, &y);
+            engine_int8_ref.gemv[t](w, row_bytes, 1, q, N, NULL, &y);
             error += ((double)y - exact) * ((double)y - exact) / (norm * norm_x);
             size += exact * exact / (norm * norm_x);
         }
