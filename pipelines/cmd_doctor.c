@@ -161,18 +161,36 @@ on_all_providers(GPtrArray *hits, void *user_data)
     g_ptr_array_unref(hits);
 }
 
-/* Has the user named an engine, or given a key or an address? */
 static gboolean
-has_providers(void)
+is_set(const char *variable)
 {
+    const char *value = variable != NULL ? g_getenv(variable) : NULL;
+    return value != NULL && *value != '\0';
+}
+
+/* Which engines there are and what each waits for. TRUE when one is set up: named, or given a key or an address. */
+static gboolean
+list_providers(examination *e)
+{
+    g_autoptr(GString) free_ones = g_string_new(NULL), waiting = g_string_new(NULL);
     const search_provider_info *info;
-    const char *list = g_getenv("LODE_PROVIDER");
-    gboolean found = list != NULL && *list != '\0';
-    for (gsize i = 0; !found && (info = search_provider_list(i)) != NULL; i++) {
-        const char *url = g_getenv(info->url_env);
-        const char *key = info->key_env != NULL ? g_getenv(info->key_env) : NULL;
-        found = (url != NULL && *url != '\0') || (key != NULL && *key != '\0');
+    gboolean found = is_set("LODE_PROVIDER");
+    for (gsize i = 0; (info = search_provider_list(i)) != NULL; i++) {
+        const char *wants =
+            info->group == SEARCH_PROVIDER_OFFLINE || g_str_equal(info->name, "searxng")
+                ? info->url_env
+            : info->key_required ? info->key_env
+                                 : NULL;
+        found = found || is_set(info->url_env) || is_set(info->key_env);
+        if (wants == NULL)
+            g_string_append_printf(free_ones, " %s", info->name);
+        else if (!is_set(wants))
+            g_string_append_printf(waiting, "%s %s (set %s)", waiting->len > 0 ? "," : "",
+                                   info->name, wants);
     }
+    if (waiting->len > 0)
+        note(e, LACKING, "web", "search engines that are not set up:%s; those that need nothing:%s",
+             waiting->str, free_ones->str);
     return found;
 }
 
@@ -181,13 +199,7 @@ static void
 check_providers(examination *e)
 {
     g_autoptr(GError) error = NULL;
-    if (!has_providers()) {
-        note(e, LACKING, "web",
-             "no search engine is set up: lode search asks duckduckgo and wikipedia; set "
-             "LODE_SEARXNG_URL, "
-             "LODE_KIWIX_URL or a key (lode help search)");
-        return;
-    }
+    if (!list_providers(e)) return;
     g_autoptr(GPtrArray) providers = search_providers_parse(g_getenv("LODE_PROVIDER"), &error);
     const search_client_options options = {.contact = g_getenv("LODE_CONTACT"),
                                            .total_seconds = 10,

@@ -174,19 +174,21 @@ const command cmd_fetch_papers = {
     .name = "fetch-papers",
     .summary = "find papers and download those that are free to read",
     .usage = "\"QUESTION\" -o DIR [OPTIONS]",
-    .description = "Asks catalogues of papers (arXiv, Semantic Scholar, OpenAlex, Crossref, Europe "
-                   "PMC, PubMed, and CORE "
-                   "with a key),\n"
-                   "joins what they find, and downloads each paper that has a free copy: from "
-                   "arXiv, Europe PMC, where\n"
-                   "Unpaywall or a catalogue knows one, or where its page names one. Paywalls are "
-                   "left alone.\n\n"
-                   "Beside the PDFs lie papers.json (source, licence, version, date and SHA-256 of "
-                   "each; why a paper has no\n"
-                   "file), papers.bib and papers.csl.json, which lode index takes with --metadata. "
-                   "The same command again "
-                   "downloads only\n"
-                   "what is missing.",
+    .description =
+        "Asks catalogues of papers (arXiv, Semantic Scholar, OpenAlex, Crossref, Europe PMC, "
+        "PubMed; CORE with a\n"
+        "key), joins what they find, and downloads each paper that has a free copy: from arXiv, "
+        "Europe PMC, where\n"
+        "Unpaywall or a catalogue knows one, or where its page names one. Paywalls are left "
+        "alone.\n\n"
+        "Beside the PDFs lie papers.json (source, licence, version, date and SHA-256 of each; why "
+        "a paper has no\n"
+        "file), papers.bib and papers.csl.json, which lode index takes with --metadata. The same "
+        "command again\n"
+        "downloads only what is missing.\n\n"
+        "Keys come from the environment: CORE_API_KEY; S2_API_KEY, OPENALEX_API_KEY and "
+        "NCBI_API_KEY allow more\n"
+        "than those without. Crossref, OpenAlex and PubMed are kinder to who gives --contact.",
     .examples = "  $ lode fetch-papers \"ammonia synthesis on ceria foams\" -o papers/ --contact "
                 "you@example.org\n"
                 "  $ lode index papers/ -L lib/ --metadata papers/papers.bib",

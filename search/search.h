@@ -158,7 +158,7 @@ guint64 search_client_get(search_client *client, const char *url, const search_r
  * through already are ignored. */
 void search_client_cancel(search_client *client, guint64 number);
 
-/* Drive transfers and call callbacks, which may start and cancel others, until something was called, or for
+/* Drive transfers and call callbacks, which may start and cancel others but not run or free the client, until something was called, or for
  * timeout_ms (< 0: no limit). FALSE when nothing is left to wait for. */
 gboolean search_client_run(search_client *client, int timeout_ms);
 

@@ -413,6 +413,9 @@ set_route(search_exchange *x, GError **error)
     gboolean private_ok = limits->allow_private || (x->transfer->own_server && is_first_origin(x));
     g_autofree char *proxy = search_proxy_for(url->scheme, url->host);
 
+    /* one's own SearXNG on this machine is nothing that a proxy could reach */
+    if (x->transfer->own_server && is_first_origin(x) && !search_proxied_host_is_public(url->host))
+        g_clear_pointer(&proxy, g_free);
     if (!private_ok && !search_port_is_allowed(url->port)) {
         g_set_error(error, SEARCH_ERROR, SEARCH_ERROR_ADDRESS, "%s: port %s is not allowed",
                     url->shown, url->port);

@@ -1,0 +1,1 @@
+exec $LODE fetch-papers "foam"

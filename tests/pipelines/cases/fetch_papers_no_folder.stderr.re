@@ -1,0 +1,1 @@
+^error: .*where to\? give -o DIR
