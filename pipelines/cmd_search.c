@@ -164,8 +164,12 @@ print_sources(const lode_answer *answer)
 static void
 print_problems(const search_args *args, const lode_web_answer *result)
 {
-    for (guint i = 0; i < result->problems->len; i++)
+    enum { MAX_NAMED = 10 };
+    guint n = result->problems->len;
+    for (guint i = 0; i < MIN(n, MAX_NAMED); i++)
         cli_note(&args->ask.common, "warning: %s", (const char *)result->problems->pdata[i]);
+    if (n > MAX_NAMED)
+        cli_note(&args->ask.common, "warning: and %u more; --json names them all", n - MAX_NAMED);
     if (result->cut_off)
         cli_note(&args->ask.common, "note: out of time or interrupted: not all was read");
     const lode_answer *answer = result->answer;
