@@ -5,98 +5,35 @@
 
 /* ---- sentences ---- */
 
-/* Ends with a dot and goes on in the same sentence. */
-static gboolean
-is_abbreviation(const char *text, size_t dot)
+/* A line's sentences; a heading, an item of a list and a row of a table are lines of their own. */
+static void
+add_sentences(const char *text, size_t start, size_t len, GArray *ends, GArray *sentences)
 {
-    static const char *const list[] = {"e.g",  "i.e", "al",   "fig", "figs", "eq",  "eqs",
-                                       "dr",   "vs",  "cf",   "no",  "pp",   "p",   "sec",
-                                       "ref",  "tab", "prof", "mr",  "ms",   "mrs", "approx",
-                                       "resp", "ca",  "vol",  "st",  "refs", "etc"};
-    size_t start = dot;
-    while (start > 0 && (g_ascii_isalpha(text[start - 1]) || text[start - 1] == '.'))
-        start--;
-    size_t len = dot - start;
-    /* an initial, and not the unit in "415 °C." */
-    if (len == 1 && g_ascii_isupper(text[start]))
-        return start == 0 || text[start - 1] == ' ' || text[start - 1] == '(';
-    for (size_t i = 0; i < G_N_ELEMENTS(list); i++)
-        if (strlen(list[i]) == len && g_ascii_strncasecmp(list[i], text + start, len) == 0)
-            return TRUE;
-    return FALSE;
-}
-
-/* Length of " [1]", " [2, 3]", a footnote's number, a closing quote or bracket at text [pos]: these belong to the
- * sentence before. */
-static size_t
-trailer_length(const char *text, size_t len, size_t pos)
-{
-    static const char *const closers[] = {"\"",           "'",       ")", "]", "\xE2\x80\x9D",
-                                          "\xE2\x80\x99", "\xC2\xBB"};
-    for (size_t i = 0; i < G_N_ELEMENTS(closers); i++) {
-        size_t n = strlen(closers[i]);
-        if (len - pos >= n && memcmp(text + pos, closers[i], n) == 0) return n;
+    g_array_set_size(ends, 0);
+    retrieval_split_sentences(text + start, (uint32_t)len, ends);
+    size_t from = start;
+    for (guint i = 0; i < ends->len; i++) {
+        size_t to = start + g_array_index(ends, uint32_t, i), last = to;
+        while (from < to && text[from] == ' ')
+            from++;
+        while (last > from && text[last - 1] == ' ')
+            last--;
+        pipelines_quote quote = {.start = (uint32_t)from, .len = (uint32_t)(last - from)};
+        if (quote.len > 0) g_array_append_val(sentences, quote);
+        from = to;
     }
-    /* the number of a footnote, raised in print: "nitrate.1 After" */
-    if (pos >= 2 && text[pos - 1] == '.' && g_ascii_isalpha(text[pos - 2])) {
-        size_t n = 0;
-        while (n < 2 && pos + n < len && g_ascii_isdigit(text[pos + n]))
-            n++;
-        if (n > 0 && (pos + n == len || text[pos + n] == ' ')) return n;
-    }
-    size_t p = pos;
-    while (p < len && text[p] == ' ')
-        p++;
-    if (p >= len || text[p] != '[') return 0;
-    size_t digits = 0;
-    for (p++; p < len && (g_ascii_isdigit(text[p]) || strchr(",;- ", text[p]) != NULL); p++)
-        digits += g_ascii_isdigit(text[p]) ? 1u : 0u;
-    return p < len && text[p] == ']' && digits > 0 ? p + 1 - pos : 0;
-}
-
-/* Does a sentence start here, after the white space that follows its predecessor? */
-static gboolean
-starts_sentence(const char *text, size_t len, size_t pos)
-{
-    if (pos >= len) return TRUE;
-    gunichar c = g_utf8_get_char(text + pos);
-    return g_unichar_isupper(c) || g_unichar_isdigit(c) || !g_unichar_islower(c);
-}
-
-/* End of the sentence that starts at pos. */
-static size_t
-sentence_end(const char *text, size_t len, size_t pos)
-{
-    for (size_t i = pos; i < len; i++) {
-        char c = text[i];
-        if (c == '\n') return i;
-        if (c != '.' && c != '!' && c != '?') continue;
-        size_t end = i + 1;
-        for (size_t n; (n = trailer_length(text, len, end)) > 0;)
-            end += n;
-        if (end < len && text[end] != ' ' && text[end] != '\n') continue; /* 3.14, example.org */
-        size_t next = end;
-        while (next < len && text[next] == ' ')
-            next++;
-        if (next < len && text[next] != '\n' && !starts_sentence(text, len, next)) continue;
-        if (c == '.' && end == i + 1 && next < len && is_abbreviation(text, i)) continue;
-        return end;
-    }
-    return len;
 }
 
 GArray *
 pipelines_sentences(const char *text, size_t len)
 {
     GArray *sentences = g_array_new(FALSE, FALSE, sizeof(pipelines_quote));
+    g_autoptr(GArray) ends = g_array_new(FALSE, FALSE, sizeof(uint32_t));
     for (size_t pos = 0; pos < len && len <= G_MAXUINT32;) {
-        while (pos < len && (text[pos] == ' ' || text[pos] == '\n'))
-            pos++;
-        if (pos >= len) break;
-        size_t end = sentence_end(text, len, pos);
-        pipelines_quote quote = {.start = (uint32_t)pos, .len = (uint32_t)(end - pos)};
-        g_array_append_val(sentences, quote);
-        pos = end;
+        const char *newline = memchr(text + pos, '\n', len - pos);
+        size_t end = newline != NULL ? (size_t)(newline - text) : len;
+        if (end > pos) add_sentences(text, pos, end - pos, ends, sentences);
+        pos = end + 1;
     }
     return sentences;
 }

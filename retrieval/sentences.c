@@ -65,24 +65,51 @@ is_closer(gunichar c)
     }
 }
 
-/* Behind what closes a sentence at p: quotes, brackets, "[3, 7-9]". */
+/* Behind "[3, 7-9]" at p, blanks before it included; p where there is none. */
 static const char *
-skip_closers(const char *p, const char *end)
+skip_callout(const char *p, const char *end)
 {
-    while (p < end && is_closer(g_utf8_get_char(p)))
-        p = g_utf8_next_char(p);
-    if (p < end && *p == '[') {
-        const char *q = p + 1;
-        while (q < end && (g_ascii_isdigit(*q) || strchr(", -", *q)))
-            q++;
-        if (q < end && *q == ']' && q > p + 1) return q + 1;
+    const char *q = p;
+    gboolean number = FALSE;
+    while (q < end && *q == ' ')
+        q++;
+    if (q >= end || *q != '[') return p;
+    for (q++; q < end && (g_ascii_isdigit(*q) || strchr(",;- ", *q) != NULL); q++)
+        number = number || g_ascii_isdigit(*q);
+    return q < end && *q == ']' && number ? q + 1 : p;
+}
+
+/* Behind the number of a footnote, raised in print, at p: "nitrate.1 After". It stands right behind the stop of a
+ * word and before white space. */
+static const char *
+skip_footnote(const char *text, const char *p, const char *end)
+{
+    enum { MAX_DIGITS = 2 };
+    if (p - text < 2 || p[-1] != '.' || !g_ascii_isalpha(p[-2])) return p;
+    const char *q = p;
+    while (q < end && q - p < MAX_DIGITS && g_ascii_isdigit(*q))
+        q++;
+    return q == end || is_space(g_utf8_get_char(q)) ? q : p;
+}
+
+/* Behind what closes a sentence at p: quotes, brackets, citations, a footnote's number. */
+static const char *
+skip_closers(const char *text, const char *p, const char *end)
+{
+    p = skip_footnote(text, p, end);
+    for (const char *from = NULL; p != from;) {
+        from = p;
+        while (p < end && is_closer(g_utf8_get_char(p)))
+            p = g_utf8_next_char(p);
+        p = skip_callout(p, end);
     }
     return p;
 }
 
-/* The run of non-white characters that ends just before end, without opening brackets and quotes. */
+/* The run of non-white characters that ends just before end, without what stands before its first letter. sign: that
+ * is more than opening brackets and quotes, the degree of "415 °C". */
 static const char *
-word_before(const char *text, const char *end, gboolean *bracketed)
+word_before(const char *text, const char *end, gboolean *sign)
 {
     const char *start = end;
     while (start > text) {
@@ -90,11 +117,11 @@ word_before(const char *text, const char *end, gboolean *bracketed)
         if (is_space(g_utf8_get_char(previous))) break;
         start = previous;
     }
-    *bracketed = FALSE;
+    *sign = FALSE;
     while (start < end) {
         gunichar c = g_utf8_get_char(start);
         if (g_unichar_isalnum(c)) break;
-        *bracketed = TRUE;
+        *sign = *sign || g_unichar_type(c) == G_UNICODE_OTHER_SYMBOL;
         start = g_utf8_next_char(start);
     }
     return start;
@@ -105,14 +132,14 @@ static gboolean
 stop_is_part_of_word(const char *text, const char *dot, gunichar next)
 {
     enum { LONGEST = 16 };
-    gboolean bracketed;
-    const char *start = word_before(text, dot, &bracketed);
+    gboolean sign;
+    const char *start = word_before(text, dot, &sign);
     const size_t len = (size_t)(dot - start);
     if (len == 0) return FALSE;
 
     gunichar first = g_utf8_get_char(start);
     /* an initial: one upper-case letter, "J. Smith"; also the last of "J.R." */
-    if (g_utf8_next_char(start) == dot && g_unichar_isupper(first)) return TRUE;
+    if (g_utf8_next_char(start) == dot && g_unichar_isupper(first)) return !sign;
     const char *inner = memchr(start, '.', len);
     if (inner && g_utf8_strlen(inner, dot - inner) == 2 && g_unichar_isalpha(first) &&
         g_utf8_strlen(start, inner - start) <= 2)
@@ -148,7 +175,7 @@ retrieval_split_sentences(const char *text, uint32_t len, GArray *ends)
         p = g_utf8_next_char(p);
         gboolean wide = is_wide_terminator(c);
         if (!wide && c != '.' && c != '!' && c != '?') continue;
-        p = skip_closers(p, end);
+        p = skip_closers(text, p, end);
         if (p >= end) break;
         if (!wide && !is_space(g_utf8_get_char(p))) continue;
         while (p < end && is_space(g_utf8_get_char(p)))

@@ -51,6 +51,11 @@ sentences_end_where_a_reader_ends_them(void **state)
                 "\xe7\x8a\xac\xe3\x82\x82\xe3\x80\x82");
     check_split("Cells grew, etc. |Then they died.");
     check_split("Take vitamins. |Eat.");
+    check_split("The last [3]. [4] |And it went on.");
+    check_split("We used nitrate.1 |After that we stopped.");
+    check_split("It is 3.14 there.");
+    check_split("At 415 \xc2\xb0"
+                "C. |Then it cooled.");
 }
 
 static void
