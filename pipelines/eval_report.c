@@ -102,9 +102,7 @@ eval_report_markdown(const json_t *results)
                                number_of(m, "n"));
     }
     append_types(text, results);
-    g_string_append_printf(text, "\n## Settings\n\n- lode: %s\n- time: %s\n- dataset SHA-256: %s\n",
-                           string_of(results, "lode"), string_of(results, "time"),
-                           string_of(set, "sha256"));
+    g_string_append_printf(text, "\n## Settings\n\n- time: %s\n", string_of(results, "time"));
     const char *key;
     json_t *value;
     json_object_foreach(json_object_get(results, "settings"), key, value)
@@ -176,7 +174,8 @@ append_histogram(GString *out, const json_t *results, const char *metric)
         if (value == NULL) continue;
         const double x = CLAMP(json_number_value(value), 0, 1);
         const guint bin = (guint)MIN(x * 10, 9);
-        top = MAX(top, ++counts[bin]);
+        counts[bin]++;
+        top = MAX(top, counts[bin]);
     }
     g_string_append(out, "<h2>Questions by ");
     append_escaped(out, metric);
@@ -245,15 +244,10 @@ append_confusion(GString *out, const json_t *results)
 static void
 append_settings(GString *out, const json_t *results)
 {
-    const json_t *set = json_object_get(results, "dataset");
     const char *key;
     json_t *value;
-    g_string_append_printf(out,
-                           "<h2>Settings</h2>\n<table>\n<tr><td>lode</td><td>%s</td></tr>\n"
-                           "<tr><td>time</td><td>%s</td></tr>\n<tr><td>dataset "
-                           "SHA-256</td><td>%s</td></tr>\n",
-                           string_of(results, "lode"), string_of(results, "time"),
-                           string_of(set, "sha256"));
+    g_string_append_printf(out, "<h2>Settings</h2>\n<table>\n<tr><td>time</td><td>%s</td></tr>\n",
+                           string_of(results, "time"));
     json_object_foreach(json_object_get(results, "settings"), key, value)
     {
         g_autofree char *shown = value_text(value);

@@ -334,6 +334,24 @@ differences_name_the_questions_that_became_worse(void **state)
     fixture_clear(&f);
 }
 
+static void
+a_histogram_counts_each_question_once(void **state)
+{
+    (void)state;
+    g_autoptr(json_t) results = json_loads(
+        "{\"dataset\": {}, \"metrics\": [{\"name\": \"f1\", \"mean\": 0.4}], \"questions\": ["
+        "{\"_id\": \"a\", \"values\": {\"f1\": 0.01}}, {\"_id\": \"b\", \"values\": {\"f1\": "
+        "0.02}},"
+        "{\"_id\": \"c\", \"values\": {\"f1\": 0.03}}, {\"_id\": \"d\", \"values\": {\"f1\": "
+        "0.95}}]}",
+        0, NULL);
+    g_autofree char *html = eval_report_html(results);
+    assert_non_null(strstr(html, ">3</text>"));
+    assert_non_null(strstr(html, ">1</text>"));
+    assert_null(strstr(html, ">5</text>"));
+    assert_null(strstr(html, ">2</text>"));
+}
+
 int
 main(void)
 {
@@ -347,6 +365,7 @@ main(void)
         cmocka_unit_test(intervals_are_the_same_for_a_seed),
         cmocka_unit_test(a_run_goes_on_where_it_was_stopped),
         cmocka_unit_test(differences_name_the_questions_that_became_worse),
+        cmocka_unit_test(a_histogram_counts_each_question_once),
     };
     /* scratch of an earlier run */
     static const char *const old[] = {"resume", "diff"};
