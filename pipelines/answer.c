@@ -171,9 +171,8 @@ pipelines_emit_claim(lode_answer *answer, const pipelines_claim *claim)
         if (answer->options.strict) return TRUE;
     }
     g_autoptr(GString) line = g_string_new(NULL);
-    const char *between = answer->extractive ? "\n" : " ";
-    if (answer->text->len > 0) g_string_append(line, between);
-    g_string_append_printf(line, answer->extractive ? "\"%s\"" : "%s", claim->text);
+    if (answer->text->len > 0) g_string_append_c(line, claim->verbatim ? '\n' : ' ');
+    g_string_append_printf(line, claim->verbatim ? "\"%s\"" : "%s", claim->text);
     if (!claim->supported) g_string_append(line, " [unsupported]");
     g_autoptr(GArray) shown = g_array_new(FALSE, FALSE, sizeof(int));
     for (guint i = 0; i < claim->citations->len; i++) {
@@ -252,12 +251,14 @@ already_said(const GPtrArray *said, GHashTable *words)
     return FALSE;
 }
 
+/* Quote the best sentences, n at most. */
 static void
-extract(lode_answer *answer, const GArray *ranked)
+extract(lode_answer *answer, const GArray *ranked, guint n)
 {
+    if (ranked->len == 0) return;
     g_autoptr(GPtrArray) said = g_ptr_array_new_with_free_func((GDestroyNotify)g_hash_table_unref);
     double best = g_array_index(ranked, pipelines_quote, 0).score;
-    for (guint i = 0; i < ranked->len && said->len < MAX_EXTRACTED; i++) {
+    for (guint i = 0; i < ranked->len && said->len < n; i++) {
         const pipelines_quote *quote = &g_array_index(ranked, pipelines_quote, i);
         if (quote->score < ALSO_EXTRACTED * best) break;
         const retrieval_hit *hit = answer->hits->pdata[quote->passage];
@@ -270,7 +271,7 @@ extract(lode_answer *answer, const GArray *ranked)
         pipelines_claim *claim = pipelines_claim_add(answer, hit->text + quote->start, quote->len);
         guint citation = pipelines_cite(answer, quote, PIPELINES_MATCH_EXACT, 1);
         g_array_append_val(claim->citations, citation);
-        claim->supported = TRUE;
+        claim->supported = claim->verbatim = TRUE;
         if (!pipelines_emit_claim(answer, claim)) return;
     }
 }
@@ -327,8 +328,8 @@ pipelines_refuse(lode_answer *answer, const char *reason)
 static void
 judge(lode_answer *answer, const GArray *ranked)
 {
-    enum { MAX_FALLBACK_QUOTES = 2 };
     guint n_supported = 0;
+    if (answer->shortfall.reason != NULL) return; /* refused already */
     for (guint i = 0; i < answer->claims->len; i++)
         if (((const pipelines_claim *)answer->claims->pdata[i])->supported) n_supported++;
     if (answer->status == LODE_ANSWER_INSUFFICIENT && n_supported == 0) {
@@ -340,10 +341,8 @@ judge(lode_answer *answer, const GArray *ranked)
         return;
     }
     answer->status = n_supported == answer->claims->len ? LODE_ANSWERED : LODE_ANSWER_PARTIAL;
-    /* a reader whom the writer left without a source gets the best quotes at least */
-    for (guint i = 0; n_supported == 0 && i < MIN(ranked->len, MAX_FALLBACK_QUOTES); i++)
-        pipelines_cite(answer, &g_array_index(ranked, pipelines_quote, i), PIPELINES_MATCH_EXACT,
-                       1);
+    /* a reader whom the writer left without a source gets the best sentence itself */
+    if (n_supported == 0) extract(answer, ranked, 1);
 }
 
 static gboolean
@@ -353,8 +352,13 @@ write_answer(lode_answer *answer, const pipelines_ask_context *context, GArray *
     const lode_writer *writer = context->writer;
     if (writer->is_small) return pipelines_write_sentences(answer, context, ranked, error);
     /* without a library the passages are all there is */
-    return (context->library == NULL || pipelines_choose_context(answer, context, ranked, error)) &&
-           pipelines_write_claims(answer, context, error);
+    gboolean relevant = TRUE;
+    if (context->library != NULL &&
+        !pipelines_choose_context(answer, context, ranked, &relevant, error))
+        return FALSE;
+    if (relevant) return pipelines_write_claims(answer, context, error);
+    pipelines_refuse(answer, "the writer finds that none of the passages helps with the question");
+    return TRUE;
 }
 
 gboolean
@@ -366,7 +370,8 @@ pipelines_answer_from_hits(lode_answer *answer, const pipelines_ask_context *con
                                  answer->options.cancel, error);
     if (ranked == NULL) return FALSE;
     if (context->library != NULL) pipelines_explain_search(answer, context);
-    if (!pipelines_evidence_suffices(answer->hits, answer->question, ranked, &answer->shortfall)) {
+    if (!pipelines_evidence_suffices(answer->hits, answer->question, ranked,
+                                     context->embedder != NULL, &answer->shortfall)) {
         pipelines_refuse(answer, answer->hits->len > 0 ? "no passage speaks of what was asked"
                                  : answer->by_document
                                      ? "nothing could be read"
@@ -378,13 +383,15 @@ pipelines_answer_from_hits(lode_answer *answer, const pipelines_ask_context *con
         const retrieval_hit *hit = answer->hits->pdata[best->passage];
         pipelines_quote core = evidence_trim(hit, best, answer->question);
         answer->short_answer = g_strndup(hit->text + core.start, core.len);
-        extract(answer, ranked);
+        extract(answer, ranked, MAX_EXTRACTED);
     } else if (!write_answer(answer, context, ranked, error)) {
         return FALSE;
     }
     judge(answer, ranked);
-    if (answer->short_answer == NULL && answer->claims->len > 0)
-        answer->short_answer = g_strdup(((const pipelines_claim *)answer->claims->pdata[0])->text);
+    for (guint i = 0; i < answer->claims->len && answer->short_answer == NULL; i++) {
+        const pipelines_claim *claim = answer->claims->pdata[i];
+        if (claim->supported) answer->short_answer = g_strdup(claim->text);
+    }
     pipelines_finish_citations(answer);
     pipelines_find_conflicts(answer);
     if (answer->status == LODE_ANSWERED && answer->conflicts->len > 0)

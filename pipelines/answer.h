@@ -31,9 +31,9 @@ void pipelines_refuse(lode_answer *answer, const char *reason);
 void pipelines_finish_citations(lode_answer *answer);
 
 /* context.c: put into answer->hits what the writer is to read, in order, and say how it was chosen. ranked follows.
- */
+ * *relevant FALSE: the writer was asked and finds that none of the passages helps; they stay as they are. */
 gboolean pipelines_choose_context(lode_answer *answer, const pipelines_ask_context *context,
-                                  GArray *ranked, GError **error);
+                                  GArray *ranked, gboolean *relevant, GError **error);
 /* claims.c, written.c: let the writer answer from answer->hits. */
 gboolean pipelines_write_claims(lode_answer *answer, const pipelines_ask_context *context,
                                 GError **error);
@@ -68,6 +68,9 @@ typedef struct {
     double similarity; /* of what they speak of, 0..1 */
 } pipelines_conflict;
 void pipelines_conflict_free(pipelines_conflict *conflict);
+/* Of a word in lower case: 1 goes up ("increased"), -1 goes down, 0 neither; does it turn round what follows ("not")? */
+int pipelines_direction_of(const char *word);
+gboolean pipelines_is_negation(const char *word);
 /* Do two sentences say opposite things of the same matter? kind as above. */
 gboolean pipelines_contradict(const char *a, const char *b, const char **kind, double *similarity);
 /* Where papers contradict each other on a question: both sides cited, in conflicts; no text of a model. INSUFFICIENT when

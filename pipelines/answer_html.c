@@ -141,7 +141,9 @@ append_claims(GString *out, const lode_answer *answer)
         const pipelines_claim *claim = answer->claims->pdata[i];
         if (!claim->supported && answer->options.strict) continue;
         g_string_append(out, claim->supported ? "<p>" : "<p class=\"unsupported\">");
+        if (claim->verbatim) g_string_append(out, "<q>");
         append_escaped(out, claim->text);
+        if (claim->verbatim) g_string_append(out, "</q>");
         for (guint j = 0; j < claim->citations->len; j++) {
             guint index = g_array_index(claim->citations, guint, j);
             g_string_append_printf(

@@ -5,7 +5,7 @@
  * The quote comes before the text, so that the writer looks before it speaks. A claim counts as supported when its
  * quote stands in a passage (quote.h), the claim's numbers are among the quote's, and the quote's sentence speaks of
  * what the claim says. A quote that stands in another passage than the one named is moved there; one that lacks the
- * claim's number gives way to the sentence that has it. */
+ * claim's number, or was copied with slips, gives way to the sentence that has nearly all of the claim's words. */
 #include <string.h>
 
 #include "pipelines/answer.h"
@@ -13,7 +13,9 @@
 
 enum { MAX_CLAIMS = 12, MIN_QUOTE_CHARS = 12, JSON_TOKENS = 3 };
 
-#define SHARED_WORDS 0.34 /* of the claim's content words that its passage must have */
+/* Of the claim's content words: a writer that quotes may use its own words, one whose sentence lode finds may not. */
+#define SHARED_WORDS   0.5
+#define UNQUOTED_WORDS 0.85
 #define MIN_SUPPORT                                                                                \
     0.5 /* pipelines_best_support of a sentence that the writer did not quote itself */
 
@@ -45,59 +47,12 @@ place_quote(const lode_answer *answer, guint passage, const char *quote)
     return best;
 }
 
-/* The sentences that a stretch of a passage touches: what surrounds a quote may turn it round, or hold the number that
- * the writer left out of it. */
 static char *
-sentences_around(const retrieval_hit *hit, const pipelines_alignment *at)
+find_problem(const lode_answer *answer, const char *claim, const placed_quote *placed,
+             double min_shared, gboolean *elsewhere)
 {
-    g_autoptr(GArray) sentences = pipelines_sentences(hit->text, strlen(hit->text));
-    size_t start = at->start, end = at->start + at->len;
-    for (guint i = 0; i < sentences->len; i++) {
-        const pipelines_quote *s = &g_array_index(sentences, pipelines_quote, i);
-        if (s->start >= at->start + at->len || s->start + s->len <= at->start) continue;
-        start = MIN(start, s->start);
-        end = MAX(end, (size_t)s->start + s->len);
-    }
-    return g_strndup(hit->text + start, end - start);
-}
-
-static double
-shared_words(const char *claim, const retrieval_hit *hit)
-{
-    g_autoptr(GHashTable) said = pipelines_content_words(claim, strlen(claim));
-    g_autofree char *all = g_strconcat(hit->title, "\n", hit->section, "\n", hit->text, NULL);
-    g_autoptr(GHashTable) there = pipelines_content_words(all, strlen(all));
-    guint n = g_hash_table_size(said), both = 0;
-    GHashTableIter iter;
-    gpointer word;
-    g_hash_table_iter_init(&iter, said);
-    while (g_hash_table_iter_next(&iter, &word, NULL))
-        if (g_hash_table_contains(there, word)) both++;
-    return n > 0 ? (double)both / n : 0;
-}
-
-/* What speaks against a claim's resting on a stretch of a passage, g_free; NULL: nothing. *elsewhere: it may rest on
- * another stretch all the same. */
-static char *
-find_problem(const char *claim, const retrieval_hit *hit, const pipelines_alignment *at,
-             gboolean *elsewhere)
-{
-    g_autofree char *sentences = sentences_around(hit, at);
-    g_autofree char *missing = NULL;
-    const char *kind = NULL;
-    double similarity = 0;
-    *elsewhere = FALSE;
-    if (pipelines_is_instruction(sentences, strlen(sentences)))
-        return g_strdup("its quote speaks to the program that reads it");
-    if (!pipelines_numbers_supported(claim, sentences, &missing)) {
-        *elsewhere = TRUE;
-        return g_strdup_printf("its number %s is not in the quote", missing);
-    }
-    if (shared_words(claim, hit) < SHARED_WORDS)
-        return g_strdup("its quote speaks of something else");
-    if (pipelines_contradict(claim, sentences, &kind, &similarity))
-        return g_strdup_printf("its quote says the opposite (%s)", kind);
-    return NULL;
+    return pipelines_support_problem(answer->hits->pdata[placed->passage], placed->at.start,
+                                     placed->at.len, claim, min_shared, elsewhere);
 }
 
 /* A writer may quote the caption and take the number from the sentence beside it: the sentence of the passages that
@@ -117,9 +72,31 @@ place_anew(const lode_answer *answer, const char *claim)
     placed.at = (pipelines_alignment){
         .match = PIPELINES_MATCH_EXACT, .score = 1, .start = best.start, .len = best.len};
     gboolean elsewhere = FALSE;
-    g_autofree char *problem =
-        find_problem(claim, answer->hits->pdata[best.passage], &placed.at, &elsewhere);
+    g_autofree char *problem = find_problem(answer, claim, &placed, UNQUOTED_WORDS, &elsewhere);
     if (problem != NULL) placed.at.match = PIPELINES_MATCH_NONE;
+    return placed;
+}
+
+/* A writer that copies may leave out the raised numbers of citations, or a word: the sentence that carries the claim, if
+ * it has nearly all of the quote too. What was made up is not made good by a sentence that happens to be there. */
+static placed_quote
+place_slip(const lode_answer *answer, const char *claim, const char *quote)
+{
+    placed_quote placed = place_anew(answer, claim);
+    if (placed.at.match == PIPELINES_MATCH_NONE) return placed;
+    const retrieval_hit *hit = answer->hits->pdata[placed.passage];
+    g_autofree char *sentence = g_strndup(hit->text + placed.at.start, placed.at.len);
+    g_autoptr(GHashTable) quoted = pipelines_content_words(quote, strlen(quote));
+    g_autoptr(GHashTable) there = pipelines_content_words(sentence, placed.at.len);
+    guint n = 0;
+    GHashTableIter iter;
+    gpointer word;
+    g_hash_table_iter_init(&iter, quoted);
+    while (g_hash_table_iter_next(&iter, &word, NULL))
+        if (g_hash_table_contains(there, word)) n++;
+    if (n < UNQUOTED_WORDS * g_hash_table_size(quoted) ||
+        !pipelines_numbers_supported(quote, sentence, NULL))
+        placed.at.match = PIPELINES_MATCH_NONE;
     return placed;
 }
 
@@ -127,14 +104,15 @@ static void
 check_claim(lode_answer *answer, pipelines_claim *claim, guint passage, const char *quote)
 {
     placed_quote placed = place_quote(answer, passage, quote);
+    if (placed.at.match == PIPELINES_MATCH_NONE && g_utf8_strlen(quote, -1) >= MIN_QUOTE_CHARS)
+        placed = place_slip(answer, claim->text, quote);
     if (placed.at.match == PIPELINES_MATCH_NONE) {
         claim->problem =
             g_strdup(quote[0] == '\0' ? "it has no quote" : "its quote stands in no passage");
         return;
     }
     gboolean elsewhere = FALSE;
-    g_autofree char *problem =
-        find_problem(claim->text, answer->hits->pdata[placed.passage], &placed.at, &elsewhere);
+    g_autofree char *problem = find_problem(answer, claim->text, &placed, SHARED_WORDS, &elsewhere);
     if (problem != NULL && elsewhere) {
         placed = place_anew(answer, claim->text);
         if (placed.at.match != PIPELINES_MATCH_NONE) g_clear_pointer(&problem, g_free);

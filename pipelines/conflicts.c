@@ -31,8 +31,8 @@ statement_clear(statement *s)
 G_DEFINE_AUTO_CLEANUP_CLEAR_FUNC(statement, statement_clear)
 
 /* By the beginning of the word; both lists in the same sense: first goes up. */
-static int
-direction_of(const char *word)
+int
+pipelines_direction_of(const char *word)
 {
     static const char *const up[] = {
         "increas", "higher",  "more",   "greater", "rais",       "rise",     "rose",    "improv",
@@ -50,8 +50,8 @@ direction_of(const char *word)
     return 0;
 }
 
-static gboolean
-is_negation(const char *word)
+gboolean
+pipelines_is_negation(const char *word)
 {
     static const char *const list[] = {"not",    "no",    "never",  "without", "neither", "nor",
                                        "cannot", "none",  "lack",   "lacked",  "failed",  "fails",
@@ -76,11 +76,11 @@ read_statement(const char *text)
             continue;
         }
         g_autofree char *word = g_strndup(start, (gsize)(p - start));
-        int direction = direction_of(word);
+        int direction = pipelines_direction_of(word);
         up += direction > 0 ? 1 : 0;
         down += direction < 0 ? 1 : 0;
-        if (is_negation(word)) {
-            s.n_negations++;
+        if (pipelines_is_negation(word)) {
+            if (!g_str_has_prefix(p, " only")) s.n_negations++;
         } else if (g_ascii_isdigit(word[0])) {
             s.numbers = TRUE;
         } else if (direction == 0) {

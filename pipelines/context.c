@@ -17,6 +17,8 @@ enum {
     PROMPT_TOKENS = 400  /* what the system's message says */
 };
 
+#define RELEVANT 0.5 /* of a passage's relevance: yes is as likely as no, or 5 of 10 */
+
 typedef struct {
     GPtrArray *hits;    /* of retrieval_hit, owned */
     GHashTable *chunks; /* ids of those: gint64 *, in the hits */
@@ -247,9 +249,19 @@ select_context(const pipelines_ask_context *context, GPtrArray *found, lode_cont
            add_neighbours(context, found, budget / 2, s, error);
 }
 
+/* Does the writer find that any of the passages helps? Where it has not been asked: yes. */
+static gboolean
+any_relevant(const lode_answer *answer)
+{
+    if (answer->relevance == NULL) return TRUE;
+    for (guint i = 0; i < answer->relevance->len; i++)
+        if (g_array_index(answer->relevance, double, i) >= RELEVANT) return TRUE;
+    return FALSE;
+}
+
 gboolean
 pipelines_choose_context(lode_answer *answer, const pipelines_ask_context *context, GArray *ranked,
-                         GError **error)
+                         gboolean *relevant, GError **error)
 {
     g_autoptr(GPtrArray) found = NULL;
     if (answer->options.n_scored > 0)
@@ -258,6 +270,8 @@ pipelines_choose_context(lode_answer *answer, const pipelines_ask_context *conte
         found = g_ptr_array_copy(answer->hits, NULL, NULL);
     if (found == NULL) return FALSE;
     g_ptr_array_set_free_func(found, NULL);
+    *relevant = any_relevant(answer);
+    if (!*relevant) return TRUE;
     uint32_t n_context = pipelines_writer_context(context->writer, answer->options.n_context);
     guint64 taken = PROMPT_TOKENS + strlen(answer->question) / BYTES_PER_TOKEN;
     taken += MIN(3 * (guint64)answer->options.max_tokens, n_context / 2);

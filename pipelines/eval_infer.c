@@ -139,6 +139,19 @@ quote_to_json(const char *doc, const char *quote)
     return json_pack("{s:s,s:s}", "doc", doc, "quote", quote);
 }
 
+/* What the answer claims as shown: statements marked as unsupported are no part of it. */
+static char *
+supported_text(const lode_answer *answer)
+{
+    GString *text = g_string_new(NULL);
+    for (guint i = 0; i < answer->claims->len; i++) {
+        const pipelines_claim *claim = answer->claims->pdata[i];
+        if (!claim->supported) continue;
+        g_string_append_printf(text, "%s%s", text->len > 0 ? " " : "", claim->text);
+    }
+    return g_string_free(text, FALSE);
+}
+
 static gboolean
 infer_answer(const eval_context *c, const eval_question *q, json_t *prediction, GError **error)
 {
@@ -150,7 +163,8 @@ infer_answer(const eval_context *c, const eval_question *q, json_t *prediction, 
     const gboolean refused = lode_answer_get_status(answer) == LODE_ANSWER_INSUFFICIENT;
     /* an answer without a writer is whole sentences: the first one's core is what was asked for */
     const char *core = answer->extractive ? lode_answer_short(answer) : NULL;
-    g_autofree char *text = eval_without_marks(core != NULL ? core : lode_answer_text(answer));
+    g_autofree char *all = supported_text(answer);
+    g_autofree char *text = eval_without_marks(core != NULL ? core : all);
     json_t *citations = json_array();
     for (size_t i = 0; i < lode_answer_n_citations(answer); i++)
         json_array_append_new(citations, quote_to_json(lode_citation_path(answer, i),
@@ -159,6 +173,8 @@ infer_answer(const eval_context *c, const eval_question *q, json_t *prediction, 
     json_object_set_new(prediction, "abstain", json_boolean(refused));
     json_object_set_new(prediction, "citations", citations);
     json_object_set_new(prediction, "passages", ranking(answer->hits, G_MAXUINT));
+    json_object_set_new(prediction, "claims", json_integer(answer->claims->len));
+    json_object_set_new(prediction, "unsupported", json_integer(answer->unsupported->len));
     json_object_set_new(prediction, "prompt_tokens", json_integer(answer->generation.n_prompt));
     json_object_set_new(prediction, "answer_tokens", json_integer(answer->generation.n_generated));
     lode_answer_free(answer);
@@ -211,7 +227,8 @@ static const char *
 label_by_words(const eval_context *c, const eval_question *q, GPtrArray *hits, const GArray *ranked)
 {
     const label_roles roles = roles_of(c->dataset->labels);
-    if (!pipelines_evidence_suffices(hits, q->text, ranked, NULL) && roles.unknown != NULL)
+    if (!pipelines_evidence_suffices(hits, q->text, ranked, c->ask.embedder != NULL, NULL) &&
+        roles.unknown != NULL)
         return roles.unknown;
     if (ranked->len == 0) return roles.unknown;
     const pipelines_quote *best = &g_array_index(ranked, pipelines_quote, 0);

@@ -55,6 +55,18 @@ double evidence_coverage(const evidence_words *words, GHashTable *set);
 /* Content words of each hit with its title and section: of GHashTable. */
 GPtrArray *evidence_hit_words(GPtrArray *hits);
 
+/* What speaks for there being an answer at all; each 0..1 but EVIDENCE_SIGNAL_SCORE. */
+enum {
+    EVIDENCE_SIGNAL_PASSAGE, /* share of the question's words, weighted by rarity, in the best passage */
+    EVIDENCE_SIGNAL_SENTENCE, /* the same in the best sentence */
+    EVIDENCE_SIGNAL_ALL,      /* the same in all passages together */
+    EVIDENCE_SIGNAL_SCORE,    /* log odds of the best sentence */
+    EVIDENCE_SIGNAL_NEXT,     /* of the third best sentence */
+    EVIDENCE_N_SIGNALS
+};
+/* signals [EVIDENCE_N_SIGNALS]; hits and ranked are not empty. */
+void evidence_signals(GPtrArray *hits, const char *question, const GArray *ranked, double *signals);
+
 /* The stretch of a sentence that says what was asked, a clause or several; within the given one. */
 pipelines_quote evidence_trim(const retrieval_hit *hit, const pipelines_quote *sentence,
                               const char *question);

@@ -14,7 +14,8 @@
  *   model.c     opening embedders and writers, their identity
  *   writer.h    a model that writes, here or behind an endpoint: the one way to its text
  *   sentences.c a text -> sentences, content words
- *   evidence.h  passages and a question -> the sentences that answer; support.c does a passage carry a claim?
+ *   evidence.h  passages and a question -> the sentences that answer; suffices.c are there any?
+ *   support.c   does a passage carry a claim?
  *   quote.h     a quote and a source -> where the one stands in the other
  *   context.c   which passages a writer gets to read, and in which order
  *   prompt.c    passages and a question -> messages that fit; the answer's [n] filtered
@@ -313,6 +314,11 @@ GArray *pipelines_rank_sentences(GPtrArray *hits, const char *question,
 /* The sentence of one passage that supports the claim best, by the claim's content words found in it. */
 pipelines_quote pipelines_best_support(const retrieval_hit *hit, guint passage, const char *claim,
                                        size_t len);
+/* What speaks against a claim's resting on text [start, start + len) of a passage, the sentences it touches: a number it
+ * has not, fewer than min_shared of the claim's content words, a negation or a direction the other way; g_free. NULL:
+ * nothing. *elsewhere: another stretch may carry the claim all the same. */
+char *pipelines_support_problem(const retrieval_hit *hit, size_t start, size_t len,
+                                const char *claim, double min_shared, gboolean *elsewhere);
 /* Why an answer is insufficient, for people. */
 typedef struct {
     char *reason;
@@ -321,10 +327,10 @@ typedef struct {
     double confidence;  /* 0..1 that the passages speak of what was asked */
 } pipelines_shortfall;
 
-/* Do the passages speak of what is asked? ranked: of pipelines_rank_sentences. shortfall (may be NULL): its confidence
- * is set, and the missing words added. */
+/* Do the passages speak of what is asked? ranked: of pipelines_rank_sentences, embedded: with an embedder. shortfall
+ * (may be NULL): its confidence is set, and the missing words added. */
 gboolean pipelines_evidence_suffices(GPtrArray *hits, const char *question, const GArray *ranked,
-                                     pipelines_shortfall *shortfall);
+                                     gboolean embedded, pipelines_shortfall *shortfall);
 /* Does a text speak to the program that reads it ("ignore previous instructions")? Such a sentence is no evidence. */
 gboolean pipelines_is_instruction(const char *text, size_t len);
 /* Sentences of a text as pipelines_quote (passage 0). */
@@ -377,6 +383,7 @@ typedef struct {
 typedef struct {
     char *text; /* one statement, without numbers */
     gboolean supported;
+    gboolean verbatim; /* it is its own quote, and printed as one */
     GArray *citations; /* of guint: indices into the answer's citations */
     char *problem;     /* what is wrong with it, NULL where nothing is */
 } pipelines_claim;

@@ -1,234 +1,12 @@
-/* A quote and a source -> where the one stands in the other; see quote.h.
- *
- * Both texts are brought to the same form, each of whose characters remembers the bytes it came from:
- *
- *   compatibility decomposition (NFKD: ligatures, full width forms; two forms equal in NFKC are equal in it)
- *   soft hyphens and zero-width characters dropped
- *   a hyphen between letters dropped, with the white space behind it: "exam-\nple", "long-term" and "long- term"
- *     are what a line break makes of one another
- *   quotation marks to " and ', dashes and the minus sign to -, LaTeX's names to the characters they stand for
- *   raised digits to ^ and the digit: 10² is not 102
- *   white space to one blank, and to none before a comma and the like, inside brackets and around operators */
+/* A quote and a source -> where the one stands in the other; see quote.h. Both texts are brought to the same form first,
+ * see quote_normal.c. */
 #include "pipelines/quote.h"
 
 #include <string.h>
 
+#include "pipelines/quote_normal.h"
+
 enum { MAX_CELLS = 1 << 26 }; /* of an approximate search: a tenth of a second */
-
-typedef struct {
-    gunichar c;
-    uint32_t start, end; /* bytes of the original */
-} symbol;
-
-/* ---- normalised form ---- */
-
-static gboolean
-is_hyphen(gunichar c)
-{
-    return c == '-' || c == 0x2010 || c == 0x2011 || c == 0x2012 || c == 0x2013 || c == 0x2014 ||
-           c == 0x2212;
-}
-
-static gboolean
-is_dropped(gunichar c)
-{
-    return c == 0xAD || c == 0xFEFF || c == 0x2060 || (c >= 0x200B && c <= 0x200F) || c == '$' ||
-           c == '{' || c == '}';
-}
-
-static gunichar
-plain(gunichar c)
-{
-    switch (c) {
-    case 0x2018:
-    case 0x2019:
-    case 0x201A:
-    case 0x201B:
-    case 0x2032:
-    case 0xB4:
-    case '`':
-        return '\'';
-    case 0x201C:
-    case 0x201D:
-    case 0x201E:
-    case 0x2033:
-    case 0xAB:
-    case 0xBB:
-        return '"';
-    case 0x2217:
-        return '*';
-    case 0x223C:
-        return '~';
-    default:
-        return is_hyphen(c) ? '-' : c;
-    }
-}
-
-/* "\alpha" at text: the character, and how many bytes it takes; 0: none of ours. "\mathrm" and the like stand for
- * nothing. */
-static size_t
-latex_command(const char *text, size_t len, gunichar *c)
-{
-    static const struct {
-        const char *name;
-        gunichar c; /* 0: nothing */
-    } commands[] = {{"alpha", 0x3B1},   {"beta", 0x3B2},       {"gamma", 0x3B3},   {"delta", 0x3B4},
-                    {"epsilon", 0x3B5}, {"kappa", 0x3BA},      {"lambda", 0x3BB},  {"mu", 0x3BC},
-                    {"pi", 0x3C0},      {"rho", 0x3C1},        {"sigma", 0x3C3},   {"tau", 0x3C4},
-                    {"phi", 0x3C6},     {"omega", 0x3C9},      {"theta", 0x3B8},   {"Delta", 0x394},
-                    {"times", 0xD7},    {"pm", 0xB1},          {"leq", 0x2264},    {"le", 0x2264},
-                    {"geq", 0x2265},    {"ge", 0x2265},        {"approx", 0x2248}, {"sim", '~'},
-                    {"cdot", 0xB7},     {"infty", 0x221E},     {"circ", 0xB0},     {"mathrm", 0},
-                    {"text", 0},        {"mathbf", 0},         {"mathit", 0},      {"left", 0},
-                    {"right", 0},       {"rightarrow", 0x2192}};
-    if (len < 2 || text[0] != '\\') return 0;
-    size_t n = 1;
-    while (n < len && g_ascii_isalpha(text[n]))
-        n++;
-    if (n == 1) { /* "\%" */
-        *c = (guchar)text[1] < 0x80 && g_ascii_ispunct(text[1]) ? (gunichar)text[1] : 0;
-        return *c != 0 ? 2 : 0;
-    }
-    for (size_t i = 0; i < G_N_ELEMENTS(commands); i++) {
-        if (strlen(commands[i].name) != n - 1 || strncmp(commands[i].name, text + 1, n - 1) != 0)
-            continue;
-        *c = commands[i].c;
-        return n;
-    }
-    return 0;
-}
-
-static void
-push(GArray *symbols, gunichar c, size_t start, size_t end)
-{
-    symbol s = {c, (uint32_t)start, (uint32_t)end};
-    g_array_append_val(symbols, s);
-}
-
-static gboolean
-is_raised(gunichar c)
-{
-    return c == 0xB2 || c == 0xB3 || c == 0xB9 || c == 0x2070 || (c >= 0x2074 && c <= 0x2079) ||
-           c == 0x207B;
-}
-
-/* One character of the original, decomposed. before: the one ahead of it. */
-static void
-push_character(GArray *symbols, gunichar before, gunichar c, size_t start, size_t end)
-{
-    if (is_dropped(c)) return;
-    if (g_unichar_isspace(c)) {
-        push(symbols, ' ', start, end);
-        return;
-    }
-    gunichar parts[G_UNICHAR_MAX_DECOMPOSITION_LENGTH];
-    gsize n = g_unichar_fully_decompose(plain(c), TRUE, parts, G_N_ELEMENTS(parts));
-    if (is_raised(c) && !is_raised(before)) push(symbols, '^', start, end);
-    for (gsize i = 0; i < MIN(n, G_N_ELEMENTS(parts)); i++)
-        push(symbols, g_unichar_isspace(parts[i]) ? ' ' : plain(parts[i]), start, end);
-}
-
-static gunichar
-symbol_at(const GArray *symbols, guint i)
-{
-    return i < symbols->len ? g_array_index(symbols, symbol, i).c : 0;
-}
-
-static gboolean
-is_operator(gunichar c)
-{
-    switch (c) {
-    case '=':
-    case '<':
-    case '>':
-    case '~':
-    case '/':
-    case '+':
-    case '*':
-    case '^':
-    case 0xB0:   /* degree */
-    case 0xB1:   /* plus-minus */
-    case 0xB7:   /* middle dot */
-    case 0xD7:   /* times */
-    case 0x2248: /* almost equal */
-    case 0x2264:
-    case 0x2265:
-        return TRUE;
-    default:
-        return FALSE;
-    }
-}
-
-/* May white space between these two go? */
-static gboolean
-closes_up(gunichar before, gunichar after)
-{
-    if (before == 0 || after == 0) return TRUE;
-    if (g_unichar_isdigit(before) && (after == '.' || after == ',')) return FALSE;
-    return is_operator(before) || is_operator(after) || before == '(' || before == '[' ||
-           (after < 0x80 && strchr(".,;:!?)]%", (int)after) != NULL);
-}
-
-/* White space and hyphens, once it is known what stands on either side. */
-static GArray *
-tidy(const GArray *symbols)
-{
-    GArray *out = g_array_sized_new(FALSE, FALSE, sizeof(symbol), symbols->len);
-    for (guint i = 0; i < symbols->len; i++) {
-        const symbol *s = &g_array_index(symbols, symbol, i);
-        gunichar before = symbol_at(out, out->len - 1);
-        if (s->c == ' ') {
-            guint next = i;
-            while (symbol_at(symbols, next) == ' ')
-                next++;
-            if (!closes_up(before, symbol_at(symbols, next))) push(out, ' ', s->start, s->end);
-            i = next - 1;
-        } else if (s->c == '-' && g_unichar_isalpha(before)) {
-            guint next = i + 1;
-            while (symbol_at(symbols, next) == ' ')
-                next++;
-            gunichar after = symbol_at(symbols, next);
-            gboolean joins = next > i + 1 ? g_unichar_islower(after) : g_unichar_isalpha(after);
-            if (joins)
-                i = next - 1;
-            else
-                g_array_append_val(out, *s);
-        } else {
-            g_array_append_val(out, *s);
-        }
-    }
-    return out;
-}
-
-static GArray *
-normalise(const char *text, size_t len)
-{
-    g_autoptr(GArray) symbols = g_array_sized_new(FALSE, FALSE, sizeof(symbol), (guint)len);
-    gunichar before = 0;
-    for (size_t at = 0; at < len;) {
-        gunichar c = 0;
-        size_t n = latex_command(text + at, len - at, &c);
-        if (n == 0) {
-            c = g_utf8_get_char(text + at);
-            n = (size_t)(g_utf8_next_char(text + at) - (text + at));
-        }
-        if (c != 0) push_character(symbols, before, c, at, at + n);
-        before = c;
-        at += n;
-    }
-    return tidy(symbols);
-}
-
-char *
-pipelines_normalise(const char *text)
-{
-    g_autofree char *valid = g_utf8_make_valid(text, -1);
-    g_autoptr(GArray) symbols = normalise(valid, MIN(strlen(valid), G_MAXUINT32));
-    GString *out = g_string_new(NULL);
-    for (guint i = 0; i < symbols->len; i++)
-        g_string_append_unichar(out, symbol_at(symbols, i));
-    return g_string_free(out, FALSE);
-}
 
 /* ---- borders ---- */
 
@@ -252,7 +30,7 @@ cuts(const char *text, size_t len, size_t start, size_t end)
             if (g_unichar_isdigit(char_before(text, point))) return TRUE;
         }
         /* the sign of a number; in "2-5" it is a range */
-        if (is_hyphen(before)) {
+        if (quote_is_hyphen(before)) {
             size_t sign = (size_t)(g_utf8_find_prev_char(text, text + start) - text);
             gunichar ahead = char_before(text, sign);
             if (ahead == 0 || g_unichar_isspace(ahead) || ahead == '(' || ahead == '=') return TRUE;
@@ -320,9 +98,9 @@ prefix_function(const GArray *quote)
 {
     guint *borders = g_new0(guint, quote->len + 1);
     for (guint i = 1, k = 0; i < quote->len; i++) {
-        while (k > 0 && symbol_at(quote, i) != symbol_at(quote, k))
+        while (k > 0 && quote_symbol_at(quote, i) != quote_symbol_at(quote, k))
             k = borders[k - 1];
-        if (symbol_at(quote, i) == symbol_at(quote, k)) k++;
+        if (quote_symbol_at(quote, i) == quote_symbol_at(quote, k)) k++;
         borders[i] = k;
     }
     return borders;
@@ -333,12 +111,12 @@ align_normalised(const GArray *quote, const GArray *text, const char *source, si
 {
     g_autofree guint *borders = prefix_function(quote);
     for (guint i = 0, k = 0; i < text->len; i++) {
-        while (k > 0 && symbol_at(text, i) != symbol_at(quote, k))
+        while (k > 0 && quote_symbol_at(text, i) != quote_symbol_at(quote, k))
             k = borders[k - 1];
-        if (symbol_at(text, i) == symbol_at(quote, k)) k++;
+        if (quote_symbol_at(text, i) == quote_symbol_at(quote, k)) k++;
         if (k < quote->len) continue;
-        size_t start = g_array_index(text, symbol, i + 1 - k).start;
-        size_t end = g_array_index(text, symbol, i).end;
+        size_t start = g_array_index(text, quote_symbol, i + 1 - k).start;
+        size_t end = g_array_index(text, quote_symbol, i).end;
         if (!cuts(source, n_source, start, end))
             return found(PIPELINES_MATCH_NORMALISED, 1, source, start, end);
         k = borders[k - 1];
@@ -366,12 +144,12 @@ search_approximately(const GArray *quote, const GArray *text, guint most, stretc
     g_autofree cell *column = g_new(cell, n + 1);
     g_autofree gunichar *wanted = g_new(gunichar, n);
     for (guint row = 0; row < n; row++)
-        wanted[row] = symbol_at(quote, row);
+        wanted[row] = quote_symbol_at(quote, row);
     for (guint row = 0; row <= n; row++)
         column[row] = (cell){row, 0};
     best->distance = most + 1;
     for (guint j = 0; j < text->len; j++) {
-        gunichar c = symbol_at(text, j);
+        gunichar c = quote_symbol_at(text, j);
         cell diagonal = column[0];
         column[0] = (cell){0, j + 1};
         guint last = MIN(active + 1, n);
@@ -431,9 +209,9 @@ signals(const GArray *text, guint start, guint end)
     g_autoptr(GString) out = g_string_new(NULL), word = g_string_new(NULL);
     gboolean after_number = FALSE;
     for (guint i = start; i <= end; i++) {
-        gunichar c = i < end ? symbol_at(text, i) : 0;
+        gunichar c = i < end ? quote_symbol_at(text, i) : 0;
         gboolean inner = (c == '.' || c == ',' || c == '^' || c == '-') && i + 1 < end &&
-                         g_unichar_isdigit(symbol_at(text, i + 1));
+                         g_unichar_isdigit(quote_symbol_at(text, i + 1));
         if (c != 0 && (is_word_symbol(c) || inner)) {
             g_string_append_unichar(word, c);
             continue;
@@ -472,7 +250,7 @@ words_of(const GArray *text, guint start, guint end)
     GArray *words = g_array_new(FALSE, FALSE, sizeof(word_range));
     for (guint i = start; i < end;) {
         word_range w = {i, 0};
-        while (i < end && is_word_symbol(symbol_at(text, i)))
+        while (i < end && is_word_symbol(quote_symbol_at(text, i)))
             i++;
         w.len = i - w.start;
         if (w.len > 0)
@@ -497,7 +275,9 @@ is_slip(const GArray *a, const word_range *x, const GArray *b, const word_range 
         row[0] = i;
         for (guint j = 1; j <= y->len; j++) {
             guint above = row[j];
-            guint change = symbol_at(a, x->start + i - 1) == symbol_at(b, y->start + j - 1) ? 0 : 1;
+            guint change =
+                quote_symbol_at(a, x->start + i - 1) == quote_symbol_at(b, y->start + j - 1) ? 0
+                                                                                             : 1;
             row[j] = MIN(diagonal + change, 1 + MIN(above, row[j - 1]));
             diagonal = above;
         }
@@ -532,11 +312,11 @@ says_the_same(const GArray *quote, const GArray *text, const stretch *s)
 static void
 widen(const GArray *text, stretch *s)
 {
-    while (s->start > 0 && g_unichar_isalnum(symbol_at(text, s->start)) &&
-           is_word_symbol(symbol_at(text, s->start - 1)))
+    while (s->start > 0 && g_unichar_isalnum(quote_symbol_at(text, s->start)) &&
+           is_word_symbol(quote_symbol_at(text, s->start - 1)))
         s->start--;
-    while (s->end < text->len && is_word_symbol(symbol_at(text, s->end - 1)) &&
-           is_word_symbol(symbol_at(text, s->end)))
+    while (s->end < text->len && is_word_symbol(quote_symbol_at(text, s->end - 1)) &&
+           is_word_symbol(quote_symbol_at(text, s->end)))
         s->end++;
 }
 
@@ -559,8 +339,8 @@ align_fuzzy(const GArray *quote, const GArray *text, const char *source, size_t 
     g_autofree char *there = signals(text, best.start, best.end);
     if (strcmp(said, there) != 0 || !says_the_same(quote, text, &best))
         return (pipelines_alignment){0};
-    size_t start = g_array_index(text, symbol, best.start).start;
-    size_t end = g_array_index(text, symbol, best.end - 1).end;
+    size_t start = g_array_index(text, quote_symbol, best.start).start;
+    size_t end = g_array_index(text, quote_symbol, best.end - 1).end;
     if (cuts(source, n_source, start, end)) return (pipelines_alignment){0};
     /* a negation that the quote leaves out at its very beginning turns it round */
     if (include_negation(source, start) != start) return (pipelines_alignment){0};
@@ -586,8 +366,8 @@ pipelines_align_quote(const char *quote, const char *source)
         return (pipelines_alignment){0};
     pipelines_alignment result = align_exact(valid, n_quote, source, n_source);
     if (result.match != PIPELINES_MATCH_NONE) return result;
-    g_autoptr(GArray) wanted = normalise(valid, n_quote);
-    g_autoptr(GArray) text = normalise(source, n_source);
+    g_autoptr(GArray) wanted = quote_normalise(valid, n_quote);
+    g_autoptr(GArray) text = quote_normalise(source, n_source);
     if (wanted->len == 0) return (pipelines_alignment){0};
     result = align_normalised(wanted, text, source, n_source);
     if (result.match != PIPELINES_MATCH_NONE) return result;

@@ -42,6 +42,7 @@ claims_to_json(const lode_answer *answer)
         json_t *item = json_object();
         json_object_set_new(item, "text", pipelines_json_string(claim->text));
         json_object_set_new(item, "supported", json_boolean(claim->supported));
+        json_object_set_new(item, "verbatim", json_boolean(claim->verbatim));
         json_object_set_new(item, "problem", pipelines_json_string(claim->problem));
         json_object_set_new(item, "cites", cites);
         json_array_append_new(json, item);
@@ -66,6 +67,14 @@ conflicts_to_json(const lode_answer *answer)
     return json;
 }
 
+/* Of a hit in the writer's eyes. */
+static json_t *
+relevance_to_json(const lode_answer *answer, guint hit)
+{
+    if (answer->relevance == NULL || hit >= answer->relevance->len) return json_null();
+    return json_real(g_array_index(answer->relevance, double, hit));
+}
+
 /* What was found, what is missing, what was tried. */
 static json_t *
 shortfall_to_json(const lode_answer *answer)
@@ -81,6 +90,7 @@ shortfall_to_json(const lode_answer *answer)
         json_object_set_new(item, "page", json_integer(hit->first_page + 1));
         json_object_set_new(item, "section", pipelines_json_string(hit->section));
         json_object_set_new(item, "score", json_real(hit->score));
+        json_object_set_new(item, "relevance", relevance_to_json(answer, i));
         json_array_append_new(closest, item);
     }
     json_t *json = json_object();

@@ -1,7 +1,11 @@
-/* Does a passage carry a claim, and do passages speak of a question at all? */
-#include "pipelines/evidence.h"
-
+/* Does a passage carry a claim? By words alone, and without any model.
+ *
+ * A claim rests on a sentence that has its numbers and nearly all of its content words, and that neither denies what
+ * the claim says nor turns its direction round. The other way round too: what the sentence denies, the claim must not
+ * say without the negation. */
 #include <string.h>
+
+#include "pipelines/answer.h"
 
 #define FRAGMENT 0.7 /* factor on a sentence without a beginning, or without an end */
 
@@ -65,63 +69,243 @@ pipelines_best_support(const retrieval_hit *hit, guint passage, const char *clai
     return best;
 }
 
-/* ---- is there an answer at all? ---- */
+/* ---- polarity ---- */
 
-/* Share of the question's words, weighted by rarity, that the best passage must have; with less, the best sentence must
- * score. By words alone this refuses 1 % of the answerable questions of COVID-QA's development part, and of
- * unrelated questions put to the same papers 97 % (hotpotqa), 88 % (cranfield), 81 % (cacm), 76 % (cisi), and of
- * questions of the same field 72 % (med), 68 % (scifact). */
-#define COVERAGE_SUFFICES 0.5
-#define COVERAGE_ANY      0.25
-#define SCORE_SUFFICES    0.45
+typedef struct {
+    char *stem;
+    int direction;
+    gboolean head;  /* the first content word behind a negation */
+    gboolean after; /* one of the next two: denied or not, who knows */
+} word;
 
-enum { N_LOOKED_AT = 24 }; /* sentences */
-
-/* Words of the question, as they stand there, whose stems no passage has. */
 static void
-add_missing(const char *question, GPtrArray *hit_words, GPtrArray *missing)
+word_clear(gpointer data)
 {
-    enum { MAX_MISSING = 8 };
-    for (const char *p = question; *p != '\0' && missing->len < MAX_MISSING;) {
+    g_free(((word *)data)->stem);
+}
+
+static gboolean
+ends_clause(const char *folded)
+{
+    static const char *const list[] = {"but", "although", "whereas", "while", "however", "yet"};
+    for (size_t i = 0; i < G_N_ELEMENTS(list); i++)
+        if (strcmp(list[i], folded) == 0) return TRUE;
+    return FALSE;
+}
+
+static char *
+stem_of(const char *text, size_t len)
+{
+    g_autoptr(GHashTable) stems = pipelines_content_words(text, len);
+    GHashTableIter iter;
+    gpointer stem;
+    g_hash_table_iter_init(&iter, stems);
+    return g_hash_table_iter_next(&iter, &stem, NULL) ? g_strdup(stem) : NULL;
+}
+
+static gboolean
+is_inner(const char *p)
+{
+    return g_unichar_isalnum(g_utf8_get_char(p)) || *p == '\'' ||
+           g_str_has_prefix(p, "\xE2\x80\x99");
+}
+
+/* Content words in order; numbers are looked at elsewhere. */
+static GArray *
+read_words(const char *text)
+{
+    enum { SCOPE = 3 };
+    GArray *words = g_array_new(FALSE, FALSE, sizeof(word));
+    g_array_set_clear_func(words, word_clear);
+    g_autofree char *folded = g_utf8_casefold(text, -1);
+    guint scope = 0; /* content words that the last negation may still reach */
+    for (const char *p = folded; *p != '\0';) {
         const char *start = p;
-        while (*p != '\0' && g_unichar_isalnum(g_utf8_get_char(p)))
+        while (*p != '\0' && is_inner(p))
             p = g_utf8_next_char(p);
         if (p == start) {
+            if (strchr(",;:.!?()", *p) != NULL) scope = 0;
             p = g_utf8_next_char(p);
             continue;
         }
-        g_autoptr(GHashTable) word = pipelines_content_words(start, (size_t)(p - start));
-        GHashTableIter iter;
-        gpointer stem;
-        g_hash_table_iter_init(&iter, word);
-        if (!g_hash_table_iter_next(&iter, &stem, NULL)) continue;
-        gboolean there = FALSE;
-        for (guint i = 0; i < hit_words->len && !there; i++)
-            there = g_hash_table_contains(hit_words->pdata[i], stem);
-        if (!there) g_ptr_array_add(missing, g_strndup(start, (gsize)(p - start)));
+        g_autofree char *one = g_strndup(start, (gsize)(p - start));
+        if (ends_clause(one)) scope = 0;
+        if (pipelines_is_negation(one) || g_str_has_suffix(one, "n't") ||
+            g_str_has_suffix(one, "n\xE2\x80\x99t")) {
+            scope = g_str_has_prefix(p, " only") ? 0 : SCOPE;
+            continue;
+        }
+        char *stem = stem_of(one, strlen(one));
+        if (stem == NULL || g_ascii_isdigit(stem[0])) {
+            g_free(stem);
+            continue;
+        }
+        const word w = {.stem = stem,
+                        .direction = pipelines_direction_of(one),
+                        .head = scope == SCOPE,
+                        .after = scope > 0 && scope < SCOPE};
+        g_array_append_val(words, w);
+        if (scope > 0) scope--;
     }
+    return words;
 }
 
-gboolean
-pipelines_evidence_suffices(GPtrArray *hits, const char *question, const GArray *ranked,
-                            pipelines_shortfall *shortfall)
+/* "reduction" and "reduced" are the same word for us: long words with the same beginning. */
+static gboolean
+is_kin(const char *a, const char *b)
 {
-    g_autoptr(GPtrArray) hit_words = evidence_hit_words(hits);
-    if (shortfall != NULL) add_missing(question, hit_words, shortfall->missing);
-    if (hits->len == 0 || ranked->len == 0) return FALSE;
-    g_auto(evidence_words) w = evidence_weigh(question, hit_words);
-    double best = 0, sentence = 0;
-    for (guint i = 0; i < hits->len; i++)
-        best = MAX(best, evidence_coverage(&w, hit_words->pdata[i]));
-    for (guint i = 0; i < MIN(ranked->len, N_LOOKED_AT); i++) {
-        const pipelines_quote *q = &g_array_index(ranked, pipelines_quote, i);
-        const retrieval_hit *hit = hits->pdata[q->passage];
-        g_autoptr(GHashTable) words = pipelines_content_words(hit->text + q->start, q->len);
-        sentence = MAX(sentence, evidence_coverage(&w, words));
+    enum { MIN_COMMON = 5, MAX_REST = 5 };
+    size_t n = 0;
+    while (a[n] != '\0' && a[n] == b[n])
+        n++;
+    if (a[n] == '\0' && b[n] == '\0') return TRUE;
+    return n >= MIN_COMMON && strlen(a + n) <= MAX_REST && strlen(b + n) <= MAX_REST;
+}
+
+static gboolean
+has_word(const GArray *words, const char *stem)
+{
+    for (guint i = 0; i < words->len; i++)
+        if (is_kin(g_array_index(words, word, i).stem, stem)) return TRUE;
+    return FALSE;
+}
+
+/* Does one say without a negation what the other denies? */
+static gboolean
+denied_in_one(const GArray *denying, const GArray *saying)
+{
+    for (guint i = 0; i < denying->len; i++) {
+        const word *w = &g_array_index(denying, word, i);
+        if (!w->head) continue;
+        gboolean there = FALSE, agrees = FALSE;
+        for (guint j = 0; j < saying->len; j++) {
+            const word *o = &g_array_index(saying, word, j);
+            if (!is_kin(o->stem, w->stem)) continue;
+            there = TRUE;
+            agrees = agrees || o->head || o->after;
+        }
+        for (guint j = 0; j < denying->len; j++) { /* "did not rise at first and rose later" */
+            const word *o = &g_array_index(denying, word, j);
+            agrees = agrees || (!o->head && !o->after && is_kin(o->stem, w->stem));
+        }
+        if (there && !agrees) return TRUE;
+        if (there) continue;
+        /* "no evidence that aspirin helps" against "aspirin helps" */
+        guint n = 0;
+        for (guint j = i + 1; j < denying->len && g_array_index(denying, word, j).after; j++) {
+            const char *stem = g_array_index(denying, word, j).stem;
+            for (guint k = 0; k < saying->len; k++) {
+                const word *o = &g_array_index(saying, word, k);
+                if (!is_kin(o->stem, stem)) continue;
+                n += o->head || o->after ? 0 : 1;
+                break;
+            }
+        }
+        if (n >= 2) return TRUE;
     }
-    if (shortfall != NULL) shortfall->confidence = 0.5 * best + 0.5 * sentence;
-    if (best >= COVERAGE_SUFFICES) return TRUE;
-    /* other words for the same thing: only the embeddings can tell */
-    return best >= COVERAGE_ANY &&
-           g_array_index(ranked, pipelines_quote, 0).score >= SCORE_SUFFICES;
+    return FALSE;
+}
+
+/* Words that stand close to words [at] and to words of the other at [place]. */
+static guint
+shared_around(const GArray *a, guint at, const GArray *b, guint place)
+{
+    enum { NEAR = 3 };
+    guint n = 0;
+    for (guint i = at > NEAR ? at - NEAR : 0; i < MIN(at + NEAR + 1, a->len); i++) {
+        if (i == at) continue;
+        for (guint j = place > NEAR ? place - NEAR : 0; j < MIN(place + NEAR + 1, b->len); j++)
+            if (j != place &&
+                is_kin(g_array_index(a, word, i).stem, g_array_index(b, word, j).stem)) {
+                n++;
+                break;
+            }
+    }
+    return n;
+}
+
+/* Does the claim say of something that it rises where the text says that it falls? */
+static gboolean
+is_turned_round(const GArray *claim, const GArray *text)
+{
+    for (guint i = 0; i < claim->len; i++) {
+        const word *w = &g_array_index(claim, word, i);
+        if (w->direction == 0 || w->head) continue;
+        gint same = -1, opposite = -1;
+        for (guint j = 0; j < text->len; j++) {
+            const word *o = &g_array_index(text, word, j);
+            if (o->direction == 0 || o->head) continue;
+            gint *best = o->direction == w->direction ? &same : &opposite;
+            *best = MAX(*best, (gint)shared_around(claim, i, text, j));
+        }
+        if (opposite > same) return TRUE;
+    }
+    return FALSE;
+}
+
+/* ---- all of it ---- */
+
+/* The sentences that a stretch of a passage touches, and n more on either side: what surrounds a quote may turn it
+ * round, or hold the number that the writer left out of it. */
+static char *
+sentences_around(const retrieval_hit *hit, size_t start, size_t len, guint n)
+{
+    g_autoptr(GArray) sentences = pipelines_sentences(hit->text, strlen(hit->text));
+    size_t from = start, to = start + len;
+    guint first = sentences->len, last = 0;
+    for (guint i = 0; i < sentences->len; i++) {
+        const pipelines_quote *s = &g_array_index(sentences, pipelines_quote, i);
+        if (s->start >= start + len || s->start + s->len <= start) continue;
+        first = MIN(first, i);
+        last = i;
+    }
+    if (first < sentences->len) {
+        const pipelines_quote *a =
+            &g_array_index(sentences, pipelines_quote, first > n ? first - n : 0);
+        const pipelines_quote *b =
+            &g_array_index(sentences, pipelines_quote, MIN(last + n, sentences->len - 1));
+        from = MIN(from, a->start);
+        to = MAX(to, (size_t)b->start + b->len);
+    }
+    return g_strndup(hit->text + from, to - from);
+}
+
+/* Share of the claim's content words that its surroundings have, the title and the section among them: they say what
+ * "it" and "the drug" are. */
+static double
+shared_words(const GArray *claim, const retrieval_hit *hit, size_t start, size_t len)
+{
+    g_autofree char *around = sentences_around(hit, start, len, 1);
+    g_autofree char *all = g_strconcat(hit->title, "\n", hit->section, "\n", around, NULL);
+    g_autoptr(GArray) there = read_words(all);
+    guint n = 0;
+    for (guint i = 0; i < claim->len; i++)
+        if (has_word(there, g_array_index(claim, word, i).stem)) n++;
+    return claim->len > 0 ? (double)n / claim->len : 1;
+}
+
+char *
+pipelines_support_problem(const retrieval_hit *hit, size_t start, size_t len, const char *claim,
+                          double min_shared, gboolean *elsewhere)
+{
+    g_autofree char *sentences = sentences_around(hit, start, len, 0);
+    g_autofree char *missing = NULL;
+    const char *kind = NULL;
+    double similarity = 0;
+    *elsewhere = FALSE;
+    if (pipelines_is_instruction(sentences, strlen(sentences)))
+        return g_strdup("its quote speaks to the program that reads it");
+    if (!pipelines_numbers_supported(claim, sentences, &missing)) {
+        *elsewhere = TRUE;
+        return g_strdup_printf("its number %s is not in the quote", missing);
+    }
+    g_autoptr(GArray) said = read_words(claim), there = read_words(sentences);
+    if (pipelines_contradict(claim, sentences, &kind, &similarity))
+        return g_strdup_printf("its quote says the opposite (%s)", kind);
+    if (denied_in_one(there, said) || denied_in_one(said, there))
+        return g_strdup("its quote says the opposite (negation)");
+    if (is_turned_round(said, there)) return g_strdup("its quote says the opposite (direction)");
+    if (shared_words(said, hit, start, len) < min_shared)
+        return g_strdup("its quote speaks of something else");
+    return NULL;
 }

@@ -9,7 +9,8 @@
 
 enum { MAX_CHOSEN = 3 };
 
-#define SUPPORTED 0.5 /* pipelines_best_support from which a claim rests on a passage */
+#define SUPPORTED    0.5  /* pipelines_best_support from which a claim may rest on a passage */
+#define SHARED_WORDS 0.85 /* of its content words: what it adds to the passage it has invented */
 
 typedef struct {
     lode_answer *answer;
@@ -64,16 +65,37 @@ without_numbers(const char *text, size_t len)
     return g_string_free(g_steal_pointer(&plain), FALSE);
 }
 
+/* The sentence of a passage that carries the claim; score 0: none does, and *problem (g_free; may be NULL) says why. */
 static pipelines_quote
-best_among(const lode_answer *answer, const gboolean *among, const char *claim)
+carrier(const lode_answer *answer, guint passage, const char *claim, char **problem)
 {
-    pipelines_quote best = {.score = -1};
+    const retrieval_hit *hit = answer->hits->pdata[passage];
+    pipelines_quote quote = pipelines_best_support(hit, passage, claim, strlen(claim));
+    gboolean elsewhere = FALSE;
+    g_autofree char *against = NULL;
+    if (quote.len == 0 || quote.score < SUPPORTED)
+        against = g_strdup("no passage says so");
+    else
+        against =
+            pipelines_support_problem(hit, quote.start, quote.len, claim, SHARED_WORDS, &elsewhere);
+    if (against != NULL) quote.score = 0;
+    if (problem != NULL) *problem = g_steal_pointer(&against);
+    return quote;
+}
+
+/* The best carrier among the passages shown; score 0: none, and *problem is what speaks against the likeliest one. */
+static pipelines_quote
+best_among(const lode_answer *answer, const gboolean *among, const char *claim, char **problem)
+{
+    pipelines_quote best = {.score = 0};
     for (guint i = 0; i < answer->n_shown; i++) {
         if (among != NULL && !among[i]) continue;
-        pipelines_quote quote =
-            pipelines_best_support(answer->hits->pdata[i], i, claim, strlen(claim));
-        if (quote.len > 0 && quote.score > best.score) best = quote;
+        g_autofree char *against = NULL;
+        pipelines_quote quote = carrier(answer, i, claim, &against);
+        if (quote.score > best.score) best = quote;
+        if (*problem == NULL) *problem = g_steal_pointer(&against);
     }
+    if (best.score > 0) g_clear_pointer(problem, g_free);
     return best;
 }
 
@@ -109,18 +131,14 @@ finish_sentence(writing *w, const char *text, size_t len)
     g_autofree gboolean *cited = g_new0(gboolean, answer->n_shown + 1);
     gboolean any = cited_passages(text, len, answer->n_shown, cited);
     pipelines_claim *claim = pipelines_claim_add(answer, said, strlen(said));
-    pipelines_quote best = best_among(answer, any ? cited : NULL, claim->text);
-    claim->supported = best.score >= SUPPORTED;
-    if (claim->supported)
-        cite_for(answer, claim, &best);
-    else
-        claim->problem = g_strdup("no passage says so");
+    pipelines_quote best = best_among(answer, any ? cited : NULL, claim->text, &claim->problem);
+    claim->supported = best.score > 0;
+    if (claim->supported) cite_for(answer, claim, &best);
     /* the other passages it names are sources too where they carry it */
     for (guint i = 0; any && claim->supported && i < answer->n_shown; i++) {
         if (!cited[i] || i == best.passage) continue;
-        pipelines_quote quote =
-            pipelines_best_support(answer->hits->pdata[i], i, claim->text, strlen(claim->text));
-        if (quote.score >= SUPPORTED) cite_for(answer, claim, &quote);
+        pipelines_quote quote = carrier(answer, i, claim->text, NULL);
+        if (quote.score > 0) cite_for(answer, claim, &quote);
     }
     return pipelines_emit_claim(answer, claim);
 }

@@ -4,10 +4,12 @@
  *     bench_answers run LIBRARY QUESTIONS.jsonl > answers.jsonl      what lode ask --extractive says
  *     bench_answers baseline LIBRARY QUESTIONS.jsonl > answers.jsonl the best passage, whole
  *     bench_answers features LIBRARY QUESTIONS.jsonl > features.jsonl
+ *     bench_answers signals LIBRARY QUESTIONS.jsonl > signals.jsonl  what speaks for there being an answer
+ *     bench_answers support LIBRARY CLAIMS.jsonl > support.jsonl     does each claim pass against its gold sentences?
  *
  * The default embedder is used when it is installed. A paper enters as a document of one paragraph per line of its
  * text. answers.jsonl is what a scorer of answers and citations reads; features.jsonl has every sentence that could
- * be quoted with its features, for tests/bench/fit_evidence.py. */
+ * be quoted with its features, for tests/bench/fit_evidence.py; signals.jsonl is for fit_confidence.py. */
 #include <stdio.h>
 #include <string.h>
 
@@ -162,6 +164,56 @@ print_features(bench *b, const json_t *object, GError **error)
     return TRUE;
 }
 
+/* What speaks for there being an answer. */
+static gboolean
+print_signals(bench *b, const json_t *object, GError **error)
+{
+    retrieval_search_options options = retrieval_search_options_default();
+    options.n_results = (guint)lode_ask_options_default().n_passages;
+    const char *question = field(object, "question");
+    g_autoptr(GPtrArray) hits = retrieval_library_search(b->library, question, &options, error);
+    if (hits == NULL) return FALSE;
+    g_autoptr(GArray) ranked =
+        pipelines_rank_sentences(hits, question, b->embedder, b->pool, NULL, error);
+    if (ranked == NULL) return FALSE;
+    json_t *line = json_object(), *list = json_array();
+    json_object_set_new(line, "_id", json_string(field(object, "_id")));
+    json_object_set_new(line, "signals", list);
+    double signals[EVIDENCE_N_SIGNALS];
+    if (ranked->len > 0) {
+        evidence_signals(hits, question, ranked, signals);
+        for (int i = 0; i < EVIDENCE_N_SIGNALS; i++)
+            json_array_append_new(list, json_real(signals[i]));
+    }
+    print_line(line);
+    return TRUE;
+}
+
+/* What speaks against each claim's resting on its gold sentences. */
+static gboolean
+print_support(bench *b, const json_t *object, GError **error)
+{
+    (void)b, (void)error;
+    g_autoptr(GString) text = g_string_new(NULL);
+    size_t i;
+    const json_t *item;
+    json_array_foreach(json_object_get(object, "evidence"), i, item)
+        g_string_append_printf(text, "%s%s", text->len > 0 ? " " : "", field(item, "quote"));
+    if (text->len == 0) return TRUE;
+    retrieval_hit hit = {.title = (char *)"", .section = (char *)"", .text = text->str};
+    const double shares[] = {0.5, 0.85};
+    json_t *problems = json_array();
+    for (i = 0; i < G_N_ELEMENTS(shares); i++) {
+        gboolean elsewhere;
+        g_autofree char *problem = pipelines_support_problem(
+            &hit, 0, text->len, field(object, "question"), shares[i], &elsewhere);
+        json_array_append_new(problems, pipelines_json_string(problem));
+    }
+    print_line(json_pack("{s:s, s:s, s:o}", "_id", field(object, "_id"), "label",
+                         field(object, "label"), "problems", problems));
+    return TRUE;
+}
+
 /* ---- all ---- */
 
 static gboolean
@@ -171,6 +223,8 @@ each(bench *b, const json_t *object, GError **error)
     if (strcmp(b->mode, "index") == 0) return index_paper(b, object, error);
     if (strcmp(b->mode, "run") == 0) return answer_question(b, object, error);
     if (strcmp(b->mode, "features") == 0) return print_features(b, object, error);
+    if (strcmp(b->mode, "signals") == 0) return print_signals(b, object, error);
+    if (strcmp(b->mode, "support") == 0) return print_support(b, object, error);
     return best_passage(b, object, error);
 }
 
@@ -220,10 +274,12 @@ run(bench *b, const char *library, const char *file, GError **error)
 int
 main(int argc, char **argv)
 {
-    static const char *const modes[] = {"index", "run", "baseline", "features", NULL};
+    static const char *const modes[] = {"index",   "run",     "baseline", "features",
+                                        "signals", "support", NULL};
     if (argc != 4 || !g_strv_contains(modes, argv[1])) {
-        g_printerr("usage: bench_answers index CORPUS.jsonl LIBRARY\n"
-                   "       bench_answers run|baseline|features LIBRARY QUESTIONS.jsonl\n");
+        g_printerr(
+            "usage: bench_answers index CORPUS.jsonl LIBRARY\n"
+            "       bench_answers run|baseline|features|signals|support LIBRARY QUESTIONS.jsonl\n");
         return 2;
     }
     bench b = {.mode = argv[1]};

@@ -5,6 +5,7 @@
 
 #include <cmocka.h>
 
+#include <glib/gstdio.h>
 #include <string.h>
 
 #include "pipelines/answer.h"
@@ -102,6 +103,20 @@ no_claim_is_supported_without_its_quote(void **state)
 }
 
 static void
+a_quote_that_is_not_there_gives_way_to_the_sentence_that_is(void **state)
+{
+    (void)state;
+    /* the writer has left words out of the sentence */
+    assert_true(is_supported("The cobalt catalyst reached a yield of 93 %.", 1,
+                             "cobalt catalyst yield of 93 % after hours"));
+    /* the claim has words of its own, or says the opposite: nothing carries it */
+    assert_false(is_supported("The cobalt catalyst, dissolved in methanol, reached 93 %.", 1,
+                              "cobalt catalyst yield of 93 % after hours"));
+    assert_false(is_supported("The catalyst did lose activity within a week.", 1,
+                              "It has lost activity within a week or so"));
+}
+
+static void
 instructions_in_a_paper_are_no_evidence(void **state)
 {
     (void)state;
@@ -179,6 +194,143 @@ replies_of_any_shape_are_read(void **state)
     }
     g_autoptr(lode_answer) none = answer_about_yields(FALSE);
     assert_false(pipelines_read_claims(none, "I do not know.", 14));
+}
+
+/* ---- what a stretch of a passage carries ---- */
+
+static char *
+problem_of(const char *claim, const char *sentence)
+{
+    g_autoptr(GPtrArray) hits = g_ptr_array_new_with_free_func((GDestroyNotify)retrieval_hit_free);
+    gboolean elsewhere = FALSE;
+    add_hit(hits, "/a.pdf", sentence);
+    return pipelines_support_problem(hits->pdata[0], 0, strlen(sentence), claim, 0.85, &elsewhere);
+}
+
+static void
+a_claim_says_no_more_than_its_sentence(void **state)
+{
+    (void)state;
+    static const struct {
+        const char *claim, *sentence;
+        const char *problem; /* part of it; NULL: the sentence carries the claim */
+    } cases[] = {
+        /* content words */
+        {"The drop splashes on the plate.",
+         "At high speed the drop splashes on the dry plate and breaks up.", NULL},
+        {"The drop splashes into water.",
+         "At high speed the drop splashes on the dry plate and breaks up.", "something else"},
+        {"Aspirin caused a reduction of pain.", "Aspirin reduced the pain it had caused.", NULL},
+        /* numbers, with their units */
+        {"The dose was 5 mg.", "The dose was 5 mg in both groups.", NULL},
+        {"The dose was 50 mg.", "The dose was 5 mg in both groups.", "number 50"},
+        {"The dose was 5 kg.", "The dose was 5 mg in both groups.", "number 5"},
+        /* negation, both ways */
+        {"The drug was associated with death.",
+         "In older patients the drug was not associated with death in any of the trials.",
+         "negation"},
+        {"The drug was not associated with death.",
+         "In older patients the drug was associated with death in all of the trials.", "negation"},
+        {"The drug wasn't associated with death in older patients.",
+         "In older patients the drug was not associated with death in any of the trials.", NULL},
+        {"Aspirin prevents cancer.",
+         "We found no evidence that aspirin prevents cancer of any kind.", "negation"},
+        {"The virus increased the fever.",
+         "The virus did not affect the lungs but increased the fever.", NULL},
+        {"The virus affected the lungs.",
+         "The virus did not affect the lungs but increased the fever.", "negation"},
+        {"The virus causes fever and cough.", "The virus causes not only fever but also cough.",
+         NULL},
+        /* direction, also where a sentence has both */
+        {"The risk of stroke increased with age.",
+         "While the intake of salt fell, the risk of stroke increased with age.", NULL},
+        {"The risk of stroke decreased with age.",
+         "The risk of stroke was found to be increased with age in both sexes.", "direction"},
+        {"The intake of salt increased, the risk of stroke fell.",
+         "The intake of salt fell in most of the countries, and the risk of stroke increased.",
+         "direction"},
+    };
+    for (size_t i = 0; i < G_N_ELEMENTS(cases); i++) {
+        g_autofree char *problem = problem_of(cases[i].claim, cases[i].sentence);
+        const char *expected = cases[i].problem;
+        if ((problem == NULL) != (expected == NULL) ||
+            (expected != NULL && strstr(problem, expected) == NULL))
+            fail_msg("%s / %s: %s", cases[i].claim, cases[i].sentence,
+                     problem != NULL ? problem : "none");
+    }
+}
+
+/* ---- a small writer ---- */
+
+/* It writes what its data says. */
+static gboolean
+write_fixed(const lode_writer *writer, engine_pool *pool, const pipelines_write_request *request,
+            pipelines_written *written, GError **error)
+{
+    (void)pool, (void)error;
+    const char *text = writer->data;
+    g_string_append(written->text, text);
+    return request->text == NULL || request->text(text, strlen(text), request->user_data) || TRUE;
+}
+
+static gboolean
+count_little(const lode_writer *writer, const pipelines_write_request *request, size_t *n_tokens,
+             GError **error)
+{
+    (void)writer, (void)request, (void)error;
+    *n_tokens = 100;
+    return TRUE;
+}
+
+static lode_answer *
+ask_small_writer(const char *reply)
+{
+    static const pipelines_writer_kind kind = {
+        .name = "test", .write = write_fixed, .count = count_little};
+    static const retrieval_passage passages[] = {
+        {"/a.pdf", "Drop impact",
+         "We filmed the impact of drops on a dry plate. The drop splashes on the plate at 3 m/s."},
+        {"/b.pdf", "Lakes", "The lake froze in January. Its ice was 30 cm thick at most."}};
+    /* a replay: nothing is recorded */
+    lode_writer writer = {
+        .kind = &kind, .is_small = TRUE, .id = (char *)"test", .data = (char *)reply};
+    g_autofree char *dir = g_dir_make_tmp("lode-claims-XXXXXX", NULL);
+    const retrieval_library_options none = {0};
+    g_autoptr(GError) error = NULL;
+    retrieval_library *library = retrieval_library_open(dir, RETRIEVAL_OPEN_WRITE, &none, &error);
+    assert_non_null(library);
+    assert_true(retrieval_library_add_passages(library, passages, 2, NULL, &error));
+    assert_true(retrieval_library_commit(library, &error));
+    pipelines_ask_context context = {.library = library, .library_dir = dir, .writer = &writer};
+    lode_answer *answer =
+        pipelines_ask(&context, "At what speed does the drop splash on the plate?", NULL, &error);
+    retrieval_library_free(library);
+    assert_non_null(answer);
+    g_autoptr(GDir) listing = g_dir_open(dir, 0, NULL);
+    for (const char *name; (name = g_dir_read_name(listing)) != NULL;) {
+        g_autofree char *path = g_build_filename(dir, name, NULL);
+        g_unlink(path);
+    }
+    g_rmdir(dir);
+    return answer;
+}
+
+static void
+a_small_writer_that_invents_leaves_the_sentence_itself(void **state)
+{
+    (void)state;
+    g_autoptr(lode_answer) right = ask_small_writer("The drop splashes on the plate at 3 m/s. ");
+    assert_int_equal(lode_answer_get_status(right), LODE_ANSWERED);
+    assert_string_equal(lode_answer_text(right), "The drop splashes on the plate at 3 m/s. [1]");
+
+    g_autoptr(lode_answer) wrong = ask_small_writer("The drop splashes into water at 3 m/s. ");
+    assert_int_equal(lode_answer_get_status(wrong), LODE_ANSWER_PARTIAL);
+    assert_string_equal(lode_answer_text(wrong),
+                        "The drop splashes into water at 3 m/s. [unsupported]\n"
+                        "\"The drop splashes on the plate at 3 m/s.\" [1]");
+    assert_string_equal(lode_answer_short(wrong), "The drop splashes on the plate at 3 m/s.");
+    assert_false(claim_at(wrong, 0)->supported);
+    assert_true(claim_at(wrong, 1)->verbatim);
 }
 
 /* ---- contradictions ---- */
@@ -267,9 +419,12 @@ main(void)
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(a_claim_rests_on_a_quote_that_is_there),
         cmocka_unit_test(no_claim_is_supported_without_its_quote),
+        cmocka_unit_test(a_quote_that_is_not_there_gives_way_to_the_sentence_that_is),
         cmocka_unit_test(instructions_in_a_paper_are_no_evidence),
         cmocka_unit_test(a_quote_without_the_number_gives_way_to_the_sentence_that_has_it),
         cmocka_unit_test(unsupported_claims_are_marked_or_left_out),
+        cmocka_unit_test(a_claim_says_no_more_than_its_sentence),
+        cmocka_unit_test(a_small_writer_that_invents_leaves_the_sentence_itself),
         cmocka_unit_test(replies_of_any_shape_are_read),
         cmocka_unit_test(opposite_statements_of_one_matter_contradict),
         cmocka_unit_test(a_passage_cannot_close_its_own_fence),

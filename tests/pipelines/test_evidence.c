@@ -111,7 +111,7 @@ the_answering_sentence_ranks_first(void **state)
     assert_int_equal(best->passage, 1);
     const retrieval_hit *h = hits->pdata[1];
     assert_memory_equal(h->text + best->start, "The cobalt catalyst reached", 27);
-    assert_true(pipelines_evidence_suffices(hits, question, ranked, NULL));
+    assert_true(pipelines_evidence_suffices(hits, question, ranked, FALSE, NULL));
 }
 
 static void
@@ -121,11 +121,11 @@ an_unrelated_question_has_no_evidence(void **state)
     g_autoptr(GPtrArray) hits = catalyst_hits();
     const char *question = "Who wrote the constitution of Iceland?";
     g_autoptr(GArray) ranked = pipelines_rank_sentences(hits, question, NULL, NULL, NULL, NULL);
-    assert_false(pipelines_evidence_suffices(hits, question, ranked, NULL));
+    assert_false(pipelines_evidence_suffices(hits, question, ranked, FALSE, NULL));
     g_autoptr(GPtrArray) none = g_ptr_array_new();
     g_autoptr(GArray) empty = pipelines_rank_sentences(none, question, NULL, NULL, NULL, NULL);
     assert_int_equal(empty->len, 0);
-    assert_false(pipelines_evidence_suffices(none, question, empty, NULL));
+    assert_false(pipelines_evidence_suffices(none, question, empty, FALSE, NULL));
 }
 
 static void

@@ -1,0 +1,242 @@
+/* What a writer gets to read, whoever asks it: never a text that no reader of the paper sees. */
+#include <setjmp.h>
+#include <stdarg.h>
+#include <stddef.h>
+
+#include <cmocka.h>
+
+#include <glib/gstdio.h>
+#include <string.h>
+
+#include "pipelines/answer.h"
+#include "pipelines/chat.h"
+#include "pipelines/eval.h"
+#include "pipelines/table.h"
+
+/* An order in it that is hidden each has a word of its own: tests/data/answers/make.py. */
+#define PAPER LODE_TEST_DATA "/answers/hidden_orders.pdf"
+
+static const char QUESTION[] = "How many tussocks of sedge did the survey count?";
+
+/* ---- a writer that remembers what it was given ---- */
+
+typedef struct {
+    GString *read;
+    guint n_asked;
+    guint n_claims, n_grades, n_others; /* by what it was asked for */
+    int grade;
+} memory;
+
+static gboolean
+remember(const lode_writer *writer, engine_pool *pool, const pipelines_write_request *request,
+         pipelines_written *written, GError **error)
+{
+    (void)pool, (void)error;
+    memory *m = writer->data;
+    const char *name = request->json_name != NULL ? request->json_name : "";
+    m->n_asked++;
+    for (size_t i = 0; i < request->n_messages; i++)
+        g_string_append(m->read, request->messages[i].content);
+    if (strcmp(name, "claims") == 0) {
+        m->n_claims++;
+        g_string_append(
+            written->text,
+            "{\"claims\": [{\"passage\": 1, \"quote\": \"The survey counted 412 tussocks "
+            "of sedge\", \"text\": \"The survey counted 412 tussocks of sedge.\"}], "
+            "\"missing\": \"\"}");
+    } else if (strcmp(name, "grades") == 0) {
+        m->n_grades++;
+        g_string_append_printf(written->text, "{\"grades\": [{\"passage\": 1, \"grade\": %d}]}",
+                               m->grade);
+    } else {
+        m->n_others++;
+        g_string_append(written->text, "The survey counted 412 tussocks of sedge.");
+    }
+    if (request->text != NULL)
+        request->text(written->text->str, written->text->len, request->user_data);
+    return TRUE;
+}
+
+static gboolean
+count(const lode_writer *writer, const pipelines_write_request *request, size_t *n_tokens,
+      GError **error)
+{
+    (void)writer, (void)request, (void)error;
+    *n_tokens = 100;
+    return TRUE;
+}
+
+static const pipelines_writer_kind remembering = {
+    .name = "test", .write = remember, .count = count};
+
+/* ---- a library of the one paper ---- */
+
+typedef struct {
+    char *dir;
+    retrieval_library *library;
+    memory memory;
+    lode_writer writer;
+    pipelines_ask_context ask;
+} fixture;
+
+static int
+set_up(void **state)
+{
+    fixture *f = g_new0(fixture, 1);
+    g_autoptr(GError) error = NULL;
+    f->dir = g_dir_make_tmp("lode-prompts-XXXXXX", NULL);
+    const retrieval_library_options none = {0};
+    f->library = retrieval_library_open(f->dir, RETRIEVAL_OPEN_WRITE, &none, &error);
+    assert_non_null(f->library);
+    g_autoptr(GPtrArray) inputs = g_ptr_array_new();
+    g_ptr_array_add(inputs, (gpointer)PAPER);
+    const pipelines_index_options options = {.n_jobs = 1, .reader = pipelines_reader_in_process()};
+    lode_index_report report = {0};
+    assert_true(pipelines_index_run(f->library, inputs, &options, &report, &error));
+    f->memory = (memory){.read = g_string_new(NULL), .grade = 9};
+    f->writer = (lode_writer){.kind = &remembering, .id = (char *)"test", .data = &f->memory};
+    f->ask =
+        (pipelines_ask_context){.library = f->library, .library_dir = f->dir, .writer = &f->writer};
+    *state = f;
+    return 0;
+}
+
+static int
+tear_down(void **state)
+{
+    fixture *f = *state;
+    retrieval_library_free(f->library);
+    g_autoptr(GDir) listing = g_dir_open(f->dir, 0, NULL);
+    for (const char *name; (name = g_dir_read_name(listing)) != NULL;) {
+        g_autofree char *path = g_build_filename(f->dir, name, NULL);
+        g_unlink(path);
+    }
+    g_rmdir(f->dir);
+    g_string_free(f->memory.read, TRUE);
+    g_free(f->dir);
+    g_free(f);
+    return 0;
+}
+
+/* The paper was read, and nothing of it that is hidden. */
+static void
+check_read(const fixture *f)
+{
+    static const char *const hidden[] = {"ALDER", "BIRCH", "CEDAR",
+                                         "ELDER", "HAZEL", "Ignore previous"};
+    assert_true(f->memory.n_asked > 0);
+    assert_non_null(strstr(f->memory.read->str, "412 tussocks"));
+    for (size_t i = 0; i < G_N_ELEMENTS(hidden); i++)
+        if (strstr(f->memory.read->str, hidden[i]) != NULL)
+            fail_msg("%s was read: %s", hidden[i], f->memory.read->str);
+}
+
+static void
+claims_and_grades_are_asked_of_what_is_seen(void **state)
+{
+    fixture *f = *state;
+    static const lode_context contexts[] = {LODE_CONTEXT_PASSAGES, LODE_CONTEXT_SECTIONS,
+                                            LODE_CONTEXT_WHOLE};
+    for (size_t i = 0; i < G_N_ELEMENTS(contexts); i++) {
+        lode_ask_options options = lode_ask_options_default();
+        options.context = contexts[i];
+        options.n_scored = 4;
+        g_autoptr(GError) error = NULL;
+        g_autoptr(lode_answer) answer = pipelines_ask(&f->ask, QUESTION, &options, &error);
+        assert_non_null(answer);
+        assert_int_equal(lode_answer_get_status(answer), LODE_ANSWERED);
+    }
+    assert_int_equal(f->memory.n_claims, 3);
+    assert_int_equal(f->memory.n_grades, 3);
+    check_read(f);
+}
+
+static void
+a_small_writer_copies_from_what_is_seen(void **state)
+{
+    fixture *f = *state;
+    g_autoptr(GError) error = NULL;
+    f->writer.is_small = TRUE;
+    g_autoptr(lode_answer) answer = pipelines_ask(&f->ask, QUESTION, NULL, &error);
+    assert_non_null(answer);
+    assert_int_equal(f->memory.n_others, 1);
+    check_read(f);
+}
+
+static void
+tables_are_filled_from_what_is_seen(void **state)
+{
+    fixture *f = *state;
+    g_autoptr(GError) error = NULL;
+    g_autoptr(pipelines_table) table =
+        pipelines_table_make(&f->ask, "count of tussocks of sedge in the survey", "", NULL, &error);
+    assert_non_null(table);
+    assert_int_equal(f->memory.n_claims, 1);
+    check_read(f);
+}
+
+static void
+a_conversation_remembers_what_is_seen(void **state)
+{
+    fixture *f = *state;
+    g_autoptr(GError) error = NULL;
+    g_autoptr(lode_answer) answer = pipelines_ask(&f->ask, QUESTION, NULL, &error);
+    assert_non_null(answer);
+    g_autoptr(pipelines_chat) chat = pipelines_chat_new();
+    pipelines_chat_add(chat, QUESTION, lode_answer_text(answer));
+    g_string_truncate(f->memory.read, 0);
+    g_autofree char *alone =
+        pipelines_chat_condense(chat, &f->writer, NULL, "How was it counted?", NULL, &error);
+    assert_non_null(alone);
+    assert_int_equal(f->memory.n_others, 1);
+    check_read(f);
+}
+
+static void
+labels_are_told_from_what_is_seen(void **state)
+{
+    fixture *f = *state;
+    g_autoptr(GError) error = NULL;
+    eval_dataset set = {.labels = g_ptr_array_new()};
+    g_ptr_array_add(set.labels, (gpointer) "no");
+    g_ptr_array_add(set.labels, (gpointer) "yes");
+    const eval_question question = {.id = (char *)"q", .text = (char *)QUESTION};
+    const eval_context context = {
+        .lane = EVAL_LABEL, .dataset = &set, .ask = f->ask, .options = lode_ask_options_default()};
+    g_autoptr(json_t) prediction = eval_infer(&context, &question, &error);
+    assert_non_null(prediction);
+    check_read(f);
+    g_ptr_array_unref(set.labels);
+}
+
+static void
+a_writer_that_finds_nothing_relevant_is_not_asked_to_answer(void **state)
+{
+    fixture *f = *state;
+    g_autoptr(GError) error = NULL;
+    lode_ask_options options = lode_ask_options_default();
+    options.n_scored = 4;
+    f->memory.grade = 2;
+    g_autoptr(lode_answer) answer = pipelines_ask(&f->ask, QUESTION, &options, &error);
+    assert_non_null(answer);
+    assert_int_equal(lode_answer_get_status(answer), LODE_ANSWER_INSUFFICIENT);
+    assert_non_null(strstr(answer->shortfall.reason, "none of the passages helps"));
+    assert_int_equal(f->memory.n_grades, 1);
+    assert_int_equal(f->memory.n_claims, 0);
+}
+
+int
+main(void)
+{
+    const struct CMUnitTest tests[] = {
+        cmocka_unit_test_setup_teardown(claims_and_grades_are_asked_of_what_is_seen, set_up,
+                                        tear_down),
+        cmocka_unit_test_setup_teardown(a_small_writer_copies_from_what_is_seen, set_up, tear_down),
+        cmocka_unit_test_setup_teardown(tables_are_filled_from_what_is_seen, set_up, tear_down),
+        cmocka_unit_test_setup_teardown(a_conversation_remembers_what_is_seen, set_up, tear_down),
+        cmocka_unit_test_setup_teardown(labels_are_told_from_what_is_seen, set_up, tear_down),
+        cmocka_unit_test_setup_teardown(a_writer_that_finds_nothing_relevant_is_not_asked_to_answer,
+                                        set_up, tear_down),
+    };
+    return cmocka_run_group_tests(tests, NULL, NULL);
+}
