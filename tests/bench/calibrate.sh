@@ -5,7 +5,7 @@
 #
 # LIBRARY was made by "bench_answers index"; ANSWERABLE are questions about its papers, UNRELATED about other things, as
 # JSON lines with "_id" and "question". Prints for each threshold of confidence the share of answerable questions that
-# would be refused, and of unrelated ones: support.c holds the one chosen.
+# would be refused, and of unrelated ones: 0.5 is the one chosen, see pipelines/suffices.c.
 set -eu
 if [ $# -lt 4 ]; then
     sed -n '4,9s/^# \{0,3\}//p' "$0" >&2
@@ -22,7 +22,7 @@ awk -v yes="$out/yes" -v no="$out/no" 'BEGIN {
     while ((getline line < yes) > 0) { split(line, f, " "); a[++n] = f[1]; wrong += f[2] == "true" }
     while ((getline line < no) > 0) { split(line, f, " "); b[++m] = f[1]; right += f[2] == "true" }
     print "threshold  answerable refused  unrelated refused"
-    for (t = 0.2; t < 0.75; t += 0.05) {
+    for (t = 0.1; t < 0.95; t += 0.1) {
         x = y = 0
         for (i = 1; i <= n; i++) x += a[i] < t
         for (i = 1; i <= m; i++) y += b[i] < t

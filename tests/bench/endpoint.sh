@@ -4,7 +4,8 @@
 #     PYTHON=venv/bin/python tests/bench/endpoint.sh LODE MODEL.gguf
 #
 # PYTHON has "llama-cpp-python[server]" from PyPI; without it the script says so and exits with 77. Prints what comes of
-# a chat, of a text to go on with, of a JSON schema, and of a wrong path.
+# a chat, of a text to go on with, of a JSON schema, and of a wrong path. That server breaks off the answer it is writing
+# when another question comes in, unless told not to: several at once (lode eval --jobs) want --interrupt_requests False.
 set -u
 lode=$1 model=$2 python=${PYTHON:-python3} port=${PORT:-8391} limit=${LIMIT:-600}
 if ! "$python" -c 'import llama_cpp.server' 2> /dev/null; then
@@ -12,7 +13,7 @@ if ! "$python" -c 'import llama_cpp.server' 2> /dev/null; then
     exit 77
 fi
 log=$(mktemp)
-timeout "$limit" "$python" -m llama_cpp.server --model "$model" --model_alias bench --n_ctx 2048 \
+timeout "$limit" "$python" -m llama_cpp.server --model "$model" --model_alias bench --n_ctx 2048 --interrupt_requests False \
     --host 127.0.0.1 --port "$port" > "$log" 2>&1 &
 server=$!
 trap 'kill $server 2> /dev/null; rm -f "$log"' EXIT
