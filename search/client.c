@@ -12,6 +12,7 @@
 #include <string.h>
 
 #define ATTEMPTS_MAX 5
+#define ROBOTS_WAIT  10.0 /* seconds for a robots.txt, for which pages wait */
 #define LOOKUPS_MAX  24
 #define STARTS_MAX   16  /* before those under way get a turn */
 #define POLL_MS      100 /* so that limits and a cancel are seen soon */
@@ -293,6 +294,7 @@ pass_robots(job *j)
         site->state = SITE_ASKED;
         job *robots = job_new(j->client, url, NULL);
         robots->robots_file = TRUE;
+        robots->total_seconds = MIN(j->client->options.total_seconds, ROBOTS_WAIT);
         robots->own_server = j->own_server;
         robots->ended = on_robots;
         robots->user_data = site;

@@ -90,6 +90,11 @@ void
 search_site_learn(search_site *site, const search_response *response, long status,
                   const GError *error)
 {
+    if (g_error_matches(error, SEARCH_ERROR,
+                        SEARCH_ERROR_CANCELLED)) { /* says nothing about the site */
+        site->state = SITE_UNKNOWN;
+        return;
+    }
     site->state = SITE_KNOWN;
     if (response) {
         gsize len = 0;

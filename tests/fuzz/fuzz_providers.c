@@ -65,6 +65,12 @@ parse_with(const search_provider_kind *kind, guint at, const search_response *re
         check_hit(fused->pdata[i]);
 }
 
+static gboolean
+has_second_step(const search_provider_kind *kind)
+{
+    return g_str_equal(kind->info.name, "kiwix") || g_str_equal(kind->info.name, "pubmed");
+}
+
 int
 LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
 {
@@ -78,7 +84,7 @@ LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
     /* what a page means instead of an answer is the same for all but DuckDuckGo, and slow to say */
     gboolean page = response.content == SEARCH_CONTENT_HTML;
     for (const search_provider_kind *k = search_kinds; k->info.name; k++)
-        for (guint at = 0; at < 2; at++)
+        for (guint at = 0; at < (has_second_step(k) ? 2u : 1u); at++)
             if (!page || g_str_equal(k->info.name, "duckduckgo") ||
                 (at == 0 && g_str_equal(k->info.name, "searxng")))
                 parse_with(k, at, &response);
