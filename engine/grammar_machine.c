@@ -23,6 +23,7 @@ machine_init(grammar_machine *m, const grammar_program *program)
         .rows = g_array_new(FALSE, TRUE, sizeof(uint32_t)),
         .work = g_array_new(FALSE, FALSE, sizeof(grammar_place)),
         .result = g_array_new(FALSE, FALSE, sizeof(grammar_place)),
+        .sorted = g_array_new(FALSE, FALSE, sizeof(grammar_place)),
         .n_frame_slots = 256,
         .n_state_slots = 256,
         .n_seen = 256,
@@ -36,7 +37,8 @@ machine_init(grammar_machine *m, const grammar_program *program)
 void
 machine_clear(grammar_machine *m)
 {
-    GArray *const arrays[] = {m->frames, m->states, m->places, m->rows, m->work, m->result};
+    GArray *const arrays[] = {m->frames, m->states, m->places, m->rows,
+                              m->work,   m->result, m->sorted};
     for (size_t i = 0; i < G_N_ELEMENTS(arrays); i++)
         g_array_unref(arrays[i]);
     g_free(m->frame_slots);
@@ -231,6 +233,36 @@ compare_places(const void *a, const void *b)
     return memcmp(a, b, sizeof(grammar_place));
 }
 
+/* In the order of compare_places, byte by byte from the last one: an ambiguous grammar has thousands of places in each
+ * of thousands of sets, and comparing them took most of its time. Bytes that all places share are passed over. */
+static void
+sort_places(grammar_machine *m)
+{
+    const guint n = m->result->len;
+    grammar_place *from = (grammar_place *)(void *)m->result->data;
+
+    if (n < 64) {
+        if (n > 1) qsort(from, n, sizeof *from, compare_places);
+        return;
+    }
+    g_array_set_size(m->sorted, n);
+    grammar_place *to = (grammar_place *)(void *)m->sorted->data;
+    for (size_t byte = sizeof *from; byte-- > 0;) {
+        uint32_t start[257] = {0};
+        for (guint i = 0; i < n; i++)
+            start[((const uint8_t *)&from[i])[byte] + 1u]++;
+        if (start[((const uint8_t *)from)[byte] + 1u] == n) continue;
+        for (size_t i = 1; i < 256; i++)
+            start[i] += start[i - 1];
+        for (guint i = 0; i < n; i++)
+            to[start[((const uint8_t *)&from[i])[byte]]++] = from[i];
+        grammar_place *const other = from;
+        from = to;
+        to = other;
+    }
+    if ((gpointer)from != m->result->data) memcpy(m->result->data, from, n * sizeof *from);
+}
+
 static uint32_t
 hash_places(const grammar_place *places, uint32_t n, uint32_t flags)
 {
@@ -287,9 +319,9 @@ machine_finish(grammar_machine *m)
 {
     for (guint i = 0; i < m->work->len; i++)
         follow(m, g_array_index(m->work, grammar_place, i));
-    grammar_place *result = (grammar_place *)(void *)m->result->data;
-    if (m->result->len > 1) qsort(result, m->result->len, sizeof *result, compare_places);
-    return machine_intern(m, result, m->result->len, m->flags);
+    sort_places(m);
+    return machine_intern(m, (const grammar_place *)(const void *)m->result->data, m->result->len,
+                          m->flags);
 }
 
 uint32_t

@@ -47,8 +47,8 @@ typedef struct {
     uint32_t n_state_slots;
     GArray *rows; /* uint32_t [256] each: next state + 1, 0 unknown */
     /* scratch of one step */
-    GArray *work, *result; /* grammar_place */
-    uint32_t *seen;        /* hash into work: index + 1 */
+    GArray *work, *result, *sorted; /* grammar_place */
+    uint32_t *seen;                 /* hash into work: index + 1 */
     uint32_t n_seen;
     uint32_t flags;
     gboolean failed; /* a set outgrew MACHINE_MAX_PLACES */

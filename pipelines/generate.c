@@ -10,7 +10,8 @@ lode_generate_options_default(void)
     return (lode_generate_options){.struct_size = sizeof(lode_generate_options),
                                    .max_tokens = 256,
                                    .top_p = 1.0,
-                                   .repeat_penalty = 1.0};
+                                   .repeat_penalty = 1.0,
+                                   .typical_p = 1.0};
 }
 
 lode_generate_options
@@ -22,6 +23,21 @@ pipelines_generate_options(const lode_generate_options *options)
         filled.struct_size = sizeof filled;
     }
     return filled;
+}
+
+/* To a schema or a grammar: what thoughts are not. */
+static gboolean
+is_held(const lode_generate_options *options)
+{
+    return options->json_schema != NULL || options->grammar != NULL;
+}
+
+/* The prompt is a turn of a conversation. */
+static gboolean
+is_chat(const engine_model *model, const lode_generate_options *options)
+{
+    return !options->raw && (options->messages != NULL || options->system != NULL ||
+                             engine_model_get_info(model)->has_chat_template);
 }
 
 /* The conversation in the model's own format, g_free; NULL with error. */
@@ -37,8 +53,9 @@ render(const engine_model *model, const char *prompt, const lode_generate_option
     if (prompt != NULL) pipelines_messages_add(messages, "user", prompt);
     engine_chat_options chat = engine_chat_options_default();
     chat.tools = messages->tools;
-    /* thoughts are no JSON */
-    if (options->json_schema != NULL || options->grammar != NULL)
+    if (options->thinking == LODE_THINKING_ON)
+        chat.thinking = ENGINE_THINKING_ON;
+    else if (options->thinking == LODE_THINKING_OFF || is_held(options))
         chat.thinking = ENGINE_THINKING_OFF;
     return engine_chat_render(model, (const engine_message *)(void *)messages->list->data,
                               messages->list->len, &chat, error);
@@ -48,13 +65,11 @@ static gboolean
 read_prompt(const engine_model *model, const char *prompt, const lode_generate_options *options,
             GArray *tokens, GError **error)
 {
-    const gboolean chat = !options->raw && (options->messages != NULL || options->system != NULL ||
-                                            engine_model_get_info(model)->has_chat_template);
     if (prompt == NULL && (options->messages == NULL || options->raw)) {
         g_set_error_literal(error, PIPELINES_ERROR, LODE_ERROR_ARGUMENT, "there is no prompt");
         return FALSE;
     }
-    if (!chat) {
+    if (!is_chat(model, options)) {
         engine_tokenize(model, prompt, strlen(prompt), ENGINE_TOKENIZE_ADD_SPECIAL, tokens);
     } else {
         g_autofree char *text = render(model, prompt, options, error);
@@ -83,7 +98,9 @@ engine_options(const lode_generate_options *options)
     result.top_k = options->top_k;
     result.top_p = (float)options->top_p;
     result.min_p = (float)options->min_p;
+    result.typical_p = (float)options->typical_p;
     result.repeat_penalty = (float)options->repeat_penalty;
+    result.think_budget = options->think_budget;
     result.seed = options->seed;
     result.stop = options->stop;
     result.cancel = options->cancel;
@@ -105,7 +122,7 @@ pipelines_generate(const engine_model *model, engine_pool *pool, const char *pro
     g_autoptr(GArray) tokens = g_array_new(FALSE, FALSE, sizeof(int32_t));
     g_autoptr(engine_grammar) grammar = NULL;
 
-    if (filled.json_schema != NULL || filled.grammar != NULL) {
+    if (is_held(&filled)) {
         grammar = make_grammar(model, &filled, error);
         if (grammar == NULL) return NULL;
     }
@@ -118,6 +135,9 @@ pipelines_generate(const engine_model *model, engine_pool *pool, const char *pro
     if (session == NULL) return NULL;
     engine_generate_options how = engine_options(&filled);
     how.grammar = grammar;
+    how.think_first =
+        grammar != NULL && filled.thinking == LODE_THINKING_ON && is_chat(model, &filled);
+    how.with_special = how.think_first; /* the mark behind the thoughts may be a token of its own */
     g_autoptr(GString) text = g_string_new(NULL);
     if (!engine_generate(session, (const int32_t *)(void *)tokens->data, tokens->len, &how, on_text,
                          &filled, text, NULL, error))

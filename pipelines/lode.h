@@ -264,6 +264,12 @@ LODE_API lode_status lode_writer_open_endpoint(const char *url, const char *mode
                                                const lode_endpoint_options *options,
                                                lode_writer **out, lode_error *error);
 
+typedef enum {
+    LODE_THINKING_DEFAULT = 0, /* as the chat template has it; off with a schema or a grammar */
+    LODE_THINKING_ON = 1,      /* thoughts first; a schema or a grammar holds behind them */
+    LODE_THINKING_OFF = 2
+} lode_thinking;
+
 typedef struct {
     size_t struct_size;
     int raw; /* 1: the prompt is text to go on with; 0 (default): what a user says, where the model
@@ -287,12 +293,16 @@ typedef struct {
     /* Text as it is written, whole characters; return 0 to stop. May be NULL. */
     int (*text)(const char *text, size_t len, void *user_data);
     void *user_data;
+    lode_thinking thinking; /* of models whose chat template knows thoughts; not with raw */
+    uint32_t think_budget;  /* close them after so many tokens; 0 (default): never */
+    double typical_p;       /* so much of what is of average surprise; default 1: all */
 } lode_generate_options;
 
 LODE_API lode_generate_options lode_generate_options_default(void);
 
 /* Let a model write. prompt may be NULL where options->messages is not, engine where the writer is behind an endpoint;
- * such a one keeps no grammar, and its thoughts are left out. out receives the whole text, thoughts and
+ * such a one keeps no grammar, its thoughts are its own affair and are left out, and typical_p is refused
+ * (LODE_ERROR_UNSUPPORTED for any of these that is not the default). out receives the whole text, thoughts and
  * calls of tools among it as the model writes them; release with lode_free. LODE_ERROR_UNSUPPORTED for a schema's
  * keyword that cannot be kept. Thread-safe. */
 LODE_API lode_status lode_generate(const lode_writer *writer, lode_engine *engine,

@@ -168,6 +168,11 @@ pipelines_generate_remote(const lode_writer *writer, const char *prompt,
                     "%s: an endpoint keeps no grammar: give it a JSON schema", writer->id);
         return NULL;
     }
+    if (o.thinking != LODE_THINKING_DEFAULT || o.think_budget != 0 || o.typical_p != 1.0) {
+        g_set_error(error, PIPELINES_ERROR, LODE_ERROR_UNSUPPORTED,
+                    "%s: thinking, think_budget and typical_p are not for an endpoint", writer->id);
+        return NULL;
+    }
     if (o.system != NULL) pipelines_messages_add(messages, "system", o.system);
     if (o.messages != NULL &&
         !pipelines_messages_parse(messages, o.messages, strlen(o.messages), error))

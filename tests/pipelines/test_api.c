@@ -487,6 +487,18 @@ a_model_writes_what_a_schema_asks_for(void **state)
     assert_string_equal(text, again);
     lode_free(text);
     lode_free(again);
+    char *typical = NULL;
+    options.typical_p = 0.2; /* fewer choices, other words */
+    assert_int_equal(lode_generate(writer, engine, "x", &options, &typical, &error), LODE_OK);
+    assert_string_not_equal(typical, heard);
+    lode_free(typical);
+    options.struct_size =
+        offsetof(lode_generate_options, thinking); /* before there was the field */
+    assert_int_equal(lode_generate(writer, engine, "x", &options, &typical, &error), LODE_OK);
+    assert_string_equal(typical, heard);
+    lode_free(typical);
+    options.struct_size = sizeof options;
+    options.typical_p = 1.0;
     options.json_schema = "{\"type\": \"array\", \"uniqueItems\": true}";
     assert_int_equal(lode_generate(writer, engine, "x", &options, &text, &error),
                      LODE_ERROR_UNSUPPORTED);

@@ -394,6 +394,10 @@ lode_generate_works_with_an_endpoint(void **state)
     g_autofree char *head = endpoint_server_last_head(server);
     assert_non_null(strstr(head, "Bearer from-outside\r\n"));
     lode_free(text);
+    lode_generate_options options = lode_generate_options_default();
+    options.thinking = LODE_THINKING_ON; /* nothing of the request could ask for it */
+    assert_int_equal(lode_generate(writer, NULL, "count", &options, &text, &error),
+                     LODE_ERROR_UNSUPPORTED);
     lode_writer_free(writer);
     assert_int_equal(lode_writer_open_endpoint("nonsense", "m", NULL, &writer, &error),
                      LODE_ERROR_ARGUMENT);
