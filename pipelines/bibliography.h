@@ -27,7 +27,7 @@ GPtrArray *pipelines_bibliography_load(const char *path, GError **error);
  *
  * BibTeX as in Patashnik, "BibTeXing" (1988): @string, @preamble and @comment, # between values, values in braces or
  * quotes, entries in braces or parentheses, month names, "von Last, Jr, First"; also biblatex' journaltitle, date and
- * eprint, and % comments between entries. A @string that was never given is empty. */
+ * eprint and subtitle, crossref, and % comments between entries. A @string that was never given is empty. */
 GPtrArray *pipelines_bibtex_parse(const char *name, const char *text, size_t len, GError **error);
 /* CSL JSON (citeproc's csl-data.json): a list of items, one item, or an object with a list "items". */
 GPtrArray *pipelines_csl_parse(const char *name, const char *text, size_t len, GError **error);

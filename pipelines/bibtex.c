@@ -10,6 +10,7 @@ typedef struct {
     size_t n_expanded;   /* bytes that @strings gave so far */
     GPtrArray *entries;  /* of bibliography_entry */
     GHashTable *fields;  /* of the entry being read: lower-case name -> TeX */
+    GHashTable *parents; /* entry -> key of the one it refers to, owned */
 } bib_reader;
 
 /* ---- tokens ---- */
@@ -223,11 +224,23 @@ year_in(const char *text)
     return 0;
 }
 
+/* "Title: subtitle" (biblatex); NULL. */
+static char *
+title_of(const bib_reader *r)
+{
+    char *title = field_text(r, (const char *const[]){"title", NULL});
+    g_autofree char *subtitle = field_text(r, (const char *const[]){"subtitle", NULL});
+    if (title == NULL || subtitle == NULL) return title;
+    g_autofree char *main = title;
+    const gboolean ends = strchr(".:?!", main[strlen(main) - 1]) != NULL;
+    return g_strconcat(main, ends ? " " : ": ", subtitle, NULL);
+}
+
 static bibliography_entry *
 make_entry(const bib_reader *r, const char *key)
 {
     bibliography_entry *entry = pipelines_bibliography_entry_new(key);
-    entry->known->title = field_text(r, (const char *const[]){"title", NULL});
+    entry->known->title = title_of(r);
     entry->known->venue =
         field_text(r, (const char *const[]){"journaltitle", "journal", "booktitle", NULL});
     g_autofree char *year = field_text(r, (const char *const[]){"year", "date", NULL});
@@ -289,8 +302,35 @@ read_entry(bib_reader *r, const char *start, char close, GError **error)
     }
     if (r->entries->len >= BIBLIOGRAPHY_MAX_ENTRIES)
         return fail_at(r, start, error, "more than %u entries", BIBLIOGRAPHY_MAX_ENTRIES);
-    g_ptr_array_add(r->entries, make_entry(r, name));
+    bibliography_entry *entry = make_entry(r, name);
+    g_ptr_array_add(r->entries, entry);
+    const char *parent = g_hash_table_lookup(r->fields, "crossref");
+    if (parent != NULL)
+        g_hash_table_insert(r->parents, entry, g_strstrip(g_ascii_strdown(parent, -1)));
     return TRUE;
+}
+
+/* What an entry leaves open it has from the one that its crossref names, wherever that stands: the year, and what the
+ * whole is called that it is a part of. */
+static void
+resolve_parents(const bib_reader *r)
+{
+    if (g_hash_table_size(r->parents) == 0) return;
+    g_autoptr(GHashTable) by_key = g_hash_table_new_full(g_str_hash, g_str_equal, g_free, NULL);
+    for (guint i = r->entries->len; i-- > 0;) { /* of several with one key the first */
+        bibliography_entry *entry = r->entries->pdata[i];
+        g_hash_table_replace(by_key, g_ascii_strdown(entry->key, -1), entry);
+    }
+    for (guint i = 0; i < r->entries->len; i++) {
+        retrieval_metadata *known = ((bibliography_entry *)r->entries->pdata[i])->known;
+        const char *key = g_hash_table_lookup(r->parents, r->entries->pdata[i]);
+        const bibliography_entry *parent = key != NULL ? g_hash_table_lookup(by_key, key) : NULL;
+        if (parent == NULL || parent->known == known) continue;
+        if (known->year == 0) known->year = parent->known->year;
+        if (known->venue == NULL)
+            known->venue = g_strdup(parent->known->venue != NULL ? parent->known->venue
+                                                                 : parent->known->title);
+    }
 }
 
 /* At an @. */
@@ -336,7 +376,8 @@ pipelines_bibtex_parse(const char *name, const char *text, size_t len, GError **
     for (size_t i = 0; i < G_N_ELEMENTS(months); i++)
         g_hash_table_insert(strings, g_strdup(months[i][0]), g_strdup(months[i][1]));
     g_autoptr(GPtrArray) entries = pipelines_bibliography_entries_new();
-    bib_reader r = {name, text, text, text + len, strings, 0, entries, fields};
+    g_autoptr(GHashTable) parents = g_hash_table_new_full(NULL, NULL, NULL, g_free);
+    bib_reader r = {name, text, text, text + len, strings, 0, entries, fields, parents};
     while (r.p < r.end) {
         if (*r.p == '%') {
             while (r.p < r.end && *r.p != '\n')
@@ -347,5 +388,6 @@ pipelines_bibtex_parse(const char *name, const char *text, size_t len, GError **
             return NULL;
         }
     }
+    resolve_parents(&r);
     return g_steal_pointer(&entries);
 }

@@ -24,10 +24,24 @@ static const double column_weights[] = {2.0, 1.0, 1.0}; /* title, section, text 
 
 typedef struct {
     int n_terms, n_leading;
-    double mean_length;
+    retrieval_bm25_length norm;
     double idf[RETRIEVAL_MAX_QUERY_TERMS];
     double frequency[RETRIEVAL_MAX_QUERY_TERMS]; /* scratch of the current row */
 } bm25_query;
+
+double
+retrieval_bm25_idf(double weight, double n, double n_all)
+{
+    return weight * log(1.0 + (MAX(n_all - n, 0.0) + 0.5) / (n + 0.5));
+}
+
+retrieval_bm25_length
+retrieval_bm25_length_of(double mean_length)
+{
+    return (retrieval_bm25_length){.gain = bm25_k1 + 1.0,
+                                   .base = bm25_k1 * (1.0 - bm25_b),
+                                   .slope = bm25_k1 * bm25_b / mean_length};
+}
 
 /* Numbers of the collection and of the query's words: once per query, kept by FTS5. */
 static int
@@ -46,11 +60,11 @@ bm25_query_get(const Fts5ExtensionApi *api, Fts5Context *context,
     bm25_query *query = g_new0(bm25_query, 1);
     query->n_terms = plan->n_terms;
     query->n_leading = plan->n_leading;
-    query->mean_length = n_rows > 0 ? MAX((double)n_tokens / (double)n_rows, 1.0) : 1.0;
-    for (int i = 0; i < query->n_terms; i++) {
-        double n = (double)plan->n_passages[i], rest = MAX((double)n_rows - n, 0.0);
-        query->idf[i] = plan->weight[i] * log(1.0 + (rest + 0.5) / (n + 0.5));
-    }
+    const double n_all = plan->n_all > 0 ? plan->n_all : (double)n_rows;
+    const double mean = n_rows > 0 ? MAX((double)n_tokens / (double)n_rows, 1.0) : 1.0;
+    query->norm = retrieval_bm25_length_of(plan->mean_length > 0 ? plan->mean_length : mean);
+    for (int i = 0; i < query->n_terms; i++)
+        query->idf[i] = retrieval_bm25_idf(plan->weight[i], (double)plan->n_passages[i], n_all);
     code = api->xSetAuxdata(context, query, g_free); /* frees it when it fails */
     if (code == SQLITE_OK) *out = query;
     return code;
@@ -77,11 +91,11 @@ bm25_score(const Fts5ExtensionApi *api, Fts5Context *context, const retrieval_fu
             column < (int)G_N_ELEMENTS(column_weights))
             query->frequency[phrase] += column_weights[column];
     }
-    const double norm = bm25_k1 * (1.0 - bm25_b + bm25_b * length / query->mean_length);
+    const double norm = query->norm.base + query->norm.slope * length;
     *score = 0.0;
     for (int i = 0; i < query->n_terms; i++) {
         double f = query->frequency[i];
-        if (f > 0.0) *score += query->idf[i] * f * (bm25_k1 + 1.0) / (f + norm);
+        if (f > 0.0) *score += query->idf[i] * query->norm.gain * f / (f + norm);
     }
     return SQLITE_OK;
 }
@@ -214,7 +228,8 @@ append_phrase(GString *expression, gboolean is_first, const retrieval_fulltext_w
 
 char *
 retrieval_fulltext_plan_query(const GPtrArray *words, const int64_t *n_passages,
-                              uint64_t max_scored, retrieval_fulltext_plan *plan)
+                              const int64_t *n_others, uint64_t max_scored,
+                              retrieval_fulltext_plan *plan)
 {
     gboolean is_leading[RETRIEVAL_MAX_QUERY_TERMS] = {FALSE};
     const guint n = MIN(words->len, RETRIEVAL_MAX_QUERY_TERMS);
@@ -229,7 +244,7 @@ retrieval_fulltext_plan_query(const GPtrArray *words, const int64_t *n_passages,
         if (n_passages[i] <= 0) continue;
         append_phrase(expression, plan->n_terms == 0, words->pdata[i]);
         plan->weight[plan->n_terms] = ((const retrieval_fulltext_word *)words->pdata[i])->weight;
-        plan->n_passages[plan->n_terms++] = n_passages[i];
+        plan->n_passages[plan->n_terms++] = n_passages[i] + n_others[i];
     }
     g_string_append_c(expression, ')');
     if (plan->n_terms == 0) return NULL;

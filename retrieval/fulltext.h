@@ -37,17 +37,30 @@ typedef struct {
     int n_terms;   /* phrases behind them, scored */
     int64_t n_passages[RETRIEVAL_MAX_QUERY_TERMS]; /* passages that have the term; > 0 */
     double weight[RETRIEVAL_MAX_QUERY_TERMS];
+    double n_all, mean_length; /* of all passages, when FTS5 does not know all; else 0 */
 } retrieval_fulltext_plan;
 
 #define RETRIEVAL_PLAN_POINTER                                                                     \
     "lode_fulltext_plan" /* type of the pointer that lode_bm25 is given */
 
-/* words [n] with the number of passages n_passages [n] that have each -> expression and plan.
+/* ---- the formula ---- */
+
+/* What a word counts for that n of n_all passages have. */
+double retrieval_bm25_idf(double weight, double n, double n_all);
+
+/* A word that is f times in a passage of so many words adds idf * gain * f / (f + base + slope * words). */
+typedef struct {
+    double gain, base, slope;
+} retrieval_bm25_length;
+retrieval_bm25_length retrieval_bm25_length_of(double mean_length);
+
+/* words [n] with the number of passages n_passages [n] that FTS5 finds for each and n_others [n] that are elsewhere -> expression and plan.
  *
  * Passages with any of the words are scored as long as that is at most max_scored of them. Above it, only
  * those that have one of the rarest words, as many words as fit in max_scored and at least one; common
- * words still count in their scores. NULL where no word is found anywhere. Free with g_free. */
+ * words still count in their scores. NULL where FTS5 finds no word. Free with g_free. */
 char *retrieval_fulltext_plan_query(const GPtrArray *words, const int64_t *n_passages,
-                                    uint64_t max_scored, retrieval_fulltext_plan *plan);
+                                    const int64_t *n_others, uint64_t max_scored,
+                                    retrieval_fulltext_plan *plan);
 
 #endif

@@ -22,6 +22,7 @@
 /* An exact search of 384 dimensions takes 10 ms at 30,000 vectors. From 200,000 on, half-precision vectors in the
  * database would take 150 MB and more. */
 #define EXACT_LIMIT  30000
+#define WORDS_LIMIT  50000 /* FTS5 has 28 MB then, and a query of usual words takes 5 ms */
 #define SCALAR_LIMIT 200000
 
 /* ---- embedding ---- */
@@ -169,12 +170,14 @@ retrieval_library_open_with(const char *dir, retrieval_open_mode mode,
     g_mutex_init(&library->lock);
     g_mutex_init(&library->idle_lock);
     g_rw_lock_init(&library->vectors_lock);
+    g_mutex_init(&library->words_lock);
     g_queue_init(&library->idle);
     library->dir = g_strdup(dir);
     library->vectors_path = g_build_filename(dir, "vectors.faiss", NULL);
     library->writable = mode != RETRIEVAL_OPEN_READ;
     library->lock_fd = -1;
     library->max_scored = RETRIEVAL_MAX_SCORED;
+    library->words_limit = WORDS_LIMIT;
     library->exact_limit = EXACT_LIMIT;
     library->scalar_limit = SCALAR_LIMIT;
     library->embed = embedder->embed;
@@ -239,6 +242,8 @@ retrieval_library_free(retrieval_library *library)
     retrieval_store_free(library->store);
     g_queue_clear_full(&library->idle, (GDestroyNotify)retrieval_store_free);
     retrieval_vectors_free(library->vectors);
+    retrieval_words_unref(library->words);
+    g_free(library->words_name);
     if (library->lock_fd >= 0) close(library->lock_fd);
     g_free(library->dir);
     g_free(library->vectors_path);
@@ -248,6 +253,7 @@ retrieval_library_free(retrieval_library *library)
     g_mutex_clear(&library->lock);
     g_mutex_clear(&library->idle_lock);
     g_rw_lock_clear(&library->vectors_lock);
+    g_mutex_clear(&library->words_lock);
     g_free(library);
 }
 

@@ -5,6 +5,7 @@
 #include "retrieval/retrieval.h"
 #include "retrieval/store.h"
 #include "retrieval/vectors.h"
+#include "retrieval/words.h"
 
 /* Texts [n] -> out [n, n_dims]. Same text, same vector. */
 typedef gboolean (*retrieval_embed_func)(void *user_data, const char *const *texts, size_t n,
@@ -33,6 +34,7 @@ struct retrieval_library {
     /* tests lower these */
     uint64_t max_scored;  /* see retrieval_fulltext_plan */
     uint64_t exact_limit; /* vectors from which on the index has lists */
+    uint64_t words_limit; /* chunks in FTS5 from which on they go to a words file */
     uint64_t
         scalar_limit; /* vectors from which on it is product-quantised, and vectors leave the database */
 
@@ -47,6 +49,10 @@ struct retrieval_library {
     retrieval_vectors *vectors; /* NULL until first needed, and while there are none */
     retrieval_version vectors_version;
     gboolean file_is_current; /* vectors.faiss holds exactly vectors */
+
+    GMutex words_lock; /* guards what follows; taken alone */
+    retrieval_words *words;
+    char *words_name; /* of its file */
 };
 
 /* A connection of one's own for reading; give it back. NULL with error. */
@@ -68,6 +74,20 @@ retrieval_index_kind retrieval_library_kind_for(const retrieval_library *library
  * vectors_lock held for reading. FALSE: error, and no lock. */
 gboolean retrieval_library_lock_vectors(retrieval_library *library, retrieval_store *store,
                                         GError **error);
+
+/* Inside a transaction of store: the words file that its snapshot names, to be unreferenced, or NULL where there is
+ * none. NOT_FOUND when it is gone: a later commit may have put another in its place. */
+gboolean retrieval_library_borrow_words(retrieval_library *library, retrieval_store *store,
+                                        retrieval_words **words, GError **error);
+
+/* With the lock held, outside of a transaction: when FTS5 has many chunks, or what a words file has was removed, put
+ * all into a new words file. */
+gboolean retrieval_library_compact_words(retrieval_library *library, GError **error);
+
+/* Does the words file have the words of its chunks? Tells problem of each that it finds. */
+gboolean retrieval_library_examine_words(retrieval_library *library,
+                                         void (*problem)(char *line, void *user_data),
+                                         void *user_data, GError **error);
 
 /* The number of dimensions the stored vectors have; 0 when there never was one. */
 gboolean retrieval_stored_dims(retrieval_store *store, uint32_t *n_dims, GError **error);

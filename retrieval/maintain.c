@@ -21,6 +21,12 @@ report(examination *e, char *line)
     g_free(line);
 }
 
+static void
+report_words(char *line, void *user_data)
+{
+    report(user_data, line);
+}
+
 static gboolean
 examine_vectors(retrieval_library *library, retrieval_store *store, examination *e, GError **error)
 {
@@ -52,7 +58,8 @@ examine(retrieval_library *library, retrieval_store *store, examination *e, GErr
     g_autoptr(GError) failure = NULL;
     if (!retrieval_store_check(store, &failure))
         report(e, g_strdup_printf("database: %s", failure->message));
-    return examine_vectors(library, store, e, error);
+    return retrieval_library_examine_words(library, report_words, e, error) &&
+           examine_vectors(library, store, e, error);
 }
 
 gboolean
@@ -201,13 +208,33 @@ copy_chunks(merge *m, retrieval_store *store, int64_t document, GChecksum *diges
     while (!failure && retrieval_store_next(m->from, row, &failure)) {
         sqlite3_stmt *insert = retrieval_store_get(store, STORE_INSERT_CHUNK, &failure);
         if (!insert) break;
-        bind_row(insert, row, 11);
+        bind_row(insert, row, 12);
         const char *text = (const char *)sqlite3_column_text(row, 4);
         g_checksum_update(digest, (const guchar *)(text ? text : ""), -1);
         if (!retrieval_store_run(store, insert, &failure)) break;
         if (m->n_dims > 0)
-            copy_vector(m, store, sqlite3_column_int64(row, 11),
+            copy_vector(m, store, sqlite3_column_int64(row, 12),
                         sqlite3_last_insert_rowid(store->db), &failure);
+    }
+    sqlite3_reset(row);
+    if (!failure) return TRUE;
+    g_propagate_error(error, failure);
+    return FALSE;
+}
+
+static gboolean
+copy_entries(merge *m, retrieval_store *store, int64_t document, GError **error)
+{
+    GError *failure = NULL;
+    sqlite3_stmt *row = retrieval_store_get(m->from, STORE_COPY_ENTRIES, error);
+    if (!row) return FALSE;
+    sqlite3_bind_int64(row, 1, sqlite3_column_int64(m->document, 9));
+    sqlite3_bind_int64(row, 2, document);
+    while (!failure && retrieval_store_next(m->from, row, &failure)) {
+        sqlite3_stmt *insert = retrieval_store_get(store, STORE_INSERT_ENTRY, &failure);
+        if (!insert) break;
+        bind_row(insert, row, 11);
+        retrieval_store_run(store, insert, &failure);
     }
     sqlite3_reset(row);
     if (!failure) return TRUE;
@@ -242,7 +269,8 @@ copy_document(retrieval_library *library, void *data, GError **error)
     if (!retrieval_store_run(store, insert, error)) return FALSE;
     const int64_t id = sqlite3_last_insert_rowid(store->db);
     g_autoptr(GChecksum) digest = g_checksum_new(G_CHECKSUM_SHA256);
-    if (!copy_chunks(m, store, id, digest, error)) return FALSE;
+    if (!copy_chunks(m, store, id, digest, error) || !copy_entries(m, store, id, error))
+        return FALSE;
     sqlite3_stmt *index = retrieval_store_get(store, STORE_REINDEX_DOCUMENT, error);
     if (!index) return FALSE;
     sqlite3_bind_int64(index, 1, id);

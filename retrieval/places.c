@@ -9,6 +9,8 @@
 
 #include <math.h>
 
+#include "retrieval/numbers.h"
+
 static const double grid = 16.0;
 
 static int64_t
@@ -32,47 +34,6 @@ retrieval_box_on_grid(const layout_box *box)
                          from_grid(to_grid(r->x1)), from_grid(to_grid(r->y1))}};
 }
 
-static void
-put(GByteArray *bytes, int64_t value)
-{
-    uint64_t rest = ((uint64_t)value << 1) ^ (uint64_t)(value >> 63);
-    do {
-        guint8 byte = (guint8)(rest & 0x7f);
-        rest >>= 7;
-        if (rest) byte |= 0x80;
-        g_byte_array_append(bytes, &byte, 1);
-    } while (rest);
-}
-
-typedef struct {
-    const guint8 *at, *end;
-    gboolean failed;
-} reader;
-
-static int64_t
-get(reader *r)
-{
-    uint64_t value = 0;
-    for (int shift = 0; shift < 64 && r->at < r->end; shift += 7) {
-        const guint8 byte = *r->at++;
-        value |= (uint64_t)(byte & 0x7f) << shift;
-        if (!(byte & 0x80)) return (int64_t)(value >> 1) ^ -(int64_t)(value & 1);
-    }
-    r->failed = TRUE;
-    return 0;
-}
-
-static int64_t
-get_in(reader *r, int64_t expected, int64_t low, int64_t high)
-{
-    const int64_t difference = get(r);
-    if (difference < low - expected || difference > high - expected) {
-        r->failed = TRUE;
-        return low;
-    }
-    return expected + difference;
-}
-
 /* A place in whole numbers, and what the next one is expected to be. */
 typedef struct {
     int64_t start, len, block, block_start, page, x, y, width, height;
@@ -91,7 +52,7 @@ retrieval_pack_places(const GArray *places)
 {
     GByteArray *bytes = g_byte_array_new();
     grid_place last = {0};
-    put(bytes, places->len);
+    retrieval_put_number(bytes, places->len);
     for (guint i = 0; i < places->len; i++) {
         const retrieval_place *p = &g_array_index(places, retrieval_place, i);
         const layout_rect *r = &p->box.rect;
@@ -104,15 +65,15 @@ retrieval_pack_places(const GArray *places)
                           .y = to_grid(r->y0)};
         now.width = to_grid(r->x1) - now.x;
         now.height = to_grid(r->y1) - now.y;
-        put(bytes, now.start - last.start);
-        put(bytes, now.len);
-        put(bytes, now.block - last.block);
-        put(bytes, now.block_start - last.block_start);
-        put(bytes, now.page - last.page);
-        put(bytes, now.x - last.x);
-        put(bytes, now.y - last.y);
-        put(bytes, now.width - last.width);
-        put(bytes, now.height - last.height);
+        retrieval_put_number(bytes, now.start - last.start);
+        retrieval_put_number(bytes, now.len);
+        retrieval_put_number(bytes, now.block - last.block);
+        retrieval_put_number(bytes, now.block_start - last.block_start);
+        retrieval_put_number(bytes, now.page - last.page);
+        retrieval_put_number(bytes, now.x - last.x);
+        retrieval_put_number(bytes, now.y - last.y);
+        retrieval_put_number(bytes, now.width - last.width);
+        retrieval_put_number(bytes, now.height - last.height);
         last = now;
         expect_next(&last);
     }
@@ -123,18 +84,19 @@ gboolean
 retrieval_unpack_places(const void *bytes, size_t n_bytes, GArray *places)
 {
     enum { FAR = 1 << 28 };
-    reader r = {bytes, (const guint8 *)bytes + (bytes ? n_bytes : 0), bytes == NULL};
+    retrieval_number_reader r = {bytes, (const guint8 *)bytes + (bytes ? n_bytes : 0),
+                                 bytes == NULL};
     grid_place now = {0};
-    for (int64_t n = get(&r); n > 0 && !r.failed; n--) {
-        now.start = get_in(&r, now.start, 0, G_MAXINT32);
-        now.len = get_in(&r, 0, 0, G_MAXINT32);
-        now.block = get_in(&r, now.block, LAYOUT_NONE, G_MAXINT32);
-        now.block_start = get_in(&r, now.block_start, 0, G_MAXINT32);
-        now.page = get_in(&r, now.page, 0, G_MAXINT32);
-        now.x = get_in(&r, now.x, -FAR, FAR);
-        now.y = get_in(&r, now.y, -FAR, FAR);
-        now.width = get_in(&r, now.width, -FAR, FAR);
-        now.height = get_in(&r, now.height, -FAR, FAR);
+    for (int64_t n = retrieval_get_number(&r); n > 0 && !r.failed; n--) {
+        now.start = retrieval_get_number_in(&r, now.start, 0, G_MAXINT32);
+        now.len = retrieval_get_number_in(&r, 0, 0, G_MAXINT32);
+        now.block = retrieval_get_number_in(&r, now.block, LAYOUT_NONE, G_MAXINT32);
+        now.block_start = retrieval_get_number_in(&r, now.block_start, 0, G_MAXINT32);
+        now.page = retrieval_get_number_in(&r, now.page, 0, G_MAXINT32);
+        now.x = retrieval_get_number_in(&r, now.x, -FAR, FAR);
+        now.y = retrieval_get_number_in(&r, now.y, -FAR, FAR);
+        now.width = retrieval_get_number_in(&r, now.width, -FAR, FAR);
+        now.height = retrieval_get_number_in(&r, now.height, -FAR, FAR);
         if (r.failed) return FALSE;
         retrieval_place place = {(uint32_t)now.start,
                                  (uint32_t)now.len,

@@ -56,20 +56,23 @@ typedef struct {
     int64_t compact_through;        /* the database has no vectors up to this chunk */
 } search;
 
+/* The question's words, and in how many passages each is. */
+typedef struct {
+    GPtrArray *words; /* of retrieval_fulltext_word */
+    int64_t in_fts[RETRIEVAL_MAX_QUERY_TERMS], in_file[RETRIEVAL_MAX_QUERY_TERMS];
+    double n_all, mean_length; /* of all passages, where some are in a file; else 0 */
+} question;
+
 static gboolean
-rank_fulltext(const search *s, GArray *ranking, GError **error)
+rank_fts(const search *s, const question *q, GArray *ranking, GError **error)
 {
     GError *failure = NULL;
     retrieval_fulltext_plan plan;
-    int64_t n_passages[RETRIEVAL_MAX_QUERY_TERMS] = {0};
-    g_autoptr(GPtrArray) words = retrieval_fulltext_words(s->query);
-    for (guint i = 0; i < words->len; i++) {
-        const retrieval_fulltext_word *word = words->pdata[i];
-        if (!count_passages(s->store, word->text, &n_passages[i], error)) return FALSE;
-    }
-    g_autofree char *expression =
-        retrieval_fulltext_plan_query(words, n_passages, s->library->max_scored, &plan);
+    g_autofree char *expression = retrieval_fulltext_plan_query(q->words, q->in_fts, q->in_file,
+                                                                s->library->max_scored, &plan);
     if (!expression) return TRUE;
+    plan.n_all = q->n_all;
+    plan.mean_length = q->mean_length;
 
     sqlite3_stmt *statement = retrieval_store_get(s->store, STORE_RANK_FULLTEXT, error);
     if (!statement) return FALSE;
@@ -79,8 +82,7 @@ rank_fulltext(const search *s, GArray *ranking, GError **error)
     sqlite3_bind_pointer(statement, 4, s->selection, RETRIEVAL_SELECTION_POINTER, NULL);
     while (retrieval_store_next(s->store, statement, &failure)) {
         candidate found = {.id = sqlite3_column_int64(statement, 0),
-                           .score = sqlite3_column_double(statement, 1),
-                           .bm25_rank = (int)ranking->len + 1};
+                           .score = sqlite3_column_double(statement, 1)};
         g_array_append_val(ranking, found);
     }
     sqlite3_clear_bindings(statement); /* plan is about to go */
@@ -95,6 +97,100 @@ compare_candidates(gconstpointer a, gconstpointer b)
     const candidate *x = a, *y = b;
     if (x->score != y->score) return x->score > y->score ? -1 : 1;
     return (x->id > y->id) - (x->id < y->id);
+}
+
+/* What in the words file counts: not what FTS5 has newer words of. */
+typedef struct {
+    const retrieval_selection *selection;
+    GHashTable *reworded; /* of int64_t */
+} file_filter;
+
+static gboolean
+is_wanted(int64_t id, void *user_data)
+{
+    const file_filter *filter = user_data;
+    return retrieval_selection_has(filter->selection, id) &&
+           (g_hash_table_size(filter->reworded) == 0 ||
+            !g_hash_table_contains(filter->reworded, &id));
+}
+
+static gboolean
+rank_file(const search *s, const retrieval_words *file, const question *q, GArray *ranking,
+          GError **error)
+{
+    GError *failure = NULL;
+    const char *words[RETRIEVAL_MAX_QUERY_TERMS];
+    double idf[RETRIEVAL_MAX_QUERY_TERMS];
+    g_autoptr(GHashTable) reworded =
+        g_hash_table_new_full(g_int64_hash, g_int64_equal, g_free, NULL);
+    sqlite3_stmt *row = retrieval_store_get(s->store, STORE_LIST_REWORDED, error);
+    if (!row) return FALSE;
+    while (retrieval_store_next(s->store, row, &failure)) {
+        const int64_t id = sqlite3_column_int64(row, 0);
+        g_hash_table_add(reworded, g_memdup2(&id, sizeof id));
+    }
+    if (failure) {
+        g_propagate_error(error, failure);
+        return FALSE;
+    }
+    for (guint i = 0; i < q->words->len; i++) {
+        const retrieval_fulltext_word *word = q->words->pdata[i];
+        words[i] = word->text;
+        idf[i] = retrieval_bm25_idf(word->weight, (double)(q->in_fts[i] + q->in_file[i]), q->n_all);
+    }
+    file_filter filter = {s->selection, reworded};
+    const retrieval_words_query query = {.words = words,
+                                         .idf = idf,
+                                         .n = q->words->len,
+                                         .mean_length = q->mean_length,
+                                         .wanted = is_wanted,
+                                         .user_data = &filter};
+    g_autoptr(GArray) matches = g_array_new(FALSE, FALSE, sizeof(retrieval_words_match));
+    retrieval_words_rank(file, &query, s->n, matches);
+    for (guint i = 0; i < matches->len; i++) {
+        const retrieval_words_match *match = &g_array_index(matches, retrieval_words_match, i);
+        const candidate found = {.id = match->id, .score = match->score};
+        g_array_append_val(ranking, found);
+    }
+    return TRUE;
+}
+
+/* All passages: those of the file, and at most so many with the ids behind them. */
+static gboolean
+measure_collection(const search *s, const retrieval_words *file, question *q, GError **error)
+{
+    const double n = (double)retrieval_words_n_chunks(file);
+    sqlite3_stmt *row = retrieval_store_get(s->store, STORE_HIGHEST_CHUNK, error);
+    if (!row || !retrieval_store_next(s->store, row, error)) return FALSE; /* always has a row */
+    const int64_t behind = sqlite3_column_int64(row, 0) - retrieval_words_last_id(file);
+    sqlite3_reset(row);
+    q->n_all = n + (double)MAX(behind, 0);
+    q->mean_length = n > 0 ? MAX((double)retrieval_words_n_tokens(file) / n, 1.0) : 1.0;
+    return TRUE;
+}
+
+/* By BM25: of what FTS5 has and what a words file has, in the same measure. */
+static gboolean
+rank_fulltext(const search *s, GArray *ranking, GError **error)
+{
+    g_autoptr(retrieval_words) file = NULL;
+    g_autoptr(GPtrArray) words = retrieval_fulltext_words(s->query);
+    question q = {.words = words};
+    if (!retrieval_library_borrow_words(s->library, s->store, &file, error)) return FALSE;
+    for (guint i = 0; i < words->len; i++) {
+        const retrieval_fulltext_word *word = words->pdata[i];
+        if (!count_passages(s->store, word->text, &q.in_fts[i], error)) return FALSE;
+        if (file) q.in_file[i] = (int64_t)retrieval_words_count(file, word->text);
+    }
+    if (file &&
+        (!measure_collection(s, file, &q, error) || !rank_file(s, file, &q, ranking, error)))
+        return FALSE;
+    if (!rank_fts(s, &q, ranking, error)) return FALSE;
+    if (file) g_array_sort(ranking, compare_candidates);
+    if (ranking->len > s->n) g_array_set_size(ranking, s->n);
+    for (guint i = 0; i < ranking->len; i++)
+        g_array_index(ranking, candidate, i).bm25_rank = (int)i + 1;
+    return TRUE;
 }
 
 /* The database's own vector as floats, n_dims of them; NULL without an error where it does not have it. */
@@ -356,6 +452,15 @@ search_snapshot(search *s, const retrieval_where *where, GArray *choices, GError
     return load_choices(s, ranking, choices, error);
 }
 
+static gboolean
+search_once(search *s, const retrieval_where *where, GArray *choices, GError **error)
+{
+    if (!retrieval_store_exec(s->store, STORE_BEGIN_READ, error)) return FALSE;
+    const gboolean done = search_snapshot(s, where, choices, error);
+    retrieval_store_rollback(s->store); /* only read */
+    return done;
+}
+
 GPtrArray *
 retrieval_library_search(retrieval_library *library, const char *query,
                          const retrieval_search_options *options, GError **error)
@@ -376,12 +481,16 @@ retrieval_library_search(retrieval_library *library, const char *query,
     g_array_set_clear_func(choices, retrieval_choice_clear);
     s.store = retrieval_library_borrow(library, error);
     if (!s.store) return NULL;
-    gboolean done = retrieval_store_exec(s.store, STORE_BEGIN_READ, error);
-    if (done) {
-        done = search_snapshot(&s, where, choices, error);
-        retrieval_store_rollback(s.store); /* only read */
+    GError *failure = NULL;
+    gboolean done = search_once(&s, where, choices, &failure);
+    if (!done && g_error_matches(failure, RETRIEVAL_ERROR, RETRIEVAL_ERROR_NOT_FOUND)) {
+        /* the words file this snapshot names has just been replaced: what names the new one is there */
+        g_clear_error(&failure);
+        g_array_set_size(choices, 0);
+        done = search_once(&s, where, choices, &failure);
     }
     retrieval_library_return(library, s.store);
+    if (failure) g_propagate_error(error, failure);
     /* a model takes its time: nobody waits for it with a snapshot open */
     if (done && o.reranker) done = retrieval_rerank(choices, query, &o, error);
     if (!done) return NULL;

@@ -351,5 +351,6 @@ retrieval_library_commit(retrieval_library *library, GError **error)
     }
     /* nobody else writes: what the index is now it stays until the lock is given back */
     return refresh_and_rebuild(library, error) && save_file(library, error) &&
-           drop_saved_vectors(library, error) && retrieval_store_purge(library->store, error);
+           drop_saved_vectors(library, error) && retrieval_library_compact_words(library, error) &&
+           retrieval_store_purge(library->store, error);
 }

@@ -4,7 +4,10 @@
  *     documents   one row per path, with what is known of it as a publication
  *     chunks      text, section, pages, places of a document's passages, in order
  *     embeddings  one half-precision vector per chunk; absent in a full-text library
- *     chunk_index FTS5 over title, section and text; keeps no text of its own
+ *     chunk_index FTS5 over title, section and text; keeps no text of its own, and only words of chunks behind the
+ *                 setting words_through, and of those in reworded: the others are in a words file, see words.h
+ *     reworded    chunks up to there whose words in the file are out of date
+ *     entries     what the documents' bibliographies list; chunks.calls says where a chunk calls which
  *     journal     one row per change: the number of the last is the generation
  *
  * WAL with synchronous=FULL: a change that was reported done survives a power cut, a change that was not
@@ -46,10 +49,19 @@ static const char schema[] =
     " last_page INTEGER NOT NULL,"
     " page_label TEXT,"
     " places BLOB NOT NULL," /* places, see places.c */
+    " calls BLOB,"           /* see calls.c; NULL where it calls nothing */
     " UNIQUE(document, ordinal));"
     "CREATE TABLE embeddings("
     " chunk INTEGER PRIMARY KEY NOT NULL REFERENCES chunks(id) ON DELETE CASCADE,"
     " vector BLOB NOT NULL);" /* binary16, little endian */
+    "CREATE TABLE reworded("
+    " chunk INTEGER PRIMARY KEY NOT NULL REFERENCES chunks(id) ON DELETE CASCADE);"
+    "CREATE TABLE entries("
+    " document INTEGER NOT NULL REFERENCES documents(id) ON DELETE CASCADE,"
+    " number INTEGER NOT NULL," /* from 0, in their order */
+    " key TEXT, text TEXT NOT NULL, authors TEXT, title TEXT, venue TEXT, year TEXT,"
+    " doi TEXT, arxiv TEXT, url TEXT,"
+    " PRIMARY KEY(document, number)) WITHOUT ROWID;"
     "CREATE TABLE journal("
     " generation INTEGER PRIMARY KEY NOT NULL,"
     " action TEXT NOT NULL," /* add, replace, remove, embed, describe */
@@ -58,13 +70,17 @@ static const char schema[] =
     " state BLOB NOT NULL);"
     "CREATE VIEW chunk_text(id, title, section, text) AS"
     " SELECT c.id, d.title, c.section, c.text FROM chunks c JOIN documents d ON d.id = c.document;"
+    "CREATE VIEW indexed_text(id, title, section, text) AS"
+    " SELECT c.id, d.title, c.section, c.text FROM chunks c JOIN documents d ON d.id = c.document"
+    " WHERE c.id > (SELECT coalesce(max(CAST(value AS INTEGER)), 0) FROM settings"
+    "  WHERE key = 'words_through') OR EXISTS(SELECT 1 FROM reworded r WHERE r.chunk = c.id);"
     "CREATE VIRTUAL TABLE chunk_index USING fts5(title, section, text,"
-    " content='chunk_text', content_rowid='id', tokenize='lode');"
+    " content='indexed_text', content_rowid='id', tokenize='lode');"
     "PRAGMA application_id = 1280263237;"
-    "PRAGMA user_version = 3;";
+    "PRAGMA user_version = 4;";
 
 G_STATIC_ASSERT(RETRIEVAL_APPLICATION_ID == 1280263237);
-G_STATIC_ASSERT(RETRIEVAL_SCHEMA_VERSION == 3);
+G_STATIC_ASSERT(RETRIEVAL_SCHEMA_VERSION == 4);
 
 /* A chunk with its document. */
 #define SELECT_HIT                                                                                 \
@@ -103,18 +119,42 @@ static const char *const statement_sql[STORE_N_STATEMENTS] = {
     [STORE_DELETE_DOCUMENT] = "DELETE FROM documents WHERE id = ?1",
     [STORE_INSERT_CHUNK] =
         "INSERT INTO chunks(document, ordinal, type, section, text, first_block, last_block,"
-        " first_page, last_page, page_label, places) VALUES(?1, ?2, ?3, ?4, ?5, ?6, ?7, ?8, ?9, "
-        "?10, ?11)",
+        " first_page, last_page, page_label, places, calls)"
+        " VALUES(?1, ?2, ?3, ?4, ?5, ?6, ?7, ?8, ?9, ?10, ?11, ?12)",
     [STORE_INDEX_CHUNK] =
         "INSERT INTO chunk_index(rowid, title, section, text) VALUES(?1, ?2, ?3, ?4)",
     /* an index without a text of its own forgets a row when told what the row said */
     [STORE_UNINDEX_DOCUMENT] =
         "INSERT INTO chunk_index(chunk_index, rowid, title, section, text)"
         " SELECT 'delete', c.id, d.title, c.section, c.text"
-        " FROM documents d JOIN chunks c ON c.document = d.id WHERE d.id = ?1",
+        " FROM documents d JOIN chunks c ON c.document = d.id WHERE d.id = ?1"
+        " AND (c.id > ?2 OR EXISTS(SELECT 1 FROM reworded r WHERE r.chunk = c.id))",
     [STORE_REINDEX_DOCUMENT] =
         "INSERT INTO chunk_index(rowid, title, section, text) SELECT c.id, d.title, c.section,"
         " c.text FROM documents d JOIN chunks c ON c.document = d.id WHERE d.id = ?1",
+    [STORE_REWORD_DOCUMENT] = "INSERT OR IGNORE INTO reworded(chunk)"
+                              " SELECT id FROM chunks WHERE document = ?1 AND id <= ?2",
+    [STORE_LIST_REWORDED] = "SELECT chunk FROM reworded ORDER BY chunk",
+    [STORE_FORGET_REWORDED] = "DELETE FROM reworded",
+    [STORE_COUNT_WORDLESS] = "SELECT count(*) FROM chunks WHERE id > ?1",
+    [STORE_WORDLESS_CHUNKS] =
+        "SELECT c.id, d.title, c.section, c.text FROM chunks c JOIN documents d"
+        " ON d.id = c.document WHERE c.id > ?1 AND (c.id > ?2"
+        " OR EXISTS(SELECT 1 FROM reworded r WHERE r.chunk = c.id)) ORDER BY c.id LIMIT ?3",
+    [STORE_LIST_KEPT_CHUNKS] =
+        "SELECT id FROM chunks WHERE id <= ?1"
+        " AND NOT EXISTS(SELECT 1 FROM reworded r WHERE r.chunk = chunks.id) ORDER BY id",
+    [STORE_INSERT_ENTRY] =
+        "INSERT INTO entries(document, number, key, text, authors, title, venue, year, doi, arxiv,"
+        " url) VALUES(?1, ?2, ?3, ?4, ?5, ?6, ?7, ?8, ?9, ?10, ?11)",
+    [STORE_LOAD_ENTRIES] =
+        "SELECT number, key, text, authors, title, venue, year, doi, arxiv, url FROM entries"
+        " WHERE document = ?1 AND number = ?2",
+    [STORE_GET_CALLS] = "SELECT document, calls, length(CAST(text AS BLOB)) FROM chunks"
+                        " WHERE id = ?1",
+    [STORE_COPY_ENTRIES] =
+        "SELECT ?2, number, key, text, authors, title, venue, year, doi, arxiv, url FROM entries"
+        " WHERE document = ?1",
     [STORE_INSERT_VECTOR] = "INSERT INTO embeddings(chunk, vector) VALUES(?1, ?2)",
     [STORE_VECTORS_AFTER] = "SELECT chunk, vector FROM embeddings WHERE chunk > ?1 ORDER BY chunk",
     [STORE_GET_VECTOR] = "SELECT vector FROM embeddings WHERE chunk = ?1",
@@ -143,7 +183,7 @@ static const char *const statement_sql[STORE_N_STATEMENTS] = {
                              " arxiv, id FROM documents ORDER BY id",
     [STORE_COPY_CHUNKS] =
         "SELECT ?2, ordinal, type, section, text, first_block, last_block, first_page, last_page,"
-        " page_label, places, id FROM chunks WHERE document = ?1 ORDER BY ordinal",
+        " page_label, places, calls, id FROM chunks WHERE document = ?1 ORDER BY ordinal",
     [STORE_UNSET_SETTING] = "DELETE FROM settings WHERE key = ?1",
     [STORE_COUNT] =
         "SELECT (SELECT count(*) FROM documents), (SELECT count(*) FROM chunks),"
@@ -152,7 +192,7 @@ static const char *const statement_sql[STORE_N_STATEMENTS] = {
                              " doi, arxiv FROM documents ORDER BY path",
     [STORE_DUMP_CHUNKS] =
         "SELECT c.ordinal, c.type, c.section, c.text, c.first_block, c.last_block, c.first_page,"
-        " c.last_page, c.page_label, c.places, e.vector FROM chunks c"
+        " c.last_page, c.page_label, c.places, c.calls, e.vector FROM chunks c"
         " LEFT JOIN embeddings e ON e.chunk = c.id WHERE c.document = ?1 ORDER BY c.ordinal",
 };
 
@@ -563,6 +603,18 @@ retrieval_store_get_compact_through(retrieval_store *store, int64_t *through, GE
 }
 
 gboolean
+retrieval_store_get_words_through(retrieval_store *store, int64_t *through, GError **error)
+{
+    return get_number_setting(store, "words_through", through, error);
+}
+
+gboolean
+retrieval_store_clear_fulltext(retrieval_store *store, GError **error)
+{
+    return exec_sql(store, "INSERT INTO chunk_index(chunk_index) VALUES('delete-all')", error);
+}
+
+gboolean
 retrieval_store_count_missing(retrieval_store *store, int64_t *n, GError **error)
 {
     int64_t through;
@@ -578,15 +630,25 @@ retrieval_store_shrink(retrieval_store *store, GError **error)
 }
 
 gboolean
+retrieval_store_has_removals(retrieval_store *store, gboolean *has, GError **error)
+{
+    int64_t purged, worst;
+    if (!get_number_setting(store, "purged", &purged, error) ||
+        !get_number(store, STORE_GET_CHANGES, purged, 0, &worst, error))
+        return FALSE;
+    *has = worst != RETRIEVAL_CHANGE_GREW;
+    return TRUE;
+}
+
+gboolean
 retrieval_store_purge(retrieval_store *store, GError **error)
 {
     retrieval_version version;
-    int64_t purged, worst;
-    if (!get_number_setting(store, "purged", &purged, error) ||
-        !retrieval_store_get_version(store, &version, error) ||
-        !get_number(store, STORE_GET_CHANGES, purged, 0, &worst, error))
+    gboolean has_removals;
+    if (!retrieval_store_has_removals(store, &has_removals, error) ||
+        !retrieval_store_get_version(store, &version, error))
         return FALSE;
-    if (worst == RETRIEVAL_CHANGE_GREW) return TRUE;
+    if (!has_removals) return TRUE;
     g_autofree char *now = g_strdup_printf("%" G_GUINT64_FORMAT, version.generation);
     return exec_sql(store, "INSERT INTO chunk_index(chunk_index) VALUES('optimize')", error) &&
            retrieval_store_set_setting(store, "purged", now, error) &&
@@ -596,7 +658,11 @@ retrieval_store_purge(retrieval_store *store, GError **error)
 gboolean
 retrieval_store_rebuild_fulltext(retrieval_store *store, GError **error)
 {
-    return exec_sql(store, "INSERT INTO chunk_index(chunk_index) VALUES('rebuild')", error) &&
+    return exec_sql(store,
+                    "DELETE FROM settings WHERE key IN ('words_file', 'words_through');"
+                    "DELETE FROM reworded;"
+                    "INSERT INTO chunk_index(chunk_index) VALUES('rebuild')",
+                    error) &&
            retrieval_store_set_setting(store, "tokenizer", RETRIEVAL_TOKENIZER_VERSION, error);
 }
 

@@ -11,7 +11,7 @@
 #include "retrieval/vectors.h"
 
 #define RETRIEVAL_APPLICATION_ID 0x4c4f4445 /* "LODE" */
-#define RETRIEVAL_SCHEMA_VERSION 3
+#define RETRIEVAL_SCHEMA_VERSION 4
 
 typedef enum {
     STORE_BEGIN_READ,
@@ -35,6 +35,16 @@ typedef enum {
     STORE_INDEX_CHUNK,
     STORE_UNINDEX_DOCUMENT,
     STORE_REINDEX_DOCUMENT,
+    STORE_REWORD_DOCUMENT,
+    STORE_LIST_REWORDED,
+    STORE_FORGET_REWORDED,
+    STORE_COUNT_WORDLESS,
+    STORE_WORDLESS_CHUNKS,
+    STORE_LIST_KEPT_CHUNKS,
+    STORE_INSERT_ENTRY,
+    STORE_LOAD_ENTRIES,
+    STORE_GET_CALLS,
+    STORE_COPY_ENTRIES,
     STORE_INSERT_VECTOR,
     STORE_VECTORS_AFTER,
     STORE_GET_VECTOR,
@@ -114,6 +124,15 @@ gboolean retrieval_store_get_change(retrieval_store *store, const retrieval_vers
 /* The last chunk whose vector is only in vectors.faiss, 0 where the database has all. */
 gboolean retrieval_store_get_compact_through(retrieval_store *store, int64_t *through,
                                              GError **error);
+
+/* The last chunk whose words are in the file that the setting words_file names and not in FTS5, 0 where FTS5 has all. */
+gboolean retrieval_store_get_words_through(retrieval_store *store, int64_t *through,
+                                           GError **error);
+/* Empty FTS5: inside a transaction that says where the words are instead. */
+gboolean retrieval_store_clear_fulltext(retrieval_store *store, GError **error);
+
+/* Was anything removed since the last purge? */
+gboolean retrieval_store_has_removals(retrieval_store *store, gboolean *has, GError **error);
 
 /* Chunks that have no vector, neither in the database nor in vectors.faiss. */
 gboolean retrieval_store_count_missing(retrieval_store *store, int64_t *n, GError **error);

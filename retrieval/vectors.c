@@ -35,6 +35,7 @@
 #include <faiss/c_api/index_factory_c.h>
 #include <faiss/c_api/index_io_c.h>
 
+#include "retrieval/faiss_more.h"
 #include "retrieval/retrieval.h"
 
 #define VECTORS_MAGIC        UINT64_C(0x3163657665646f6c) /* "lodevec1" */
@@ -137,12 +138,12 @@ retrieval_vectors_sample_size(retrieval_index_kind kind, size_t n_expected)
     return MIN(n_expected, (size_t)PER_CENTROID * MAX(list_count(n_expected), N_CENTROIDS));
 }
 
-/* Bytes of a product-quantised vector: the largest divisor of n_dims up to 128 and up to a third of n_dims: three
- * dimensions share a byte where there are many. */
+/* Bytes of a product-quantised vector: the largest divisor of n_dims up to 64 and up to a third of n_dims: six
+ * dimensions of 384 share a byte. With the words of a passage the index is to take less than 200 bytes. */
 static uint32_t
 code_bytes(uint32_t n_dims)
 {
-    enum { MOST = 128 };
+    enum { MOST = 64 };
     for (uint32_t n = MIN(MOST, n_dims / 3); n > 1; n--)
         if (n_dims % n == 0) return n;
     return 1;
@@ -288,7 +289,9 @@ retrieval_vectors_get(retrieval_vectors *vectors, int64_t id, float *values, GEr
     const gssize label = find_label(vectors, id);
     if (label < 0) return FALSE;
     FaissIndexIVF *inverted = faiss_IndexIVF_cast(vectors->index);
-    if (inverted && !vectors->has_map && faiss_IndexIVF_make_direct_map(inverted, 1) != 0) {
+    if (inverted && !vectors->has_map &&
+        (vectors->n_removed > 0 ? retrieval_faiss_map_sparse(inverted)
+                                : faiss_IndexIVF_make_direct_map(inverted, 1)) != 0) {
         set_faiss_error(error, "cannot look up vectors");
         return FALSE;
     }
@@ -373,8 +376,8 @@ mix(uint64_t hash, uint64_t word)
 
 /* Detects damage, not malice. Four lanes, so that it runs at the speed of memory: a library of a million
  * chunks has 1.5 GB here. */
-static uint64_t
-checksum(uint64_t hash, const void *data, size_t len)
+uint64_t
+retrieval_checksum(uint64_t hash, const void *data, size_t len)
 {
     const uint8_t *bytes = data;
     uint64_t lanes[4] = {hash, hash ^ 1, hash ^ 2, hash ^ 3}, words[4];
@@ -398,9 +401,9 @@ exact_checksum(const retrieval_vectors *vectors, const vectors_trailer *trailer)
     float *values = NULL;
     size_t n_values = 0;
     faiss_IndexFlat_xb((FaissIndexFlat *)vectors->index, &values, &n_values);
-    uint64_t hash = checksum(VECTORS_MAGIC, values, n_values * sizeof *values);
-    hash = checksum(hash, vectors->ids->data, vectors->ids->len * sizeof(int64_t));
-    return checksum(hash, trailer, offsetof(vectors_trailer, checksum));
+    uint64_t hash = retrieval_checksum(VECTORS_MAGIC, values, n_values * sizeof *values);
+    hash = retrieval_checksum(hash, vectors->ids->data, vectors->ids->len * sizeof(int64_t));
+    return retrieval_checksum(hash, trailer, offsetof(vectors_trailer, checksum));
 }
 
 /* Of another: over the first n_bytes of its file and the trailer. */
@@ -409,9 +412,9 @@ file_checksum(FILE *file, uint64_t n_bytes, const vectors_trailer *trailer, uint
 {
     void *bytes = mmap(NULL, (size_t)n_bytes, PROT_READ, MAP_SHARED, fileno(file), 0);
     if (bytes == MAP_FAILED) return FALSE;
-    *hash = checksum(VECTORS_MAGIC, bytes, (size_t)n_bytes);
+    *hash = retrieval_checksum(VECTORS_MAGIC, bytes, (size_t)n_bytes);
     munmap(bytes, (size_t)n_bytes);
-    *hash = checksum(*hash, trailer, offsetof(vectors_trailer, checksum));
+    *hash = retrieval_checksum(*hash, trailer, offsetof(vectors_trailer, checksum));
     return TRUE;
 }
 
@@ -422,9 +425,8 @@ set_file_error(GError **error, const char *path, const char *what)
                 g_strerror(errno));
 }
 
-/* A rename is on disk for certain only when its folder is. */
-static gboolean
-sync_folder(const char *path)
+gboolean
+retrieval_sync_folder(const char *path)
 {
     g_autofree char *dir = g_path_get_dirname(path);
     int fd = g_open(dir, O_RDONLY | O_DIRECTORY | O_CLOEXEC, 0);
@@ -488,7 +490,7 @@ retrieval_vectors_save(const retrieval_vectors *vectors, const char *path,
         set_file_error(error, temporary, "cannot write");
         done = FALSE;
     }
-    if (done && (g_rename(temporary, path) != 0 || !sync_folder(path))) {
+    if (done && (g_rename(temporary, path) != 0 || !retrieval_sync_folder(path))) {
         set_file_error(error, path, "cannot write");
         done = FALSE;
     }

@@ -2,7 +2,7 @@
  *
  * Three kinds, by the number of vectors: exact; inverted lists (Jégou, Douze and Schmid, Product quantization for
  * nearest neighbor search, 2011) of vectors in 8 bits a dimension; inverted lists of product-quantised vectors,
- * about 130 bytes each, for a million and more.
+ * about 75 bytes each, from 200,000 on.
  *
  * One thread at a time for adding and removing, alone; any number may search at once. */
 #ifndef LODE_RETRIEVAL_VECTORS_H
@@ -65,7 +65,7 @@ gssize retrieval_vectors_remove(retrieval_vectors *vectors,
                                 GError **error);
 
 /* The vector of an id, as exactly as the index knows it, into values [n_dims]. FALSE without an error: not there.
- * Lists make a table for it the first time: not while others search, and not once vectors were removed: an error. */
+ * Lists make a table for it the first time: not while others search; nothing can be removed from them afterwards. */
 gboolean retrieval_vectors_get(retrieval_vectors *vectors, int64_t id, float *values,
                                GError **error);
 
@@ -83,6 +83,13 @@ gboolean retrieval_vectors_save(const retrieval_vectors *vectors, const char *pa
 /* Read what save wrote; every size and a checksum are tested before FAISS sees it. version receives what it was made from. */
 retrieval_vectors *retrieval_vectors_load(const char *path, uint32_t n_dims,
                                           retrieval_version *version, GError **error);
+
+/* ---- files ---- */
+
+/* Of data [len], going on from hash: finds damage, not malice. */
+uint64_t retrieval_checksum(uint64_t hash, const void *data, size_t len);
+/* A rename to path is on disk for certain only when its folder is: FALSE with errno. */
+gboolean retrieval_sync_folder(const char *path);
 
 /* ---- half precision, as embeddings are stored in the database (IEEE 754 binary16, little endian) ---- */
 

@@ -4,6 +4,7 @@
 
 #include <string.h>
 
+#include "retrieval/calls.h"
 #include "retrieval/chunk.h"
 #include "retrieval/places.h"
 
@@ -57,6 +58,8 @@ insert_chunk(retrieval_library *library, const record *r, int64_t document, guin
     if (r->document && chunk->first_page >= 0 && (guint)chunk->first_page < r->document->n_pages)
         label = r->document->pages[chunk->first_page].label;
     g_autoptr(GBytes) places = retrieval_pack_places(chunk->places);
+    g_autoptr(GArray) found = r->document ? retrieval_find_calls(r->document, chunk) : NULL;
+    g_autoptr(GBytes) calls = found ? retrieval_pack_calls(found) : NULL;
 
     sqlite3_stmt *statement = retrieval_store_get(store, STORE_INSERT_CHUNK, error);
     if (!statement) return FALSE;
@@ -73,6 +76,10 @@ insert_chunk(retrieval_library *library, const record *r, int64_t document, guin
     gsize n_bytes = 0;
     const void *bytes = g_bytes_get_data(places, &n_bytes);
     sqlite3_bind_blob64(statement, 11, bytes ? bytes : "", n_bytes, SQLITE_STATIC);
+    if (calls) {
+        const void *packed = g_bytes_get_data(calls, &n_bytes);
+        sqlite3_bind_blob64(statement, 12, packed, n_bytes, SQLITE_STATIC);
+    }
     if (!retrieval_store_run(store, statement, error)) return FALSE;
     const int64_t id = sqlite3_last_insert_rowid(store->db);
 
@@ -91,6 +98,28 @@ insert_chunk(retrieval_library *library, const record *r, int64_t document, guin
                          error);
 }
 
+/* The bibliography. */
+static gboolean
+insert_entries(retrieval_store *store, const lode_document *document, int64_t id, GError **error)
+{
+    for (guint i = 0; i < document->n_references; i++) {
+        const layout_reference *r = &document->references[i];
+        const char *const texts[] = {r->key,     document->blocks[r->block].text,
+                                     r->authors, r->title,
+                                     r->venue,   r->year,
+                                     r->doi,     r->arxiv,
+                                     r->url};
+        sqlite3_stmt *statement = retrieval_store_get(store, STORE_INSERT_ENTRY, error);
+        if (!statement) return FALSE;
+        sqlite3_bind_int64(statement, 1, id);
+        sqlite3_bind_int64(statement, 2, i);
+        for (int k = 0; k < (int)G_N_ELEMENTS(texts); k++)
+            if (texts[k]) sqlite3_bind_text(statement, 3 + k, texts[k], -1, SQLITE_STATIC);
+        if (!retrieval_store_run(store, statement, error)) return FALSE;
+    }
+    return TRUE;
+}
+
 static gboolean
 run_on_document(retrieval_store *store, store_statement which, int64_t id, GError **error)
 {
@@ -100,10 +129,23 @@ run_on_document(retrieval_store *store, store_statement which, int64_t id, GErro
     return retrieval_store_run(store, statement, error);
 }
 
+/* Run a statement whose second parameter is the last chunk with its words in a file. */
+static gboolean
+run_on_words(retrieval_store *store, store_statement which, int64_t id, GError **error)
+{
+    int64_t through;
+    if (!retrieval_store_get_words_through(store, &through, error)) return FALSE;
+    sqlite3_stmt *statement = retrieval_store_get(store, which, error);
+    if (!statement) return FALSE;
+    sqlite3_bind_int64(statement, 1, id);
+    sqlite3_bind_int64(statement, 2, through);
+    return retrieval_store_run(store, statement, error);
+}
+
 static gboolean
 delete_document(retrieval_store *store, int64_t id, GError **error)
 {
-    return run_on_document(store, STORE_UNINDEX_DOCUMENT, id, error) &&
+    return run_on_words(store, STORE_UNINDEX_DOCUMENT, id, error) &&
            run_on_document(store, STORE_DELETE_DOCUMENT, id, error);
 }
 
@@ -147,6 +189,7 @@ write_record(retrieval_library *library, const record *r, GError **error)
     digest_string(digest, r->title);
     for (guint i = 0; i < r->chunks->len; i++)
         if (!insert_chunk(library, r, id, i, digest, error)) return FALSE;
+    if (r->document && !insert_entries(store, r->document, id, error)) return FALSE;
     return retrieval_store_append_journal(store, old ? "replace" : "add", r->path, r->sha256,
                                           g_checksum_get_string(digest), error);
 }
@@ -317,14 +360,16 @@ write_metadata(retrieval_library *library, void *data, GError **error)
     }
     const char *title = change->metadata->title;
     const gboolean retitle = title && *title;
-    if (retitle && !run_on_document(store, STORE_UNINDEX_DOCUMENT, id, error)) return FALSE;
+    if (retitle && !run_on_words(store, STORE_UNINDEX_DOCUMENT, id, error)) return FALSE;
     sqlite3_stmt *statement = retrieval_store_get(store, STORE_UPDATE_METADATA, error);
     if (!statement) return FALSE;
     sqlite3_bind_int64(statement, 1, id);
     if (retitle) sqlite3_bind_text(statement, 2, title, -1, SQLITE_STATIC);
     g_autofree char *authors = bind_metadata(statement, 3, change->metadata);
     if (!retrieval_store_run(store, statement, error)) return FALSE;
-    if (retitle && !run_on_document(store, STORE_REINDEX_DOCUMENT, id, error)) return FALSE;
+    if (retitle && (!run_on_document(store, STORE_REINDEX_DOCUMENT, id, error) ||
+                    !run_on_words(store, STORE_REWORD_DOCUMENT, id, error)))
+        return FALSE;
     return retrieval_store_append_journal(store, "describe", change->path, sha256 ? sha256 : "", "",
                                           error);
 }

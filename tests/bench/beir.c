@@ -5,7 +5,7 @@
  *
  * MODEL is an embedding model as engine_model_open takes it; without it, or "", there is full text alone. Texts of
  * more than 6,000 bytes are papers and cut into passages; a paper's rank is that of its best one. The run has the 100
- * best of every query in TREC's format. Times go to stderr. Options of a run:
+ * best of every query in TREC's format, its last column lode:SCORE:JUDGEMENT. Times go to stderr. Options of a run:
  *
  *     limit=N         only N queries, evenly spread
  *     reranker=MODEL  a cross-encoder or a model that writes; reranked=N passages, 20 where it is not given
@@ -158,7 +158,8 @@ run_line(json_t *object, void *user_data, GError **error)
     for (guint i = 0; i < hits->len; i++) {
         const retrieval_hit *hit = hits->pdata[i];
         /* the scorer breaks ties its own way, and a reranker's order is not the score's: the rank, then */
-        printf("%s Q0 %s %u %u lode\n", field(object, "_id"), hit->path, i + 1, hits->len - i);
+        printf("%s Q0 %s %u %u lode:%.6g:%.6g\n", field(object, "_id"), hit->path, i + 1,
+               hits->len - i, hit->score, hit->judgement);
     }
     return TRUE;
 }

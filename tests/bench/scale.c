@@ -2,7 +2,7 @@
  *
  *     bench_scale DIR N_CHUNKS [N_QUERIES [N_DIMS]]
  *
- * Texts are about 100 words whose frequencies fall as 1 / rank (Zipf) from a vocabulary of 200,000; every tenth word
+ * Documents of 100 passages each. Texts are about 100 words whose frequencies fall as 1 / rank (Zipf) from a vocabulary of 200,000; every tenth word
  * belongs to one of 5,000 topics. Vectors are unit vectors around their topic's. A question is six words of a topic and
  * two common ones, with a vector near the topic's. A library that is there already is searched as it is. Searches run
  * on one thread, after one that loads the index; OMP_NUM_THREADS=1 and OPENBLAS_NUM_THREADS=1 keep it so. */
@@ -17,7 +17,7 @@
 
 #include "retrieval/library.h"
 
-enum { VOCABULARY = 200000, N_TOPICS = 5000, TOPIC_WORDS = 40, WORDS = 100, STEP = 1000 };
+enum { VOCABULARY = 200000, N_TOPICS = 5000, TOPIC_WORDS = 40, PASSAGES = 100, STEP = 100000 };
 
 static uint32_t n_dims = 384;
 
@@ -44,7 +44,7 @@ topic_word(guint topic, guint i)
     return 1000 + (guint)(next_double(&state) * (VOCABULARY - 1000));
 }
 
-/* A text begins with "t<topic>": the embedder's only clue. */
+/* A passage begins with "t<topic>", the last line of what is embedded: the embedder's only clue. */
 static gboolean
 embed(void *user_data, const char *const *texts, size_t n, float *out, const int *cancel,
       GError **error)
@@ -52,7 +52,9 @@ embed(void *user_data, const char *const *texts, size_t n, float *out, const int
     (void)user_data, (void)cancel, (void)error;
     for (size_t i = 0; i < n; i++) {
         float *row = out + i * n_dims;
-        uint64_t topic = strtoull(texts[i] + 1, NULL, 10) + 1, noise = g_str_hash(texts[i]);
+        const char *line = strrchr(texts[i], '\n');
+        const char *text = line ? line + 1 : texts[i];
+        uint64_t topic = strtoull(text + 1, NULL, 10) + 1, noise = g_str_hash(text);
         for (uint32_t j = 0; j < n_dims; j++)
             row[j] = (float)(next_double(&topic) - 0.5 + 0.8 * (next_double(&noise) - 0.5));
     }
@@ -90,29 +92,42 @@ peak_mb(void)
     return (double)usage.ru_maxrss / 1024.0;
 }
 
+static lode_document *
+make_document(uint64_t *state, uint64_t *text_bytes)
+{
+    layout_builder *builder = layout_builder_new();
+    const layout_page page = {.width_pt = 612, .height_pt = 792};
+    const layout_box box = {0, {72, 72, 540, 720}};
+    layout_builder_add_page(builder, &page);
+    for (int i = 0; i < PASSAGES; i++) {
+        g_autofree char *text = make_text(state, 90, 10);
+        const layout_block block = {.type = LAYOUT_BLOCK_PARAGRAPH,
+                                    .text = text,
+                                    .parent = LAYOUT_NONE,
+                                    .item = LAYOUT_NONE,
+                                    .confidence = 1};
+        *text_bytes += strlen(text);
+        layout_builder_add_block(builder, &block, &box, 1, NULL, 0, NULL, 0);
+    }
+    return layout_builder_finish(builder);
+}
+
 static gboolean
 fill(retrieval_library *library, guint n, uint64_t *text_bytes, GError **error)
 {
+    /* every paragraph a passage of its own */
+    const retrieval_chunk_options chunks = {.target_tokens = 100, .max_tokens = 200};
     uint64_t state = 1;
     const gint64 start = g_get_monotonic_time();
-    for (guint done = 0; done < n;) {
-        g_autoptr(GPtrArray) strings = g_ptr_array_new_with_free_func(g_free);
-        retrieval_passage passages[STEP];
-        guint i = 0;
-        for (; i < STEP && done + i < n; i++) {
-            char *id = g_strdup_printf("d%u", done + i), *text = make_text(&state, 90, 10);
-            *text_bytes += strlen(text);
-            g_ptr_array_add(strings, id);
-            g_ptr_array_add(strings, text);
-            passages[i] = (retrieval_passage){id, "", text};
-        }
-        if (!retrieval_library_add_passages(library, passages, i, NULL, error)) return FALSE;
-        done += i;
-        if ((done % 100000 == 0 || done >= n)) {
-            if (!retrieval_library_commit(library, error)) return FALSE;
-            g_printerr("%u chunks, %.0f s, peak %.0f MB\n", done,
-                       (double)(g_get_monotonic_time() - start) / 1e6, peak_mb());
-        }
+    for (guint done = 0; done < n; done += PASSAGES) {
+        g_autofree char *path = g_strdup_printf("/papers/d%u.pdf", done / PASSAGES);
+        g_autoptr(lode_document) document = make_document(&state, text_bytes);
+        if (!retrieval_library_add(library, path, document, &chunks, NULL, error)) return FALSE;
+        const guint n_now = done + PASSAGES;
+        if (n_now % STEP != 0 && n_now < n) continue;
+        if (!retrieval_library_commit(library, error)) return FALSE;
+        g_printerr("%u documents, %u passages, %.0f s, peak %.0f MB\n", n_now / PASSAGES, n_now,
+                   (double)(g_get_monotonic_time() - start) / 1e6, peak_mb());
     }
     return TRUE;
 }
@@ -145,17 +160,23 @@ measure(retrieval_library *library, retrieval_method method, const char *name, g
     return TRUE;
 }
 
+/* All files but the lock; what stands in library.db besides text: keys, places, the journal, free pages. */
 static void
-print_sizes(const char *dir, uint64_t n)
+print_sizes(const char *dir, uint64_t n, double text)
 {
-    static const char *const files[] = {"library.db", "library.db-wal", "vectors.faiss"};
-    for (gsize i = 0; i < G_N_ELEMENTS(files); i++) {
-        g_autofree char *path = g_build_filename(dir, files[i], NULL);
+    double index = 0;
+    g_autoptr(GDir) files = g_dir_open(dir, 0, NULL);
+    for (const char *name; files && (name = g_dir_read_name(files));) {
+        g_autofree char *path = g_build_filename(dir, name, NULL);
         GStatBuf info;
-        if (g_stat(path, &info) == 0)
-            printf("%-16s %8.1f MB, %6.1f bytes per chunk\n", files[i], (double)info.st_size / 1e6,
-                   (double)info.st_size / (double)n);
+        if (g_stat(path, &info) != 0 || info.st_size == 0) continue;
+        const double each = (double)info.st_size / (double)n;
+        printf("%-28s %8.1f MB, %6.1f bytes a passage\n", name, (double)info.st_size / 1e6, each);
+        if (!g_str_has_prefix(name, "library.")) index += each;
+        if (strcmp(name, "library.db") == 0 && text > 0)
+            printf("%-28s %17.1f of them are not text\n", "", each - text);
     }
+    printf("words and vectors %.1f bytes a passage\n", index);
 }
 
 int
@@ -191,6 +212,6 @@ main(int argc, char **argv)
     }
     printf("index %s, peak memory %.0f MB\n",
            retrieval_index_kind_name(retrieval_vectors_kind(library->vectors)), peak_mb());
-    print_sizes(argv[1], n);
+    print_sizes(argv[1], n, (double)text_bytes / n);
     return 0;
 }

@@ -153,6 +153,83 @@ every_prefix_and_every_lost_byte_end_well(void **state)
 }
 
 static void
+a_part_has_from_the_whole_what_it_leaves_open(void **state)
+{
+    (void)state;
+    g_autoptr(GPtrArray) entries = parse(
+        "@inproceedings{a, title = {Nets}, subtitle = {A {S}tudy}, crossref = {Proc2020}}\n"
+        "@inproceedings{b, title = {Why?}, subtitle = {Because}, crossref = \"proc2020\", year = "
+        "2019,"
+        " booktitle = {Own}}\n"
+        "@incollection{c, title = {Lost}, crossref = {nowhere}}\n"
+        "@proceedings{proc2020, title = {Proc. of Nets}, year = 2020, crossref = {proc2020}}\n"
+        "@proceedings{PROC2020, title = {Another}, year = 1900}\n");
+    assert_int_equal(entries->len, 5);
+    assert_string_equal(at(entries, 0)->known->title, "Nets: A Study");
+    assert_string_equal(at(entries, 0)->known->venue, "Proc. of Nets");
+    assert_int_equal(at(entries, 0)->known->year, 2020);
+    assert_string_equal(at(entries, 1)->known->title, "Why? Because");
+    assert_string_equal(at(entries, 1)->known->venue, "Own");
+    assert_int_equal(at(entries, 1)->known->year, 2019);
+    assert_null(at(entries, 2)->known->venue);
+    assert_null(at(entries, 3)->known->venue);
+}
+
+/* Each text has a mark that could begin something on every few bytes, and nothing that ends it: looked for without a
+ * bound, a million bytes are read a hundred thousand times. */
+static void
+what_never_ends_is_not_looked_for_again_and_again(void **state)
+{
+    (void)state;
+    enum { LEN = 1 << 20 };
+    static const char *const pieces[] = {"<i",   "</span x", "arxiv:", "arxiv abcdefghijkl",
+                                         "{\\'", "$^{",      "10.1"};
+    for (size_t i = 0; i < G_N_ELEMENTS(pieces); i++) {
+        g_autoptr(GString) text = g_string_new(NULL);
+        while (text->len < LEN)
+            g_string_append(text, pieces[i]);
+        g_autofree char *plain = pipelines_tex_to_text(text->str, text->len);
+        assert_true(g_utf8_validate(plain, -1, NULL));
+        g_autofree char *doi = pipelines_bare_doi(text->str);
+        g_autofree char *arxiv = pipelines_bare_arxiv(text->str, TRUE);
+        assert_null(arxiv);
+        g_autoptr(json_t) item = json_pack("[{s:s, s:s}]", "title", text->str, "note", text->str);
+        g_autofree char *json = json_dumps(item, 0);
+        g_autoptr(GPtrArray) entries = pipelines_csl_parse("x", json, strlen(json), NULL);
+        assert_non_null(entries);
+        assert_int_equal(entries->len, 1);
+    }
+}
+
+static void
+tags_accents_and_archives_have_a_longest(void **state)
+{
+    (void)state;
+    static const struct {
+        size_t n;
+        const char *title;
+    } cases[] = {{200, "x"}, {300, NULL}};
+    for (size_t i = 0; i < G_N_ELEMENTS(cases); i++) {
+        g_autofree char *blanks = g_strnfill(cases[i].n, '-');
+        g_autofree char *title = g_strdup_printf("<span %s>x</span>", blanks);
+        g_autoptr(json_t) item = json_pack("[{s:s}]", "title", title);
+        g_autofree char *json = json_dumps(item, 0);
+        g_autoptr(GPtrArray) entries = pipelines_csl_parse("x", json, strlen(json), NULL);
+        if (cases[i].title != NULL)
+            assert_string_equal(at(entries, 0)->known->title, cases[i].title);
+        else
+            assert_true(strlen(at(entries, 0)->known->title) > cases[i].n);
+    }
+    g_autofree char *accented = pipelines_tex_to_text("\\d\\c\\k\\b\\t\\u\\v q", 16);
+    assert_int_equal(g_utf8_strlen(accented, -1), 5); /* the letter and four marks */
+    g_autofree char *known = pipelines_bare_arxiv("arxiv:cond-mat.mtrl-sci/9901001", FALSE);
+    assert_string_equal(known, "cond-mat.mtrl-sci/9901001");
+    g_autofree char *none =
+        pipelines_bare_arxiv("arxiv:an-archive-of-a-name-that-nobody-has/9901001", FALSE);
+    assert_null(none);
+}
+
+static void
 csl_json_is_read_as_crossref_and_zotero_write_it(void **state)
 {
     (void)state;
@@ -327,6 +404,9 @@ main(void)
         cmocka_unit_test(a_mistake_is_named_with_its_line_and_column),
         cmocka_unit_test(strings_that_double_are_stopped),
         cmocka_unit_test(every_prefix_and_every_lost_byte_end_well),
+        cmocka_unit_test(a_part_has_from_the_whole_what_it_leaves_open),
+        cmocka_unit_test(what_never_ends_is_not_looked_for_again_and_again),
+        cmocka_unit_test(tags_accents_and_archives_have_a_longest),
         cmocka_unit_test(csl_json_is_read_as_crossref_and_zotero_write_it),
         cmocka_unit_test(identifiers_are_found_in_what_people_write),
         cmocka_unit_test(documents_learn_from_the_entry_that_is_their_own),

@@ -188,6 +188,32 @@ a_vector_can_be_had_back_nearly(void **state)
 }
 
 static void
+a_vector_can_be_had_back_after_others_were_removed(void **state)
+{
+    const collection *c = *state;
+    g_autofree char *dir = make_folder("lists");
+    g_autofree char *path = g_build_filename(dir, "v.faiss", NULL);
+    for (int kind = 0; kind <= RETRIEVAL_INDEX_PRODUCT; kind++) {
+        g_autoptr(GError) error = NULL;
+        const retrieval_version version = {.generation = 3};
+        retrieval_version read;
+        float before[DIMS], after[DIMS];
+        assert_true(retrieval_vectors_save(c->built[kind], path, &version, &error));
+        g_autoptr(retrieval_vectors) all = retrieval_vectors_load(path, DIMS, &read, &error);
+        assert_true(retrieval_vectors_get(all, c->ids[N - 2], before, &error));
+        g_autoptr(retrieval_vectors) vectors = retrieval_vectors_load(path, DIMS, &read, &error);
+        assert_no_error(error);
+        assert_int_equal(retrieval_vectors_remove(vectors, keep_even, NULL, &error), N / 2);
+        assert_true(retrieval_vectors_get(vectors, c->ids[N - 2], after, &error));
+        assert_no_error(error);
+        assert_memory_equal(before, after, sizeof before);
+        assert_false(retrieval_vectors_get(vectors, c->ids[N - 1], after, &error));
+        assert_no_error(error);
+    }
+    remove_folder(dir);
+}
+
+static void
 damage_to_lists_is_noticed(void **state)
 {
     g_autofree char *dir = make_folder("lists");
@@ -305,6 +331,47 @@ a_library_grows_from_exact_to_quantised(void **state)
     check_dense(reader, 5500, 30);
 }
 
+static gboolean
+must_not_embed(void *user_data, const char *const *texts, size_t n, float *out, const int *cancel,
+               GError **error)
+{
+    (void)user_data, (void)texts, (void)n, (void)out, (void)cancel;
+    g_set_error_literal(error, RETRIEVAL_ERROR, RETRIEVAL_ERROR_EMBEDDER, "was asked to embed");
+    return FALSE;
+}
+
+/* Its vectors are in vectors.faiss alone, and some were removed. */
+static void
+a_quantised_library_is_merged_without_embedding(void **state)
+{
+    (void)state;
+    g_autoptr(GError) error = NULL;
+    g_autofree char *second = make_folder("second");
+    g_autoptr(retrieval_library) two = open_small_limits(RETRIEVAL_OPEN_WRITE);
+    add_many(two, 0, 6500);
+    assert_int_equal(count_stored(two), 0);
+    assert_true(retrieval_library_remove(two, "p00007", &error));
+    assert_true(retrieval_library_commit(two, &error));
+    g_clear_pointer(&two, retrieval_library_free);
+
+    retrieval_embedder idle = fake_embedder;
+    idle.embed = must_not_embed;
+    g_autoptr(retrieval_library) one = open_library(second, RETRIEVAL_OPEN_WRITE, &idle);
+    retrieval_merge_report report;
+    assert_true(retrieval_library_merge(one, folder, NULL, &report, &error));
+    assert_no_error(error);
+    assert_int_equal(report.n_added, 6499);
+    retrieval_stats stats;
+    assert_true(retrieval_library_get_stats(one, &stats, &error));
+    assert_int_equal(stats.n_vectors, 6499);
+    g_free(stats.embedder_id);
+    g_clear_pointer(&one, retrieval_library_free);
+    g_autoptr(retrieval_library) reader = open_library(second, RETRIEVAL_OPEN_READ, &fake_embedder);
+    check_dense(reader, 0, 6);
+    g_clear_pointer(&reader, retrieval_library_free);
+    remove_folder(second);
+}
+
 typedef struct {
     retrieval_library *library;
     int n_done;
@@ -348,10 +415,12 @@ main(void)
         cmocka_unit_test(product_quantised_lists_find_the_best_among_a_hundred),
         cmocka_unit_test(what_is_removed_is_not_found_and_not_in_the_file),
         cmocka_unit_test(damage_to_lists_is_noticed),
+        cmocka_unit_test(a_vector_can_be_had_back_after_others_were_removed),
         cmocka_unit_test(a_vector_can_be_had_back_nearly),
     };
     const struct CMUnitTest libraries[] = {
         TEST(a_library_grows_from_exact_to_quantised),
+        TEST(a_quantised_library_is_merged_without_embedding),
         TEST(searches_go_on_beside_each_other_and_beside_a_writer),
     };
     const int failed = cmocka_run_group_tests(lists, setup_collection, teardown_collection);
