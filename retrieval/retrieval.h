@@ -2,8 +2,9 @@
  *
  * A library is a folder: library.db (SQLite, WAL: documents, chunks with pages and boxes, FTS5 index,
  * embeddings, settings) and vectors.faiss, which is derived: it carries the generation number of the
- * database it was made from and is rebuilt whenever the two differ. A document and its chunks enter or
- * leave in one transaction, so a kill at any moment leaves a sound library.
+ * database it was made from and is rebuilt whenever the two differ. From 50,000 passages on the words of those that
+ * were committed stand in words-*.index instead of FTS5: see compact.c. A document and its chunks enter or leave in
+ * one transaction, so a kill at any moment leaves a sound library.
  *
  * A retrieval_library is locked inside: any number of threads may search; one process writes at a time
  * (a second writer gets RETRIEVAL_ERROR_BUSY). Errors are GError in RETRIEVAL_ERROR. */
@@ -272,7 +273,7 @@ GArray *retrieval_hit_boxes_of(const retrieval_hit *hit, uint32_t start, uint32_
 
 /* query UTF-8, any text: no query syntax. Elements are retrieval_hit *, best first, owned by the array;
  * ties are broken by chunk id. Words match by their stem, without accents or case; of a query's words the
- * common ones only count in passages that have a rarer one, once more than 20,000 passages match.
+ * common ones only count in passages that have a rarer one, once more than 20,000 of those in FTS5 match.
  * Thread-safe. */
 GPtrArray *retrieval_library_search(retrieval_library *library, const char *query,
                                     const retrieval_search_options *options, GError **error);

@@ -165,6 +165,7 @@ retrieval_vectors_new_trained(retrieval_index_kind kind, uint32_t n_dims, size_t
         return NULL;
     }
     g_autoptr(retrieval_vectors) vectors = wrap_index(index, kind, n_dims);
+    retrieval_faiss_train_faster(index);
     if (faiss_Index_train(index, (idx_t)n_sample, sample) != 0) {
         set_faiss_error(error, "cannot train an index");
         return NULL;
