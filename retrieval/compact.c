@@ -171,7 +171,7 @@ write_files(retrieval_library *library, compaction *c, GError **error)
     return TRUE;
 }
 
-/* What no database names any more. */
+/* What no database names any more; name NULL: it names none. */
 static void
 delete_others(const retrieval_library *library, const char *name)
 {
@@ -227,7 +227,10 @@ retrieval_library_compact_words(retrieval_library *library, GError **error)
     if (!retrieval_store_get_words_through(store, &c.through, error) ||
         !is_due(library, c.through, &due, error))
         return FALSE;
-    if (!due) return TRUE;
+    if (!due) {
+        if (c.through == 0) delete_others(library, NULL); /* a repair put all back into FTS5 */
+        return TRUE;
+    }
     GError *failure = NULL;
     if (!retrieval_library_borrow_words(library, store, &c.words, &failure) &&
         !g_error_matches(failure, RETRIEVAL_ERROR, RETRIEVAL_ERROR_NOT_FOUND) &&
