@@ -2,7 +2,7 @@
  *
  * A library is a folder: library.db (SQLite, WAL: documents, chunks with pages and boxes, FTS5 index,
  * embeddings, settings) and vectors.faiss, which is derived: it carries the generation number of the
- * database it was made from and is rebuilt whenever the two differ. From 50,000 passages on the words of those that
+ * database it was made from and is rebuilt whenever the two differ. From 10,000 passages on the words of those that
  * were committed stand in words-*.index instead of FTS5: see compact.c. A document and its chunks enter or leave in
  * one transaction, so a kill at any moment leaves a sound library.
  *
