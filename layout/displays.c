@@ -122,6 +122,20 @@ row_is_display(const layout_sheet *sheet, const layout_row *row)
 
 /* ---- parts ---- */
 
+/* Has it tips of a brace over or under a formula, with or without the brace's label? */
+static gboolean
+row_has_brace(const layout_sheet *sheet, const layout_row *row)
+{
+    for (guint i = 0; i < row->n_segs; i++) {
+        guint n, first = layout_sheet_marks(sheet, row_seg(sheet, row, i), &n);
+        for (guint k = first; k < first + n; k++) {
+            const gunichar ch = g_array_index(sheet->marks, layout_mark, k).ch;
+            if (ch == 0x23DE || ch == 0x23DF) return TRUE;
+        }
+    }
+    return FALSE;
+}
+
 typedef struct {
     float x0, x1, y0, y1;
     float size;
@@ -206,6 +220,7 @@ is_part(const layout_sheet *sheet, const hull *formula, const layout_row *row, c
     const float overlap = layout_overlap_1d(formula->y0, formula->y1, own->y0, own->y1);
     if (overlap < -1.2F * em) return FALSE;
     if (row_is_number(sheet, row)) return !formula->numbered;
+    if (row_has_brace(sheet, row)) return overlap > -0.6F * em;
     const float indent = row->box.x0 - row->col_x0;
     if (indent < 0.5F * em) return FALSE;
     guint n_shared = 0;

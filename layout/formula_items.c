@@ -22,6 +22,8 @@ formula_put(GString *out, const char *latex)
         while (at > 0 && g_ascii_isalpha(out->str[at - 1]))
             at--;
         if (at > 0 && at < out->len && out->str[at - 1] == '\\') g_string_append_c(out, ' ');
+        /* "a<b" begins a tag to what reads Markdown as HTML */
+        if (out->str[out->len - 1] == '<') g_string_append_c(out, ' ');
     }
     g_string_append(out, latex);
 }

@@ -254,7 +254,7 @@ row_of(const GArray *items, const GArray *rows, guint index, float em)
                 continue;
             float middle = 0.5F * (item->y0 + item->y1);
             if (middle < host->y0 - 0.45F * em || middle > host->y1 + 0.45F * em) continue;
-            nearest = fabsf(gap);
+            nearest = gap;
             y = host->baseline;
         }
     }
