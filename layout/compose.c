@@ -17,12 +17,30 @@ layout_compose_reset(layout_composer *c)
     g_array_set_size(c->lines, 0);
     g_array_set_size(c->boxes, 0);
     g_array_set_size(c->uses, 0);
+    g_array_set_size(c->origins, 0);
     if (c->strings != NULL) g_string_chunk_clear(c->strings);
     c->last_sheet = LAYOUT_NONE;
     c->skip = 0;
     c->code = FALSE;
     c->contents = FALSE;
     c->furniture = FALSE;
+}
+
+static void
+origin_add(layout_composer *c, const layout_sheet *sheet, uint32_t start, uint32_t len,
+           uint32_t from)
+{
+    if (len == 0) return;
+    if (c->origins->len > 0) {
+        layout_origin *last = &g_array_index(c->origins, layout_origin, c->origins->len - 1);
+        if (last->sheet == sheet && last->start + last->len == start &&
+            last->from + last->len == from) {
+            last->len += len;
+            return;
+        }
+    }
+    layout_origin origin = {start, len, from, sheet};
+    g_array_append_val(c->origins, origin);
 }
 
 static void
@@ -165,6 +183,7 @@ style_append(layout_composer *c, const layout_sheet *sheet, const layout_style *
             contents_append(c, sheet->text->str + from, stop - from);
         else
             g_string_append_len(c->text, sheet->text->str + from, (gssize)(stop - from));
+        if (!c->contents) origin_add(c, sheet, start, (uint32_t)c->text->len - start, from);
         span_add(c, start, (uint32_t)c->text->len - start,
                  flags | (link != NULL ? LAYOUT_SPAN_LINK : 0), link != NULL ? link->uri : NULL);
         if (link != NULL) link_use_add(c, link, start, (uint32_t)c->text->len - start);

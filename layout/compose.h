@@ -6,14 +6,21 @@
 
 G_BEGIN_DECLS
 
+/* Where a stretch of a block's text stands in the text of a sheet. */
+typedef struct {
+    uint32_t start, len, from; /* bytes of the block's text, and of the sheet's */
+    const layout_sheet *sheet;
+} layout_origin;
+
 typedef struct {
     layout_work *work;
     layout_builder *builder;
     GString *text;
-    GArray *spans; /* layout_span */
-    GArray *lines; /* layout_line */
-    GArray *boxes; /* layout_box */
-    GArray *uses;  /* layout_link_use */
+    GArray *spans;   /* layout_span */
+    GArray *lines;   /* layout_line */
+    GArray *boxes;   /* layout_box */
+    GArray *uses;    /* layout_link_use */
+    GArray *origins; /* layout_origin, in the order of the text */
     guint last_region;
     int last_sheet;
     gsize skip;            /* bytes of the first row still to be left out: its marker */

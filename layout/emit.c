@@ -5,6 +5,8 @@
 #include "layout/formula.h"
 #include "layout/mathtext.h"
 
+#include <math.h>
+
 #define PARAS_AT_ONCE 64 /* between two rests of the builder */
 
 /* ---- blocks ---- */
@@ -102,15 +104,15 @@ formula_gather(layout_composer *c, layout_para *para, layout_sheet *sheet, const
     }
 }
 
-/* The rules among a formula's parts. */
+/* The rules among a formula's parts; they may reach out of its box by slack. */
 static GArray *
-formula_rules(const layout_sheet *sheet, layout_rect box)
+formula_rules(const layout_sheet *sheet, layout_rect box, float slack)
 {
     GArray *rules = g_array_new(FALSE, FALSE, sizeof(layout_rule));
     for (guint i = 0; i < sheet->hrules->len; i++) {
         const layout_rule *rule = &g_array_index(sheet->hrules, layout_rule, i);
         if (rule->y0 > box.y1) break;
-        if (rule->y0 > box.y0 - 4 && rule->x0 > box.x0 - 4 && rule->x1 < box.x1 + 4 &&
+        if (rule->y0 > box.y0 - slack && rule->x0 > box.x0 - slack && rule->x1 < box.x1 + slack &&
             rule->x1 - rule->x0 > 1)
             g_array_append_vals(rules, rule, 1);
     }
@@ -136,7 +138,7 @@ formula_append(layout_composer *c, layout_para *para)
             formula_gather(c, para, sheet, row, &parts);
         }
         if (parts.segs->len > 0) {
-            g_autoptr(GArray) rules = formula_rules(sheet, parts.box);
+            g_autoptr(GArray) rules = formula_rules(sheet, parts.box, 4);
             float confidence;
             g_autofree char *latex =
                 layout_formula_build(c->work, (layout_mark *)parts.marks->data, parts.marks->len,
@@ -263,6 +265,69 @@ run_in_trim(layout_composer *c)
     if (len > 0) layout_compose_cut(c, len);
 }
 
+#define INLINE_SURE 0.7F /* below, the characters one after the other say more */
+
+static gboolean
+line_latex(layout_composer *c, const layout_sheet *sheet, const GArray *marks, GString *out)
+{
+    layout_rect box = {G_MAXFLOAT, G_MAXFLOAT, -G_MAXFLOAT, -G_MAXFLOAT};
+    for (guint i = 0; i < marks->len; i++) {
+        const layout_mark *mark = &g_array_index(marks, layout_mark, i);
+        box.x0 = MIN(box.x0, mark->x0);
+        box.x1 = MAX(box.x1, mark->x1);
+        box.y0 = MIN(box.y0, mark->y - mark->size_pt);
+        box.y1 = MAX(box.y1, mark->y + 0.3F * mark->size_pt);
+    }
+    g_autoptr(GArray) rules = formula_rules(sheet, box, 0.5F);
+    float confidence;
+    g_autofree char *latex =
+        layout_formula_build(c->work, (layout_mark *)marks->data, marks->len,
+                             (layout_rule *)rules->data, rules->len, &confidence);
+    if (latex == NULL || confidence < INLINE_SURE) return FALSE;
+    if (out->len > 0) g_string_append_c(out, ' ');
+    g_string_append(out, latex);
+    return TRUE;
+}
+
+/* What a stretch of the block's text says in mathematics, from where its glyphs stand: a layout_math_reader. A
+ * stretch that goes over a line's end is read line by line. */
+static char *
+inline_latex(gsize from, gsize to, gpointer data)
+{
+    layout_composer *c = data;
+    g_autoptr(GString) out = g_string_new(NULL);
+    g_autoptr(GArray) marks = g_array_new(FALSE, FALSE, sizeof(layout_mark));
+    guint lo = 0, hi = c->origins->len;
+    while (lo < hi) {
+        const guint mid = lo + (hi - lo) / 2;
+        const layout_origin *origin = &g_array_index(c->origins, layout_origin, mid);
+        if (origin->start + origin->len <= from)
+            lo = mid + 1;
+        else
+            hi = mid;
+    }
+    for (; lo < c->origins->len; lo++) {
+        const layout_origin *origin = &g_array_index(c->origins, layout_origin, lo);
+        if (origin->start >= to) break;
+        const gsize a = MAX(from, origin->start), z = MIN(to, origin->start + origin->len);
+        const layout_seg part = {.start = origin->from + (uint32_t)(a - origin->start),
+                                 .len = (uint32_t)(z - a)};
+        guint n, first = layout_sheet_marks(origin->sheet, &part, &n);
+        if (n == 0) continue;
+        const layout_mark *next = &g_array_index(origin->sheet->marks, layout_mark, first);
+        const layout_mark *last =
+            marks->len > 0 ? &g_array_index(marks, layout_mark, marks->len - 1) : NULL;
+        if (last != NULL &&
+            (next->x0 < last->x0 - 2 * last->size_pt || fabsf(next->y - last->y) > last->size_pt)) {
+            if (!line_latex(c, origin->sheet, marks, out)) return NULL;
+            g_array_set_size(marks, 0);
+        }
+        g_array_append_vals(marks, next, n);
+        if (z == to && !line_latex(c, origin->sheet, marks, out)) return NULL;
+    }
+    return out->len > 0 ? g_string_free(g_steal_pointer(&out), FALSE) : NULL;
+}
+
 static void
 para_emit(layout_composer *c, layout_para *para)
 {
@@ -297,7 +362,8 @@ para_emit(layout_composer *c, layout_para *para)
         layout_compose_row(c, sheet, layout_sheet_row(sheet, place->row));
     }
     if (para->run_in && para->outline > 0) run_in_trim(c);
-    if (!c->code) layout_math_spans(c->text->str, c->text->len, c->spans, c->strings);
+    if (!c->code)
+        layout_math_spans(c->text->str, c->text->len, c->spans, c->strings, inline_latex, c);
     para->block = block_add(c, para->type, para->level, para->marker, size_pt, para->confidence);
     layout_builder_block(c->builder, para->block)->run_in = para->run_in && para->outline == 0;
     if (para->type == LAYOUT_BLOCK_REFERENCE) reference_emit(c, para);
@@ -393,7 +459,8 @@ layout_emit(layout_work *work, layout_builder *builder)
                          .spans = g_array_new(FALSE, TRUE, sizeof(layout_span)),
                          .lines = g_array_new(FALSE, TRUE, sizeof(layout_line)),
                          .boxes = g_array_new(FALSE, TRUE, sizeof(layout_box)),
-                         .uses = g_array_new(FALSE, TRUE, sizeof(layout_link_use))};
+                         .uses = g_array_new(FALSE, TRUE, sizeof(layout_link_use)),
+                         .origins = g_array_new(FALSE, TRUE, sizeof(layout_origin))};
     c.strings = g_string_chunk_new(4096);
     c.latex = g_string_new(NULL);
     pages_add(work, builder);
@@ -423,4 +490,5 @@ layout_emit(layout_work *work, layout_builder *builder)
     g_array_unref(c.lines);
     g_array_unref(c.boxes);
     g_array_unref(c.uses);
+    g_array_unref(c.origins);
 }

@@ -63,7 +63,7 @@ layout_math_latex(GString *out, const char *text, gsize len, const guint32 *flag
 
 /* ---- inline ---- */
 
-enum { CLASS_TEXT, CLASS_NEUTRAL, CLASS_MATH, CLASS_STOP };
+enum { CLASS_TEXT, CLASS_NEUTRAL, CLASS_MATH, CLASS_MARK, CLASS_STOP };
 
 static gboolean
 is_operator(gunichar ch)
@@ -74,6 +74,13 @@ is_operator(gunichar ch)
            (ch >= 0x1D400 && ch <= 0x1D7FF);
 }
 
+/* Capitals of Greek come from the text font. In words they are letters. */
+static gboolean
+is_greek_capital(gunichar ch)
+{
+    return (ch >= 0x391 && ch <= 0x3A9) || ch == 0x2126;
+}
+
 static guint
 class_of(gunichar ch, guint flags)
 {
@@ -82,7 +89,7 @@ class_of(gunichar ch, guint flags)
     /* marks of footnotes and affiliations */
     gboolean mark =
         ch == 0xB6 || ch == 0xA7 || ch == 0x2020 || ch == 0x2021 || ch == 0x2217 || ch == 0x22C6;
-    if (mark && (flags & LAYOUT_SPAN_SUPERSCRIPT || ch == 0xB6 || ch == 0xA7)) return CLASS_STOP;
+    if (mark && (flags & LAYOUT_SPAN_SUPERSCRIPT || ch == 0xB6 || ch == 0xA7)) return CLASS_MARK;
     if (flags & LAYOUT_SPAN_MATH)
         return ch == '.' || ch == ',' || ch == ';' ? CLASS_NEUTRAL : CLASS_MATH;
     if (is_operator(ch)) return CLASS_MATH;
@@ -115,35 +122,48 @@ letters_settle(const char *text, gsize len, const guint32 *flags, guint8 *kind)
             (left > 0 &&
              (text[left - 1] == '=' || text[left - 1] == '<' || text[left - 1] == '>')) ||
             (right < len && (text[right] == '=' || text[right] == '<' || text[right] == '>'));
+        /* a bold vector, the name of a matrix: "A_t", "Mx" */
+        const gboolean touches = after || (to < len && kind[to] == CLASS_MATH);
         if ((script && after) || (near && layout_math_is_function(text + i, to - i)) ||
-            (relation && to - i == 1))
+            ((relation || touches) && to - i == 1) ||
+            (to - i <= 3 && is_greek_capital(g_utf8_get_char(text + i)) &&
+             g_utf8_next_char(text + i) == text + to))
             memset(kind + i, CLASS_MATH, to - i);
         i = to;
     }
 }
 
+static int
+bracket_step(char ch)
+{
+    return ch == '(' || ch == '[' ? 1 : ch == ')' || ch == ']' ? -1 : 0;
+}
+
 /* Where a stretch that starts at from ends: behind its last math character, brackets balanced. */
 static gsize
-stretch_end(const char *text, gsize len, const guint8 *kind, gsize from)
+stretch_end(const char *text, gsize len, const guint32 *flags, const guint8 *kind, gsize from)
 {
     gsize end = from;
+    int open = 0;
     for (gsize i = from; i < len; i++) {
         if (kind[i] == CLASS_TEXT || kind[i] == CLASS_STOP) break;
+        open += bracket_step(text[i]);
         if (kind[i] == CLASS_MATH) {
             end = i + 1;
             continue;
         }
-        /* a sentence or clause ends */
+        /* a sentence or clause ends; a comma of the text font divides two formulas */
         gboolean space = i + 1 >= len || text[i + 1] == ' ';
-        if (space && (text[i] == '.' || text[i] == ';' || text[i] == ':' || text[i] == '?')) break;
+        if (space && strchr(".;:?", text[i]) != NULL) break;
+        if (space && text[i] == ',' && open <= 0 && !(flags[i] & LAYOUT_SPAN_MATH)) break;
         if (i - end > 14) break;
     }
     while (end < len && ((guchar)text[end] & 0xC0) == 0x80)
         end++;
     /* digits that follow a relation, and what closes open brackets */
-    int open = 0;
+    open = 0;
     for (gsize i = from; i < end; i++)
-        open += text[i] == '(' || text[i] == '[' ? 1 : text[i] == ')' || text[i] == ']' ? -1 : 0;
+        open += bracket_step(text[i]);
     gsize at = end;
     while (at < len && text[at] == ' ')
         at++;
@@ -164,8 +184,58 @@ stretch_end(const char *text, gsize len, const guint8 *kind, gsize from)
     return end;
 }
 
+static gboolean
+is_number_part(const char *text, gsize at)
+{
+    return g_ascii_isdigit(text[at]) ||
+           (text[at] == '.' && at > 0 && g_ascii_isdigit(text[at - 1]));
+}
+
+/* Where a stretch that was found from .. end begins: a number or a sign directly before belongs to it ("2x"), before
+ * a relation one that a blank divides from it ("1 < x"), and the bracket that it closes. */
+static gsize
+stretch_start(const char *text, const guint8 *kind, gsize done, gsize from, gsize end)
+{
+    const gunichar first = g_utf8_get_char(text + from);
+    gsize at = from;
+    if (is_operator(first) && first != 0x2212 && at > done + 1 && text[at - 1] == ' ' &&
+        is_number_part(text, at - 2))
+        at--;
+    const gsize numbers = at;
+    while (at > done && kind[at - 1] == CLASS_NEUTRAL &&
+           (is_number_part(text, at - 1) || text[at - 1] == '|'))
+        at--;
+    /* "in 2019 < x": a number behind a letter is a name's */
+    if (at == numbers) at = from;
+    if (at > done && g_ascii_isalpha(text[at - 1])) at = from;
+    int open = 0, least = 0;
+    gboolean listed = FALSE, related = FALSE;
+    for (gsize i = at; i < end; i++) {
+        open += bracket_step(text[i]);
+        least = MIN(least, open);
+        listed |= text[i] == ',';
+        related |= strchr("=<>", text[i]) != NULL;
+    }
+    const gboolean bracket = at > done && (text[at - 1] == '(' || text[at - 1] == '[');
+    /* "(x, y)" is a pair, "(x)" an aside */
+    if (bracket && (least < 0 || (listed && !related && (text[end] == ')' || text[end] == ']'))))
+        at--;
+    return at;
+}
+
+/* A lone "<" of the text font is no mathematics. */
+static gboolean
+is_something(const char *text, const guint32 *flags, gsize from, gsize end)
+{
+    for (gsize i = from; i < end; i++)
+        if ((flags[i] & LAYOUT_SPAN_MATH) || g_ascii_isalnum(text[i]) || ((guchar)text[i] & 0x80))
+            return TRUE;
+    return FALSE;
+}
+
 void
-layout_math_spans(const char *text, gsize len, GArray *spans, GStringChunk *strings)
+layout_math_spans(const char *text, gsize len, GArray *spans, GStringChunk *strings,
+                  layout_math_reader reader, gpointer data)
 {
     gboolean any = FALSE;
     for (guint i = 0; i < spans->len && !any; i++)
@@ -183,6 +253,14 @@ layout_math_spans(const char *text, gsize len, GArray *spans, GStringChunk *stri
         gsize k = (gsize)(at - text), n = (gsize)(g_utf8_next_char(at) - at);
         memset(kind + k, (int)class_of(g_utf8_get_char(at), flags[k]), n);
     }
+    /* behind a letter of mathematics a raised star belongs to it, elsewhere it calls a note */
+    for (gsize i = 0; i < len; i++) {
+        const gboolean script = i > 0 && (flags[i] & LAYOUT_SPAN_MATH) && kind[i - 1] == CLASS_MATH;
+        if (kind[i] == CLASS_MARK)
+            kind[i] = script && ((guchar)text[i] & 0x80) != 0     ? CLASS_MATH
+                      : ((guchar)text[i] & 0xC0) == 0x80 && i > 0 ? kind[i - 1]
+                                                                  : CLASS_STOP;
+    }
     letters_settle(text, len, flags, kind);
 
     GArray *out = g_array_new(FALSE, TRUE, sizeof(layout_span));
@@ -192,12 +270,16 @@ layout_math_spans(const char *text, gsize len, GArray *spans, GStringChunk *stri
     for (gsize i = 0; i <= len; i++) {
         gboolean starts = i < len && kind[i] == CLASS_MATH;
         if (!starts && i < len) continue;
-        gsize from = i, end = i < len ? stretch_end(text, len, kind, i) : i;
-        /* a number or sign directly before belongs to it: "-x", "2x" */
-        while (i < len && from > done && kind[from - 1] == CLASS_NEUTRAL &&
-               (g_ascii_isdigit(text[from - 1]) || text[from - 1] == '|' ||
-                (text[from - 1] == '.' && from >= 2 && g_ascii_isdigit(text[from - 2]))))
-            from--;
+        gsize from = i, end = i < len ? stretch_end(text, len, flags, kind, i) : i;
+        if (i < len) {
+            from = stretch_start(text, kind, done, from, end);
+            const char close = from < i && text[from] == '(' ? ')' : ']';
+            if (from < i && bracket_step(text[from]) > 0 && text[end] == close) end++;
+            if (!is_something(text, flags, from, end)) {
+                i = end - 1;
+                continue;
+            }
+        }
         /* the spans before this stretch, cut where it starts */
         for (; next < spans->len; next++) {
             layout_span s = g_array_index(spans, layout_span, next);
@@ -212,7 +294,11 @@ layout_math_spans(const char *text, gsize len, GArray *spans, GStringChunk *stri
         }
         if (i == len) break;
         g_string_truncate(latex, 0);
-        layout_math_latex(latex, text + from, end - from, flags + from);
+        g_autofree char *read = reader != NULL ? reader(from, end, data) : NULL;
+        if (read != NULL)
+            g_string_assign(latex, read);
+        else
+            layout_math_latex(latex, text + from, end - from, flags + from);
         layout_span math = {(uint32_t)from, (uint32_t)(end - from), LAYOUT_SPAN_MATH, NULL};
         g_strstrip(latex->str);
         if (latex->str[0] != '\0') math.target = g_string_chunk_insert(strings, latex->str);

@@ -18,9 +18,14 @@ const char *layout_math_accent(gunichar mark);
 /* Appends text as LaTeX. flags: one per byte, layout_span_flags; scripts become ^{} and _{}. */
 void layout_math_latex(GString *out, const char *text, gsize len, const guint32 *flags);
 
+/* What bytes from .. to of a block's text say as LaTeX; free with g_free. NULL where it cannot tell. */
+typedef char *(*layout_math_reader)(gsize from, gsize to, gpointer data);
+
 /* Rewrites the spans (layout_span) of a block's text: stretches of mathematics become one span each, with
- * their LaTeX, kept in strings, as target. */
-void layout_math_spans(const char *text, gsize len, GArray *spans, GStringChunk *strings);
+ * their LaTeX, kept in strings, as target. It comes from reader, or where that is NULL or gives none from the
+ * characters and their styles. */
+void layout_math_spans(const char *text, gsize len, GArray *spans, GStringChunk *strings,
+                       layout_math_reader reader, gpointer data);
 
 G_END_DECLS
 #endif

@@ -122,7 +122,7 @@ inline_mathematics_becomes_one_span(void **state)
     g_autoptr(GArray) spans = g_array_new(FALSE, FALSE, sizeof(layout_span));
     GStringChunk *strings = g_string_chunk_new(64);
     g_array_append_val(spans, x);
-    layout_math_spans(text, strlen(text), spans, strings);
+    layout_math_spans(text, strlen(text), spans, strings, NULL, NULL);
     assert_int_equal(spans->len, 1);
     const layout_span *span = &g_array_index(spans, layout_span, 0);
     assert_int_equal(span->start, 6);
@@ -144,7 +144,7 @@ other_spans_survive_mathematics(void **state)
     g_autoptr(GArray) spans = g_array_new(FALSE, FALSE, sizeof(layout_span));
     GStringChunk *strings = g_string_chunk_new(64);
     g_array_append_vals(spans, in, G_N_ELEMENTS(in));
-    layout_math_spans(text, strlen(text), spans, strings);
+    layout_math_spans(text, strlen(text), spans, strings, NULL, NULL);
     assert_int_equal(spans->len, 3);
     assert_int_equal(g_array_index(spans, layout_span, 0).flags, LAYOUT_SPAN_BOLD);
     assert_string_equal(g_array_index(spans, layout_span, 1).target, "x_{i}");

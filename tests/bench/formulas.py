@@ -1,0 +1,227 @@
+#!/usr/bin/env python3
+"""How good are the formulas of converted papers?
+
+    formulas.py inline TRUTH PRED      spans of inline mathematics against those of the truth's Markdown
+    formulas.py compile PRED           does TeX take every formula of every PRED/*.md?
+    formulas.py render PRED PDFS       formulas set anew beside their crops in the PDF: how alike are they?
+
+TRUTH and PRED are folders of NAME.md. PRED of `render` holds a folder per paper, as `lode convert -o PRED` writes it
+(the JSON has each formula's box); it needs pdflatex, pdftoppm and Pillow; `compile` needs pdflatex.
+
+inline: the spans of both texts are aligned in order (a pair is as good as 1 - Levenshtein / longer length, on LaTeX
+without blanks and braces around one character); a pair counts from 0.5 on. Precision is pairs / spans found, recall
+pairs / spans of the truth, likeness the mean over pairs. Spans of one letter or number count like any other.
+"""
+import json
+import os
+import re
+import subprocess
+import sys
+import tempfile
+
+try:  # the same figures, sooner
+    from rapidfuzz.distance.Levenshtein import distance as rapid
+except ImportError:
+    rapid = None
+
+INLINE = re.compile(r"(?<![\\$])\$(?!\$)((?:[^$\\]|\\.)+?)\$(?!\$)", re.S)
+DISPLAY = re.compile(r"\$\$(.+?)\$\$", re.S)
+CODE = re.compile(r"^```.*?^```", re.S | re.M)
+
+
+def tidy(latex):
+    latex = re.sub(r"\\(?:left|right|[bB]igg?[lr]?|displaystyle|textstyle|limits)(?![a-zA-Z])", "", latex)
+    latex = re.sub(r"\\(?:mathrm|operatorname\*?|text|textrm|mathit|rm|mathbf|bm|boldsymbol|mathsf|mbox|textit)"
+                   r"(?![a-zA-Z])", "", latex)
+    latex = re.sub(r"\\[,;:!> ]|~", "", latex)
+    latex = latex.replace("\\leq", "\\le").replace("\\geq", "\\ge").replace("\\to", "\\rightarrow")
+    latex = latex.replace("\\ldots", "\\dots").replace("\\neq", "\\ne").replace("\\ast", "*")
+    latex = re.sub(r"\s+", "", latex)
+    while True:
+        short = re.sub(r"\{(\\?[A-Za-z0-9*']+)\}", r"\1", latex)
+        if short == latex:
+            return latex.strip(".,;")
+        latex = short
+
+
+def spans(markdown):
+    markdown = DISPLAY.sub(" ", CODE.sub(" ", markdown))
+    return [s for s in (tidy(m.group(1)) for m in INLINE.finditer(markdown)) if s]
+
+
+def levenshtein(a, b):
+    if rapid is not None:
+        return rapid(a, b)
+    row = list(range(len(b) + 1))
+    for i, x in enumerate(a, 1):
+        left, row[0] = row[0], i
+        for j, y in enumerate(b, 1):
+            left, row[j] = row[j], min(row[j] + 1, row[j - 1] + 1, left + (x != y))
+    return row[-1]
+
+
+def likeness(a, b, cache={}):
+    if a == b:
+        return 1.0
+    if min(len(a), len(b)) * 2 < max(len(a), len(b)):
+        return 0.0
+    key = (a, b)
+    if key not in cache:
+        cache[key] = 1 - levenshtein(a, b) / max(len(a), len(b))
+    return cache[key]
+
+
+def align(truth, found):
+    """Pairs in order with the greatest sum of likenesses (Needleman and Wunsch, gaps free)."""
+    n, m = len(truth), len(found)
+    best = [[0.0] * (m + 1) for _ in range(n + 1)]
+    for i in range(1, n + 1):
+        for j in range(1, m + 1):
+            s = likeness(truth[i - 1], found[j - 1])
+            best[i][j] = max(best[i - 1][j], best[i][j - 1], best[i - 1][j - 1] + s if s >= 0.5 else 0)
+    pairs, i, j = [], n, m
+    while i and j:
+        s = likeness(truth[i - 1], found[j - 1])
+        if s >= 0.5 and best[i][j] == best[i - 1][j - 1] + s:
+            pairs.append((i - 1, j - 1, s))
+            i, j = i - 1, j - 1
+        elif best[i][j] == best[i - 1][j]:
+            i -= 1
+        else:
+            j -= 1
+    return pairs[::-1]
+
+
+def inline(truth_dir, found_dir, verbose):
+    total = [0, 0, 0, 0.0]
+    for name in sorted(os.listdir(truth_dir)):
+        path = os.path.join(found_dir, name)
+        if not name.endswith(".md") or not os.path.exists(path):
+            continue
+        truth, found = (spans(open(p, encoding="utf-8").read()) for p in (os.path.join(truth_dir, name), path))
+        if len(truth) < 5:
+            continue
+        pairs = align(truth, found)
+        like = sum(p[2] for p in pairs)
+        print(f"{name:46} truth {len(truth):4} found {len(found):4} precision {len(pairs) / max(len(found), 1):.3f} "
+              f"recall {len(pairs) / len(truth):.3f} likeness {like / max(len(pairs), 1):.3f}")
+        if verbose:
+            hit_t, hit_f = {p[0] for p in pairs}, {p[1] for p in pairs}
+            print("   missed:", [s for i, s in enumerate(truth) if i not in hit_t][:30])
+            print("   extra: ", [s for j, s in enumerate(found) if j not in hit_f][:30])
+            print("   unlike:", [(truth[i], found[j]) for i, j, s in pairs if s < 1][:20])
+        total = [total[0] + len(truth), total[1] + len(found), total[2] + len(pairs), total[3] + like]
+    print(f"{'all':46} truth {total[0]:4} found {total[1]:4} precision {total[2] / max(total[1], 1):.3f} "
+          f"recall {total[2] / max(total[0], 1):.3f} likeness {total[3] / max(total[2], 1):.3f}")
+
+
+PREAMBLE = r"""\documentclass[10pt]{article}
+\usepackage[utf8]{inputenc}\usepackage[T1]{fontenc}\usepackage{textcomp}
+\usepackage{amsmath,amssymb,mathrsfs,bm}\usepackage[paperwidth=60cm,paperheight=40cm,margin=2mm]{geometry}
+\pagestyle{empty}\parindent=0pt
+\begin{document}
+"""
+
+
+def typeset(formulas, folder, stem):
+    """One page per formula. Returns the numbers of those that TeX stumbles over."""
+    path = os.path.join(folder, stem + ".tex")
+    with open(path, "w", encoding="utf-8") as out:
+        out.write(PREAMBLE)
+        for k, latex in enumerate(formulas):
+            out.write(f"\\typeout{{@{k}}}\n{latex}\n\\newpage\n")
+        out.write("\\end{document}\n")
+    run = subprocess.run(["pdflatex", "-interaction=nonstopmode", "-file-line-error", stem + ".tex"], cwd=folder,
+                         capture_output=True, text=True, errors="replace")
+    bad, at = set(), -1
+    for line in run.stdout.split("\n"):
+        if m := re.match(r"@(\d+)", line):
+            at = int(m.group(1))
+        elif re.match(r"(!|[^ ]+\.tex:\d+: )", line):
+            bad.add(at)
+    return bad
+
+
+def compile_all(found_dir):
+    n_all = n_bad = 0
+    with tempfile.TemporaryDirectory() as folder:
+        for name in sorted(os.listdir(found_dir)):
+            if not name.endswith(".md"):
+                continue
+            text = CODE.sub(" ", open(os.path.join(found_dir, name), encoding="utf-8").read())
+            shown = [f"$${m.group(1)}$$" for m in DISPLAY.finditer(text)]
+            inner = [f"${m.group(1)}$" for m in INLINE.finditer(DISPLAY.sub(" ", text))]
+            formulas = shown + inner
+            if not formulas:
+                continue
+            bad = typeset(formulas, folder, "f")
+            n_all, n_bad = n_all + len(formulas), n_bad + len(bad)
+            for k in sorted(bad):
+                print(f"{name}: {formulas[k] if k >= 0 else 'before the first'}")
+    print(f"{n_all} formulas, TeX stumbles over {n_bad}")
+    return n_bad == 0
+
+
+def render(found_dir, pdf_dir):
+    from PIL import Image, ImageChops  # only here: the other two need the standard library alone
+
+    def ink(image):
+        grey = image.convert("L").point(lambda p: 255 if p < 160 else 0)
+        box = grey.getbbox()
+        return grey.crop(box) if box else None
+
+    scores = []
+    with tempfile.TemporaryDirectory() as folder:
+        for name in sorted(os.listdir(found_dir)):
+            path, pdf = os.path.join(found_dir, name, name + ".json"), os.path.join(pdf_dir, name + ".pdf")
+            if not os.path.exists(path) or not os.path.exists(pdf):
+                continue
+            document = json.load(open(path, encoding="utf-8"))
+            blocks = document["blocks"]
+            formulas = [(f["latex"], blocks[f["block"]]["boxes"][0]) for f in document["formulas"] if f.get("latex")]
+            if not formulas:
+                continue
+            typeset([f"$${latex}$$" for latex, _ in formulas], folder, "r")
+            subprocess.run(["pdftoppm", "-r", "150", "-gray", "r.pdf", "set"], cwd=folder, check=True)
+            pages = sorted(p for p in os.listdir(folder) if p.startswith("set"))
+            for k, (latex, box) in enumerate(formulas[:len(pages)]):
+                page, x0, y0, x1, y1 = box
+                s = 150 / 72
+                subprocess.run(["pdftoppm", "-r", "150", "-gray", "-f", str(page + 1), "-l", str(page + 1), "-x",
+                                str(int((x0 - 2) * s)), "-y", str(int((y0 - 4) * s)), "-W", str(int((x1 - x0 + 4) * s)),
+                                "-H", str(int((y1 - y0 + 8) * s)), pdf, "crop"], cwd=folder, check=True)
+                crop = [p for p in os.listdir(folder) if p.startswith("crop")][0]
+                a, b = ink(Image.open(os.path.join(folder, crop))), ink(Image.open(os.path.join(folder, pages[k])))
+                os.remove(os.path.join(folder, crop))
+                if a is None or b is None:
+                    scores.append((0.0, name, latex))
+                    continue
+                size = (min(a.width, 1200), max(8, min(a.height, 300)))
+                a, b = a.resize(size), b.resize(size)
+                both = ImageChops.darker(a, b).histogram()[255] * 2
+                scores.append((both / max(1, a.histogram()[255] + b.histogram()[255]), name, latex))
+            for p in pages:
+                os.remove(os.path.join(folder, p))
+    scores.sort()
+    for s, name, latex in scores[:10]:
+        print(f"{s:.2f} {name}: {latex[:150]}")
+    mean = sum(s[0] for s in scores) / max(1, len(scores))
+    print(f"{len(scores)} formulas, shared ink (Dice, both scaled to the crop's size): mean {mean:.3f}, "
+          f"{sum(s[0] >= 0.5 for s in scores)} of them from .5 on")
+
+
+def main():
+    if len(sys.argv) >= 4 and sys.argv[1] == "inline":
+        inline(sys.argv[2], sys.argv[3], "-v" in sys.argv)
+    elif len(sys.argv) >= 3 and sys.argv[1] == "compile":
+        return 0 if compile_all(sys.argv[2]) else 1
+    elif len(sys.argv) >= 4 and sys.argv[1] == "render":
+        render(sys.argv[2], sys.argv[3])
+    else:
+        print(__doc__)
+        return 2
+    return 0
+
+
+if __name__ == "__main__":
+    sys.exit(main())
