@@ -104,16 +104,24 @@ formula_gather(layout_composer *c, layout_para *para, layout_sheet *sheet, const
     }
 }
 
-/* The rules among a formula's parts; they may reach out of its box by slack. */
+/* The rules among the marks of a formula, or of a line of one. */
 static GArray *
-formula_rules(const layout_sheet *sheet, layout_rect box, float slack)
+formula_rules(const layout_sheet *sheet, const GArray *marks, float slack)
 {
     GArray *rules = g_array_new(FALSE, FALSE, sizeof(layout_rule));
+    layout_rect box = {G_MAXFLOAT, G_MAXFLOAT, -G_MAXFLOAT, -G_MAXFLOAT};
+    for (guint i = 0; i < marks->len; i++) {
+        const layout_mark *mark = &g_array_index(marks, layout_mark, i);
+        const gboolean ink = mark->bottom > mark->top;
+        box.x0 = MIN(box.x0, mark->x0 - slack);
+        box.x1 = MAX(box.x1, mark->x1 + slack);
+        box.y0 = MIN(box.y0, (ink ? mark->top : mark->y - mark->size_pt) - slack);
+        box.y1 = MAX(box.y1, (ink ? mark->bottom : mark->y + 0.3F * mark->size_pt) + slack);
+    }
     for (guint i = 0; i < sheet->hrules->len; i++) {
         const layout_rule *rule = &g_array_index(sheet->hrules, layout_rule, i);
         if (rule->y0 > box.y1) break;
-        if (rule->y0 > box.y0 - slack && rule->x0 > box.x0 - slack && rule->x1 < box.x1 + slack &&
-            rule->x1 - rule->x0 > 1)
+        if (rule->y0 > box.y0 && rule->x0 > box.x0 && rule->x1 < box.x1 && rule->x1 - rule->x0 > 1)
             g_array_append_vals(rules, rule, 1);
     }
     return rules;
@@ -138,7 +146,7 @@ formula_append(layout_composer *c, layout_para *para)
             formula_gather(c, para, sheet, row, &parts);
         }
         if (parts.segs->len > 0) {
-            g_autoptr(GArray) rules = formula_rules(sheet, parts.box, 4);
+            g_autoptr(GArray) rules = formula_rules(sheet, parts.marks, 4);
             float confidence;
             g_autofree char *latex =
                 layout_formula_build(c->work, (layout_mark *)parts.marks->data, parts.marks->len,
@@ -270,15 +278,7 @@ run_in_trim(layout_composer *c)
 static gboolean
 line_latex(layout_composer *c, const layout_sheet *sheet, const GArray *marks, GString *out)
 {
-    layout_rect box = {G_MAXFLOAT, G_MAXFLOAT, -G_MAXFLOAT, -G_MAXFLOAT};
-    for (guint i = 0; i < marks->len; i++) {
-        const layout_mark *mark = &g_array_index(marks, layout_mark, i);
-        box.x0 = MIN(box.x0, mark->x0);
-        box.x1 = MAX(box.x1, mark->x1);
-        box.y0 = MIN(box.y0, mark->y - mark->size_pt);
-        box.y1 = MAX(box.y1, mark->y + 0.3F * mark->size_pt);
-    }
-    g_autoptr(GArray) rules = formula_rules(sheet, box, 0.5F);
+    g_autoptr(GArray) rules = formula_rules(sheet, marks, 1.5F);
     float confidence;
     g_autofree char *latex =
         layout_formula_build(c->work, (layout_mark *)marks->data, marks->len,

@@ -341,8 +341,9 @@ word_append(formula_builder *b, const layout_mark *marks, const GArray *indices,
     guint styled = LAYOUT_SPAN_MONO | LAYOUT_SPAN_BOLD | LAYOUT_SPAN_ITALIC;
     if (!(item.flags & styled) && layout_math_is_function(word->str, word->len)) {
         item.kind = FORMULA_FUNCTION;
-        g_string_prepend_c(word, '\\');
-        item.latex = formula_keep(b, word->str);
+        g_autoptr(GString) name = g_string_new(NULL);
+        layout_math_function(name, word->str, word->len);
+        item.latex = formula_keep(b, name->str);
     } else {
         item.latex = latex_of_word(b, word->str, item.flags, n);
     }
@@ -406,6 +407,7 @@ pieces_join(formula_builder *b, GArray *items, guint i)
     if (radical) {
         item->kind = FORMULA_RADICAL;
         item->ch = 0x221A;
+        item->latex = "\\surd";
         return;
     }
     item->ch = whole != 0 ? whole : '|';

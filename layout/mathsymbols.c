@@ -306,6 +306,8 @@ static const math_symbol symbols[] = {
     {0x2A06, "\\bigsqcup"},
     {0x2A7D, "\\leqslant"},
     {0x2A7E, "\\geqslant"},
+    {0x2A85, "\\lessapprox"},
+    {0x2A86, "\\gtrapprox"},
     {0x2AAF, "\\preceq"},
     {0x2AB0, "\\succeq"},
 };
@@ -357,6 +359,13 @@ plain_letter(gunichar ch, const char **style)
         return k < 26 ? 'A' + k : 'a' + (k - 26) % 26;
     }
     return ch;
+}
+
+void
+layout_math_function(GString *out, const char *name, gsize len)
+{
+    const gboolean own = len == 6 && memcmp(name, "arg", 3) == 0; /* argmax, argmin */
+    g_string_append_printf(out, own ? "\\operatorname*{%.*s}" : "\\%.*s", (int)len, name);
 }
 
 void

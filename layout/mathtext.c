@@ -15,7 +15,8 @@ latex_run(GString *out, const char *text, gsize len, gboolean math)
         while (at + letters < text + len && g_ascii_isalpha(at[letters]))
             letters++;
         if (letters >= 2 && layout_math_is_function(at, letters)) {
-            g_string_append_printf(out, "\\%.*s ", (int)letters, at);
+            layout_math_function(out, at, letters);
+            g_string_append_c(out, ' ');
             at += letters;
         } else if (letters >= 2 && !math) {
             g_string_append_printf(out, "\\text{%.*s}", (int)letters, at);
@@ -90,6 +91,7 @@ class_of(gunichar ch, guint flags)
     gboolean mark =
         ch == 0xB6 || ch == 0xA7 || ch == 0x2020 || ch == 0x2021 || ch == 0x2217 || ch == 0x22C6;
     if (mark && (flags & LAYOUT_SPAN_SUPERSCRIPT || ch == 0xB6 || ch == 0xA7)) return CLASS_MARK;
+    if (ch == ' ') return CLASS_NEUTRAL;
     if (flags & LAYOUT_SPAN_MATH)
         return ch == '.' || ch == ',' || ch == ';' ? CLASS_NEUTRAL : CLASS_MATH;
     if (is_operator(ch)) return CLASS_MATH;
@@ -155,9 +157,19 @@ stretch_end(const char *text, gsize len, const guint32 *flags, const guint8 *kin
         /* a sentence or clause ends; a comma of the text font divides two formulas */
         gboolean space = i + 1 >= len || text[i + 1] == ' ';
         if (space && strchr(".;:?", text[i]) != NULL) break;
-        if (space && text[i] == ',' && open <= 0 && !(flags[i] & LAYOUT_SPAN_MATH)) break;
+        if (text[i] == ',' && (flags[i] & LAYOUT_SPAN_MATH)) {
+            /* of the formula, and with it the number behind: "[0, 2]" */
+            if (g_ascii_isdigit(text[i + 1]) ||
+                (space && i + 2 < len && g_ascii_isdigit(text[i + 2])))
+                end = i + 1;
+            continue;
+        }
+        if (space && text[i] == ',' && open <= 0) break;
         if (i - end > 14) break;
     }
+    if (end > from && text[end - 1] == ',' && !(end < len && g_ascii_isdigit(text[end])) &&
+        !(end + 1 < len && g_ascii_isdigit(text[end + 1])))
+        end--;
     while (end < len && ((guchar)text[end] & 0xC0) == 0x80)
         end++;
     /* digits that follow a relation, and what closes open brackets */
@@ -167,7 +179,7 @@ stretch_end(const char *text, gsize len, const guint32 *flags, const guint8 *kin
     gsize at = end;
     while (at < len && text[at] == ' ')
         at++;
-    if (at < len && g_ascii_isdigit(text[at]) && strchr("=<>", text[end - 1]) == NULL &&
+    if (at < len && g_ascii_isdigit(text[at]) && strchr("=<>,", text[end - 1]) == NULL &&
         ((guchar)text[end - 1] & 0x80) == 0 && at > end)
         at = end; /* "x 5": the number is not part of it */
     gsize digits = at;

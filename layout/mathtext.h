@@ -9,6 +9,8 @@ G_BEGIN_DECLS
 /* ---- mathsymbols.c ---- */
 /* "max", "log": is it a function that LaTeX has a command for? */
 gboolean layout_math_is_function(const char *text, gsize len);
+/* Appends the command for it. */
+void layout_math_function(GString *out, const char *name, gsize len);
 /* Appends a character: a command, with a blank behind it if it ends in a letter, or the character itself. */
 void layout_math_char(GString *out, gunichar ch);
 /* "\\hat" for a combining mark, NULL for none. */

@@ -24,7 +24,7 @@ try:  # the same figures, sooner
 except ImportError:
     rapid = None
 
-INLINE = re.compile(r"(?<![\\$])\$(?!\$)((?:[^$\\]|\\.)+?)\$(?!\$)", re.S)
+INLINE = re.compile(r"(?<![\\$])\$(?!\$)((?:(?!\n\s*\n)(?:[^$\\]|\\.))+?)\$(?!\$)", re.S)
 DISPLAY = re.compile(r"\$\$(.+?)\$\$", re.S)
 CODE = re.compile(r"^```.*?^```", re.S | re.M)
 
@@ -149,7 +149,7 @@ def compile_all(found_dir):
             if not name.endswith(".md"):
                 continue
             text = CODE.sub(" ", open(os.path.join(found_dir, name), encoding="utf-8").read())
-            shown = [f"$${m.group(1)}$$" for m in DISPLAY.finditer(text)]
+            shown = [f"\\[{m.group(1)}\\]" for m in DISPLAY.finditer(text)]
             inner = [f"${m.group(1)}$" for m in INLINE.finditer(DISPLAY.sub(" ", text))]
             formulas = shown + inner
             if not formulas:
@@ -181,7 +181,7 @@ def render(found_dir, pdf_dir):
             formulas = [(f["latex"], blocks[f["block"]]["boxes"][0]) for f in document["formulas"] if f.get("latex")]
             if not formulas:
                 continue
-            typeset([f"$${latex}$$" for latex, _ in formulas], folder, "r")
+            typeset([f"\\[{latex}\\]" for latex, _ in formulas], folder, "r")
             subprocess.run(["pdftoppm", "-r", "150", "-gray", "r.pdf", "set"], cwd=folder, check=True)
             pages = sorted(p for p in os.listdir(folder) if p.startswith("set"))
             for k, (latex, box) in enumerate(formulas[:len(pages)]):
