@@ -276,17 +276,40 @@ run_in_trim(layout_composer *c)
 #define INLINE_SURE 0.7F /* below, the characters one after the other say more */
 
 static gboolean
-line_latex(layout_composer *c, const layout_sheet *sheet, const GArray *marks, GString *out)
+marks_latex(layout_composer *c, const layout_sheet *sheet, const GArray *marks, const char *script,
+            GString *out)
 {
+    if (marks->len == 0) return TRUE;
     g_autoptr(GArray) rules = formula_rules(sheet, marks, 1.5F);
     float confidence;
     g_autofree char *latex =
         layout_formula_build(c->work, (layout_mark *)marks->data, marks->len,
                              (layout_rule *)rules->data, rules->len, &confidence);
     if (latex == NULL || confidence < INLINE_SURE) return FALSE;
-    if (out->len > 0) g_string_append_c(out, ' ');
-    g_string_append(out, latex);
+    if (script != NULL)
+        g_string_append_printf(out, "%s{%s}", script, latex);
+    else
+        g_string_append(out, latex);
     return TRUE;
+}
+
+/* Marks of one line. Scripts that it begins with are those of something in the text before it. */
+static gboolean
+line_latex(layout_composer *c, const layout_sheet *sheet, const GArray *marks, GString *out)
+{
+    g_autoptr(GArray) down = g_array_new(FALSE, FALSE, sizeof(layout_mark));
+    g_autoptr(GArray) up = g_array_new(FALSE, FALSE, sizeof(layout_mark));
+    g_autoptr(GArray) rest = g_array_new(FALSE, FALSE, sizeof(layout_mark));
+    gboolean leads = TRUE;
+    for (guint i = 0; i < marks->len; i++) {
+        const layout_mark *mark = &g_array_index(marks, layout_mark, i);
+        const guint script = mark->flags & (LAYOUT_SPAN_SUPERSCRIPT | LAYOUT_SPAN_SUBSCRIPT);
+        leads = leads && script != 0;
+        g_array_append_vals(!leads ? rest : script & LAYOUT_SPAN_SUBSCRIPT ? down : up, mark, 1);
+    }
+    if (out->len > 0) g_string_append_c(out, ' ');
+    return marks_latex(c, sheet, down, "_", out) && marks_latex(c, sheet, up, "^", out) &&
+           marks_latex(c, sheet, rest, NULL, out);
 }
 
 /* What a stretch of the block's text says in mathematics, from where its glyphs stand: a layout_math_reader. A

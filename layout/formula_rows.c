@@ -338,6 +338,13 @@ scripts_put(line *l, const GArray *items, guint from, guint to, const formula_it
     }
 }
 
+static gboolean
+is_delimiter(const formula_item *item)
+{
+    return item->ch != 0 && (item->kind == FORMULA_OPEN || item->kind == FORMULA_CLOSE ||
+                             item->ch == '|' || item->ch == 0x2225 || item->ch == '/');
+}
+
 /* Is the tall delimiter at i one of a pair in this row? */
 static gboolean
 is_paired(const line *l, const GArray *items, guint i)
@@ -466,7 +473,7 @@ base_put(line *l, const GArray *items, guint i)
         /* over nothing */
         l->b->n_doubts++;
         if (item->ch == '~') formula_put(l->out, "\\sim");
-    } else if (item->tall && item->ch != 0 && item->kind != FORMULA_OPERATOR) {
+    } else if (item->tall && is_delimiter(item)) {
         delimiter_put(l, items, i);
     } else if (item->scripted && i + 1 < items->len &&
                is_script(l, formula_at(items, i + 1), item)) {

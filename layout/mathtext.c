@@ -125,7 +125,11 @@ letters_settle(const char *text, gsize len, const guint32 *flags, guint8 *kind)
              (text[left - 1] == '=' || text[left - 1] == '<' || text[left - 1] == '>')) ||
             (right < len && (text[right] == '=' || text[right] == '<' || text[right] == '>'));
         /* a bold vector, the name of a matrix: "A_t", "Mx" */
-        const gboolean touches = after || (to < len && kind[to] == CLASS_MATH);
+        const guint scripts = LAYOUT_SPAN_SUPERSCRIPT | LAYOUT_SPAN_SUBSCRIPT;
+        const gboolean styled = (flags[i] & (LAYOUT_SPAN_BOLD | LAYOUT_SPAN_ITALIC)) != 0;
+        /* but the unit in "12 m^-2" is text */
+        const gboolean touches =
+            after || (to < len && kind[to] == CLASS_MATH && (styled || !(flags[to] & scripts)));
         if ((script && after) || (near && layout_math_is_function(text + i, to - i)) ||
             ((relation || touches) && to - i == 1) ||
             (to - i <= 3 && is_greek_capital(g_utf8_get_char(text + i)) &&
@@ -206,8 +210,10 @@ is_number_part(const char *text, gsize at)
 /* Where a stretch that was found from .. end begins: a number or a sign directly before belongs to it ("2x"), before
  * a relation one that a blank divides from it ("1 < x"), and the bracket that it closes. */
 static gsize
-stretch_start(const char *text, const guint8 *kind, gsize done, gsize from, gsize end)
+stretch_start(const char *text, const guint32 *flags, const guint8 *kind, gsize done, gsize from,
+              gsize end)
 {
+    const guint scripts = LAYOUT_SPAN_SUPERSCRIPT | LAYOUT_SPAN_SUBSCRIPT;
     const gunichar first = g_utf8_get_char(text + from);
     gsize at = from;
     if (is_operator(first) && first != 0x2212 && at > done + 1 && text[at - 1] == ' ' &&
@@ -219,7 +225,7 @@ stretch_start(const char *text, const guint8 *kind, gsize done, gsize from, gsiz
         at--;
     /* "in 2019 < x": a number behind a letter is a name's */
     if (at == numbers) at = from;
-    if (at > done && g_ascii_isalpha(text[at - 1])) at = from;
+    if (at > done && g_ascii_isalpha(text[at - 1]) && !(flags[at] & scripts)) at = from;
     int open = 0, least = 0;
     gboolean listed = FALSE, related = FALSE;
     for (gsize i = at; i < end; i++) {
@@ -284,7 +290,7 @@ layout_math_spans(const char *text, gsize len, GArray *spans, GStringChunk *stri
         if (!starts && i < len) continue;
         gsize from = i, end = i < len ? stretch_end(text, len, flags, kind, i) : i;
         if (i < len) {
-            from = stretch_start(text, kind, done, from, end);
+            from = stretch_start(text, flags, kind, done, from, end);
             const char close = from < i && text[from] == '(' ? ')' : ']';
             if (from < i && bracket_step(text[from]) > 0 && text[end] == close) end++;
             if (!is_something(text, flags, from, end)) {
