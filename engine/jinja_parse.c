@@ -296,16 +296,25 @@ parse_postfix(parser *p, jinja_node *n)
     return n;
 }
 
+/* A filter's or test's name, and which it is: `find` gives its place, -1 for none, and `unknown` begins the error. */
+static jinja_node *
+parse_named(parser *p, jinja_node_kind kind, jinja_node *of, int (*find)(const char *name),
+            const char *unknown)
+{
+    jinja_node *n = node_of(p, kind, of, NULL);
+    n->text = expect_identifier(p);
+    if (p->failed) return NULL;
+    const int index = find(n->text);
+    if (index < 0) return refuse(p, unknown, n->text);
+    n->index = (size_t)index;
+    return n;
+}
+
 static jinja_node *
 parse_filter(parser *p, jinja_node *of)
 {
-    jinja_node *n = node_of(p, NODE_FILTER, of, NULL);
-    n->text = expect_identifier(p);
-    if (p->failed) return NULL;
-    const int index = jinja_find_filter(n->text);
-    if (index < 0) return refuse(p, "no such filter:", n->text);
-    n->index = (size_t)index;
-    return accept_operator(p, "(") ? parse_arguments(p, n) : n;
+    jinja_node *n = parse_named(p, NODE_FILTER, of, jinja_find_filter, "no such filter:");
+    return n && accept_operator(p, "(") ? parse_arguments(p, n) : n;
 }
 
 /* An argument without brackets: "is divisibleby 3". */
@@ -323,12 +332,8 @@ static jinja_node *
 parse_test(parser *p, jinja_node *of)
 {
     const gboolean negate = accept_name(p, "not");
-    jinja_node *n = node_of(p, NODE_TEST, of, NULL);
-    n->text = expect_identifier(p);
-    if (p->failed) return NULL;
-    const int index = jinja_find_test(n->text);
-    if (index < 0) return refuse(p, "no such test:", n->text);
-    n->index = (size_t)index;
+    jinja_node *n = parse_named(p, NODE_TEST, of, jinja_find_test, "no such test:");
+    if (!n) return NULL;
     if (accept_operator(p, "(")) {
         n = parse_arguments(p, n);
     } else if (starts_argument(p)) {
