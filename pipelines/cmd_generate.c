@@ -38,10 +38,10 @@ init_generate(gpointer data)
     args->parallel = 8;
 }
 
-static GOptionEntry *
-generate_entries(gpointer data)
+/* What the model reads. */
+static void
+prompt_entries(generate_args *args, GArray *out)
 {
-    generate_args *args = data;
     const GOptionEntry entries[] = {
         {"file", 'f', 0, G_OPTION_ARG_FILENAME, &args->file, "Read the prompt from this file",
          "FILE"},
@@ -68,6 +68,15 @@ generate_entries(gpointer data)
          "Do not let it (default with --json-schema and --grammar)", NULL},
         {"think-budget", 0, 0, G_OPTION_ARG_INT, &args->think_budget,
          "Close its thoughts after so many tokens (default: 0, never)", "N"},
+    };
+    g_array_append_vals(out, entries, G_N_ELEMENTS(entries));
+}
+
+/* How it chooses its words. */
+static void
+sampling_entries(generate_args *args, GArray *out)
+{
+    const GOptionEntry entries[] = {
         {"max-tokens", 'n', 0, G_OPTION_ARG_INT, &args->max_tokens,
          "Stop after so many tokens (default: 256)", "N"},
         {"min-tokens", 0, 0, G_OPTION_ARG_INT, &args->min_tokens,
@@ -94,6 +103,15 @@ generate_entries(gpointer data)
         {"penalty-window", 0, 0, G_OPTION_ARG_INT, &args->penalty_window,
          "Tokens that penalties look back (default: 64)", "N"},
         {"seed", 0, 0, G_OPTION_ARG_INT64, &args->seed, "Same seed, same text (default: 0)", "N"},
+    };
+    g_array_append_vals(out, entries, G_N_ELEMENTS(entries));
+}
+
+/* What it may write, and what is told of it. */
+static void
+output_entries(generate_args *args, GArray *out)
+{
+    const GOptionEntry entries[] = {
         {"json-schema", 0, 0, G_OPTION_ARG_STRING, &args->schema,
          "Write JSON that this schema accepts: a file, or the schema itself", "FILE|JSON"},
         {"grammar", 0, 0, G_OPTION_ARG_FILENAME, &args->grammar,
@@ -105,6 +123,15 @@ generate_entries(gpointer data)
         {"logits", 0, 0, G_OPTION_ARG_FILENAME, &args->logits,
          "Write nothing but the logits behind every token of the prompt: float32, as .npy or raw",
          "FILE"},
+    };
+    g_array_append_vals(out, entries, G_N_ELEMENTS(entries));
+}
+
+/* How it runs. */
+static void
+running_entries(generate_args *args, GArray *out)
+{
+    const GOptionEntry entries[] = {
         {"context", 0, 0, G_OPTION_ARG_INT, &args->context,
          "Tokens of prompt and answer (default: 0, what they need, at most the model's)", "N"},
         {"kv-type", 0, 0, G_OPTION_ARG_STRING, &args->kv_type,
@@ -125,9 +152,20 @@ generate_entries(gpointer data)
         CLI_ENDPOINT_ENTRIES(&args->endpoint),
         {"stream", 0, 0, G_OPTION_ARG_NONE, &args->stream,
          "With --json: a line of JSON per piece of text, the last with the rest", NULL},
-        G_OPTION_ENTRY_NULL,
     };
-    return g_memdup2(entries, sizeof entries);
+    g_array_append_vals(out, entries, G_N_ELEMENTS(entries));
+}
+
+static GOptionEntry *
+generate_entries(gpointer data)
+{
+    GArray *entries = g_array_new(TRUE, FALSE, sizeof(GOptionEntry)); /* ends in a NULL entry */
+
+    prompt_entries(data, entries);
+    sampling_entries(data, entries);
+    output_entries(data, entries);
+    running_entries(data, entries);
+    return (GOptionEntry *)(void *)g_array_free(entries, FALSE);
 }
 
 /* ---- one run ---- */
