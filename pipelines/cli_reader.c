@@ -45,8 +45,8 @@ cli_reader_check(const char *command_name, const reader_args *args,
         cli_usage_error(command_name, "--jobs: %d: must be from 0 to 1024", args->jobs);
         return FALSE;
     }
-    if (args->memory_mb < 64) {
-        cli_usage_error(command_name, "--memory: %d: must be 64 or more", args->memory_mb);
+    if (args->memory_mb < 16) {
+        cli_usage_error(command_name, "--memory: %d: must be 16 or more", args->memory_mb);
         return FALSE;
     }
     if (!(args->timeout > 0)) {
