@@ -65,6 +65,7 @@ lode_answer_free(lode_answer *answer)
     g_ptr_array_unref(answer->claims);
     g_ptr_array_unref(answer->quotes);
     g_ptr_array_unref(answer->works);
+    g_ptr_array_unref(answer->references);
     g_array_unref(answer->citations);
     g_ptr_array_unref(answer->unsupported);
     g_ptr_array_unref(answer->conflicts);
@@ -92,6 +93,7 @@ pipelines_answer_new(const pipelines_ask_context *context, const char *question,
     answer->claims = g_ptr_array_new_with_free_func(claim_free);
     answer->quotes = g_ptr_array_new_with_free_func(g_free);
     answer->works = g_ptr_array_new_with_free_func(g_free);
+    answer->references = g_ptr_array_new_with_free_func((GDestroyNotify)g_ptr_array_unref);
     answer->citations = g_array_new(FALSE, FALSE, sizeof(pipelines_citation));
     answer->unsupported = g_ptr_array_new_with_free_func(g_free);
     answer->conflicts = g_ptr_array_new_with_free_func((GDestroyNotify)pipelines_conflict_free);
@@ -393,6 +395,8 @@ pipelines_answer_from_hits(lode_answer *answer, const pipelines_ask_context *con
         if (claim->supported) answer->short_answer = g_strdup(claim->text);
     }
     pipelines_finish_citations(answer);
+    if (context->library != NULL && !pipelines_find_references(answer, context, error))
+        return FALSE;
     pipelines_find_conflicts(answer);
     if (answer->status == LODE_ANSWERED && answer->conflicts->len > 0)
         answer->status = LODE_ANSWER_CONFLICTING;
@@ -488,6 +492,7 @@ pipelines_ask_conflicts(const pipelines_ask_context *context, const char *questi
     if (ranked == NULL) return NULL;
     cite_conflicts(answer, ranked);
     pipelines_finish_citations(answer);
+    if (!pipelines_find_references(answer, context, error)) return NULL;
     pipelines_find_conflicts(answer);
     if (answer->conflicts->len == 0) {
         static const char none[] = "No two papers of the library contradict each other on this.";

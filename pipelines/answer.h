@@ -49,6 +49,17 @@ const char *pipelines_status_name(lode_answer_status status); /* "answered", ...
 /* A citation as the evidence record of the answer's JSON. */
 json_t *pipelines_evidence_to_json(const lode_answer *answer, size_t index);
 
+/* references.c: what the quotes cite, into answer->references; after pipelines_finish_citations. */
+gboolean pipelines_find_references(lode_answer *answer, const pipelines_ask_context *context,
+                                   GError **error);
+/* Of references that are called from the quote's start on, keep those that the quote calls, and the call-outs right
+ * behind it. text: the passage's. */
+void pipelines_keep_called(GPtrArray *references, const char *text, const pipelines_quote *quote);
+/* In short, on one line: key, authors, year, title, DOI; as printed where the title could not be read. g_free. */
+char *pipelines_reference_line(const retrieval_reference *reference);
+/* Of a citation, index < answer->references->len. */
+json_t *pipelines_references_to_json(const lode_answer *answer, size_t index);
+
 /* answer_html.c: one self-contained page; g_free. */
 char *pipelines_answer_html(const lode_answer *answer);
 gboolean pipelines_write_html(const lode_answer *answer, const char *path, GError **error);

@@ -163,6 +163,18 @@ append_claims(GString *out, const lode_answer *answer)
     g_string_append(out, "</p>\n");
 }
 
+/* What a quote cites itself. */
+static void
+append_references(GString *out, const GPtrArray *references)
+{
+    for (guint i = 0; i < references->len; i++) {
+        g_autofree char *line = pipelines_reference_line(references->pdata[i]);
+        g_string_append(out, "<br><small>cites ");
+        append_escaped(out, line);
+        g_string_append(out, "</small>");
+    }
+}
+
 static void
 append_sources(GString *out, const lode_answer *answer)
 {
@@ -177,7 +189,9 @@ append_sources(GString *out, const lode_answer *answer)
         append_escaped(out, hit->title);
         g_string_append(out, "<br><q>");
         append_escaped(out, answer->quotes->pdata[i]);
-        g_string_append(out, "</q></li>\n");
+        g_string_append(out, "</q>");
+        if (i < answer->references->len) append_references(out, answer->references->pdata[i]);
+        g_string_append(out, "</li>\n");
     }
     g_string_append(out, "</ul>\n");
 }

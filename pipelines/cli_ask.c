@@ -201,14 +201,14 @@ cli_ask_on_text(const char *text, size_t len, void *user_data)
     return !ferror(stdout);
 }
 
-/* A quote on the terminal: wrapped at 96 columns, indented. */
-void
-cli_ask_print_quote(const char *quote)
+/* A text on the terminal behind a sign or a word: wrapped at 96 columns, indented. */
+static void
+print_wrapped(const char *before, const char *text, const char *after)
 {
     enum { WIDTH = 92 };
-    g_auto(GStrv) words = g_strsplit_set(quote, " \n", -1);
-    glong column = 0;
-    cli_print("      \"");
+    g_auto(GStrv) words = g_strsplit_set(text, " \n", -1);
+    glong column = g_utf8_strlen(before, -1) - 1;
+    cli_print("      %s", before);
     for (char **word = words; *word != NULL; word++) {
         if ((*word)[0] == '\0') continue;
         glong width = g_utf8_strlen(*word, -1);
@@ -222,7 +222,25 @@ cli_ask_print_quote(const char *quote)
         cli_print("%s", *word);
         column += width;
     }
-    cli_print("\"\n");
+    cli_print("%s\n", after);
+}
+
+void
+cli_ask_print_quote(const char *quote)
+{
+    print_wrapped("\"", quote, "\"");
+}
+
+/* What a quote cites itself. */
+static void
+print_references(const lode_answer *answer, size_t citation)
+{
+    if (citation >= answer->references->len) return;
+    const GPtrArray *references = answer->references->pdata[citation];
+    for (guint i = 0; i < references->len; i++) {
+        g_autofree char *line = pipelines_reference_line(references->pdata[i]);
+        print_wrapped("cites", line, "");
+    }
 }
 
 /* "p. 4", or "p. 143 (4th of the file)" where the printed number is another. */
@@ -250,6 +268,7 @@ cli_ask_print_sources(const lode_answer *answer)
         print_page(answer, i);
         cli_print(". %s (%s)\n", lode_citation_title(answer, i), name);
         cli_ask_print_quote(lode_citation_quote(answer, i));
+        print_references(answer, i);
     }
 }
 

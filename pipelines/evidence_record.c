@@ -2,7 +2,12 @@
  *
  *   {"id": "e1", "number": 1, "kind": "text", "doc": {"sha256", "title", "authors", "year", "venue", "doi", "arxiv"},
  *    "where": {"page", "page_label", "section": [..], "block": "p7.b31", "char": [from, to], "boxes": [..]},
- *    "quote", "quote_sha256", "match", "match_score", "retrieval": {"bm25_rank", "dense_rank", "fused"}, ...}
+ *    "quote", "quote_sha256", "match", "match_score", "retrieval": {"bm25_rank", "dense_rank", "fused"},
+ *    "references": [{"call", "key", "text", "authors", "title", "venue", "year", "doi", "arxiv", "url"}, ..],
+ *    ...}
+ *
+ * references: the entries of the document's bibliography that the quote calls, null what could not be read of them, and
+ * the words that call each; only in answers from a library. They are no evidence: lode verify leaves them alone.
  *
  * Pages count from 1. The block is its page and its index in the document's blocks; char are bytes of that block's text,
  * null in a table, whose cells are texts of their own. Boxes are in PDF points, origin at the top left, one per
@@ -161,6 +166,8 @@ pipelines_evidence_to_json(const lode_answer *answer, size_t index)
     json_object_set_new(json, "retrieval",
                         json_pack("{s:i, s:i, s:f}", "bm25_rank", hit->bm25_rank, "dense_rank",
                                   hit->dense_rank, "fused", hit->score));
+    if (index < answer->references->len)
+        json_object_set_new(json, "references", pipelines_references_to_json(answer, index));
     json_object_set_new(json, "title", string_or_null(hit->title));
     json_object_set_new(json, "path", pipelines_json_path(hit->path));
     json_object_set_new(json, "sha256", string_or_null(hit->sha256));

@@ -405,6 +405,8 @@ struct lode_answer {
     GPtrArray *quotes;      /* of char *, one per citation: verbatim */
     GPtrArray *works;       /* of char *, one per citation: "Li et al. 2023" */
     GArray *citations;      /* of pipelines_citation, by number and place */
+    GPtrArray *references;  /* of GPtrArray of retrieval_reference: what each quote cites itself;
+                               one per citation, or none at all without a library */
     GPtrArray *unsupported; /* of char *: statements no quote carries */
     GPtrArray *conflicts;   /* of pipelines_conflict: quotes that contradict each other */
     pipelines_shortfall shortfall;

@@ -7,7 +7,7 @@
 
 #include <string.h>
 
-#include "pipelines/internal.h"
+#include "pipelines/answer.h"
 
 static void
 sentences_end_where_they_end(void **state)
@@ -179,6 +179,96 @@ only_citations_that_exist_pass_in_pieces_of_any_size(void **state)
         }
 }
 
+/* A reference that is called where what first stands in the text. */
+static retrieval_reference *
+called(const char *text, const char *what)
+{
+    retrieval_reference *r = g_new0(retrieval_reference, 1);
+    r->start = (uint32_t)(strstr(text, what) - text);
+    r->len = (uint32_t)strlen(what);
+    return r;
+}
+
+static void
+call_outs_right_behind_a_quote_belong_to_it(void **state)
+{
+    (void)state;
+    static const struct {
+        const char *text, *quote;
+        const char *calls[4]; /* from the quote on */
+        guint n;              /* of them that belong to it */
+    } cases[] = {
+        {"Iron rusts [1, 2] in rain. Others [3] agree.",
+         "Iron rusts [1, 2] in rain.",
+         {"1", "2", "3"},
+         2},
+        {"Iron rusts [1, 2], they say [3].", "Iron rusts", {"1", "2", "3"}, 2},
+        {"Iron rusts. [4] Tin does not.", "Iron rusts.", {"4"}, 1},
+        {"Iron rusts. [4] showed that tin does not.", "Iron rusts.", {"4"}, 0},
+        {"Iron rusts.7,8 Tin does not.9", "Iron rusts.", {"7", "8", "9"}, 2},
+        {"Iron rusts.7 Pike (1987) saw it.", "Iron rusts.7", {"7", "Pike (1987)"}, 1},
+        {"Iron rusts. Pike (1987) saw it.", "Iron rusts.", {"Pike (1987)"}, 0},
+        {"Iron rusts (Moor, 2011; Reed, 2014) in rain.",
+         "Iron rusts",
+         {"Moor, 2011", "Reed, 2014"},
+         2},
+        {"Iron rusts and tin [5] does not.", "Iron rusts", {"5"}, 0},
+        {"Iron rusts.", "Iron rusts.", {NULL}, 0},
+    };
+    for (size_t i = 0; i < G_N_ELEMENTS(cases); i++) {
+        g_autoptr(GPtrArray) references =
+            g_ptr_array_new_with_free_func((GDestroyNotify)retrieval_reference_free);
+        for (size_t j = 0; j < 4 && cases[i].calls[j] != NULL; j++)
+            g_ptr_array_add(references, called(cases[i].text, cases[i].calls[j]));
+        const pipelines_quote quote = {.len = (uint32_t)strlen(cases[i].quote)};
+        pipelines_keep_called(references, cases[i].text, &quote);
+        if (references->len != cases[i].n)
+            print_error("%s: %u of %u\n", cases[i].text, references->len, cases[i].n);
+        assert_int_equal(references->len, cases[i].n);
+    }
+    /* places that a damaged library gives */
+    g_autoptr(GPtrArray) wild =
+        g_ptr_array_new_with_free_func((GDestroyNotify)retrieval_reference_free);
+    g_ptr_array_add(wild, called("Iron [1]", "1"));
+    ((retrieval_reference *)wild->pdata[0])->start = G_MAXUINT32;
+    pipelines_keep_called(wild, "Iron [1]", &(pipelines_quote){.len = 8});
+    assert_int_equal(wild->len, 0);
+}
+
+static void
+a_reference_is_told_in_short(void **state)
+{
+    (void)state;
+    static const struct {
+        retrieval_reference reference;
+        const char *line;
+    } cases[] = {
+        {{.key = (char *)"2",
+          .authors = (char *)"D. Spout",
+          .year = (char *)"2004",
+          .title = (char *)"On steam",
+          .doi = (char *)"10.5555/tea.2"},
+         "[2] D. Spout (2004). On steam. doi:10.5555/tea.2"},
+        {{.authors = (char *)"Moor, A.",
+          .title = (char *)"Is it ice?",
+          .url = (char *)"https://example.org/ice"},
+         "Moor, A. Is it ice? https://example.org/ice"},
+        {{.title = (char *)"Ice", .arxiv = (char *)"1904.01234"}, "Ice. arXiv:1904.01234"},
+        {{.authors = (char *)"Abel, A., Baker, B., Charles, C., Dexter, D., Eaton, E., Foster, F., "
+                             "Gibbs, G., Hall, H.",
+          .year = (char *)"1999",
+          .title = (char *)"Many"},
+         "Abel, A., Baker, B., Charles, C., Dexter, D., Eaton, E., Foster, F., Gibbs, G. et al. "
+         "(1999). Many."},
+        {{.key = (char *)"4", .authors = (char *)"Leaf, G.", .text = (char *)"4. Leaf, G. Lichen."},
+         "4. Leaf, G. Lichen."},
+    };
+    for (size_t i = 0; i < G_N_ELEMENTS(cases); i++) {
+        g_autofree char *line = pipelines_reference_line(&cases[i].reference);
+        assert_string_equal(line, cases[i].line);
+    }
+}
+
 int
 main(void)
 {
@@ -190,6 +280,8 @@ main(void)
         cmocka_unit_test(an_unrelated_question_has_no_evidence),
         cmocka_unit_test(an_invented_number_is_not_supported),
         cmocka_unit_test(only_citations_that_exist_pass_in_pieces_of_any_size),
+        cmocka_unit_test(call_outs_right_behind_a_quote_belong_to_it),
+        cmocka_unit_test(a_reference_is_told_in_short),
     };
     return cmocka_run_group_tests_name("evidence", tests, NULL, NULL);
 }
