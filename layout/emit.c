@@ -146,6 +146,13 @@ formula_append(layout_composer *c, layout_para *para)
             formula_gather(c, para, sheet, row, &parts);
         }
         if (parts.segs->len > 0) {
+            /* large operators and delimiters reach beyond their lines */
+            for (guint k = 0; k < parts.marks->len; k++) {
+                const layout_mark *mark = &g_array_index(parts.marks, layout_mark, k);
+                if (mark->bottom <= mark->top) continue;
+                parts.box.y0 = MIN(parts.box.y0, mark->top);
+                parts.box.y1 = MAX(parts.box.y1, mark->bottom);
+            }
             g_autoptr(GArray) rules = formula_rules(sheet, parts.marks, 4);
             float confidence;
             g_autofree char *latex =

@@ -378,6 +378,21 @@ delimiter_put(line *l, const GArray *items, guint i)
     formula_put(l->out, item->latex);
 }
 
+/* A word before a bracket is a name, "Var(x)", unless it joins two formulas: "for (x, y)". */
+static gboolean
+names_operator(const char *command, const char *word)
+{
+    static const char *const joints[] = {"if",   "for", "and",  "or", "where", "with",
+                                         "when", "is",  "that", "as", "in",    "by",
+                                         "of",   "on",  "such", "to", "from",  "let"};
+    if (strcmp(command, "\\text") != 0) return FALSE;
+    for (guint i = 0; i < G_N_ELEMENTS(joints); i++)
+        if (g_ascii_strcasecmp(word, joints[i]) == 0) return FALSE;
+    for (; *word != '\0'; word++)
+        if (!g_ascii_isalpha(*word)) return FALSE;
+    return TRUE;
+}
+
 /* Words from items[i] on: they make one text. Returns the index behind it. */
 static guint
 text_put(line *l, const GArray *items, guint i)
@@ -390,7 +405,8 @@ text_put(line *l, const GArray *items, guint i)
     gsize len = strlen(brace);
     g_string_append_len(text, brace + 1, (gssize)len - 2);
     float end = first->x1;
-    for (i++; i < items->len; i++) {
+    guint n_words = 1;
+    for (i++; i < items->len; i++, n_words++) {
         const formula_item *next = formula_at(items, i);
         gboolean word = next->kind == FORMULA_TEXT && next->font == first->font;
         gboolean letter = next->ch < 0x80 && g_ascii_isalpha((char)next->ch) && next->ch != 0 &&
@@ -406,6 +422,13 @@ text_put(line *l, const GArray *items, guint i)
             g_string_append_c(text, (char)next->ch);
         }
         end = next->x1;
+    }
+    if (n_words == 1 && i < items->len && names_operator(command, text->str) &&
+        formula_at(items, i)->kind == FORMULA_OPEN &&
+        formula_at(items, i)->x0 - end < 0.5F * l->em) {
+        g_autofree char *name = g_strdup_printf("\\operatorname{%s}", text->str);
+        formula_put(l->out, name);
+        return i;
     }
     /* LaTeX sets no blanks between text and mathematics by itself */
     const float before = first_index > 0 ? first->x0 - formula_at(items, first_index - 1)->x1 : 0;
