@@ -6,7 +6,7 @@
 #include <math.h>
 #include <string.h>
 
-#define MAX_MARKS 4000 /* of one formula: looking at pairs of them has to end */
+#define MAX_MARKS 1500 /* of one formula: looking at pairs of them has to end */
 #define MAX_RULES 64
 
 typedef struct {

@@ -482,25 +482,19 @@ accent_set(formula_builder *b, GArray *items, guint i)
     if (wide && strcmp(command, "\\tilde") == 0) command = "\\widetilde";
     g_autoptr(GString) out = g_string_new(command);
     g_string_append_c(out, '{');
-    for (guint k = 0; k < items->len && covered > 1; k++) {
+    /* items are sorted by x0: what is under a wide accent beside its base comes in order */
+    for (guint k = 0; k < items->len; k++) {
         formula_item *part = formula_at(items, k);
-        float middle = formula_middle(part);
-        if ((int)k == best || part->kind == FORMULA_GONE || k == i || middle < accent->x0 ||
-            middle > accent->x1 || fabsf(part->baseline - base->baseline) > 0.1F * em)
+        const float middle = formula_middle(part);
+        if ((int)k == best) {
+            formula_put(out, base->latex);
             continue;
-        if (part->x0 > base->x0) continue;
-        formula_put(out, part->latex);
-        base->x0 = part->x0;
-        part->kind = FORMULA_GONE;
-    }
-    formula_put(out, base->latex);
-    for (guint k = 0; k < items->len && covered > 1; k++) {
-        formula_item *part = formula_at(items, k);
-        float middle = formula_middle(part);
-        if ((int)k == best || part->kind == FORMULA_GONE || k == i || middle < accent->x0 ||
+        }
+        if (covered < 2 || part->kind == FORMULA_GONE || k == i || middle < accent->x0 ||
             middle > accent->x1 || fabsf(part->baseline - base->baseline) > 0.1F * em)
             continue;
         formula_put(out, part->latex);
+        base->x0 = MIN(base->x0, part->x0);
         base->x1 = MAX(base->x1, part->x1);
         part->kind = FORMULA_GONE;
     }

@@ -5,8 +5,10 @@
 #include <math.h>
 #include <string.h>
 
-#define MAX_DEPTH 24
-#define SCRIPT    0.87F /* a script is smaller than that, in sizes of the line */
+#define MAX_DEPTH     24
+#define MAX_OPERATORS 100   /* of one collection that may have limits */
+#define MAX_PASSES    40    /* to find all of a limit, from its middle outwards */
+#define SCRIPT        0.87F /* a script is smaller than that, in sizes of the line */
 
 static char *collection_latex(formula_builder *b, GArray *items);
 
@@ -96,10 +98,11 @@ in_limit_zone(const formula_item *item, const formula_item *op, gboolean over)
 
 /* Is another operator nearer, on the same line? */
 static gboolean
-is_nearer_to_another(const GArray *items, guint op_index, float x)
+is_nearer_to_another(const GArray *items, const GArray *operators, guint op_index, float x)
 {
     const formula_item *op = formula_at(items, op_index);
-    for (guint i = 0; i < items->len; i++) {
+    for (guint k = 0; k < operators->len; k++) {
+        const guint i = g_array_index(operators, guint, k);
         const formula_item *other = formula_at(items, i);
         if (i == op_index || !takes_limits(other) || other->kind == FORMULA_RELATION ||
             (other->kind == FORMULA_TEXT && op->kind != FORMULA_TEXT) ||
@@ -113,20 +116,22 @@ is_nearer_to_another(const GArray *items, guint op_index, float x)
 
 /* Limits of an operator on one side, NULL: there are none. They are centred on it. */
 static char *
-limit_take(formula_builder *b, GArray *items, guint op_index, gboolean over)
+limit_take(formula_builder *b, GArray *items, const GArray *operators, guint op_index,
+           gboolean over)
 {
     const formula_item op = *formula_at(items, op_index);
     g_autofree guint8 *taken = g_new0(guint8, items->len);
     float x0 = op.x0, x1 = op.x1, left = G_MAXFLOAT, right = -G_MAXFLOAT;
     gboolean first = TRUE;
-    for (gboolean grown = TRUE; grown;) {
+    gboolean grown = TRUE;
+    for (guint pass = 0; grown && pass < MAX_PASSES; pass++) {
         grown = FALSE;
         for (guint i = 0; i < items->len; i++) {
             const formula_item *item = formula_at(items, i);
             if (taken[i] || i == op_index || !in_limit_zone(item, &op, over)) continue;
             float reach = first ? 0 : 0.5F * item->size;
             if (item->x1 < x0 - reach || item->x0 > x1 + reach) continue;
-            if (is_nearer_to_another(items, op_index, formula_middle(item))) continue;
+            if (is_nearer_to_another(items, operators, op_index, formula_middle(item))) continue;
             taken[i] = 1;
             left = MIN(left, item->x0);
             right = MAX(right, item->x1);
@@ -168,10 +173,14 @@ static void
 limits_reduce(formula_builder *b, GArray *items)
 {
     functions_join(b, items);
-    for (guint i = 0; i < items->len; i++) {
+    g_autoptr(GArray) operators = g_array_new(FALSE, FALSE, sizeof(guint));
+    for (guint i = 0; i < items->len && operators->len < MAX_OPERATORS; i++)
+        if (takes_limits(formula_at(items, i))) g_array_append_val(operators, i);
+    for (guint k = 0; k < operators->len; k++) {
+        const guint i = g_array_index(operators, guint, k);
         if (!takes_limits(formula_at(items, i))) continue;
-        g_autofree char *under = limit_take(b, items, i, FALSE);
-        g_autofree char *over = limit_take(b, items, i, TRUE);
+        g_autofree char *under = limit_take(b, items, operators, i, FALSE);
+        g_autofree char *over = limit_take(b, items, operators, i, TRUE);
         if (under == NULL && over == NULL) continue;
         formula_item *op = formula_at(items, i);
         g_autoptr(GString) latex = g_string_new(NULL);

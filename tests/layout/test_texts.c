@@ -202,6 +202,41 @@ formulas_of_no_size_or_far_too_many_characters_are_refused(void **state)
     assert_true(confidence >= 0 && confidence <= 1);
 }
 
+static void
+a_heap_of_operators_comes_to_an_end(void **state)
+{
+    (void)state;
+    static const gunichar kinds[] = {0x2211, 'x',   '(', ')',    0x221A,
+                                     '=',    0x302, '1', 0x239B, 0x23DE};
+    g_autoptr(layout_work) work = layout_work_new();
+    const parse_font font = {.name = "CMEX10", .flags = PARSE_FONT_MATH_EXTENSION};
+    layout_font_intern(work, &font);
+    g_autofree layout_mark *marks = g_new0(layout_mark, 1500);
+    layout_rule rules[64];
+    guint32 seed = 1;
+    for (guint i = 0; i < 1500; i++) {
+        seed = seed * 1664525 + 1013904223;
+        const float x = (float)(seed >> 8 & 255), y = (float)(seed >> 16 & 63);
+        marks[i] = mark(x, y, kinds[seed >> 24 & 7]);
+        if (i % 9 == 0) marks[i].ch = kinds[8 + i % 2];
+        marks[i].size_pt = i % 3 == 0 ? 10 : 6;
+        if (i % 5 == 0) marks[i].top = y - 20, marks[i].bottom = y + 20;
+    }
+    for (guint i = 0; i < 64; i++)
+        rules[i] = (layout_rule){(float)i, (float)(2 * i + 5), (float)i, (float)i + 0.4F, 0.4F};
+    float confidence;
+    g_autofree char *latex =
+        layout_formula_build(work, marks, 1500, rules, G_N_ELEMENTS(rules), &confidence);
+    assert_non_null(latex);
+    int depth = 0;
+    for (const char *at = latex; *at != '\0'; at++) {
+        const gboolean escaped = at > latex && at[-1] == '\\';
+        depth += escaped ? 0 : *at == '{' ? 1 : *at == '}' ? -1 : 0;
+        assert_true(depth >= 0);
+    }
+    assert_int_equal(depth, 0);
+}
+
 int
 main(void)
 {
@@ -215,6 +250,7 @@ main(void)
         cmocka_unit_test(other_spans_survive_mathematics),
         cmocka_unit_test(a_rule_with_letters_on_both_sides_is_a_fraction),
         cmocka_unit_test(formulas_of_no_size_or_far_too_many_characters_are_refused),
+        cmocka_unit_test(a_heap_of_operators_comes_to_an_end),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }
