@@ -256,6 +256,26 @@ skip_opening(const char *name)
     return article ? name : blank + 1;
 }
 
+/* "However, ...", "Historically, ...": a capital that only begins the sentence. Sicily and Italy do not end so. */
+static gboolean
+is_opening_adverb(const char *name)
+{
+    static const char *const words[] = {
+        "however",     "moreover", "furthermore", "therefore",    "nevertheless",
+        "meanwhile",   "thus",     "hence",       "instead",      "later",
+        "today",       "also",     "afterwards",  "additionally", "although",
+        "nonetheless", "still",    "often",       "according",    "originally"};
+    static const char *const endings[] = {"ally", "edly", "ntly", "ously", "ively",
+                                          "tely", "arly", "ably", "ibly",  "ingly"};
+    g_autofree char *folded = fold(name, -1);
+    if (strpbrk(folded, " .-") != NULL) return FALSE;
+    for (size_t i = 0; i < G_N_ELEMENTS(words); i++)
+        if (strcmp(words[i], folded) == 0) return TRUE;
+    for (size_t i = 0; i < G_N_ELEMENTS(endings) && strlen(folded) > 5; i++)
+        if (g_str_has_suffix(folded, endings[i])) return TRUE;
+    return FALSE;
+}
+
 GPtrArray *
 search_names(const char *text, guint max)
 {
@@ -268,9 +288,11 @@ search_names(const char *text, guint max)
             continue;
         }
         const char *end = name_end(p);
+        const gboolean opens = p == text || (p >= text + 2 && p[-1] == ' ' && p[-2] == '.');
         g_autofree char *whole = trim_name(p, end);
         g_autofree char *name = g_strdup(skip_opening(whole));
         p = end;
+        if (opens && is_opening_adverb(name)) continue;
         if (strlen(name) < 3 || search_is_function_word(name) || is_date(name)) continue;
         if (!g_hash_table_contains(seen, name)) {
             g_hash_table_add(seen, name);

@@ -181,7 +181,11 @@ static void
 what_never_ends_is_not_looked_for_again_and_again(void **state)
 {
     (void)state;
+#ifdef LODE_SANITIZED /* its strstr() measures the whole text each time */
+    enum { LEN = 1 << 16 };
+#else
     enum { LEN = 1 << 20 };
+#endif
     static const char *const pieces[] = {"<i",   "</span x", "arxiv:", "arxiv abcdefghijkl",
                                          "{\\'", "$^{",      "10.1"};
     for (size_t i = 0; i < G_N_ELEMENTS(pieces); i++) {

@@ -106,6 +106,13 @@ the_name_that_answers_is_not_the_questions(void **state)
         search_answer_name("Which film came first?", "it was the first of them.", "Vertigo");
     assert_string_equal(title, "Vertigo");
     assert_null(search_answer_name("Who is Ann?", "nobody knows.", "Ann"));
+    g_autofree char *party = search_answer_name(
+        "Which party has led longest?",
+        "Politically, the island is calm. However, the Harbour League won every vote.", NULL);
+    assert_string_equal(party, "Harbour League");
+    g_autofree char *island =
+        search_answer_name("Which island is calm?", "Sicily, as it was, is calm.", NULL);
+    assert_string_equal(island, "Sicily");
 }
 
 /* ---- choosing pages ---- */
