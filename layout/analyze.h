@@ -412,6 +412,8 @@ typedef struct {
     int32_t mcid;   /* as a segment's */
     uint32_t nth;   /* place in the page's content */
 } layout_glyph;
+/* The combining mark for an accent that is drawn as a character of its own; 0 for other characters. */
+gunichar layout_combining_mark(gunichar accent);
 /* Appends one segment made of glyphs in reading order. */
 void layout_words_append(layout_work *work, layout_sheet *sheet, const layout_glyph *const *glyphs,
                          guint n, float baseline, float size_pt, guint turn);

@@ -84,33 +84,9 @@ kind_of(gunichar ch)
 static gunichar
 accent_mark(gunichar ch)
 {
-    switch (ch) {
-    case 0x5E:
-    case 0x2C6:
-        return 0x302;
-    case 0x7E:
-    case 0x2DC:
-        return 0x303;
-    case 0xAF:
-    case 0x2C9:
-        return 0x304;
-    case 0x2D8:
-        return 0x306;
-    case 0x2D9:
-        return 0x307;
-    case 0xA8:
-        return 0x308;
-    case 0xB4:
-    case 0x2CA:
-        return 0x301;
-    case 0x60:
-    case 0x2CB:
-        return 0x300;
-    case 0x2C7:
-        return 0x30C;
-    default:
-        return layout_math_accent(ch) != NULL ? ch : 0;
-    }
+    const gunichar mark = layout_combining_mark(ch);
+    if (layout_math_accent(mark) != NULL) return mark;
+    return layout_math_accent(ch) != NULL ? ch : 0;
 }
 
 static gboolean

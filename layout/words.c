@@ -17,8 +17,8 @@
 
 #define STROKE 0x338 /* through a letter; TeX's is a character before it */
 
-static gunichar
-combining_of(uint32_t accent)
+gunichar
+layout_combining_mark(gunichar accent)
 {
     switch (accent) {
     case 0x60:
@@ -406,7 +406,7 @@ layout_words_append(layout_work *work, layout_sheet *sheet, const layout_glyph *
     float end = rtl ? g[0]->x : g[0]->x1;
     for (guint i = 0; i < n; i++) {
         const layout_glyph *at = g[i];
-        gunichar accent = combining_of(at->ch);
+        gunichar accent = layout_combining_mark(at->ch);
         float gap = rtl ? end - at->x1 : at->x - end;
         gboolean script = (at->flags & (LAYOUT_SPAN_SUPERSCRIPT | LAYOUT_SPAN_SUBSCRIPT)) != 0;
         float em = i > 0 ? MAX(at->size_pt, g[i - 1]->size_pt) : at->size_pt;

@@ -357,8 +357,8 @@ collect_by_words(const collector *c)
     return all;
 }
 
-static double
-dot(const float *a, const float *b, size_t n)
+double
+evidence_cosine(const float *a, const float *b, size_t n)
 {
     double sum = 0, aa = 0, bb = 0;
     for (size_t i = 0; i < n; i++) {
@@ -389,7 +389,7 @@ add_cosines(GArray *all, GPtrArray *hits, const char *question, const pipelines_
     g_array_set_size(all, n);
     for (guint i = 0; i < n; i++) {
         evidence_sentence *s = &g_array_index(all, evidence_sentence, i);
-        s->features[EVIDENCE_COSINE] = dot(vectors, vectors + (i + 1) * n_dims, n_dims);
+        s->features[EVIDENCE_COSINE] = evidence_cosine(vectors, vectors + (i + 1) * n_dims, n_dims);
         s->quote.score = score_of(s->features, TRUE);
     }
     g_array_sort(all, compare_sentences);

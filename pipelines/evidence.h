@@ -55,6 +55,9 @@ double evidence_coverage(const evidence_words *words, GHashTable *set);
 /* Content words of each hit with its title and section: of GHashTable. */
 GPtrArray *evidence_hit_words(GPtrArray *hits);
 
+/* Of two vectors [n]; 0 where one of them is all zeros. */
+double evidence_cosine(const float *a, const float *b, size_t n);
+
 /* What speaks for there being an answer at all; each 0..1 but EVIDENCE_SIGNAL_SCORE. */
 enum {
     EVIDENCE_SIGNAL_PASSAGE, /* share of the question's words, weighted by rarity, in the best passage */

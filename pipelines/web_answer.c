@@ -6,6 +6,7 @@
 #include <math.h>
 #include <string.h>
 
+#include "pipelines/evidence.h"
 #include "pipelines/web.h"
 
 enum { MAX_CHUNKS = 200, MAX_EMBEDDED = 24, NODE_PASSAGES = 6, MAX_SHORT = 160 };
@@ -46,18 +47,6 @@ keep_best(web_page *page, const retrieval_hit *hit, retrieval_library *library)
     page->best->dense_rank = hit->dense_rank;
 }
 
-static double
-cosine(const float *a, const float *b, size_t n)
-{
-    double sum = 0, aa = 0, bb = 0;
-    for (size_t i = 0; i < n; i++) {
-        sum += (double)a[i] * (double)b[i];
-        aa += (double)a[i] * (double)a[i];
-        bb += (double)b[i] * (double)b[i];
-    }
-    return aa > 0 && bb > 0 ? sum / sqrt(aa * bb) : 0;
-}
-
 static gint
 compare_hits(gconstpointer a, gconstpointer b)
 {
@@ -89,7 +78,7 @@ compare_by_meaning(web_run *run, GPtrArray *passages, const char *question, GErr
     for (guint i = 0; i < passages->len; i++) {
         retrieval_hit *hit = passages->pdata[i];
         double words = best > 0 ? hit->score / best : 0;
-        hit->score = (words + cosine(vectors, vectors + (i + 1) * n_dims, n_dims)) / 2;
+        hit->score = (words + evidence_cosine(vectors, vectors + (i + 1) * n_dims, n_dims)) / 2;
     }
     g_ptr_array_sort(passages, compare_hits);
     for (guint i = 0; i < passages->len; i++)
