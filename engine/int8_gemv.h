@@ -70,9 +70,35 @@ prefetch_part(vi *when, const uint8_t *p, size_t n_bytes, size_t part, size_t n)
 
 /* ---- runs ---- */
 
-/* Some consecutive blocks of VW rows times x: continues acc. next: the same blocks of the panel that follows. */
-typedef vf (*run_fn)(const uint8_t *p, size_t stride, const engine_int8_block *x,
+/* n consecutive blocks of VW rows times x: continues acc. next: the same blocks of the panel that follows. */
+typedef vf (*run_fn)(const uint8_t *p, size_t stride, const engine_int8_block *x, const size_t n,
                      const uint8_t *next, vf acc);
+
+/* Lengths of a type's runs: as many of the long ones as there are, then short ones. What is left goes by units. */
+typedef struct {
+    size_t n_long, n_short;
+} run_lengths;
+
+/* What is stored block by block; by eights. */
+#define RUN_UNIT ((run_lengths){1, 0})
+#define RUN_K    ((run_lengths){8, 0})
+
+/* Words at .. at + 3 of every row, at a multiple of four; where fewer than four are left of n, those at the end are
+ * read once more: nothing behind the blocks is. */
+INLINE void
+load_words(const uint8_t *p, size_t stride, const size_t at, const size_t n, vi *w)
+{
+    vi last[4];
+
+    if (at + 4 <= n) {
+        load_groups(p + 4 * at, stride, w + at);
+        return;
+    }
+    load_groups(p + 4 * n - 16, stride, last);
+    UNROLL
+    for (size_t i = at; i < n; i++)
+        w[i] = last[i + 4 - n];
+}
 
 /* Nibbles as the kind wants them. */
 INLINE vi
@@ -88,76 +114,79 @@ add_nibbles(const weight_kind kind, vi sum, vi bytes, const int8_t *low, const i
     return add_group(kind, sum, from_nibbles(kind, high4(bytes)), high);
 }
 
-/* Eight blocks of a half and 16 bytes: 36 words of each row, nine for two blocks:
+/* An even number of blocks of a half and 16 bytes, at most eight; nine words of each row for two of them:
  *
  *     d  q0 q1 | q2 .. q5 | q6 .. q9 | q10 .. q13 | q14 q15 d' | q'0 .. q'3 | ... | q'12 .. q'15
  *
  * (q: low nibbles are elements 0..15, high ones 16..31). The ends of the first block make one word together. */
-#define RUN_18_BLOCKS 8
+#define RUN_18 ((run_lengths){8, 2})
 INLINE vf
 run_18(const weight_kind kind, const int offset, const uint8_t *p, size_t stride,
-       const engine_int8_block *x, const uint8_t *next, vf acc)
+       const engine_int8_block *x, const size_t n, const uint8_t *next, vf acc)
 {
     vi w[36];
 
     UNROLL
-    for (size_t pair = 0; pair < 4; pair++, x += 2) {
+    for (size_t pair = 0; pair < n / 2; pair++, x += 2) {
         vi sum = begin_sum(kind, offset, x);
         vf d[2];
         UNROLL
         for (size_t i = 0; i < 9; i++) {
             const size_t at = 9 * pair + i;
-            if (at % 4 == 0) load_groups(p + 4 * at, stride, w + at);
+            if (at % 4 == 0) load_words(p, stride, at, 9 * n / 2, w);
             if (i > 0 && i < 4)
                 sum = add_nibbles(kind, sum, w[at], x[0].q + 4 * i - 2, x[0].q + 4 * i + 14);
             if (i == 4) {
                 sum = add_nibbles(kind, sum, v_blend16(w[at], w[at - 4]), x[0].ends, x[0].ends + 4);
                 v_both_halves(v_blend16(w[at - 4], w[at]), &d[0], &d[1]);
-                prefetch_part(&sum, next, VW * 144, 2 * pair, 8);
+                prefetch_part(&sum, next, VW * 18 * n, 2 * pair, n);
                 acc = add_scaled(end_sum(kind, sum), d[0], &x[0], acc);
                 sum = begin_sum(kind, offset, &x[1]);
             }
             if (i > 4) sum = add_nibbles(kind, sum, w[at], x[1].q + 4 * i - 20, x[1].q + 4 * i - 4);
         }
-        prefetch_part(&sum, next, VW * 144, 2 * pair + 1, 8);
+        prefetch_part(&sum, next, VW * 18 * n, 2 * pair + 1, n);
         acc = add_scaled(end_sum(kind, sum), d[1], &x[1], acc);
     }
     return acc;
 }
 
 INLINE vf
-run_q4_0(const uint8_t *p, size_t stride, const engine_int8_block *x, const uint8_t *next, vf acc)
+run_q4_0(const uint8_t *p, size_t stride, const engine_int8_block *x, const size_t n,
+         const uint8_t *next, vf acc)
 {
-    return run_18(KIND_U4, 8, p, stride, x, next, acc);
+    return run_18(KIND_U4, 8, p, stride, x, n, next, acc);
 }
 
 INLINE vf
-run_iq4_nl(const uint8_t *p, size_t stride, const engine_int8_block *x, const uint8_t *next, vf acc)
+run_iq4_nl(const uint8_t *p, size_t stride, const engine_int8_block *x, const size_t n,
+           const uint8_t *next, vf acc)
 {
-    return run_18(KIND_S8, OFFSET_S8, p, stride, x, next, acc);
+    return run_18(KIND_S8, OFFSET_S8, p, stride, x, n, next, acc);
 }
 
-/* Four blocks of two halves and 16 bytes: five words each. */
-#define RUN_Q4_1_BLOCKS 4
+/* At most four blocks of two halves and 16 bytes: five words each. */
+#define RUN_Q4_1 ((run_lengths){4, 1})
 INLINE vf
-run_q4_1(const uint8_t *p, size_t stride, const engine_int8_block *x, const uint8_t *next, vf acc)
+run_q4_1(const uint8_t *p, size_t stride, const engine_int8_block *x, const size_t n,
+         const uint8_t *next, vf acc)
 {
     vi w[20];
 
     UNROLL
-    for (size_t b = 0; b < 4; b++, x++) {
+    for (size_t b = 0; b < n; b++, x++) {
         vi sum = begin_sum(KIND_U4_MIN, 0, x);
         vf d, min;
         UNROLL
         for (size_t i = 0; i < 5; i++) {
             const size_t at = 5 * b + i;
-            if (at % 4 == 0) load_groups(p + 4 * at, stride, w + at);
+            if (at % 4 == 0) load_words(p, stride, at, 5 * n, w);
             if (i == 0)
                 v_both_halves(w[at], &d, &min);
             else
                 sum = add_nibbles(KIND_U4_MIN, sum, w[at], x->q + 4 * i - 4, x->q + 4 * i + 12);
         }
-        prefetch_part(&sum, next, VW * 80, b, 4);
+        prefetch_part(&sum, next, VW * 20 * n, b, n);
         acc = add_scaled(end_sum(KIND_U4_MIN, sum), d, x, acc);
         acc = v_fma(min, v_bcastf(x->scaled_sum), acc);
     }
@@ -167,8 +196,10 @@ run_q4_1(const uint8_t *p, size_t stride, const engine_int8_block *x, const uint
 #ifdef V_ROWS_S8
 /* A row's 32 weights lie beside one another as its activations do: no transposition before the sums. */
 INLINE vf
-run_q8_0(const uint8_t *p, size_t stride, const engine_int8_block *x, const uint8_t *next, vf acc)
+run_q8_0(const uint8_t *p, size_t stride, const engine_int8_block *x, const size_t n,
+         const uint8_t *next, vf acc)
 {
+    (void)n;
     vi sum = v_rows_s8(p + 2, stride, x->q);
     prefetch_part(&sum, next, VW * 34, 0, 1);
     return add_scaled(sum, load_half(p, stride), x, acc);
@@ -176,8 +207,10 @@ run_q8_0(const uint8_t *p, size_t stride, const engine_int8_block *x, const uint
 #endif
 
 INLINE vf
-run_iq4_xs(const uint8_t *p, size_t stride, const engine_int8_block *x, const uint8_t *next, vf acc)
+run_iq4_xs(const uint8_t *p, size_t stride, const engine_int8_block *x, const size_t n,
+           const uint8_t *next, vf acc)
 {
+    (void)n;
     const vi head = v_rows32(p, stride), low = v_rows32(p + 4, stride);
 
     UNROLL
@@ -200,8 +233,10 @@ add_scaled_min(vi sum, const panel_block *w, const engine_int8_block *x, vf acc)
 }
 
 INLINE vf
-run_q4_k(const uint8_t *p, size_t stride, const engine_int8_block *x, const uint8_t *next, vf acc)
+run_q4_k(const uint8_t *p, size_t stride, const engine_int8_block *x, const size_t n,
+         const uint8_t *next, vf acc)
 {
+    (void)n;
     const scales_k k = load_scales_k(p, stride);
 
     UNROLL
@@ -251,8 +286,10 @@ scale_at(const vi sc[4], uint32_t i)
 }
 
 INLINE vf
-run_q6_k(const uint8_t *p, size_t stride, const engine_int8_block *x, const uint8_t *next, vf acc)
+run_q6_k(const uint8_t *p, size_t stride, const engine_int8_block *x, const size_t n,
+         const uint8_t *next, vf acc)
 {
+    (void)n;
     const vf d = load_last_half(p + 208, stride);
     vi sc[4];
 
@@ -330,12 +367,12 @@ gemv_few(const type_layout layout, unit_fn unit, const uint8_t *w, size_t row_by
 
 /* The last panel overlaps the one before it: the same rows give the same numbers twice. */
 INLINE void
-gemv_panels(const type_layout layout, unit_fn unit, run_fn run, const size_t run_blocks,
+gemv_panels(const type_layout layout, unit_fn unit, run_fn run, const run_lengths lengths,
             const uint8_t *w, size_t row_bytes, size_t n_rows, const engine_int8_block *x,
             size_t n_in, const uint8_t *after, float *y)
 {
-    const size_t n_blocks = n_in / ENGINE_INT8_BLOCK;
-    const size_t run_bytes = run_blocks / layout.unit_blocks * layout.unit_bytes;
+    const size_t n_blocks = n_in / ENGINE_INT8_BLOCK, each[2] = {lengths.n_long, lengths.n_short};
+    const size_t shortest = lengths.n_short > 0 ? lengths.n_short : lengths.n_long;
 
     for (size_t r = 0; r < n_rows; r += VW) {
         const size_t row = MIN(r, n_rows - VW);
@@ -343,13 +380,17 @@ gemv_panels(const type_layout layout, unit_fn unit, run_fn run, const size_t run
         const uint8_t *next = after && row + VW == n_rows ? after : p + VW * row_bytes;
         gemv_ctx ctx = {layout, x, NULL, v_zero()};
         size_t b = 0;
-        for (; run && b + run_blocks <= n_blocks; b += run_blocks) {
-            ctx.acc = run(p, row_bytes, x + b, next, ctx.acc);
-            p += run_bytes;
-            next += VW * run_bytes;
+        UNROLL
+        for (size_t i = 0; i < 2; i++) {
+            const size_t run_bytes = each[i] / layout.unit_blocks * layout.unit_bytes;
+            for (; run && each[i] > 0 && b + each[i] <= n_blocks; b += each[i]) {
+                ctx.acc = run(p, row_bytes, x + b, each[i], next, ctx.acc);
+                p += run_bytes;
+                next += VW * run_bytes;
+            }
         }
-        /* what is stored in units as long as a run leaves no rest */
-        for (; (!run || run_blocks > layout.unit_blocks) && b < n_blocks; b += layout.unit_blocks) {
+        /* what is stored in units as long as the last run leaves no rest */
+        for (; (!run || shortest != layout.unit_blocks) && b < n_blocks; b += layout.unit_blocks) {
             ctx.x = x + b;
             ctx.next = next;
             unit(p, row_bytes, gemv_emit, &ctx);
@@ -360,8 +401,8 @@ gemv_panels(const type_layout layout, unit_fn unit, run_fn run, const size_t run
     }
 }
 
-/* run: NULL, or what takes run_blocks blocks at once. */
-#define DEFINE_GEMV(type, kind, offset, unit_blocks, unit_bytes, run, run_blocks)                  \
+/* run: NULL, or what takes runs of these lengths. */
+#define DEFINE_GEMV(type, kind, offset, unit_blocks, unit_bytes, run, lengths)                     \
     static __attribute__((noinline)) void simd_gemv_few_##type(                                    \
         const uint8_t *w, size_t row_bytes, size_t n_rows, const engine_int8_block *x,             \
         size_t n_in, float *y)                                                                     \
@@ -377,6 +418,6 @@ gemv_panels(const type_layout layout, unit_fn unit, run_fn run, const size_t run
         if (n_rows < VW)                                                                           \
             simd_gemv_few_##type(w, row_bytes, n_rows, x, n_in, y);                                \
         else                                                                                       \
-            gemv_panels(layout, unit_##type, run, run_blocks, w, row_bytes, n_rows, x, n_in, next, \
+            gemv_panels(layout, unit_##type, run, lengths, w, row_bytes, n_rows, x, n_in, next,    \
                         y);                                                                        \
     }

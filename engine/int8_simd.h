@@ -424,8 +424,8 @@ gemm(const type_layout layout, pack_fn pack_rows, const tile_fn tiles[2][4], con
 }
 
 /* The functions of one type; tiles of its kind and offset must be there. */
-#define DEFINE_TYPE(type, tiles, kind, offset, unit_blocks, unit_bytes, run, run_blocks)           \
-    DEFINE_GEMV(type, kind, offset, unit_blocks, unit_bytes, run, run_blocks)                      \
+#define DEFINE_TYPE(type, tiles, kind, offset, unit_blocks, unit_bytes, run, lengths)              \
+    DEFINE_GEMV(type, kind, offset, unit_blocks, unit_bytes, run, lengths)                         \
     static void simd_pack_##type(const uint8_t *w, size_t row_bytes, size_t n_rows,                \
                                  size_t n_blocks, panel_block *out)                                \
     {                                                                                              \
@@ -450,19 +450,19 @@ DEFINE_TILES(s8, KIND_S8, OFFSET_S8)
 DEFINE_TILES(sub, KIND_SUB, 1)
 DEFINE_TILES(sub_min, KIND_SUB_MIN, 0)
 
-DEFINE_TYPE(q4_0, tiles_u4, KIND_U4, 8, 1, 18, run_q4_0, RUN_18_BLOCKS)
-DEFINE_TYPE(q4_1, tiles_u4_min, KIND_U4_MIN, 0, 1, 20, run_q4_1, RUN_Q4_1_BLOCKS)
-DEFINE_TYPE(q5_0, tiles_u5, KIND_U5, 16, 1, 22, NULL, 1)
-DEFINE_TYPE(q5_1, tiles_u5_min, KIND_U5_MIN, 0, 1, 24, NULL, 1)
-DEFINE_TYPE(q8_0, tiles_s8, KIND_S8, OFFSET_S8, 1, 34, RUN_Q8_0, 1)
-DEFINE_TYPE(q2_k, tiles_sub_min, KIND_SUB_MIN, 0, 8, 84, NULL, 8)
-DEFINE_TYPE(q3_k, tiles_sub, KIND_SUB, 1, 8, 110, NULL, 8)
-DEFINE_TYPE(q4_k, tiles_u4_min, KIND_U4_MIN, 0, 8, 144, run_q4_k, 8)
-DEFINE_TYPE(q5_k, tiles_u5_min, KIND_U5_MIN, 0, 8, 176, NULL, 8)
-DEFINE_TYPE(q6_k, tiles_sub, KIND_SUB, 1, 8, 210, run_q6_k, 8)
-DEFINE_TYPE(iq4_nl, tiles_s8, KIND_S8, OFFSET_S8, 1, 18, run_iq4_nl, RUN_18_BLOCKS)
-DEFINE_TYPE(iq4_xs, tiles_s8, KIND_S8, OFFSET_S8, 8, 136, run_iq4_xs, 8)
-DEFINE_TYPE(mxfp4, tiles_u5_e2m1, KIND_U5, 12, 1, 17, NULL, 1)
+DEFINE_TYPE(q4_0, tiles_u4, KIND_U4, 8, 1, 18, run_q4_0, RUN_18)
+DEFINE_TYPE(q4_1, tiles_u4_min, KIND_U4_MIN, 0, 1, 20, run_q4_1, RUN_Q4_1)
+DEFINE_TYPE(q5_0, tiles_u5, KIND_U5, 16, 1, 22, NULL, RUN_UNIT)
+DEFINE_TYPE(q5_1, tiles_u5_min, KIND_U5_MIN, 0, 1, 24, NULL, RUN_UNIT)
+DEFINE_TYPE(q8_0, tiles_s8, KIND_S8, OFFSET_S8, 1, 34, RUN_Q8_0, RUN_UNIT)
+DEFINE_TYPE(q2_k, tiles_sub_min, KIND_SUB_MIN, 0, 8, 84, NULL, RUN_UNIT)
+DEFINE_TYPE(q3_k, tiles_sub, KIND_SUB, 1, 8, 110, NULL, RUN_UNIT)
+DEFINE_TYPE(q4_k, tiles_u4_min, KIND_U4_MIN, 0, 8, 144, run_q4_k, RUN_K)
+DEFINE_TYPE(q5_k, tiles_u5_min, KIND_U5_MIN, 0, 8, 176, NULL, RUN_UNIT)
+DEFINE_TYPE(q6_k, tiles_sub, KIND_SUB, 1, 8, 210, run_q6_k, RUN_K)
+DEFINE_TYPE(iq4_nl, tiles_s8, KIND_S8, OFFSET_S8, 1, 18, run_iq4_nl, RUN_18)
+DEFINE_TYPE(iq4_xs, tiles_s8, KIND_S8, OFFSET_S8, 8, 136, run_iq4_xs, RUN_K)
+DEFINE_TYPE(mxfp4, tiles_u5_e2m1, KIND_U5, 12, 1, 17, NULL, RUN_UNIT)
 
 #define INT8_TABLE                                                                                 \
     {                                                                                              \

@@ -1,10 +1,13 @@
 /* A persistent thread pool.
  *
- * One 64-bit word holds the run's number (high half) and how many of its tasks are still unclaimed (low
- * half). A thread claims a task by lowering the word; only then may it look at the run's function and
- * data, which stay valid because the run cannot end before every claimed task is done. So a worker that
- * the kernel kept off the processor holds nobody up: the others do its share, and it finds a word with
- * nothing left, or a later run's.
+ * A run's tasks are cut into a share for each thread: a range of them, in one 64-bit word (the first unclaimed one in
+ * the high half, the end in the low half). Its thread claims one after the other, so that it reads memory in order and
+ * what it fetched ahead is what it wants next: with tasks of 128 KiB taken in turns two threads read a sixth less a
+ * second. Who has used up his own share takes from the others', so that a worker that the kernel kept off the
+ * processor holds nobody up.
+ *
+ * A thread looks at the run's function and data only after it has claimed a task. They stay valid because the run
+ * cannot end before every claimed task is done, and while they are written all shares are empty.
  *
  * Waiting spins for at most SPIN_US (a decoder asks again that soon), then sleeps on a condition. Spinning on a
  * busy machine takes the processor from the very thread that is waited for, so a thread spins less once it
@@ -35,6 +38,10 @@ typedef struct {
     int64_t now, most;
 } spin_budget;
 
+typedef struct {
+    _Alignas(64) atomic_uint_least64_t range;
+} task_share;
+
 struct engine_pool {
     int n_threads;
     GThread *threads[MAX_THREADS]; /* 1 .. n_threads-1; the caller is worker 0 */
@@ -48,7 +55,8 @@ struct engine_pool {
     void *data;
     size_t n_tasks;
 
-    _Alignas(64) atomic_uint_least64_t word;
+    task_share shares[MAX_THREADS];
+    _Alignas(64) atomic_uint n_runs; /* begun; the shares were filled before it was raised */
     _Alignas(64) atomic_size_t n_done;
     _Alignas(64) atomic_int n_asleep; /* workers waiting on has_work */
     atomic_int caller_asleep;
@@ -94,31 +102,49 @@ spin(engine_pool *pool, spin_budget *budget, gboolean (*done)(engine_pool *pool,
     return FALSE;
 }
 
-/* Run tasks until the word has none left. */
+/* The first unclaimed task of a share. */
+static gboolean
+claim_from(task_share *share, uint32_t *task)
+{
+    uint64_t range = atomic_load(&share->range);
+
+    if (range >> 32 >= (uint32_t)range) return FALSE;
+    range = atomic_fetch_add(&share->range, 1ull << 32);
+    *task = (uint32_t)(range >> 32);
+    return *task < (uint32_t)range; /* somebody else may have been faster */
+}
+
+static gboolean
+claim(engine_pool *pool, int worker, uint32_t *task)
+{
+    for (int i = 0; i < pool->n_threads; i++)
+        if (claim_from(&pool->shares[(worker + i) % pool->n_threads], task)) return TRUE;
+    return FALSE;
+}
+
+/* Run tasks until no share has any left. */
 static void
 work(engine_pool *pool, int worker)
 {
-    uint64_t word = atomic_load(&pool->word);
+    uint32_t task;
 
-    while ((uint32_t)word > 0) {
-        if (!atomic_compare_exchange_weak(&pool->word, &word, word - 1)) continue;
+    while (claim(pool, worker, &task)) {
         const size_t n_tasks = pool->n_tasks;
-        pool->fn(pool->data, n_tasks - (uint32_t)word, worker);
+        pool->fn(pool->data, task, worker);
         if (atomic_fetch_add(&pool->n_done, 1) + 1 == n_tasks &&
             atomic_load(&pool->caller_asleep)) {
             g_mutex_lock(&pool->mutex);
             g_cond_broadcast(&pool->all_done);
             g_mutex_unlock(&pool->mutex);
         }
-        word = atomic_load(&pool->word);
     }
 }
 
+/* Has a run begun since the nth? */
 static gboolean
-has_work(engine_pool *pool, size_t unused)
+has_work(engine_pool *pool, size_t n)
 {
-    (void)unused;
-    return (uint32_t)atomic_load(&pool->word) > 0 || atomic_load(&pool->stop);
+    return atomic_load(&pool->n_runs) != n || atomic_load(&pool->stop);
 }
 
 /* The processors this process may use; FALSE on machines with more than a cpu_set_t holds. */
@@ -157,19 +183,21 @@ worker_main(gpointer arg)
     worker_start start = *(worker_start *)arg;
     engine_pool *pool = start.pool;
     spin_budget budget = {pool->most_spin, pool->most_spin};
+    unsigned n_runs = 0;
 
     if (pool->pinned) pin_to(start.worker);
     g_free(arg);
     while (!atomic_load(&pool->stop)) {
-        if (!spin(pool, &budget, has_work, 0)) {
+        if (!spin(pool, &budget, has_work, n_runs)) {
             g_mutex_lock(&pool->mutex);
             /* announce first, look second; the caller publishes first, looks second: one sees the other */
             atomic_fetch_add(&pool->n_asleep, 1);
-            while (!has_work(pool, 0))
+            while (!has_work(pool, n_runs))
                 g_cond_wait(&pool->has_work, &pool->mutex);
             atomic_fetch_sub(&pool->n_asleep, 1);
             g_mutex_unlock(&pool->mutex);
         }
+        n_runs = atomic_load(&pool->n_runs);
         work(pool, start.worker);
     }
     return NULL;
@@ -275,8 +303,11 @@ engine_pool_run(engine_pool *pool, size_t n_tasks, engine_pool_fn fn, void *data
     pool->data = data;
     pool->n_tasks = n_tasks;
     atomic_store(&pool->n_done, 0);
-    const uint64_t run = (atomic_load(&pool->word) >> 32) + 1;
-    atomic_store(&pool->word, run << 32 | n_tasks);
+    const uint64_t n_threads = (uint64_t)pool->n_threads;
+    for (uint64_t i = 0; i < n_threads; i++)
+        atomic_store(&pool->shares[i].range,
+                     n_tasks * i / n_threads << 32 | n_tasks * (i + 1) / n_threads);
+    atomic_fetch_add(&pool->n_runs, 1);
     if (atomic_load(&pool->n_asleep) > 0) {
         g_mutex_lock(&pool->mutex);
         g_cond_broadcast(&pool->has_work);

@@ -116,8 +116,9 @@ every_kernel_is_the_scalar_one_bit_for_bit(void **state)
         const engine_type_traits *traits = engine_type_lookup(t);
         assert_true((k->gemv[t] == NULL) == (engine_int8_ref.gemv[t] == NULL));
         if (!k->gemv[t]) continue;
-        /* lengths below and above a slice of 16 or 32 blocks, at its end, and beyond two */
-        static const size_t lengths[] = {1, 33, 3, 32, 69};
+        /* lengths below and above a slice of 16 or 32 blocks, at its end, and beyond two; runs of eight, four and
+         * two blocks, and a rest */
+        static const size_t lengths[] = {1, 35, 3, 32, 69, 28};
         for (size_t l = 0; l < (slow ? 2 : G_N_ELEMENTS(lengths)); l++) {
             const size_t units = traits->block_elems == 32 ? lengths[l] : (lengths[l] + 7) / 8;
             const size_t n_in = units * traits->block_elems, n_blocks = n_in / ENGINE_INT8_BLOCK;
