@@ -263,11 +263,12 @@ typedef struct {
 typedef struct {
     layout_block_type type;
     int level;
-    int outline;             /* level of the bookmark that leads here, 0 none */
-    gboolean contents;       /* an entry of a table of contents */
-    gboolean algorithm;      /* code that floats, with a caption of its own */
-    gboolean run_in;         /* a heading that starts the line of the paragraph behind it */
-    layout_places places[1]; /* in reading order; empty for figures and tables */
+    int outline;        /* level of the bookmark that leads here, 0 none */
+    gboolean contents;  /* an entry of a table of contents */
+    gboolean algorithm; /* code that floats, with a caption of its own */
+    gboolean run_in;    /* a heading that starts the line of the paragraph behind it */
+    layout_places places
+        [1]; /* in reading order; none for figures; of tables where the parts behind the first stand */
     struct layout_spill *spill;
     guint sheet;       /* where it starts */
     int figure, table; /* on that sheet, LAYOUT_NONE */
@@ -436,6 +437,12 @@ void layout_furniture_edges_mark(const layout_work *work, layout_sheet *sheet);
  * nothing follows, so that it is no sentence about a figure. Both may be NULL. */
 layout_caption_kind layout_caption_match(const char *text, gsize len, gsize *label_len,
                                          gboolean *strong);
+
+/* The bytes of "(continued)", ": Fortsetzung", "- cont'd from previous page" at the start of text, with the signs
+ * around them; 0 where there is no such remark. */
+gsize layout_continued_match(const char *text, gsize len);
+/* Is such a remark all of it, perhaps with a label: "Table 3 (continued)", "Continued on next page"? */
+gboolean layout_text_is_continued(const char *text, gsize len);
 
 /* ---- captions.c: before tables and figures ---- */
 /* What starts a caption anywhere in the document. */

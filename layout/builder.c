@@ -24,6 +24,7 @@ struct layout_builder {
     layout_metadata meta;
     rows *pages, *blocks, *boxes, *spans, *lines, *tables, *cells, *figures, *panels, *formulas,
         *references, *names, *citations, *discards, *warnings;
+    guint first_cell; /* of the table in hand */
     layout_spill *spill;
     GStringChunk *text; /* what is added once the document is finished */
 };
@@ -186,23 +187,43 @@ layout_builder_page(layout_builder *builder, int index)
     return &g_array_index(builder->pages, layout_page, index);
 }
 
-int
-layout_builder_add_table(layout_builder *builder, const layout_table *table,
-                         const layout_cell *cells, guint n_cells)
+void
+layout_builder_add_cells(layout_builder *builder, const layout_cell *cells, guint n_cells)
 {
-    layout_table copy = *table;
-    copy.image = layout_builder_copy(builder, table->image, -1);
-    copy.first_cell = builder->cells->len, copy.n_cells = n_cells;
     for (guint i = 0; i < n_cells; i++) {
         layout_cell cell = cells[i];
         cell.text = layout_builder_copy(builder, cell.text ? cell.text : "", -1);
         cell.box.rect = tidy_rect(cell.box.rect);
         rows_append(builder, builder->cells, &cell);
     }
+}
+
+void
+layout_builder_begin_table(layout_builder *builder, const layout_cell *cells, guint n_cells)
+{
+    builder->first_cell = builder->cells->len;
+    layout_builder_add_cells(builder, cells, n_cells);
+}
+
+int
+layout_builder_end_table(layout_builder *builder, const layout_table *table)
+{
+    layout_table copy = *table;
+    copy.image = layout_builder_copy(builder, table->image, -1);
+    copy.first_cell = builder->first_cell;
+    copy.n_cells = builder->cells->len - builder->first_cell;
     const int index = (int)builder->tables->len;
     rows_append(builder, builder->tables, &copy);
     layout_builder_block(builder, table->block)->item = index;
     return index;
+}
+
+int
+layout_builder_add_table(layout_builder *builder, const layout_table *table,
+                         const layout_cell *cells, guint n_cells)
+{
+    layout_builder_begin_table(builder, cells, n_cells);
+    return layout_builder_end_table(builder, table);
 }
 
 int

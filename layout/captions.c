@@ -22,8 +22,9 @@ typedef struct {
     layout_caption_kind kind;
     gsize label_len;
     gboolean strong, labelled, small, mid;
-    guint form;      /* how it is written, hashed */
-    guint32 name[4]; /* its number, as bytes, for comparing */
+    gboolean continued; /* "Table 3 (continued)" */
+    guint form;         /* how it is written, hashed */
+    guint32 name[4];    /* its number, as bytes, for comparing */
     gboolean dead;
 } candidate;
 
@@ -159,6 +160,7 @@ sheet_candidates(const lines *l, GArray *all)
             g_unichar_isupper(g_utf8_get_char_validated(text + after, (gssize)(seg->len - after)));
         if (!c.strong && !(capital && !c.mid && (c.labelled || c.small))) continue;
         if (c.mid && !(c.strong && c.labelled)) continue;
+        c.continued = layout_continued_match(text + c.label_len, seg->len - c.label_len) > 0;
         c.form = form_of(sheet, seg, &c);
         name_set(&c, text);
         g_array_append_val(all, c);
@@ -175,7 +177,7 @@ candidates_settle(GArray *all)
         guint usual = 0, most = 0;
         for (guint i = 0; i < all->len; i++) {
             const candidate *c = &g_array_index(all, candidate, i);
-            if (c->kind != kind) continue;
+            if (c->kind != kind || c->continued) continue;
             gpointer key = GUINT_TO_POINTER(c->form);
             guint n = GPOINTER_TO_UINT(g_hash_table_lookup(forms, key)) + 1;
             g_hash_table_insert(forms, key, GUINT_TO_POINTER(n));
@@ -186,12 +188,12 @@ candidates_settle(GArray *all)
         g_autoptr(GHashTable) named = g_hash_table_new_full(g_str_hash, g_str_equal, g_free, NULL);
         for (guint i = 0; i < all->len; i++) {
             const candidate *c = &g_array_index(all, candidate, i);
-            if (c->kind == kind && c->form == usual)
+            if (c->kind == kind && c->form == usual && !c->continued)
                 g_hash_table_add(named, g_strndup((const char *)c->name, sizeof c->name));
         }
         for (guint i = 0; i < all->len; i++) {
             candidate *c = &g_array_index(all, candidate, i);
-            if (c->kind != kind || c->form == usual || c->small) continue;
+            if (c->kind != kind || c->form == usual || c->small || c->continued) continue;
             g_autofree char *name = g_strndup((const char *)c->name, sizeof c->name);
             c->dead = g_hash_table_contains(named, name);
         }

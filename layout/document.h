@@ -36,6 +36,12 @@ gboolean layout_document_has_title(const lode_document *document);
  * something is added; it can be put to rest. */
 void layout_builder_view(const layout_builder *builder, lode_document *view);
 
+/* layout_builder_add_table in steps, for a table whose cells are never in memory all at once: begin with those of its
+ * first rows, add the others, and end with the table. No other table may come between. */
+void layout_builder_begin_table(layout_builder *builder, const layout_cell *cells, guint n_cells);
+void layout_builder_add_cells(layout_builder *builder, const layout_cell *cells, guint n_cells);
+int layout_builder_end_table(layout_builder *builder, const layout_table *table);
+
 /* layout_builder_finish without the check: for bytes that are not ours. Frees the builder. */
 lode_document *layout_builder_take(layout_builder *builder);
 

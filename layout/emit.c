@@ -219,17 +219,16 @@ figure_emit(layout_composer *c, layout_para *para)
     layout_builder_add_figure(c->builder, &figure, (layout_panel *)panels->data, panels->len);
 }
 
+/* The cells of one part of a table, its first row being the first_row-th of the whole. The block's text gets them in
+ * order, for whoever only reads text. */
 static void
-table_emit(layout_composer *c, layout_para *para)
+part_append(layout_composer *c, layout_sheet *sheet, int index, guint first_row, GArray *cells)
 {
-    layout_sheet *sheet = layout_work_sheet(c->work, para->sheet);
-    layout_table_region *region = &g_array_index(sheet->tables, layout_table_region, para->table);
-    layout_compose_box(c, sheet, region->box, G_MAXUINT);
-    /* The block's text: the cells in order, for whoever only reads text. */
-    g_autoptr(GArray) cells = g_array_new(FALSE, TRUE, sizeof(layout_cell));
-    for (guint i = 0; i < region->cells->len; i++) {
-        const layout_grid_cell *from = &g_array_index(region->cells, layout_grid_cell, i);
-        layout_cell cell = {.row = from->row,
+    const layout_table_region *part = &g_array_index(sheet->tables, layout_table_region, index);
+    g_array_set_size(cells, 0);
+    for (guint i = 0; i < part->cells->len; i++) {
+        const layout_grid_cell *from = &g_array_index(part->cells, layout_grid_cell, i);
+        layout_cell cell = {.row = first_row + from->row,
                             .col = from->col,
                             .row_span = from->row_span,
                             .col_span = from->col_span,
@@ -244,16 +243,40 @@ table_emit(layout_composer *c, layout_para *para)
     }
     for (guint i = 0; i < sheet->segs->len; i++) {
         layout_seg *seg = layout_sheet_seg(sheet, i);
-        if (seg->role == LAYOUT_ROLE_TABLE && seg->owner == para->table)
+        if (seg->role == LAYOUT_ROLE_TABLE && seg->owner == index)
             layout_compose_take(c, sheet, seg, 0);
     }
-    para->block = block_add(c, LAYOUT_BLOCK_TABLE, 0, NULL, 0, region->confidence);
-    layout_table table = {.block = para->block,
-                          .caption = LAYOUT_NONE,
+}
+
+/* One part after the other: those of a long table are not in memory at once. */
+static void
+table_emit(layout_composer *c, layout_para *para)
+{
+    layout_sheet *sheet = layout_work_sheet(c->work, para->sheet);
+    const layout_table_region *region =
+        &g_array_index(sheet->tables, layout_table_region, para->table);
+    g_autoptr(GArray) cells = g_array_new(FALSE, TRUE, sizeof(layout_cell));
+    layout_table table = {.caption = LAYOUT_NONE,
                           .n_rows = region->n_rows,
                           .n_cols = region->n_cols,
                           .n_header_rows = region->n_header_rows};
-    layout_builder_add_table(c->builder, &table, (layout_cell *)cells->data, cells->len);
+    const float confidence = region->confidence;
+    layout_compose_box(c, sheet, region->box, G_MAXUINT);
+    part_append(c, sheet, para->table, 0, cells);
+    layout_builder_begin_table(c->builder, (layout_cell *)cells->data, cells->len);
+    for (guint i = 0; i < para->places->len; i++) {
+        const layout_place *place = &g_array_index(para->places, layout_place, i);
+        layout_work_release(c->work);
+        sheet = layout_work_sheet(c->work, place->sheet);
+        const int index = layout_sheet_row(sheet, place->row)->table;
+        region = &g_array_index(sheet->tables, layout_table_region, index);
+        layout_compose_box(c, sheet, region->box, G_MAXUINT - 1 - i);
+        part_append(c, sheet, index, table.n_rows, cells);
+        table.n_rows += region->n_rows;
+        layout_builder_add_cells(c->builder, (layout_cell *)cells->data, cells->len);
+    }
+    para->block = table.block = block_add(c, LAYOUT_BLOCK_TABLE, 0, NULL, 0, confidence);
+    layout_builder_end_table(c->builder, &table);
 }
 
 static void

@@ -185,7 +185,7 @@ text_rows(const layout_work *work, guint at, guint s)
             const layout_para *para = layout_work_para(work, i);
             if (para->sheet > s || para->sheet + 4 < s) break;
             if (para->type == LAYOUT_BLOCK_CAPTION || para->type == LAYOUT_BLOCK_FOOTNOTE ||
-                para->parent >= 0 || layout_block_type_is_furniture(para->type))
+                para->parent >= 0 || para->table >= 0 || layout_block_type_is_furniture(para->type))
                 continue;
             for (guint p = 0; p < para->places->len; p++) {
                 const layout_place *place = &g_array_index(para->places, layout_place, p);

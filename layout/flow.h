@@ -56,6 +56,9 @@ void layout_footnotes_bind(layout_work *work);
 
 /* join.c: paragraphs that go on in the next column or page, or behind a float */
 void layout_join(layout_work *work);
+/* tables_join.c: tables that go on in the next column or on the next page; captions must be bound. The places of a
+ * table's block are then the rows that its further parts stand in. */
+void layout_tables_join(layout_work *work);
 /* floats.c: figures and tables to the paragraphs that call them; captions must be bound */
 void layout_floats_place(layout_work *work);
 
