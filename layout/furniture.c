@@ -410,6 +410,8 @@ roles_set(const layout_work *work, GArray *all)
 
 /* ---- line numbers ---- */
 
+#define EDGE_SLACK_PT 2.1F /* right edges of one column of numbers */
+
 typedef struct {
     guint seg;
     float x1, baseline;
@@ -463,6 +465,38 @@ lines_count(const layout_sheet *sheet)
     return n;
 }
 
+/* Years and counts at the head of a table's rows go on like line numbers. Those stand beside sentences and
+ * outside of all text: prose begins right of them, nothing runs through their edge. */
+static gboolean
+beside_prose(const layout_sheet *sheet, const GArray *numbers, float edge)
+{
+    guint words = 0, members = 0, through = 0;
+    for (guint i = 0; i < numbers->len; i++) {
+        const margin_number *n = &g_array_index(numbers, margin_number, i);
+        if (fabsf(n->x1 - edge) > EDGE_SLACK_PT) continue;
+        members++;
+        for (guint k = 0; k < sheet->segs->len; k++) {
+            const layout_seg *seg = layout_sheet_seg(sheet, k);
+            if (seg->turn != 0 || fabsf(seg->baseline - n->baseline) > 3) continue;
+            for (guint w = seg->first_word; w < seg->first_word + seg->n_words; w++) {
+                const layout_word *word = layout_sheet_word(sheet, w);
+                words += word->x0 > edge && word->len > 1 &&
+                                 !g_ascii_isdigit(sheet->text->str[word->start])
+                             ? 1
+                             : 0;
+            }
+        }
+    }
+    for (guint k = 0; k < sheet->segs->len; k++) {
+        const layout_seg *seg = layout_sheet_seg(sheet, k);
+        if (seg->turn != 0 || seg->role != LAYOUT_ROLE_TEXT || seg->n_words < 2) continue;
+        const layout_word *first = layout_sheet_word(sheet, seg->first_word);
+        through +=
+            seg->box.x0 < edge - 4 && seg->box.x1 > edge + 20 && first->x1 > edge + 3 ? 1 : 0;
+    }
+    return words >= 3 * members && through * 10 <= lines_count(sheet);
+}
+
 /* Numbers down the margin, right-aligned, one more each time, beside most lines: of drafts for reviewers. They
  * may stand so close to the text that they became part of its segments. edges: where they stood on the pages
  * before; next: the number that would go on from those. */
@@ -487,7 +521,7 @@ line_numbers_mark(layout_sheet *sheet, GArray *edges, long *next)
         long last = -1, first = -1;
         for (guint i = 0; i < found->len; i++) {
             const margin_number *n = &g_array_index(found, margin_number, i);
-            if (fabsf(n->x1 - edge) > 2.1F) continue;
+            if (fabsf(n->x1 - edge) > EDGE_SLACK_PT) continue;
             members++;
             if (last >= 0 && (n->value == last + 1 || n->value == last + 5)) {
                 steps++;
@@ -501,12 +535,13 @@ line_numbers_mark(layout_sheet *sheet, GArray *edges, long *next)
             known = known || fabsf(g_array_index(edges, float, k) - edge) < 3;
         gboolean most = 2 * covered >= lines_count(sheet);
         gboolean numbers = known ? steps + 1 >= members && (most || labs(first - *next) <= 5)
-                                 : steps >= 5 && steps * 10 >= members * 7 && most;
+                                 : steps >= 5 && steps * 10 >= members * 7 && most &&
+                                       (edges->len > 0 || beside_prose(sheet, found, edge));
         if (numbers) *next = last + 1;
         if (numbers && !known) g_array_append_val(edges, edge);
         for (guint i = 0; i < found->len; i++) {
             margin_number n = g_array_index(found, margin_number, i);
-            if (fabsf(n.x1 - edge) > 2.1F) {
+            if (fabsf(n.x1 - edge) > EDGE_SLACK_PT) {
                 g_array_index(found, margin_number, kept++) = n;
                 continue;
             }
