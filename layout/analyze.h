@@ -112,6 +112,13 @@ typedef struct {
     float width_pt;
 } layout_rule;
 
+/* A filled or outlined rectangle. */
+typedef struct {
+    layout_rect box;
+    uint32_t color; /* 0xAARRGGBB */
+    gboolean outline;
+} layout_fill;
+
 /* Graphics that touch or nearly touch, by their box. */
 typedef struct {
     layout_rect box;
@@ -211,7 +218,7 @@ typedef struct {
 /* A page with more rules of a kind than this, or more rectangles, is a drawing: no tables are looked for, and
  * its rectangles are no cells. */
 #define LAYOUT_MAX_RULES 6000
-#define LAYOUT_MAX_RECTS 3000
+#define LAYOUT_MAX_FILLS 3000
 
 /* One page. A new member that holds a pointer must be known to residency.c. */
 typedef struct {
@@ -232,7 +239,7 @@ typedef struct {
     GArray *
         vrules; /* layout_rule, sorted by x then y; of more than LAYOUT_MAX_RULES one too many is kept */
     GArray *
-        rects; /* layout_rect: fills that may be table cells or frames; none of more than LAYOUT_MAX_RECTS */
+        fills; /* layout_fill that may be table cells or frames; none of more than LAYOUT_MAX_FILLS */
     GArray *clusters;       /* layout_cluster */
     GArray *links;          /* layout_link */
     GArray *captions;       /* layout_caption_region */

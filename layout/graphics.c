@@ -104,6 +104,21 @@ is_white(const parse_path *path)
            (c & 0xFF) > 250;
 }
 
+/* White shows on what was filled before. */
+static gboolean
+on_fill(const layout_sheet *sheet, layout_rect box)
+{
+    float x = 0.5F * (box.x0 + box.x1), y = 0.5F * (box.y0 + box.y1);
+    for (guint i = 0; i < sheet->fills->len; i++) {
+        const layout_fill *fill = &g_array_index(sheet->fills, layout_fill, i);
+        if (fill->outline || x < fill->box.x0 || x > fill->box.x1 || y < fill->box.y0 ||
+            y > fill->box.y1)
+            continue;
+        return TRUE;
+    }
+    return FALSE;
+}
+
 static gboolean
 box_is_sane(parse_rect r)
 {
@@ -136,18 +151,21 @@ path_take(layout_sheet *sheet, const parse_path *path, GArray *all)
     layout_rule rule = {box.x0, box.x1, box.y0, box.y1, path->width_pt};
     switch (kind) {
     case PARSE_PATH_RULE_H:
-        if (is_white(path)) return;
+        if (is_white(path) && !on_fill(sheet, box)) return;
         g_array_append_val(sheet->hrules, rule);
         item.kind = DRAWN_RULE;
         break;
     case PARSE_PATH_RULE_V:
-        if (is_white(path)) return;
+        if (is_white(path) && !on_fill(sheet, box)) return;
         if (sheet->vrules->len <= LAYOUT_MAX_RULES) g_array_append_val(sheet->vrules, rule);
         item.kind = DRAWN_RULE;
         break;
     case PARSE_PATH_RECT:
         if (is_white(path) || is_background(sheet, box)) return;
-        if (sheet->rects->len <= LAYOUT_MAX_RECTS) g_array_append_val(sheet->rects, box);
+        if (sheet->fills->len <= LAYOUT_MAX_FILLS) {
+            layout_fill fill = {box, path->color, path->stroked};
+            g_array_append_val(sheet->fills, fill);
+        }
         item.kind = DRAWN_RECT;
         break;
     case PARSE_PATH_OTHER:
@@ -221,7 +239,7 @@ layout_graphics_find(layout_sheet *sheet, const parse_page *page)
         drawn item = {.box = box, .kind = DRAWN_IMAGE};
         g_array_append_val(all, item);
     }
-    if (sheet->rects->len > LAYOUT_MAX_RECTS) g_array_set_size(sheet->rects, 0);
+    if (sheet->fills->len > LAYOUT_MAX_FILLS) g_array_set_size(sheet->fills, 0);
     g_array_sort(sheet->hrules, compare_hrule);
     g_array_sort(sheet->vrules, compare_vrule);
     clusters_make(sheet, all);

@@ -28,7 +28,7 @@ static const struct {
     {G_STRUCT_OFFSET(layout_sheet, segs), sizeof(layout_seg)},
     {G_STRUCT_OFFSET(layout_sheet, hrules), sizeof(layout_rule)},
     {G_STRUCT_OFFSET(layout_sheet, vrules), sizeof(layout_rule)},
-    {G_STRUCT_OFFSET(layout_sheet, rects), sizeof(layout_rect)},
+    {G_STRUCT_OFFSET(layout_sheet, fills), sizeof(layout_fill)},
     {G_STRUCT_OFFSET(layout_sheet, clusters), sizeof(layout_cluster)},
     {G_STRUCT_OFFSET(layout_sheet, captions), sizeof(layout_caption_region)},
     {G_STRUCT_OFFSET(layout_sheet, panels), sizeof(layout_panel_region)},

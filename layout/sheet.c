@@ -38,7 +38,7 @@ layout_sheet_new(int index)
     sheet->segs = g_array_new(FALSE, FALSE, sizeof(layout_seg));
     sheet->hrules = g_array_new(FALSE, FALSE, sizeof(layout_rule));
     sheet->vrules = g_array_new(FALSE, FALSE, sizeof(layout_rule));
-    sheet->rects = g_array_new(FALSE, FALSE, sizeof(layout_rect));
+    sheet->fills = g_array_new(FALSE, FALSE, sizeof(layout_fill));
     sheet->clusters = g_array_new(FALSE, FALSE, sizeof(layout_cluster));
     sheet->links = g_array_new(FALSE, FALSE, sizeof(layout_link));
     g_array_set_clear_func(sheet->links, link_clear);
@@ -64,7 +64,7 @@ layout_sheet_free(layout_sheet *sheet)
     g_array_unref(sheet->segs);
     g_array_unref(sheet->hrules);
     g_array_unref(sheet->vrules);
-    g_array_unref(sheet->rects);
+    g_array_unref(sheet->fills);
     g_array_unref(sheet->clusters);
     g_array_unref(sheet->links);
     g_array_unref(sheet->captions);

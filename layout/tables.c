@@ -51,22 +51,49 @@ compare_v(gconstpointer a, gconstpointer b)
     return (x->y1 > y->y1) - (x->y1 < y->y1);
 }
 
+/* An edge between two fills of one colour is not seen. at: where the edge is, along x if vertical; from, to: how far it
+ * reaches; out: on which side of it the fill is not. */
+static gboolean
+edge_hidden(const GArray *fills, guint own, gboolean vertical, float at, float from, float to,
+            int out)
+{
+    const layout_fill *self = &g_array_index(fills, layout_fill, own);
+    if (self->outline) return FALSE;
+    for (guint i = 0; i < fills->len; i++) {
+        const layout_fill *f = &g_array_index(fills, layout_fill, i);
+        if (i == own || f->outline || f->color != self->color) continue;
+        float near = vertical ? f->box.x0 : f->box.y0, far = vertical ? f->box.x1 : f->box.y1;
+        if (out < 0 ? near > at - 2 || far < at - 1.5F : far < at + 2 || near > at + 1.5F) continue;
+        float shared = vertical ? layout_overlap_1d(f->box.y0, f->box.y1, from, to)
+                                : layout_overlap_1d(f->box.x0, f->box.x1, from, to);
+        if (shared > 0.8F * (to - from)) return TRUE;
+    }
+    return FALSE;
+}
+
+static void
+edges_add(GArray *rules, const GArray *fills, guint i, gboolean vertical)
+{
+    layout_rect r = g_array_index(fills, layout_fill, i).box;
+    if (r.x1 - r.x0 < 6 || r.y1 - r.y0 < 5) return;
+    for (int out = -1; out <= 1; out += 2) {
+        float at = vertical ? (out < 0 ? r.x0 : r.x1) : (out < 0 ? r.y0 : r.y1);
+        float from = vertical ? r.y0 : r.x0, to = vertical ? r.y1 : r.x1;
+        if (edge_hidden(fills, i, vertical, at, from, to, out)) continue;
+        layout_rule rule = vertical ? (layout_rule){at, at, from, to, 0.5F}
+                                    : (layout_rule){from, to, at, at, 0.5F};
+        g_array_append_val(rules, rule);
+    }
+}
+
 /* Pieces of one rule, drawn cell by cell, become one. */
 static GArray *
-rules_join(const GArray *from, const GArray *rects, gboolean vertical)
+rules_join(const GArray *from, const GArray *fills, gboolean vertical)
 {
     g_autoptr(GArray) all = g_array_new(FALSE, FALSE, sizeof(layout_rule));
     g_array_append_vals(all, from->data, from->len);
-    for (guint i = 0; i < rects->len; i++) {
-        layout_rect r = g_array_index(rects, layout_rect, i);
-        if (r.x1 - r.x0 < 6 || r.y1 - r.y0 < 5) continue;
-        layout_rule a = vertical ? (layout_rule){r.x0, r.x0, r.y0, r.y1, 0.5F}
-                                 : (layout_rule){r.x0, r.x1, r.y0, r.y0, 0.5F};
-        layout_rule b = vertical ? (layout_rule){r.x1, r.x1, r.y0, r.y1, 0.5F}
-                                 : (layout_rule){r.x0, r.x1, r.y1, r.y1, 0.5F};
-        g_array_append_val(all, a);
-        g_array_append_val(all, b);
-    }
+    for (guint i = 0; i < fills->len; i++)
+        edges_add(all, fills, i, vertical);
     g_array_sort(all, vertical ? compare_v : compare_h);
     GArray *joined = g_array_new(FALSE, FALSE, sizeof(layout_rule));
     for (guint i = 0; i < all->len; i++) {
@@ -636,8 +663,8 @@ layout_tables_find(layout_work *work, layout_sheet *sheet)
     if (sheet->hrules->len > LAYOUT_MAX_RULES || sheet->vrules->len > LAYOUT_MAX_RULES ||
         sheet->segs->len < 4)
         return;
-    f.rules.horizontal = rules_join(sheet->hrules, sheet->rects, FALSE);
-    f.rules.vertical = rules_join(sheet->vrules, sheet->rects, TRUE);
+    f.rules.horizontal = rules_join(sheet->hrules, sheet->fills, FALSE);
+    f.rules.vertical = rules_join(sheet->vrules, sheet->fills, TRUE);
     f.programs = g_array_new(FALSE, FALSE, sizeof(layout_rect));
     f.by_y = g_new(guint, sheet->segs->len + 1);
     for (guint i = 0; i < sheet->segs->len; i++) {

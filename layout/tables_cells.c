@@ -1,0 +1,194 @@
+/* The cells of a table whose rows and columns are known, and those that span several of them. */
+#include "layout/tables_grid.h"
+
+#include <math.h>
+#include <stdlib.h>
+#include <string.h>
+
+static int
+compare_cell_order(gconstpointer a, gconstpointer b)
+{
+    const layout_piece *x = a, *y = b;
+    if (x->row != y->row) return x->row < y->row ? -1 : 1;
+    if (x->col0 != y->col0) return x->col0 < y->col0 ? -1 : 1;
+    if (fabsf(x->baseline - y->baseline) > 0.3F * MIN(x->size, y->size))
+        return x->baseline < y->baseline ? -1 : 1;
+    if (x->x0 != y->x0) return x->x0 < y->x0 ? -1 : 1;
+    return (x->start > y->start) - (x->start < y->start);
+}
+
+/* ---- spans ---- */
+
+/* A rule under a header from x0 to x1 says which columns it is over. */
+void
+layout_grid_spans(layout_grid *g)
+{
+    const GArray *rules = g->rules->horizontal;
+    float width = g->box.x1 - g->box.x0;
+    for (guint i = 0; i < g->pieces->len; i++) {
+        layout_piece *p = layout_grid_piece(g, i);
+        const layout_band *b = layout_grid_band(g, p->row);
+        if (!b->header) continue;
+        for (guint k = 0; k < rules->len; k++) {
+            const layout_rule *r = &g_array_index(rules, layout_rule, k);
+            if (r->y0 < p->baseline || r->y0 > p->baseline + 1.1F * p->size) continue;
+            if (r->x1 - r->x0 > 0.8F * width) continue;
+            if (p->x0 < r->x0 - 3 || p->x1 > r->x1 + 3) continue;
+            guint a = layout_grid_column(g, r->x0 + 3), z = layout_grid_column(g, r->x1 - 3);
+            p->col0 = MIN(p->col0, a);
+            p->col1 = MAX(p->col1, z);
+            break;
+        }
+    }
+}
+
+/* ---- cells ---- */
+
+static gboolean
+vertical_between(const layout_grid *g, guint cut, const layout_band *b)
+{
+    float x = g_array_index(g->cuts, float, cut);
+    const GArray *rules = g->rules->vertical;
+    float middle = 0.5F * (b->top + b->bottom);
+    for (guint i = 0; i < rules->len; i++) {
+        const layout_rule *r = &g_array_index(rules, layout_rule, i);
+        if (fabsf(0.5F * (r->x0 + r->x1) - x) < 3.5F && r->y0 < middle && r->y1 > middle)
+            return TRUE;
+    }
+    return FALSE;
+}
+
+static layout_rect
+cell_box(const layout_grid *g, guint row, guint col0, guint col1)
+{
+    const layout_band *b = layout_grid_band(g, row);
+    float x0 = col0 == 0 ? g->box.x0 : g_array_index(g->cuts, float, col0 - 1);
+    float x1 = col1 >= g->cuts->len ? g->box.x1 : g_array_index(g->cuts, float, col1);
+    return (layout_rect){x0, b->top, MAX(x0, x1), MAX(b->top, b->bottom)};
+}
+
+/* owner[place] = index of the cell that covers it, plus one. */
+static void
+cells_make(layout_grid *g, layout_table_region *table, guint32 *owner)
+{
+    guint rows = g->bands->len, cols = g->cuts->len + 1;
+    g_array_sort(g->pieces, compare_cell_order);
+    table->cells = layout_grid_cells_new();
+    for (guint i = 0; i < g->pieces->len; i++) {
+        const layout_piece *p = layout_grid_piece(g, i);
+        const char *text = g->sheet->text->str + p->start;
+        guint32 *place = &owner[p->row * cols + p->col0];
+        guint n_glyphs = layout_ledger_count(g->sheet, p->start, p->len);
+        if (*place != 0) {
+            layout_grid_cell *cell = &g_array_index(table->cells, layout_grid_cell, *place - 1);
+            char *joint = g_strdup_printf("%s %.*s", cell->text, (int)p->len, text);
+            g_free(cell->text);
+            cell->text = joint;
+            cell->n_glyphs += n_glyphs;
+            continue;
+        }
+        layout_grid_cell cell = {.row = p->row,
+                                 .col = p->col0,
+                                 .row_span = 1,
+                                 .col_span = 1,
+                                 .text = g_strndup(text, p->len),
+                                 .n_glyphs = n_glyphs,
+                                 .header = g_array_index(g->bands, layout_band, p->row).header};
+        guint last = p->col0;
+        while (last < p->col1 && last + 1 < cols && owner[p->row * cols + last + 1] == 0)
+            last++;
+        cell.col_span = last - p->col0 + 1;
+        cell.box = cell_box(g, p->row, p->col0, last);
+        g_array_append_val(table->cells, cell);
+        for (guint c = p->col0; c <= last; c++)
+            owner[p->row * cols + c] = table->cells->len;
+    }
+    table->n_rows = rows;
+    table->n_cols = cols;
+}
+
+/* In a ruled table a missing border joins an empty place to its neighbour. */
+static void
+cells_join_lattice(layout_grid *g, layout_table_region *table, guint32 *owner)
+{
+    guint rows = table->n_rows, cols = table->n_cols;
+    for (guint r = 0; r < rows; r++) {
+        const layout_band *b = layout_grid_band(g, r);
+        for (guint c = 0; c + 1 < cols; c++) {
+            guint32 k = owner[r * cols + c];
+            if (k == 0 || owner[r * cols + c + 1] != 0 || vertical_between(g, c, b)) continue;
+            layout_grid_cell *cell = &g_array_index(table->cells, layout_grid_cell, k - 1);
+            cell->col_span++;
+            cell->box = cell_box(g, r, cell->col, c + 1);
+            owner[r * cols + c + 1] = k;
+        }
+        for (guint c = cols - 1; c > 0; c--) {
+            guint32 k = owner[r * cols + c];
+            if (k == 0 || owner[r * cols + c - 1] != 0 || vertical_between(g, c - 1, b)) continue;
+            layout_grid_cell *cell = &g_array_index(table->cells, layout_grid_cell, k - 1);
+            if (cell->col != c) continue;
+            cell->col = c - 1;
+            cell->col_span++;
+            cell->box = cell_box(g, r, c - 1, c - 1 + cell->col_span - 1);
+            owner[r * cols + c - 1] = k;
+        }
+    }
+    for (guint r = 0; r + 1 < rows; r++) {
+        const layout_band *above = layout_grid_band(g, r), *below = layout_grid_band(g, r + 1);
+        for (guint c = 0; c < cols; c++) {
+            guint32 k = owner[r * cols + c];
+            if (k == 0) continue;
+            layout_grid_cell *cell = &g_array_index(table->cells, layout_grid_cell, k - 1);
+            if (cell->col != c || cell->row + cell->row_span != r + 1) continue;
+            gboolean free = TRUE;
+            for (guint x = c; x < c + cell->col_span; x++)
+                free = free && owner[(r + 1) * cols + x] == 0;
+            if (!free || layout_grid_rule_between(g, above->bottom - 3, below->top + 3,
+                                                  cell->box.x0, cell->box.x1))
+                continue;
+            cell->row_span++;
+            cell->box.y1 = below->bottom;
+            for (guint x = c; x < c + cell->col_span; x++)
+                owner[(r + 1) * cols + x] = k;
+        }
+    }
+}
+
+static int
+compare_grid_cell(gconstpointer a, gconstpointer b)
+{
+    const layout_grid_cell *x = a, *y = b;
+    if (x->row != y->row) return x->row < y->row ? -1 : 1;
+    return (x->col > y->col) - (x->col < y->col);
+}
+
+static void
+cells_fill(layout_grid *g, layout_table_region *table, const guint32 *owner)
+{
+    for (guint r = 0; r < table->n_rows; r++)
+        for (guint c = 0; c < table->n_cols; c++) {
+            if (owner[r * table->n_cols + c] != 0) continue;
+            layout_grid_cell cell = {.row = r,
+                                     .col = c,
+                                     .row_span = 1,
+                                     .col_span = 1,
+                                     .text = g_strdup(""),
+                                     .header = g_array_index(g->bands, layout_band, r).header,
+                                     .box = cell_box(g, r, c, c)};
+            g_array_append_val(table->cells, cell);
+        }
+    g_array_sort(table->cells, compare_grid_cell);
+    table->n_header_rows = 0;
+    while (table->n_header_rows < table->n_rows &&
+           g_array_index(g->bands, layout_band, table->n_header_rows).header)
+        table->n_header_rows++;
+}
+
+void
+layout_grid_cells(layout_grid *g, layout_table_region *table)
+{
+    g_autofree guint32 *owner = g_new0(guint32, (gsize)g->bands->len * (g->cuts->len + 1));
+    cells_make(g, table, owner);
+    if (g->lattice) cells_join_lattice(g, table, owner);
+    cells_fill(g, table, owner);
+}

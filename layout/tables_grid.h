@@ -1,0 +1,85 @@
+/* What the parts of reading a table's grid share: tables_grid.c (pieces and columns), tables_rows.c (rows),
+ * tables_cells.c (cells). Private to these. */
+#ifndef LODE_LAYOUT_TABLES_GRID_H
+#define LODE_LAYOUT_TABLES_GRID_H
+
+#include "layout/tables.h"
+
+G_BEGIN_DECLS
+
+/* Words of one printed line that belong to one cell. */
+typedef struct {
+    float x0, x1, first_x1; /* and where its first word ends */
+    float baseline, size;
+    uint32_t start, len;
+    guint font, flags;     /* as its segment's */
+    guint row, col0, col1; /* columns, inclusive */
+} layout_piece;
+
+/* A printed line, later a row of the table. */
+typedef struct {
+    float top, bottom, baseline;
+    gboolean header;
+    guint n_pieces;
+} layout_band;
+
+typedef struct {
+    const layout_sheet *sheet;
+    layout_rect box;
+    const layout_table_rules *rules;
+    GArray *pieces;   /* layout_piece */
+    GArray *bands;    /* layout_band: the rows */
+    GArray *cuts;     /* float: x between columns */
+    gboolean lattice; /* rows are what horizontal rules separate */
+    float size;
+} layout_grid;
+
+static inline layout_piece *
+layout_grid_piece(const layout_grid *grid, guint i)
+{
+    return &g_array_index(grid->pieces, layout_piece, i);
+}
+
+static inline layout_band *
+layout_grid_band(const layout_grid *grid, guint i)
+{
+    return &g_array_index(grid->bands, layout_band, i);
+}
+
+/* The column x falls into. */
+guint layout_grid_column(const layout_grid *grid, float x);
+
+/* Is there a horizontal rule over most of x0..x1 at a height within y0..y1? */
+gboolean layout_grid_rule_between(const layout_grid *grid, float y0, float y1, float x0, float x1);
+
+/* Values that lie within slack become one, their mean. */
+void layout_grid_snap(GArray *values, float slack);
+
+/* ---- tables_rows.c ---- */
+
+/* Text lines by baseline; sorts the pieces. */
+void layout_grid_bands(layout_grid *grid);
+
+/* The bands above the first rule right across are the header. */
+void layout_grid_header(layout_grid *grid);
+
+/* Where no rule tells the header: the bands above the first number in columns of numbers. Needs the columns. */
+void layout_grid_header_from_numbers(layout_grid *grid);
+
+/* Bands become rows: lines that go on a cell above are put back to it. Needs columns and spans. */
+void layout_grid_rows(layout_grid *grid);
+
+/* The same for a table whose rows are what lies between its horizontal rules; FALSE, and nothing done, where they
+ * are not. Needs the columns. */
+gboolean layout_grid_ruled_rows(layout_grid *grid);
+
+/* ---- tables_cells.c ---- */
+
+/* Which columns a heading over several of them spans. */
+void layout_grid_spans(layout_grid *grid);
+
+/* Cells of all places, row-major, into table. */
+void layout_grid_cells(layout_grid *grid, layout_table_region *table);
+
+G_END_DECLS
+#endif
