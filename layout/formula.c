@@ -156,6 +156,7 @@ bar_reduce(formula_builder *b, GArray *items, const layout_rule *rule)
         g_autofree char *up = items_latex(b, items, above, &hull);
         g_autofree char *down = items_latex(b, items, below, &hull);
         hull.baseline = y + 0.25F * hull.size;
+        hull.axis = y;
         g_autofree char *latex = g_strdup_printf("\\frac{%s}{%s}", up, down);
         composite_add(b, items, &hull, latex);
         return TRUE;

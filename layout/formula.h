@@ -34,6 +34,7 @@ typedef enum {
 typedef struct {
     float x0, x1, y0, y1; /* ink, or what such characters usually cover */
     float baseline, size; /* size: of its largest letters */
+    float axis;           /* where the bar of a fraction is, 0: it is none */
     formula_kind kind;
     gunichar ch;       /* of a single character, else 0 */
     guint font, flags; /* of a single character */

@@ -182,6 +182,19 @@ latex_of_char(formula_builder *b, const layout_work *work, const formula_item *i
     return formula_keep(b, out->str);
 }
 
+/* Does a rule start where a sign that hangs from its origin would end? */
+static gboolean
+is_under_a_rule(const formula_builder *b, const layout_mark *mark)
+{
+    for (guint r = 0; r < b->rules->len; r++) {
+        const layout_rule *rule = &g_array_index(b->rules, layout_rule, r);
+        if (fabsf(rule->x0 - mark->x1) < 0.15F * mark->size_pt &&
+            fabsf(0.5F * (rule->y0 + rule->y1) - mark->y) < 0.15F * mark->size_pt)
+            return TRUE;
+    }
+    return FALSE;
+}
+
 static formula_item
 item_of(formula_builder *b, const layout_work *work, const layout_mark *mark)
 {
@@ -206,8 +219,10 @@ item_of(formula_builder *b, const layout_work *work, const layout_mark *mark)
         if (accent_mark(item.ch) == 0 && item.ch != 0x23DE && item.ch != 0x23DF)
             item.baseline = 0.5F * (item.y0 + item.y1) + 0.25F * item.size;
     } else if (item.kind == FORMULA_RADICAL) {
-        /* cmsy10's radical: 0.04 em over its origin, 0.96 em below; others stand on the baseline */
-        gboolean hangs = (mark->flags & LAYOUT_STYLE_TEX_SYMBOL) != 0;
+        /* cmsy10's radical: 0.04 em over its origin, 0.96 em below, and so are those of fonts made after it; others
+         * stand on the baseline */
+        const gboolean hangs =
+            (mark->flags & LAYOUT_STYLE_TEX_SYMBOL) != 0 || is_under_a_rule(b, mark);
         item.y0 = mark->y - (hangs ? 0.04F : 0.85F) * mark->size_pt;
         item.y1 = mark->y + (hangs ? 0.96F : 0.2F) * mark->size_pt;
         if (hangs) item.baseline = mark->y + 0.75F * mark->size_pt;

@@ -287,6 +287,9 @@ static gboolean
 is_script(const line *l, const formula_item *item, const formula_item *base)
 {
     if (item->size > SCRIPT * l->em) return FALSE;
+    /* a fraction in a line of text is small and yet no script: its bar is on the line's axis */
+    if (item->axis > 0 && fabsf(item->axis + 0.25F * l->em - l->baseline) < 0.09F * l->em)
+        return FALSE;
     if (base->kind == FORMULA_OPERATOR || base->tall) return TRUE;
     float dy = item->baseline - l->baseline;
     return dy < -0.12F * l->em || dy > 0.05F * l->em || item->size < 0.6F * l->em;

@@ -1,6 +1,6 @@
 /* Glyphs -> segments: what stands on one baseline, with its sub- and superscripts, up to a wide gap.
  *
- *   glyphs --content order--> chunks --baselines--> pieces --scripts--> segments
+ *   glyphs --content order--> chunks --baselines--> pieces --scripts, fractions--> segments
  *
  * A chunk is a stretch of glyphs written one after the other. Chunks on one baseline, cut at wide gaps,
  * make a piece. A piece set smaller and a little higher or lower that touches another is its script. Wide
@@ -9,32 +9,11 @@
  * number of neighbours, so a page of a million glyphs stays n log n. */
 #include "layout/analyze.h"
 #include "layout/hidden.h"
+#include "layout/lines.h"
 
 #include <math.h>
 #include <stdlib.h>
 #include <string.h>
-
-#define WIDE_GAP_EM       0.85F
-#define SCRIPT_NEIGHBOURS 24
-#define BAND_PT           6.0F
-
-typedef struct {
-    guint first, n; /* glyphs */
-    float u0, u1, v, size;
-    gboolean symbol; /* from a math extension font: v is a guess */
-    gboolean accent; /* a lone accent */
-    guint piece;
-} chunk;
-
-typedef struct {
-    guint first, n; /* chunks, in sorted order */
-    float u0, u1, v, size;
-    float reach0, reach1; /* with scripts */
-    guint n_glyphs;
-    int host; /* piece this is a script of, or that it was merged into */
-    gboolean symbol, accent;
-    guint group;
-} piece;
 
 /* ---- glyphs ---- */
 
@@ -261,19 +240,55 @@ collect(collector *c)
 
 /* ---- chunks and pieces ---- */
 
+static gboolean
+is_radical_part(uint32_t ch)
+{
+    return ch == 0x221A || ch == 0x23B7 || ch == 0x250C;
+}
+
+/* The parts of a large radical, one above the other, stand where the whole of it does: the topmost would else be taken
+ * for a part of the line above. Those of brackets stay by the rows that they are beside. */
+static void
+stacks_join(const GArray *glyphs, GArray *chunks)
+{
+    for (guint i = 0; i < chunks->len;) {
+        const line_chunk *c = &g_array_index(chunks, line_chunk, i);
+        const layout_glyph *g = &g_array_index(glyphs, layout_glyph, c->first);
+        float top = g->top, bottom = g->bottom;
+        guint to = i + 1;
+        gboolean radical = is_radical_part(g->ch);
+        for (; c->symbol && bottom > top && to < chunks->len; to++) {
+            const line_chunk *next = &g_array_index(chunks, line_chunk, to);
+            const layout_glyph *h = &g_array_index(glyphs, layout_glyph, next->first);
+            if (!next->symbol || fabsf(next->u0 - c->u0) > 0.1F * c->size ||
+                h->top > bottom + 0.2F * c->size || h->bottom < top - 0.2F * c->size)
+                break;
+            radical |= is_radical_part(h->ch);
+            top = MIN(top, h->top);
+            bottom = MAX(bottom, h->bottom);
+        }
+        for (guint k = i; radical && k < to && to > i + 1; k++)
+            g_array_index(chunks, line_chunk, k).v = 0.5F * (top + bottom) + 0.25F * c->size;
+        i = to;
+    }
+}
+
 static GArray *
 chunks_find(const GArray *glyphs)
 {
-    GArray *chunks = g_array_new(FALSE, FALSE, sizeof(chunk));
-    chunk *open = NULL;
+    GArray *chunks = g_array_new(FALSE, FALSE, sizeof(line_chunk));
+    line_chunk *open = NULL;
     for (guint i = 0; i < glyphs->len; i++) {
         const layout_glyph *g = &g_array_index(glyphs, layout_glyph, i);
-        gboolean radical = g->ch == 0x221A && (g->flags & LAYOUT_STYLE_TEX_SYMBOL);
+        /* where a radical sign stands depends on what is below it, in any font */
+        gboolean radical = g->ch == 0x221A && (g->flags & LAYOUT_SPAN_MATH);
         gboolean symbol = (g->flags & LAYOUT_STYLE_SYMBOL) != 0 || radical;
         float v = g->y;
         /* Big operators and delimiters hang from their origin, their middle on the axis of the line. */
-        if (radical)
+        if (radical && (g->flags & LAYOUT_STYLE_TEX_SYMBOL))
             v += 0.75F * g->size_pt;
+        else if (radical && !(g->flags & LAYOUT_STYLE_SYMBOL))
+            v = g->y;
         else if (symbol && !is_wide_accent(g->ch))
             v = g->bottom > g->top ? 0.5F * (g->top + g->bottom) + 0.25F * g->size_pt
                                    : g->y + 0.9F * g->size_pt;
@@ -283,7 +298,7 @@ chunks_find(const GArray *glyphs)
             float back = is_spacing_accent(g[-1].ch) ? 0.9F : 0.4F;
             if (fabsf(v - open->v) <= 0.04F * open->size + 0.02F && !symbol &&
                 fabsf(g->size_pt - open->size) <= 0.1F * open->size &&
-                gap < WIDE_GAP_EM * open->size && gap > -back * open->size) {
+                gap < LINE_WIDE_GAP_EM * open->size && gap > -back * open->size) {
                 open->n++;
                 open->u0 = MIN(open->u0, g->x);
                 open->u1 = MAX(open->u1, g->x1);
@@ -291,24 +306,25 @@ chunks_find(const GArray *glyphs)
                 continue;
             }
         }
-        chunk next = {.first = i,
-                      .n = 1,
-                      .u0 = g->x,
-                      .u1 = g->x1,
-                      .v = v,
-                      .size = g->size_pt,
-                      .symbol = symbol,
-                      .accent = is_spacing_accent(g->ch) || is_wide_accent(g->ch)};
+        line_chunk next = {.first = i,
+                           .n = 1,
+                           .u0 = g->x,
+                           .u1 = g->x1,
+                           .v = v,
+                           .size = g->size_pt,
+                           .symbol = symbol,
+                           .accent = is_spacing_accent(g->ch) || is_wide_accent(g->ch)};
         g_array_append_val(chunks, next);
-        open = &g_array_index(chunks, chunk, chunks->len - 1);
+        open = &g_array_index(chunks, line_chunk, chunks->len - 1);
     }
+    stacks_join(glyphs, chunks);
     return chunks;
 }
 
 static int
 compare_chunk_v(gconstpointer a, gconstpointer b)
 {
-    const chunk *x = a, *y = b;
+    const line_chunk *x = a, *y = b;
     if (x->v != y->v) return x->v < y->v ? -1 : 1;
     if (x->u0 != y->u0) return x->u0 < y->u0 ? -1 : 1;
     return (x->first > y->first) - (x->first < y->first);
@@ -317,40 +333,33 @@ compare_chunk_v(gconstpointer a, gconstpointer b)
 static int
 compare_chunk_u(gconstpointer a, gconstpointer b)
 {
-    const chunk *x = a, *y = b;
+    const line_chunk *x = a, *y = b;
     if (x->u0 != y->u0) return x->u0 < y->u0 ? -1 : 1;
     return (x->first > y->first) - (x->first < y->first);
-}
-
-/* A letter that is an initial beside the line after it: they are on one baseline by chance. */
-static gboolean
-is_initial(float size, guint n_glyphs, float next_size, guint next_glyphs)
-{
-    return n_glyphs <= 2 && next_glyphs > 3 && size > 1.7F * next_size;
 }
 
 /* Cut the chunks of one baseline, sorted by u, into pieces. */
 static void
 pieces_of_group(GArray *chunks, guint from, guint to, guint group, GArray *pieces)
 {
-    piece *open = NULL;
+    line_piece *open = NULL;
     for (guint i = from; i < to; i++) {
-        chunk *c = &g_array_index(chunks, chunk, i);
+        line_chunk *c = &g_array_index(chunks, line_chunk, i);
         if (open == NULL ||
             c->u0 - open->u1 >
-                WIDE_GAP_EM * MIN(c->size, g_array_index(chunks, chunk, i - 1).size) ||
-            c->u1 < open->u0 || is_initial(open->size, open->n_glyphs, c->size, c->n)) {
-            piece next = {.first = i,
-                          .u0 = c->u0,
-                          .u1 = c->u1,
-                          .v = c->v,
-                          .size = 0,
-                          .host = LAYOUT_NONE,
-                          .symbol = TRUE,
-                          .accent = TRUE,
-                          .group = group};
+                LINE_WIDE_GAP_EM * MIN(c->size, g_array_index(chunks, line_chunk, i - 1).size) ||
+            c->u1 < open->u0 || line_is_initial(open->size, open->n_glyphs, c->size, c->n)) {
+            line_piece next = {.first = i,
+                               .u0 = c->u0,
+                               .u1 = c->u1,
+                               .v = c->v,
+                               .size = 0,
+                               .host = LAYOUT_NONE,
+                               .symbol = TRUE,
+                               .accent = TRUE,
+                               .group = group};
             g_array_append_val(pieces, next);
-            open = &g_array_index(pieces, piece, pieces->len - 1);
+            open = &g_array_index(pieces, line_piece, pieces->len - 1);
         }
         open->n++;
         open->n_glyphs += c->n;
@@ -368,205 +377,31 @@ pieces_of_group(GArray *chunks, guint from, guint to, guint group, GArray *piece
 static GArray *
 pieces_find(GArray *chunks)
 {
-    GArray *pieces = g_array_new(FALSE, FALSE, sizeof(piece));
+    GArray *pieces = g_array_new(FALSE, FALSE, sizeof(line_piece));
     g_array_sort(chunks, compare_chunk_v);
     guint group = 0;
     for (guint from = 0; from < chunks->len;) {
-        const chunk *c = &g_array_index(chunks, chunk, from);
+        const line_chunk *c = &g_array_index(chunks, line_chunk, from);
         float first_v = c->v, last_v = c->v;
         guint to = from + 1;
         for (; to < chunks->len; to++) {
-            const chunk *next = &g_array_index(chunks, chunk, to);
+            const line_chunk *next = &g_array_index(chunks, line_chunk, to);
             float step = 0.08F * MIN(next->size, 30);
             if (next->v - last_v > MAX(step, 0.15F) || next->v - first_v > 0.5F * next->size) break;
             last_v = next->v;
         }
-        qsort(&g_array_index(chunks, chunk, from), to - from, sizeof(chunk), compare_chunk_u);
+        qsort(&g_array_index(chunks, line_chunk, from), to - from, sizeof(line_chunk),
+              compare_chunk_u);
         pieces_of_group(chunks, from, to, group++, pieces);
         from = to;
     }
     for (guint i = 0; i < pieces->len; i++) {
-        piece *p = &g_array_index(pieces, piece, i);
-        if (p->size <= 0) p->size = g_array_index(chunks, chunk, p->first).size;
+        line_piece *p = &g_array_index(pieces, line_piece, i);
+        if (p->size <= 0) p->size = g_array_index(chunks, line_chunk, p->first).size;
         p->reach0 = p->u0;
         p->reach1 = p->u1;
     }
     return pieces;
-}
-
-/* ---- scripts ---- */
-
-typedef struct {
-    guint *order;  /* pieces by band, then u0 */
-    guint *starts; /* band -> first place in order; n_bands + 1 of them */
-    guint n_bands;
-    float v0;
-} bands;
-
-static guint
-band_of(const bands *b, float v)
-{
-    float k = (v - b->v0) / BAND_PT;
-    if (!(k > 0)) return 0;
-    return k >= (float)b->n_bands ? b->n_bands - 1 : (guint)k;
-}
-
-typedef struct {
-    const bands *b;
-    const GArray *pieces;
-} band_order;
-
-static int
-compare_band(gconstpointer a, gconstpointer b, gpointer data)
-{
-    const band_order *o = data;
-    const piece *x = &g_array_index(o->pieces, piece, *(const guint *)a);
-    const piece *y = &g_array_index(o->pieces, piece, *(const guint *)b);
-    guint bx = band_of(o->b, x->v), by = band_of(o->b, y->v);
-    if (bx != by) return bx < by ? -1 : 1;
-    if (x->u0 != y->u0) return x->u0 < y->u0 ? -1 : 1;
-    return x < y ? -1 : x > y;
-}
-
-static void
-bands_make(bands *b, const GArray *pieces)
-{
-    float v0 = G_MAXFLOAT, v1 = -G_MAXFLOAT;
-    for (guint i = 0; i < pieces->len; i++) {
-        const piece *p = &g_array_index(pieces, piece, i);
-        v0 = MIN(v0, p->v);
-        v1 = MAX(v1, p->v);
-    }
-    b->v0 = v0;
-    b->n_bands = 1 + (guint)CLAMP((v1 - v0) / BAND_PT, 0, 20000);
-    b->order = g_new(guint, pieces->len);
-    b->starts = g_new0(guint, b->n_bands + 1);
-    for (guint i = 0; i < pieces->len; i++) {
-        b->order[i] = i;
-        b->starts[band_of(b, g_array_index(pieces, piece, i).v) + 1]++;
-    }
-    for (guint k = 0; k < b->n_bands; k++)
-        b->starts[k + 1] += b->starts[k];
-    band_order order = {b, pieces};
-    g_qsort_with_data(b->order, (gint)pieces->len, sizeof(guint), compare_band, &order);
-}
-
-/* How badly p sits as a script of h; negative: not at all. */
-static float
-script_cost(const piece *p, const piece *h)
-{
-    float dv = p->v - h->v, s = h->size;
-    if (h->symbol || h->accent) return -1;
-    if (p->accent) {
-        gboolean over = p->u0 > h->u0 - 0.2F * s && p->u1 < h->u1 + 0.3F * s;
-        return over && dv > -0.5F * s && dv < 0.2F * s && p->size > 0.7F * s ? 0 : -1;
-    }
-    if (p->symbol) {
-        if (fabsf(dv) > 1.1F * s || p->size > 1.6F * s) return -1;
-    } else if (p->size <= 0.88F * s) {
-        if (p->size < 0.4F * s || dv < -0.8F * s || dv > 0.45F * s) return -1;
-        if (p->n_glyphs > 40 || (p->n_glyphs > 12 && h->n_glyphs <= 2)) return -1;
-    } else {
-        /* Raised without being made smaller. */
-        if (p->size > 1.05F * s || fabsf(dv) < 0.12F * s || fabsf(dv) > 0.5F * s) return -1;
-        if (p->n_glyphs > 4 || h->n_glyphs <= 2 * p->n_glyphs) return -1;
-    }
-    float after = p->u0 - h->u1, before = h->u0 - p->u1;
-    float touch = p->symbol ? 0.5F : 0.32F;
-    if (after > touch * s || before > touch * s) return -1;
-    return after > 0 ? after : before > 0 ? before + 0.05F * s : 0;
-}
-
-static void
-scripts_attach(GArray *pieces)
-{
-    if (pieces->len == 0) return;
-    bands b;
-    bands_make(&b, pieces);
-    for (guint i = 0; i < pieces->len; i++) {
-        piece *p = &g_array_index(pieces, piece, i);
-        float best = G_MAXFLOAT, reach = CLAMP(2 * p->size, 8, 60);
-        guint k1 = band_of(&b, p->v + reach);
-        for (guint k = band_of(&b, p->v - reach); k <= k1; k++) {
-            /* the last piece of this band that starts before p ends */
-            guint lo = b.starts[k], hi = b.starts[k + 1];
-            while (lo < hi) {
-                guint mid = lo + (hi - lo) / 2;
-                const piece *q = &g_array_index(pieces, piece, b.order[mid]);
-                if (q->u0 <= p->u1 + reach)
-                    lo = mid + 1;
-                else
-                    hi = mid;
-            }
-            for (guint n = 0; n < SCRIPT_NEIGHBOURS && lo > b.starts[k]; n++) {
-                guint j = b.order[--lo];
-                const piece *h = &g_array_index(pieces, piece, j);
-                if (j == i) continue;
-                float cost = script_cost(p, h);
-                if (cost < 0) continue;
-                cost += 0.1F * fabsf(p->v - h->v);
-                if (cost < best) {
-                    best = cost;
-                    p->host = (int)j;
-                }
-            }
-        }
-    }
-    g_free(b.order);
-    g_free(b.starts);
-}
-
-static guint
-root_of(const GArray *pieces, guint i)
-{
-    for (guint depth = 0; depth < 64; depth++) {
-        int host = g_array_index(pieces, piece, i).host;
-        if (host < 0) return i;
-        i = (guint)host;
-    }
-    return i;
-}
-
-/* Follow hosts to the end once, breaking rings (two pieces may each look like the other's script). */
-static void
-roots_settle(GArray *pieces)
-{
-    for (guint i = 0; i < pieces->len; i++) {
-        guint at = i;
-        guint depth = 0;
-        while (g_array_index(pieces, piece, at).host >= 0 && depth++ < 6) {
-            at = (guint)g_array_index(pieces, piece, at).host;
-            if (at == i) break;
-        }
-        if (depth > 6 || (at == i && depth > 0)) g_array_index(pieces, piece, i).host = LAYOUT_NONE;
-    }
-    for (guint i = 0; i < pieces->len; i++) {
-        piece *p = &g_array_index(pieces, piece, i);
-        guint root = root_of(pieces, i);
-        if (root == i) continue;
-        piece *h = &g_array_index(pieces, piece, root);
-        h->reach0 = MIN(h->reach0, p->u0);
-        h->reach1 = MAX(h->reach1, p->u1);
-    }
-    /* A gap filled by a script is no gap. Pieces of a group are in order of u. */
-    int last = LAYOUT_NONE;
-    for (guint i = 0; i < pieces->len; i++) {
-        piece *p = &g_array_index(pieces, piece, i);
-        if (p->host >= 0) continue;
-        if (last >= 0) {
-            piece *l = &g_array_index(pieces, piece, last);
-            if (l->group == p->group && !is_initial(l->size, l->n_glyphs, p->size, p->n_glyphs) &&
-                p->reach0 - l->reach1 <= WIDE_GAP_EM * MAX(p->size, l->size)) {
-                /* the line is as large as most of it: a bitmap font's bullet does not tell its size */
-                if (p->n_glyphs > l->n_glyphs) l->size = p->size;
-                l->n_glyphs += p->n_glyphs;
-                p->host = last;
-                l->reach1 = MAX(l->reach1, p->reach1);
-                continue;
-            }
-        }
-        last = (int)i;
-    }
 }
 
 /* ---- segments ---- */
@@ -594,20 +429,39 @@ compare_glyph_x(gconstpointer a, gconstpointer b)
     return x < y ? -1 : x > y;
 }
 
+/* Is a, which comes first, a superscript right over the subscript b? */
+static gboolean
+is_raised_over(const GArray *chunks, const member *a, const member *b)
+{
+    const line_chunk *up = &g_array_index(chunks, line_chunk, a->chunk);
+    const line_chunk *down = &g_array_index(chunks, line_chunk, b->chunk);
+    return !up->symbol && !down->symbol && !up->accent && !down->accent && !up->fraction &&
+           !down->fraction && fabsf(up->size - down->size) < 0.1F * up->size &&
+           down->u0 - up->u0 < 0.15F * up->size && down->v - up->v > 0.5F * up->size &&
+           down->v - up->v < 1.3F * up->size;
+}
+
 static void
 segment_emit(layout_work *work, layout_sheet *sheet, GArray *glyphs, const GArray *chunks,
-             const GArray *pieces, const member *members, guint n, guint turn, GPtrArray *line)
+             const GArray *pieces, member *members, guint n, guint turn, GPtrArray *line)
 {
-    const piece *root = &g_array_index(pieces, piece, members[0].root);
+    const line_piece *root = &g_array_index(pieces, line_piece, members[0].root);
     gboolean interleaved = FALSE;
     float end = -G_MAXFLOAT;
     g_ptr_array_set_size(line, 0);
     for (guint m = 0; m < n; m++) {
-        const chunk *c = &g_array_index(chunks, chunk, members[m].chunk);
+        /* of a pair of scripts the lower one is said first: "SO42-" */
+        if (m + 1 < n && is_raised_over(chunks, &members[m], &members[m + 1])) {
+            const member raised = members[m];
+            members[m] = members[m + 1];
+            members[m + 1] = raised;
+        }
+        const line_chunk *c = &g_array_index(chunks, line_chunk, members[m].chunk);
         float dv = c->v - root->v;
         guint script = 0;
         if (!c->symbol && !c->accent && dv < -0.1F * root->size) script = LAYOUT_SPAN_SUPERSCRIPT;
         if (!c->symbol && !c->accent && dv > 0.07F * root->size) script = LAYOUT_SPAN_SUBSCRIPT;
+        if (c->fraction) script = LAYOUT_SPAN_MATH;
         if (script == 0 && c->u0 < end - 0.5F * c->size) interleaved = TRUE;
         if (c->accent && m > 0 && c->u0 < end) interleaved = TRUE;
         if (script != 0 && m > 0 && c->u1 < end - 0.5F * c->size) interleaved = TRUE;
@@ -624,7 +478,8 @@ segment_emit(layout_work *work, layout_sheet *sheet, GArray *glyphs, const GArra
 }
 
 static void
-segments_make(layout_work *work, layout_sheet *sheet, GArray *glyphs, guint turn)
+segments_make(layout_work *work, layout_sheet *sheet, GArray *glyphs, guint turn,
+              const parse_page *page)
 {
     if (glyphs->len == 0) return;
     /* the mark left by collect(): a space stood behind this glyph */
@@ -637,13 +492,14 @@ segments_make(layout_work *work, layout_sheet *sheet, GArray *glyphs, guint turn
 
     g_autoptr(GArray) chunks = chunks_find(glyphs);
     g_autoptr(GArray) pieces = pieces_find(chunks);
-    scripts_attach(pieces);
-    roots_settle(pieces);
+    line_scripts_attach(pieces);
+    line_fractions_attach(chunks, pieces, page, turn);
+    line_roots_settle(pieces);
 
     g_autofree member *members = g_new(member, chunks->len);
     for (guint i = 0; i < chunks->len; i++) {
-        const chunk *c = &g_array_index(chunks, chunk, i);
-        members[i] = (member){root_of(pieces, c->piece), i, c->u0, c->first};
+        const line_chunk *c = &g_array_index(chunks, line_chunk, i);
+        members[i] = (member){line_root_of(pieces, c->piece), i, c->u0, c->first};
     }
     qsort(members, chunks->len, sizeof(member), compare_member);
     g_autoptr(GPtrArray) line = g_ptr_array_new();
@@ -678,12 +534,12 @@ layout_lines_find(layout_work *work, layout_sheet *sheet, const parse_page *page
     for (guint k = 0; k < 4; k++) {
         guint t = (main_turn + k) & 3;
         n += glyphs[t]->len;
-        segments_make(work, sheet, glyphs[t], t);
+        segments_make(work, sheet, glyphs[t], t, page);
     }
     layout_dropcaps_join(sheet);
     /* Skewed text is kept, but not as running text. */
     guint upright = sheet->segs->len;
-    segments_make(work, sheet, glyphs[4], main_turn);
+    segments_make(work, sheet, glyphs[4], main_turn, page);
     for (guint i = upright; i < sheet->segs->len; i++) {
         layout_sheet_seg(sheet, i)->turn = 1;
         layout_sheet_seg(sheet, i)->role = LAYOUT_ROLE_MARGIN;

@@ -20,6 +20,7 @@ const char *layout_math_accent(gunichar mark);
 /* Appends text as LaTeX. flags: one per byte, layout_span_flags; scripts become ^{} and _{}. */
 void layout_math_latex(GString *out, const char *text, gsize len, const guint32 *flags);
 
+/* ---- mathspans.c ---- */
 /* What bytes from .. to of a block's text say as LaTeX; free with g_free. NULL where it cannot tell. */
 typedef char *(*layout_math_reader)(gsize from, gsize to, gpointer data);
 

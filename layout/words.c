@@ -9,8 +9,10 @@
 #include <stdlib.h>
 #include <string.h>
 
-#define GAP_EM       0.155F /* narrowest word space: Times shrunk by TeX has 0.19 em, \, has 0.167 */
-#define GAP_RTL_EM   0.12F
+#define GAP_EM     0.155F /* narrowest word space: Times shrunk by TeX has 0.19 em, \, has 0.167 */
+#define GAP_RTL_EM 0.12F
+#define GAP_THIN_EM                                                                                \
+    0.19F /* TeX's thin space of 0.167 em, between a formula and a bracket that grows with it */
 #define GAP_GIVEN_EM 0.24F /* where the file has space glyphs, gaps only count when wide */
 
 #define MAX_FRAGMENT 40 /* characters of a piece of a formula that are all set in text fonts */
@@ -74,6 +76,13 @@ covers(const layout_glyph *letter, const layout_glyph *accent)
     return is_letter(letter) && middle > letter->x && middle < letter->x1 &&
            layout_overlap_1d(letter->x, letter->x1, accent->x, accent->x1) >
                0.5F * MIN(letter->x1 - letter->x, accent->x1 - accent->x);
+}
+
+static gboolean
+is_thin_before(const layout_glyph *last, const layout_glyph *g)
+{
+    return ((last->flags & LAYOUT_SPAN_MATH) && (g->ch == '(' || g->ch == '[')) ||
+           ((g->flags & LAYOUT_SPAN_MATH) && (last->ch == ')' || last->ch == ']'));
 }
 
 static gboolean
@@ -413,8 +422,10 @@ layout_words_append(layout_work *work, layout_sheet *sheet, const layout_glyph *
         /* Glyphs lie in memory as the file wrote them: a space was written before the later one. */
         gboolean given = i > 0 && (at > g[i - 1] ? at->space : g[i - 1]->space);
         if (spaced.letters_given && i > 0 && is_capital(at)) given = FALSE;
-        gboolean space = i > 0 && ((given && gap > 0.03F * em) ||
-                                   gap > (script ? MAX(least, 0.25F) : least) * em);
+        const float enough = script                                  ? MAX(least, 0.25F)
+                             : i > 0 && is_thin_before(g[i - 1], at) ? MAX(least, GAP_THIN_EM)
+                                                                     : least;
+        gboolean space = i > 0 && ((given && gap > 0.03F * em) || gap > enough * em);
         w.seg.box.x0 = MIN(w.seg.box.x0, at->x);
         w.seg.box.x1 = MAX(w.seg.box.x1, at->x1);
         end = rtl ? MIN(end, at->x) : MAX(end, at->x1);

@@ -8,9 +8,12 @@
 TRUTH and PRED are folders of NAME.md. PRED of `render` holds a folder per paper, as `lode convert -o PRED` writes it
 (the JSON has each formula's box); it needs pdflatex, pdftoppm and Pillow; `compile` needs pdflatex.
 
-inline: the spans of both texts are aligned in order (a pair is as good as 1 - Levenshtein / longer length, on LaTeX
-without blanks and braces around one character); a pair counts from 0.5 on. Precision is pairs / spans found, recall
-pairs / spans of the truth, likeness the mean over pairs. Spans of one letter or number count like any other.
+inline: the spans of both texts, tables aside, are aligned in order (a pair is as good as 1 - Levenshtein / longer
+length, on LaTeX without blanks and braces around one character); a pair counts from 0.5 on. Spans left over are paired
+in any order where three words before or behind them are the same: a truth has captions and notes in other places than
+the page. Spans of text that the truth leaves out (those words are nowhere in it) are counted, not judged. Precision is
+pairs / spans judged, recall pairs / spans of the truth, likeness the mean over pairs. Spans of one letter or number
+count like any other.
 """
 import json
 import os
@@ -27,15 +30,19 @@ except ImportError:
 INLINE = re.compile(r"(?<![\\$])\$(?!\$)((?:(?!\n\s*\n)(?:[^$\\]|\\.))+?)\$(?!\$)", re.S)
 DISPLAY = re.compile(r"\$\$(.+?)\$\$", re.S)
 CODE = re.compile(r"^```.*?^```", re.S | re.M)
+TABLE = re.compile(r"<table.*?</table>|^\|[^\n]*$", re.S | re.M | re.I)
 
 
 def tidy(latex):
     latex = re.sub(r"\\(?:left|right|[bB]igg?[lr]?|displaystyle|textstyle|limits)(?![a-zA-Z])", "", latex)
-    latex = re.sub(r"\\(?:mathrm|operatorname\*?|text|textrm|mathit|rm|mathbf|bm|boldsymbol|mathsf|mbox|textit)"
+    latex = re.sub(r"\\(?:mathrm|operatorname\*?|text|textrm|mathit|rm|mathbf|bm|boldsymbol|mathsf|mbox|textit|textbf)"
                    r"(?![a-zA-Z])", "", latex)
     latex = re.sub(r"\\[,;:!> ]|~", "", latex)
     latex = latex.replace("\\leq", "\\le").replace("\\geq", "\\ge").replace("\\to", "\\rightarrow")
     latex = latex.replace("\\ldots", "\\dots").replace("\\neq", "\\ne").replace("\\ast", "*")
+    latex = re.sub(r"\\textcolor\{\w+\}|\\boldmath\$?", "", latex)
+    latex = latex.replace("\\lbrace", "\\{").replace("\\rbrace", "\\}").replace("...", "\\dots")
+    latex = re.sub(r"\{([-+=<>*/:,])\}", r"\1", latex)
     latex = re.sub(r"\s+", "", latex)
     while True:
         short = re.sub(r"\{(\\?[A-Za-z0-9*']+)\}", r"\1", latex)
@@ -44,9 +51,26 @@ def tidy(latex):
         latex = short
 
 
+def words(text):
+    return re.findall(r"[a-z]+", re.sub(r"\\[a-zA-Z]+|<[^>]*>", " ", text).lower())
+
+
 def spans(markdown):
-    markdown = DISPLAY.sub(" ", CODE.sub(" ", markdown))
-    return [s for s in (tidy(m.group(1)) for m in INLINE.finditer(markdown)) if s]
+    """[(span, words before, words behind)], and all words of the text between them."""
+    markdown = TABLE.sub(" ", DISPLAY.sub(" ", CODE.sub(" ", markdown)))
+    found, between, at = [], [], 0
+    for m in INLINE.finditer(markdown):
+        if tidy(m.group(1)):
+            between.append(words(markdown[at:m.start()]))
+            found.append(tidy(m.group(1)))
+            at = m.end()
+    between.append(words(markdown[at:]))
+    flat = [w for part in between for w in part]
+    result, k = [], 0
+    for part, s in zip(between, found):
+        k += len(part)
+        result.append((s, " ".join(flat[max(0, k - 3):k]), " ".join(flat[k:k + 3])))
+    return result, " " + " ".join(flat) + " "
 
 
 def levenshtein(a, b):
@@ -92,27 +116,48 @@ def align(truth, found):
     return pairs[::-1]
 
 
+def pair(truth, found):
+    """Pairs in order, then those of moved text."""
+    pairs = align([t[0] for t in truth], [f[0] for f in found])
+    hit_t, hit_f = {p[0] for p in pairs}, {p[1] for p in pairs}
+    for j, (s, before, behind) in enumerate(found):
+        if j in hit_f:
+            continue
+        best = max(((likeness(t[0], s), i) for i, t in enumerate(truth)
+                    if i not in hit_t and (t[1] == before or t[2] == behind)), default=(0, 0))
+        if best[0] >= 0.5:
+            pairs.append((best[1], j, best[0]))
+            hit_t.add(best[1])
+    return pairs
+
+
 def inline(truth_dir, found_dir, verbose):
-    total = [0, 0, 0, 0.0]
+    total, unjudged = [0, 0, 0, 0.0], 0
     for name in sorted(os.listdir(truth_dir)):
         path = os.path.join(found_dir, name)
         if not name.endswith(".md") or not os.path.exists(path):
             continue
-        truth, found = (spans(open(p, encoding="utf-8").read()) for p in (os.path.join(truth_dir, name), path))
+        (truth, text), (found, _) = (spans(open(p, encoding="utf-8").read())
+                                     for p in (os.path.join(truth_dir, name), path))
         if len(truth) < 5:
             continue
-        pairs = align(truth, found)
-        like = sum(p[2] for p in pairs)
-        print(f"{name:46} truth {len(truth):4} found {len(found):4} precision {len(pairs) / max(len(found), 1):.3f} "
+        pairs = pair(truth, found)
+        hit_t, hit_f = {p[0] for p in pairs}, {p[1] for p in pairs}
+        like, n_all = sum(p[2] for p in pairs), len(found)
+        extra = [f for j, f in enumerate(found) if j not in hit_f and
+                 (f" {f[1]} " in text or f" {f[2]} " in text)]
+        n_found = len(pairs) + len(extra)
+        print(f"{name:46} truth {len(truth):4} found {n_found:4} precision {len(pairs) / max(n_found, 1):.3f} "
               f"recall {len(pairs) / len(truth):.3f} likeness {like / max(len(pairs), 1):.3f}")
         if verbose:
-            hit_t, hit_f = {p[0] for p in pairs}, {p[1] for p in pairs}
-            print("   missed:", [s for i, s in enumerate(truth) if i not in hit_t][:30])
-            print("   extra: ", [s for j, s in enumerate(found) if j not in hit_f][:30])
-            print("   unlike:", [(truth[i], found[j]) for i, j, s in pairs if s < 1][:20])
-        total = [total[0] + len(truth), total[1] + len(found), total[2] + len(pairs), total[3] + like]
+            print("   missed:", [t for i, t in enumerate(truth) if i not in hit_t][:30])
+            print("   extra: ", extra[:30])
+            print("   unlike:", [(truth[i][0], found[j][0]) for i, j, s in pairs if s < 1][:20])
+        total = [total[0] + len(truth), total[1] + n_found, total[2] + len(pairs), total[3] + like]
+        unjudged += n_all - n_found
     print(f"{'all':46} truth {total[0]:4} found {total[1]:4} precision {total[2] / max(total[1], 1):.3f} "
-          f"recall {total[2] / max(total[0], 1):.3f} likeness {total[3] / max(total[2], 1):.3f}")
+          f"recall {total[2] / max(total[0], 1):.3f} likeness {total[3] / max(total[2], 1):.3f} "
+          f"({unjudged} more in text that the truth has not)")
 
 
 PREAMBLE = r"""\documentclass[10pt]{article}

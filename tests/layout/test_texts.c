@@ -152,6 +152,127 @@ other_spans_survive_mathematics(void **state)
     g_string_chunk_free(strings);
 }
 
+/* A stretch of a paragraph and its look: words in m{} are of a math font, in i{} and b{} italic and bold, ^{} and _{}
+ * scripts, also within those. */
+typedef struct {
+    GString *text;
+    GArray *spans;
+} look;
+
+static const char *
+look_read(look *l, const char *at, guint flags)
+{
+    while (*at != '\0' && *at != '}') {
+        static const char keys[] = "mib^_";
+        static const guint styles[] = {LAYOUT_SPAN_MATH, LAYOUT_SPAN_ITALIC, LAYOUT_SPAN_BOLD,
+                                       LAYOUT_SPAN_SUPERSCRIPT, LAYOUT_SPAN_SUBSCRIPT};
+        const char *key = at[1] == '{' ? strchr(keys, *at) : NULL;
+        if (key != NULL) {
+            at = look_read(l, at + 2, flags | styles[key - keys]) + 1;
+            continue;
+        }
+        const char *end = g_utf8_next_char(at);
+        layout_span span = {(uint32_t)l->text->len, (uint32_t)(end - at), flags, NULL};
+        g_string_append_len(l->text, at, end - at);
+        if (flags != 0) g_array_append_val(l->spans, span);
+        at = end;
+    }
+    return at;
+}
+
+/* What of the marked text is mathematics: "$...$" around it, LaTeX left as it is. */
+static char *
+math_of(const char *marked)
+{
+    look l = {g_string_new(NULL), g_array_new(FALSE, FALSE, sizeof(layout_span))};
+    GStringChunk *strings = g_string_chunk_new(64);
+    look_read(&l, marked, 0);
+    layout_math_spans(l.text->str, l.text->len, l.spans, strings, NULL, NULL);
+    GString *out = g_string_new(NULL);
+    gsize at = 0;
+    for (guint i = 0; i < l.spans->len; i++) {
+        const layout_span *s = &g_array_index(l.spans, layout_span, i);
+        if (!(s->flags & LAYOUT_SPAN_MATH)) continue;
+        g_string_append_len(out, l.text->str + at, (gssize)(s->start - at));
+        g_string_append_c(out, '$');
+        g_string_append_len(out, l.text->str + s->start, (gssize)s->len);
+        g_string_append_c(out, '$');
+        at = s->start + s->len;
+    }
+    g_string_append(out, l.text->str + at);
+    g_array_unref(l.spans);
+    g_string_free(l.text, TRUE);
+    g_string_chunk_free(strings);
+    return g_string_free(out, FALSE);
+}
+
+static void
+assert_math(const char *marked, const char *expected)
+{
+    g_autofree char *found = math_of(marked);
+    assert_string_equal(found, expected);
+}
+
+static void
+formulas_in_text_take_their_operands_along(void **state)
+{
+    (void)state;
+    assert_math("we set m{x} = 5 and m{y} m{∈} [0, 1] here",
+                "we set $x = 5$ and $y ∈ [0, 1]$ here");
+    assert_math("of size 2m{n} + 1, or 3 m{<} m{k}", "of size $2n + 1$, or $3 < k$");
+    assert_math("about m{∼}5 of them", "about $∼$5 of them");
+    assert_math("a map m{f} : m{X} m{→} m{Y} that", "a map $f : X → Y$ that");
+    assert_math("for m{i} = 1m{,} m{.} m{.} m{.} , m{N} there", "for $i = 1, . . . , N$ there");
+    assert_math("the i{d}_{model} = 128 of m{ℓ}", "the $dmodel = 128$ of $ℓ$");
+    assert_math("1 + 3 + m{·}m{·}m{·} + (2m{k} m{−} 1) = m{k}^{2}.",
+                "$1 + 3 + ··· + (2k − 1) = k2$.");
+}
+
+static void
+functions_in_text_take_their_arguments_along(void **state)
+{
+    (void)state;
+    assert_math("then ReLU(m{x} m{−} 1) is", "then $ReLU(x − 1)$ is");
+    assert_math("as log(1 + m{Δ}m{t}) grows", "as $log(1 + Δt)$ grows");
+    assert_math("with P(user) m{>} 0.85 for", "with $P(user) > 0.85$ for");
+    assert_math("the eigenvalues m{λ}(b{H}(m{x})) of", "the eigenvalues $λ(H(x))$ of");
+    assert_math("that (m{x}, m{y}) is a pair and (m{x}) an aside",
+                "that $(x, y)$ is a pair and ($x$) an aside");
+    assert_math("is (m{n} m{−} 1)!/2 since m{n}", "is $(n − 1)!/2$ since $n$");
+    assert_math("of m{⟨}open, shut (twice)m{⟩} at m{k}", "of $⟨open, shut (twice)⟩$ at $k$");
+    assert_math("that m{n}! m{=} m{n}(m{n} m{−} 1)! grows", "that $n! = n(n − 1)!$ grows");
+}
+
+static void
+vectors_and_variables_of_text_fonts_are_mathematics(void **state)
+{
+    (void)state;
+    assert_math("rows of b{A} define m{γ} here", "rows of $A$ define $γ$ here");
+    assert_math("the minimizer b{i{x}} of m{f}", "the minimizer $x$ of $f$");
+    assert_math("where i{s} is the error and m{μ} its mean",
+                "where $s$ is the error and $μ$ its mean");
+    /* but not the labels of panels, nor names that are cut short */
+    assert_math("m{μ} and (b{a}) the first. b{B} the second",
+                "$μ$ and (a) the first. B the second");
+    assert_math("m{α} of i{E. coli} grew", "$α$ of E. coli grew");
+    assert_math("m{α} of i{E}. i{coli} grew", "$α$ of E. coli grew");
+}
+
+static void
+chemistry_units_isotopes_and_genes_stay_text(void **state)
+{
+    (void)state;
+    assert_math("the SO_{4}^{2m{−}} ions and Ca^{2+} at m{μ}", "the SO42− ions and Ca2+ at $μ$");
+    assert_math("12 W m^{m{−}2} and 3 kg m^{m{−}3} s^{m{−}1}", "12 W m−2 and 3 kg m−3 s−1");
+    assert_math("2NH_{3} m{→} N_{2} + 3H_{2} by m{β}", "2NH3 $→$ N2 + 3H2 by $β$");
+    assert_math("the ^{14}C and ^{238}U of m{λ}", "the 14C and 238U of $λ$");
+    assert_math("the i{TP53} and i{lacZ} genes at m{p} < 0.05",
+                "the TP53 and lacZ genes at $p < 0.05$");
+    assert_math("of H_{2}O, D_{2}O and CO_{2} at m{T}", "of H2O, D2O and CO2 at $T$");
+    assert_math("m{μ} as was shown^{5,6} by others^{12}", "$μ$ as was shown5,6 by others12");
+    assert_math("m{A} <a.b@c.org>, of 5 km/s", "$A$ <a.b@c.org>, of 5 km/s");
+}
+
 static layout_mark
 mark(float x, float y, gunichar ch)
 {
@@ -248,6 +369,10 @@ main(void)
         cmocka_unit_test(identifiers_are_found_in_entries),
         cmocka_unit_test(inline_mathematics_becomes_one_span),
         cmocka_unit_test(other_spans_survive_mathematics),
+        cmocka_unit_test(formulas_in_text_take_their_operands_along),
+        cmocka_unit_test(functions_in_text_take_their_arguments_along),
+        cmocka_unit_test(vectors_and_variables_of_text_fonts_are_mathematics),
+        cmocka_unit_test(chemistry_units_isotopes_and_genes_stay_text),
         cmocka_unit_test(a_rule_with_letters_on_both_sides_is_a_fraction),
         cmocka_unit_test(formulas_of_no_size_or_far_too_many_characters_are_refused),
         cmocka_unit_test(a_heap_of_operators_comes_to_an_end),
