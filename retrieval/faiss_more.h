@@ -1,6 +1,10 @@
-/* faiss_more: what FAISS can do and its C API does not say. */
+/* faiss_more: what FAISS can do and its C API does not say. The contract is that API's: 0 on success; no C++ exception
+ * leaves. */
 #ifndef LODE_RETRIEVAL_FAISS_MORE_H
 #define LODE_RETRIEVAL_FAISS_MORE_H
+
+#include <stdint.h>
+#include <stdio.h>
 
 #include <faiss/c_api/IndexIVF_c.h>
 
@@ -9,12 +13,26 @@ extern "C" {
 #endif
 
 /* As faiss_IndexIVF_make_direct_map, also where vectors were removed and labels have gaps. An index with such a map
- * can only remove label by label. 0 on success. */
+ * can only remove label by label. */
 int retrieval_faiss_map_sparse(FaissIndexIVF *index);
 
 /* Train an index of product-quantised lists on 64 vectors for each of its codes, in 10 rounds: FAISS takes 256 and 25,
  * some minutes of one core. Nothing for others. */
 void retrieval_faiss_train_faster(FaissIndex *index);
+
+/* As faiss_read_index for an inverted file, whose lists stay in the file: they are mapped, and what is added later
+ * stands behind them in memory. faiss_write_index writes both as one again. The file may be renamed or deleted, but not
+ * changed. */
+int retrieval_faiss_read_mapped(FILE *file, FaissIndex **index);
+
+/* Take lists that were mapped into memory, where vectors can be removed from them. Nothing for others. */
+int retrieval_faiss_unmap(FaissIndexIVF *index);
+
+/* The vectors of labels [n], as the lists know them, into the rows of values [n, d]; known [n] becomes 1 for those that
+ * are there and stays what it is for the others. A negative label is none. Reads the labels of every list; any number of
+ * threads may. */
+int retrieval_faiss_find(const FaissIndexIVF *index, const int64_t *labels, size_t n, float *values,
+                         unsigned char *known);
 
 #ifdef __cplusplus
 }

@@ -1,25 +1,16 @@
 /* Searching: a full-text and a vector ranking of one snapshot of the library, joined by score or by rank. */
 #include "retrieval/library.h"
 
+#include <math.h>
 #include <string.h>
 
 #include "retrieval/choose.h"
 #include "retrieval/fulltext.h"
+#include "retrieval/fuse.h"
 #include "retrieval/hits.h"
 #include "retrieval/selection.h"
 
-/* Chosen on SciFact's 809 training queries with all-MiniLM-L6-v2, nDCG@10: BM25 as a share of the best one's, plus
- * twice the cosine, 0.746 (0.743 and 0.745 with weights of 1.5 and 2.5); both brought to 0..1 and added 0.738 at
- * best; by rank 0.734 at best (k 5, weight 0.8), 0.720 with the usual k 60; BM25 alone 0.707, vectors 0.660. */
-static const double cosine_weight = 2.0, dense_rank_weight = 0.8;
-
 #define MAX_CANDIDATES 10000
-
-typedef struct {
-    int64_t id;
-    double score;
-    int bm25_rank, dense_rank; /* 1-based, 0: not ranked */
-} candidate;
 
 retrieval_search_options
 retrieval_search_options_default(void)
@@ -28,7 +19,7 @@ retrieval_search_options_default(void)
         .method = RETRIEVAL_FUSION, .n_results = 10, .n_candidates = 100, .n_reranked = 20};
 }
 
-/* ---- the two rankings: arrays of candidate, best first ---- */
+/* ---- the two rankings: arrays of retrieval_candidate, best first ---- */
 
 /* How many passages have a word. */
 static gboolean
@@ -54,6 +45,7 @@ typedef struct {
     retrieval_selection *selection; /* NULL: all */
     guint n;                        /* candidates wanted of each ranking */
     int64_t compact_through;        /* the database has no vectors up to this chunk */
+    double ideal;                   /* what BM25 could not exceed; 0 before rank_fulltext */
 } search;
 
 /* The question's words, and in how many passages each is. */
@@ -81,22 +73,14 @@ rank_fts(const search *s, const question *q, GArray *ranking, GError **error)
     sqlite3_bind_pointer(statement, 3, &plan, RETRIEVAL_PLAN_POINTER, NULL);
     sqlite3_bind_pointer(statement, 4, s->selection, RETRIEVAL_SELECTION_POINTER, NULL);
     while (retrieval_store_next(s->store, statement, &failure)) {
-        candidate found = {.id = sqlite3_column_int64(statement, 0),
-                           .score = sqlite3_column_double(statement, 1)};
+        retrieval_candidate found = {.id = sqlite3_column_int64(statement, 0),
+                                     .score = sqlite3_column_double(statement, 1)};
         g_array_append_val(ranking, found);
     }
     sqlite3_clear_bindings(statement); /* plan is about to go */
     if (!failure) return TRUE;
     g_propagate_error(error, failure);
     return FALSE;
-}
-
-static int
-compare_candidates(gconstpointer a, gconstpointer b)
-{
-    const candidate *x = a, *y = b;
-    if (x->score != y->score) return x->score > y->score ? -1 : 1;
-    return (x->id > y->id) - (x->id < y->id);
 }
 
 /* What in the words file counts: not what FTS5 has newer words of. */
@@ -149,7 +133,7 @@ rank_file(const search *s, const retrieval_words *file, const question *q, GArra
     retrieval_words_rank(file, &query, s->n, matches);
     for (guint i = 0; i < matches->len; i++) {
         const retrieval_words_match *match = &g_array_index(matches, retrieval_words_match, i);
-        const candidate found = {.id = match->id, .score = match->score};
+        const retrieval_candidate found = {.id = match->id, .score = match->score};
         g_array_append_val(ranking, found);
     }
     return TRUE;
@@ -169,9 +153,31 @@ measure_collection(const search *s, const retrieval_words *file, question *q, GE
     return TRUE;
 }
 
+/* What a passage of nothing but the question's words would have. */
+static gboolean
+find_ideal(search *s, const question *q, GError **error)
+{
+    double n_all = q->n_all;
+    if (n_all <= 0) {
+        sqlite3_stmt *row = retrieval_store_get(s->store, STORE_COUNT_WORDLESS, error);
+        if (!row) return FALSE;
+        sqlite3_bind_int64(row, 1, 0);                                 /* behind none: all */
+        if (!retrieval_store_next(s->store, row, error)) return FALSE; /* always has a row */
+        n_all = (double)sqlite3_column_int64(row, 0);
+        sqlite3_reset(row);
+    }
+    s->ideal = 0.0;
+    for (guint i = 0; i < q->words->len; i++) {
+        const retrieval_fulltext_word *word = q->words->pdata[i];
+        s->ideal += retrieval_bm25_idf(word->weight, (double)(q->in_fts[i] + q->in_file[i]), n_all);
+    }
+    s->ideal *= retrieval_bm25_length_of(1.0).gain;
+    return TRUE;
+}
+
 /* By BM25: of what FTS5 has and what a words file has, in the same measure. */
 static gboolean
-rank_fulltext(const search *s, GArray *ranking, GError **error)
+rank_fulltext(search *s, GArray *ranking, GError **error)
 {
     g_autoptr(retrieval_words) file = NULL;
     g_autoptr(GPtrArray) words = retrieval_fulltext_words(s->query);
@@ -185,55 +191,83 @@ rank_fulltext(const search *s, GArray *ranking, GError **error)
     if (file &&
         (!measure_collection(s, file, &q, error) || !rank_file(s, file, &q, ranking, error)))
         return FALSE;
-    if (!rank_fts(s, &q, ranking, error)) return FALSE;
-    if (file) g_array_sort(ranking, compare_candidates);
+    if (!rank_fts(s, &q, ranking, error) || !find_ideal(s, &q, error)) return FALSE;
+    if (file) g_array_sort(ranking, retrieval_candidate_compare);
     if (ranking->len > s->n) g_array_set_size(ranking, s->n);
     for (guint i = 0; i < ranking->len; i++)
-        g_array_index(ranking, candidate, i).bm25_rank = (int)i + 1;
+        g_array_index(ranking, retrieval_candidate, i).bm25_rank = (int)i + 1;
     return TRUE;
 }
 
-/* The database's own vector as floats, n_dims of them; NULL without an error where it does not have it. */
-static float *
-load_vector(const search *s, int64_t id, GError **error)
+/* ---- the vectors of passages ---- */
+
+/* The database's own vector into values [n_dims]; *has says whether it is there. */
+static gboolean
+load_vector(const search *s, int64_t id, float *values, gboolean *has, GError **error)
 {
     const uint32_t n_dims = s->library->n_dims;
     GError *failure = NULL;
-    float *values = NULL;
+    *has = FALSE;
     sqlite3_stmt *row = retrieval_store_get(s->store, STORE_GET_VECTOR, error);
-    if (!row) return NULL;
+    if (!row) return FALSE;
     sqlite3_bind_int64(row, 1, id);
     if (retrieval_store_next(s->store, row, &failure) &&
         (size_t)sqlite3_column_bytes(row, 0) == n_dims * sizeof(uint16_t)) {
         const uint8_t *bytes = sqlite3_column_blob(row, 0);
-        values = g_new(float, n_dims);
         for (uint32_t j = 0; j < n_dims; j++) {
             uint16_t half;
             memcpy(&half, bytes + j * sizeof half, sizeof half);
             values[j] = retrieval_half_to_float(GUINT16_FROM_LE(half));
         }
+        *has = TRUE;
     }
     sqlite3_reset(row);
-    if (failure) g_propagate_error(error, failure);
-    return values;
+    if (!failure) return TRUE;
+    g_propagate_error(error, failure);
+    return FALSE;
 }
+
+static double
+dot(const float *a, const float *b, uint32_t n)
+{
+    double sum = 0.0;
+    for (uint32_t i = 0; i < n; i++)
+        sum += (double)a[i] * (double)b[i];
+    return sum;
+}
+
+/* Those of ids [n] that have one, from the database, else from the index, into values [n, n_dims]; known [n] says
+ * which. */
+static gboolean
+load_vectors(const search *s, const int64_t *ids, guint n, float *values, gboolean *known,
+             GError **error)
+{
+    gboolean all_known = TRUE, done = TRUE;
+    for (guint i = 0; i < n; i++) {
+        known[i] = FALSE;
+        if (ids[i] > s->compact_through &&
+            !load_vector(s, ids[i], values + (gsize)i * s->library->n_dims, &known[i], error))
+            return FALSE;
+        all_known = all_known && (known[i] || ids[i] > s->compact_through);
+    }
+    if (all_known) return TRUE;
+    if (!retrieval_library_lock_vectors(s->library, s->store, error)) return FALSE;
+    if (s->library->vectors)
+        done = retrieval_vectors_get_many(s->library->vectors, ids, n, values, known, error);
+    g_rw_lock_reader_unlock(&s->library->vectors_lock);
+    return done;
+}
+
+/* ---- by meaning ---- */
 
 /* The cosine by the database's own vector; score stays what it is where the database does not have it. */
 static gboolean
-score_exactly(const search *s, int64_t id, double *score, GError **error)
+score_exactly(const search *s, int64_t id, float *scratch, double *score, GError **error)
 {
-    GError *failure = NULL;
+    gboolean has;
     if (id <= s->compact_through) return TRUE;
-    g_autofree float *values = load_vector(s, id, &failure);
-    if (failure) {
-        g_propagate_error(error, failure);
-        return FALSE;
-    }
-    if (!values) return TRUE;
-    double sum = 0.0;
-    for (uint32_t j = 0; j < s->library->n_dims; j++)
-        sum += (double)values[j] * (double)s->vector[j];
-    *score = sum;
+    if (!load_vector(s, id, scratch, &has, error)) return FALSE;
+    if (has) *score = dot(scratch, s->vector, s->library->n_dims);
     return TRUE;
 }
 
@@ -249,7 +283,7 @@ nearest_selected(const search *s, guint n, GArray *ranking, GError **error)
         for (guint i = 0; i < matches->len && ranking->len < n; i++) {
             const retrieval_match *match = &g_array_index(matches, retrieval_match, i);
             if (!retrieval_selection_has(s->selection, match->id)) continue;
-            candidate found = {.id = match->id, .score = (double)match->score};
+            retrieval_candidate found = {.id = match->id, .score = (double)match->score};
             g_array_append_val(ranking, found);
         }
         if (ranking->len >= n || matches->len < k) return TRUE;
@@ -272,11 +306,12 @@ rank_nearest(const search *s, GArray *ranking, GError **error)
         return nearest_selected(s, s->n, ranking, error);
     /* lists are lossy: more than wanted, scored by the vectors themselves where the database has them */
     if (!nearest_selected(s, s->n * OVERSAMPLE, ranking, error)) return FALSE;
+    g_autofree float *scratch = g_new(float, s->library->n_dims);
     for (guint i = 0; i < ranking->len; i++) {
-        candidate *c = &g_array_index(ranking, candidate, i);
-        if (!score_exactly(s, c->id, &c->score, error)) return FALSE;
+        retrieval_candidate *c = &g_array_index(ranking, retrieval_candidate, i);
+        if (!score_exactly(s, c->id, scratch, &c->score, error)) return FALSE;
     }
-    g_array_sort(ranking, compare_candidates);
+    g_array_sort(ranking, retrieval_candidate_compare);
     if (ranking->len > s->n) g_array_set_size(ranking, s->n);
     return TRUE;
 }
@@ -288,87 +323,63 @@ rank_dense(const search *s, GArray *ranking, GError **error)
     const gboolean done = rank_nearest(s, ranking, error);
     g_rw_lock_reader_unlock(&s->library->vectors_lock);
     for (guint i = 0; i < ranking->len; i++)
-        g_array_index(ranking, candidate, i).dense_rank = (int)i + 1;
+        g_array_index(ranking, retrieval_candidate, i).dense_rank = (int)i + 1;
     return done;
 }
 
 /* ---- fusion ---- */
 
-/* Everything that one of the rankings has, once; bm25 and cosine are what it has there. */
-typedef struct {
-    candidate found;
-    double bm25, cosine;
-} fused_candidate;
-
+/* How far the best cosine is above the tenth. */
 static double
-lowest_score(const GArray *ranking)
+spread_of(const GArray *dense)
 {
-    return ranking->len > 0 ? g_array_index(ranking, candidate, ranking->len - 1).score : 0.0;
+    enum { TENTH = 9 };
+    if (dense->len == 0) return 0.0;
+    return g_array_index(dense, retrieval_candidate, 0).score -
+           g_array_index(dense, retrieval_candidate, MIN(TENTH, dense->len - 1)).score;
 }
 
-/* Both rankings as one list of fused_candidate. What only the words found has the lowest cosine of those that the
- * vectors found until score_cosines knows better; what only the vectors found has the lowest BM25 of a full list,
- * or none. */
-static GArray *
-join(const GArray *fulltext, const GArray *dense, guint n_full)
-{
-    g_autoptr(GHashTable) places = g_hash_table_new(g_int64_hash, g_int64_equal);
-    GArray *all =
-        g_array_sized_new(FALSE, FALSE, sizeof(fused_candidate), fulltext->len + dense->len);
-    const double lowest_bm25 = fulltext->len >= n_full ? lowest_score(fulltext) : 0.0;
-    for (guint i = 0; i < fulltext->len; i++) {
-        const candidate *c = &g_array_index(fulltext, candidate, i);
-        fused_candidate f = {*c, c->score, lowest_score(dense)};
-        g_array_append_val(all, f);
-        g_hash_table_insert(places, (gpointer)&c->id, GUINT_TO_POINTER(i + 1));
-    }
-    for (guint i = 0; i < dense->len; i++) {
-        const candidate *c = &g_array_index(dense, candidate, i);
-        const guint place = GPOINTER_TO_UINT(g_hash_table_lookup(places, &c->id));
-        if (place > 0) {
-            fused_candidate *both = &g_array_index(all, fused_candidate, place - 1);
-            both->found.dense_rank = c->dense_rank;
-            both->cosine = c->score;
-        } else {
-            fused_candidate f = {*c, lowest_bm25, c->score};
-            g_array_append_val(all, f);
-        }
-    }
-    return all;
-}
-
-/* The cosines of what only the words found, where the database has the vectors. */
+/* By score: with the cosines of what only the words found, and what all of it is like. */
 static gboolean
-score_cosines(const search *s, GArray *all, GError **error)
+fuse_scores(const search *s, GArray *all, double spread, GError **error)
 {
-    for (guint i = 0; i < all->len; i++) {
-        fused_candidate *f = &g_array_index(all, fused_candidate, i);
-        if (f->found.dense_rank == 0 && !score_exactly(s, f->found.id, &f->cosine, error))
-            return FALSE;
+    const uint32_t n_dims = s->library->n_dims;
+    if (!s->vector || all->len == 0) {
+        retrieval_fuse_scores(all, s->ideal, spread, NULL);
+        return TRUE;
     }
+    g_autofree float *values = g_try_malloc_n((gsize)all->len * n_dims, sizeof *values);
+    g_autofree gboolean *known = g_new0(gboolean, all->len);
+    g_autofree int64_t *ids = g_new(int64_t, all->len);
+    if (!values) {
+        g_set_error(error, RETRIEVAL_ERROR, RETRIEVAL_ERROR_IO, "no memory for %u vectors",
+                    all->len);
+        return FALSE;
+    }
+    for (guint i = 0; i < all->len; i++)
+        ids[i] = g_array_index(all, retrieval_fused, i).found.id;
+    if (!load_vectors(s, ids, all->len, values, known, error)) return FALSE;
+    for (guint i = 0; i < all->len; i++) {
+        retrieval_fused *f = &g_array_index(all, retrieval_fused, i);
+        if (f->found.dense_rank == 0 && known[i])
+            f->cosine = dot(values + (gsize)i * n_dims, s->vector, n_dims);
+    }
+    const retrieval_fuse_vectors vectors = {n_dims, values, known};
+    retrieval_fuse_scores(all, s->ideal, spread, &vectors);
     return TRUE;
 }
 
-/* By score, or by rank: reciprocal-rank fusion (Cormack, Clarke and Buettcher, SIGIR 2009). */
 static gboolean
 fuse(const search *s, const GArray *fulltext, const GArray *dense, GArray *fused, GError **error)
 {
-    const double k = s->options->rrf_k;
-    const double best =
-        fulltext->len > 0 ? MAX(g_array_index(fulltext, candidate, 0).score, 1e-9) : 1.0;
-    g_autoptr(GArray) all = join(fulltext, dense, s->n);
-    if (k <= 0.0 && s->vector && dense->len > 0 && !score_cosines(s, all, error)) return FALSE;
-    for (guint i = 0; i < all->len; i++) {
-        const fused_candidate *f = &g_array_index(all, fused_candidate, i);
-        candidate c = f->found;
-        if (k <= 0.0)
-            c.score = f->bm25 / best + cosine_weight * f->cosine;
-        else
-            c.score = (c.bm25_rank > 0 ? 1.0 / (k + c.bm25_rank) : 0.0) +
-                      (c.dense_rank > 0 ? dense_rank_weight / (k + c.dense_rank) : 0.0);
-        g_array_append_val(fused, c);
-    }
-    g_array_sort(fused, compare_candidates);
+    g_autoptr(GArray) all = retrieval_fuse_join(fulltext, dense, s->n);
+    if (s->options->rrf_k > 0.0)
+        retrieval_fuse_ranks(all, s->options->rrf_k);
+    else if (!fuse_scores(s, all, spread_of(dense), error))
+        return FALSE;
+    for (guint i = 0; i < all->len; i++)
+        g_array_append_val(fused, g_array_index(all, retrieval_fused, i).found);
+    g_array_sort(fused, retrieval_candidate_compare);
     return TRUE;
 }
 
@@ -397,6 +408,29 @@ embed_query(retrieval_library *library, const char *query, retrieval_method meth
     return TRUE;
 }
 
+/* Their vectors, of unit length, where anything has them. */
+static gboolean
+load_choice_vectors(const search *s, GArray *choices, GError **error)
+{
+    const uint32_t n_dims = s->library->n_dims;
+    const guint n = choices->len;
+    g_autofree float *values = g_new(float, (gsize)n *n_dims + 1);
+    g_autofree gboolean *known = g_new0(gboolean, (gsize)n + 1);
+    g_autofree int64_t *ids = g_new(int64_t, (gsize)n + 1);
+    for (guint i = 0; i < n; i++)
+        ids[i] = g_array_index(choices, retrieval_choice, i).hit->chunk_id;
+    if (!load_vectors(s, ids, n, values, known, error)) return FALSE;
+    for (guint i = 0; i < n; i++) {
+        float *row = values + (gsize)i * n_dims;
+        const double length = known[i] ? sqrt(dot(row, row, n_dims)) : 0.0;
+        if (!(length > 0.0)) continue;
+        for (uint32_t j = 0; j < n_dims; j++)
+            row[j] = (float)((double)row[j] / length); /* what was quantised is a little short */
+        g_array_index(choices, retrieval_choice, i).vector = g_memdup2(row, n_dims * sizeof *row);
+    }
+    return TRUE;
+}
+
 /* Those of the ranking that may be shown, with their vectors where these are wanted. */
 static gboolean
 load_choices(const search *s, const GArray *ranking, GArray *choices, GError **error)
@@ -406,7 +440,7 @@ load_choices(const search *s, const GArray *ranking, GArray *choices, GError **e
     guint most = has_limits || o->diversity > 0.0 ? ranking->len : o->n_results;
     if (o->reranker) most = MAX(most, o->n_reranked);
     for (guint i = 0; i < ranking->len && choices->len < most; i++) {
-        const candidate *found = &g_array_index(ranking, candidate, i);
+        const retrieval_candidate *found = &g_array_index(ranking, retrieval_candidate, i);
         GError *failure = NULL;
         retrieval_choice choice = {.hit = retrieval_load_hit(s->store, found->id, &failure)};
         if (g_error_matches(failure, RETRIEVAL_ERROR, RETRIEVAL_ERROR_NOT_FOUND)) {
@@ -417,8 +451,6 @@ load_choices(const search *s, const GArray *ranking, GArray *choices, GError **e
             choice.hit->score = found->score;
             choice.hit->bm25_rank = found->bm25_rank;
             choice.hit->dense_rank = found->dense_rank;
-            if (o->diversity > 0.0 && s->vector)
-                choice.vector = load_vector(s, found->id, &failure);
             g_array_append_val(choices, choice);
         }
         if (failure) {
@@ -426,7 +458,7 @@ load_choices(const search *s, const GArray *ranking, GArray *choices, GError **e
             return FALSE;
         }
     }
-    return TRUE;
+    return o->diversity <= 0.0 || !s->vector || load_choice_vectors(s, choices, error);
 }
 
 /* Inside a transaction: all of it sees the same library. */
@@ -434,8 +466,8 @@ static gboolean
 search_snapshot(search *s, const retrieval_where *where, GArray *choices, GError **error)
 {
     const retrieval_search_options *o = s->options;
-    g_autoptr(GArray) fulltext = g_array_new(FALSE, FALSE, sizeof(candidate));
-    g_autoptr(GArray) dense = g_array_new(FALSE, FALSE, sizeof(candidate));
+    g_autoptr(GArray) fulltext = g_array_new(FALSE, FALSE, sizeof(retrieval_candidate));
+    g_autoptr(GArray) dense = g_array_new(FALSE, FALSE, sizeof(retrieval_candidate));
     g_autoptr(retrieval_selection) selection = NULL;
     if (where && !(selection = retrieval_selection_new(s->store, where, error))) return FALSE;
     s->selection = selection;
@@ -443,7 +475,7 @@ search_snapshot(search *s, const retrieval_where *where, GArray *choices, GError
     if (o->method != RETRIEVAL_DENSE && !rank_fulltext(s, fulltext, error)) return FALSE;
     if (s->vector && !rank_dense(s, dense, error)) return FALSE;
 
-    g_autoptr(GArray) fused = g_array_new(FALSE, FALSE, sizeof(candidate));
+    g_autoptr(GArray) fused = g_array_new(FALSE, FALSE, sizeof(retrieval_candidate));
     const GArray *ranking = o->method == RETRIEVAL_BM25 ? fulltext : dense;
     if (o->method == RETRIEVAL_FUSION) {
         if (!fuse(s, fulltext, dense, fused, error)) return FALSE;

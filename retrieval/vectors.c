@@ -23,7 +23,6 @@
 #include <math.h>
 #include <stdio.h>
 #include <string.h>
-#include <sys/mman.h>
 #include <sys/stat.h>
 #include <unistd.h>
 
@@ -246,6 +245,11 @@ retrieval_vectors_remove(retrieval_vectors *vectors, gboolean (*keep)(int64_t id
             g_array_append_val(labels, label);
     }
     if (labels->len == 0) return 0;
+    FaissIndexIVF *inverted = faiss_IndexIVF_cast(vectors->index);
+    if (inverted && retrieval_faiss_unmap(inverted) != 0) {
+        set_faiss_error(error, "cannot remove vectors");
+        return -1;
+    }
     FaissIDSelectorBatch *selector = NULL;
     size_t n_removed = 0;
     int code =
@@ -300,6 +304,39 @@ retrieval_vectors_get(retrieval_vectors *vectors, int64_t id, float *values, GEr
     if (faiss_Index_reconstruct(vectors->index, (idx_t)label, values) == 0) return TRUE;
     set_faiss_error(error, "cannot look up a vector");
     return FALSE;
+}
+
+/* Of an exact index: from where they stand. */
+static gboolean
+get_exact(const retrieval_vectors *vectors, const idx_t *labels, size_t n, float *values,
+          guint8 *known)
+{
+    for (size_t i = 0; i < n; i++) {
+        if (labels[i] < 0) continue;
+        if (faiss_Index_reconstruct(vectors->index, labels[i], values + i * vectors->n_dims) != 0)
+            return FALSE;
+        known[i] = 1;
+    }
+    return TRUE;
+}
+
+gboolean
+retrieval_vectors_get_many(const retrieval_vectors *vectors, const int64_t *ids, size_t n,
+                           float *values, gboolean *known, GError **error)
+{
+    const FaissIndexIVF *inverted = faiss_IndexIVF_cast(vectors->index);
+    g_autofree idx_t *labels = g_new(idx_t, n + 1);
+    g_autofree guint8 *found = g_new0(guint8, n + 1);
+    for (size_t i = 0; i < n; i++)
+        labels[i] = known[i] ? -1 : find_label(vectors, ids[i]);
+    if (inverted ? retrieval_faiss_find(inverted, labels, n, values, found) != 0
+                 : !get_exact(vectors, labels, n, values, found)) {
+        set_faiss_error(error, "cannot look up vectors");
+        return FALSE;
+    }
+    for (size_t i = 0; i < n; i++)
+        known[i] = known[i] || found[i];
+    return TRUE;
 }
 
 gboolean
@@ -395,6 +432,27 @@ retrieval_checksum(uint64_t hash, const void *data, size_t len)
     return mix(hash, len);
 }
 
+gboolean
+retrieval_checksum_file(int fd, uint64_t n_bytes, uint64_t *hash)
+{
+    enum { BLOCK = 1 << 18 };
+    g_autofree uint8_t *block = g_malloc(BLOCK);
+    for (uint64_t at = 0; at < n_bytes;) {
+        const size_t wanted = (size_t)MIN(n_bytes - at, BLOCK);
+        size_t got = 0;
+        while (got < wanted) {
+            const ssize_t n = pread(fd, block + got, wanted - got, (off_t)(at + got));
+            if (n < 0 && errno == EINTR) continue;
+            if (n == 0) errno = EIO; /* shorter than it was */
+            if (n <= 0) return FALSE;
+            got += (size_t)n;
+        }
+        *hash = retrieval_checksum(*hash, block, wanted);
+        at += wanted;
+    }
+    return TRUE;
+}
+
 /* Of an exact index: from memory. */
 static uint64_t
 exact_checksum(const retrieval_vectors *vectors, const vectors_trailer *trailer)
@@ -411,10 +469,8 @@ exact_checksum(const retrieval_vectors *vectors, const vectors_trailer *trailer)
 static gboolean
 file_checksum(FILE *file, uint64_t n_bytes, const vectors_trailer *trailer, uint64_t *hash)
 {
-    void *bytes = mmap(NULL, (size_t)n_bytes, PROT_READ, MAP_SHARED, fileno(file), 0);
-    if (bytes == MAP_FAILED) return FALSE;
-    *hash = retrieval_checksum(VECTORS_MAGIC, bytes, (size_t)n_bytes);
-    munmap(bytes, (size_t)n_bytes);
+    *hash = VECTORS_MAGIC;
+    if (!retrieval_checksum_file(fileno(file), n_bytes, hash)) return FALSE;
     *hash = retrieval_checksum(*hash, trailer, offsetof(vectors_trailer, checksum));
     return TRUE;
 }
@@ -578,7 +634,9 @@ read_all(FILE *file, uint32_t n_dims, vectors_trailer *trailer)
     if (!read_trailer(file, n_dims, trailer, &n_before)) return NULL;
     const gboolean is_exact = trailer->kind == RETRIEVAL_INDEX_EXACT;
     if (!(is_exact ? exact_is_sound : inverted_is_sound)(file, trailer, n_before)) return NULL;
-    if (faiss_read_index(file, 0, &index) != 0) return NULL;
+    if ((is_exact ? faiss_read_index(file, 0, &index)
+                  : retrieval_faiss_read_mapped(file, &index)) != 0)
+        return NULL;
 
     g_autoptr(retrieval_vectors) vectors =
         wrap_index(index, (retrieval_index_kind)trailer->kind, n_dims);

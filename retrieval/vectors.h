@@ -69,6 +69,11 @@ gssize retrieval_vectors_remove(retrieval_vectors *vectors,
 gboolean retrieval_vectors_get(retrieval_vectors *vectors, int64_t id, float *values,
                                GError **error);
 
+/* The same for those of ids [n] whose known [n] is FALSE, into the rows of values [n, n_dims]; known becomes TRUE for
+ * those that are there. Reads through the lists, without a table: also while others search. */
+gboolean retrieval_vectors_get_many(const retrieval_vectors *vectors, const int64_t *ids, size_t n,
+                                    float *values, gboolean *known, GError **error);
+
 /* The k best for query [n_dims], appended to matches (GArray of retrieval_match): best first, ties by id,
  * also where a tie straddles the k-th place. An index that is not exact looks at a part of its lists, and its
  * scores are near the true ones. */
@@ -80,7 +85,8 @@ gboolean retrieval_vectors_search(const retrieval_vectors *vectors, const float 
 gboolean retrieval_vectors_save(const retrieval_vectors *vectors, const char *path,
                                 const retrieval_version *version, GError **error);
 
-/* Read what save wrote; every size and a checksum are tested before FAISS sees it. version receives what it was made from. */
+/* Read what save wrote; every size and a checksum are tested before FAISS sees it. Lists stay in the file, mapped: it may
+ * be renamed or replaced, not written to. version receives what it was made from. */
 retrieval_vectors *retrieval_vectors_load(const char *path, uint32_t n_dims,
                                           retrieval_version *version, GError **error);
 
@@ -88,6 +94,9 @@ retrieval_vectors *retrieval_vectors_load(const char *path, uint32_t n_dims,
 
 /* Of data [len], going on from hash: finds damage, not malice. */
 uint64_t retrieval_checksum(uint64_t hash, const void *data, size_t len);
+/* Of the first n_bytes of a file, block by block: what is only summed up shall not fill the memory, as a mapping would.
+ * *hash goes on from what it is. FALSE with errno. */
+gboolean retrieval_checksum_file(int fd, uint64_t n_bytes, uint64_t *hash);
 /* A rename to path is on disk for certain only when its folder is: FALSE with errno. */
 gboolean retrieval_sync_folder(const char *path);
 

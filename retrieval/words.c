@@ -40,9 +40,15 @@ find_parts(retrieval_words *words)
     words->vocabulary = words->postings + t->n_postings_bytes;
     words->steps = words->vocabulary + t->n_vocabulary_bytes;
     words->lengths = words->steps + n_steps * sizeof(words_step);
-    return retrieval_checksum(WORDS_MAGIC, words->bytes,
-                              words->n_bytes - sizeof *t + offsetof(words_trailer, checksum)) ==
-           t->checksum;
+    return TRUE;
+}
+
+static gboolean
+is_whole(const retrieval_words *words, int fd)
+{
+    const uint64_t n = words->n_bytes - sizeof words->trailer + offsetof(words_trailer, checksum);
+    uint64_t hash = WORDS_MAGIC;
+    return retrieval_checksum_file(fd, n, &hash) && hash == words->trailer.checksum;
 }
 
 static void
@@ -69,9 +75,10 @@ retrieval_words_open(const char *path, GError **error)
     words->n_bytes = info.st_size > 0 ? (size_t)info.st_size : 0;
     void *bytes =
         words->n_bytes > 0 ? mmap(NULL, words->n_bytes, PROT_READ, MAP_SHARED, fd, 0) : MAP_FAILED;
-    close(fd);
     words->bytes = bytes != MAP_FAILED ? bytes : NULL;
-    if (words->bytes && find_parts(words)) return g_steal_pointer(&words);
+    const gboolean is_sound = words->bytes && find_parts(words) && is_whole(words, fd);
+    close(fd);
+    if (is_sound) return g_steal_pointer(&words);
     g_set_error(error, RETRIEVAL_ERROR, RETRIEVAL_ERROR_FORMAT, "%s: damaged", path);
     return NULL;
 }
@@ -196,6 +203,18 @@ words_postings_of(const retrieval_words *words, const words_entry *entry)
                             .left = entry->n};
 }
 
+void
+words_forget(const retrieval_words *words, uint64_t *forgotten, uint64_t postings)
+{
+    enum { STRETCH = 4 << 20 };
+    if (postings - *forgotten < STRETCH) return;
+    const uintptr_t page = (uintptr_t)sysconf(_SC_PAGESIZE);
+    const uintptr_t from = (uintptr_t)(words->postings + *forgotten) & ~(page - 1);
+    const uintptr_t to = (uintptr_t)(words->postings + postings) & ~(page - 1);
+    madvise((void *)from, to - from, MADV_DONTNEED); /* only advice: nothing hangs on it */
+    *forgotten = postings;
+}
+
 uint64_t
 words_posting_digest(const char *word, size_t len, int64_t id, guint f)
 {
@@ -212,9 +231,10 @@ retrieval_words_digest(const retrieval_words *words, gboolean (*keep)(int64_t id
 {
     words_cursor cursor = {0};
     words_entry entry;
-    uint64_t n_words = 0;
+    uint64_t n_words = 0, forgotten = 0;
     *digest = 0;
     while (words_next(words, &cursor, &entry)) {
+        words_forget(words, &forgotten, entry.start);
         words_postings p = words_postings_of(words, &entry);
         uint64_t n = 0;
         for (; words_postings_next(&p) && p.id <= words->trailer.last_id; n++)

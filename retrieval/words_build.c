@@ -4,7 +4,6 @@
 #include <stddef.h>
 #include <stdio.h>
 #include <string.h>
-#include <sys/mman.h>
 #include <unistd.h>
 
 #include "retrieval/retrieval.h"
@@ -327,6 +326,7 @@ write_words(words_writer *w, const retrieval_words *old, retrieval_words_builder
     g_autoptr(GPtrArray) list = sorted_words(builder);
     words_cursor cursor = {0};
     words_entry entry;
+    uint64_t forgotten = 0;
     gboolean has_entry = old && words_next(old, &cursor, &entry), done = TRUE;
     for (guint i = 0; done && (has_entry || i < list->len);) {
         pending_word *word = i < list->len ? list->pdata[i] : NULL;
@@ -336,6 +336,7 @@ write_words(words_writer *w, const retrieval_words *old, retrieval_words_builder
             if (order == 0) order = (entry.len > word->len) - (entry.len < word->len);
         }
         const gboolean takes_entry = has_entry && order <= 0, takes_word = word && order >= 0;
+        if (takes_entry) words_forget(old, &forgotten, entry.start);
         join_postings(w, old, takes_entry ? &entry : NULL, takes_word ? word : NULL);
         done = takes_entry ? write_word(w, entry.text, entry.len)
                            : write_word(w, word->text, word->len);
@@ -395,11 +396,9 @@ write_trailer(FILE *file, words_trailer *trailer)
     if (fwrite(trailer, offsetof(words_trailer, checksum), 1, file) != 1 || fflush(file) != 0)
         return FALSE;
     const size_t n = (size_t)ftello(file);
-    void *bytes = mmap(NULL, n, PROT_READ, MAP_SHARED, fileno(file), 0);
-    if (bytes == MAP_FAILED) return FALSE;
-    trailer->checksum = retrieval_checksum(WORDS_MAGIC, bytes, n);
-    munmap(bytes, n);
-    return fwrite(&trailer->checksum, sizeof trailer->checksum, 1, file) == 1 &&
+    trailer->checksum = WORDS_MAGIC;
+    return retrieval_checksum_file(fileno(file), n, &trailer->checksum) &&
+           fwrite(&trailer->checksum, sizeof trailer->checksum, 1, file) == 1 &&
            fflush(file) == 0 && fsync(fileno(file)) == 0;
 }
 

@@ -92,6 +92,10 @@ words_postings_next(words_postings *p)
     return p->at <= p->end;
 }
 
+/* Who walks through all postings has no more use for those before the byte `postings`: let their pages go, which would
+ * count as memory of ours. *forgotten begins at 0. */
+void words_forget(const retrieval_words *words, uint64_t *forgotten, uint64_t postings);
+
 /* What a posting adds to the digest. */
 uint64_t words_posting_digest(const char *word, size_t len, int64_t id, guint f);
 

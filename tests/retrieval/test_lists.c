@@ -214,6 +214,77 @@ a_vector_can_be_had_back_after_others_were_removed(void **state)
 }
 
 static void
+many_vectors_can_be_had_back_at_once(void **state)
+{
+    const collection *c = *state;
+    for (int kind = 0; kind <= RETRIEVAL_INDEX_PRODUCT; kind++) {
+        g_autoptr(GError) error = NULL;
+        const int64_t ids[] = {c->ids[5], c->ids[5] + 1, c->ids[N - 1], c->ids[0], c->ids[5]};
+        const int at[] = {5, 0, N - 1, 0, 5};
+        float values[G_N_ELEMENTS(ids)][DIMS] = {{0}};
+        gboolean known[G_N_ELEMENTS(ids)] = {FALSE, FALSE, FALSE, TRUE, FALSE};
+        assert_true(retrieval_vectors_get_many(c->built[kind], ids, G_N_ELEMENTS(ids), values[0],
+                                               known, &error));
+        assert_no_error(error);
+        assert_true(known[0] && !known[1] && known[2] && known[3] && known[4]);
+        assert_true(values[3][0] == 0.0F); /* known before: not touched */
+        for (int i = 0; i < 5; i += 2) {
+            double dot = 0;
+            for (int j = 0; j < DIMS; j++)
+                dot += (double)values[i][j] * (double)c->values[at[i] * DIMS + j];
+            assert_true(dot > 0.9);
+        }
+        assert_memory_equal(values[0], values[4], sizeof values[0]);
+    }
+}
+
+/* Half of it from a file, the rest added behind, a part of it removed again. */
+static void
+lists_in_a_file_grow_as_those_in_memory(void **state)
+{
+    enum { HALF = N / 2 };
+    const collection *c = *state;
+    const retrieval_version version = {.generation = 3};
+    g_autofree char *dir = make_folder("lists");
+    g_autofree char *path = g_build_filename(dir, "v.faiss", NULL);
+    g_autofree char *path_again = g_build_filename(dir, "again.faiss", NULL);
+    for (int kind = RETRIEVAL_INDEX_SCALAR; kind <= RETRIEVAL_INDEX_PRODUCT; kind++) {
+        g_autoptr(GError) error = NULL;
+        g_autofree char *bytes = NULL, *bytes_again = NULL;
+        gsize n = 0, n_again = 0;
+        retrieval_version read;
+        g_autoptr(retrieval_vectors) first = retrieval_vectors_new_trained(
+            (retrieval_index_kind)kind, DIMS, N, c->values, N, &error);
+        assert_true(retrieval_vectors_add(first, c->ids, c->values, HALF, &error));
+        assert_true(retrieval_vectors_save(first, path, &version, &error));
+        g_autoptr(retrieval_vectors) grown = retrieval_vectors_load(path, DIMS, &read, &error);
+        assert_no_error(error);
+        for (int i = 0; i < 2; i++) { /* without and with vectors behind the file's */
+            g_autoptr(GArray) want = nearest(i == 0 ? first : c->built[kind], c->values, 100);
+            g_autoptr(GArray) got = nearest(grown, c->values, 100);
+            assert_int_equal(got->len, 100);
+            assert_memory_equal(got->data, want->data, 100 * sizeof(retrieval_match));
+            if (i == 0)
+                assert_true(retrieval_vectors_add(grown, c->ids + HALF, c->values + HALF * DIMS,
+                                                  HALF, &error));
+        }
+        /* the file is replaced under the one that reads it, by what FAISS writes of lists in memory */
+        assert_true(retrieval_vectors_save(grown, path, &version, &error));
+        assert_true(retrieval_vectors_save(c->built[kind], path_again, &version, &error));
+        assert_true(g_file_get_contents(path, &bytes, &n, &error));
+        assert_true(g_file_get_contents(path_again, &bytes_again, &n_again, &error));
+        assert_int_equal(n, n_again);
+        assert_memory_equal(bytes, bytes_again, n);
+        assert_int_equal(retrieval_vectors_remove(grown, keep_even, NULL, &error), N / 2);
+        g_autoptr(GArray) left = nearest(grown, c->values, 100);
+        for (guint i = 0; i < left->len; i++)
+            assert_true(keep_even(g_array_index(left, retrieval_match, i).id, NULL));
+        assert_int_equal(left->len, 100);
+    }
+    remove_folder(dir);
+}
+
+static void
 damage_to_lists_is_noticed(void **state)
 {
     g_autofree char *dir = make_folder("lists");
@@ -374,6 +445,35 @@ a_quantised_library_is_merged_without_embedding(void **state)
     remove_folder(second);
 }
 
+/* The vectors are in vectors.faiss alone: passages that say the same twice are told apart by what it knows of them,
+ * and one that only its words found has a cosine of its own. */
+static void
+a_quantised_library_tells_likeness(void **state)
+{
+    (void)state;
+    g_autoptr(GError) error = NULL;
+    g_autoptr(retrieval_library) library = open_small_limits(RETRIEVAL_OPEN_WRITE);
+    library->exact_limit = 200;
+    library->scalar_limit = 400;
+    const retrieval_passage twins[] = {{"twin 1", "", "zebra crossing in the rain at night"},
+                                       {"twin 2", "", "zebra crossing in the rain at night"},
+                                       {"other", "", "zebra foals drink milk of their mothers"}};
+    assert_true(retrieval_library_add_passages(library, twins, 3, NULL, &error));
+    add_many(library, 0, 600);
+    assert_int_equal(count_stored(library), 0);
+    retrieval_search_options options = retrieval_search_options_default();
+    options.n_results = 3;
+    const char *query = "zebra crossing in the rain";
+    g_autoptr(GPtrArray) plain = retrieval_library_search(library, query, &options, &error);
+    assert_string_equal(((retrieval_hit *)plain->pdata[0])->path, "twin 1");
+    assert_string_equal(((retrieval_hit *)plain->pdata[1])->path, "twin 2");
+    options.diversity = 0.6;
+    g_autoptr(GPtrArray) apart = retrieval_library_search(library, query, &options, &error);
+    assert_no_error(error);
+    assert_string_equal(((retrieval_hit *)apart->pdata[0])->path, "twin 1");
+    assert_string_not_equal(((retrieval_hit *)apart->pdata[1])->path, "twin 2");
+}
+
 typedef struct {
     retrieval_library *library;
     int n_done;
@@ -416,12 +516,15 @@ main(void)
         cmocka_unit_test(eight_bits_find_what_a_search_of_all_finds),
         cmocka_unit_test(product_quantised_lists_find_the_best_among_a_hundred),
         cmocka_unit_test(what_is_removed_is_not_found_and_not_in_the_file),
+        cmocka_unit_test(many_vectors_can_be_had_back_at_once),
+        cmocka_unit_test(lists_in_a_file_grow_as_those_in_memory),
         cmocka_unit_test(damage_to_lists_is_noticed),
         cmocka_unit_test(a_vector_can_be_had_back_after_others_were_removed),
         cmocka_unit_test(a_vector_can_be_had_back_nearly),
     };
     const struct CMUnitTest libraries[] = {
         TEST(a_library_grows_from_exact_to_quantised),
+        TEST(a_quantised_library_tells_likeness),
         TEST(a_quantised_library_is_merged_without_embedding),
         TEST(searches_go_on_beside_each_other_and_beside_a_writer),
     };
