@@ -1,13 +1,20 @@
 /* A persistent thread pool.
  *
- * A run's tasks are cut into a share for each thread: a range of them, in one 64-bit word (the first unclaimed one in
- * the high half, the end in the low half). Its thread claims one after the other, so that it reads memory in order and
- * what it fetched ahead is what it wants next: with tasks of 128 KiB taken in turns two threads read a sixth less a
- * second. Who has used up his own share takes from the others', so that a worker that the kernel kept off the
- * processor holds nobody up.
+ * A run's tasks are cut into a share for each thread. A thread claims the tasks of its own share one after the other,
+ * so that it reads memory in order and what it fetched ahead is what it wants next: with tasks of 128 KiB taken in
+ * turns two threads read a sixth less a second. Who has used up his own share takes from the others', so that a worker
+ * that the kernel kept off the processor holds nobody up.
  *
- * A thread looks at the run's function and data only after it has claimed a task. They stay valid because the run
- * cannot end before every claimed task is done, and while they are written all shares are empty.
+ * What a region costs is how often a line of memory moves from one core to another (a third of a microsecond each where
+ * the two do not share a cache). So all that a worker must know of a run is one line, the notice, which it watches
+ * while it waits; shares are not handed out but follow from it; and tasks are counted once when a share is used up.
+ *
+ *   notice   sequence (odd while it is written), n_tasks, fn, data. What is read between two looks at the same even
+ *            sequence belongs together.
+ *   share i  in one 64-bit word the sequence of the run that it is of (high half) and its first unclaimed task. Where
+ *            the sequence is an older one nobody has claimed any. A word of a later run leaves nothing to claim.
+ *
+ * Who has claimed a task may use the run's function and data: the run cannot end before the task is done.
  *
  * Waiting spins for at most SPIN_US (a decoder asks again that soon), then sleeps on a condition. Spinning on a
  * busy machine takes the processor from the very thread that is waited for, so a thread spins less once it
@@ -22,10 +29,11 @@
 #include <sched.h>
 #include <stdatomic.h>
 
-#define MAX_THREADS 256
-#define SPIN_US     50
-#define LOOK_EVERY  32  /* pauses between two looks at the clock: 1 to 2 microseconds */
-#define PUT_OFF_US  100 /* two looks this far apart: another thread ran in between */
+#define MAX_THREADS    256
+#define SPIN_US        50
+#define LOOK_EVERY     32 /* pauses between two looks at the clock: 1 to 2 microseconds */
+#define SEQUENCES_KEPT (1u << 24)
+#define PUT_OFF_US     100 /* two looks this far apart: another thread ran in between */
 
 typedef struct {
     void *data;
@@ -38,8 +46,22 @@ typedef struct {
     int64_t now, most;
 } spin_budget;
 
+/* What a worker must know of a run. */
 typedef struct {
-    _Alignas(64) atomic_uint_least64_t range;
+    uint32_t sequence, n_tasks;
+    engine_pool_fn fn;
+    void *data;
+} run_notice;
+
+typedef struct {
+    _Alignas(64) atomic_uint_least32_t sequence;
+    atomic_uint_least32_t n_tasks;
+    _Atomic(engine_pool_fn) fn;
+    _Atomic(void *) data;
+} shared_notice;
+
+typedef struct {
+    _Alignas(64) atomic_uint_least64_t word;
 } task_share;
 
 struct engine_pool {
@@ -51,14 +73,12 @@ struct engine_pool {
     int64_t most_spin;
     gboolean pinned;
 
-    engine_pool_fn fn; /* of the current run; see above for who may read them */
-    void *data;
-    size_t n_tasks;
+    size_t n_posted; /* by workers, before this run; held by who holds the lock */
 
+    shared_notice notice;
     task_share shares[MAX_THREADS];
-    _Alignas(64) atomic_uint n_runs; /* begun; the shares were filled before it was raised */
-    _Alignas(64) atomic_size_t n_done;
-    _Alignas(64) atomic_int n_asleep; /* workers waiting on has_work */
+    _Alignas(64) atomic_size_t n_done; /* by workers, in all runs */
+    _Alignas(64) atomic_int n_asleep;  /* workers waiting on has_work */
     atomic_int caller_asleep;
     atomic_bool stop;
     GMutex mutex; /* for the conditions only */
@@ -102,50 +122,106 @@ spin(engine_pool *pool, spin_budget *budget, gboolean (*done)(engine_pool *pool,
     return FALSE;
 }
 
-/* The first unclaimed task of a share. */
-static gboolean
-claim_from(task_share *share, uint32_t *task)
-{
-    uint64_t range = atomic_load(&share->range);
+/* ---- tasks ---- */
 
-    if (range >> 32 >= (uint32_t)range) return FALSE;
-    range = atomic_fetch_add(&share->range, 1ull << 32);
-    *task = (uint32_t)(range >> 32);
-    return *task < (uint32_t)range; /* somebody else may have been faster */
+static uint32_t
+share_begin(const engine_pool *pool, const run_notice *run, int i)
+{
+    return (uint32_t)((uint64_t)run->n_tasks * (uint64_t)i / (uint64_t)pool->n_threads);
 }
 
+/* The first unclaimed task of share i. */
 static gboolean
-claim(engine_pool *pool, int worker, uint32_t *task)
+claim(engine_pool *pool, const run_notice *run, int i, uint32_t *task)
 {
-    for (int i = 0; i < pool->n_threads; i++)
-        if (claim_from(&pool->shares[(worker + i) % pool->n_threads], task)) return TRUE;
-    return FALSE;
-}
+    const uint32_t end = share_begin(pool, run, i + 1);
+    uint64_t word = atomic_load(&pool->shares[i].word);
 
-/* Run tasks until no share has any left. */
-static void
-work(engine_pool *pool, int worker)
-{
-    uint32_t task;
-
-    while (claim(pool, worker, &task)) {
-        const size_t n_tasks = pool->n_tasks;
-        pool->fn(pool->data, task, worker);
-        if (atomic_fetch_add(&pool->n_done, 1) + 1 == n_tasks &&
-            atomic_load(&pool->caller_asleep)) {
-            g_mutex_lock(&pool->mutex);
-            g_cond_broadcast(&pool->all_done);
-            g_mutex_unlock(&pool->mutex);
-        }
+    for (;;) {
+        const int32_t later = (int32_t)((uint32_t)(word >> 32) - run->sequence);
+        *task = later == 0 ? (uint32_t)word : share_begin(pool, run, i);
+        if (later > 0 || *task >= end) return FALSE;
+        if (atomic_compare_exchange_weak(&pool->shares[i].word, &word,
+                                         (uint64_t)run->sequence << 32 | (*task + 1)))
+            return TRUE;
     }
 }
 
-/* Has a run begun since the nth? */
-static gboolean
-has_work(engine_pool *pool, size_t n)
+static void
+post(engine_pool *pool, size_t n)
 {
-    return atomic_load(&pool->n_runs) != n || atomic_load(&pool->stop);
+    atomic_fetch_add(&pool->n_done, n);
+    if (!atomic_load(&pool->caller_asleep)) return;
+    g_mutex_lock(&pool->mutex);
+    g_cond_broadcast(&pool->all_done);
+    g_mutex_unlock(&pool->mutex);
 }
+
+/* Run tasks until no share has any left. Workers post theirs; returns how many the caller, worker 0, has done. */
+static size_t
+work(engine_pool *pool, const run_notice *run, int worker)
+{
+    size_t n = 0;
+
+    for (int i = 0; i < pool->n_threads; i++) {
+        const int share = (worker + i) % pool->n_threads;
+        uint32_t task;
+        size_t n_here = 0;
+        while (claim(pool, run, share, &task)) {
+            run->fn(run->data, task, worker);
+            n_here++;
+        }
+        if (worker > 0 && n_here > 0) post(pool, n_here);
+        n += n_here;
+    }
+    return n;
+}
+
+/* ---- waiting ---- */
+
+/* Is there a run other than the one of that sequence? */
+static gboolean
+has_work(engine_pool *pool, size_t sequence)
+{
+    const uint32_t now = atomic_load(&pool->notice.sequence);
+    return (now != sequence && now % 2 == 0) || atomic_load(&pool->stop);
+}
+
+/* FALSE while it is being written. */
+static gboolean
+read_notice(engine_pool *pool, run_notice *run)
+{
+    run->sequence = atomic_load(&pool->notice.sequence);
+    run->n_tasks = atomic_load(&pool->notice.n_tasks);
+    run->fn = atomic_load(&pool->notice.fn);
+    run->data = atomic_load(&pool->notice.data);
+    return run->sequence % 2 == 0 && atomic_load(&pool->notice.sequence) == run->sequence;
+}
+
+static void
+announce(engine_pool *pool, run_notice *run)
+{
+    shared_notice *notice = &pool->notice;
+
+    run->sequence = atomic_load_explicit(&notice->sequence, memory_order_relaxed) + 2;
+    /* a share that went without tasks for half of all sequences would pass for one of a later run */
+    for (int i = 0; run->sequence % SEQUENCES_KEPT == 0 && i < pool->n_threads; i++)
+        atomic_store(&pool->shares[i].word,
+                     (uint64_t)run->sequence << 32 | share_begin(pool, run, i));
+    atomic_store_explicit(&notice->sequence, run->sequence - 1, memory_order_relaxed);
+    atomic_thread_fence(memory_order_release);
+    atomic_store_explicit(&notice->n_tasks, run->n_tasks, memory_order_relaxed);
+    atomic_store_explicit(&notice->fn, run->fn, memory_order_relaxed);
+    atomic_store_explicit(&notice->data, run->data, memory_order_relaxed);
+    atomic_store_explicit(&notice->sequence, run->sequence, memory_order_release);
+    atomic_thread_fence(memory_order_seq_cst); /* publish first, look second; see worker_main */
+    if (atomic_load(&pool->n_asleep) == 0) return;
+    g_mutex_lock(&pool->mutex);
+    g_cond_broadcast(&pool->has_work);
+    g_mutex_unlock(&pool->mutex);
+}
+
+/* ---- threads ---- */
 
 /* The processors this process may use; FALSE on machines with more than a cpu_set_t holds. */
 static gboolean
@@ -183,24 +259,27 @@ worker_main(gpointer arg)
     worker_start start = *(worker_start *)arg;
     engine_pool *pool = start.pool;
     spin_budget budget = {pool->most_spin, pool->most_spin};
-    unsigned n_runs = 0;
+    run_notice run = {0};
 
     if (pool->pinned) pin_to(start.worker);
     g_free(arg);
-    while (!atomic_load(&pool->stop)) {
-        if (!spin(pool, &budget, has_work, n_runs)) {
+    for (;;) {
+        const uint32_t last = run.sequence;
+        if (!spin(pool, &budget, has_work, last)) {
             g_mutex_lock(&pool->mutex);
             /* announce first, look second; the caller publishes first, looks second: one sees the other */
             atomic_fetch_add(&pool->n_asleep, 1);
-            while (!has_work(pool, n_runs))
+            while (!has_work(pool, last))
                 g_cond_wait(&pool->has_work, &pool->mutex);
             atomic_fetch_sub(&pool->n_asleep, 1);
             g_mutex_unlock(&pool->mutex);
         }
-        n_runs = atomic_load(&pool->n_runs);
-        work(pool, start.worker);
+        if (atomic_load(&pool->stop)) return NULL;
+        if (read_notice(pool, &run))
+            work(pool, &run, start.worker);
+        else
+            run.sequence = last;
     }
-    return NULL;
 }
 
 engine_pool *
@@ -271,18 +350,18 @@ engine_pool_unlock(engine_pool *pool)
 }
 
 static gboolean
-is_done(engine_pool *pool, size_t n_tasks)
+is_done(engine_pool *pool, size_t n_done)
 {
-    return atomic_load(&pool->n_done) == n_tasks;
+    return atomic_load(&pool->n_done) == n_done;
 }
 
 static void
-wait_until_done(engine_pool *pool, size_t n_tasks)
+wait_until_done(engine_pool *pool, size_t n_done)
 {
-    if (spin(pool, &pool->caller_spin, is_done, n_tasks)) return;
+    if (spin(pool, &pool->caller_spin, is_done, n_done)) return;
     g_mutex_lock(&pool->mutex);
     atomic_store(&pool->caller_asleep, 1);
-    while (!is_done(pool, n_tasks))
+    while (!is_done(pool, n_done))
         g_cond_wait(&pool->all_done, &pool->mutex);
     atomic_store(&pool->caller_asleep, 0);
     g_mutex_unlock(&pool->mutex);
@@ -291,30 +370,17 @@ wait_until_done(engine_pool *pool, size_t n_tasks)
 void
 engine_pool_run(engine_pool *pool, size_t n_tasks, engine_pool_fn fn, void *data)
 {
-    g_assert(n_tasks <= G_MAXUINT32);
+    g_assert(n_tasks <= G_MAXINT32);
     g_rec_mutex_lock(&pool->caller);
     if (pool->n_threads == 1 || n_tasks <= 1) {
         for (size_t i = 0; i < n_tasks; i++)
             fn(data, i, 0);
-        g_rec_mutex_unlock(&pool->caller);
-        return;
+    } else {
+        run_notice run = {.n_tasks = (uint32_t)n_tasks, .fn = fn, .data = data};
+        announce(pool, &run);
+        pool->n_posted += n_tasks - work(pool, &run, 0);
+        wait_until_done(pool, pool->n_posted);
     }
-    pool->fn = fn;
-    pool->data = data;
-    pool->n_tasks = n_tasks;
-    atomic_store(&pool->n_done, 0);
-    const uint64_t n_threads = (uint64_t)pool->n_threads;
-    for (uint64_t i = 0; i < n_threads; i++)
-        atomic_store(&pool->shares[i].range,
-                     n_tasks * i / n_threads << 32 | n_tasks * (i + 1) / n_threads);
-    atomic_fetch_add(&pool->n_runs, 1);
-    if (atomic_load(&pool->n_asleep) > 0) {
-        g_mutex_lock(&pool->mutex);
-        g_cond_broadcast(&pool->has_work);
-        g_mutex_unlock(&pool->mutex);
-    }
-    work(pool, 0);
-    wait_until_done(pool, n_tasks);
     g_rec_mutex_unlock(&pool->caller);
 }
 

@@ -111,10 +111,50 @@ scratch_belongs_to_one_worker(void **state)
         engine_pool_run(pool, 64, scratch_task, pool);
 }
 
+typedef struct {
+    GMutex mutex;
+    GCond finished;
+    int n_finished, n_tasks;
+} blocked_run;
+
+/* Task 0 ends only when all the others have. */
+static void
+wait_for_others(void *data, size_t task, int worker)
+{
+    blocked_run *run = data;
+
+    (void)worker;
+    g_mutex_lock(&run->mutex);
+    if (task > 0) run->n_finished++;
+    g_cond_signal(&run->finished);
+    while (task == 0 && run->n_finished < run->n_tasks - 1)
+        g_cond_wait(&run->finished, &run->mutex);
+    g_mutex_unlock(&run->mutex);
+}
+
+static void
+a_share_whose_thread_is_kept_busy_is_done_by_the_others(void **state)
+{
+    (void)state;
+    for (int threads = 2; threads <= 4; threads++) {
+        g_autoptr(engine_pool) pool = engine_pool_new(threads);
+        for (int round = 0; round < 50; round++) {
+            blocked_run run = {.n_tasks = 1 + 7 * threads};
+            g_mutex_init(&run.mutex);
+            g_cond_init(&run.finished);
+            engine_pool_run(pool, (size_t)run.n_tasks, wait_for_others, &run);
+            assert_int_equal(run.n_finished, run.n_tasks - 1);
+            g_mutex_clear(&run.mutex);
+            g_cond_clear(&run.finished);
+        }
+    }
+}
+
 int
 main(void)
 {
     const struct CMUnitTest tests[] = {
+        cmocka_unit_test(a_share_whose_thread_is_kept_busy_is_done_by_the_others),
         cmocka_unit_test(every_task_runs_exactly_once),
         cmocka_unit_test(the_default_is_at_least_one_thread),
         cmocka_unit_test(callers_from_several_threads_take_turns),
