@@ -331,8 +331,10 @@ layout_builder_name_images(layout_builder *builder)
 {
     g_autoptr(GArray) figures = g_array_new(FALSE, TRUE, sizeof(guint));
     g_autoptr(GArray) tables = g_array_new(FALSE, TRUE, sizeof(guint));
+    g_autoptr(GArray) formulas = g_array_new(FALSE, TRUE, sizeof(guint));
     g_array_set_size(figures, builder->pages->len);
     g_array_set_size(tables, builder->pages->len);
+    g_array_set_size(formulas, builder->pages->len);
     for (guint i = 0; i < builder->figures->len; i++) {
         layout_figure *figure = &g_array_index(builder->figures, layout_figure, i);
         if (i % 256 == 0) layout_builder_rest(builder);
@@ -348,6 +350,15 @@ layout_builder_name_images(layout_builder *builder)
         const layout_box *box = &g_array_index(builder->boxes, layout_box, block->first_box);
         g_assert(box->page >= 0 && (guint)box->page < tables->len);
         table->image = image_name(builder, tables, box->page, "table");
+    }
+    for (guint i = 0; i < builder->formulas->len; i++) {
+        layout_formula *formula = &g_array_index(builder->formulas, layout_formula, i);
+        const layout_block *block = layout_builder_block(builder, formula->block);
+        if (i % 256 == 0) layout_builder_rest(builder);
+        if (block->n_boxes == 0) continue;
+        const layout_box *box = &g_array_index(builder->boxes, layout_box, block->first_box);
+        g_assert(box->page >= 0 && (guint)box->page < formulas->len);
+        formula->image = image_name(builder, formulas, box->page, "formula");
     }
 }
 

@@ -108,7 +108,7 @@ static void
 append_formula(writer *w, const layout_block *block, const layout_formula *formula)
 {
     json_t *entry = append_entry(w, "equation");
-    set_image_path(entry, layout_has_crop(w->options, formula->image) ? formula->image : NULL);
+    set_image_path(entry, layout_formula_picture(w->options, formula));
     if (!formula->latex) {
         json_object_set_new(entry, "text", mineru_string(block->text));
         return;

@@ -81,6 +81,29 @@ layout_has_crop(const layout_write_options *options, const char *image)
     return image && (!options || options->images == LAYOUT_IMAGES_ALL);
 }
 
+const char *
+layout_formula_crop(const layout_formula *formula, layout_images images, layout_formulas formulas)
+{
+    if (images != LAYOUT_IMAGES_ALL || formulas == LAYOUT_FORMULAS_LATEX) return NULL;
+    const gboolean sure = formula->latex && formula->confidence >= LAYOUT_FORMULA_SURE;
+    return formulas == LAYOUT_FORMULAS_AUTO && sure ? NULL : formula->image;
+}
+
+const char *
+layout_formula_picture(const layout_write_options *options, const layout_formula *formula)
+{
+    return options ? layout_formula_crop(formula, options->images, options->formulas)
+                   : formula->image;
+}
+
+const char *
+layout_formula_shown(const layout_write_options *options, const layout_formula *formula)
+{
+    const gboolean picture = options && options->formulas == LAYOUT_FORMULAS_IMAGE &&
+                             layout_formula_picture(options, formula);
+    return picture ? NULL : formula->latex;
+}
+
 void
 layout_document_rest(const lode_document *document)
 {

@@ -179,6 +179,7 @@ formula_emit(layout_composer *c, layout_para *para, float size_pt)
 {
     g_string_truncate(c->latex, 0);
     float confidence = formula_append(c, para);
+    confidence *= layout_formula_trust(c->latex->str);
     para->block = block_add(c, LAYOUT_BLOCK_FORMULA, 0, NULL, size_pt, confidence);
     layout_formula formula = {.block = para->block,
                               .latex = c->latex->len > 0 ? c->latex->str : NULL,

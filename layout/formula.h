@@ -81,5 +81,9 @@ char *formula_latex_of(formula_builder *b, GArray *items);
 char *layout_formula_build(const layout_work *work, const layout_mark *marks, guint n,
                            const layout_rule *rules, guint n_rules, float *confidence);
 
+/* ---- formula_trust.c ---- */
+/* How far the LaTeX of a display may be trusted for what it says, over 0 up to 1. */
+float layout_formula_trust(const char *latex);
+
 G_END_DECLS
 #endif

@@ -239,6 +239,18 @@ append_alt(writer *w, guint index, const layout_figure *figure)
     g_string_append_c(w->out, '"');
 }
 
+/* An image's tag up to its alternative text. */
+static void
+append_source(writer *w, const char *image)
+{
+    const char *dir = w->options->image_dir ? w->options->image_dir : "images";
+    g_autofree char *path = *dir ? g_strconcat(dir, "/", image, NULL) : g_strdup(image);
+    g_autofree char *address = g_uri_escape_string(path, "/", TRUE);
+    g_string_append(w->out, "<img src=\"");
+    html_append_escaped(w->out, address);
+    g_string_append_c(w->out, '"');
+}
+
 static void
 append_figure(writer *w, guint index)
 {
@@ -249,13 +261,7 @@ append_figure(writer *w, guint index)
     g_string_append_c(w->out, '\n');
     append_captions(w, index, TRUE);
     if (figure && layout_has_figure_image(w->options, figure->image)) {
-        const char *dir = w->options->image_dir ? w->options->image_dir : "images";
-        g_autofree char *path =
-            *dir ? g_strconcat(dir, "/", figure->image, NULL) : g_strdup(figure->image);
-        g_autofree char *address = g_uri_escape_string(path, "/", TRUE);
-        g_string_append(w->out, "<img src=\"");
-        html_append_escaped(w->out, address);
-        g_string_append_c(w->out, '"');
+        append_source(w, figure->image);
         append_alt(w, index, figure);
         g_string_append(w->out, " />\n");
     }
@@ -283,13 +289,21 @@ append_formula(writer *w, guint index)
     const layout_block *block = &w->document->blocks[index];
     const layout_formula *formula =
         block->item == LAYOUT_NONE ? NULL : &w->document->formulas[block->item];
+    const char *picture = formula ? layout_formula_picture(w->options, formula) : NULL;
+    const char *latex = formula ? layout_formula_shown(w->options, formula) : NULL;
     open_tag(w, "div", "formula", index);
-    if (formula && formula->latex) {
+    if (latex) {
         g_string_append(w->out, "<span class=\"math\">\\[");
-        html_append_escaped(w->out, formula->latex);
+        html_append_escaped(w->out, latex);
         g_string_append(w->out, "\\]</span>");
-    } else {
+    } else if (!picture || !formula->latex) {
         append_text(w, index, 0);
+    }
+    if (picture) {
+        append_source(w, picture);
+        g_string_append(w->out, " alt=\"");
+        html_append_escaped(w->out, formula->latex ? formula->latex : block->text);
+        g_string_append(w->out, "\" />");
     }
     if (formula && formula->number) {
         g_string_append(w->out, " <span class=\"number\">(");

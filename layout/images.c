@@ -1,7 +1,6 @@
 /* The pictures of a document, cut out of rendered pages: figures, and what tables and formulas ask for.
  * Vector art comes as SVG as well. */
-#include "layout/layout.h"
-
+#include "layout/writers.h"
 #include "parse/parse.h"
 
 #include <errno.h>
@@ -132,7 +131,8 @@ render_block(const renderer *r, const char *name, int block, GError **error)
 }
 
 gboolean
-layout_document_has_images(const lode_document *document, layout_images which)
+layout_document_has_images(const lode_document *document, layout_images which,
+                           layout_formulas formulas)
 {
     if (which == LAYOUT_IMAGES_NONE) return FALSE;
     for (guint i = 0; i < document->n_figures; i++)
@@ -141,7 +141,7 @@ layout_document_has_images(const lode_document *document, layout_images which)
     for (guint i = 0; i < document->n_tables; i++)
         if (document->tables[i].image) return TRUE;
     for (guint i = 0; i < document->n_formulas; i++)
-        if (document->formulas[i].image) return TRUE;
+        if (layout_formula_crop(&document->formulas[i], which, formulas)) return TRUE;
     return FALSE;
 }
 
@@ -163,7 +163,7 @@ layout_document_write_images(const lode_document *document, const char *path, co
 {
     const layout_image_options defaults = layout_image_options_default();
     if (!options) options = &defaults;
-    if (!layout_document_has_images(document, options->which)) return TRUE;
+    if (!layout_document_has_images(document, options->which, options->formulas)) return TRUE;
 
     if (g_mkdir_with_parents(dir, 0777) != 0) {
         g_autofree char *shown = g_filename_display_name(dir);
@@ -188,8 +188,9 @@ layout_document_write_images(const lode_document *document, const char *path, co
             return FALSE;
     }
     for (guint i = 0; i < document->n_formulas; i++) {
-        if (!render_block(&r, document->formulas[i].image, document->formulas[i].block, error))
-            return FALSE;
+        const layout_formula *formula = &document->formulas[i];
+        const char *name = layout_formula_crop(formula, options->which, options->formulas);
+        if (!render_block(&r, name, formula->block, error)) return FALSE;
     }
     return TRUE;
 }

@@ -8,8 +8,8 @@
  *   {
  *     "schema": "lode-document",
  *     "version": 2,
- *     "markdown": {"page_breaks": true, "furniture": true, "images": none|figures|all, "image_dir",
- *                  "bytes", "sha256"},    of the Markdown that the blocks' ranges are of; only beside one
+ *     "markdown": {"page_breaks": true, "furniture": true, "images": none|figures|all,
+ *                  "formulas": latex|image|both, "image_dir", "bytes", "sha256"},    of the Markdown that the blocks' ranges are of; only beside one
  *     "metadata": {"source_name", "source_sha256", "format",        always there
  *                  "title", "authors": [name], "abstract", "doi", "arxiv", "language", "year", "producer"},
  *     "pages": [{"index", "width", "height", "rotation", "label", "source": native|ocr|mixed|none, "failure",
@@ -471,7 +471,7 @@ put_formula(json_out *o, const layout_formula *formula)
     key_string(o, "latex", formula->latex);
     key_string(o, "number", formula->number);
     key_number(o, "confidence", formula->confidence, 3);
-    if (layout_has_crop(o->options, formula->image)) key_string(o, "image", formula->image);
+    key_string(o, "image", layout_formula_picture(o->options, formula));
 }
 
 static void
@@ -582,11 +582,14 @@ static void
 put_markdown(json_out *o, const layout_write_options *options, const markdown_digest *markdown)
 {
     static const char *const images[] = {"none", "figures", "all"};
+    static const char *const formulas[] = {"auto", "latex", "image", "both"};
     put_key(o, "markdown");
     open_container(o, '{');
     key_true(o, "page_breaks", options->page_breaks);
     key_true(o, "furniture", options->furniture);
     key_string(o, "images", images[options->images]);
+    if (options->formulas != LAYOUT_FORMULAS_AUTO)
+        key_string(o, "formulas", formulas[options->formulas]);
     key_string(o, "image_dir", options->image_dir ? options->image_dir : "images");
     key_integer(o, "bytes", (gint64)markdown->len);
     key_string(o, "sha256", g_checksum_get_string(markdown->sum));

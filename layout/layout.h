@@ -145,9 +145,12 @@ typedef struct {
     int block;
     const char *latex;  /* NULL where it is not known: the block's text is the glyphs as Unicode */
     const char *number; /* "(3)" -> "3", NULL where none */
-    float confidence;
-    const char *image;
+    float confidence;   /* 0 to 1: how far the LaTeX is to be trusted */
+    const char *image;  /* as a table's */
 } layout_formula;
+
+/* Below this confidence a formula's picture says more than its LaTeX. */
+#define LAYOUT_FORMULA_SURE 0.7F
 
 typedef enum {
     LAYOUT_REFERENCE_OTHER, /* nothing says what it is: a report on a web page, a preprint, software */
@@ -389,6 +392,13 @@ typedef enum {
     LAYOUT_IMAGES_ALL /* crops of tables and formulas too */
 } layout_images;
 
+typedef enum {
+    LAYOUT_FORMULAS_AUTO,  /* LaTeX, and beside it the picture where it is not sure or not known */
+    LAYOUT_FORMULAS_LATEX, /* no pictures */
+    LAYOUT_FORMULAS_IMAGE, /* the picture instead of LaTeX where texts can show one */
+    LAYOUT_FORMULAS_BOTH   /* both for every formula */
+} layout_formulas;
+
 /* For every writer; each looks at what concerns it. */
 typedef struct {
     gboolean page_breaks;  /* "<!-- page N -->" before each page's first block; default FALSE */
@@ -396,6 +406,7 @@ typedef struct {
     const char *image_dir; /* prefix of image links; NULL: "images" */
     layout_images
         images; /* image files that exist beside the output: others are not named; default ALL */
+    layout_formulas formulas; /* how they are shown; pictures only with images ALL; default AUTO */
 } layout_write_options;
 
 layout_write_options layout_write_options_default(void);
@@ -477,8 +488,9 @@ char *layout_document_to_csl(const lode_document *document);
 
 typedef struct {
     layout_images which;
-    double dpi;      /* 10..1200, 0 = 200 */
-    gboolean no_svg; /* PNG alone; default FALSE: vector art comes as SVG as well */
+    double dpi;               /* 10..1200, 0 = 200 */
+    gboolean no_svg;          /* PNG alone; default FALSE: vector art comes as SVG as well */
+    layout_formulas formulas; /* which of them are cut out, as the texts show them; default AUTO */
     /* What could not be written though nothing failed: an SVG beyond its limit. page 0-based. May be NULL. */
     void (*warn)(int page, const char *message, void *user_data);
     void *user_data;
@@ -487,7 +499,8 @@ typedef struct {
 /* { LAYOUT_IMAGES_ALL } and zeros. */
 layout_image_options layout_image_options_default(void);
 /* Is there anything that layout_document_write_images would write? */
-gboolean layout_document_has_images(const lode_document *document, layout_images which);
+gboolean layout_document_has_images(const lode_document *document, layout_images which,
+                                    layout_formulas formulas);
 
 /* Render the figures (and crops of tables) of the document from its source file into dir: PNG, and beside it
  * SVG (at most 4 MiB each, text as outlines) where the figure names one. File names are those the document

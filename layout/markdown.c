@@ -334,25 +334,35 @@ append_table(writer *w, guint index)
 }
 
 static void
+append_picture(writer *w, const char *image, const char *label)
+{
+    const char *dir = w->options->image_dir ? w->options->image_dir : "images";
+    g_autofree char *path = *dir ? g_strconcat(dir, "/", image, NULL) : g_strdup(image);
+    g_string_append(w->out, "![");
+    markdown_inline(w->out, label, (uint32_t)strlen(label), NULL, 0, NULL, 0, MARKDOWN_NO_EMPHASIS);
+    g_string_append_printf(w->out, strpbrk(path, " ()") ? "](<%s>)\n" : "](%s)\n", path);
+}
+
+static void
 append_figure(writer *w, guint index)
 {
     const layout_block *block = &w->document->blocks[index];
     const layout_figure *figure =
         block->item == LAYOUT_NONE ? NULL : &w->document->figures[block->item];
     if (figure && layout_has_figure_image(w->options, figure->image)) {
-        const char *dir = w->options->image_dir ? w->options->image_dir : "images";
-        g_autofree char *path =
-            *dir ? g_strconcat(dir, "/", figure->image, NULL) : g_strdup(figure->image);
-        const char *label = figure->label ? figure->label : "Figure";
         const gsize start = begin_block(w);
-        g_string_append(w->out, "![");
-        markdown_inline(w->out, label, (uint32_t)strlen(label), NULL, 0, NULL, 0,
-                        MARKDOWN_NO_EMPHASIS);
-        g_string_append_printf(w->out, strpbrk(path, " ()") ? "](<%s>)\n" : "](%s)\n", path);
+        append_picture(w, figure->image, figure->label ? figure->label : "Figure");
         end_block(w, index, start);
     }
     append_captions(w, index, TRUE);
     append_captions(w, index, FALSE);
+}
+
+/* "$$" or an empty line inside would end the formula early. */
+static gboolean
+is_display(const char *latex)
+{
+    return latex && *latex && !strstr(latex, "$$") && !strstr(latex, "\n\n");
 }
 
 static void
@@ -361,17 +371,30 @@ append_formula(writer *w, guint index)
     const layout_block *block = &w->document->blocks[index];
     const layout_formula *formula =
         block->item == LAYOUT_NONE ? NULL : &w->document->formulas[block->item];
-    const char *latex = formula ? formula->latex : NULL;
-    /* "$$" or an empty line inside would end the formula early */
-    if (!latex || !*latex || strstr(latex, "$$") || strstr(latex, "\n\n")) {
+    const char *picture = formula ? layout_formula_picture(w->options, formula) : NULL;
+    const char *latex = formula ? layout_formula_shown(w->options, formula) : NULL;
+    const gboolean replaced = picture && formula->latex && !latex;
+    if (!picture && !is_display(latex)) {
         append_paragraph(w, index, 0, MARKDOWN_NO_EMPHASIS);
         return;
     }
     const gsize start = begin_block(w);
-    g_string_append_printf(w->out, "$$%s", latex);
-    if (formula->number && !strstr(latex, "\\tag") && !strpbrk(formula->number, "{}\\$"))
-        g_string_append_printf(w->out, " \\tag{%s}", formula->number);
-    g_string_append(w->out, "$$\n");
+    if (is_display(latex)) {
+        g_string_append_printf(w->out, "$$%s", latex);
+        if (formula->number && !strstr(latex, "\\tag") && !strpbrk(formula->number, "{}\\$"))
+            g_string_append_printf(w->out, " \\tag{%s}", formula->number);
+        g_string_append(w->out, "$$\n");
+    } else if (!replaced) {
+        append_text(w, index, 0, MARKDOWN_NO_EMPHASIS);
+        markdown_escape_block_start(w->out, start);
+        g_string_append_c(w->out, '\n');
+    }
+    if (picture) {
+        g_autofree char *label = formula->number ? g_strdup_printf("Formula (%s)", formula->number)
+                                                 : g_strdup("Formula");
+        if (w->out->len > start) g_string_append_c(w->out, '\n');
+        append_picture(w, picture, label);
+    }
     end_block(w, index, start);
 }
 

@@ -231,8 +231,8 @@ make_formula(writer *w, piece p)
     json_t *span = make_span("interline_equation", rect, (double)formula->confidence);
     json_object_set_new(span, "content",
                         mineru_string(formula->latex ? formula->latex : block->text));
-    if (layout_has_crop(w->options, formula->image))
-        json_object_set_new(span, "image_path", mineru_string(formula->image));
+    const char *picture = layout_formula_picture(w->options, formula);
+    if (picture) json_object_set_new(span, "image_path", mineru_string(picture));
     json_object_set_new(result, "lines", make_single_line(span, rect));
     return result;
 }

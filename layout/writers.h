@@ -88,6 +88,15 @@ double layout_hundredths(float value);
 /* Does the output have a file of this name beside it? */
 gboolean layout_has_figure_image(const layout_write_options *options, const char *image);
 gboolean layout_has_crop(const layout_write_options *options, const char *image);
+/* The picture of a formula that the output has, NULL where it has none. options NULL: all. */
+const char *layout_formula_picture(const layout_write_options *options,
+                                   const layout_formula *formula);
+/* The same for where only these two are known. */
+const char *layout_formula_crop(const layout_formula *formula, layout_images images,
+                                layout_formulas formulas);
+/* Its LaTeX, NULL where that is not known or the picture stands for it. */
+const char *layout_formula_shown(const layout_write_options *options,
+                                 const layout_formula *formula);
 
 /* One key per reference, see layout_document_to_bibtex; NULL-terminated, free with g_strfreev. */
 char **layout_reference_keys(const lode_document *document);

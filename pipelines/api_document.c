@@ -370,9 +370,12 @@ lode_document_save(const lode_document *document, const char *path, const char *
     FILL_OPTIONS(filled, options);
     if (filled.images < LODE_IMAGES_NONE || filled.images > LODE_IMAGES_ALL)
         return pipelines_fail_argument(error, "images must be one of LODE_IMAGES_*");
+    if (filled.formulas < LODE_FORMULAS_AUTO || filled.formulas > LODE_FORMULAS_BOTH)
+        return pipelines_fail_argument(error, "formulas must be one of LODE_FORMULAS_*");
     pipelines_output_options output = {
         .formats = filled.formats,
         .images = (layout_images)filled.images,
+        .formulas = (layout_formulas)filled.formulas,
         .page_breaks = filled.page_breaks != 0,
         .dpi = filled.dpi,
     };

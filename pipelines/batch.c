@@ -34,9 +34,10 @@ hash_options(const pipelines_batch_options *options)
     char dpi[G_ASCII_DTOSTR_BUF_SIZE];
     g_autofree char *pages = pipelines_pages_text(options->pages);
     g_autofree char *text = g_strdup_printf(
-        "lode=%s formats=%u images=%d page_breaks=%d dpi=%s pages=%s hidden=%d", lode_version(),
-        options->output.formats, options->output.images, options->output.page_breaks,
-        g_ascii_dtostr(dpi, sizeof dpi, options->output.dpi), pages, options->keep_hidden);
+        "lode=%s formats=%u images=%d page_breaks=%d dpi=%s pages=%s hidden=%d formulas=%d",
+        lode_version(), options->output.formats, options->output.images,
+        options->output.page_breaks, g_ascii_dtostr(dpi, sizeof dpi, options->output.dpi), pages,
+        options->keep_hidden, (int)options->output.formulas);
     g_autofree char *hash = g_compute_checksum_for_string(G_CHECKSUM_SHA256, text, -1);
     return g_strndup(hash, 16);
 }

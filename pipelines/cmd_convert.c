@@ -9,7 +9,7 @@
 typedef struct {
     common_args common;
     reader_args reader;
-    char *output, *format, *pages, *images, *hidden_text;
+    char *output, *format, *pages, *images, *formula, *hidden_text;
     double dpi;
     gboolean no_images, layout_pdf, page_breaks, force, check;
 } convert_args;
@@ -51,6 +51,11 @@ convert_entries(gpointer data)
          "Image files to write: none, figures, or all: crops of tables and formulas too "
          "(default: all)",
          "WHICH"},
+        {"formula", 0, 0, G_OPTION_ARG_STRING, &args->formula,
+         "Displayed formulas as latex, image, both, or auto: LaTeX, and beside it the picture "
+         "where "
+         "its confidence is below 0.7 (default: auto)",
+         "HOW"},
         {"no-images", 0, 0, G_OPTION_ARG_NONE, &args->no_images, "The same as --images none", NULL},
         {"dpi", 0, 0, G_OPTION_ARG_DOUBLE, &args->dpi, "Resolution of images (default: 200)", "N"},
         {"hidden-text", 0, 0, G_OPTION_ARG_STRING, &args->hidden_text,
@@ -86,6 +91,21 @@ parse_images(const convert_args *args, layout_images *images)
 }
 
 static gboolean
+parse_formula(const convert_args *args, layout_formulas *formulas)
+{
+    static const char *const names[] = {"auto", "latex", "image", "both"};
+    *formulas = LAYOUT_FORMULAS_AUTO;
+    if (args->formula == NULL) return TRUE;
+    for (size_t i = 0; i < G_N_ELEMENTS(names); i++) {
+        if (strcmp(args->formula, names[i]) != 0) continue;
+        *formulas = (layout_formulas)i;
+        return TRUE;
+    }
+    cli_usage_error("convert", "--formula: %s: must be latex, image, both or auto", args->formula);
+    return FALSE;
+}
+
+static gboolean
 parse_hidden_text(const char *what, gboolean *keep)
 {
     *keep = g_strcmp0(what, "keep") == 0;
@@ -109,6 +129,7 @@ read_args(const convert_args *args, pipelines_batch_options *options, GArray **p
     };
     if (!cli_reader_check("convert", &args->reader, &options->worker) ||
         !parse_images(args, &options->output.images) ||
+        !parse_formula(args, &options->output.formulas) ||
         !parse_hidden_text(args->hidden_text, &options->keep_hidden))
         return FALSE;
     if (!(args->dpi >= 10 && args->dpi <= 1200)) {

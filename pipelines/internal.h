@@ -98,6 +98,7 @@ char *pipelines_pages_text(const GArray *ranges); /* the inverse; NULL gives "";
 typedef struct {
     unsigned formats; /* LODE_FORMAT_* */
     layout_images images;
+    layout_formulas formulas;
     gboolean page_breaks;
     double dpi;
 } pipelines_output_options;
@@ -391,7 +392,8 @@ typedef struct {
 struct lode_answer {
     lode_answer_status status;
     gboolean extractive;
-    gboolean by_document; /* from the web: one number for each page or paper, not for each passage */
+    gboolean
+        by_document; /* from the web: one number for each page or paper, not for each passage */
     char *question;
     GString *text;
     char *short_answer; /* the words of the best sentence that answer; NULL where there are none */

@@ -190,6 +190,14 @@ enum {
     LODE_IMAGES_ALL = 2 /* crops of tables and formulas too */
 };
 
+/* A formula's confidence is in the JSON. Pictures of formulas are only written with LODE_IMAGES_ALL. */
+enum {
+    LODE_FORMULAS_AUTO = 0, /* LaTeX, and beside it the picture where its confidence is below 0.7 */
+    LODE_FORMULAS_LATEX = 1, /* no pictures */
+    LODE_FORMULAS_IMAGE = 2, /* pictures instead of LaTeX in Markdown and HTML */
+    LODE_FORMULAS_BOTH = 3   /* LaTeX and the picture of every formula */
+};
+
 typedef struct {
     size_t struct_size;
     unsigned formats;     /* LODE_FORMAT_* or-ed; default LODE_FORMAT_DEFAULT */
@@ -197,6 +205,7 @@ typedef struct {
     double dpi;           /* of those images; default 200 */
     int page_breaks;      /* Markdown: "<!-- page N -->" between pages; default 0 */
     const char *password; /* images are drawn from the source file; NULL (default): none */
+    int formulas;         /* how they are shown; default LODE_FORMULAS_AUTO */
 } lode_save_options;
 
 LODE_API lode_save_options lode_save_options_default(void);
@@ -587,14 +596,14 @@ typedef struct {
     int rounds;            /* of searching, at most 10; default 3 */
     int nodes;             /* sub-questions in all, at most 24; default 16 */
     int pages;             /* read for one sub-question; default 4 */
-    double seconds;        /* for all of it, then the answer is made from what is there; default 120 */
+    double seconds; /* for all of it, then the answer is made from what is there; default 120 */
     double node_seconds;   /* to search and read for the sub-questions of one wave; default 30 */
     int offline;           /* only what the cache has; default 0 */
     int allow_private;     /* pages on private and loopback addresses; default 0 */
     const char *cache_dir; /* NULL (default): lode/web in the user's cache folder */
-    const char *contact;   /* your mail address or page, told to the servers; NULL (default): none */
-    const char *save;      /* add what was read to the library in this folder; NULL (default) */
-    const char *record;    /* a file that says how far it came; NULL (default): none */
+    const char *contact; /* your mail address or page, told to the servers; NULL (default): none */
+    const char *save;    /* add what was read to the library in this folder; NULL (default) */
+    const char *record;  /* a file that says how far it came; NULL (default): none */
     const lode_ask_options *ask; /* how the answer is made; NULL (default): the defaults of those */
     const int *cancel;           /* may be NULL */
     /* What happens, as it happens: "plan", "node_started", "query", "result_list", "page_fetched", "node_answer",

@@ -40,6 +40,7 @@ pipelines_write_options(const pipelines_output_options *options)
     layout_write_options result = layout_write_options_default();
     result.page_breaks = options->page_breaks;
     result.images = options->images;
+    result.formulas = options->formulas;
     return result;
 }
 
@@ -176,9 +177,13 @@ pipelines_write_document(const lode_document *document, const char *path, const 
         }
         if (!write_format(document, &formats[i], file, &how, error)) return FALSE;
     }
-    if (path == NULL || !layout_document_has_images(document, options->images)) return TRUE;
-    layout_image_options images = {
-        .which = options->images, .dpi = options->dpi, .warn = keep_warning, .user_data = warnings};
+    if (path == NULL || !layout_document_has_images(document, options->images, options->formulas))
+        return TRUE;
+    layout_image_options images = {.which = options->images,
+                                   .dpi = options->dpi,
+                                   .formulas = options->formulas,
+                                   .warn = keep_warning,
+                                   .user_data = warnings};
     g_autofree char *folder = g_build_filename(dir, "images", NULL);
     return pipelines_make_dir(folder, error) &&
            layout_document_write_images(document, path, password, folder, &images, error);

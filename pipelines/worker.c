@@ -139,6 +139,7 @@ job_to_line(const pipelines_job *job, int n_threads)
     json_object_set_new(json, "stem", escaped(job->stem));
     json_object_set_new(json, "formats", json_integer(job->output.formats));
     json_object_set_new(json, "images", json_integer((int)job->output.images));
+    json_object_set_new(json, "formulas", json_integer((int)job->output.formulas));
     json_object_set_new(json, "page_breaks", json_boolean(job->output.page_breaks));
     json_object_set_new(json, "dpi", json_real(job->output.dpi));
     json_object_set_new(json, "want_document", json_boolean(job->want_document));
@@ -393,6 +394,8 @@ do_job(const json_t *json, reporter *r)
         .stem = stem,
         .output = {.formats = (unsigned)json_integer_value(json_object_get(json, "formats")),
                    .images = (layout_images)json_integer_value(json_object_get(json, "images")),
+                   .formulas =
+                       (layout_formulas)json_integer_value(json_object_get(json, "formulas")),
                    .page_breaks = json_is_true(json_object_get(json, "page_breaks")),
                    .dpi = json_number_value(json_object_get(json, "dpi"))},
         .want_document = json_is_true(json_object_get(json, "want_document")),

@@ -199,6 +199,46 @@ neighbouring_formulas_do_not_merge(void **state)
     check_text("ab", spans, 2, "$a$ $b$");
 }
 
+static char *
+markdown_of_formula(float confidence, const char *latex, layout_formulas how)
+{
+    layout_builder *builder = sample_builder(1);
+    const layout_box box = {0, {10, 10, 90, 30}};
+    const layout_block block = {
+        .type = LAYOUT_BLOCK_FORMULA, .text = "a*b", .parent = LAYOUT_NONE, .item = LAYOUT_NONE};
+    const int index = layout_builder_add_block(builder, &block, &box, 1, NULL, 0, NULL, 0);
+    const layout_formula formula = {
+        .block = index, .latex = latex, .number = "2", .confidence = confidence, .image = "f.png"};
+    layout_builder_add_formula(builder, &formula);
+    g_autoptr(lode_document) document = layout_builder_finish(builder);
+    layout_write_options options = layout_write_options_default();
+    options.formulas = how;
+    return layout_document_to_markdown(document, &options);
+}
+
+static void
+check_formula(float confidence, const char *latex, layout_formulas how, const char *expected)
+{
+    g_autofree char *markdown = markdown_of_formula(confidence, latex, how);
+    assert_string_equal(markdown, expected);
+}
+
+static void
+formulas_show_their_picture_where_their_latex_is_not_sure(void **state)
+{
+    (void)state;
+#define PICTURE "![Formula (2)](images/f.png)\n"
+    check_formula(0.9F, "ab", LAYOUT_FORMULAS_AUTO, "$$ab \\tag{2}$$\n");
+    check_formula(0.5F, "ab", LAYOUT_FORMULAS_AUTO, "$$ab \\tag{2}$$\n\n" PICTURE);
+    check_formula(0.5F, "ab", LAYOUT_FORMULAS_LATEX, "$$ab \\tag{2}$$\n");
+    check_formula(0.9F, "ab", LAYOUT_FORMULAS_IMAGE, PICTURE);
+    check_formula(0.9F, "ab", LAYOUT_FORMULAS_BOTH, "$$ab \\tag{2}$$\n\n" PICTURE);
+    /* where the LaTeX is not known the characters are all that there is */
+    check_formula(0, NULL, LAYOUT_FORMULAS_AUTO, "a*b\n\n" PICTURE);
+    check_formula(0, NULL, LAYOUT_FORMULAS_IMAGE, "a*b\n\n" PICTURE);
+    check_formula(0, NULL, LAYOUT_FORMULAS_LATEX, "a*b\n");
+}
+
 static void
 headings_have_levels_and_no_emphasis(void **state)
 {
@@ -295,6 +335,7 @@ main(void)
         cmocka_unit_test(latex_that_would_end_early_is_left_as_text),
         cmocka_unit_test(scripts_use_unicode_where_it_has_them),
         cmocka_unit_test(neighbouring_formulas_do_not_merge),
+        cmocka_unit_test(formulas_show_their_picture_where_their_latex_is_not_sure),
         cmocka_unit_test(headings_have_levels_and_no_emphasis),
         cmocka_unit_test(numbered_lists_that_start_again_stay_two_lists),
         cmocka_unit_test(footnote_marks_are_bound_once_each),

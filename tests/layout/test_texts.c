@@ -303,6 +303,23 @@ a_rule_with_letters_on_both_sides_is_a_fraction(void **state)
 }
 
 static void
+pieces_of_formulas_are_trusted_less_than_whole_ones(void **state)
+{
+    (void)state;
+    static const char *const whole[] = {
+        "y=Cx", "x^{2}+y^{2}\\leq r^{2},", "-x<[0,\\infty)",
+        "f(x)=\\begin{cases} 0 & x<0 \\\\ 1 & x\\geq0 \\end{cases}"};
+    static const char *const pieces[] = {
+        "h_{\\min}", "+\\mu^{2}C", "x_{t-1}-x_{t-2}",
+        "a=b+",      "(a+b=c",     "\\underline{x_{t-\\tau}-x_{t-\\tau-1}}\\Bigg)",
+        ""};
+    for (guint i = 0; i < G_N_ELEMENTS(whole); i++)
+        assert_true(layout_formula_trust(whole[i]) >= LAYOUT_FORMULA_SURE);
+    for (guint i = 0; i < G_N_ELEMENTS(pieces); i++)
+        assert_true(layout_formula_trust(pieces[i]) < LAYOUT_FORMULA_SURE);
+}
+
+static void
 formulas_of_no_size_or_far_too_many_characters_are_refused(void **state)
 {
     (void)state;
@@ -374,6 +391,7 @@ main(void)
         cmocka_unit_test(vectors_and_variables_of_text_fonts_are_mathematics),
         cmocka_unit_test(chemistry_units_isotopes_and_genes_stay_text),
         cmocka_unit_test(a_rule_with_letters_on_both_sides_is_a_fraction),
+        cmocka_unit_test(pieces_of_formulas_are_trusted_less_than_whole_ones),
         cmocka_unit_test(formulas_of_no_size_or_far_too_many_characters_are_refused),
         cmocka_unit_test(a_heap_of_operators_comes_to_an_end),
     };

@@ -2,4 +2,5 @@
 --pages: 1,,2: not pages like
 --format: pdf: unknown, choose from md, json, content_list, middle, html, text, layout, bib, csl
 --images: some: must be none, figures or all
+--formula: some: must be latex, image, both or auto
 --jobs: -1: must be from 0 to 1024
