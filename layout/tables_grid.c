@@ -56,26 +56,26 @@ cuts_from_rules(layout_grid *g)
     }
 }
 
-/* A row that says nothing about columns: one piece over most of the width. */
-static gboolean
-is_spanning(const layout_grid *g, const layout_piece *p)
-{
-    const layout_band *b = layout_grid_band(g, p->row);
-    return b->n_pieces == 1 && p->x1 - p->x0 > 0.45F * (g->box.x1 - g->box.x0);
-}
+/* What one place across the table has seen. */
+typedef struct {
+    gint32 over;    /* rows whose text covers it */
+    gint32 across;  /* rows of few pieces, one of which covers it: headings within the table */
+    gint32 between; /* rows with text left and right of it */
+    gint32 head;    /* lines of the header that cover it */
+} bin;
 
-/* The middle of the widest stretch of [from, to) with the least ink. */
+/* The middle of the widest stretch of [from, to) that the header covers least. */
 static float
-quietest(const gint32 *ink, guint from, guint to)
+quietest(const bin *bins, guint from, guint to)
 {
     gint32 least = G_MAXINT32;
     guint best = from, best_len = 0;
     for (guint i = from; i < to;) {
         guint end = i;
-        while (end < to && ink[end] == ink[i])
+        while (end < to && bins[end].head == bins[i].head)
             end++;
-        if (ink[i] < least || (ink[i] == least && end - i > best_len)) {
-            least = ink[i];
+        if (bins[i].head < least || (bins[i].head == least && end - i > best_len)) {
+            least = bins[i].head;
             best = i;
             best_len = end - i;
         }
@@ -84,49 +84,128 @@ quietest(const gint32 *ink, guint from, guint to)
     return (float)best + 0.5F * (float)best_len;
 }
 
+static guint
+bin_at(const layout_grid *g, guint n, float x)
+{
+    return (guint)CLAMP((x - g->box.x0) * BINS_PER_PT, 0, (float)n);
+}
+
+static int
+compare_uint(gconstpointer a, gconstpointer b)
+{
+    const guint x = *(const guint *)a, y = *(const guint *)b;
+    return (x > y) - (x < y);
+}
+
+/* Counts what stands over each bin, as differences first. */
+static void
+bins_fill(const layout_grid *g, bin *bins, guint n, gboolean has_body)
+{
+    guint n_bands = g->bands->len;
+    g_autofree guint *pieces = g_new0(guint, n_bands);
+    g_autofree float *x0 = g_new(float, n_bands), *x1 = g_new(float, n_bands);
+    for (guint b = 0; b < n_bands; b++) {
+        x0[b] = G_MAXFLOAT;
+        x1[b] = -G_MAXFLOAT;
+    }
+    for (guint i = 0; i < g->pieces->len; i++) {
+        const layout_piece *p = layout_grid_piece(g, i);
+        pieces[p->row]++;
+        x0[p->row] = MIN(x0[p->row], p->x0);
+        x1[p->row] = MAX(x1[p->row], p->x1);
+    }
+    g_autofree guint *sorted = g_memdup2(pieces, n_bands * sizeof *pieces);
+    qsort(sorted, n_bands, sizeof *sorted, compare_uint);
+    guint usual = sorted[n_bands * 3 / 4];
+    for (guint i = 0; i < g->pieces->len; i++) {
+        const layout_piece *p = layout_grid_piece(g, i);
+        guint from = bin_at(g, n, p->x0), to = bin_at(g, n, p->x1 + 0.49F);
+        gboolean few = 2 * pieces[p->row] <= usual;
+        gint32 *count = &bins[from].over, *end = &bins[to].over;
+        if (has_body && layout_grid_band(g, p->row)->header)
+            count = &bins[from].head, end = &bins[to].head;
+        else if (few)
+            count = &bins[from].across, end = &bins[to].across;
+        (*count)++;
+        (*end)--;
+    }
+    for (guint b = 0; b < n_bands; b++) {
+        if (x0[b] > x1[b] || (has_body && layout_grid_band(g, b)->header)) continue;
+        bins[bin_at(g, n, x0[b])].between++;
+        bins[bin_at(g, n, x1[b])].between--;
+    }
+    for (guint i = 1; i <= n; i++) {
+        bins[i].over += bins[i - 1].over;
+        bins[i].across += bins[i - 1].across;
+        bins[i].between += bins[i - 1].between;
+        bins[i].head += bins[i - 1].head;
+    }
+}
+
+/* The longest stretch of [from, to) that the fewest headings lie across. */
+static gint32
+least_across(const bin *bins, guint from, guint to, guint *first, guint *end)
+{
+    gint32 least = G_MAXINT32;
+    *first = *end = from;
+    for (guint i = from; i < to;) {
+        guint k = i;
+        while (k < to && bins[k].across == bins[i].across)
+            k++;
+        if (bins[i].across < least || (bins[i].across == least && k - i > *end - *first)) {
+            least = bins[i].across;
+            *first = i;
+            *end = k;
+        }
+        i = k;
+    }
+    return least;
+}
+
+/* Does a rule, one of the first n cuts, already divide the strip? */
+static gboolean
+cut_within(const layout_grid *g, guint n, guint from, guint to)
+{
+    float x0 = g->box.x0 + (float)from / BINS_PER_PT, x1 = g->box.x0 + (float)to / BINS_PER_PT;
+    for (guint i = 0; i < n; i++) {
+        float x = g_array_index(g->cuts, float, i);
+        if (x > x0 - 1 && x < x1 + 1) return TRUE;
+    }
+    return FALSE;
+}
+
+/* Free strips that enough rows have text on both sides of: where rules already divide, most of them. */
 static void
 cuts_from_gutters(layout_grid *g)
 {
     guint n = (guint)MIN((g->box.x1 - g->box.x0 + 2) * BINS_PER_PT, 40000);
-    g_autofree gint32 *ink = g_new0(gint32, n + 2), *head = g_new0(gint32, n + 2);
-    gboolean has_body = FALSE;
+    g_autofree bin *bins = g_new0(bin, n + 2);
+    guint body = 0;
     for (guint i = 0; i < g->bands->len; i++)
-        has_body = has_body || !g_array_index(g->bands, layout_band, i).header;
-    guint rows = 0;
-    for (guint i = 0; i < g->bands->len; i++)
-        rows += has_body == !g_array_index(g->bands, layout_band, i).header;
-    for (guint i = 0; i < g->pieces->len; i++) {
-        const layout_piece *p = layout_grid_piece(g, i);
-        if (is_spanning(g, p)) continue;
-        gint32 *into = has_body && g_array_index(g->bands, layout_band, p->row).header ? head : ink;
-        int from = (int)((p->x0 - g->box.x0) * BINS_PER_PT);
-        int to = (int)ceilf((p->x1 - g->box.x0) * BINS_PER_PT);
-        from = CLAMP(from, 0, (int)n);
-        to = CLAMP(to, from, (int)n);
-        into[from]++;
-        into[to]--;
-    }
-    for (guint b = 1; b <= n; b++)
-        head[b] += head[b - 1];
-    gint32 allowed = (gint32)(rows / 12), over = 0;
-    float least = MAX(0.42F * g->size, 2.5F) * BINS_PER_PT;
-    int start = -1;
-    gboolean seen = FALSE;
-    for (guint b = 0; b <= n; b++) {
-        over += ink[b];
-        gboolean free = over <= allowed;
-        if (!free && start >= 0 && seen) {
-            if ((float)b - (float)start >= least) {
-                float x = g->box.x0 + quietest(head, (guint)start, b) / BINS_PER_PT;
-                g_array_append_val(g->cuts, x);
-            }
+        body += layout_grid_band(g, i)->header ? 0 : 1;
+    gboolean has_body = body > 0;
+    guint rows = has_body ? body : g->bands->len, n_ruled = g->cuts->len;
+    bins_fill(g, bins, n, has_body);
+    gint32 allowed = g->lattice ? 0 : (gint32)(rows / 12),
+           enough = g->lattice ? (gint32)(rows * 7 / 10) + 1 : 1;
+    float least = MAX((g->lattice ? 0.9F : 0.42F) * g->size, 2.5F) * BINS_PER_PT;
+    for (guint from = 0; from <= n;) {
+        if (bins[from].over > allowed || bins[from].between == 0) {
+            from++;
+            continue;
         }
-        if (!free) {
-            seen = TRUE;
-            start = -1;
-        } else if (start < 0) {
-            start = (int)b;
+        guint to = from;
+        gint32 between = 0;
+        for (; to <= n && bins[to].over <= allowed && bins[to].between > 0; to++)
+            between = MAX(between, bins[to].between - bins[to].over - bins[to].across);
+        guint a, b;
+        gint32 across = least_across(bins, from, to, &a, &b);
+        if ((float)(b - a) >= least && between >= enough && across <= 2 * between &&
+            !cut_within(g, n_ruled, from, to)) {
+            float x = g->box.x0 + quietest(bins, a, b) / BINS_PER_PT;
+            g_array_append_val(g->cuts, x);
         }
+        from = to;
     }
 }
 
@@ -306,12 +385,10 @@ columns_find(layout_grid *g)
         columns_assign(g);
         g->lattice = layout_grid_ruled_rows(g);
     }
-    if (!g->lattice) {
-        /* within vertical rules gutters may divide further */
-        cuts_from_gutters(g);
-        layout_grid_snap(g->cuts, 5);
-        pieces_split(g);
-    }
+    /* within vertical rules gutters may divide further */
+    cuts_from_gutters(g);
+    layout_grid_snap(g->cuts, 5);
+    pieces_split(g);
     empty_columns_drop(g);
     columns_assign(g);
 }

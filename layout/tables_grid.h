@@ -30,7 +30,8 @@ typedef struct {
     GArray *pieces;   /* layout_piece */
     GArray *bands;    /* layout_band: the rows */
     GArray *cuts;     /* float: x between columns */
-    gboolean lattice; /* rows are what horizontal rules separate */
+    gboolean lattice;     /* rows are what horizontal rules separate */
+    gboolean header_ruled; /* a rule says which bands are the header */
     float size;
 } layout_grid;
 
@@ -60,7 +61,8 @@ void layout_grid_snap(GArray *values, float slack);
 /* Text lines by baseline; sorts the pieces. */
 void layout_grid_bands(layout_grid *grid);
 
-/* The bands above the first rule right across are the header. */
+/* The bands above the first rule right across are the header, else, for a first guess, those above the first row
+ * of numbers. */
 void layout_grid_header(layout_grid *grid);
 
 /* Where no rule tells the header: the bands above the first number in columns of numbers. Needs the columns. */

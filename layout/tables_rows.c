@@ -29,7 +29,7 @@ typedef struct {
     float x0, x1, first_x1, baseline, size;
     uint32_t start, end;
     guint font, flags;
-    gboolean number;
+    gboolean number, year;
     int above;  /* the line nearest above in one of its columns, -1 */
     float link; /* how well it goes on that */
 } line;
@@ -92,6 +92,17 @@ is_number(const char *text, gsize len)
     }
     if (len == 3 && strncmp(text, "N/A", 3) == 0) return TRUE;
     return digits > 0 ? letters <= digits : letters == 0 && others > 0 && len <= 8;
+}
+
+/* "2007", "2007-08": heads a column as often as it stands in one. */
+static gboolean
+is_year(const char *text, gsize len)
+{
+    if (len < 4 || (text[0] != '1' && text[0] != '2') ||
+        (text[1] != '9' && text[1] != '0' && text[1] != '8'))
+        return FALSE;
+    if (!g_ascii_isdigit(text[2]) || !g_ascii_isdigit(text[3])) return FALSE;
+    return len == 4 || (len <= 11 && !g_ascii_isdigit(text[4]) && g_ascii_isdigit(text[len - 1]));
 }
 
 /* Words that no cell ends with. */
@@ -202,9 +213,19 @@ lines_collect(rows *r)
     g_autoptr(GArray) all = g_array_new(FALSE, FALSE, sizeof(line));
     for (guint i = 0; i < g->pieces->len; i++) {
         const layout_piece *p = layout_grid_piece(g, i);
-        line l = {p->col0,     p->col1,     p->row,  p->x0,    p->x1,
-                  p->first_x1, p->baseline, p->size, p->start, p->start + p->len,
-                  p->font,     p->flags,    FALSE,   -1,       0};
+        line l = {.col0 = p->col0,
+                  .col1 = p->col1,
+                  .band = p->row,
+                  .x0 = p->x0,
+                  .x1 = p->x1,
+                  .first_x1 = p->first_x1,
+                  .baseline = p->baseline,
+                  .size = p->size,
+                  .start = p->start,
+                  .end = p->start + p->len,
+                  .font = p->font,
+                  .flags = p->flags,
+                  .above = -1};
         g_array_append_val(all, l);
     }
     g_array_sort(all, compare_line);
@@ -223,6 +244,7 @@ lines_collect(rows *r)
     for (guint i = 0; i < r->lines->len; i++) {
         line *l = &g_array_index(r->lines, line, i);
         l->number = is_number(g->sheet->text->str + l->start, l->end - l->start);
+        l->year = is_year(g->sheet->text->str + l->start, l->end - l->start);
         while (b <= l->band)
             r->first[b++] = i;
     }
@@ -284,13 +306,15 @@ header_from_numbers(rows *r)
 {
     layout_grid *g = r->grid;
     g_autofree guint *numbers = g_new0(guint, r->n_cols), *filled = g_new0(guint, r->n_cols);
+    g_autofree guint *years = g_new0(guint, r->n_cols);
     for (guint b = 0; b < r->n_bands; b++)
-        if (layout_grid_band(g, b)->header) return;
+        layout_grid_band(g, b)->header = FALSE;
     for (guint i = 0; i < r->lines->len; i++) {
         const line *l = &g_array_index(r->lines, line, i);
         if (l->col0 != l->col1) continue;
         filled[l->col0]++;
         numbers[l->col0] += l->number ? 1 : 0;
+        years[l->col0] += l->year ? 1 : 0;
     }
     guint end = 0;
     for (guint b = 0; b < r->n_bands && b <= MIN(8, r->n_bands / 2); b++) {
@@ -299,8 +323,9 @@ header_from_numbers(rows *r)
             const line *l = &g_array_index(r->lines, line, i);
             for (guint c = l->col0; c <= l->col1; c++) {
                 if (filled[c] < 2 || numbers[c] * 10 < filled[c] * 6) continue;
-                number = number || l->number;
-                text = text || !l->number;
+                gboolean head = !l->number || (l->year && years[c] * 3 <= filled[c]);
+                number = number || !head;
+                text = text || head;
             }
         }
         if (number) break;
@@ -309,6 +334,25 @@ header_from_numbers(rows *r)
     if (end * 2 > r->n_bands) return;
     for (guint b = 0; b < end; b++)
         layout_grid_band(g, b)->header = TRUE;
+}
+
+/* The same before the columns are known: bands before the first that is mostly numbers, if most of the rest are. */
+static guint
+header_guess(const layout_grid *g)
+{
+    guint n = g->bands->len, end = 0, like = 0;
+    g_autofree guint *pieces = g_new0(guint, n), *numbers = g_new0(guint, n);
+    for (guint i = 0; i < g->pieces->len; i++) {
+        const layout_piece *p = layout_grid_piece(g, i);
+        const char *text = g->sheet->text->str + p->start;
+        pieces[p->row]++;
+        numbers[p->row] += is_number(text, p->len) && !is_year(text, p->len) ? 1 : 0;
+    }
+    while (end < n && (numbers[end] < 2 || numbers[end] * 2 < pieces[end]))
+        end++;
+    for (guint b = end; b < n; b++)
+        like += numbers[b] > 0 ? 1 : 0;
+    return end <= 6 && end * 2 <= n && like * 10 >= (n - end) * 6 ? end : 0;
 }
 
 void
@@ -323,15 +367,13 @@ layout_grid_header(layout_grid *g)
         if (layout_overlap_1d(r->x0, r->x1, g->box.x0, g->box.x1) > 0.85F * width) inner = r->y0;
     }
     guint n_header = 0;
-    for (guint i = 0; i < g->bands->len; i++) {
-        layout_band *b = layout_grid_band(g, i);
-        b->header = inner > 0 && b->baseline < inner;
-        n_header += b->header ? 1 : 0;
-    }
+    while (inner > 0 && n_header < g->bands->len && layout_grid_band(g, n_header)->baseline < inner)
+        n_header++;
     /* a rule that leaves next to nothing below is a foot rule */
-    if (n_header * 2 > g->bands->len + 1)
-        for (guint i = 0; i < g->bands->len; i++)
-            layout_grid_band(g, i)->header = FALSE;
+    g->header_ruled = n_header > 0 && n_header * 2 <= g->bands->len + 1;
+    if (!g->header_ruled) n_header = header_guess(g);
+    for (guint i = 0; i < n_header; i++)
+        layout_grid_band(g, i)->header = TRUE;
 }
 
 /* ---- the cheapest rows ---- */
@@ -529,6 +571,7 @@ rows_clear(rows *r)
 void
 layout_grid_header_from_numbers(layout_grid *g)
 {
+    if (g->header_ruled) return;
     rows r;
     rows_init(&r, g);
     header_from_numbers(&r);
