@@ -20,8 +20,8 @@ compare_cell_order(gconstpointer a, gconstpointer b)
 /* ---- spans ---- */
 
 /* A rule under a header from x0 to x1 says which columns it is over. */
-void
-layout_grid_spans(layout_grid *g)
+static void
+spans_from_rules(layout_grid *g)
 {
     const GArray *rules = g->rules->horizontal;
     float width = g->box.x1 - g->box.x0;
@@ -40,6 +40,91 @@ layout_grid_spans(layout_grid *g)
             break;
         }
     }
+}
+
+/* Where the text of each column stands, from pieces within one. */
+static void
+columns_extent(const layout_grid *g, float *x0, float *x1)
+{
+    for (guint c = 0; c <= g->cuts->len; c++) {
+        x0[c] = G_MAXFLOAT;
+        x1[c] = -G_MAXFLOAT;
+    }
+    for (guint i = 0; i < g->pieces->len; i++) {
+        const layout_piece *p = layout_grid_piece(g, i);
+        if (p->col0 != p->col1) continue;
+        x0[p->col0] = MIN(x0[p->col0], p->x0);
+        x1[p->col0] = MAX(x1[p->col0], p->x1);
+    }
+}
+
+/* How far p's middle is from that of columns a..z; G_MAXFLOAT where one of those is empty. */
+static float
+off_centre(const layout_piece *p, const float *x0, const float *x1, guint a, guint z)
+{
+    for (guint c = a; c <= z; c++)
+        if (x0[c] > x1[c]) return G_MAXFLOAT;
+    return 0.5F * fabsf(p->x0 + p->x1 - x0[a] - x1[z]);
+}
+
+/* p stands over the middle of some free columns around its own, lo to hi, and not over the middle of its own: it is
+ * the heading of all of them. */
+static void
+centre_span(layout_piece *p, const float *x0, const float *x1, guint lo, guint hi)
+{
+    guint best_a = p->col0, best_z = p->col1;
+    float slack = MAX(3, 0.4F * p->size);
+    if (off_centre(p, x0, x1, p->col0, p->col1) <= slack) return;
+    float least = G_MAXFLOAT;
+    for (guint a = lo; a <= p->col0; a++)
+        for (guint z = p->col1; z <= hi; z++) {
+            float off = off_centre(p, x0, x1, a, z);
+            if (off >= least || off > MAX(slack, 0.05F * (x1[z] - x0[a]))) continue;
+            least = off;
+            best_a = a;
+            best_z = z;
+        }
+    p->col0 = best_a;
+    p->col1 = best_z;
+}
+
+static int
+compare_place(gconstpointer a, gconstpointer b)
+{
+    const layout_piece *x = a, *y = b;
+    if (x->row != y->row) return x->row < y->row ? -1 : 1;
+    if (x->x0 != y->x0) return x->x0 < y->x0 ? -1 : 1;
+    return (x->start > y->start) - (x->start < y->start);
+}
+
+/* Headings without a rule: in the header above other lines of it, in the body alone on their line. */
+static void
+spans_from_centres(layout_grid *g)
+{
+    guint n = g->cuts->len + 1;
+    g_autofree float *x0 = g_new(float, n), *x1 = g_new(float, n);
+    columns_extent(g, x0, x1);
+    g_array_sort(g->pieces, compare_place);
+    for (guint i = 0; i < g->pieces->len; i++) {
+        layout_piece *p = layout_grid_piece(g, i);
+        const layout_piece *before = i > 0 ? p - 1 : NULL;
+        const layout_piece *after = i + 1 < g->pieces->len ? p + 1 : NULL;
+        if (before != NULL && before->row != p->row) before = NULL;
+        if (after != NULL && after->row != p->row) after = NULL;
+        gboolean header = layout_grid_band(g, p->row)->header;
+        gboolean more = p->row + 1 < g->bands->len && layout_grid_band(g, p->row + 1)->header;
+        if (header ? !more : before != NULL || after != NULL || p->col0 == 0) continue;
+        guint lo = before != NULL ? before->col1 + 1 : 0, hi = after != NULL ? after->col0 : n;
+        if (lo > p->col0 || hi <= p->col1) continue;
+        centre_span(p, x0, x1, lo, hi - 1);
+    }
+}
+
+void
+layout_grid_spans(layout_grid *g)
+{
+    spans_from_rules(g);
+    spans_from_centres(g);
 }
 
 /* ---- cells ---- */
@@ -154,6 +239,94 @@ cells_join_lattice(layout_grid *g, layout_table_region *table, guint32 *owner)
     }
 }
 
+static layout_grid_cell *
+cell_at(const layout_table_region *table, const guint32 *owner, guint row, guint col)
+{
+    guint32 k = owner[row * table->n_cols + col];
+    return k > 0 ? &g_array_index(table->cells, layout_grid_cell, k - 1) : NULL;
+}
+
+/* The cell below goes into the one above, its place too. */
+static void
+cells_stack(layout_table_region *table, guint32 *owner, layout_grid_cell *above, guint row,
+            guint col)
+{
+    layout_grid_cell *below = cell_at(table, owner, row, col);
+    guint32 k = owner[above->row * table->n_cols + above->col];
+    if (below != NULL && below != above) {
+        char *joint = *above->text != '\0' && *below->text != '\0'
+                          ? g_strdup_printf("%s %s", above->text, below->text)
+                          : g_strdup(*above->text != '\0' ? above->text : below->text);
+        g_free(above->text);
+        above->text = joint;
+        above->n_glyphs += below->n_glyphs;
+        above->box = layout_rect_join(above->box, below->box);
+        below->row_span = 0; /* dropped by cells_fill */
+    }
+    above->row_span = row + 1 - above->row;
+    owner[row * table->n_cols + col] = k;
+}
+
+/* In a header of several rows, the heading of one column reaches over all that no heading of several takes. */
+static void
+header_cells_join(const layout_grid *g, layout_table_region *table, guint32 *owner)
+{
+    guint rows = 0;
+    gboolean spans = FALSE;
+    while (rows < table->n_rows && layout_grid_band(g, rows)->header)
+        rows++;
+    for (guint r = 0; r < rows; r++)
+        for (guint c = 0; c < table->n_cols; c++) {
+            const layout_grid_cell *cell = cell_at(table, owner, r, c);
+            spans = spans || (cell != NULL && cell->col_span > 1);
+        }
+    if (rows < 2 || !spans) return;
+    for (guint c = 0; c < table->n_cols; c++)
+        for (guint r = 0; r + 1 < rows; r++) {
+            layout_grid_cell *above = cell_at(table, owner, r, c);
+            layout_grid_cell *below = cell_at(table, owner, r + 1, c);
+            if ((above != NULL && above->col_span > 1) || (below != NULL && below->col_span > 1))
+                continue;
+            if (above == NULL && below == NULL) continue;
+            float x0 = cell_box(g, r, c, c).x0, x1 = cell_box(g, r, c, c).x1;
+            const layout_band *a = layout_grid_band(g, r), *b = layout_grid_band(g, r + 1);
+            if (layout_grid_rule_between(g, a->bottom - 0.4F * g->size, b->top + 0.4F * g->size, x0,
+                                         x1))
+                continue;
+            if (above != NULL) {
+                cells_stack(table, owner, above, r + 1, c);
+                continue;
+            }
+            below->row = r;
+            below->row_span++;
+            below->box.y0 = a->top;
+            owner[r * table->n_cols + c] = owner[(r + 1) * table->n_cols + c];
+        }
+}
+
+/* A border between columns that every row's cells reach over is none. */
+static void
+idle_columns_drop(layout_table_region *table, const guint32 *owner)
+{
+    guint cols = table->n_cols;
+    for (guint c = cols; c-- > 1;) {
+        gboolean idle = TRUE;
+        for (guint r = 0; r < table->n_rows && idle; r++) {
+            guint32 k = owner[r * cols + c];
+            idle = k != 0 && k == owner[r * cols + c - 1];
+        }
+        if (!idle) continue;
+        for (guint i = 0; i < table->cells->len; i++) {
+            layout_grid_cell *cell = &g_array_index(table->cells, layout_grid_cell, i);
+            if (cell->col < c && cell->col + cell->col_span > c)
+                cell->col_span--;
+            else if (cell->col >= c)
+                cell->col--;
+        }
+        table->n_cols--;
+    }
+}
+
 static int
 compare_grid_cell(gconstpointer a, gconstpointer b)
 {
@@ -177,6 +350,9 @@ cells_fill(layout_grid *g, layout_table_region *table, const guint32 *owner)
                                      .box = cell_box(g, r, c, c)};
             g_array_append_val(table->cells, cell);
         }
+    for (guint i = table->cells->len; i-- > 0;)
+        if (g_array_index(table->cells, layout_grid_cell, i).row_span == 0)
+            g_array_remove_index_fast(table->cells, i);
     g_array_sort(table->cells, compare_grid_cell);
     table->n_header_rows = 0;
     while (table->n_header_rows < table->n_rows &&
@@ -189,6 +365,10 @@ layout_grid_cells(layout_grid *g, layout_table_region *table)
 {
     g_autofree guint32 *owner = g_new0(guint32, (gsize)g->bands->len * (g->cuts->len + 1));
     cells_make(g, table, owner);
-    if (g->lattice) cells_join_lattice(g, table, owner);
+    if (g->lattice)
+        cells_join_lattice(g, table, owner);
+    else
+        header_cells_join(g, table, owner);
     cells_fill(g, table, owner);
+    idle_columns_drop(table, owner);
 }
