@@ -175,7 +175,7 @@ typedef struct {
 typedef struct {
     guint row, col, row_span, col_span;
     gboolean header;
-    char *text;
+    char *text; /* its printed lines, a line feed between them */
     layout_rect box;
     guint n_glyphs;
 } layout_grid_cell;
@@ -552,6 +552,9 @@ gsize layout_list_marker(const char *text, char **marker);
 
 /* How deep list items are nested, from their indentation. */
 void layout_lists_level(layout_work *work);
+
+/* Chinese and Japanese: written without blanks. */
+gboolean layout_is_ideograph(gunichar ch);
 
 /* ---- hyphen.c ---- */
 void layout_hyphen_learn(layout_work *work);

@@ -224,8 +224,8 @@ last_char(const GString *text)
     return at != NULL ? g_utf8_get_char(at) : 0;
 }
 
-static gboolean
-is_ideograph(gunichar ch)
+gboolean
+layout_is_ideograph(gunichar ch)
 {
     return (ch >= 0x2E80 && ch <= 0x9FFF) || (ch >= 0xF900 && ch <= 0xFAFF) ||
            (ch >= 0xFF00 && ch <= 0xFF60) || (ch >= 0x20000 && ch <= 0x3FFFF);
@@ -264,36 +264,27 @@ address_goes_on(const GString *text, const char *next, gsize next_len)
            (n > 1 && memchr(next, '.', n - 1) != NULL);
 }
 
-/* The end of one printed line meets the start of the next. */
-static void
-lines_meet(layout_composer *c, const char *next, gsize next_len)
+layout_joint
+layout_compose_joint(const layout_work *work, const GString *text, const char *next, gsize next_len)
 {
-    GString *text = c->text;
-    if (text->len == 0 || next_len == 0) return;
-    if (c->code) {
-        g_string_append_c(text, '\n');
-        return;
-    }
+    const layout_joint none = {0, FALSE}, blank = {0, TRUE};
+    if (text->len == 0 || next_len == 0) return none;
     gunichar end = last_char(text), begin = g_utf8_get_char(next);
-    if (end == 0xAD) {
-        layout_compose_cut(c, text->len - 2);
-        return;
-    }
+    if (end == 0xAD) return (layout_joint){2, FALSE};
     if (end == '-' || end == 0x2010) {
-        gsize cut = text->len - (end == '-' ? 1 : 3);
+        gsize hyphen = end == '-' ? 1 : 3, cut = text->len - hyphen;
         gunichar before = cut > 0 ? g_utf8_get_char(g_utf8_prev_char(text->str + cut)) : ' ';
         if (g_unichar_isalpha(before) && g_unichar_isalpha(begin)) {
-            if (layout_hyphen_drops(c->work, text->str, cut, next, next_len))
-                layout_compose_cut(c, cut);
-            return;
+            gboolean drops = layout_hyphen_drops(work, text->str, cut, next, next_len);
+            return (layout_joint){drops ? hyphen : 0, FALSE};
         }
-        if (g_unichar_isalnum(before) && g_unichar_isalnum(begin)) return;
+        if (g_unichar_isalnum(before) && g_unichar_isalnum(begin)) return none;
     }
-    if (is_ideograph(end) && is_ideograph(begin)) return;
+    if (layout_is_ideograph(end) && layout_is_ideograph(begin)) return none;
     /* "pp. 87-|95", "Navier-|Stokes" with long dashes; one that has a blank before it gets one behind */
     if (end == 0x2013 || end == 0x2014) {
         const char *before = g_utf8_find_prev_char(text->str, text->str + text->len - 3);
-        if (before != NULL && *before != ' ' && begin != ' ') return;
+        if (before != NULL && *before != ' ' && begin != ' ') return none;
     }
     /* An address goes on. */
     if (end == '/' || begin == '/') {
@@ -301,11 +292,25 @@ lines_meet(layout_composer *c, const char *next, gsize next_len)
         const char *word = space != NULL ? space + 1 : text->str;
         if (strstr(word, "://") != NULL || g_str_has_prefix(word, "www.") ||
             g_str_has_prefix(word, "10.") || g_ascii_strncasecmp(word, "doi:10.", 7) == 0)
-            return;
+            return none;
     }
     if (end < 128 && strchr("-_=&?%#~.", (int)end) != NULL && address_goes_on(text, next, next_len))
+        return none;
+    return blank;
+}
+
+/* The end of one printed line meets the start of the next. */
+static void
+lines_meet(layout_composer *c, const char *next, gsize next_len)
+{
+    if (c->text->len == 0 || next_len == 0) return;
+    if (c->code) {
+        g_string_append_c(c->text, '\n');
         return;
-    g_string_append_c(text, ' ');
+    }
+    layout_joint joint = layout_compose_joint(c->work, c->text, next, next_len);
+    if (joint.cut > 0) layout_compose_cut(c, c->text->len - joint.cut);
+    if (joint.blank) g_string_append_c(c->text, ' ');
 }
 
 void

@@ -46,6 +46,15 @@ void layout_compose_box(layout_composer *c, const layout_sheet *sheet, layout_re
                         guint region);
 /* Shortens the text to len bytes, its spans and its last line with it. */
 void layout_compose_cut(layout_composer *c, gsize len);
+
+/* What joins the end of one printed line to the start of the next: so many bytes less of the one, then a blank. */
+typedef struct {
+    gsize cut;
+    gboolean blank;
+} layout_joint;
+
+layout_joint layout_compose_joint(const layout_work *work, const GString *text, const char *next,
+                                  gsize next_len);
 /* Takes the blanks out of addresses that are broken over lines, or stretched to fill one. */
 void layout_compose_mend(layout_composer *c);
 

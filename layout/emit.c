@@ -220,21 +220,40 @@ figure_emit(layout_composer *c, layout_para *para)
     layout_builder_add_figure(c->builder, &figure, (layout_panel *)panels->data, panels->len);
 }
 
-/* The cells of one part of a table, its first row being the first_row-th of the whole. The block's text gets them in
- * order, for whoever only reads text. */
+/* The printed lines of a cell as one. */
 static void
-part_append(layout_composer *c, layout_sheet *sheet, int index, guint first_row, GArray *cells)
+cell_text(const layout_work *work, const char *lines, GString *out)
+{
+    g_string_truncate(out, 0);
+    for (const char *at = lines != NULL ? lines : ""; *at != '\0';) {
+        const gsize len = strcspn(at, "\n");
+        layout_joint joint = layout_compose_joint(work, out, at, len);
+        g_string_truncate(out, out->len - joint.cut);
+        if (joint.blank) g_string_append_c(out, ' ');
+        g_string_append_len(out, at, (gssize)len);
+        at += len + (at[len] == '\n' ? 1 : 0);
+    }
+}
+
+/* The cells of one part of a table, its first row being the first_row-th of the whole. The block's text gets them in
+ * order, for whoever only reads text. texts keeps what cells point to. */
+static void
+part_append(layout_composer *c, layout_sheet *sheet, int index, guint first_row, GArray *cells,
+            GStringChunk *texts)
 {
     const layout_table_region *part = &g_array_index(sheet->tables, layout_table_region, index);
+    g_autoptr(GString) text = g_string_new(NULL);
+    g_string_chunk_clear(texts);
     g_array_set_size(cells, 0);
     for (guint i = 0; i < part->cells->len; i++) {
         const layout_grid_cell *from = &g_array_index(part->cells, layout_grid_cell, i);
+        cell_text(c->work, from->text, text);
         layout_cell cell = {.row = first_row + from->row,
                             .col = from->col,
                             .row_span = from->row_span,
                             .col_span = from->col_span,
                             .header = from->header,
-                            .text = from->text != NULL ? from->text : "",
+                            .text = g_string_chunk_insert_len(texts, text->str, (gssize)text->len),
                             .box = {sheet->index, layout_sheet_to_page(sheet, from->box)}};
         g_array_append_val(cells, cell);
         layout_builder_page(c->builder, sheet->index)->ledger.n_table += from->n_glyphs;
@@ -257,13 +276,14 @@ table_emit(layout_composer *c, layout_para *para)
     const layout_table_region *region =
         &g_array_index(sheet->tables, layout_table_region, para->table);
     g_autoptr(GArray) cells = g_array_new(FALSE, TRUE, sizeof(layout_cell));
+    g_autoptr(GStringChunk) texts = g_string_chunk_new(4096);
     layout_table table = {.caption = LAYOUT_NONE,
                           .n_rows = region->n_rows,
                           .n_cols = region->n_cols,
                           .n_header_rows = region->n_header_rows};
     const float confidence = region->confidence;
     layout_compose_box(c, sheet, region->box, G_MAXUINT);
-    part_append(c, sheet, para->table, 0, cells);
+    part_append(c, sheet, para->table, 0, cells, texts);
     layout_builder_begin_table(c->builder, (layout_cell *)cells->data, cells->len);
     for (guint i = 0; i < para->places->len; i++) {
         const layout_place *place = &g_array_index(para->places, layout_place, i);
@@ -272,7 +292,7 @@ table_emit(layout_composer *c, layout_para *para)
         const int index = layout_sheet_row(sheet, place->row)->table;
         region = &g_array_index(sheet->tables, layout_table_region, index);
         layout_compose_box(c, sheet, region->box, G_MAXUINT - 1 - i);
-        part_append(c, sheet, index, table.n_rows, cells);
+        part_append(c, sheet, index, table.n_rows, cells, texts);
         table.n_rows += region->n_rows;
         layout_builder_add_cells(c->builder, (layout_cell *)cells->data, cells->len);
     }

@@ -152,6 +152,29 @@ cell_box(const layout_grid *g, guint row, guint col0, guint col1)
     return (layout_rect){x0, b->top, MAX(x0, x1), MAX(b->top, b->bottom)};
 }
 
+/* Dots that lead from a label to its numbers say nothing. */
+static gsize
+without_leader(const char *text, gsize len)
+{
+    gsize end = len;
+    guint dots = 0;
+    while (end > 0 && (text[end - 1] == '.' || text[end - 1] == ' '))
+        dots += text[--end] == '.' ? 1 : 0;
+    return dots >= 4 ? end : len;
+}
+
+/* text goes on a cell, after what stands between lines or pieces. */
+static void
+cell_append(layout_grid_cell *cell, const char *text, gsize len, char between)
+{
+    if (len == 0) return;
+    char *joint = *cell->text == '\0'
+                      ? g_strndup(text, len)
+                      : g_strdup_printf("%s%c%.*s", cell->text, between, (int)len, text);
+    g_free(cell->text);
+    cell->text = joint;
+}
+
 /* owner[place] = index of the cell that covers it, plus one. */
 static void
 cells_make(layout_grid *g, layout_table_region *table, guint32 *owner)
@@ -162,13 +185,14 @@ cells_make(layout_grid *g, layout_table_region *table, guint32 *owner)
     for (guint i = 0; i < g->pieces->len; i++) {
         const layout_piece *p = layout_grid_piece(g, i);
         const char *text = g->sheet->text->str + p->start;
+        const gsize len = without_leader(text, p->len);
         guint32 *place = &owner[p->row * cols + p->col0];
         guint n_glyphs = layout_ledger_count(g->sheet, p->start, p->len);
         if (*place != 0) {
             layout_grid_cell *cell = &g_array_index(table->cells, layout_grid_cell, *place - 1);
-            char *joint = g_strdup_printf("%s %.*s", cell->text, (int)p->len, text);
-            g_free(cell->text);
-            cell->text = joint;
+            const gboolean same_line =
+                i > 0 && fabsf(p->baseline - p[-1].baseline) < 0.4F * p->size;
+            cell_append(cell, text, len, same_line ? ' ' : '\n');
             cell->n_glyphs += n_glyphs;
             continue;
         }
@@ -176,7 +200,7 @@ cells_make(layout_grid *g, layout_table_region *table, guint32 *owner)
                                  .col = p->col0,
                                  .row_span = 1,
                                  .col_span = 1,
-                                 .text = g_strndup(text, p->len),
+                                 .text = g_strndup(text, len),
                                  .n_glyphs = n_glyphs,
                                  .header = g_array_index(g->bands, layout_band, p->row).header};
         guint last = p->col0;
@@ -254,11 +278,7 @@ cells_stack(layout_table_region *table, guint32 *owner, layout_grid_cell *above,
     layout_grid_cell *below = cell_at(table, owner, row, col);
     guint32 k = owner[above->row * table->n_cols + above->col];
     if (below != NULL && below != above) {
-        char *joint = *above->text != '\0' && *below->text != '\0'
-                          ? g_strdup_printf("%s %s", above->text, below->text)
-                          : g_strdup(*above->text != '\0' ? above->text : below->text);
-        g_free(above->text);
-        above->text = joint;
+        cell_append(above, below->text, strlen(below->text), '\n');
         above->n_glyphs += below->n_glyphs;
         above->box = layout_rect_join(above->box, below->box);
         below->row_span = 0; /* dropped by cells_fill */

@@ -141,12 +141,13 @@ words_link(const rows *r, const line *a, const line *b)
     gsize len = a->end - a->start;
     gunichar ch = g_utf8_get_char(y);
     char last = x[len - 1];
-    if (open_brackets(x, len) > 0) return 0.8F;
+    if (open_brackets(x, len) > 0) return 1.2F;
     if (last == '-' && len > 1 && g_ascii_isalpha(x[len - 2])) return 0.8F;
     if (ends_open(x, len)) return 0.6F;
     if (last == ',' || last == '/' || last == '&') return 0.4F;
     if (ch == '(') return 0.2F;
     if (g_unichar_islower(ch)) return 0.5F;
+    if (layout_is_ideograph(ch)) return 0.3F;
     return -0.6F;
 }
 
@@ -160,7 +161,10 @@ body_link(const rows *r, const line *a, const line *b)
     float limit = 0;
     for (guint c = a->col0; c <= a->col1; c++)
         limit += r->widest[c];
-    gboolean full = a->x1 - a->x0 + 0.25F * a->size + b->first_x1 - b->x0 > 0.98F * limit;
+    float first = b->first_x1 - b->x0;
+    if (layout_is_ideograph(g_utf8_get_char(r->grid->sheet->text->str + b->start)))
+        first = 2 * b->size;
+    gboolean full = a->x1 - a->x0 + 0.25F * a->size + first > 0.98F * limit;
     if (!full) link -= 0.8F;
     if (a->number != b->number) link -= 0.4F;
     if (a->number && b->number) link -= 1;
