@@ -545,8 +545,8 @@ line_is_row(const finder *f, const lines_found *found, const line *l)
     for (guint i = l->first; i < l->first + l->n; i++) {
         const layout_seg *seg = layout_sheet_seg(f->sheet, g_array_index(found->segs, guint, i));
         const char *at = f->sheet->text->str + seg->start;
-        if (g_strstr_len(at, seg->len, ". . .") != NULL ||
-            g_strstr_len(at, seg->len, "....") != NULL)
+        if (l->n <= 2 && (g_strstr_len(at, seg->len, ". . .") != NULL ||
+                          g_strstr_len(at, seg->len, "....") != NULL))
             return FALSE;
     }
     /* a list's marker and its text */

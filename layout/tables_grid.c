@@ -12,6 +12,7 @@
 
 #define MAX_CELLS   60000
 #define WORD_GAP_EM 0.47F
+#define MONO_GAP_EM 0.95F /* where a blank is as wide as a letter */
 #define BINS_PER_PT 2
 
 /* Values that lie within slack become one, their mean. */
@@ -341,9 +342,10 @@ pieces_of_seg(layout_grid *g, const layout_seg *seg)
 {
     layout_piece p = {
         .baseline = seg->baseline, .size = seg->size_pt, .font = seg->font, .flags = seg->flags};
+    const float gap = (seg->flags & LAYOUT_SPAN_MONO ? MONO_GAP_EM : WORD_GAP_EM) * seg->size_pt;
     for (guint w = seg->first_word; w < seg->first_word + seg->n_words; w++) {
         const layout_word *word = layout_sheet_word(g->sheet, w);
-        if (p.len > 0 && word->x0 - p.x1 > WORD_GAP_EM * seg->size_pt) {
+        if (p.len > 0 && word->x0 - p.x1 > gap) {
             g_array_append_val(g->pieces, p);
             p.len = 0;
         }
