@@ -313,6 +313,65 @@ is_columns(const finder *f, GArray *segs)
     return columns >= 2 && held * 10 >= segs->len * 7 && words >= 3 * segs->len;
 }
 
+/* Does a vertical rule run between y0 and y1 inside of box? */
+static gboolean
+divided(const layout_table_rules *rules, layout_rect box, float y0, float y1)
+{
+    for (guint i = 0; i < rules->vertical->len; i++) {
+        const layout_rule *r = &g_array_index(rules->vertical, layout_rule, i);
+        if (r->x0 < box.x0 + 6 || r->x0 > box.x1 - 6) continue;
+        if (layout_overlap_1d(r->y0, r->y1, y0, y1) > 0.5F * (y1 - y0)) return TRUE;
+    }
+    return FALSE;
+}
+
+/* Words of the free text within box, and its lines. */
+static guint
+words_in(const finder *f, layout_rect box, guint *lines)
+{
+    g_autoptr(GArray) segs = segs_in(f, box);
+    guint words = 0;
+    float baseline = -G_MAXFLOAT;
+    *lines = 0;
+    for (guint i = 0; i < segs->len; i++) {
+        const layout_seg *seg = layout_sheet_seg(f->sheet, g_array_index(segs, guint, i));
+        words += seg->n_words;
+        *lines += seg->baseline - baseline > 0.4F * seg->size_pt ? 1 : 0;
+        baseline = seg->baseline;
+    }
+    return words;
+}
+
+/* A frame may hold more than the table: its title in a row of its own at the top, its source at the foot. They are
+ * left to the text around it. */
+static layout_rect
+frame_trim(const finder *f, layout_rect box, const layout_table_rules *rules)
+{
+    g_autoptr(GArray) ys = g_array_new(FALSE, FALSE, sizeof(float));
+    for (guint i = 0; i < rules->horizontal->len; i++) {
+        const layout_rule *r = &g_array_index(rules->horizontal, layout_rule, i);
+        if (layout_overlap_1d(r->x0, r->x1, box.x0, box.x1) > 0.85F * width_of(box))
+            g_array_append_val(ys, r->y0);
+    }
+    for (guint k = 0; k + 2 < ys->len; k++) {
+        float y0 = g_array_index(ys, float, k), y1 = g_array_index(ys, float, k + 1);
+        guint lines, words = words_in(f, (layout_rect){box.x0, y0, box.x1, y1}, &lines);
+        if (words == 0) continue;
+        if (lines > 4 || words < 3 || divided(rules, box, y0, y1)) break;
+        if (divided(rules, box, y1, g_array_index(ys, float, k + 2))) box.y0 = y1 - 1;
+        break;
+    }
+    for (guint k = ys->len; k-- > 2;) {
+        float y0 = g_array_index(ys, float, k - 1), y1 = g_array_index(ys, float, k);
+        guint lines, words = words_in(f, (layout_rect){box.x0, y0, box.x1, y1}, &lines);
+        if (words == 0) continue;
+        if (words < 8 || y0 <= box.y0 || divided(rules, box, y0, y1)) break;
+        if (divided(rules, box, g_array_index(ys, float, k - 2), y0)) box.y1 = y0 + 1;
+        break;
+    }
+    return box;
+}
+
 static gboolean
 table_try(finder *f, layout_rect box, float confidence, guint least_filled_percent)
 {
@@ -321,9 +380,10 @@ table_try(finder *f, layout_rect box, float confidence, guint least_filled_perce
         if (layout_rect_overlap(g_array_index(f->programs, layout_rect, i), box) >
             0.5F * width_of(box) * (box.y1 - box.y0))
             return FALSE;
+    layout_table_rules rules = rules_in(f, box);
+    box = frame_trim(f, box, &rules);
     g_autoptr(GArray) segs = segs_in(f, box);
     layout_table_region table = {.box = box, .confidence = confidence};
-    layout_table_rules rules = rules_in(f, box);
     gboolean program = is_program(f, segs, &rules);
     /* nor is what its inner rules frame */
     if (program) g_array_append_val(f->programs, box);

@@ -390,5 +390,6 @@ layout_grid_cells(layout_grid *g, layout_table_region *table)
     else
         header_cells_join(g, table, owner);
     cells_fill(g, table, owner);
+    g_array_index(table->cells, layout_grid_cell, 0).n_glyphs += g->n_drawn;
     idle_columns_drop(table, owner);
 }

@@ -59,7 +59,8 @@ cuts_from_rules(layout_grid *g)
 
 /* What one place across the table has seen. */
 typedef struct {
-    gint32 over;    /* rows whose text covers it */
+    gint32 over;    /* rows whose text covers it, blanks between words included */
+    gint32 words;   /* the same without */
     gint32 across;  /* rows of few pieces, one of which covers it: headings within the table */
     gint32 between; /* rows with text left and right of it */
     gint32 head;    /* lines of the header that cover it */
@@ -98,6 +99,32 @@ compare_uint(gconstpointer a, gconstpointer b)
     return (x > y) - (x < y);
 }
 
+/* The first of the sheet's words that begins at byte start or behind. */
+static guint
+word_at(const layout_sheet *sheet, uint32_t start)
+{
+    guint lo = 0, hi = sheet->words->len;
+    while (lo < hi) {
+        guint mid = lo + (hi - lo) / 2;
+        if (layout_sheet_word(sheet, mid)->start < start)
+            lo = mid + 1;
+        else
+            hi = mid;
+    }
+    return lo;
+}
+
+static void
+bins_add_words(const layout_grid *g, bin *bins, guint n, const layout_piece *p)
+{
+    for (guint w = word_at(g->sheet, p->start); w < g->sheet->words->len; w++) {
+        const layout_word *word = layout_sheet_word(g->sheet, w);
+        if (word->start >= p->start + p->len) break;
+        bins[bin_at(g, n, word->x0)].words++;
+        bins[bin_at(g, n, word->x1 + 0.49F)].words--;
+    }
+}
+
 /* Counts what stands over each bin, as differences first. */
 static void
 bins_fill(const layout_grid *g, bin *bins, guint n, gboolean has_body)
@@ -127,6 +154,8 @@ bins_fill(const layout_grid *g, bin *bins, guint n, gboolean has_body)
             count = &bins[from].head, end = &bins[to].head;
         else if (few)
             count = &bins[from].across, end = &bins[to].across;
+        else
+            bins_add_words(g, bins, n, p);
         (*count)++;
         (*end)--;
     }
@@ -137,30 +166,31 @@ bins_fill(const layout_grid *g, bin *bins, guint n, gboolean has_body)
     }
     for (guint i = 1; i <= n; i++) {
         bins[i].over += bins[i - 1].over;
+        bins[i].words += bins[i - 1].words;
         bins[i].across += bins[i - 1].across;
         bins[i].between += bins[i - 1].between;
         bins[i].head += bins[i - 1].head;
     }
 }
 
-/* The longest stretch of [from, to) that the fewest headings lie across. */
-static gint32
+/* The longest stretch of [from, to) that the least text lies across. */
+static void
 least_across(const bin *bins, guint from, guint to, guint *first, guint *end)
 {
     gint32 least = G_MAXINT32;
     *first = *end = from;
     for (guint i = from; i < to;) {
+        gint32 here = 64 * (bins[i].words + bins[i].across) + bins[i].over;
         guint k = i;
-        while (k < to && bins[k].across == bins[i].across)
+        while (k < to && 64 * (bins[k].words + bins[k].across) + bins[k].over == here)
             k++;
-        if (bins[i].across < least || (bins[i].across == least && k - i > *end - *first)) {
-            least = bins[i].across;
+        if (here < least || (here == least && k - i > *end - *first)) {
+            least = here;
             *first = i;
             *end = k;
         }
         i = k;
     }
-    return least;
 }
 
 /* Does a rule, one of the first n cuts, already divide the strip? */
@@ -187,21 +217,24 @@ cuts_from_gutters(layout_grid *g)
     gboolean has_body = body > 0;
     guint rows = has_body ? body : g->bands->len, n_ruled = g->cuts->len;
     bins_fill(g, bins, n, has_body);
-    gint32 allowed = g->lattice ? 0 : (gint32)(rows / 12),
-           enough = g->lattice ? (gint32)(rows * 7 / 10) + 1 : 1;
+    /* a full cell may come close to its neighbour: its blank counts, where most rows have more than that */
+    gint32 tight = g->lattice ? 0 : (gint32)(rows / 12),
+           allowed = g->lattice ? 0 : (gint32)(rows / 5);
+    gint32 enough = g->lattice ? (gint32)(rows * 7 / 10) + 1 : 1;
     float least = MAX((g->lattice ? 0.9F : 0.42F) * g->size, 2.5F) * BINS_PER_PT;
     for (guint from = 0; from <= n;) {
         if (bins[from].over > allowed || bins[from].between == 0) {
             from++;
             continue;
         }
-        guint to = from;
+        guint to = from, a, b;
         gint32 between = 0;
         for (; to <= n && bins[to].over <= allowed && bins[to].between > 0; to++)
             between = MAX(between, bins[to].between - bins[to].over - bins[to].across);
-        guint a, b;
-        gint32 across = least_across(bins, from, to, &a, &b);
-        if ((float)(b - a) >= least && between >= enough && across <= 2 * between &&
+        least_across(bins, from, to, &a, &b);
+        float wide = bins[a].over > tight ? 0.15F * g->size * BINS_PER_PT : least;
+        if ((float)(to - from) >= least && (float)(b - a) >= wide && bins[a].words <= tight &&
+            between >= enough && bins[a].across <= 2 * between &&
             !cut_within(g, n_ruled, from, to)) {
             float x = g->box.x0 + quietest(bins, a, b) / BINS_PER_PT;
             g_array_append_val(g->cuts, x);
@@ -222,15 +255,7 @@ pieces_split(layout_grid *g)
             if (x <= p.x0 + 1 || x >= p.x1 - 1) continue;
             /* the word gap at x */
             const layout_word *before = NULL, *after = NULL;
-            guint lo = 0, hi = g->sheet->words->len;
-            while (lo < hi) {
-                guint mid = lo + (hi - lo) / 2;
-                if (layout_sheet_word(g->sheet, mid)->start < p.start)
-                    lo = mid + 1;
-                else
-                    hi = mid;
-            }
-            for (guint w = lo; w < g->sheet->words->len; w++) {
+            for (guint w = word_at(g->sheet, p.start); w < g->sheet->words->len; w++) {
                 const layout_word *word = layout_sheet_word(g->sheet, w);
                 if (word->start >= p.start + p.len) break;
                 if (word->x1 <= x + 2)
@@ -240,7 +265,9 @@ pieces_split(layout_grid *g)
             }
             if (before == NULL || after == NULL || after->start < before->start) continue;
             float gap = after->x0 - before->x1;
-            if (gap < (g->lattice ? 0.1F : 0.45F) * p.size || after->x0 < x - 2) continue;
+            gboolean within = before->x1 <= x + 0.5F && after->x0 >= x - 0.5F;
+            if (gap < (g->lattice ? 0.1F : within ? 0.15F : 0.45F) * p.size || after->x0 < x - 2)
+                continue;
             layout_piece right = p;
             right.start = after->start;
             right.len = p.start + p.len - after->start;
@@ -336,12 +363,26 @@ empty_columns_drop(layout_grid *g)
     }
 }
 
+/* "----------": a rule drawn with a typewriter. */
+static gboolean
+is_typed_rule(const char *text, gsize len)
+{
+    gsize dashes = 0;
+    for (gsize i = 0; i < len; i++)
+        dashes += text[i] == '-' || text[i] == '_' || text[i] == '=';
+    return dashes >= 5 && dashes == len;
+}
+
 /* A segment, cut where words stand further apart than within a sentence. */
 static void
 pieces_of_seg(layout_grid *g, const layout_seg *seg)
 {
     layout_piece p = {
         .baseline = seg->baseline, .size = seg->size_pt, .font = seg->font, .flags = seg->flags};
+    if (is_typed_rule(g->sheet->text->str + seg->start, seg->len)) {
+        g->n_drawn += layout_ledger_count(g->sheet, seg->start, seg->len);
+        return;
+    }
     const float gap = (seg->flags & LAYOUT_SPAN_MONO ? MONO_GAP_EM : WORD_GAP_EM) * seg->size_pt;
     for (guint w = seg->first_word; w < seg->first_word + seg->n_words; w++) {
         const layout_word *word = layout_sheet_word(g->sheet, w);

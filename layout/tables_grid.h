@@ -33,6 +33,7 @@ typedef struct {
     gboolean lattice;     /* rows are what horizontal rules separate */
     gboolean header_ruled; /* a rule says which bands are the header */
     float size;
+    guint n_drawn; /* glyphs of rules drawn with letters */
 } layout_grid;
 
 static inline layout_piece *
