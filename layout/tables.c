@@ -349,9 +349,15 @@ frame_trim(const finder *f, layout_rect box, const layout_table_rules *rules)
 {
     g_autoptr(GArray) ys = g_array_new(FALSE, FALSE, sizeof(float));
     for (guint i = 0; i < rules->horizontal->len; i++) {
+        /* of several pieces, perhaps */
         const layout_rule *r = &g_array_index(rules->horizontal, layout_rule, i);
-        if (layout_overlap_1d(r->x0, r->x1, box.x0, box.x1) > 0.85F * width_of(box))
-            g_array_append_val(ys, r->y0);
+        float covered = 0;
+        for (guint k = i; k < rules->horizontal->len; k++) {
+            const layout_rule *next = &g_array_index(rules->horizontal, layout_rule, k);
+            if (next->y0 > r->y0 + 2) break;
+            covered += MAX(0, layout_overlap_1d(next->x0, next->x1, box.x0, box.x1));
+        }
+        if (covered > 0.85F * width_of(box)) g_array_append_val(ys, r->y0);
     }
     for (guint k = 0; k + 2 < ys->len; k++) {
         float y0 = g_array_index(ys, float, k), y1 = g_array_index(ys, float, k + 1);
@@ -527,7 +533,8 @@ booktabs_find(finder *f)
             const layout_rule *r = &g_array_index(rules, layout_rule, k);
             if (fabsf(r->x0 - top.x0) > SAME_X_PT || fabsf(r->x1 - top.x1) > SAME_X_PT) continue;
             between b = look_between(f, (layout_rect){top.x0 - 2, last_y, top.x1 + 2, r->y0});
-            if (b.caption || (b.n_full > 1 && b.n_full * 3 > b.n_rows)) break;
+            /* a header holds no sentences: the rule above is the page's, not the table's */
+            if (b.caption || (b.n_full > 1 && (n_rules == 1 || b.n_full * 3 > b.n_rows))) break;
             if (b.panel && n_rules >= 2 && b.n_rows <= 2) break;
             if (b.n_segs == 0 && r->y0 - last_y > 30) break;
             pending_multi += b.n_multi;

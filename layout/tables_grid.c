@@ -219,7 +219,7 @@ cuts_from_gutters(layout_grid *g)
     bins_fill(g, bins, n, has_body);
     /* a full cell may come close to its neighbour: its blank counts, where most rows have more than that */
     gint32 tight = g->lattice ? 0 : (gint32)(rows / 12),
-           allowed = g->lattice ? 0 : (gint32)(rows / 5);
+           allowed = g->lattice ? 0 : (gint32)(rows * 3 / 10);
     gint32 enough = g->lattice ? (gint32)(rows * 7 / 10) + 1 : 1;
     float least = MAX((g->lattice ? 0.9F : 0.42F) * g->size, 2.5F) * BINS_PER_PT;
     for (guint from = 0; from <= n;) {
