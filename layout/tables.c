@@ -172,147 +172,6 @@ rules_in(const finder *f, layout_rect box)
     return in;
 }
 
-static guint
-filled_cells(const layout_table_region *table)
-{
-    guint n = 0;
-    for (guint i = 0; i < table->cells->len; i++)
-        if (*g_array_index(table->cells, layout_grid_cell, i).text != '\0') n++;
-    return n;
-}
-
-/* Long sentences in nearly all cells: text in frames or in columns. */
-static gboolean
-is_prose(const finder *f, const GArray *segs, const layout_table_region *table)
-{
-    guint chars = 0;
-    for (guint i = 0; i < segs->len; i++)
-        chars += layout_sheet_seg(f->sheet, g_array_index(segs, guint, i))->n_chars;
-    guint cells = MAX(1, filled_cells(table));
-    return table->n_cols == 2 && table->n_rows <= 3 && chars / cells > 160;
-}
-
-/* A bibliography whose labels ("[ABC+16]") stand in a column of their own. */
-static gboolean
-is_bibliography(const layout_table_region *table)
-{
-    guint labels = 0, others = 0, chars = 0;
-    if (table->n_cols > 3) return FALSE;
-    for (guint i = 0; i < table->cells->len; i++) {
-        const layout_grid_cell *cell = &g_array_index(table->cells, layout_grid_cell, i);
-        chars += (guint)strlen(cell->text);
-        if (cell->col > 0 || *cell->text == '\0') continue;
-        if (*cell->text == '[' && layout_reference_marker(cell->text, NULL) > 0)
-            labels++;
-        else
-            others++;
-    }
-    return labels >= 2 && labels > 2 * others && chars > 60 * labels;
-}
-
-/* What is drawn in box. covered: the share of it that drawings with curves and images lie
- * under; legend: that drawings larger than it lie under. */
-static layout_cluster
-drawn_in(const finder *f, layout_rect box, float *covered, float *legend)
-{
-    layout_cluster all = {.box = box};
-    float area = width_of(box) * (box.y1 - box.y0), under = 0;
-    for (guint i = 0; i < f->sheet->clusters->len; i++) {
-        const layout_cluster *c = &g_array_index(f->sheet->clusters, layout_cluster, i);
-        float shared = layout_rect_overlap(c->box, box);
-        float least = MIN(width_of(c->box) * (c->box.y1 - c->box.y0), area);
-        float whole = MAX(1, width_of(c->box) * (c->box.y1 - c->box.y0));
-        gboolean curved = c->n_curves >= 10 && 2 * c->n_curves > c->n_rules + c->n_rects;
-        if (shared > 0) under += curved ? shared : shared * MIN(1, c->image_area / whole);
-        /* a legend lies in a drawing that reaches further than it */
-        gboolean larger = whole > 1.3F * shared && c->n_curves + c->n_rects + c->n_rules >= 12;
-        if (shared > 0 && larger) *legend += shared / MAX(area, 1);
-        if (shared <= 0 || shared < 0.5F * least) continue;
-        all.n_curves += c->n_curves;
-        all.n_rects += c->n_rects;
-        all.n_rules += c->n_rules;
-        all.n_images += c->n_images;
-        all.image_area += c->image_area;
-    }
-    *covered = area > 0 ? under / area : 0;
-    return all;
-}
-
-/* The axes of a plot look like a ruled table, its legend like an unruled one: the caption tells them apart, and
- * where there is none, what else is drawn. */
-static gboolean
-is_drawing(const finder *f, layout_rect box)
-{
-    float figure = G_MAXFLOAT, table = G_MAXFLOAT, covered = 0, legend = 0;
-    for (guint i = 0; i < f->sheet->captions->len; i++) {
-        const layout_caption_region *c =
-            &g_array_index(f->sheet->captions, layout_caption_region, i);
-        if (layout_overlap_1d(c->box.x0, c->box.x1, box.x0, box.x1) <= 0) continue;
-        float below = c->box.y0 - box.y1, above = box.y0 - c->box.y1;
-        float gap = MAX(MAX(below, above), 0);
-        if (c->kind == LAYOUT_CAPTION_TABLE && gap < 40) table = MIN(table, gap);
-        if (c->kind == LAYOUT_CAPTION_FIGURE && below > -6 && gap < 260) figure = MIN(figure, gap);
-    }
-    if (table < G_MAXFLOAT && table <= figure + 10) return FALSE;
-    layout_cluster d = drawn_in(f, box, &covered, &legend);
-    if (figure < G_MAXFLOAT && legend > 0.6F) return TRUE;
-    if (figure < 60 && (d.n_curves > 0 || d.n_images > 0 || d.n_rects >= 6)) return TRUE;
-    return (d.n_curves >= 10 && 2 * d.n_curves > d.n_rules + d.n_rects) || covered > 0.7F;
-}
-
-/* Algorithms and listings stand between rules, too: "Algorithm 1", or most of it in a typewriter face. */
-static gboolean
-is_program(const finder *f, const GArray *segs, const layout_table_rules *rules)
-{
-    guint mono = 0;
-    gboolean typed = layout_work_font(f->work, f->work->body_font)->flags & LAYOUT_SPAN_MONO;
-    for (guint i = 0; i < segs->len; i++) {
-        const layout_seg *seg = layout_sheet_seg(f->sheet, g_array_index(segs, guint, i));
-        const char *text = f->sheet->text->str + seg->start;
-        if (layout_caption_match(text, seg->len, NULL, NULL) == LAYOUT_CAPTION_OTHER) return TRUE;
-        mono += seg->flags & LAYOUT_SPAN_MONO ? 1 : 0;
-    }
-    return !typed && rules->vertical->len < 3 && mono * 5 >= segs->len * 4;
-}
-
-static int
-compare_left(gconstpointer a, gconstpointer b, gpointer data)
-{
-    const layout_sheet *sheet = data;
-    guint i = *(const guint *)a, k = *(const guint *)b;
-    float x = layout_sheet_seg(sheet, i)->box.x0, y = layout_sheet_seg(sheet, k)->box.x0;
-    if (x != y) return x < y ? -1 : 1;
-    return (i > k) - (i < k);
-}
-
-/* Justified text in two or more columns: most pieces begin and end where the others of their column do. Sorts
- * segs. */
-static gboolean
-is_columns(const finder *f, GArray *segs)
-{
-    guint columns = 0, held = 0, words = 0;
-    g_array_sort_with_data(segs, compare_left, f->sheet);
-    for (guint from = 0, to; from < segs->len; from = to) {
-        const layout_seg *first = layout_sheet_seg(f->sheet, g_array_index(segs, guint, from));
-        float right = first->box.x1;
-        guint full = 0;
-        for (to = from; to < segs->len; to++) {
-            const layout_seg *seg = layout_sheet_seg(f->sheet, g_array_index(segs, guint, to));
-            if (seg->box.x0 > first->box.x0 + 2) break;
-            right = MAX(right, seg->box.x1);
-        }
-        for (guint i = from; i < to; i++) {
-            const layout_seg *seg = layout_sheet_seg(f->sheet, g_array_index(segs, guint, i));
-            full += seg->box.x1 > right - 2.5F ? 1 : 0;
-            words += seg->n_words;
-        }
-        if (to - from < 5 || full * 2 <= to - from) continue;
-        columns++;
-        held += to - from;
-    }
-    return columns >= 2 && held * 10 >= segs->len * 7 && words >= 3 * segs->len;
-}
-
 /* Does a vertical rule run between y0 and y1 inside of box? */
 static gboolean
 divided(const layout_table_rules *rules, layout_rect box, float y0, float y1)
@@ -381,7 +240,7 @@ frame_trim(const finder *f, layout_rect box, const layout_table_rules *rules)
 static gboolean
 table_try(finder *f, layout_rect box, float confidence, guint least_filled_percent)
 {
-    if (f->sheet->tables->len >= MAX_TABLES || is_drawing(f, box)) return FALSE;
+    if (f->sheet->tables->len >= MAX_TABLES || layout_table_is_drawing(f->sheet, box)) return FALSE;
     for (guint i = 0; i < f->programs->len; i++)
         if (layout_rect_overlap(g_array_index(f->programs, layout_rect, i), box) >
             0.5F * width_of(box) * (box.y1 - box.y0))
@@ -390,20 +249,22 @@ table_try(finder *f, layout_rect box, float confidence, guint least_filled_perce
     box = frame_trim(f, box, &rules);
     g_autoptr(GArray) segs = segs_in(f, box);
     layout_table_region table = {.box = box, .confidence = confidence};
-    gboolean program = is_program(f, segs, &rules);
+    gboolean program = layout_table_is_program(f->work, f->sheet, segs, &rules);
     /* nor is what its inner rules frame */
     if (program) g_array_append_val(f->programs, box);
     gboolean fine = segs->len >= 4 && !program && layout_grid_build(f->sheet, &table, &rules, segs);
     g_array_unref(rules.horizontal);
     g_array_unref(rules.vertical);
     if (!fine) return FALSE;
-    guint places = table.n_rows * table.n_cols, filled = filled_cells(&table);
+    guint places = table.n_rows * table.n_cols, filled = layout_table_filled(&table);
     guint steps = 0;
     for (guint i = 0; i < segs->len; i++)
         steps += layout_sheet_seg(f->sheet, g_array_index(segs, guint, i))->code != 0 ? 1 : 0;
     if (steps * 2 > segs->len || filled * 100 < places * least_filled_percent ||
-        is_prose(f, segs, &table) || (confidence < 0.7F && is_columns(f, segs)) ||
-        is_bibliography(&table) || layout_contents_in(f->sheet, box)) {
+        layout_table_is_prose(f->sheet, segs, &table) ||
+        (confidence < 0.7F && layout_table_is_columns(f->sheet, segs)) ||
+        layout_table_is_bibliography(&table) || layout_table_is_plot(f->sheet, &table) ||
+        layout_contents_in(f->sheet, box)) {
         g_array_unref(table.cells);
         return FALSE;
     }
@@ -641,18 +502,6 @@ aligned(const finder *f, const lines_found *found, const line *a, const line *b)
     return n;
 }
 
-static gboolean
-has_caption(const finder *f, layout_rect box)
-{
-    for (guint i = 0; i < f->sheet->captions->len; i++) {
-        const layout_caption_region *c =
-            &g_array_index(f->sheet->captions, layout_caption_region, i);
-        if (c->kind == LAYOUT_CAPTION_TABLE && c->box.y0 < box.y1 + 40 && c->box.y1 > box.y0 - 40)
-            return TRUE;
-    }
-    return FALSE;
-}
-
 /* Does a bibliography begin on this sheet, or go on there, which its years tell? */
 static gboolean
 has_bibliography(layout_work *work, const layout_sheet *sheet)
@@ -717,7 +566,7 @@ unruled_lane(finder *f, guint lane)
         const layout_rect box = {x0 - 2, first->baseline - first->size, x1 + 2,
                                  last->baseline + 0.4F * last->size};
         if (rows >= need && good * 2 >= rows && x1 - x0 > 60 &&
-            (!f->bibliography || has_caption(f, box)))
+            (!f->bibliography || layout_table_has_caption(f->sheet, box)))
             table_try(f, box, 0.6F, 45);
         i = MAX(last_row + 1, i + 1);
     }

@@ -16,5 +16,31 @@ typedef struct {
 gboolean layout_grid_build(const layout_sheet *sheet, layout_table_region *table,
                            const layout_table_rules *rules, const GArray *segs);
 
+/* ---- tables_refuse.c: what looks like a table and is none ---- */
+
+guint layout_table_filled(const layout_table_region *table);
+gboolean layout_table_has_caption(const layout_sheet *sheet, layout_rect box);
+
+/* Long sentences in nearly all cells: text in frames or in columns. */
+gboolean layout_table_is_prose(const layout_sheet *sheet, const GArray *segs,
+                               const layout_table_region *table);
+
+/* A bibliography whose labels ("[ABC+16]") stand in a column of their own. */
+gboolean layout_table_is_bibliography(const layout_table_region *table);
+
+/* The axes of a plot look like a ruled table, its legend like an unruled one: by the caption and by what else is
+ * drawn. */
+gboolean layout_table_is_drawing(const layout_sheet *sheet, layout_rect box);
+
+/* A plot by what is written at its axes: steps of one size. */
+gboolean layout_table_is_plot(const layout_sheet *sheet, const layout_table_region *table);
+
+/* An algorithm or a listing. */
+gboolean layout_table_is_program(layout_work *work, const layout_sheet *sheet, const GArray *segs,
+                                 const layout_table_rules *rules);
+
+/* Justified text in two or more columns. Sorts segs. */
+gboolean layout_table_is_columns(const layout_sheet *sheet, GArray *segs);
+
 G_END_DECLS
 #endif
