@@ -222,7 +222,7 @@ frame_trim(const finder *f, layout_rect box, const layout_table_rules *rules)
         float y0 = g_array_index(ys, float, k), y1 = g_array_index(ys, float, k + 1);
         guint lines, words = words_in(f, (layout_rect){box.x0, y0, box.x1, y1}, &lines);
         if (words == 0) continue;
-        if (lines > 4 || words < 3 || divided(rules, box, y0, y1)) break;
+        if (lines > 4 || words < 6 || divided(rules, box, y0, y1)) break;
         if (divided(rules, box, y1, g_array_index(ys, float, k + 2))) box.y0 = y1 - 1;
         break;
     }
