@@ -146,12 +146,13 @@ formula_append(layout_composer *c, layout_para *para)
             formula_gather(c, para, sheet, row, &parts);
         }
         if (parts.segs->len > 0) {
-            /* large operators and delimiters reach beyond their lines */
+            /* scripts, large operators and delimiters reach beyond their lines */
             for (guint k = 0; k < parts.marks->len; k++) {
                 const layout_mark *mark = &g_array_index(parts.marks, layout_mark, k);
-                if (mark->bottom <= mark->top) continue;
-                parts.box.y0 = MIN(parts.box.y0, mark->top);
-                parts.box.y1 = MAX(parts.box.y1, mark->bottom);
+                const gboolean ink = mark->bottom > mark->top;
+                parts.box.y0 = MIN(parts.box.y0, ink ? mark->top : mark->y - 0.7F * mark->size_pt);
+                parts.box.y1 =
+                    MAX(parts.box.y1, ink ? mark->bottom : mark->y + 0.22F * mark->size_pt);
             }
             g_autoptr(GArray) rules = formula_rules(sheet, parts.marks, 4);
             float confidence;
@@ -177,6 +178,9 @@ formula_append(layout_composer *c, layout_para *para)
 static void
 formula_emit(layout_composer *c, layout_para *para, float size_pt)
 {
+    /* the first row may be a limit */
+    for (guint i = 1; i < para->places->len; i++)
+        size_pt = MAX(size_pt, layout_para_row(c->work, para, i)->size_pt);
     g_string_truncate(c->latex, 0);
     float confidence = formula_append(c, para);
     confidence *= layout_formula_trust(c->latex->str);

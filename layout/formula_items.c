@@ -363,13 +363,19 @@ is_piece(gunichar ch)
            ch == 0x250C || ch == 0x23B7;
 }
 
+static gboolean
+is_radical_piece(gunichar ch)
+{
+    return ch == 0x221A || ch == 0x250C || ch == 0x23B7;
+}
+
 /* Pieces above and below items[i] that touch it or each other become one item. */
 static void
 pieces_join(formula_builder *b, GArray *items, guint i)
 {
     formula_item *item = formula_at(items, i);
     gunichar whole = whole_of_piece(item->ch);
-    gboolean radical = item->ch == 0x221A || item->ch == 0x250C;
+    gboolean radical = is_radical_piece(item->ch);
     for (gboolean grown = TRUE; grown;) {
         grown = FALSE;
         for (guint k = 0; k < items->len; k++) {
@@ -377,14 +383,18 @@ pieces_join(formula_builder *b, GArray *items, guint i)
             if (k == i || piece->kind == FORMULA_GONE ||
                 (!is_piece(piece->ch) && piece->ch != 0x221A))
                 continue;
-            if (layout_overlap_1d(item->x0, item->x1, piece->x0, piece->x1) <= 0 ||
+            const float narrow = MIN(item->x1 - item->x0, piece->x1 - piece->x0);
+            if (layout_overlap_1d(item->x0, item->x1, piece->x0, piece->x1) <= 0.3F * narrow ||
                 piece->y0 > item->y1 + 0.2F * item->size ||
                 piece->y1 < item->y0 - 0.2F * item->size)
                 continue;
             gunichar ch = whole_of_piece(piece->ch);
             if (ch != 0 && whole != 0 && ch != whole) continue;
+            /* a bracket right before a root */
+            const gboolean sign = is_radical_piece(piece->ch);
+            if ((sign && whole != 0) || (radical && ch != 0)) continue;
             if (whole == 0) whole = ch;
-            radical |= piece->ch == 0x221A || piece->ch == 0x250C;
+            radical |= sign;
             item->x0 = MIN(item->x0, piece->x0);
             item->x1 = MAX(item->x1, piece->x1);
             item->y0 = MIN(item->y0, piece->y0);

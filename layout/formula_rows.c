@@ -53,11 +53,23 @@ line_size(const GArray *items)
 
 /* ---- limits ---- */
 
+/* Of the functions "lim" and "max" have limits, "cos" has scripts. */
+static gboolean
+is_function_with_limits(const formula_item *item)
+{
+    static const char *const without[] = {"\\log", "\\ln",  "\\exp",  "\\sin",  "\\cos",  "\\tan",
+                                          "\\dim", "\\ker", "\\tanh", "\\sinh", "\\cosh", "\\mod"};
+    if (item->kind != FORMULA_FUNCTION || item->latex == NULL) return FALSE;
+    for (guint i = 0; i < G_N_ELEMENTS(without); i++)
+        if (strcmp(item->latex, without[i]) == 0) return FALSE;
+    return TRUE;
+}
+
 static gboolean
 takes_limits(const formula_item *item)
 {
     return is_there(item) && !item->scripted &&
-           (item->kind == FORMULA_OPERATOR || item->kind == FORMULA_FUNCTION ||
+           (item->kind == FORMULA_OPERATOR || is_function_with_limits(item) ||
             item->kind == FORMULA_TEXT || item->kind == FORMULA_RELATION || item->labelled);
 }
 
@@ -257,11 +269,14 @@ row_of(const GArray *items, const GArray *rows, guint index, float em)
         float nearest = 0.6F * em;
         for (guint i = 0; i < items->len && !is_large(item); i++) {
             const formula_item *host = formula_at(items, i);
-            float gap = item->x0 - host->x1;
-            if (i == index || !is_there(host) || host->size < SCRIPT * em || host->x0 > item->x0 ||
-                fabsf(gap) > nearest)
-                continue;
             float middle = 0.5F * (item->y0 + item->y1);
+            /* a superscript's middle is about half an em over the baseline, a subscript's on it */
+            const float up = fabsf(middle - host->baseline + 0.55F * em);
+            const float down = fabsf(middle - host->baseline);
+            const float gap = fabsf(item->x0 - host->x1) + 0.5F * MIN(up, down);
+            if (i == index || !is_there(host) || host->size < SCRIPT * em || host->x0 > item->x0 ||
+                gap > nearest)
+                continue;
             if (middle < host->y0 - 0.45F * em || middle > host->y1 + 0.45F * em) continue;
             nearest = gap;
             y = host->baseline;
@@ -536,6 +551,7 @@ line_put(formula_builder *b, GString *out, const GArray *items, gboolean aligned
     } else {
         l.baseline = formula_at(items, 0)->baseline;
     }
+    const gsize start = out->len;
     gboolean marked = !aligned;
     float end = formula_at(items, 0)->x0;
     for (guint i = 0; i < items->len;) {
@@ -568,6 +584,8 @@ line_put(formula_builder *b, GString *out, const GArray *items, gboolean aligned
         if (to > next) scripts_put(&l, items, next, to, base);
         i = MAX(to, i + 1);
     }
+    /* a line that goes on from the one above starts where the relations are */
+    if (!marked) g_string_insert_c(out, (gssize)start, '&');
 }
 
 /* ---- matrices ---- */

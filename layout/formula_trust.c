@@ -121,7 +121,7 @@ layout_formula_trust(const char *latex)
     if (n_relations == 0) trust *= n_marks < 6 ? 0.25F : 0.4F;
     if (first == MEANS_BINARY || first == MEANS_PUNCTUATION || first == MEANS_CLOSE) trust *= 0.4F;
     if (last == MEANS_BINARY || last == MEANS_RELATION || last == MEANS_OPEN) trust *= 0.5F;
-    
+
     if (open != 0) trust *= ABS(open) == 1 ? 0.6F : 0.5F;
     if (n_sized % 2 != 0) trust *= 0.7F; /* a large bracket without its partner */
     if (n_long > 0) trust *= 0.5F;

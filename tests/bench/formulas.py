@@ -3,10 +3,14 @@
 
     formulas.py inline TRUTH PRED      spans of inline mathematics against those of the truth's Markdown
     formulas.py compile PRED           does TeX take every formula of every PRED/*.md?
-    formulas.py render PRED PDFS       formulas set anew beside their crops in the PDF: how alike are they?
+    formulas.py render PRED PDFS [DIR] formulas set anew beside their crops in the PDF: how alike are they?
+                                       DIR: keep both images of each there
 
 TRUTH and PRED are folders of NAME.md. PRED of `render` holds a folder per paper, as `lode convert -o PRED` writes it
-(the JSON has each formula's box); it needs pdflatex, pdftoppm and Pillow; `compile` needs pdflatex.
+(the JSON has each formula's box); it needs pdflatex, pdftoppm, pdfseparate and Pillow; `compile` needs pdflatex.
+
+render: the formula is set as large as the original, both are cut to their ink, ours is stretched to the size of the
+original and the ink of both compared in cells of a few pixels. How far it had to be stretched is reported apart.
 
 inline: the spans of both texts, tables aside, are aligned in order (a pair is as good as 1 - Levenshtein / longer
 length, on LaTeX without blanks and braces around one character); a pair counts from 0.5 on. Spans left over are paired
@@ -207,14 +211,47 @@ def compile_all(found_dir):
     return n_bad == 0
 
 
-def render(found_dir, pdf_dir):
-    from PIL import Image  # only here: the other two need the standard library alone
+DPI = 150
+CELL = 4  # pixels: strokes that are a few apart still meet
 
-    def ink(image):
-        grey = image.convert("L").point(lambda p: 255 if p < 160 else 0)
-        box = grey.getbbox()
-        return grey.crop(box) if box else None
 
+def ink(image):
+    """Dark pixels as 255, cut to where they are; None where there are none."""
+    dark = image.convert("L").point(lambda p: 255 if p < 160 else 0)
+    box = dark.getbbox()
+    return dark.crop(box) if box else None
+
+
+def rastered(pdf, folder, dpi, box=None):
+    """A page (box: number from 0, x0, y0, x1, y1 in points; None: all pages) as images."""
+    from PIL import Image
+
+    call = ["pdftoppm", "-r", f"{dpi:.2f}", "-gray"]
+    if box:
+        s = dpi / 72
+        call += ["-f", str(box[0] + 1), "-l", str(box[0] + 1), "-x", str(round(box[1] * s)), "-y",
+                 str(round(box[2] * s)), "-W", str(round((box[3] - box[1]) * s)), "-H",
+                 str(round((box[4] - box[2]) * s))]
+    subprocess.run([*call, pdf, os.path.join(folder, "page")], check=True)
+    images = []
+    for name in sorted(n for n in os.listdir(folder) if n.startswith("page")):
+        with Image.open(os.path.join(folder, name)) as image:
+            images.append(image.copy())
+        os.remove(os.path.join(folder, name))
+    return images
+
+
+def alike(crop, ours):
+    """Cosine of where the ink of two formulas is, ours stretched to the crop's box."""
+    from PIL import Image
+
+    cells = (max(4, round(crop.width / CELL)), max(4, round(crop.height / CELL)))
+    a, b = (i.resize(cells, Image.BOX).tobytes() for i in (crop, ours))
+    dot, norm = sum(x * y for x, y in zip(a, b)), (sum(x * x for x in a) * sum(y * y for y in b)) ** 0.5
+    return dot / max(norm, 1)
+
+
+def render(found_dir, pdf_dir, keep=None):
     scores = []
     with tempfile.TemporaryDirectory() as folder:
         for name in sorted(os.listdir(found_dir)):
@@ -222,38 +259,35 @@ def render(found_dir, pdf_dir):
             if not os.path.exists(path) or not os.path.exists(pdf):
                 continue
             document = json.load(open(path, encoding="utf-8"))
-            blocks = document["blocks"]
-            formulas = [(f["latex"], blocks[f["block"]]["boxes"][0]) for f in document["formulas"] if f.get("latex")]
+            blocks = [(f["latex"], document["blocks"][f["block"]]) for f in document["formulas"] if f.get("latex")]
+            formulas = [(latex, b) for latex, b in blocks if len(b["boxes"]) == 1]
             if not formulas:
                 continue
             typeset([f"\\[{latex}\\]" for latex, _ in formulas], folder, "r")
-            subprocess.run(["pdftoppm", "-r", "150", "-gray", "r.pdf", "set"], cwd=folder, check=True)
-            pages = sorted(p for p in os.listdir(folder) if p.startswith("set"))
-            for k, (latex, box) in enumerate(formulas[:len(pages)]):
-                page, x0, y0, x1, y1 = box
-                s = 150 / 72
-                subprocess.run(["pdftoppm", "-r", "150", "-gray", "-f", str(page + 1), "-l", str(page + 1), "-x",
-                                str(int((x0 - 2) * s)), "-y", str(int(y0 * s)), "-W", str(int((x1 - x0 + 4) * s)),
-                                "-H", str(int((y1 - y0) * s)), pdf, "crop"], cwd=folder, check=True)
-                crop = [p for p in os.listdir(folder) if p.startswith("crop")][0]
-                a, b = ink(Image.open(os.path.join(folder, crop))), ink(Image.open(os.path.join(folder, pages[k])))
-                os.remove(os.path.join(folder, crop))
-                if a is None or b is None:
-                    scores.append((0.0, name, latex))
+            for k, (latex, block) in enumerate(formulas):
+                page, x0, y0, x1, y1 = block["boxes"][0]
+                crop = ink(rastered(pdf, folder, DPI, (page, x0 - 1, y0 - 1, x1 + 1, y1 + 1))[0])
+                # set in 10 points: as large as the original at so many dots per inch
+                dpi = DPI * block["font_size"] / 10
+                subprocess.run(["pdfseparate", "-f", str(k + 1), "-l", str(k + 1), "r.pdf", "one.pdf"], cwd=folder,
+                               check=True)
+                ours = ink(rastered(os.path.join(folder, "one.pdf"), folder, dpi)[0])
+                if crop is None or ours is None:
+                    scores.append((0.0, 0.0, 0.0, name, latex))
                     continue
-                # where ink is, coarsely: strokes that are a pixel off still meet
-                cells = (max(8, round(24 * a.width / a.height)), 24)
-                a, b = (i.resize(cells, Image.BOX).tobytes() for i in (a, b))
-                dot, norm = sum(x * y for x, y in zip(a, b)), (sum(x * x for x in a) * sum(y * y for y in b)) ** 0.5
-                scores.append((dot / max(norm, 1), name, latex))
-            for p in pages:
-                os.remove(os.path.join(folder, p))
+                s = alike(crop, ours)
+                scores.append((s, ours.width / crop.width, ours.height / crop.height, name, latex))
+                if keep:
+                    os.makedirs(keep, exist_ok=True)
+                    crop.save(os.path.join(keep, f"{s:.2f}-{name}-{k}-a.png"))
+                    ours.save(os.path.join(keep, f"{s:.2f}-{name}-{k}-b.png"))
     scores.sort()
-    for s, name, latex in scores[:10]:
-        print(f"{s:.2f} {name}: {latex[:150]}")
-    mean = sum(s[0] for s in scores) / max(1, len(scores))
-    print(f"{len(scores)} formulas, cosine of where their ink is (24 cells high): mean {mean:.3f}, "
-          f"{sum(s[0] >= 0.7 for s in scores)} of them from .7 on")
+    for s, w, h, name, latex in scores[:10]:
+        print(f"{s:.2f} wide {w:.2f} high {h:.2f} {name}: {latex[:150]}")
+    n = max(1, len(scores))
+    print(f"{len(scores)} formulas, cosine of where their ink is: mean {sum(s[0] for s in scores) / n:.3f}, "
+          f"{sum(s[0] >= 0.7 for s in scores)} of them from .7 on; "
+          f"{sum(abs(s[1] - 1) < 0.1 and abs(s[2] - 1) < 0.1 for s in scores)} as wide and as high, within a tenth")
 
 
 def main():
@@ -262,7 +296,7 @@ def main():
     elif len(sys.argv) >= 3 and sys.argv[1] == "compile":
         return 0 if compile_all(sys.argv[2]) else 1
     elif len(sys.argv) >= 4 and sys.argv[1] == "render":
-        render(sys.argv[2], sys.argv[3])
+        render(sys.argv[2], sys.argv[3], sys.argv[4] if len(sys.argv) > 4 else None)
     else:
         print(__doc__)
         return 2
