@@ -98,7 +98,7 @@ typedef struct {
     /* logits [n, n_experts] is overwritten; chosen, weights [n, n_used] */
     void (*route)(engine_backend *b, const engine_router *router, float *logits, size_t n,
                   int32_t *chosen, float *weights);
-    /* y [n, n_embd] += the experts of x, as engine_moe */
+    /* y [n, n_embd] += the experts of x, or the one expert of a dense layer, as engine_moe */
     gboolean (*moe)(engine_backend *b, const engine_moe_job *job, const float *x, size_t n,
                     float *y, GError **error);
     /* x row += sigmoid(gate [row]) * y row; gate NULL: x += y */

@@ -87,11 +87,46 @@ row_bytes(const engine_decoder *d)
            sizeof(engine_decoder_span);
 }
 
+/* What engine_moe makes of a layer; chosen and weights are of routed experts only. */
+static engine_moe_job
+ffn_job(const engine_decoder_layer *layer, const int32_t *chosen, const float *weights,
+        const engine_expert_source *source)
+{
+    const engine_dense_ffn *f = &layer->dense;
+    const engine_moe_ffn *m = &layer->moe;
+
+    if (!layer->is_moe)
+        return (engine_moe_job){.gate = f->gate.w,
+                                .up = f->up.w,
+                                .down = f->down.w,
+                                .n_experts = 1,
+                                .n_used = 1,
+                                .gate_bias = f->gate.bias,
+                                .up_bias = f->up.bias,
+                                .down_bias = f->down.bias};
+    return (engine_moe_job){.layer = m->pack,
+                            .gate = m->gate,
+                            .up = m->up,
+                            .down = m->down,
+                            .gate_up = m->gate_up,
+                            .n_experts = m->router.n_experts,
+                            .n_used = m->router.n_used,
+                            .chosen = chosen,
+                            .weights = weights,
+                            .source = source};
+}
+
 size_t
 engine_decoder_scratch_bytes(const engine_model *model, uint32_t max_rows)
 {
     const engine_decoder *d = model->arch;
-    return row_bytes(d) * max_rows + d->rope.n_rot / 2 * sizeof(float);
+    size_t shared = 0; /* the pool's */
+
+    for (uint32_t i = 0; i < d->n_layers; i++) {
+        const engine_moe_job job = ffn_job(&d->layers[i], NULL, NULL, NULL);
+        shared = MAX(shared, engine_moe_bytes(model->kernels, &job, max_rows));
+    }
+    return row_bytes(d) * max_rows + d->rope.n_rot / 2 * sizeof(float) + shared;
 }
 
 static gboolean
@@ -223,19 +258,16 @@ run_delta(engine_decoder_scratch *s, const engine_decoder_pass *pass,
     b->ops->project_add(b, &delta->out, s->att, pass->n, s->y, s->x);
 }
 
-static void
-run_dense(engine_decoder_scratch *s, const engine_decoder_layer *layer, size_t n)
+static gboolean
+run_dense(engine_decoder_scratch *s, const engine_decoder_layer *layer, size_t n, GError **error)
 {
     engine_backend *b = &s->backend;
-    const engine_dense_ffn *f = &layer->dense;
-    const engine_projection p = {s->x, s->decoder->n_embd, layer->ffn_norm, s->decoder->norm_eps,
-                                 s->h};
-    const engine_matmul_job jobs[] = {{f->gate.w, f->gate.bias, s->gate, f->n_ff},
-                                      {f->up.w, f->up.bias, s->up, f->n_ff}};
+    const engine_decoder *d = s->decoder;
+    const engine_moe_job job = ffn_job(layer, NULL, NULL, NULL);
 
-    b->ops->project(b, &p, jobs, 2, n);
-    b->ops->swiglu(b, s->gate, s->up, f->n_ff, n);
-    b->ops->project_add(b, &f->down, s->gate, n, s->y, s->x);
+    b->ops->rms_norm(b, s->x, d->n_embd, layer->ffn_norm, d->norm_eps, d->n_embd, n, s->h,
+                     d->n_embd);
+    return b->ops->moe(b, &job, s->h, n, s->x, error);
 }
 
 /* Experts of the next layer that its router would choose now, before this layer's have been added: most of
@@ -288,16 +320,7 @@ run_moe(engine_decoder_scratch *s, const engine_decoder_layer *layer, size_t n, 
     }
     b->ops->project(b, &p, jobs, n_jobs, n);
     b->ops->route(b, &m->router, s->router, n, s->chosen, s->weights);
-    const engine_moe_job job = {.layer = m->pack,
-                                .gate = m->gate,
-                                .up = m->up,
-                                .down = m->down,
-                                .gate_up = m->gate_up,
-                                .n_experts = m->router.n_experts,
-                                .n_used = m->router.n_used,
-                                .chosen = s->chosen,
-                                .weights = s->weights,
-                                .source = s->experts};
+    const engine_moe_job job = ffn_job(layer, s->chosen, s->weights, s->experts);
     if (s->experts && s->experts->prefetch) announce_next(s, layer, n);
     if (!b->ops->moe(b, &job, s->h, n, s->x, error)) return FALSE;
     if (f->n_ff == 0) return TRUE;
@@ -318,8 +341,7 @@ engine_decoder_run_layer(engine_decoder_scratch *s, const engine_decoder_pass *p
     else
         run_attention(s, pass, layer);
     if (layer->is_moe) return run_moe(s, layer, pass->n, error);
-    run_dense(s, layer, pass->n);
-    return TRUE;
+    return run_dense(s, layer, pass->n, error);
 }
 
 /* The cache's view of the spans, and every row's rotary table. */

@@ -313,10 +313,7 @@ static void
 measure_layer(engine_decoder *d, const engine_decoder_layer *layer)
 {
     d->max_width = MAX(d->max_width, layer->is_delta ? d->delta.width : d->heads.width);
-    if (!layer->is_moe) {
-        d->max_ff = MAX(d->max_ff, layer->dense.n_ff);
-        return;
-    }
+    if (!layer->is_moe) return;
     d->max_ff = MAX(d->max_ff, layer->moe.shared.n_ff);
     d->max_experts = MAX(d->max_experts, layer->moe.router.n_experts);
     d->max_used = MAX(d->max_used, layer->moe.router.n_used);

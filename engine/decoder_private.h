@@ -23,7 +23,7 @@ struct engine_decoder_scratch {
     float *hidden;             /* [n_embd] normed output of the last pass */
     float *raw;                /* [max_width] projected queries, keys, values */
     float *q, *k, *v, *att;    /* heads; attention's or the delta rule's result */
-    float *gate, *up;          /* [max_ff] */
+    float *gate, *up;          /* [max_ff]: of shared experts */
     float *tables;             /* [engine_rope_row_floats] */
     float *router, *weights;   /* [max_experts], [max_used] */
     int32_t *chosen;           /* [max_used] */

@@ -1,4 +1,4 @@
-/* The routed experts of one layer.
+/* The feed-forward part of one layer: routed experts, or a single one.
  *
  * Every (token, choice) is a slot. Slots are sorted by expert (counted, then placed; within an expert in
  * token order), so that an expert's matrices are read once and multiplied with all of its tokens:
@@ -37,7 +37,7 @@ typedef struct {
     uint32_t *slot;   /* [n_tokens, n_used] the slot of a choice */
     size_t n_active, tile, tiles_per_expert;
     engine_int8_block *x8; /* [n_tokens, n_embd / 32] */
-    float *gathered;       /* [n_slots, n_embd]: the inputs of float experts */
+    float *gathered; /* [n_slots, n_embd]: the inputs of float experts; NULL for a single one: x */
     engine_int8_block *h8; /* [n_slots, n_ff / 32] */
     float *h;              /* [n_slots, n_ff] when down is multiplied in floats */
     float *out;            /* [n_slots, n_embd] */
@@ -67,7 +67,8 @@ carve(moe_run *run, size_t n_tokens, uint8_t *base)
     run->slot = take(base, &used, n_slots, sizeof *run->slot);
     if (run->int8_in)
         run->x8 = take(base, &used, n_tokens * (n_embd / ENGINE_INT8_BLOCK), sizeof *run->x8);
-    if (run->float_in) run->gathered = take(base, &used, n_slots * n_embd, sizeof *run->gathered);
+    if (run->float_in && job->n_experts > 1)
+        run->gathered = take(base, &used, n_slots * n_embd, sizeof *run->gathered);
     if (run->int8_down)
         run->h8 = take(base, &used, n_slots * (n_ff / ENGINE_INT8_BLOCK), sizeof *run->h8);
     else
@@ -93,6 +94,18 @@ sort_by_load(moe_run *run)
         }
         run->active[at] = expert;
     }
+}
+
+/* Every token is a slot of the single expert. */
+static void
+assign_all(moe_run *run)
+{
+    run->n_active = 1;
+    run->active[0] = 0;
+    run->start[0] = 0;
+    run->start[1] = (uint32_t)run->n_slots;
+    for (uint32_t t = 0; t < run->n_slots; t++)
+        run->slot[t] = run->token[t] = t;
 }
 
 static void
@@ -173,7 +186,7 @@ hidden_task(void *data, size_t task, int worker)
                         up = expert_tensor(run, run->up, tile.expert);
     engine_inputs inputs = {.x8 = run->x8,
                             .index = run->token + tile.slot,
-                            .x = run->gathered ? run->gathered + tile.slot * run->n_embd : NULL,
+                            .x = (run->gathered ? run->gathered : run->x) + tile.slot * run->n_embd,
                             .n_in = run->n_embd,
                             .n_tokens = tile.n_slots};
     const size_t ld = run->tile, n_each = tile.n_slots * ld;
@@ -181,13 +194,16 @@ hidden_task(void *data, size_t task, int worker)
         MAX(engine_multiply_scratch(k, &gate, ld), engine_multiply_scratch(k, &up, ld));
     float *g = engine_pool_scratch(run->pool, worker, 2 * n_each * sizeof *g + scratch_bytes);
     float *u = g + n_each, *scratch = u + n_each;
-    const size_t first_up = run->job->gate_up ? run->n_ff : 0;
+    const engine_moe_job *job = run->job;
+    const size_t first_up = job->gate_up ? run->n_ff : 0;
 
     inputs.next = up.data + (first_up + tile.row) * engine_tensor_row_bytes(&up);
     engine_multiply_rows(k, &gate, tile.row, tile.n_rows, &inputs, scratch, g, ld);
     inputs.next = next_rows(run, run->gate, task, run->n_ff);
     engine_multiply_rows(k, &up, first_up + tile.row, tile.n_rows, &inputs, scratch, u, ld);
     for (size_t s = 0; s < tile.n_slots; s++) {
+        if (job->gate_bias) k->add(g + s * ld, job->gate_bias + tile.row, tile.n_rows);
+        if (job->up_bias) k->add(u + s * ld, job->up_bias + tile.row, tile.n_rows);
         k->silu_mul(g + s * ld, u + s * ld, tile.n_rows);
         const size_t at = (tile.slot + s) * run->n_ff + tile.row;
         if (run->int8_down)
@@ -230,6 +246,13 @@ static void
 sum_token(const moe_run *run, const float *weights, size_t t)
 {
     const uint32_t k = run->job->n_used;
+
+    if (!weights) {
+        if (run->job->down_bias)
+            run->kernels->add(run->out + t * run->n_embd, run->job->down_bias, run->n_embd);
+        run->kernels->add(run->y + t * run->n_embd, run->out + t * run->n_embd, run->n_embd);
+        return;
+    }
     for (uint32_t j = 0; j < k; j++)
         run->kernels->blend(run->y + t * run->n_embd, 1.0f,
                             run->out + run->slot[t * k + j] * run->n_embd, weights[t * k + j],
@@ -285,11 +308,15 @@ run_experts(moe_run *run, GError **error)
 static gboolean
 run_tokens(moe_run *run, const int32_t *chosen, const float *weights, GError **error)
 {
-    assign_slots(run, chosen);
-    sort_by_load(run);
+    if (chosen) {
+        assign_slots(run, chosen);
+        sort_by_load(run);
+    } else {
+        assign_all(run);
+    }
     if (run->int8_in)
         engine_round_rows(run->pool, run->kernels, run->x, run->n_tokens, run->n_embd, run->x8);
-    if (run->float_in) engine_pool_run(run->pool, run->n_slots, gather_task, run);
+    if (run->gathered) engine_pool_run(run->pool, run->n_slots, gather_task, run);
     if (!run_experts(run, error)) return FALSE;
     sum_run sum = {run, weights};
     if (run->n_tokens >= 8)
@@ -300,40 +327,64 @@ run_tokens(moe_run *run, const int32_t *chosen, const float *weights, GError **e
     return TRUE;
 }
 
-gboolean
-engine_moe(engine_pool *pool, const engine_kernels *kernels, const engine_moe_job *job,
-           const float *x, size_t n_tokens, float *y, GError **error)
+static moe_run
+begin_run(const engine_kernels *kernels, const engine_moe_job *job)
 {
     const engine_tensor *gate = job->gate_up ? job->gate_up : job->gate;
     const engine_tensor *up = job->gate_up ? job->gate_up : job->up;
     const gboolean int8_gate = engine_uses_int8(kernels, gate->type),
                    int8_up = engine_uses_int8(kernels, up->type);
-    moe_run run = {.pool = pool,
-                   .kernels = kernels,
-                   .job = job,
-                   .n_embd = (size_t)job->down->dims[1],
-                   .n_ff = (size_t)job->down->dims[0],
-                   .gate = gate,
-                   .up = up,
-                   .int8_in = int8_gate || int8_up,
-                   .float_in = !int8_gate || !int8_up,
-                   .int8_down = engine_uses_int8(kernels, job->down->type)};
+
+    return (moe_run){.kernels = kernels,
+                     .job = job,
+                     .n_embd = (size_t)job->down->dims[1],
+                     .n_ff = (size_t)job->down->dims[0],
+                     .gate = gate,
+                     .up = up,
+                     .int8_in = int8_gate || int8_up,
+                     .float_in = !int8_gate || !int8_up,
+                     .int8_down = engine_uses_int8(kernels, job->down->type)};
+}
+
+/* Tokens of one pass. */
+static size_t
+pass_tokens(moe_run *run, size_t n_tokens)
+{
+    return MIN(n_tokens, MAX(1, MAX_BYTES / carve(run, 1, NULL)));
+}
+
+size_t
+engine_moe_bytes(const engine_kernels *kernels, const engine_moe_job *job, size_t n_tokens)
+{
+    moe_run run = begin_run(kernels, job);
+    return carve(&run, pass_tokens(&run, n_tokens), NULL);
+}
+
+gboolean
+engine_moe(engine_pool *pool, const engine_kernels *kernels, const engine_moe_job *job,
+           const float *x, size_t n_tokens, float *y, GError **error)
+{
+    moe_run run = begin_run(kernels, job);
     gboolean ok = TRUE;
 
-    g_assert(gate->dims[0] == run.n_embd &&
-             gate->dims[1] == (job->gate_up ? 2 * run.n_ff : run.n_ff));
+    g_assert(run.gate->dims[0] == run.n_embd &&
+             run.gate->dims[1] == (job->gate_up ? 2 * run.n_ff : run.n_ff));
+    g_assert(job->chosen ? job->n_used == 0 || job->weights != NULL
+                         : job->n_experts == 1 && job->n_used == 1);
     if (n_tokens == 0 || job->n_used == 0) return TRUE;
-    const size_t one = carve(&run, 1, NULL);
-    const size_t most = MIN(n_tokens, MAX(1, MAX_BYTES / one));
+    const size_t most = pass_tokens(&run, n_tokens);
+    run.pool = pool;
     engine_pool_lock(pool);
     uint8_t *base = engine_pool_shared(pool, carve(&run, most, NULL));
     for (size_t t = 0; ok && t < n_tokens; t += most) {
+        const size_t at = t * job->n_used;
         run.n_tokens = MIN(most, n_tokens - t);
         run.n_slots = run.n_tokens * job->n_used;
         run.x = x + t * run.n_embd;
         run.y = y + t * run.n_embd;
         carve(&run, run.n_tokens, base);
-        ok = run_tokens(&run, job->chosen + t * job->n_used, job->weights + t * job->n_used, error);
+        ok = run_tokens(&run, job->chosen ? job->chosen + at : NULL,
+                        job->chosen ? job->weights + at : NULL, error);
     }
     engine_pool_unlock(pool);
     return ok;

@@ -1,4 +1,5 @@
-/* The routed experts of one layer, for many tokens at once. Routing itself is router.c's. */
+/* The feed-forward part of one layer, for many tokens at once: routed experts (routing itself is router.c's), or one
+ * for all tokens. */
 #ifndef LODE_ENGINE_MOE_H
 #define LODE_ENGINE_MOE_H
 
@@ -32,9 +33,11 @@ typedef struct {
     const engine_tensor *gate_up;   /* [n_experts] of {n_embd, 2 n_ff}, gate rows first; then gate
                                            and up are NULL */
     uint32_t n_experts, n_used;     /* n_used: chosen experts of each token, k */
-    const int32_t *chosen;          /* [n_tokens, n_used] */
-    const float *weights;           /* [n_tokens, n_used] */
+    const int32_t *chosen; /* [n_tokens, n_used]; NULL: the one expert there is, with weight 1 */
+    const float *weights;  /* [n_tokens, n_used] */
     const engine_expert_source *source; /* NULL: the tensors' own data */
+    const float *gate_bias, *up_bias;   /* [n_ff] of a single expert with gate and up; NULL: none */
+    const float *down_bias;             /* [n_embd] likewise */
 } engine_moe_job;
 
 /* y [n_tokens, n_embd] += sum over j of weights[t][j] * down_e(silu(gate_e x_t) * up_e x_t), e = chosen[t][j],
@@ -43,6 +46,9 @@ typedef struct {
  * Source of the form: Mixtral of Experts, arXiv:2401.04088, section 2.1. */
 gboolean engine_moe(engine_pool *pool, const engine_kernels *kernels, const engine_moe_job *job,
                     const float *x, size_t n_tokens, float *y, GError **error);
+
+/* Bytes of the pool's shared scratch that engine_moe takes for so many tokens. */
+size_t engine_moe_bytes(const engine_kernels *kernels, const engine_moe_job *job, size_t n_tokens);
 
 G_END_DECLS
 #endif

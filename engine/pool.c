@@ -209,13 +209,12 @@ announce(engine_pool *pool, run_notice *run)
         atomic_store(&pool->shares[i].word,
                      (uint64_t)run->sequence << 32 | share_begin(pool, run, i));
     atomic_store_explicit(&notice->sequence, run->sequence - 1, memory_order_relaxed);
-    atomic_thread_fence(memory_order_release);
-    atomic_store_explicit(&notice->n_tasks, run->n_tasks, memory_order_relaxed);
-    atomic_store_explicit(&notice->fn, run->fn, memory_order_relaxed);
-    atomic_store_explicit(&notice->data, run->data, memory_order_relaxed);
+    atomic_store_explicit(&notice->n_tasks, run->n_tasks, memory_order_release);
+    atomic_store_explicit(&notice->fn, run->fn, memory_order_release);
+    atomic_store_explicit(&notice->data, run->data, memory_order_release);
     atomic_store_explicit(&notice->sequence, run->sequence, memory_order_release);
-    atomic_thread_fence(memory_order_seq_cst); /* publish first, look second; see worker_main */
-    if (atomic_load(&pool->n_asleep) == 0) return;
+    /* publish first, look second (see worker_main): adding nothing is a look that waits for the stores */
+    if (atomic_fetch_add(&pool->n_asleep, 0) == 0) return;
     g_mutex_lock(&pool->mutex);
     g_cond_broadcast(&pool->has_work);
     g_mutex_unlock(&pool->mutex);

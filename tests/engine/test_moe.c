@@ -277,10 +277,62 @@ experts_may_come_from_a_cache(void **state)
     assert_true(g_error_matches(error, ENGINE_ERROR, ENGINE_ERROR_IO));
 }
 
+/* ---- one for all tokens ---- */
+
+/* A dense layer, product by product. */
+static void
+dense_by_products(const engine_kernels *k, const engine_moe_job *job, const float *x, float *y)
+{
+    g_autoptr(engine_pool) pool = engine_pool_new(1);
+    g_autofree float *g = g_new(float, N_TOKENS *N_FF), *u = g_new(float, N_TOKENS *N_FF),
+                     *out = g_new(float, N_TOKENS *N_EMBD);
+    const engine_matmul_job in[] = {{job->gate, job->gate_bias, g, N_FF},
+                                    {job->up, job->up_bias, u, N_FF}},
+                            down = {job->down, job->down_bias, out, N_EMBD};
+
+    engine_matmul(pool, k, in, 2, x, N_TOKENS);
+    for (size_t t = 0; t < N_TOKENS; t++)
+        k->silu_mul(g + t * N_FF, u + t * N_FF, N_FF);
+    engine_matmul(pool, k, &down, 1, g, N_TOKENS);
+    for (size_t i = 0; i < N_TOKENS * N_EMBD; i++)
+        y[i] = 1.0f + out[i];
+}
+
+static void
+a_single_expert_is_a_dense_layer(void **state)
+{
+    (void)state;
+    static const engine_type types[][2] = {{ENGINE_TYPE_Q4_0, ENGINE_TYPE_Q8_0},
+                                           {ENGINE_TYPE_Q4_0, ENGINE_TYPE_F32},
+                                           {ENGINE_TYPE_F32, ENGINE_TYPE_Q4_0},
+                                           {ENGINE_TYPE_BF16, ENGINE_TYPE_BF16}};
+    const engine_kernels *k = engine_kernels_best();
+    g_autofree float *want = g_new(float, N_TOKENS *N_EMBD), *got = g_new(float, N_TOKENS *N_EMBD);
+    g_autoptr(GRand) rand = g_rand_new_with_seed(11);
+    g_autofree float *biases = random_floats(rand, 2 * N_FF + N_EMBD);
+
+    for (size_t i = 0; i < 2 * G_N_ELEMENTS(types); i++) {
+        g_autoptr(expert_layer) l = random_layer(types[i / 2][0], types[i / 2][1], FALSE);
+        engine_moe_job job = {
+            .gate = l->gate + 3, .up = l->up + 3, .down = l->down + 3, .n_experts = 1, .n_used = 1};
+        if (i % 2) job.gate_bias = biases, job.up_bias = biases + N_FF;
+        if (i % 2) job.down_bias = biases + 2 * N_FF;
+        dense_by_products(k, &job, l->x, want);
+        for (int threads = 1; threads <= 3; threads++) {
+            run(k, threads, &job, l->x, N_TOKENS, got);
+            assert_memory_equal(got, want, N_TOKENS * N_EMBD * sizeof *got);
+            run(k, threads, &job, l->x + 5 * N_EMBD, 1, got);
+            assert_memory_equal(got, want + 5 * N_EMBD, N_EMBD * sizeof *got);
+        }
+        assert_true(engine_moe_bytes(k, &job, 2) > engine_moe_bytes(k, &job, 1));
+    }
+}
+
 int
 main(void)
 {
     const struct CMUnitTest tests[] = {
+        cmocka_unit_test(a_single_expert_is_a_dense_layer),
         cmocka_unit_test(experts_agree_with_plain_ones),
         cmocka_unit_test(a_token_does_not_depend_on_its_company),
         cmocka_unit_test(experts_may_come_from_a_cache),
