@@ -74,6 +74,8 @@ centre_span(layout_piece *p, const float *x0, const float *x1, guint lo, guint h
 {
     guint best_a = p->col0, best_z = p->col1;
     float slack = MAX(3, 0.4F * p->size);
+    /* in line with its column it is one more line of a cell */
+    if (p->col0 == p->col1 && fabsf(p->x0 - x0[p->col0]) < 2) return;
     if (off_centre(p, x0, x1, p->col0, p->col1) <= slack) return;
     float least = G_MAXFLOAT;
     for (guint a = lo; a <= p->col0; a++)

@@ -18,7 +18,7 @@
 #define COST_EMPTY   0.5F /* a row with no cell filled; in proportion */
 #define COST_ALIGNED 0.5F /* all cells of a row out of line with its extent */
 #define COST_CLOSE   1.0F /* rows closer than their print is high */
-#define COST_FULL    0.5F /* a line within a row that fills all columns */
+#define COST_FULL    1.0F /* a line within a row that fills all columns */
 #define COST_RULED   0.6F /* by which rows between rules may be dearer than others, each */
 
 typedef enum { ALIGN_TOP, ALIGN_MIDDLE, ALIGN_BOTTOM, N_ALIGN } row_align;
@@ -145,6 +145,7 @@ words_link(const rows *r, const line *a, const line *b)
     if (last == '-' && len > 1 && g_ascii_isalpha(x[len - 2])) return 0.8F;
     if (ends_open(x, len)) return 0.6F;
     if (last == ',' || last == '/' || last == '&') return 0.4F;
+    if (ch == '/' || ch == ',' || ch == ')') return 0.4F;
     if (ch == '(') return 0.2F;
     if (g_unichar_islower(ch)) return 0.5F;
     if (layout_is_ideograph(ch)) return 0.3F;
@@ -291,7 +292,10 @@ leading_find(rows *r)
     for (guint i = 0; i < r->lines->len; i++) {
         const line *l = &g_array_index(r->lines, line, i);
         if (l->above < 0 || l->col0 != l->col1) continue;
-        float step = l->baseline - g_array_index(r->lines, line, (guint)l->above).baseline;
+        /* what follows the header stands apart anyway */
+        const line *above = &g_array_index(r->lines, line, (guint)l->above);
+        if (layout_grid_band(r->grid, above->band)->header) continue;
+        float step = l->baseline - above->baseline;
         if (step > 0.85F * l->size) g_array_append_val(steps, step);
     }
     r->leading = 1.2F * r->grid->size;
