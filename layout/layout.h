@@ -475,6 +475,15 @@ char *layout_document_to_html(const lode_document *document, const layout_write_
  * defaults. g_free. */
 char *layout_document_to_text(const lode_document *document, const layout_write_options *options);
 
+/* One table as comma-separated values (RFC 4180): UTF-8, CRLF at line ends, a field for every column in every row. A cell
+ * over several rows or columns stands in the first of its places, the others are empty. A text that a spreadsheet
+ * would take for a formula, numbers apart, gets an apostrophe in front. index < n_tables. g_free. */
+char *layout_table_to_csv(const lode_document *document, guint index);
+/* All of them, an empty line between two. options: none matter. g_free. */
+char *layout_document_to_csv(const lode_document *document, const layout_write_options *options);
+/* "page-3-table-1.csv": unique in the document, and its crop's name but for the ending. g_free. */
+char *layout_table_file_name(const lode_document *document, guint index);
+
 /* The bibliography as BibTeX: one entry per reference, in their order, UTF-8, special characters escaped and
  * capitals of titles protected. Keys are family name, year and first word of the title in ASCII
  * ("vaswani2017attention", then "...b"), unique in the file and the same from run to run. The entry as printed

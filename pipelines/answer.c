@@ -65,6 +65,7 @@ lode_answer_free(lode_answer *answer)
     g_ptr_array_unref(answer->claims);
     g_ptr_array_unref(answer->quotes);
     g_ptr_array_unref(answer->works);
+    g_array_unref(answer->cells);
     g_ptr_array_unref(answer->references);
     g_array_unref(answer->citations);
     g_ptr_array_unref(answer->unsupported);
@@ -93,6 +94,8 @@ pipelines_answer_new(const pipelines_ask_context *context, const char *question,
     answer->claims = g_ptr_array_new_with_free_func(claim_free);
     answer->quotes = g_ptr_array_new_with_free_func(g_free);
     answer->works = g_ptr_array_new_with_free_func(g_free);
+    answer->cells = g_array_new(FALSE, TRUE, sizeof(pipelines_cell));
+    g_array_set_clear_func(answer->cells, (GDestroyNotify)pipelines_cell_clear);
     answer->references = g_ptr_array_new_with_free_func((GDestroyNotify)g_ptr_array_unref);
     answer->citations = g_array_new(FALSE, FALSE, sizeof(pipelines_citation));
     answer->unsupported = g_ptr_array_new_with_free_func(g_free);
@@ -227,6 +230,9 @@ pipelines_finish_citations(lode_answer *answer)
         const retrieval_hit *hit = answer->hits->pdata[c->passage];
         g_ptr_array_add(answer->quotes, g_strndup(hit->text + c->quote.start, c->quote.len));
         g_ptr_array_add(answer->works, pipelines_work_name(hit));
+        pipelines_cell cell;
+        pipelines_cell_read(hit, c->quote.start, c->quote.len, &cell);
+        g_array_append_val(answer->cells, cell);
     }
 }
 
@@ -253,6 +259,14 @@ already_said(const GPtrArray *said, GHashTable *words)
     return FALSE;
 }
 
+static gboolean
+is_cited(const lode_answer *answer, guint passage)
+{
+    for (guint i = 0; i < answer->citations->len; i++)
+        if (g_array_index(answer->citations, pipelines_citation, i).passage == passage) return TRUE;
+    return FALSE;
+}
+
 /* Quote the best sentences, n at most. */
 static void
 extract(lode_answer *answer, const GArray *ranked, guint n)
@@ -265,13 +279,16 @@ extract(lode_answer *answer, const GArray *ranked, guint n)
         if (quote->score < ALSO_EXTRACTED * best) break;
         const retrieval_hit *hit = answer->hits->pdata[quote->passage];
         GHashTable *words = pipelines_content_words(hit->text + quote->start, quote->len);
-        if (already_said(said, words)) {
+        /* of one table the row that fits best: the others answer for other rows */
+        if (already_said(said, words) ||
+            (hit->type == LAYOUT_BLOCK_TABLE && is_cited(answer, quote->passage))) {
             g_hash_table_unref(words);
             continue;
         }
         g_ptr_array_add(said, words);
-        pipelines_claim *claim = pipelines_claim_add(answer, hit->text + quote->start, quote->len);
-        guint citation = pipelines_cite(answer, quote, PIPELINES_MATCH_EXACT, 1);
+        const pipelines_quote core = pipelines_cell_narrow(hit, quote, answer->question, NULL);
+        pipelines_claim *claim = pipelines_claim_add(answer, hit->text + core.start, core.len);
+        guint citation = pipelines_cite(answer, &core, PIPELINES_MATCH_EXACT, 1);
         g_array_append_val(claim->citations, citation);
         claim->supported = claim->verbatim = TRUE;
         if (!pipelines_emit_claim(answer, claim)) return;

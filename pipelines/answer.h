@@ -45,6 +45,8 @@ gboolean pipelines_read_claims(lode_answer *answer, const char *json, size_t len
 
 /* "Li et al. 2023", "Li and Wu 2023", "Li 2023"; without authors or a year the beginning of the title. g_free. */
 char *pipelines_work_name(const retrieval_hit *hit);
+/* "row \"BERT\", column \"Recall\"" of a citation that quotes a cell of a table, NULL of others. g_free. */
+char *pipelines_cell_name(const lode_answer *answer, size_t index);
 const char *pipelines_status_name(lode_answer_status status); /* "answered", ... */
 /* A citation as the evidence record of the answer's JSON. */
 json_t *pipelines_evidence_to_json(const lode_answer *answer, size_t index);

@@ -125,6 +125,38 @@ lode_citation_work(const lode_answer *answer, size_t index)
     return index < answer->works->len ? answer->works->pdata[index] : NULL;
 }
 
+static const pipelines_cell *
+cell_at(const lode_answer *answer, size_t index)
+{
+    static const pipelines_cell none = {0};
+    return index < answer->cells->len ? &g_array_index(answer->cells, pipelines_cell, index)
+                                      : &none;
+}
+
+int
+lode_citation_row(const lode_answer *answer, size_t index)
+{
+    return (int)cell_at(answer, index)->row;
+}
+
+int
+lode_citation_column(const lode_answer *answer, size_t index)
+{
+    return (int)cell_at(answer, index)->col;
+}
+
+const char *
+lode_citation_row_header(const lode_answer *answer, size_t index)
+{
+    return cell_at(answer, index)->row_header;
+}
+
+const char *
+lode_citation_column_header(const lode_answer *answer, size_t index)
+{
+    return cell_at(answer, index)->col_header;
+}
+
 const char *
 lode_citation_match(const lode_answer *answer, size_t index)
 {

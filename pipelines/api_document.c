@@ -322,6 +322,127 @@ lode_document_block_box(const lode_document *document, size_t block, size_t inde
     return pipelines_box(&document->boxes[b->first_box + index]);
 }
 
+/* ---- tables ---- */
+
+static const layout_table *
+table_at(const lode_document *document, size_t table)
+{
+    return document != NULL && table < document->n_tables ? &document->tables[table] : NULL;
+}
+
+/* A cell of zeros where there is none. */
+static const layout_cell *
+cell_at(const lode_document *document, size_t table, size_t cell)
+{
+    static const layout_cell none = {0};
+    const layout_table *t = table_at(document, table);
+    return t != NULL && cell < t->n_cells ? &document->cells[t->first_cell + cell] : &none;
+}
+
+size_t
+lode_document_n_tables(const lode_document *document)
+{
+    return document != NULL ? document->n_tables : 0;
+}
+
+long
+lode_document_table_block(const lode_document *document, size_t table)
+{
+    const layout_table *t = table_at(document, table);
+    return t != NULL ? t->block : -1;
+}
+
+size_t
+lode_document_table_n_rows(const lode_document *document, size_t table)
+{
+    const layout_table *t = table_at(document, table);
+    return t != NULL ? t->n_rows : 0;
+}
+
+size_t
+lode_document_table_n_columns(const lode_document *document, size_t table)
+{
+    const layout_table *t = table_at(document, table);
+    return t != NULL ? t->n_cols : 0;
+}
+
+size_t
+lode_document_table_n_header_rows(const lode_document *document, size_t table)
+{
+    const layout_table *t = table_at(document, table);
+    return t != NULL ? t->n_header_rows : 0;
+}
+
+size_t
+lode_document_table_n_cells(const lode_document *document, size_t table)
+{
+    const layout_table *t = table_at(document, table);
+    return t != NULL ? t->n_cells : 0;
+}
+
+size_t
+lode_document_table_cell_at(const lode_document *document, size_t table, size_t row, size_t column)
+{
+    const size_t n = lode_document_table_n_cells(document, table);
+    for (size_t i = 0; i < n; i++) {
+        const layout_cell *cell = cell_at(document, table, i);
+        if (cell->row > row) break;
+        if (row - cell->row < cell->row_span && column >= cell->col &&
+            column - cell->col < cell->col_span)
+            return i;
+    }
+    return n;
+}
+
+const char *
+lode_document_cell_text(const lode_document *document, size_t table, size_t cell)
+{
+    return cell_at(document, table, cell)->text;
+}
+
+lode_box
+lode_document_cell_box(const lode_document *document, size_t table, size_t cell)
+{
+    const layout_cell *c = cell_at(document, table, cell);
+    return c->text != NULL ? pipelines_box(&c->box) : (lode_box){0};
+}
+
+size_t
+lode_document_cell_row(const lode_document *document, size_t table, size_t cell)
+{
+    return cell_at(document, table, cell)->row;
+}
+
+size_t
+lode_document_cell_column(const lode_document *document, size_t table, size_t cell)
+{
+    return cell_at(document, table, cell)->col;
+}
+
+size_t
+lode_document_cell_row_span(const lode_document *document, size_t table, size_t cell)
+{
+    return cell_at(document, table, cell)->row_span;
+}
+
+size_t
+lode_document_cell_column_span(const lode_document *document, size_t table, size_t cell)
+{
+    return cell_at(document, table, cell)->col_span;
+}
+
+int
+lode_document_cell_is_header(const lode_document *document, size_t table, size_t cell)
+{
+    return cell_at(document, table, cell)->header;
+}
+
+char *
+lode_document_table_to_csv(const lode_document *document, size_t table)
+{
+    return table_at(document, table) != NULL ? layout_table_to_csv(document, (guint)table) : NULL;
+}
+
 /* ---- writers ---- */
 
 char *

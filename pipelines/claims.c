@@ -124,6 +124,8 @@ check_claim(lode_answer *answer, pipelines_claim *claim, guint passage, const ch
                                .start = (uint32_t)placed.at.start,
                                .len = (uint32_t)placed.at.len,
                                .score = placed.at.score};
+    stretch = pipelines_cell_narrow(answer->hits->pdata[placed.passage], &stretch, answer->question,
+                                    claim->text);
     guint citation = pipelines_cite(answer, &stretch, placed.at.match, placed.at.score);
     g_array_append_val(claim->citations, citation);
 }

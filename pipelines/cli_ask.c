@@ -1,6 +1,8 @@
 /* What lode ask and lode chat share: options, models, and how an answer is printed. */
 #include "pipelines/cli_ask.h"
 
+#include "pipelines/answer.h"
+
 #include <stdio.h>
 #include <string.h>
 #include <unistd.h>
@@ -252,6 +254,8 @@ print_page(const lode_answer *answer, size_t i)
     g_autofree char *number = g_strdup_printf("%d", page);
     cli_print(", p. %s", label != NULL ? label : number);
     if (label != NULL && strcmp(label, number) != 0) cli_print(" (page %d of the file)", page);
+    g_autofree char *cell = pipelines_cell_name(answer, i);
+    if (cell != NULL) cli_print(", %s", cell);
 }
 
 void

@@ -304,7 +304,8 @@ fill_features(const collector *c, guint passage, const GArray *sentences, guint 
     f[EVIDENCE_NAME] = met(c->wanted.name, p.name);
     f[EVIDENCE_REASON] = met(c->wanted.reason, p.reason);
     f[EVIDENCE_LOWER] = g_unichar_islower(g_utf8_get_char(text));
-    f[EVIDENCE_OPEN] = memchr(".!?:;]|)\"", text[q->len - 1], 9) == NULL;
+    f[EVIDENCE_OPEN] =
+        hit->type != LAYOUT_BLOCK_TABLE && memchr(".!?:;]|)\"", text[q->len - 1], 9) == NULL;
     f[EVIDENCE_SHORT] = p.n_words < 8;
     f[EVIDENCE_LONG] = p.n_words > 40 ? MIN((p.n_words - 40) / 10.0, 4) : 0;
     f[EVIDENCE_ECHO] = echo_of(words, c->asked);
@@ -338,7 +339,7 @@ collect_by_words(const collector *c)
     GArray *all = g_array_new(FALSE, TRUE, sizeof(evidence_sentence));
     for (guint i = 0; i < c->hits->len; i++) {
         const retrieval_hit *hit = c->hits->pdata[i];
-        g_autoptr(GArray) sentences = pipelines_sentences(hit->text, strlen(hit->text));
+        g_autoptr(GArray) sentences = pipelines_hit_sentences(hit);
         for (guint j = 0; j < sentences->len; j++) {
             evidence_sentence s = {.quote = g_array_index(sentences, pipelines_quote, j)};
             g_autoptr(GHashTable) words =

@@ -1,7 +1,8 @@
 /* A citation as JSON: all that is needed to find its quote in the file again, and to show it.
  *
  *   {"id": "e1", "number": 1, "kind": "text", "doc": {"sha256", "title", "authors", "year", "venue", "doi", "arxiv"},
- *    "where": {"page", "page_label", "section": [..], "block": "p7.b31", "char": [from, to], "boxes": [..]},
+ *    "where": {"page", "page_label", "section": [..], "block": "p7.b31", "char": [from, to], "boxes": [..],
+ *              "cell": {"row", "column", "row_header", "column_header"}},
  *    "quote", "quote_sha256", "match", "match_score", "retrieval": {"bm25_rank", "dense_rank", "fused"},
  *    "references": [{"call", "key", "text", "authors", "title", "venue", "year", "doi", "arxiv", "url"}, ..],
  *    ...}
@@ -10,7 +11,8 @@
  * the words that call each; only in answers from a library. They are no evidence: lode verify leaves them alone.
  *
  * Pages count from 1. The block is its page and its index in the document's blocks; char are bytes of that block's text,
- * null in a table, whose cells are texts of their own. Boxes are in PDF points, origin at the top left, one per
+ * null in a table, whose cells are texts of their own, and in a formula, which is quoted as LaTeX. cell is null but for a
+ * quote from one cell of a table; rows and columns count from 1, those of the header among them. Boxes are in PDF points, origin at the top left, one per
  * printed line. Paths, titles and pages stand beside doc and where too, for programs that read earlier versions. */
 #include <math.h>
 #include <string.h>
@@ -48,6 +50,24 @@ pipelines_work_name(const retrieval_hit *hit)
     char *space = strrchr(cut, ' ');
     if (space != NULL) *space = '\0';
     return g_strdup_printf("%s...%s", cut, year);
+}
+
+char *
+pipelines_cell_name(const lode_answer *answer, size_t index)
+{
+    if (index >= answer->cells->len) return NULL;
+    const pipelines_cell *cell = &g_array_index(answer->cells, pipelines_cell, index);
+    if (cell->row == 0) return NULL;
+    GString *name = g_string_new(NULL);
+    if (cell->row_header != NULL)
+        g_string_append_printf(name, "row \"%s\"", cell->row_header);
+    else
+        g_string_append_printf(name, "row %u", cell->row);
+    if (cell->col_header != NULL)
+        g_string_append_printf(name, ", column \"%s\"", cell->col_header);
+    else
+        g_string_append_printf(name, ", column %u", cell->col);
+    return g_string_free(name, FALSE);
 }
 
 static const char *
@@ -117,6 +137,21 @@ section_to_json(const char *section)
     return json;
 }
 
+/* The cell that is quoted; null where it is not one. */
+static json_t *
+cell_to_json(const lode_answer *answer, size_t index)
+{
+    if (index >= answer->cells->len) return json_null();
+    const pipelines_cell *cell = &g_array_index(answer->cells, pipelines_cell, index);
+    if (cell->row == 0) return json_null();
+    json_t *json = json_object();
+    json_object_set_new(json, "row", json_integer(cell->row));
+    json_object_set_new(json, "column", json_integer(cell->col));
+    json_object_set_new(json, "row_header", string_or_null(cell->row_header));
+    json_object_set_new(json, "column_header", string_or_null(cell->col_header));
+    return json;
+}
+
 static json_t *
 where_to_json(const lode_answer *answer, size_t index, const retrieval_hit *hit,
               const pipelines_citation *c)
@@ -136,11 +171,13 @@ where_to_json(const lode_answer *answer, size_t index, const retrieval_hit *hit,
                         known ? json_sprintf("p%d.b%d", at.last_page + 1, at.last_block)
                               : json_null());
     json_object_set_new(json, "char",
-                        known && hit->type != LAYOUT_BLOCK_TABLE
+                        known && hit->type != LAYOUT_BLOCK_TABLE &&
+                                hit->type != LAYOUT_BLOCK_FORMULA
                             ? json_pack("[I, I]", (json_int_t)at.block_start,
                                         (json_int_t)at.block_start + at.block_len)
                             : json_null());
     json_object_set_new(json, "boxes", boxes_to_json(boxes));
+    json_object_set_new(json, "cell", cell_to_json(answer, index));
     return json;
 }
 

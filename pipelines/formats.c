@@ -40,6 +40,7 @@ static const pipelines_format FORMATS[] = {
      NULL},
     {LODE_FORMAT_BIBTEX, "bib", "bibtex", ".bib", "its references as BibTeX", write_bibtex, NULL},
     {LODE_FORMAT_CSL, "csl", NULL, "_csl.json", "its references as CSL JSON", write_csl, NULL},
+    {LODE_FORMAT_CSV, "csv", NULL, ".csv", "each table as CSV", layout_document_to_csv, NULL},
 };
 
 const pipelines_format *

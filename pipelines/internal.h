@@ -75,7 +75,7 @@ char *pipelines_stem(const char *path);
 typedef struct {
     unsigned flag;            /* LODE_FORMAT_* */
     const char *name, *alias; /* of --format; alias NULL: none */
-    const char *suffix;       /* the file is STEM + suffix */
+    const char *suffix;       /* the file is STEM + suffix; CSV: one for each table, in tables/ */
     const char *what;         /* for help: "Markdown" */
     /* New text, ending in a newline where it is not empty. NULL: drawn from the source, see output.c. */
     char *(*write)(const lode_document *document, const layout_write_options *options);
@@ -336,6 +336,12 @@ gboolean pipelines_evidence_suffices(GPtrArray *hits, const char *question, cons
 gboolean pipelines_is_instruction(const char *text, size_t len);
 /* Sentences of a text as pipelines_quote (passage 0). */
 GArray *pipelines_sentences(const char *text, size_t len);
+/* The same of a passage: a row of a table is one, whatever its cells say. */
+GArray *pipelines_hit_sentences(const retrieval_hit *hit);
+/* cell.c: of a stretch in one row of a table the cell that answers the question or, where claim is not NULL, carries the
+ * claim; the stretch itself where that takes more than one. */
+pipelines_quote pipelines_cell_narrow(const retrieval_hit *hit, const pipelines_quote *stretch,
+                                      const char *question, const char *claim);
 
 /* ---- prompt ---- */
 
@@ -406,6 +412,7 @@ struct lode_answer {
     GPtrArray *claims;      /* of pipelines_claim, in order */
     GPtrArray *quotes;      /* of char *, one per citation: verbatim */
     GPtrArray *works;       /* of char *, one per citation: "Li et al. 2023" */
+    GArray *cells;          /* of pipelines_cell, one per citation; row 0 where it is none */
     GArray *citations;      /* of pipelines_citation, by number and place */
     GPtrArray *references;  /* of GPtrArray of retrieval_reference: what each quote cites itself;
                                one per citation, or none at all without a library */

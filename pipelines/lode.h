@@ -162,6 +162,37 @@ LODE_API size_t lode_document_block_n_boxes(const lode_document *document, size_
 LODE_API lode_box lode_document_block_box(const lode_document *document, size_t block,
                                           size_t index);
 
+/* Tables, in reading order: a grid whose places are covered by cells. One that goes on over pages is one table; its
+ * block has a box for each part. Indices out of range give 0 or NULL. */
+LODE_API size_t lode_document_n_tables(const lode_document *document);
+/* Its block, -1 where there is no such table. */
+LODE_API long lode_document_table_block(const lode_document *document, size_t table);
+LODE_API size_t lode_document_table_n_rows(const lode_document *document, size_t table);
+LODE_API size_t lode_document_table_n_columns(const lode_document *document, size_t table);
+/* Rows at its top that name columns. */
+LODE_API size_t lode_document_table_n_header_rows(const lode_document *document, size_t table);
+/* Cells from left to right, row by row; empty ones are among them. */
+LODE_API size_t lode_document_table_n_cells(const lode_document *document, size_t table);
+/* The cell that covers a place of the grid, both counted from 0; the number of cells where there is none. */
+LODE_API size_t lode_document_table_cell_at(const lode_document *document, size_t table, size_t row,
+                                            size_t column);
+LODE_API const char *lode_document_cell_text(const lode_document *document, size_t table,
+                                             size_t cell);
+/* On its own page: those of one table may stand on several. */
+LODE_API lode_box lode_document_cell_box(const lode_document *document, size_t table, size_t cell);
+LODE_API size_t lode_document_cell_row(const lode_document *document, size_t table, size_t cell);
+LODE_API size_t lode_document_cell_column(const lode_document *document, size_t table, size_t cell);
+LODE_API size_t lode_document_cell_row_span(const lode_document *document, size_t table,
+                                            size_t cell);
+LODE_API size_t lode_document_cell_column_span(const lode_document *document, size_t table,
+                                               size_t cell);
+/* 1: a cell of a header. */
+LODE_API int lode_document_cell_is_header(const lode_document *document, size_t table, size_t cell);
+/* RFC 4180, UTF-8: a field for every column in every row. A cell over several places stands in the first of them, the
+ * others are empty. A text that a spreadsheet would take for a formula, numbers apart, gets an apostrophe in front.
+ * Release with lode_free. */
+LODE_API char *lode_document_table_to_csv(const lode_document *document, size_t table);
+
 /* The document as text; release with lode_free. Same document, same bytes. NULL only for NULL. */
 LODE_API char *lode_document_to_markdown(const lode_document *document);
 LODE_API char *lode_document_to_json(const lode_document *document);
@@ -178,10 +209,12 @@ enum {
     LODE_FORMAT_CSL = 64,         /* STEM_csl.json: the same as CSL JSON */
     LODE_FORMAT_TEXT = 128,       /* STEM.txt */
     LODE_FORMAT_LAYOUT = 256,     /* STEM_layout.pdf: the source with every block drawn over it */
-    LODE_FORMAT_ALL = 511         /* every format of this version */
+    LODE_FORMAT_CSV =
+        512, /* tables/page-P-table-N.csv: each table, see lode_document_table_to_csv */
+    LODE_FORMAT_ALL = 1023 /* every format of this version */
 };
 
-/* Any one of the above that is text. NULL for NULL and for what is not one format. */
+/* Any one of the above that is text; CSV: all tables, an empty line between two. NULL for NULL and for what is not one format. */
 LODE_API char *lode_document_to_format(const lode_document *document, unsigned format);
 
 enum {
@@ -536,6 +569,13 @@ LODE_API const char *lode_citation_page_label(const lode_answer *answer, size_t 
 /* Of the quote: one per printed line. */
 LODE_API size_t lode_citation_n_boxes(const lode_answer *answer, size_t index);
 LODE_API lode_box lode_citation_box(const lode_answer *answer, size_t index, size_t box);
+/* Of a quote that is a cell of a table: where it begins, rows and columns counted from 1, those of the header among
+ * them; 0 for other quotes. */
+LODE_API int lode_citation_row(const lode_answer *answer, size_t index);
+LODE_API int lode_citation_column(const lode_answer *answer, size_t index);
+/* What its row and column are called; NULL where nothing says. */
+LODE_API const char *lode_citation_row_header(const lode_answer *answer, size_t index);
+LODE_API const char *lode_citation_column_header(const lode_answer *answer, size_t index);
 /* "Li et al. 2023"; the title's beginning where authors or year are not known. */
 LODE_API const char *lode_citation_work(const lode_answer *answer, size_t index);
 /* How what the writer quoted stands in the source: "exact", "normalised" (but for hyphenation, ligatures, white space),

@@ -148,6 +148,29 @@ write_stream(const lode_document *document, const pipelines_format *format, cons
     return FALSE;
 }
 
+/* One file for each table; those of an earlier run go. */
+static gboolean
+write_tables(const lode_document *document, const char *dir, GError **error)
+{
+    g_autofree char *folder = g_build_filename(dir, "tables", NULL);
+    GDir *handle = g_dir_open(folder, 0, NULL);
+    for (const char *name; handle != NULL && (name = g_dir_read_name(handle)) != NULL;) {
+        if (strstr(name, "table-") == NULL || strstr(name, ".csv") == NULL) continue;
+        g_autofree char *path = g_build_filename(folder, name, NULL);
+        unlink(path);
+    }
+    if (handle != NULL) g_dir_close(handle);
+    if (document->n_tables == 0) return TRUE;
+    if (!pipelines_make_dir(folder, error)) return FALSE;
+    for (guint i = 0; i < document->n_tables; i++) {
+        g_autofree char *name = layout_table_file_name(document, i);
+        g_autofree char *path = g_build_filename(folder, name, NULL);
+        g_autofree char *text = layout_table_to_csv(document, i);
+        if (!pipelines_write_file(path, text, strlen(text), error)) return FALSE;
+    }
+    return TRUE;
+}
+
 static gboolean
 write_format(const lode_document *document, const pipelines_format *format, const char *path,
              const layout_write_options *how, GError **error)
@@ -169,6 +192,10 @@ pipelines_write_document(const lode_document *document, const char *path, const 
     const pipelines_format *formats = pipelines_formats(&n);
     for (size_t i = 0; i < n; i++) {
         if ((options->formats & formats[i].flag) == 0) continue;
+        if (formats[i].flag == LODE_FORMAT_CSV) {
+            if (!write_tables(document, dir, error)) return FALSE;
+            continue;
+        }
         g_autofree char *name = g_strconcat(stem, formats[i].suffix, NULL);
         g_autofree char *file = g_build_filename(dir, name, NULL);
         if (formats[i].write == NULL) {
@@ -195,8 +222,10 @@ pipelines_outputs_exist(const char *dir, const char *stem, unsigned flags)
     size_t n = 0;
     const pipelines_format *formats = pipelines_formats(&n);
     for (size_t i = 0; i < n; i++) {
-        /* a layout PDF may be missing with a warning */
-        if ((flags & formats[i].flag) == 0 || formats[i].write == NULL) continue;
+        /* a layout PDF may be missing with a warning, and a document have no tables */
+        if ((flags & formats[i].flag) == 0 || formats[i].write == NULL ||
+            formats[i].flag == LODE_FORMAT_CSV)
+            continue;
         g_autofree char *name = g_strconcat(stem, formats[i].suffix, NULL);
         g_autofree char *file = g_build_filename(dir, name, NULL);
         if (!g_file_test(file, G_FILE_TEST_IS_REGULAR)) return FALSE;

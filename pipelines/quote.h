@@ -46,6 +46,18 @@ gboolean pipelines_numbers_supported(const char *claim, const char *quote, char 
  * to their share of the characters; empty where the passage has no places. */
 GArray *pipelines_quote_boxes(const retrieval_hit *hit, size_t start, size_t len);
 
+/* The cell of a table that a stretch of a passage is. */
+typedef struct {
+    uint32_t row, col; /* where it begins, from 1; rows of the header count */
+    char *
+        row_header; /* the first cell of its row, behind the heading of rows that it is one of; NULL where none */
+    char *col_header; /* NULL where none */
+} pipelines_cell;
+/* FALSE: it is not (in) one cell. Clear the cell in either case. */
+gboolean pipelines_cell_read(const retrieval_hit *hit, size_t start, size_t len,
+                             pipelines_cell *cell);
+void pipelines_cell_clear(pipelines_cell *cell);
+
 /* Where the stretch begins: its page (0-based), block and bytes in that block's text. block is LAYOUT_NONE where it
  * is not known; a stretch that goes on in other blocks has the bytes of the first. */
 typedef struct {

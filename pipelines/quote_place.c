@@ -8,6 +8,8 @@ static layout_box
 cut_box(const retrieval_place *place, const char *text, size_t start, size_t end)
 {
     layout_box box = place->box;
+    /* where the words stand in a cell is not known: it is shown whole */
+    if (place->row > 0) return box;
     size_t from = MAX(start, place->start), to = MIN(end, (size_t)place->start + place->len);
     glong all = g_utf8_strlen(text + place->start, (gssize)place->len);
     glong before = g_utf8_strlen(text + place->start, (gssize)(from - place->start));

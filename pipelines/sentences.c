@@ -38,6 +38,37 @@ pipelines_sentences(const char *text, size_t len)
     return sentences;
 }
 
+/* Does a cell of a table stand in this line? */
+static gboolean
+holds_cell(const retrieval_hit *hit, size_t start, size_t end)
+{
+    for (guint i = 0; hit->places != NULL && i < hit->places->len; i++) {
+        const retrieval_place *place = &g_array_index(hit->places, retrieval_place, i);
+        if (place->row > 0 && place->start >= start && place->start < end) return TRUE;
+    }
+    return FALSE;
+}
+
+GArray *
+pipelines_hit_sentences(const retrieval_hit *hit)
+{
+    const size_t len = strlen(hit->text);
+    if (hit->type != LAYOUT_BLOCK_TABLE) return pipelines_sentences(hit->text, len);
+    GArray *sentences = g_array_new(FALSE, FALSE, sizeof(pipelines_quote));
+    g_autoptr(GArray) ends = g_array_new(FALSE, FALSE, sizeof(uint32_t));
+    for (size_t pos = 0; pos < len && len <= G_MAXUINT32;) {
+        const char *newline = memchr(hit->text + pos, '\n', len - pos);
+        const size_t end = newline != NULL ? (size_t)(newline - hit->text) : len;
+        const pipelines_quote row = {.start = (uint32_t)pos, .len = (uint32_t)(end - pos)};
+        if (holds_cell(hit, pos, end))
+            g_array_append_val(sentences, row);
+        else if (end > pos)
+            add_sentences(hit->text, pos, end - pos, ends, sentences);
+        pos = end + 1;
+    }
+    return sentences;
+}
+
 /* ---- words ---- */
 
 static gboolean

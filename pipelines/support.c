@@ -52,11 +52,12 @@ pipelines_best_support(const retrieval_hit *hit, guint passage, const char *clai
     pipelines_quote best = {.passage = passage, .score = -1};
     g_autoptr(GHashTable) claimed = pipelines_content_words(claim, len);
     g_autoptr(GHashTable) whole = pipelines_content_words(hit->text, strlen(hit->text));
-    g_autoptr(GArray) sentences = pipelines_sentences(hit->text, strlen(hit->text));
+    g_autoptr(GArray) sentences = pipelines_hit_sentences(hit);
     for (guint i = 0; i < sentences->len; i++) {
         pipelines_quote quote = g_array_index(sentences, pipelines_quote, i);
         g_autoptr(GHashTable) words = pipelines_content_words(hit->text + quote.start, quote.len);
-        double score = share_of(claimed, words) * wholeness(hit->text + quote.start, quote.len);
+        double score = share_of(claimed, words);
+        if (hit->type != LAYOUT_BLOCK_TABLE) score *= wholeness(hit->text + quote.start, quote.len);
         if (score <= best.score) continue;
         best.start = quote.start;
         best.len = quote.len;
@@ -250,7 +251,7 @@ is_turned_round(const GArray *claim, const GArray *text)
 static char *
 sentences_around(const retrieval_hit *hit, size_t start, size_t len, guint n)
 {
-    g_autoptr(GArray) sentences = pipelines_sentences(hit->text, strlen(hit->text));
+    g_autoptr(GArray) sentences = pipelines_hit_sentences(hit);
     size_t from = start, to = start + len;
     guint first = sentences->len, last = 0;
     for (guint i = 0; i < sentences->len; i++) {

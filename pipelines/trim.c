@@ -51,7 +51,8 @@ drop_ending(const char *text, size_t start, size_t end)
 pipelines_quote
 evidence_trim(const retrieval_hit *hit, const pipelines_quote *sentence, const char *question)
 {
-    (void)question;
+    if (hit->type == LAYOUT_BLOCK_TABLE)
+        return pipelines_cell_narrow(hit, sentence, question, NULL);
     pipelines_quote core = *sentence;
     const char *text = hit->text + sentence->start;
     size_t start = skip_opening(text, sentence->len);

@@ -62,6 +62,22 @@ same_boxes(const json_t *said, const GArray *boxes)
     return TRUE;
 }
 
+/* Is the cell the one that the answer says, with the same headers? Answers of before there were cells say nothing. */
+static gboolean
+is_same_cell(const json_t *said, const retrieval_hit *hit, size_t start, size_t len)
+{
+    pipelines_cell cell;
+    const gboolean found = pipelines_cell_read(hit, start, len, &cell);
+    gboolean same = said == NULL || json_is_null(said) != found;
+    if (json_is_object(said) && found)
+        same = json_integer_value(json_object_get(said, "row")) == (json_int_t)cell.row &&
+               json_integer_value(json_object_get(said, "column")) == (json_int_t)cell.col &&
+               strcmp(text_of(said, "row_header"), cell.row_header ? cell.row_header : "") == 0 &&
+               strcmp(text_of(said, "column_header"), cell.col_header ? cell.col_header : "") == 0;
+    pipelines_cell_clear(&cell);
+    return same;
+}
+
 /* Does the answer say that the stretch of this passage is where it is? */
 static gboolean
 is_place(const json_t *where, const retrieval_hit *hit, size_t start, size_t len)
@@ -75,6 +91,7 @@ is_place(const json_t *where, const retrieval_hit *hit, size_t start, size_t len
         (json_integer_value(json_array_get(range, 0)) != (json_int_t)at.block_start ||
          json_integer_value(json_array_get(range, 1)) != (json_int_t)at.block_start + at.block_len))
         return FALSE;
+    if (!is_same_cell(json_object_get(where, "cell"), hit, start, len)) return FALSE;
     g_autoptr(GArray) boxes = pipelines_quote_boxes(hit, start, len);
     return same_boxes(json_object_get(where, "boxes"), boxes);
 }
@@ -92,9 +109,10 @@ hit_of(const retrieval_chunk *chunk)
 
 /* The quote with the rest of the sentences it stands in. */
 static char *
-sentences_around(const char *text, size_t start, size_t len)
+sentences_around(const retrieval_hit *hit, size_t start, size_t len)
 {
-    g_autoptr(GArray) sentences = pipelines_sentences(text, strlen(text));
+    const char *text = hit->text;
+    g_autoptr(GArray) sentences = pipelines_hit_sentences(hit);
     size_t from = start, to = start + len;
     for (guint i = 0; i < sentences->len; i++) {
         const pipelines_quote *s = &g_array_index(sentences, pipelines_quote, i);
@@ -128,7 +146,7 @@ check_quote(verifier *v, const json_t *citation, const GPtrArray *chunks)
             size_t start = (size_t)(p - chunk->text);
             if (is_place(where, &hit, start, strlen(quote))) {
                 g_hash_table_replace(v->sentences, g_strdup(id),
-                                     sentences_around(chunk->text, start, strlen(quote)));
+                                     sentences_around(&hit, start, strlen(quote)));
                 return TRUE;
             }
             if (elsewhere < 0)

@@ -113,7 +113,9 @@ is_refusal(const char *sentence)
 static void
 cite_for(lode_answer *answer, pipelines_claim *claim, const pipelines_quote *quote)
 {
-    guint citation = pipelines_cite(answer, quote, PIPELINES_MATCH_EXACT, 1);
+    const pipelines_quote core = pipelines_cell_narrow(answer->hits->pdata[quote->passage], quote,
+                                                       answer->question, claim->text);
+    guint citation = pipelines_cite(answer, &core, PIPELINES_MATCH_EXACT, 1);
     g_array_append_val(claim->citations, citation);
 }
 

@@ -4,8 +4,8 @@
  * caption or footnote that floats in a flow does not interrupt it and becomes a chunk of its own. A flow
  * is packed block by block, so that a chunk is whole paragraphs where they fit; a paragraph too long for
  * one chunk is cut at sentence ends and its parts overlap by a sentence, so that what refers back
- * ("This shows ...") keeps what it refers to. A display formula goes with the text around it: alone it
- * answers no question. */
+ * ("This shows ...") keeps what it refers to. A display formula goes with the text around it, for alone it
+ * answers no question; with the sentences next to it, it is a chunk of its own as well, to be found as one. */
 #include "retrieval/chunk.h"
 
 #include <string.h>
@@ -119,8 +119,8 @@ append_paragraph(GString *text, const char *marker, const char *bytes, size_t le
     return at;
 }
 
-static void
-add_place(retrieval_chunk *chunk, const retrieval_place *place)
+void
+retrieval_chunk_add_place(retrieval_chunk *chunk, const retrieval_place *place)
 {
     retrieval_place kept = *place;
     const layout_box *box = &kept.box;
@@ -130,6 +130,22 @@ add_place(retrieval_chunk *chunk, const retrieval_place *place)
     chunk->last_page = MAX(chunk->last_page, box->page);
     g_array_append_vals(chunk->boxes, box, 1);
     g_array_append_val(chunk->places, kept);
+}
+
+void
+retrieval_chunk_cut(retrieval_chunk *chunk, GString *text, uint32_t len)
+{
+    g_string_truncate(text, len);
+    guint kept = 0;
+    for (guint i = 0; i < chunk->places->len; i++) {
+        retrieval_place place = g_array_index(chunk->places, retrieval_place, i);
+        if (place.start >= len) continue;
+        place.len = MIN(place.len, len - place.start);
+        g_array_index(chunk->boxes, layout_box, kept) = place.box;
+        g_array_index(chunk->places, retrieval_place, kept++) = place;
+    }
+    g_array_set_size(chunk->boxes, kept);
+    g_array_set_size(chunk->places, kept);
 }
 
 /* Places of the lines that hold some of [start, end) of a block, or the block's own where it has no lines. The
@@ -149,7 +165,7 @@ add_places(const chunker *c, retrieval_chunk *chunk, int index, uint32_t start, 
                                  .block = index,
                                  .block_start = from,
                                  .box = line->box};
-        add_place(chunk, &place);
+        retrieval_chunk_add_place(chunk, &place);
     }
     if (block->n_lines > 0) return;
     for (guint i = 0; i < block->n_boxes; i++) {
@@ -158,7 +174,7 @@ add_places(const chunker *c, retrieval_chunk *chunk, int index, uint32_t start, 
                                  .block = index,
                                  .block_start = start,
                                  .box = c->document->boxes[block->first_box + i]};
-        add_place(chunk, &place);
+        retrieval_chunk_add_place(chunk, &place);
     }
 }
 
@@ -349,45 +365,83 @@ pack_blocks(chunker *c, const int *blocks, guint n)
     g_clear_pointer(&c->section, g_free);
 }
 
+/* ---- formulas ---- */
+
+/* The sentence of a block next to a formula. */
+static void
+append_sentence(chunker *c, retrieval_chunk *chunk, GString *text, int index, gboolean last)
+{
+    const layout_block *block = block_at(c, index);
+    if (block->type != LAYOUT_BLOCK_PARAGRAPH && block->type != LAYOUT_BLOCK_LIST_ITEM) return;
+    g_autoptr(GArray) sentences = split_block(c, index);
+    if (sentences->len == 0) return;
+    const piece *p = &g_array_index(sentences, piece, last ? sentences->len - 1 : 0);
+    const uint32_t at = append_paragraph(text, NULL, block->text + p->start, p->end - p->start);
+    add_places(c, chunk, index, p->start, p->end, at, text->len);
+}
+
+/* As LaTeX where that is known, with its number. */
+static void
+append_formula(const chunker *c, retrieval_chunk *chunk, GString *text, int index)
+{
+    const layout_block *block = block_at(c, index);
+    const layout_formula *formula =
+        block->item != LAYOUT_NONE ? &c->document->formulas[block->item] : NULL;
+    const char *shown = formula && formula->latex ? formula->latex : block->text;
+    const uint32_t at = append_paragraph(text, NULL, shown, strlen(shown));
+    for (guint i = 0; i < block->n_boxes; i++) {
+        retrieval_place place = {.start = at,
+                                 .len = (uint32_t)text->len - at,
+                                 .block = index,
+                                 .box = c->document->boxes[block->first_box + i]};
+        retrieval_chunk_add_place(chunk, &place);
+    }
+    if (formula && formula->number) g_string_append_printf(text, " (%s)", formula->number);
+}
+
+/* The formulas of the flow that stand together, with the sentences that lead up to them and on from them: a chunk of
+ * its own beside those of the text, in which they stand as they are printed. */
+static void
+emit_formulas(chunker *c, guint first, guint n)
+{
+    const int *blocks = (const int *)(void *)c->flow->data;
+    retrieval_chunk *chunk = retrieval_chunk_new(LAYOUT_BLOCK_FORMULA);
+    GString *text = g_string_new(NULL);
+    chunk->first_block = blocks[first > 0 ? first - 1 : first];
+    chunk->last_block = blocks[MIN(first + n, c->flow->len - 1)];
+    if (first > 0) append_sentence(c, chunk, text, blocks[first - 1], TRUE);
+    for (guint i = first; i < first + n; i++)
+        append_formula(c, chunk, text, blocks[i]);
+    if (first + n < c->flow->len) append_sentence(c, chunk, text, blocks[first + n], FALSE);
+    g_autofree char *section = section_path(c);
+    take_chunk(c, chunk, text, section);
+}
+
+static void
+read_formulas(chunker *c)
+{
+    const int *blocks = (const int *)(void *)c->flow->data;
+    for (guint i = 0, n; i < c->flow->len; i += MAX(n, 1)) {
+        for (n = 0;
+             i + n < c->flow->len && block_at(c, blocks[i + n])->type == LAYOUT_BLOCK_FORMULA;)
+            n++;
+        /* alone it is such a chunk already */
+        if (n > 0 && n < c->flow->len) emit_formulas(c, i, n);
+    }
+}
+
 static void
 end_flow(chunker *c)
 {
     pack_blocks(c, (const int *)(void *)c->flow->data, c->flow->len);
+    read_formulas(c);
     g_array_set_size(c->flow, 0);
     c->kind = FLOW_NONE;
 }
 
 /* ---- floats ---- */
 
-/* A cell that no box was found for is left to the table's own. */
-static gboolean
-has_area(const layout_box *box)
-{
-    return box->rect.x1 > box->rect.x0 && box->rect.y1 > box->rect.y0;
-}
-
-static void
-append_rows(const lode_document *document, const layout_table *table, retrieval_chunk *chunk,
-            GString *text)
-{
-    guint row = 0;
-    gboolean first = TRUE;
-    if (text->len > 0) g_string_append(text, "\n\n");
-    for (guint i = 0; i < table->n_cells; i++) {
-        const layout_cell *cell = &document->cells[table->first_cell + i];
-        if (!first) g_string_append(text, cell->row != row ? "\n" : " | ");
-        retrieval_place place = {.start = (uint32_t)text->len,
-                                 .len = (uint32_t)strlen(cell->text),
-                                 .block = table->block,
-                                 .box = cell->box};
-        g_string_append(text, cell->text);
-        if (place.len > 0 && has_area(&cell->box)) add_place(chunk, &place);
-        row = cell->row;
-        first = FALSE;
-    }
-}
-
-/* A table with its captions, whole. */
+/* A table with its captions: by its rows, see chunk_table.c; one without cells whole. */
 static void
 emit_table(chunker *c, int index)
 {
@@ -396,6 +450,7 @@ emit_table(chunker *c, int index)
     const layout_table *table = block->item != LAYOUT_NONE ? &document->tables[block->item] : NULL;
     retrieval_chunk *chunk = retrieval_chunk_new(LAYOUT_BLOCK_TABLE);
     GString *text = g_string_new(NULL);
+    g_autofree char *section = section_path(c);
     chunk->first_block = chunk->last_block = index;
     for (int i = c->caption_of[index]; i != LAYOUT_NONE; i = c->next_caption[i]) {
         const layout_block *caption = block_at(c, i);
@@ -404,26 +459,32 @@ emit_table(chunker *c, int index)
         chunk->first_block = MIN(chunk->first_block, i);
         chunk->last_block = MAX(chunk->last_block, i);
     }
-    const guint n_before = chunk->places->len;
-    uint32_t at = (uint32_t)text->len;
-    if (table && table->n_cells > 0)
-        append_rows(document, table, chunk, text);
-    else
-        at = append_paragraph(text, NULL, block->text, block->text_len);
-    for (guint i = 0; chunk->places->len == n_before && i < block->n_boxes; i++) {
-        retrieval_place place = {.start = at,
-                                 .len = (uint32_t)text->len - at,
-                                 .block = index,
-                                 .box = document->boxes[block->first_box + i]};
-        add_place(chunk, &place);
+    if (table && table->n_cells > 0) {
+        const retrieval_table_frame frame = {.caption = text->str,
+                                             .places = chunk->places,
+                                             .section = section,
+                                             .first_block = chunk->first_block,
+                                             .last_block = chunk->last_block,
+                                             .target_tokens = c->options.target_tokens,
+                                             .max_tokens = c->options.max_tokens,
+                                             .n_before = c->chunks->len};
+        retrieval_chunk_table(c->chunks, document, table, &frame);
+    } else {
+        const uint32_t at = append_paragraph(text, NULL, block->text, block->text_len);
+        for (guint i = 0; text->len > at && i < block->n_boxes; i++) {
+            retrieval_place place = {.start = at,
+                                     .len = (uint32_t)text->len - at,
+                                     .block = index,
+                                     .box = document->boxes[block->first_box + i]};
+            retrieval_chunk_add_place(chunk, &place);
+        }
+        if (!is_blank(text->str)) { /* else an image of a table without a caption */
+            take_chunk(c, chunk, text, section);
+            return;
+        }
     }
-    if (is_blank(text->str)) { /* an image of a table without a caption */
-        g_string_free(text, TRUE);
-        retrieval_chunk_free(chunk);
-        return;
-    }
-    g_autofree char *section = section_path(c);
-    take_chunk(c, chunk, text, section);
+    g_string_free(text, TRUE);
+    retrieval_chunk_free(chunk);
 }
 
 /* Whole, whatever its length. */

@@ -3,6 +3,7 @@
  *
  *     n, then for each: start, len, block, block_start, page, x0, y0, width, height
  *
+ * In a table's cell block_start is minus its row, and its column follows.
  * Numbers are little-endian base 128, seven bits a byte, zigzag coded (0, -1, 1, -2, ...) as differences from
  * what the number before lets expect. Coordinates are in sixteenths of a point. */
 #include "retrieval/places.h"
@@ -36,7 +37,7 @@ retrieval_box_on_grid(const layout_box *box)
 
 /* A place in whole numbers, and what the next one is expected to be. */
 typedef struct {
-    int64_t start, len, block, block_start, page, x, y, width, height;
+    int64_t start, len, block, block_start, page, x, y, width, height; /* block_start: or -row */
 } grid_place;
 
 /* The next line of the same block goes on where this one ends. */
@@ -44,7 +45,7 @@ static void
 expect_next(grid_place *place)
 {
     place->start += place->len;
-    place->block_start += place->len;
+    if (place->block_start >= 0) place->block_start += place->len;
 }
 
 GBytes *
@@ -59,7 +60,7 @@ retrieval_pack_places(const GArray *places)
         grid_place now = {.start = p->start,
                           .len = p->len,
                           .block = p->block,
-                          .block_start = p->block_start,
+                          .block_start = p->row > 0 ? -(int64_t)p->row : p->block_start,
                           .page = p->box.page,
                           .x = to_grid(r->x0),
                           .y = to_grid(r->y0)};
@@ -69,6 +70,7 @@ retrieval_pack_places(const GArray *places)
         retrieval_put_number(bytes, now.len);
         retrieval_put_number(bytes, now.block - last.block);
         retrieval_put_number(bytes, now.block_start - last.block_start);
+        if (now.block_start < 0) retrieval_put_number(bytes, p->col);
         retrieval_put_number(bytes, now.page - last.page);
         retrieval_put_number(bytes, now.x - last.x);
         retrieval_put_number(bytes, now.y - last.y);
@@ -91,7 +93,8 @@ retrieval_unpack_places(const void *bytes, size_t n_bytes, GArray *places)
         now.start = retrieval_get_number_in(&r, now.start, 0, G_MAXINT32);
         now.len = retrieval_get_number_in(&r, 0, 0, G_MAXINT32);
         now.block = retrieval_get_number_in(&r, now.block, LAYOUT_NONE, G_MAXINT32);
-        now.block_start = retrieval_get_number_in(&r, now.block_start, 0, G_MAXINT32);
+        now.block_start = retrieval_get_number_in(&r, now.block_start, -G_MAXINT32, G_MAXINT32);
+        const int64_t col = now.block_start < 0 ? retrieval_get_number_in(&r, 0, 1, G_MAXINT32) : 0;
         now.page = retrieval_get_number_in(&r, now.page, 0, G_MAXINT32);
         now.x = retrieval_get_number_in(&r, now.x, -FAR, FAR);
         now.y = retrieval_get_number_in(&r, now.y, -FAR, FAR);
@@ -101,10 +104,12 @@ retrieval_unpack_places(const void *bytes, size_t n_bytes, GArray *places)
         retrieval_place place = {(uint32_t)now.start,
                                  (uint32_t)now.len,
                                  (int)now.block,
-                                 (uint32_t)now.block_start,
+                                 (uint32_t)MAX(now.block_start, 0),
                                  {(int)now.page,
                                   {from_grid(now.x), from_grid(now.y), from_grid(now.x + now.width),
-                                   from_grid(now.y + now.height)}}};
+                                   from_grid(now.y + now.height)}},
+                                 (uint32_t)MAX(-now.block_start, 0),
+                                 (uint32_t)col};
         g_array_append_val(places, place);
         expect_next(&now);
     }

@@ -42,6 +42,7 @@ typedef struct {
     int block;            /* index into the document's blocks; LAYOUT_NONE where there is none */
     uint32_t block_start; /* the same bytes in the block's text; 0 in a table's cell */
     layout_box box;
+    uint32_t row, col; /* a table's cell: where it begins, from 1; else 0 */
 } retrieval_place;
 
 typedef struct {
@@ -57,13 +58,14 @@ typedef struct {
 
 typedef struct {
     guint target_tokens; /* aim, counted as words * 4 / 3; default 220 */
-    guint max_tokens; /* never more, but for a table, formula or caption kept whole; default 320 */
+    guint max_tokens;    /* never more, but for a formula or caption kept whole; default 320 */
 } retrieval_chunk_options;
 
 retrieval_chunk_options retrieval_chunk_options_default(void);
 
-/* Cut a document into chunks: never across a heading; tables, formulas and captions kept whole; running
- * headers, footers and the bibliography left out. Elements are retrieval_chunk *, owned by the array. */
+/* Cut a document into chunks: never across a heading; formulas and captions kept whole; tables by their rows, each
+ * chunk with the caption and each cell behind its column's header; running headers, footers and the bibliography left
+ * out. Elements are retrieval_chunk *, owned by the array. */
 GPtrArray *retrieval_chunk_document(const lode_document *document,
                                     const retrieval_chunk_options *options);
 

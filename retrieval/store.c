@@ -77,10 +77,10 @@ static const char schema[] =
     "CREATE VIRTUAL TABLE chunk_index USING fts5(title, section, text,"
     " content='indexed_text', content_rowid='id', tokenize='lode');"
     "PRAGMA application_id = 1280263237;"
-    "PRAGMA user_version = 4;";
+    "PRAGMA user_version = 5;";
 
 G_STATIC_ASSERT(RETRIEVAL_APPLICATION_ID == 1280263237);
-G_STATIC_ASSERT(RETRIEVAL_SCHEMA_VERSION == 4);
+G_STATIC_ASSERT(RETRIEVAL_SCHEMA_VERSION == 5);
 
 /* A chunk with its document. */
 #define SELECT_HIT                                                                                 \

@@ -11,7 +11,7 @@
 #include "retrieval/vectors.h"
 
 #define RETRIEVAL_APPLICATION_ID 0x4c4f4445 /* "LODE" */
-#define RETRIEVAL_SCHEMA_VERSION 4
+#define RETRIEVAL_SCHEMA_VERSION 5
 
 typedef enum {
     STORE_BEGIN_READ,

@@ -298,7 +298,9 @@ boxes_are_one_per_line_and_cut_to_the_quote(void **state)
                               10,
                               4,
                               100 + 10 * i,
-                              {i < 2 ? 6 : 7, {100, 20 * (float)i, 200, 20 * (float)i + 10}}};
+                              {i < 2 ? 6 : 7, {100, 20 * (float)i, 200, 20 * (float)i + 10}},
+                              0,
+                              0};
     g_autoptr(GArray) array = g_array_new(FALSE, FALSE, sizeof(retrieval_place));
     g_array_append_vals(array, places, 3);
     retrieval_hit hit = {.text = text, .places = array, .first_page = 6, .last_page = 7};

@@ -173,14 +173,39 @@ a_formula_stays_with_the_text_around_it(void **state)
     assert_null(strstr(text + 1, "\n\n\n"));
 }
 
+/* A table of n rows below a header, 3 columns; each cell's box is its own. */
+static int
+add_numbers(writer *w, guint n)
+{
+    const int block = writer_add(w, LAYOUT_BLOCK_TABLE, 0, "cells");
+    g_autoptr(GPtrArray) texts = g_ptr_array_new_with_free_func(g_free);
+    g_autoptr(GArray) cells = g_array_new(FALSE, TRUE, sizeof(layout_cell));
+    static const char *const header[3] = {"Plant", "Height (cm)", "Weight (kg)"};
+    for (guint row = 0; row <= n; row++) {
+        for (guint col = 0; col < 3; col++) {
+            char *text = row == 0   ? g_strdup(header[col])
+                         : col == 0 ? g_strdup_printf("plant%u", row)
+                                    : g_strdup_printf("%u", 1000 * col + row);
+            const float x = 100 * (float)col, y = 10 * (float)row;
+            layout_cell cell = {row, col, 1, 1, row == 0, text, {0, {x, y, x + 90, y + 9}}};
+            g_ptr_array_add(texts, text);
+            g_array_append_val(cells, cell);
+        }
+    }
+    layout_table table = {
+        .block = block, .caption = LAYOUT_NONE, .n_rows = n + 1, .n_cols = 3, .n_header_rows = 1};
+    layout_builder_add_table(w->builder, &table, (layout_cell *)(void *)cells->data, cells->len);
+    return block;
+}
+
 static void
-a_table_is_whole_with_its_caption(void **state)
+a_small_table_is_one_chunk_of_its_rows(void **state)
 {
     (void)state;
     writer w = writer_start();
     writer_add(&w, LAYOUT_BLOCK_PARAGRAPH, 0, "Before the table");
     const int caption = writer_add(&w, LAYOUT_BLOCK_CAPTION, 0, "Table 1: Yields.");
-    const int block = writer_add(&w, LAYOUT_BLOCK_TABLE, 0, "");
+    const int block = writer_add(&w, LAYOUT_BLOCK_TABLE, 0, "cells");
     writer_add(&w, LAYOUT_BLOCK_PARAGRAPH, 0, "goes on after it.");
     const layout_box box = {0, {0, 0, 10, 10}};
     const layout_cell cells[] = {{0, 0, 1, 1, TRUE, "Plant", box},
@@ -193,10 +218,136 @@ a_table_is_whole_with_its_caption(void **state)
     g_autoptr(GPtrArray) chunks = retrieval_chunk_document(document, NULL);
     assert_int_equal(chunks->len, 2);
     assert_string_equal(chunk_at(chunks, 0)->text, "Before the table\n\ngoes on after it.");
-    assert_string_equal(chunk_at(chunks, 1)->text, "Table 1: Yields.\n\nPlant | kg\nRye | 12");
+    assert_string_equal(chunk_at(chunks, 1)->text,
+                        "Table 1: Yields.\n\nPlant | kg\nPlant: Rye | kg: 12");
     assert_int_equal(chunk_at(chunks, 1)->type, LAYOUT_BLOCK_TABLE);
     assert_int_equal(chunk_at(chunks, 1)->first_block, caption);
     assert_int_equal(chunk_at(chunks, 1)->last_block, block);
+}
+
+static void
+a_big_table_is_split_by_rows_with_caption_and_headers(void **state)
+{
+    (void)state;
+    writer w = writer_start();
+    const int caption = writer_add(&w, LAYOUT_BLOCK_CAPTION, 0, "Table 1: Growth of plants.");
+    const int block = add_numbers(&w, 60);
+    layout_builder_block(w.builder, caption)->parent = block;
+    g_autoptr(lode_document) document = writer_finish(&w, "T", "00");
+    g_autoptr(GPtrArray) chunks = retrieval_chunk_document(document, NULL);
+    assert_true(chunks->len > 2);
+    guint n_rows = 0;
+    for (guint i = 0; i < chunks->len; i++) {
+        const retrieval_chunk *chunk = chunk_at(chunks, i);
+        assert_int_equal(chunk->type, LAYOUT_BLOCK_TABLE);
+        assert_true(g_str_has_prefix(chunk->text, "Table 1: Growth of plants.\n\n"));
+        assert_true(retrieval_count_tokens(chunk->text, strlen(chunk->text)) <= 320);
+        for (const char *at = chunk->text; (at = strstr(at, "Plant: plant")) != NULL; at++)
+            n_rows++;
+    }
+    assert_int_equal(n_rows, 60);
+    assert_true(find_chunk(chunks, "Plant: plant33 | Height (cm): 1033 | Weight (kg): 2033") >= 0);
+}
+
+/* Each place in a table says which cell it is, and holds its text and box. */
+static void
+cells_know_where_they_stand(void **state)
+{
+    (void)state;
+    writer w = writer_start();
+    add_numbers(&w, 40);
+    g_autoptr(lode_document) document = writer_finish(&w, "T", "00");
+    g_autoptr(GPtrArray) chunks = retrieval_chunk_document(document, NULL);
+    guint n = 0;
+    for (guint i = 0; i < chunks->len; i++) {
+        const retrieval_chunk *chunk = chunk_at(chunks, i);
+        for (guint k = 0; k < chunk->places->len; k++) {
+            const retrieval_place *p = &g_array_index(chunk->places, retrieval_place, k);
+            const layout_cell *cell = &document->cells[3 * (p->row - 1) + p->col - 1];
+            assert_int_equal(strlen(cell->text), p->len);
+            assert_memory_equal(chunk->text + p->start, cell->text, p->len);
+            assert_float_equal(p->box.rect.x0, cell->box.rect.x0, 0.1);
+            assert_float_equal(p->box.rect.y0, cell->box.rect.y0, 0.1);
+            n++;
+        }
+    }
+    assert_int_equal(n, 3 * 41);
+}
+
+static void
+a_row_of_words_alone_heads_those_below(void **state)
+{
+    (void)state;
+    writer w = writer_start();
+    const int block = writer_add(&w, LAYOUT_BLOCK_TABLE, 0, "cells");
+    const layout_box box = {0, {0, 0, 10, 10}};
+    const layout_cell cells[] = {
+        {0, 0, 1, 1, TRUE, "", box},       {0, 1, 1, 2, TRUE, "Score", box},
+        {1, 0, 1, 1, TRUE, "Model", box},  {1, 1, 1, 1, TRUE, "dev", box},
+        {1, 2, 1, 1, TRUE, "test", box},   {2, 0, 1, 3, FALSE, "Small models", box},
+        {3, 0, 1, 1, FALSE, "first", box}, {3, 1, 1, 1, FALSE, "0.5", box},
+        {3, 2, 1, 1, FALSE, "", box}};
+    layout_table table = {
+        .block = block, .caption = LAYOUT_NONE, .n_rows = 4, .n_cols = 3, .n_header_rows = 2};
+    layout_builder_add_table(w.builder, &table, cells, G_N_ELEMENTS(cells));
+    g_autoptr(lode_document) document = writer_finish(&w, "T", "00");
+    g_autoptr(GPtrArray) chunks = retrieval_chunk_document(document, NULL);
+    assert_int_equal(chunks->len, 1);
+    assert_string_equal(chunk_at(chunks, 0)->text, "Score\nModel | dev | test\nSmall models\n"
+                                                   "Small models | Model: first | Score dev: 0.5");
+}
+
+static void
+a_cell_as_long_as_a_page_is_cut(void **state)
+{
+    (void)state;
+    writer w = writer_start();
+    const int block = writer_add(&w, LAYOUT_BLOCK_TABLE, 0, "cells");
+    const layout_box box = {0, {0, 0, 10, 10}};
+    g_autoptr(GString) words = g_string_new("start");
+    for (guint i = 0; i < 900; i++)
+        g_string_append_printf(words, " word%u", i);
+    const layout_cell cells[] = {{0, 0, 1, 1, TRUE, "Name", box},
+                                 {0, 1, 1, 1, TRUE, "Text", box},
+                                 {1, 0, 1, 1, FALSE, "first", box},
+                                 {1, 1, 1, 1, FALSE, words->str, box}};
+    layout_table table = {
+        .block = block, .caption = LAYOUT_NONE, .n_rows = 2, .n_cols = 2, .n_header_rows = 1};
+    layout_builder_add_table(w.builder, &table, cells, G_N_ELEMENTS(cells));
+    g_autoptr(lode_document) document = writer_finish(&w, "T", "00");
+    g_autoptr(GPtrArray) chunks = retrieval_chunk_document(document, NULL);
+    assert_true(chunks->len > 2);
+    g_autoptr(GString) all = g_string_new(NULL);
+    for (guint i = 0; i < chunks->len; i++) {
+        const retrieval_chunk *chunk = chunk_at(chunks, i);
+        assert_true(retrieval_count_tokens(chunk->text, strlen(chunk->text)) <= 330);
+        for (guint k = 0; k < chunk->places->len; k++) {
+            const retrieval_place *p = &g_array_index(chunk->places, retrieval_place, k);
+            if (p->col == 2 && p->row == 2)
+                g_string_append_len(all, chunk->text + p->start, p->len);
+        }
+    }
+    assert_string_equal(all->str, words->str);
+}
+
+static void
+a_formula_is_a_chunk_with_the_sentences_around_it(void **state)
+{
+    (void)state;
+    writer w = writer_start();
+    writer_add(&w, LAYOUT_BLOCK_PARAGRAPH, 0, "We begin. The energy is");
+    const int block = writer_add(&w, LAYOUT_BLOCK_FORMULA, 0, "E = mc2");
+    writer_add(&w, LAYOUT_BLOCK_PARAGRAPH, 0, "where m is the mass. We end.");
+    layout_formula formula = {
+        .block = block, .latex = "E = mc^{2}", .number = "3", .confidence = 1};
+    layout_builder_add_formula(w.builder, &formula);
+    g_autoptr(lode_document) document = writer_finish(&w, "T", "00");
+    g_autoptr(GPtrArray) chunks = retrieval_chunk_document(document, NULL);
+    assert_int_equal(chunks->len, 2);
+    assert_int_equal(chunk_at(chunks, 0)->type, LAYOUT_BLOCK_PARAGRAPH);
+    assert_int_equal(chunk_at(chunks, 1)->type, LAYOUT_BLOCK_FORMULA);
+    assert_string_equal(chunk_at(chunks, 1)->text,
+                        "The energy is\n\nE = mc^{2} (3)\n\nwhere m is the mass.");
 }
 
 static void
@@ -381,7 +532,12 @@ main(void)
         cmocka_unit_test(boxes_are_those_of_the_lines_in_the_chunk),
         cmocka_unit_test(places_say_where_each_stretch_of_the_chunk_stands),
         cmocka_unit_test(a_formula_stays_with_the_text_around_it),
-        cmocka_unit_test(a_table_is_whole_with_its_caption),
+        cmocka_unit_test(a_small_table_is_one_chunk_of_its_rows),
+        cmocka_unit_test(a_big_table_is_split_by_rows_with_caption_and_headers),
+        cmocka_unit_test(cells_know_where_they_stand),
+        cmocka_unit_test(a_row_of_words_alone_heads_those_below),
+        cmocka_unit_test(a_cell_as_long_as_a_page_is_cut),
+        cmocka_unit_test(a_formula_is_a_chunk_with_the_sentences_around_it),
         cmocka_unit_test(a_figure_caption_and_a_footnote_stand_alone),
         cmocka_unit_test(the_bibliography_is_left_out),
         cmocka_unit_test(a_heading_with_nothing_under_it_is_kept),

@@ -17,7 +17,14 @@ random_places(GRand *rand, guint n)
                                  (uint32_t)g_rand_int_range(rand, 0, 200),
                                  g_rand_int_range(rand, -1, 10000),
                                  (uint32_t)g_rand_int_range(rand, 0, 5000),
-                                 {g_rand_int_range(rand, 0, 2000), {x, y, x + 300.5f, y + 9.25f}}};
+                                 {g_rand_int_range(rand, 0, 2000), {x, y, x + 300.5f, y + 9.25f}},
+                                 0,
+                                 0};
+        if (g_rand_int_range(rand, 0, 3) == 0) { /* a cell */
+            place.block_start = 0;
+            place.row = (uint32_t)g_rand_int_range(rand, 1, 100000);
+            place.col = (uint32_t)g_rand_int_range(rand, 1, 5000);
+        }
         start += place.len + (uint32_t)g_rand_int_range(rand, 0, 3);
         g_array_append_val(places, place);
     }
