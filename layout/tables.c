@@ -15,6 +15,7 @@
 #define CHAIN_AHEAD 200
 #define SAME_X_PT   4.0F
 #define MAX_TABLES  200
+#define EXTEND_PT   40.0F /* a header of two lines */
 
 typedef struct {
     layout_work *work;
@@ -289,34 +290,7 @@ in_table(const finder *f, float x, float y)
     return FALSE;
 }
 
-/* ---- ruled ---- */
-
-static void
-ruled_find(finder *f)
-{
-    for (guint i = 0; i < f->sheet->clusters->len; i++) {
-        const layout_cluster *c = &g_array_index(f->sheet->clusters, layout_cluster, i);
-        guint straight = c->n_rules + 2 * c->n_rects;
-        if (straight < 4 || c->n_curves > straight / 4 || c->n_images > straight / 8) continue;
-        if (width_of(c->box) < 50 || c->box.y1 - c->box.y0 < 14) continue;
-        layout_table_rules in = rules_in(f, c->box);
-        guint v = 0, h = 0;
-        for (guint k = 0; k < in.vertical->len; k++) {
-            const layout_rule *r = &g_array_index(in.vertical, layout_rule, k);
-            v += r->y1 - r->y0 > 6 ? 1 : 0;
-        }
-        for (guint k = 0; k < in.horizontal->len; k++) {
-            const layout_rule *r = &g_array_index(in.horizontal, layout_rule, k);
-            h += r->x1 - r->x0 > 15 ? 1 : 0;
-        }
-        g_array_unref(in.horizontal);
-        g_array_unref(in.vertical);
-        if (h < 2 || v < 1) continue;
-        table_try(f, c->box, 0.9F, 25);
-    }
-}
-
-/* ---- booktabs ---- */
+/* ---- what stands between rules ---- */
 
 typedef struct {
     guint n_segs, n_rows, n_multi, n_full; /* rows, rows of several pieces, full lines of prose */
@@ -379,6 +353,71 @@ look_between(const finder *f, layout_rect box)
     }
     return b;
 }
+
+/* ---- ruled ---- */
+
+/* Is there a rule of this width between y0 and y1? */
+static gboolean
+rule_like(const finder *f, const layout_rule *rule, float y0, float y1)
+{
+    for (guint i = 0; i < f->rules.horizontal->len; i++) {
+        const layout_rule *r = &g_array_index(f->rules.horizontal, layout_rule, i);
+        if (r->y0 > y0 && r->y0 < y1 && fabsf(r->x0 - rule->x0) <= SAME_X_PT &&
+            fabsf(r->x1 - rule->x1) <= SAME_X_PT)
+            return TRUE;
+    }
+    return FALSE;
+}
+
+/* A table whose body is shaded has a rule of the same width above its header and below its foot. */
+static layout_rect
+extend_to_rules(const finder *f, layout_rect box)
+{
+    for (guint i = 0; i < f->rules.horizontal->len; i++) {
+        const layout_rule *r = &g_array_index(f->rules.horizontal, layout_rule, i);
+        if (fabsf(r->x0 - box.x0) > SAME_X_PT || fabsf(r->x1 - box.x1) > SAME_X_PT) continue;
+        gboolean above = r->y0 < box.y0 - 3 && r->y0 > box.y0 - EXTEND_PT;
+        gboolean below = r->y0 > box.y1 + 3 && r->y0 < box.y1 + EXTEND_PT;
+        if (!above && !below) continue;
+        between b = look_between(f, (layout_rect){box.x0 - 2, above ? r->y0 : box.y1, box.x1 + 2,
+                                                  above ? box.y0 : r->y0});
+        if (b.caption || b.n_full > 0 || b.n_multi == 0) continue;
+        /* the next table's header has a rule above and one below */
+        if (below && (rule_like(f, r, box.y1 + 3, r->y0 - 3) ||
+                      rule_like(f, r, r->y1 + 3, r->y1 + EXTEND_PT)))
+            continue;
+        box.y0 = MIN(box.y0, r->y0);
+        box.y1 = MAX(box.y1, r->y1);
+    }
+    return box;
+}
+
+static void
+ruled_find(finder *f)
+{
+    for (guint i = 0; i < f->sheet->clusters->len; i++) {
+        const layout_cluster *c = &g_array_index(f->sheet->clusters, layout_cluster, i);
+        guint straight = c->n_rules + 2 * c->n_rects;
+        if (straight < 4 || c->n_curves > straight / 4 || c->n_images > straight / 8) continue;
+        if (width_of(c->box) < 50 || c->box.y1 - c->box.y0 < 14) continue;
+        layout_table_rules in = rules_in(f, c->box);
+        guint v = 0, h = 0;
+        for (guint k = 0; k < in.vertical->len; k++) {
+            const layout_rule *r = &g_array_index(in.vertical, layout_rule, k);
+            v += r->y1 - r->y0 > 6 ? 1 : 0;
+        }
+        for (guint k = 0; k < in.horizontal->len; k++) {
+            const layout_rule *r = &g_array_index(in.horizontal, layout_rule, k);
+            h += r->x1 - r->x0 > 15 ? 1 : 0;
+        }
+        g_array_unref(in.horizontal);
+        g_array_unref(in.vertical);
+        if (h < 2 || v < 1) continue;
+        table_try(f, extend_to_rules(f, c->box), 0.9F, 25);
+    }
+}
+
+/* ---- booktabs ---- */
 
 static void
 booktabs_find(finder *f)

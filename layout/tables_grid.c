@@ -232,10 +232,16 @@ cuts_from_gutters(layout_grid *g)
         for (; to <= n && bins[to].over <= allowed && bins[to].between > 0; to++)
             between = MAX(between, bins[to].between - bins[to].over - bins[to].across);
         least_across(bins, from, to, &a, &b);
-        float wide = bins[a].over > tight ? 0.15F * g->size * BINS_PER_PT : least;
-        if ((float)(to - from) >= least && (float)(b - a) >= wide && bins[a].words <= tight &&
-            between >= enough && bins[a].across <= 2 * between &&
-            !cut_within(g, n_ruled, from, to)) {
+        /* a heading across does not make a strip narrower, a full cell does */
+        guint left = a, right = b;
+        while (left > from && bins[left - 1].over <= tight)
+            left--;
+        while (right < to && bins[right].over <= tight)
+            right++;
+        gboolean wide = bins[a].over > tight ? (float)(b - a) >= 0.15F * g->size * BINS_PER_PT
+                                             : (float)(right - left) >= least;
+        if ((float)(to - from) >= least && wide && bins[a].words <= tight && between >= enough &&
+            bins[a].across <= 2 * between && !cut_within(g, n_ruled, from, to)) {
             float x = g->box.x0 + quietest(bins, a, b) / BINS_PER_PT;
             g_array_append_val(g->cuts, x);
         }
