@@ -6,7 +6,7 @@
 
 #include "retrieval/chunk.h"
 
-/* Of a writer's logit, tamed by tanh, beside BM25's share plus twice the cosine. */
+/* Of a writer's logit, tamed by tanh, beside the score of the fusion; see fuse.c. */
 static const double writer_weight = 0.5, writer_scale = 4.0;
 
 void

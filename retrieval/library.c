@@ -21,9 +21,13 @@
 
 /* An exact search of 384 dimensions takes 10 ms at 30,000 vectors. From 200,000 on, half-precision vectors in the
  * database would take 150 MB and more. */
-#define EXACT_LIMIT  30000
-#define WORDS_LIMIT  10000 /* FTS5 takes 2 us for a passage with one of the words, a words file 10 ns */
+#define EXACT_LIMIT 30000
+#define WORDS_LIMIT                                                                                \
+    10000 /* FTS5 takes 2 us for a passage with one of the words, a words file 10 ns */
 #define SCALAR_LIMIT 200000
+/* Until a commit FTS5 has their words, 550 bytes each, the database their vectors, and the next commit takes them all
+ * into memory at once. */
+#define MOST_WAITING 50000
 
 /* ---- embedding ---- */
 
@@ -178,6 +182,7 @@ retrieval_library_open_with(const char *dir, retrieval_open_mode mode,
     library->lock_fd = -1;
     library->max_scored = RETRIEVAL_MAX_SCORED;
     library->words_limit = WORDS_LIMIT;
+    library->most_waiting = MOST_WAITING;
     library->exact_limit = EXACT_LIMIT;
     library->scalar_limit = SCALAR_LIMIT;
     library->embed = embedder->embed;

@@ -34,6 +34,7 @@ struct retrieval_library {
     /* tests lower these */
     uint64_t max_scored;  /* see retrieval_fulltext_plan */
     uint64_t exact_limit; /* vectors from which on the index has lists */
+    size_t most_waiting;  /* passages added until there is a commit by itself */
     uint64_t words_limit; /* chunks in FTS5 from which on they go to a words file */
     uint64_t
         scalar_limit; /* vectors from which on it is product-quantised, and vectors leave the database */
@@ -41,6 +42,7 @@ struct retrieval_library {
     /* Locks are taken in this order. */
     GMutex lock; /* guards the store: what is written, and what is asked for besides searches */
     retrieval_store *store;
+    size_t n_waiting; /* passages added since the last commit */
 
     GMutex idle_lock; /* connections of searches, none of them in a transaction */
     GQueue idle;      /* of retrieval_store */

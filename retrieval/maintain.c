@@ -44,11 +44,16 @@ examine_vectors(retrieval_library *library, retrieval_store *store, examination 
     g_autoptr(GError) failure = NULL;
     g_autoptr(retrieval_vectors) vectors =
         retrieval_vectors_load(library->vectors_path, n_dims, &stamp, &failure);
+    uint64_t n_wanted = 0;
+    if (!retrieval_store_count_vectors(store, through, &n_wanted, error)) return FALSE;
     if (!vectors)
         report(e, g_strdup_printf("%s%s", failure->message,
                                   through > 0 ? "; the vectors in it are lost" : ""));
     else if (!retrieval_version_equal(&stamp, &version))
         report(e, g_strdup_printf("%s: of another state than the database", library->vectors_path));
+    else if (retrieval_vectors_count(vectors) != n_wanted)
+        report(e, g_strdup_printf("%s: %zu vectors, not %" G_GUINT64_FORMAT, library->vectors_path,
+                                  retrieval_vectors_count(vectors), n_wanted));
     return TRUE;
 }
 

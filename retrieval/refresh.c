@@ -185,6 +185,15 @@ advance_or_drop(retrieval_library *library, retrieval_store *store,
     return done;
 }
 
+/* With vectors_lock held for writing. A missing, damaged or foreign file is no error: it can be made again. */
+static void
+load_file(retrieval_library *library, uint32_t n_dims)
+{
+    library->vectors =
+        retrieval_vectors_load(library->vectors_path, n_dims, &library->vectors_version, NULL);
+    library->file_is_current = library->vectors != NULL;
+}
+
 /* With vectors_lock held for writing. */
 static gboolean
 refresh(retrieval_library *library, retrieval_store *store, const retrieval_version *version,
@@ -196,10 +205,7 @@ refresh(retrieval_library *library, retrieval_store *store, const retrieval_vers
     if (!retrieval_stored_dims(store, &n_dims, error)) return FALSE;
     if (n_dims == 0) return TRUE;
 
-    /* a missing, damaged or foreign file is no error: it can be made again */
-    library->vectors =
-        retrieval_vectors_load(library->vectors_path, n_dims, &library->vectors_version, NULL);
-    library->file_is_current = library->vectors != NULL;
+    load_file(library, n_dims);
     if (!advance_or_drop(library, store, version, error)) return FALSE;
     if (library->vectors) return TRUE;
 
@@ -257,23 +263,32 @@ build(retrieval_store *store, retrieval_index_kind kind, uint32_t n_dims, size_t
     return g_steal_pointer(&vectors);
 }
 
-/* The index has outgrown its kind, and the database has all its vectors. Searches go on while another is built. */
+/* The database has all vectors, and so many that they deserve another kind of index than there is: build it from the
+ * database, and never hold them all in the kind that they outgrow. Searches go on with what is there. */
 static gboolean
-rebuild_larger(retrieval_library *library, GError **error)
+build_larger(retrieval_library *library, const retrieval_version *version, GError **error)
 {
+    retrieval_store *store = library->store;
     int64_t through;
-    if (!library->vectors) return TRUE;
-    const size_t n = retrieval_vectors_count(library->vectors);
+    uint64_t n;
+    uint32_t n_dims;
+    if (!retrieval_stored_dims(store, &n_dims, error) ||
+        !retrieval_store_get_compact_through(store, &through, error) ||
+        !retrieval_store_count_vectors(store, through, &n, error))
+        return FALSE;
     const retrieval_index_kind kind = retrieval_library_kind_for(library, n);
-    if (kind <= retrieval_vectors_kind(library->vectors)) return TRUE;
-    if (!retrieval_store_get_compact_through(library->store, &through, error)) return FALSE;
-    if (through > 0) return TRUE;
-    retrieval_vectors *vectors =
-        build(library->store, kind, retrieval_vectors_n_dims(library->vectors), n, error);
+    if (n_dims == 0 || through > 0 || kind == RETRIEVAL_INDEX_EXACT) return TRUE;
+    g_rw_lock_writer_lock(&library->vectors_lock);
+    if (!library->vectors) load_file(library, n_dims);
+    const gboolean is_due = !library->vectors || kind > retrieval_vectors_kind(library->vectors);
+    g_rw_lock_writer_unlock(&library->vectors_lock);
+    if (!is_due) return TRUE;
+    retrieval_vectors *vectors = build(store, kind, n_dims, n, error);
     if (!vectors) return FALSE;
     g_rw_lock_writer_lock(&library->vectors_lock);
     retrieval_vectors_free(library->vectors);
     library->vectors = vectors;
+    library->vectors_version = *version;
     library->file_is_current = FALSE;
     g_rw_lock_writer_unlock(&library->vectors_lock);
     return TRUE;
@@ -294,6 +309,16 @@ save_file(retrieval_library *library, GError **error)
                                 error))
         return FALSE;
     library->file_is_current = TRUE;
+    if (retrieval_vectors_kind(library->vectors) == RETRIEVAL_INDEX_EXACT) return TRUE;
+    /* what stood in memory is in the file now, and is had from there */
+    retrieval_version version;
+    retrieval_vectors *mapped = retrieval_vectors_load(
+        library->vectors_path, retrieval_vectors_n_dims(library->vectors), &version, error);
+    if (!mapped) return FALSE;
+    g_rw_lock_writer_lock(&library->vectors_lock);
+    retrieval_vectors_free(library->vectors);
+    library->vectors = mapped;
+    g_rw_lock_writer_unlock(&library->vectors_lock);
     return TRUE;
 }
 
@@ -329,12 +354,11 @@ refresh_and_rebuild(retrieval_library *library, GError **error)
     retrieval_version version;
     if (!retrieval_store_exec(library->store, STORE_BEGIN_READ, error)) return FALSE;
     gboolean done = retrieval_store_get_version(library->store, &version, error);
-    if (done) {
+    if (done && (done = build_larger(library, &version, error))) {
         g_rw_lock_writer_lock(&library->vectors_lock);
         done = refresh(library, library->store, &version, error);
         g_rw_lock_writer_unlock(&library->vectors_lock);
     }
-    done = done && rebuild_larger(library, error);
     retrieval_store_rollback(library->store); /* only read */
     return done;
 }
@@ -349,6 +373,7 @@ retrieval_library_commit(retrieval_library *library, GError **error)
                     library->dir);
         return FALSE;
     }
+    library->n_waiting = 0;
     /* nobody else writes: what the index is now it stays until the lock is given back */
     return refresh_and_rebuild(library, error) && save_file(library, error) &&
            drop_saved_vectors(library, error) && retrieval_library_compact_words(library, error) &&

@@ -172,8 +172,9 @@ gboolean retrieval_library_remove(retrieval_library *library, const char *path, 
 /* Paths of all documents, sorted; NULL-terminated, free with g_strfreev. */
 char **retrieval_library_list(retrieval_library *library, GError **error);
 
-/* Bring vectors.faiss up to the database, atomically. Called by the writer at the end; a reader that finds
- * an old file builds the index in memory from the database instead. */
+/* Bring vectors.faiss and the words file up to the database, atomically. Called by the writer at the end; who adds very
+ * many passages has it done on the way, so that memory does not grow with them. A reader that finds an old file builds
+ * the index in memory from the database instead. */
 gboolean retrieval_library_commit(retrieval_library *library, GError **error);
 
 /* ---- maintenance ---- */

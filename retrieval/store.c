@@ -40,7 +40,7 @@ static const char schema[] =
     " id INTEGER PRIMARY KEY AUTOINCREMENT,"
     " document INTEGER NOT NULL REFERENCES documents(id) ON DELETE CASCADE,"
     " ordinal INTEGER NOT NULL,"
-    " type TEXT NOT NULL,"
+    " type TEXT," /* NULL: a paragraph, as most are */
     " section TEXT NOT NULL,"
     " text TEXT NOT NULL,"
     " first_block INTEGER NOT NULL,"
@@ -84,7 +84,8 @@ G_STATIC_ASSERT(RETRIEVAL_SCHEMA_VERSION == 5);
 
 /* A chunk with its document. */
 #define SELECT_HIT                                                                                 \
-    "SELECT d.path, d.sha256, d.title, c.section, c.text, c.type, c.first_page, c.last_page,"      \
+    "SELECT d.path, d.sha256, d.title, c.section, c.text,"                                         \
+    " coalesce(c.type, 'paragraph'), c.first_page, c.last_page,"                                   \
     " c.page_label, c.places, c.id, d.id, c.ordinal, c.first_block, c.last_block, d.authors,"      \
     " d.year, d.venue, d.doi, d.arxiv FROM chunks c JOIN documents d ON d.id = c.document "
 
@@ -120,7 +121,7 @@ static const char *const statement_sql[STORE_N_STATEMENTS] = {
     [STORE_INSERT_CHUNK] =
         "INSERT INTO chunks(document, ordinal, type, section, text, first_block, last_block,"
         " first_page, last_page, page_label, places, calls)"
-        " VALUES(?1, ?2, ?3, ?4, ?5, ?6, ?7, ?8, ?9, ?10, ?11, ?12)",
+        " VALUES(?1, ?2, nullif(?3, 'paragraph'), ?4, ?5, ?6, ?7, ?8, ?9, ?10, ?11, ?12)",
     [STORE_INDEX_CHUNK] =
         "INSERT INTO chunk_index(rowid, title, section, text) VALUES(?1, ?2, ?3, ?4)",
     /* an index without a text of its own forgets a row when told what the row said */
@@ -177,8 +178,8 @@ static const char *const statement_sql[STORE_N_STATEMENTS] = {
     [STORE_LIST_DESCRIBED] =
         "SELECT id, path, title, authors, year, venue, doi, arxiv FROM documents",
     [STORE_LIST_CHUNKS] = "SELECT id FROM chunks WHERE document = ?1",
-    [STORE_LIST_PLACED_CHUNKS] =
-        "SELECT id, type, section, first_page FROM chunks WHERE document = ?1",
+    [STORE_LIST_PLACED_CHUNKS] = "SELECT id, coalesce(type, 'paragraph'), section, first_page FROM "
+                                 "chunks WHERE document = ?1",
     [STORE_COPY_DOCUMENTS] = "SELECT path, sha256, title, n_pages, authors, year, venue, doi,"
                              " arxiv, id FROM documents ORDER BY id",
     [STORE_COPY_CHUNKS] =
@@ -353,11 +354,13 @@ retrieval_store_open(const char *path, gboolean writable, GError **error)
     sqlite3_db_config(store->db, SQLITE_DBCONFIG_ENABLE_TRIGGER, 0, NULL);
     if (!exec_sql(store, "PRAGMA trusted_schema = OFF; PRAGMA cell_size_check = ON;", error))
         return NULL;
-    if (writable &&
-        !exec_sql(store, /* what is deleted is overwritten; the first only speaks to a new file */
-                  "PRAGMA auto_vacuum = INCREMENTAL; PRAGMA journal_mode = WAL;"
-                  "PRAGMA synchronous = FULL; PRAGMA secure_delete = ON;",
-                  error))
+    /* What is deleted is overwritten. The first two only speak to a new file: of pages of 4096 bytes, into which five
+     * passages fit, a sixth would stay empty. */
+    if (writable && !exec_sql(store,
+                              "PRAGMA page_size = 16384; PRAGMA auto_vacuum = INCREMENTAL;"
+                              "PRAGMA journal_mode = WAL; PRAGMA synchronous = FULL;"
+                              "PRAGMA secure_delete = ON;",
+                              error))
         return NULL;
     if (!exec_sql(store, writable ? "PRAGMA foreign_keys = ON" : "PRAGMA query_only = ON", error))
         return NULL;
@@ -612,6 +615,19 @@ gboolean
 retrieval_store_clear_fulltext(retrieval_store *store, GError **error)
 {
     return exec_sql(store, "INSERT INTO chunk_index(chunk_index) VALUES('delete-all')", error);
+}
+
+gboolean
+retrieval_store_count_vectors(retrieval_store *store, int64_t through, uint64_t *n, GError **error)
+{
+    enum { VECTORS = 2 };
+    sqlite3_stmt *row = retrieval_store_get(store, STORE_COUNT, error);
+    if (!row) return FALSE;
+    sqlite3_bind_int64(row, 1, through);
+    if (!retrieval_store_next(store, row, error)) return FALSE; /* always has a row */
+    *n = (uint64_t)sqlite3_column_int64(row, VECTORS);
+    sqlite3_reset(row);
+    return TRUE;
 }
 
 gboolean

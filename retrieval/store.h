@@ -134,6 +134,10 @@ gboolean retrieval_store_clear_fulltext(retrieval_store *store, GError **error);
 /* Was anything removed since the last purge? */
 gboolean retrieval_store_has_removals(retrieval_store *store, gboolean *has, GError **error);
 
+/* Vectors in the database, and one for each chunk up to through, whose vectors are elsewhere. */
+gboolean retrieval_store_count_vectors(retrieval_store *store, int64_t through, uint64_t *n,
+                                       GError **error);
+
 /* Chunks that have no vector, neither in the database nor in vectors.faiss. */
 gboolean retrieval_store_count_missing(retrieval_store *store, int64_t *n, GError **error);
 

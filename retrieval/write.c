@@ -239,6 +239,17 @@ write_records(retrieval_library *library, void *data, GError **error)
     return TRUE;
 }
 
+/* After a transaction that added so many. */
+static gboolean
+commit_when_many(retrieval_library *library, size_t n_chunks, GError **error)
+{
+    g_mutex_lock(&library->lock);
+    library->n_waiting += n_chunks;
+    const gboolean is_due = library->n_waiting >= library->most_waiting;
+    g_mutex_unlock(&library->lock);
+    return !is_due || retrieval_library_commit(library, error);
+}
+
 /* Embed all chunks of all records in one call, then store the records in one transaction. */
 static gboolean
 add_records(retrieval_library *library, record *records, size_t n, const int *cancel,
@@ -268,7 +279,11 @@ add_records(retrieval_library *library, record *records, size_t n, const int *ca
     }
     if (is_cancelled(cancel, error)) return FALSE;
     record_list list = {records, n};
-    return retrieval_library_in_transaction(library, write_records, &list, error);
+    size_t n_chunks = 0;
+    for (size_t i = 0; i < n; i++)
+        n_chunks += records[i].chunks->len;
+    return retrieval_library_in_transaction(library, write_records, &list, error) &&
+           commit_when_many(library, n_chunks, error);
 }
 
 static int

@@ -474,6 +474,70 @@ a_quantised_library_tells_likeness(void **state)
     assert_string_not_equal(((retrieval_hit *)apart->pdata[1])->path, "twin 2");
 }
 
+static guint
+count_problems(retrieval_library *library)
+{
+    g_autoptr(GError) error = NULL;
+    guint n = 0;
+    assert_true(retrieval_library_verify(library, NULL, NULL, &n, &error));
+    assert_no_error(error);
+    return n;
+}
+
+/* Every tenth of the file, and fewer vectors than passages in one that is whole. */
+static void
+damage_to_the_only_vectors_is_told(void **state)
+{
+    (void)state;
+    g_autoptr(GError) error = NULL;
+    g_autoptr(retrieval_library) library = open_small_limits(RETRIEVAL_OPEN_WRITE);
+    library->exact_limit = 200;
+    library->scalar_limit = 400;
+    add_many(library, 0, 600);
+    assert_int_equal(count_stored(library), 0);
+    assert_int_equal(count_problems(library), 0);
+    g_autofree char *path = g_build_filename(folder, "vectors.faiss", NULL), *bytes = NULL;
+    gsize n = 0;
+    retrieval_version version;
+    assert_true(g_file_get_contents(path, &bytes, &n, NULL));
+    for (gsize at = 5; at < n; at += n / 10) {
+        bytes[at] = (char)(bytes[at] ^ 4);
+        assert_true(g_file_set_contents(path, bytes, (gssize)n, NULL)); /* beside, then renamed */
+        assert_int_equal(count_problems(library), 1);
+        bytes[at] = (char)(bytes[at] ^ 4);
+    }
+    assert_true(g_file_set_contents(path, bytes, (gssize)n, NULL));
+    assert_int_equal(count_problems(library), 0);
+    g_autoptr(retrieval_vectors) fewer = retrieval_vectors_load(path, FAKE_DIMS, &version, &error);
+    assert_no_error(error);
+    assert_true(retrieval_vectors_remove(fewer, keep_even, NULL, &error) > 0);
+    assert_true(retrieval_vectors_save(fewer, path, &version, &error));
+    assert_int_equal(count_problems(library), 1);
+}
+
+/* Nobody asked for a commit yet, and vectors and words are in their files. */
+static void
+who_adds_very_many_need_not_ask_for_a_commit(void **state)
+{
+    (void)state;
+    g_autoptr(GError) error = NULL;
+    g_autoptr(GRand) rand = g_rand_new_with_seed(5);
+    g_autofree char *path = g_build_filename(folder, "vectors.faiss", NULL);
+    g_autoptr(retrieval_library) library = open_small_limits(RETRIEVAL_OPEN_WRITE);
+    library->most_waiting = 50;
+    library->words_limit = 20;
+    for (int i = 0; i < 120; i++) {
+        g_autofree char *id = g_strdup_printf("p%d", i), *text = random_sentence(rand, 12);
+        assert_int_equal(g_file_test(path, G_FILE_TEST_EXISTS), i >= 50);
+        assert_true(retrieval_library_add_passage(library, id, "", text, &error));
+    }
+    int64_t through = 0;
+    assert_true(retrieval_store_get_words_through(library->store, &through, &error));
+    assert_int_equal(through, 100);
+    assert_true(retrieval_library_commit(library, &error));
+    assert_int_equal(count_problems(library), 0);
+}
+
 typedef struct {
     retrieval_library *library;
     int n_done;
@@ -525,6 +589,8 @@ main(void)
     const struct CMUnitTest libraries[] = {
         TEST(a_library_grows_from_exact_to_quantised),
         TEST(a_quantised_library_tells_likeness),
+        TEST(damage_to_the_only_vectors_is_told),
+        TEST(who_adds_very_many_need_not_ask_for_a_commit),
         TEST(a_quantised_library_is_merged_without_embedding),
         TEST(searches_go_on_beside_each_other_and_beside_a_writer),
     };

@@ -328,6 +328,46 @@ a_lost_file_is_told_and_made_again(void **state)
     assert_int_equal(same->len, hits->len);
 }
 
+static guint
+count_problems(retrieval_library *library)
+{
+    g_autoptr(GError) error = NULL;
+    guint n = 0;
+    assert_true(retrieval_library_verify(library, NULL, NULL, &n, &error));
+    assert_no_error(error);
+    return n;
+}
+
+/* Damaged, cut short, whole but of other texts: told each time, and mended. */
+static void
+a_damaged_or_wrong_file_is_told_and_mended(void **state)
+{
+    (void)state;
+    for (int kind = 0; kind < 3; kind++) {
+        g_autoptr(GError) error = NULL;
+        g_autoptr(retrieval_library) library = open_small(folder, RETRIEVAL_OPEN_WRITE, 10);
+        if (kind == 0) add_texts(library, 1, 40);
+        g_clear_pointer(&library, retrieval_library_free);
+        g_autofree char *path = words_file(), *bytes = NULL;
+        gsize n = 0;
+        assert_true(g_file_get_contents(path, &bytes, &n, NULL));
+        if (kind == 2) {
+            g_autoptr(retrieval_words_builder) other = builder_of(2, 40, 1);
+            assert_true(retrieval_words_write(NULL, NULL, NULL, other, path, &error));
+        } else {
+            bytes[n / 2] = (char)(bytes[n / 2] ^ 1);
+            assert_true(g_file_set_contents(path, bytes, kind == 0 ? (gssize)n : 100, NULL));
+        }
+        library = open_small(folder, RETRIEVAL_OPEN_REPAIR, 10);
+        assert_int_equal(count_problems(library), 1);
+        assert_true(retrieval_library_repair(library, &error));
+        assert_no_error(error);
+        assert_int_equal(count_problems(library), 0);
+        g_autoptr(GPtrArray) hits = search(library, "w3q");
+        assert_true(hits->len > 0);
+    }
+}
+
 /* Written, but killed before the database named it. */
 static void
 a_file_that_the_database_does_not_name_is_none(void **state)
@@ -361,6 +401,7 @@ main(void)
         TEST(what_is_removed_leaves_the_file),
         TEST(a_new_title_is_found_before_and_after_it_enters_the_file),
         TEST(a_lost_file_is_told_and_made_again),
+        TEST(a_damaged_or_wrong_file_is_told_and_mended),
         TEST(a_file_that_the_database_does_not_name_is_none),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
