@@ -142,6 +142,29 @@ composite_add(formula_builder *b, GArray *items, formula_item *hull, const char 
 
 /* ---- structures ---- */
 
+/* Is the rule drawn over what is below it, close, while what is above is of the line above? TeX keeps both sides of a
+ * fraction at like distances, and 0.12 em between a letter and the line over it. */
+static gboolean
+is_over_alone(const GArray *items, const GArray *above, const GArray *below, float y)
+{
+    float up = G_MAXFLOAT, down = G_MAXFLOAT, up_size = 0, down_size = 0;
+    for (guint k = 0; k < above->len; k++) {
+        const formula_item *item = formula_at(items, g_array_index(above, guint, k));
+        up = MIN(up, y - item->y1);
+        up_size = MAX(up_size, item->size);
+    }
+    for (guint k = 0; k < below->len; k++) {
+        const formula_item *item = formula_at(items, g_array_index(below, guint, k));
+        if (item->tall || item->kind == FORMULA_OPEN || item->kind == FORMULA_CLOSE) return FALSE;
+        if (item->size > down_size) down = G_MAXFLOAT; /* of its scripts so far */
+        down_size = MAX(down_size, item->size);
+        if (item->size >= down_size) down = MIN(down, item->y0 - y);
+    }
+    if (above->len == 0 || below->len == 0 || fabsf(up_size - down_size) > 0.1F * up_size)
+        return FALSE;
+    return up > 0.4F * up_size && down < 0.14F * up_size;
+}
+
 static gboolean
 bar_reduce(formula_builder *b, GArray *items, const layout_rule *rule)
 {
@@ -151,6 +174,7 @@ bar_reduce(formula_builder *b, GArray *items, const layout_rule *rule)
     side_collect(b, items, &(side){rule->x0, rule->x1, y, TRUE}, above);
     side_collect(b, items, &(side){rule->x0, rule->x1, y, FALSE}, below);
     if (above->len == 0 && below->len == 0) return FALSE;
+    if (is_over_alone(items, above, below, y)) g_array_set_size(above, 0);
     formula_item hull = {.x0 = rule->x0, .x1 = rule->x1, .y0 = y, .y1 = y, .atom = TRUE};
     if (above->len > 0 && below->len > 0) {
         g_autofree char *up = items_latex(b, items, above, &hull);

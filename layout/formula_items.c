@@ -107,6 +107,10 @@ alphabet_of(const layout_work *work, gunichar ch, guint font, guint flags)
     static const char *const scripts[] = {"rsfs", "mathscr", NULL};
     static const char *const calligraphic[] = {"eusm", "eusb", NULL};
     static const char *const sans[] = {"cmss", "sans", "helvet", "arial", "lmss", NULL};
+    /* the zero vector, an indicator; not the figures of a bold line */
+    if ((ch == '0' || ch == '1') && flags & LAYOUT_SPAN_BOLD &&
+        !(flags & (LAYOUT_SPAN_SUPERSCRIPT | LAYOUT_SPAN_SUBSCRIPT)))
+        return flags & LAYOUT_SPAN_ITALIC ? "\\boldsymbol" : "\\mathbf";
     if (!g_unichar_isalpha(ch) || ch >= 0x1D400) return NULL;
     gboolean ascii = ch < 0x80;
     static const char *const mathptmx[] = {"standardsyml", NULL};
@@ -418,6 +422,63 @@ pieces_join(formula_builder *b, GArray *items, guint i)
                                     : formula_keep(b, (char[]){(char)item->ch, '\0'});
 }
 
+/* A large bar is made of equal pieces, one upon the other. */
+static void
+bars_join(GArray *items)
+{
+    for (guint i = 0; i < items->len; i++) {
+        formula_item *bar = formula_at(items, i);
+        const gboolean vertical = bar->ch == 0x2223 || bar->ch == 0x2225;
+        if (!vertical || !(bar->flags & LAYOUT_STYLE_SYMBOL) || bar->kind == FORMULA_GONE) continue;
+        guint n = 1;
+        for (gboolean grown = TRUE; grown;) {
+            grown = FALSE;
+            for (guint k = i + 1; k < items->len; k++) {
+                formula_item *piece = formula_at(items, k);
+                if (piece->x0 > bar->x0 + 0.1F * bar->size) break;
+                if (piece->kind == FORMULA_GONE || piece->ch != bar->ch ||
+                    piece->y0 > bar->y1 + 0.2F * bar->size ||
+                    piece->y1 < bar->y0 - 0.2F * bar->size)
+                    continue;
+                bar->y0 = MIN(bar->y0, piece->y0);
+                bar->y1 = MAX(bar->y1, piece->y1);
+                piece->kind = FORMULA_GONE;
+                grown = TRUE;
+                n++;
+            }
+        }
+        bar->baseline = 0.5F * (bar->y0 + bar->y1) + 0.25F * bar->size;
+        bar->tall = n > 1;
+        bar->kind = FORMULA_ORDINARY;
+        if (bar->ch == 0x2223) bar->ch = '|';
+        bar->latex = bar->ch == '|' ? "|" : "\\|";
+    }
+}
+
+/* Minus signs that touch each other and an arrow's head make it longer. */
+static void
+arrows_join(GArray *items)
+{
+    for (guint i = 0; i < items->len; i++) {
+        formula_item *head = formula_at(items, i);
+        guint n = 0;
+        if (head->ch != 0x2192 || head->kind == FORMULA_GONE) continue;
+        for (guint k = i; k-- > 0;) {
+            formula_item *piece = formula_at(items, k);
+            if (piece->ch != 0x2212 || piece->kind == FORMULA_GONE ||
+                fabsf(piece->baseline - head->baseline) > 0.05F * head->size)
+                continue;
+            if (piece->x1 < head->x0 - 0.02F * head->size) break;
+            head->x0 = piece->x0;
+            piece->kind = FORMULA_GONE;
+            n++;
+        }
+        if (n == 0) continue;
+        head->latex = "\\longrightarrow";
+        head->ch = 0;
+    }
+}
+
 /* The four tips of a brace over or under a formula, and the rules between them, become one item. TeX sets the
  * tips from left to right; the first tells which way it opens. */
 static void
@@ -507,6 +568,28 @@ accent_set(formula_builder *b, GArray *items, guint i)
     formula_at(items, i)->kind = FORMULA_GONE;
 }
 
+/* A small sign right over a letter: "\\overset{\\sim}{i}". That of a power stands behind it. */
+static void
+sign_set(formula_builder *b, GArray *items, guint i)
+{
+    formula_item *sign = formula_at(items, i);
+    const float middle = formula_middle(sign);
+    for (guint k = 0; k < items->len; k++) {
+        formula_item *base = formula_at(items, k);
+        if (k == i || base->kind != FORMULA_ORDINARY || base->latex == NULL ||
+            sign->size > 0.87F * base->size || sign->size < 0.4F * base->size ||
+            fabsf(middle - formula_middle(base)) > 0.2F * base->size || middle > base->x1 ||
+            sign->y1 > base->y0 + 0.15F * base->size || sign->y1 < base->y0 - 0.5F * base->size)
+            continue;
+        g_autofree char *latex = g_strdup_printf("\\overset{%s}{%s}", sign->latex, base->latex);
+        base->latex = formula_keep(b, latex);
+        base->ch = 0;
+        base->y0 = MIN(base->y0, sign->y0);
+        sign->kind = FORMULA_GONE;
+        return;
+    }
+}
+
 /* A stroke through a relation negates it. */
 static void
 stroke_set(formula_builder *b, GArray *items, guint i)
@@ -554,6 +637,8 @@ formula_items_make(formula_builder *b, const layout_work *work, const layout_mar
     }
     g_array_sort(items, formula_compare_x);
     braces_join(b, items);
+    bars_join(items);
+    arrows_join(items);
     for (guint i = 0; i < items->len; i++) {
         const formula_item *item = formula_at(items, i);
         if (item->kind == FORMULA_GONE) continue;
@@ -567,4 +652,9 @@ formula_items_make(formula_builder *b, const layout_work *work, const layout_mar
     }
     for (guint i = 0; i < items->len; i++)
         if (formula_at(items, i)->kind == FORMULA_ACCENT) accent_set(b, items, i);
+    for (guint i = 0; i < items->len; i++) {
+        const formula_item *item = formula_at(items, i);
+        if (item->kind == FORMULA_RELATION && item->latex != NULL && !item->tall)
+            sign_set(b, items, i);
+    }
 }

@@ -51,6 +51,29 @@ line_size(const GArray *items)
     return size > 0 ? size : any;
 }
 
+/* In running text a sum's term may be a fraction, all of it small: where nothing else stands on the line, the
+ * operator's font tells its size. */
+static float
+whole_size(const formula_builder *b, const GArray *items)
+{
+    const float size = line_size(items);
+    float large = 0, axis = 0;
+    for (guint i = 0; i < items->len && b->depth == 1; i++) {
+        const formula_item *item = formula_at(items, i);
+        if (!is_there(item)) continue;
+        axis = MAX(axis, item->axis);
+        if (item->kind == FORMULA_OPERATOR) large = MAX(large, item->size);
+    }
+    if (axis <= 0 || large <= size) return size;
+    for (guint i = 0; i < items->len; i++) {
+        const formula_item *item = formula_at(items, i);
+        const float off = item->baseline - 0.25F * item->size - axis;
+        if (is_there(item) && item->axis <= 0 && !is_large(item) && fabsf(off) < 0.1F * item->size)
+            return size;
+    }
+    return large;
+}
+
 /* ---- limits ---- */
 
 /* Of the functions "lim" and "max" have limits, "cos" has scripts. */
@@ -88,7 +111,11 @@ functions_join(formula_builder *b, GArray *items)
                 fabsf(second->baseline - first->baseline) > 0.1F * first->size ||
                 second->x0 - first->x1 > 0.5F * first->size)
                 continue;
-            g_autofree char *latex = g_strconcat(first->latex, second->latex, NULL);
+            const gboolean limit = strcmp(first->latex, "\\lim") == 0;
+            const gboolean named = limit && (strcmp(second->latex, "\\sup") == 0 ||
+                                             strcmp(second->latex, "\\inf") == 0);
+            g_autofree char *latex =
+                g_strconcat(first->latex, second->latex + (named ? 1 : 0), NULL);
             first->latex = formula_keep(b, latex);
             first->x1 = second->x1;
             second->kind = FORMULA_GONE;
@@ -134,19 +161,26 @@ limit_take(formula_builder *b, GArray *items, const GArray *operators, guint op_
     const formula_item op = *formula_at(items, op_index);
     g_autofree guint8 *taken = g_new0(guint8, items->len);
     float x0 = op.x0, x1 = op.x1, left = G_MAXFLOAT, right = -G_MAXFLOAT;
+    float top = G_MAXFLOAT, bottom = -G_MAXFLOAT;
     gboolean first = TRUE;
     gboolean grown = TRUE;
     for (guint pass = 0; grown && pass < MAX_PASSES; pass++) {
         grown = FALSE;
         for (guint i = 0; i < items->len; i++) {
             const formula_item *item = formula_at(items, i);
-            if (taken[i] || i == op_index || !in_limit_zone(item, &op, over)) continue;
+            /* of several lines: amidst what is found already */
+            const gboolean beside = !first && is_there(item) && item->size <= SCRIPT * op.size &&
+                                    item->y0 < bottom && item->y1 > top && item->x0 >= left &&
+                                    item->x1 <= right;
+            if (taken[i] || i == op_index || (!beside && !in_limit_zone(item, &op, over))) continue;
             float reach = first ? 0 : 0.5F * item->size;
             if (item->x1 < x0 - reach || item->x0 > x1 + reach) continue;
             if (is_nearer_to_another(items, operators, op_index, formula_middle(item))) continue;
             taken[i] = 1;
             left = MIN(left, item->x0);
             right = MAX(right, item->x1);
+            top = MIN(top, item->y0);
+            bottom = MAX(bottom, item->y1);
             grown = TRUE;
         }
         if (grown) {
@@ -236,10 +270,13 @@ rows_find(const GArray *items, float em)
         row one = {item->baseline, 1};
         g_array_append_val(rows, one);
     }
-    if (rows->len == 0) {
+    /* none: operators, or all that there is */
+    for (guint pass = 0; rows->len == 0 && pass < 2; pass++) {
         for (guint i = 0; i < items->len; i++) {
-            row one = {formula_at(items, i)->baseline, 1};
-            if (is_there(formula_at(items, i))) g_array_append_val(rows, one);
+            const formula_item *item = formula_at(items, i);
+            row one = {item->baseline, 1};
+            const gboolean large = item->kind == FORMULA_OPERATOR && item->size >= SCRIPT * em;
+            if (is_there(item) && (pass == 1 || large)) g_array_append_val(rows, one);
         }
     }
     g_array_sort(rows, compare_row);
@@ -354,6 +391,14 @@ scripts_put(line *l, const GArray *items, guint from, guint to, const formula_it
     while (up->len > 0 && formula_at(up, 0)->ch == 0x2032) {
         g_string_append_c(l->out, '\'');
         g_array_remove_index(up, 0);
+    }
+    /* of a tensor the lower ones may come behind the upper ones */
+    if (up->len > 0 && down->len > 0 &&
+        formula_at(down, 0)->x0 > formula_at(up, up->len - 1)->x1 - 0.05F * l->em) {
+        g_autofree char *first = part_latex(l->b, up);
+        g_autofree char *second = part_latex(l->b, down);
+        g_string_append_printf(l->out, "^{%s}{}_{%s}", first, second);
+        return;
     }
     if (down->len > 0) {
         g_autofree char *latex = part_latex(l->b, down);
@@ -534,11 +579,20 @@ base_put(line *l, const GArray *items, guint i)
     return i + 1;
 }
 
+/* What stands behind a sign and a blank is a script of what follows: "+ {}_{p}F". */
+static gboolean
+has_no_scripts(const formula_item *base)
+{
+    return (base->kind == FORMULA_RELATION || base->kind == FORMULA_BINARY ||
+            base->kind == FORMULA_PUNCTUATION) &&
+           base->ch != 0;
+}
+
 /* One row: items sorted by x0, on one baseline or scripts. aligned: a & before its first relation. */
 static void
 line_put(formula_builder *b, GString *out, const GArray *items, gboolean aligned)
 {
-    line l = {b, out, line_size(items), 0};
+    line l = {b, out, whole_size(b, items), 0};
     g_autoptr(GArray) baselines = g_array_new(FALSE, FALSE, sizeof(float));
     for (guint i = 0; i < items->len; i++) {
         const formula_item *item = formula_at(items, i);
@@ -576,8 +630,9 @@ line_put(formula_builder *b, GString *out, const GArray *items, gboolean aligned
         for (guint k = i; k < MAX(next, i + 1); k++)
             end = MAX(end, formula_at(items, k)->x1);
         guint to = next;
+        const float reach = has_no_scripts(base) ? 0.1F : 0.5F;
         while (to < items->len && is_script(&l, formula_at(items, to), base) &&
-               formula_at(items, to)->x0 - end < 0.5F * l.em) {
+               formula_at(items, to)->x0 - end < reach * l.em) {
             end = MAX(end, formula_at(items, to)->x1);
             to++;
         }
@@ -740,9 +795,37 @@ grid_reduce(formula_builder *b, GArray *items, guint index)
     return TRUE;
 }
 
+/* Two tall bars of one height with several rows between them open and close a determinant. */
+static void
+bars_pair(GArray *items)
+{
+    for (guint i = 0; i < items->len; i++) {
+        formula_item *open = formula_at(items, i);
+        if (!is_there(open) || !open->tall || open->ch != '|' || open->kind != FORMULA_ORDINARY)
+            continue;
+        g_autoptr(GArray) between = g_array_new(FALSE, FALSE, sizeof(formula_item));
+        for (guint k = i + 1; k < items->len; k++) {
+            formula_item *item = formula_at(items, k);
+            if (!is_there(item)) continue;
+            if (item->ch != '|' || !item->tall || fabsf(item->y0 - open->y0) > 0.1F * open->size) {
+                g_array_append_vals(between, item, 1);
+                continue;
+            }
+            if (between->len < 2) break;
+            g_autoptr(GArray) rows = rows_find(between, line_size(between));
+            if (rows->len > 1) {
+                open->kind = FORMULA_OPEN;
+                item->kind = FORMULA_CLOSE;
+            }
+            break;
+        }
+    }
+}
+
 static void
 grids_reduce(formula_builder *b, GArray *items)
 {
+    bars_pair(items);
     /* inner ones first */
     for (guint n = 0; n < items->len; n++) {
         int lowest = LAYOUT_NONE;
@@ -772,7 +855,7 @@ collection_latex(formula_builder *b, GArray *items)
         if (!is_there(formula_at(items, i))) g_array_remove_index(items, i);
     if (items->len == 0) return g_strdup("");
     g_array_sort(items, formula_compare_x);
-    const float em = line_size(items);
+    const float em = whole_size(b, items);
     g_autoptr(GArray) rows = rows_find(items, em);
     g_autofree guint *of = g_new(guint, items->len);
     for (guint i = 0; i < items->len; i++)

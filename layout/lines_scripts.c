@@ -166,10 +166,23 @@ is_part(const line_chunk *c, const layout_rect *bar, gboolean above)
                  : off > 0.5F * c->size && off < 1.3F * c->size;
 }
 
+/* Does the piece go on behind the bar, with nothing where the bar is? */
+static gboolean
+is_open_at(const GArray *chunks, const line_piece *p, const layout_rect *bar)
+{
+    if (p->u0 > bar->x0 || p->u1 < bar->x1) return FALSE;
+    for (guint i = p->first; i < p->first + p->n; i++) {
+        const line_chunk *c = &g_array_index(chunks, line_chunk, i);
+        if (layout_overlap_1d(c->u0, c->u1, bar->x0, bar->x1) > 0.1F * c->size) return FALSE;
+    }
+    return TRUE;
+}
+
 /* The piece that goes on beside a bar on its axis, which the middle of a minus sign is on: a quarter of an em above the
  * baseline. LAYOUT_NONE: the bar is in no line. */
 static int
-bar_host(const GArray *pieces, const bands *b, const layout_rect *bar, float size)
+bar_host(const GArray *chunks, const GArray *pieces, const bands *b, const layout_rect *bar,
+         float size)
 {
     const float y = 0.5F * (bar->y0 + bar->y1);
     int best = LAYOUT_NONE;
@@ -184,7 +197,7 @@ bar_host(const GArray *pieces, const bands *b, const layout_rect *bar, float siz
                 fabsf(h->v - 0.25F * h->size - y) > 0.1F * h->size)
                 continue;
             const float after = bar->x0 - h->u1, before = h->u0 - bar->x1;
-            const float gap = MAX(after, before);
+            const float gap = is_open_at(chunks, h, bar) ? 0 : MAX(after, before);
             if (gap < -0.3F * h->size || gap > 0.9F * h->size || gap >= least) continue;
             least = gap;
             best = (int)b->order[n];
@@ -206,7 +219,7 @@ line_fractions_attach(GArray *chunks, GArray *pieces, const parse_page *page, gu
         int host = LAYOUT_NONE;
         for (guint pass = 0; pass < 2; pass++) {
             if (pass == 1 && (n[0] == 0 || n[1] == 0)) break;
-            if (pass == 1 && (host = bar_host(pieces, &b, bar, size)) < 0) break;
+            if (pass == 1 && (host = bar_host(chunks, pieces, &b, bar, size)) < 0) break;
             const guint k1 = band_of(&b, bar->y1 + 14);
             for (guint k = band_of(&b, bar->y0 - 14); k <= k1; k++)
                 for (guint at = b.starts[k]; at < b.starts[k + 1]; at++) {

@@ -78,6 +78,19 @@ covers(const layout_glyph *letter, const layout_glyph *accent)
                0.5F * MIN(letter->x1 - letter->x, accent->x1 - accent->x);
 }
 
+/* Do scripts from i on touch a letter behind them, and not the glyph before? */
+static gboolean
+leads_letter(const layout_glyph *const *g, guint n, guint i)
+{
+    const guint scripts = LAYOUT_SPAN_SUPERSCRIPT | LAYOUT_SPAN_SUBSCRIPT;
+    guint to = i;
+    if (g[i - 1]->flags & scripts) return FALSE;
+    while (to < n && to < i + 4 && (g[to]->flags & scripts) && g_unichar_isdigit(g[to]->ch))
+        to++;
+    return to > i && to < n && !(g[to]->flags & scripts) && is_letter(g[to]) &&
+           g[to]->x - g[to - 1]->x1 < 0.1F * g[to]->size_pt;
+}
+
 static gboolean
 is_thin_before(const layout_glyph *last, const layout_glyph *g)
 {
@@ -422,6 +435,8 @@ layout_words_append(layout_work *work, layout_sheet *sheet, const layout_glyph *
         /* Glyphs lie in memory as the file wrote them: a space was written before the later one. */
         gboolean given = i > 0 && (at > g[i - 1] ? at->space : g[i - 1]->space);
         if (spaced.letters_given && i > 0 && is_capital(at)) given = FALSE;
+        /* "by ^14C": a mark of what follows is no note to the word before */
+        if (script && i > 0 && leads_letter(g, n, i)) script = FALSE;
         const float enough = script                                  ? MAX(least, 0.25F)
                              : i > 0 && is_thin_before(g[i - 1], at) ? MAX(least, GAP_THIN_EM)
                                                                      : least;

@@ -192,23 +192,19 @@ def typeset(formulas, folder, stem):
 
 
 def compile_all(found_dir):
-    n_all = n_bad = 0
+    formulas = []
+    for name in sorted(os.listdir(found_dir)):
+        if not name.endswith(".md"):
+            continue
+        text = CODE.sub(" ", open(os.path.join(found_dir, name), encoding="utf-8").read())
+        formulas += [(name, f"\\[{m.group(1)}\\]") for m in DISPLAY.finditer(text)]
+        formulas += [(name, f"${m.group(1)}$") for m in INLINE.finditer(DISPLAY.sub(" ", text))]
     with tempfile.TemporaryDirectory() as folder:
-        for name in sorted(os.listdir(found_dir)):
-            if not name.endswith(".md"):
-                continue
-            text = CODE.sub(" ", open(os.path.join(found_dir, name), encoding="utf-8").read())
-            shown = [f"\\[{m.group(1)}\\]" for m in DISPLAY.finditer(text)]
-            inner = [f"${m.group(1)}$" for m in INLINE.finditer(DISPLAY.sub(" ", text))]
-            formulas = shown + inner
-            if not formulas:
-                continue
-            bad = typeset(formulas, folder, "f")
-            n_all, n_bad = n_all + len(formulas), n_bad + len(bad)
-            for k in sorted(bad):
-                print(f"{name}: {formulas[k] if k >= 0 else 'before the first'}")
-    print(f"{n_all} formulas, TeX stumbles over {n_bad}")
-    return n_bad == 0
+        bad = typeset([latex for _, latex in formulas], folder, "f") if formulas else set()
+    for k in sorted(bad):
+        print(": ".join(formulas[k]) if k >= 0 else "before the first formula")
+    print(f"{len(formulas)} formulas, TeX stumbles over {len(bad)}")
+    return bool(formulas) and not bad
 
 
 DPI = 150
