@@ -243,12 +243,8 @@ engine_batch_get_stats(const engine_batch *batch)
 {
     engine_batch_stats stats = batch->stats;
 
-    if (batch->runtime.experts) {
-        const engine_expert_stats experts = engine_expert_cache_get_stats(batch->runtime.experts);
-        stats.n_expert_hits = experts.n_hits;
-        stats.n_expert_reads = experts.n_reads;
-        stats.expert_bytes = experts.n_bytes;
-    }
+    if (batch->runtime.experts)
+        stats.experts = engine_expert_cache_get_stats(batch->runtime.experts);
     return stats;
 }
 

@@ -287,12 +287,19 @@ uint32_t engine_session_reuse(engine_session *session, const int32_t *prompt, si
 /* Remember the tokens held so far, in memory and in the prefix store, for reuse. For the end of a prompt. */
 void engine_session_keep(engine_session *session);
 
+/* Experts that are read as they are needed; all 0 where they lie in memory. */
+typedef struct {
+    uint64_t n_hits;  /* experts asked for that were there, or on their way */
+    uint64_t n_reads; /* experts read, ahead or not */
+    uint64_t n_bytes; /* of those */
+    uint32_t n_slabs; /* experts that there is room for */
+} engine_expert_stats;
+
 /* Since the session was opened. */
 typedef struct {
     uint64_t n_passes;              /* forward passes */
     uint64_t n_drafted, n_accepted; /* tokens guessed; those that turned out right */
-    uint64_t n_expert_hits, n_expert_reads,
-        expert_bytes; /* out of core: found, read, bytes of those */
+    engine_expert_stats experts;
 } engine_session_stats;
 engine_session_stats engine_session_get_stats(const engine_session *session);
 
@@ -360,7 +367,7 @@ typedef struct {
     uint64_t n_passes, n_rows;      /* forward passes and the tokens in them */
     uint64_t n_preempted;           /* times a sequence had to give its pages back */
     uint64_t n_drafted, n_accepted; /* tokens guessed; those that turned out right */
-    uint64_t n_expert_hits, n_expert_reads, expert_bytes; /* as engine_session_stats has them */
+    engine_expert_stats experts;
 } engine_batch_stats;
 engine_batch_stats engine_batch_get_stats(const engine_batch *batch);
 

@@ -26,12 +26,6 @@ engine_expert_cache *engine_expert_cache_new(const engine_model *model, uint64_t
 void engine_expert_cache_free(engine_expert_cache *cache); /* no pass is running */
 const engine_expert_source *engine_expert_cache_source(engine_expert_cache *cache);
 
-typedef struct {
-    uint64_t n_hits;  /* experts asked for that were there, or on their way */
-    uint64_t n_reads; /* experts read, ahead or not */
-    uint64_t n_bytes; /* of those */
-    uint32_t n_slabs;
-} engine_expert_stats;
 engine_expert_stats engine_expert_cache_get_stats(engine_expert_cache *cache);
 
 G_END_DECLS

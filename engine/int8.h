@@ -20,8 +20,8 @@
  * a time, and transposes sums.) The transposition costs less than two
  * instructions for each 32 weights: there is no need for a second, repacked copy in memory.
  *
- * Rounding activations like this is what llama.cpp does as well (its Q8_0 and Q8_K; their scales are
- * halves, or shared by 256 elements). Two engines that do so are not to be expected to agree further than
+ * Rounding activations like this is what llama.cpp does as well: for the legacy types (Q8_0) with a half for the scale of
+ * 32, for the K types (Q8_K) with a float for 256. Two engines that do so are not to be expected to agree further than
  * one does with itself when it adds in another order: a value near the middle of two steps magnifies the
  * last bit of a sum. On SmolLM2 Q8_0 llama.cpp, token by token against 64 at a time, has a KL divergence
  * of 2.9e-3 from itself, of 3.4e-3 from this, of 3.2e-3 from this with halves for scales. A scale for 256

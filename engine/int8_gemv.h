@@ -1,9 +1,10 @@
 /* Packed weights times one token, over the vocabulary of int8_simd.h, which includes this.
  *
- * A panel's blocks are multiplied as they are unpacked. What counts is instructions: two threads of one core share
- * their six a cycle, and at more than about eleven for each byte of weights decoding waits for them, not for
- * memory. So the types that matter have a "run" of their own: it unpacks some blocks together, sixteen bytes of
- * each row at a time wherever blocks begin and end, and multiplies every vector at once instead of keeping it.
+ * A panel's blocks are multiplied as they are unpacked. What counts is instructions: reading overlaps with them only
+ * while they take less time than it does, and where two threads share a core they share its six a cycle. So the types
+ * that matter have "runs" of their own: these unpack some blocks together, sixteen bytes of each row at a time wherever
+ * blocks begin and end, and multiply every vector at once instead of keeping it (Q4_0: 0.46 instructions for a byte of
+ * weights; with four of 28 blocks by units, 0.50 and a fifth less speed).
  * Other types, and the rest of a row, go block by block through the functions of int8_units.h. */
 
 /* ---- sums of a block in the making ---- */

@@ -94,12 +94,8 @@ engine_session_get_stats(const engine_session *session)
 {
     engine_session_stats stats = session->stats;
 
-    if (session->runtime.experts) {
-        const engine_expert_stats experts = engine_expert_cache_get_stats(session->runtime.experts);
-        stats.n_expert_hits = experts.n_hits;
-        stats.n_expert_reads = experts.n_reads;
-        stats.expert_bytes = experts.n_bytes;
-    }
+    if (session->runtime.experts)
+        stats.experts = engine_expert_cache_get_stats(session->runtime.experts);
     return stats;
 }
 

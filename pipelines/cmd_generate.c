@@ -400,12 +400,12 @@ on_text(const char *text, size_t len, void *user_data)
 }
 
 static void
-add_experts(uint64_t n_found, uint64_t n_read, uint64_t n_bytes, json_t *into)
+add_experts(const engine_expert_stats *experts, json_t *into)
 {
-    if (n_read == 0) return;
-    json_object_set_new(into, "experts_found", json_integer((json_int_t)n_found));
-    json_object_set_new(into, "experts_read", json_integer((json_int_t)n_read));
-    json_object_set_new(into, "expert_bytes_read", json_integer((json_int_t)n_bytes));
+    if (experts->n_reads == 0) return;
+    json_object_set_new(into, "experts_found", json_integer((json_int_t)experts->n_hits));
+    json_object_set_new(into, "experts_read", json_integer((json_int_t)experts->n_reads));
+    json_object_set_new(into, "expert_bytes_read", json_integer((json_int_t)experts->n_bytes));
 }
 
 static void
@@ -421,7 +421,7 @@ print_result(const generation *g, const engine_generate_result *result)
     else if (logprobs)
         json_object_set(json, "logprobs", g->reply.logprobs);
     generate_result_to_json(result, g->args->draft > 0, TRUE, json);
-    add_experts(stats.n_expert_hits, stats.n_expert_reads, stats.expert_bytes, json);
+    add_experts(&stats.experts, json);
     if (stream)
         print_line(json_incref(json));
     else
@@ -429,11 +429,12 @@ print_result(const generation *g, const engine_generate_result *result)
 }
 
 static void
-tell_experts(const generation *g, uint64_t n_found, uint64_t n_read, uint64_t n_bytes)
+tell_experts(const generation *g, const engine_expert_stats *experts)
 {
-    if (n_read > 0)
+    if (experts->n_reads > 0)
         cli_note(&g->args->common, "%.0f%% of experts were in memory, %.2f GB were read",
-                 100.0 * (double)n_found / (double)(n_found + n_read), (double)n_bytes * 1e-9);
+                 100.0 * (double)experts->n_hits / (double)(experts->n_hits + experts->n_reads),
+                 (double)experts->n_bytes * 1e-9);
 }
 
 static void
@@ -451,7 +452,7 @@ print_statistics(const generation *g, const engine_generate_result *result)
         cli_note(&g->args->common, "%u of %u tokens guessed ahead were right", result->n_accepted,
                  result->n_drafted);
     const engine_session_stats stats = engine_session_get_stats(g->session);
-    tell_experts(g, stats.n_expert_hits, stats.n_expert_reads, stats.expert_bytes);
+    tell_experts(g, &stats.experts);
 }
 
 static void
@@ -639,8 +640,7 @@ write_prompts(generation *g, GError **error)
              " written in %.2f s (%.1f/s), %" G_GUINT64_FORMAT " passes",
              stats.n, stats.n_failed, stats.n_read, stats.n_written, stats.seconds,
              (double)stats.n_written / MAX(stats.seconds, 1e-6), stats.batch.n_passes);
-    tell_experts(g, stats.batch.n_expert_hits, stats.batch.n_expert_reads,
-                 stats.batch.expert_bytes);
+    tell_experts(g, &stats.batch.experts);
     return TRUE;
 }
 

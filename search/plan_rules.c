@@ -135,12 +135,12 @@ add_comparison(search_plan *plan, const char *question)
         "bigger|taller|stories|recently|higher)\\b[\\w "
         "]*?,?\\s+(?=(?-i:[A-Z\"]))(.+?),?\\s+or\\s+(.+)$",
         /* "Was A or B born first", "Are both A and B sculptors", "Do both films A and B ..." */
-        "^(?:was|were|is|are|did|do|does|has|have)\\s+(?:both\\s+)?(?:the\\s+)?(?:(?:[a-z]+\\s+)?(?"
-        ":of\\s+)?(?:films?|movies?|"
-        "directors of films?|magazines?|songs?|bands?)[,:]?\\s+)?(.+?),?\\s+(?:or|and)\\s+(.+)$",
+        ("^(?:was|were|is|are|did|do|does|has|have)\\s+(?:both\\s+)?(?:the\\s+)?(?:(?:[a-z]+\\s+)?(?"
+         ":of\\s+)?(?:films?|movies?|"
+         "directors of films?|magazines?|songs?|bands?)[,:]?\\s+)?(.+?),?\\s+(?:or|and)\\s+(.+)$"),
         /* "A and B, are breed of which animal", "A and B have the same origin" */
-        "^(.+?)\\s+and\\s+(.+?),?\\s+(?:are|is|were|was|have|has|both|share)\\b.*(?:which|what|"
-        "same|both|common|type|kind).*$",
+        ("^(.+?)\\s+and\\s+(.+?),?\\s+(?:are|is|were|was|have|has|both|share)\\b.*(?:which|what|"
+         "same|both|common|type|kind).*$"),
         "^what\\s+(?:do|does|did|is|are)\\s+(.+?)\\s+and\\s+(.+?)\\s+(?:have|share|both)\\b.*$",
     };
     g_autofree char *plain = tidy(question, -1);

@@ -513,7 +513,7 @@ a_batch_reads_experts_as_it_needs_them(void **state)
         if (!batch ||
             !engine_batch_score(batch, &request, limited ? choices : expected, NULL, &error))
             fail_msg("%s", error->message);
-        assert_true((engine_batch_get_stats(batch).n_expert_reads > 0) == limited);
+        assert_true((engine_batch_get_stats(batch).experts.n_reads > 0) == limited);
     }
     assert_memory_equal(choices, expected, sizeof choices);
     fixture_close(&f);

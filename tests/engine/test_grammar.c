@@ -131,8 +131,8 @@ static const char *const GRAMMARS[] = {
     "root ::= (name \", \"){3,90} name\nname ::= [A-Za-z] name | [日本語😀éü]+ | \"x\" name \"y\"",
     "root ::= word (\" \" word)* \".\"\nword ::= [a-z] rest\nrest ::= [a-z] rest | \"\"",
     "root ::= .{0,300} \"z\"",
-    "root ::= (\"name\" | \"title\" | \"the\" | \"foo\" | \"foobar\") (\"bar\")? "
-    "[\\x00-\\uffff]{2}",
+    ("root ::= (\"name\" | \"title\" | \"the\" | \"foo\" | \"foobar\") (\"bar\")? "
+     "[\\x00-\\uffff]{2}"),
 };
 
 /* The mask is what single questions give, all along random texts, with rewinds and copies on the way. */

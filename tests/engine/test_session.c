@@ -512,9 +512,9 @@ experts_read_as_needed_give_the_same_bytes(void **state)
             assert_memory_equal(all, expected, 60 * f.n_vocab * sizeof(float));
             const engine_session_stats stats = engine_session_get_stats(session);
             print_message("%s, room for %u experts: %d there, %d read\n", cases[i], n_slabs,
-                          (int)stats.n_expert_hits, (int)stats.n_expert_reads);
-            assert_true(stats.n_expert_reads > n_slabs);
-            assert_int_equal(stats.expert_bytes % 64, 0);
+                          (int)stats.experts.n_hits, (int)stats.experts.n_reads);
+            assert_true(stats.experts.n_reads > n_slabs);
+            assert_int_equal(stats.experts.n_bytes % 64, 0);
         }
         options.max_memory =
             plan.total_bytes - sizes.all_bytes + (uint64_t)(sizes.n_used - 1) * sizes.slab_bytes;
