@@ -250,7 +250,8 @@ table_try(finder *f, layout_rect box, float confidence, guint least_filled_perce
     box = frame_trim(f, box, &rules);
     g_autoptr(GArray) segs = segs_in(f, box);
     layout_table_region table = {.box = box, .confidence = confidence};
-    gboolean program = layout_table_is_program(f->work, f->sheet, segs, &rules);
+    gboolean program = layout_table_is_program(f->work, f->sheet, segs, &rules,
+                                               layout_table_has_caption(f->sheet, box));
     /* nor is what its inner rules frame */
     if (program) g_array_append_val(f->programs, box);
     gboolean fine = segs->len >= 4 && !program && layout_grid_build(f->sheet, &table, &rules, segs);

@@ -35,9 +35,9 @@ gboolean layout_table_is_drawing(const layout_sheet *sheet, layout_rect box);
 /* A plot by what is written at its axes: steps of one size. */
 gboolean layout_table_is_plot(const layout_sheet *sheet, const layout_table_region *table);
 
-/* An algorithm or a listing. */
+/* An algorithm or a listing. captioned: as a table, so that a typewriter face proves nothing. */
 gboolean layout_table_is_program(layout_work *work, const layout_sheet *sheet, const GArray *segs,
-                                 const layout_table_rules *rules);
+                                 const layout_table_rules *rules, gboolean captioned);
 
 /* Justified text in two or more columns. Sorts segs. */
 gboolean layout_table_is_columns(const layout_sheet *sheet, GArray *segs);

@@ -42,6 +42,14 @@ spans_from_rules(layout_grid *g)
     }
 }
 
+/* Does another piece stand on its line? The pieces are in the order of compare_place. */
+static gboolean
+is_alone(const layout_grid *g, guint i)
+{
+    const layout_piece *p = layout_grid_piece(g, i);
+    return (i == 0 || p[-1].row != p->row) && (i + 1 == g->pieces->len || p[1].row != p->row);
+}
+
 /* Where the text of each column stands, from pieces within one. */
 static void
 columns_extent(const layout_grid *g, float *x0, float *x1)
@@ -52,7 +60,7 @@ columns_extent(const layout_grid *g, float *x0, float *x1)
     }
     for (guint i = 0; i < g->pieces->len; i++) {
         const layout_piece *p = layout_grid_piece(g, i);
-        if (p->col0 != p->col1) continue;
+        if (p->col0 != p->col1 || is_alone(g, i)) continue;
         x0[p->col0] = MIN(x0[p->col0], p->x0);
         x1[p->col0] = MAX(x1[p->col0], p->x1);
     }
@@ -68,20 +76,21 @@ off_centre(const layout_piece *p, const float *x0, const float *x1, guint a, gui
 }
 
 /* p stands over the middle of some free columns around its own, lo to hi, and not over the middle of its own: it is
- * the heading of all of them. */
+ * the heading of all of them. One alone on its line may do both, if it is too wide for its own. */
 static void
-centre_span(layout_piece *p, const float *x0, const float *x1, guint lo, guint hi)
+centre_span(layout_piece *p, const float *x0, const float *x1, guint lo, guint hi, gboolean alone)
 {
     guint best_a = p->col0, best_z = p->col1;
-    float slack = MAX(3, 0.4F * p->size);
+    float slack = MAX(3, 0.4F * p->size), least = G_MAXFLOAT;
+    gboolean wide = alone && p->x1 - p->x0 > x1[p->col1] - x0[p->col0] + 2 * p->size;
     /* in line with its column it is one more line of a cell */
     if (p->col0 == p->col1 && fabsf(p->x0 - x0[p->col0]) < 2) return;
-    if (off_centre(p, x0, x1, p->col0, p->col1) <= slack) return;
-    float least = G_MAXFLOAT;
+    if (!wide && off_centre(p, x0, x1, p->col0, p->col1) <= slack) return;
     for (guint a = lo; a <= p->col0; a++)
         for (guint z = p->col1; z <= hi; z++) {
             float off = off_centre(p, x0, x1, a, z);
             if (off >= least || off > MAX(slack, 0.05F * (x1[z] - x0[a]))) continue;
+            if (wide && x1[z] - x0[a] < p->x1 - p->x0) continue;
             least = off;
             best_a = a;
             best_z = z;
@@ -105,8 +114,8 @@ spans_from_centres(layout_grid *g)
 {
     guint n = g->cuts->len + 1;
     g_autofree float *x0 = g_new(float, n), *x1 = g_new(float, n);
-    columns_extent(g, x0, x1);
     g_array_sort(g->pieces, compare_place);
+    columns_extent(g, x0, x1);
     for (guint i = 0; i < g->pieces->len; i++) {
         layout_piece *p = layout_grid_piece(g, i);
         const layout_piece *before = i > 0 ? p - 1 : NULL;
@@ -118,7 +127,7 @@ spans_from_centres(layout_grid *g)
         if (header ? !more : before != NULL || after != NULL || p->col0 == 0) continue;
         guint lo = before != NULL ? before->col1 + 1 : 0, hi = after != NULL ? after->col0 : n;
         if (lo > p->col0 || hi <= p->col1) continue;
-        centre_span(p, x0, x1, lo, hi - 1);
+        centre_span(p, x0, x1, lo, hi - 1, before == NULL && after == NULL && !header);
     }
 }
 

@@ -27,10 +27,10 @@ typedef struct {
     const layout_sheet *sheet;
     layout_rect box;
     const layout_table_rules *rules;
-    GArray *pieces;   /* layout_piece */
-    GArray *bands;    /* layout_band: the rows */
-    GArray *cuts;     /* float: x between columns */
-    gboolean lattice;     /* rows are what horizontal rules separate */
+    GArray *pieces;        /* layout_piece */
+    GArray *bands;         /* layout_band: the rows */
+    GArray *cuts;          /* float: x between columns */
+    gboolean lattice;      /* rows are what horizontal rules separate */
     gboolean header_ruled; /* a rule says which bands are the header */
     float size;
     guint n_drawn; /* glyphs of rules drawn with letters */

@@ -113,7 +113,7 @@ layout_table_is_drawing(const layout_sheet *sheet, layout_rect box)
 /* Algorithms and listings stand between rules, too: "Algorithm 1", or most of it in a typewriter face. */
 gboolean
 layout_table_is_program(layout_work *work, const layout_sheet *sheet, const GArray *segs,
-                        const layout_table_rules *rules)
+                        const layout_table_rules *rules, gboolean captioned)
 {
     guint mono = 0;
     gboolean typed = layout_work_font(work, work->body_font)->flags & LAYOUT_SPAN_MONO;
@@ -123,7 +123,7 @@ layout_table_is_program(layout_work *work, const layout_sheet *sheet, const GArr
         if (layout_caption_match(text, seg->len, NULL, NULL) == LAYOUT_CAPTION_OTHER) return TRUE;
         mono += seg->flags & LAYOUT_SPAN_MONO ? 1 : 0;
     }
-    return !typed && rules->vertical->len < 3 && mono * 5 >= segs->len * 4;
+    return !typed && !captioned && rules->vertical->len < 3 && mono * 5 >= segs->len * 4;
 }
 
 static int
@@ -232,7 +232,7 @@ layout_table_is_plot(const layout_sheet *sheet, const layout_table_region *table
         held += cells;
     }
     /* beside its axis a plot is mostly empty */
-    if (axes > 0 && 2 * (filled - held) < table->n_rows * (table->n_cols - axes)) return TRUE;
+    if (axes > 0 && 2 * (filled - held) <= table->n_rows * (table->n_cols - axes)) return TRUE;
     for (guint r = table->n_rows / 2; r < table->n_rows; r++) {
         steps s = {0};
         for (guint i = 0; i < table->cells->len; i++) {

@@ -443,7 +443,8 @@ costs_from(const rows *r, guint from, row_align how, float *costs)
                 here++;
             }
         }
-        if (b > from && here == r->n_cols) links += COST_FULL;
+        if (b > from && here == r->n_cols && !layout_grid_band(r->grid, b)->header)
+            links += COST_FULL;
         float bottom = layout_grid_band(r->grid, b)->baseline;
         float cost = links + COST_EMPTY * (1 - (float)used / (float)r->n_cols);
         if (b > from) cost += COST_ALIGNED * misaligned(r, y0, y1, top, bottom, how);

@@ -98,6 +98,14 @@ page_maker_rule_v(page_maker *maker, float x, float y0, float y1)
 }
 
 void
+page_maker_fill(page_maker *maker, float x0, float y0, float x1, float y1, uint32_t color)
+{
+    parse_path path = {
+        .kind = PARSE_PATH_RECT, .color = color, .n_segments = 4, .box = {x0, y0, x1, y1}};
+    g_array_append_val(maker->paths, path);
+}
+
+void
 page_maker_image(page_maker *maker, float x0, float y0, float x1, float y1)
 {
     parse_image image = {.box = {x0, y0, x1, y1}, .width_px = 100, .height_px = 100};

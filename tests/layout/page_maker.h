@@ -30,6 +30,8 @@ float page_maker_spaced(page_maker *maker, maker_font font, float size_pt, float
                         const char *text, float extra_em);
 void page_maker_rule_h(page_maker *maker, float x0, float x1, float y);
 void page_maker_rule_v(page_maker *maker, float x, float y0, float y1);
+/* A filled rectangle; color: 0xAARRGGBB. */
+void page_maker_fill(page_maker *maker, float x0, float y0, float x1, float y1, uint32_t color);
 void page_maker_image(page_maker *maker, float x0, float y0, float x1, float y1);
 /* The page as it is now; lives as long as the maker. */
 const parse_page *page_maker_page(page_maker *maker);
