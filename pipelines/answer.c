@@ -12,6 +12,7 @@
 
 #include "pipelines/evidence.h"
 #include "pipelines/writer.h"
+#include "search/search.h"
 
 enum { MAX_EXTRACTED = 3 };
 
@@ -70,6 +71,7 @@ lode_answer_free(lode_answer *answer)
     g_array_unref(answer->citations);
     g_ptr_array_unref(answer->unsupported);
     g_ptr_array_unref(answer->conflicts);
+    g_clear_pointer(&answer->chosen, g_array_unref);
     g_free(answer->shortfall.reason);
     g_ptr_array_unref(answer->shortfall.missing);
     g_ptr_array_unref(answer->shortfall.tried);
@@ -194,6 +196,17 @@ pipelines_emit_claim(lode_answer *answer, const pipelines_claim *claim)
     return pipelines_emit(answer, line->str, line->len);
 }
 
+gboolean
+pipelines_claim_quote(lode_answer *answer, const pipelines_quote *quote)
+{
+    const retrieval_hit *hit = answer->hits->pdata[quote->passage];
+    pipelines_claim *claim = pipelines_claim_add(answer, hit->text + quote->start, quote->len);
+    guint citation = pipelines_cite(answer, quote, PIPELINES_MATCH_EXACT, 1);
+    g_array_append_val(claim->citations, citation);
+    claim->supported = claim->verbatim = TRUE;
+    return pipelines_emit_claim(answer, claim);
+}
+
 static gint
 compare_citations(gconstpointer a, gconstpointer b, gpointer data)
 {
@@ -238,24 +251,11 @@ pipelines_finish_citations(lode_answer *answer)
 
 /* ---- extractive ---- */
 
-static double
-jaccard(GHashTable *a, GHashTable *b)
-{
-    guint both = 0;
-    GHashTableIter iter;
-    gpointer word;
-    g_hash_table_iter_init(&iter, a);
-    while (g_hash_table_iter_next(&iter, &word, NULL))
-        if (g_hash_table_contains(b, word)) both++;
-    guint either = g_hash_table_size(a) + g_hash_table_size(b) - both;
-    return either > 0 ? (double)both / either : 1;
-}
-
 static gboolean
 already_said(const GPtrArray *said, GHashTable *words)
 {
     for (guint i = 0; i < said->len; i++)
-        if (jaccard(said->pdata[i], words) > ALMOST_THE_SAME) return TRUE;
+        if (search_words_overlap(said->pdata[i], words) > ALMOST_THE_SAME) return TRUE;
     return FALSE;
 }
 
@@ -287,12 +287,28 @@ extract(lode_answer *answer, const GArray *ranked, guint n)
         }
         g_ptr_array_add(said, words);
         const pipelines_quote core = pipelines_cell_narrow(hit, quote, answer->question, NULL);
-        pipelines_claim *claim = pipelines_claim_add(answer, hit->text + core.start, core.len);
-        guint citation = pipelines_cite(answer, &core, PIPELINES_MATCH_EXACT, 1);
-        g_array_append_val(claim->citations, citation);
-        claim->supported = claim->verbatim = TRUE;
-        if (!pipelines_emit_claim(answer, claim)) return;
+        if (!pipelines_claim_quote(answer, &core)) return;
     }
+}
+
+/* Quote what was chosen for the answer, or the best sentences. */
+static void
+answer_by_quotes(lode_answer *answer, const GArray *ranked)
+{
+    if (answer->short_answer == NULL) {
+        const pipelines_quote *best =
+            &g_array_index(answer->chosen != NULL ? answer->chosen : ranked, pipelines_quote, 0);
+        const retrieval_hit *hit = answer->hits->pdata[best->passage];
+        pipelines_quote core = evidence_trim(hit, best, answer->question);
+        answer->short_answer = g_strndup(hit->text + core.start, core.len);
+    }
+    if (answer->chosen == NULL) {
+        extract(answer, ranked, MAX_EXTRACTED);
+        return;
+    }
+    for (guint i = 0; i < answer->chosen->len; i++)
+        if (!pipelines_claim_quote(answer, &g_array_index(answer->chosen, pipelines_quote, i)))
+            return;
 }
 
 /* ---- all of it ---- */
@@ -339,6 +355,7 @@ pipelines_refuse(lode_answer *answer, const char *reason)
     answer->status = LODE_ANSWER_INSUFFICIENT;
     g_free(answer->shortfall.reason);
     answer->shortfall.reason = g_strdup(reason);
+    g_clear_pointer(&answer->short_answer, g_free);
     const char *text = answer->by_document ? NOTHING_READ : INSUFFICIENT;
     if (answer->text->len == 0) pipelines_emit(answer, text, strlen(text));
 }
@@ -398,11 +415,7 @@ pipelines_answer_from_hits(lode_answer *answer, const pipelines_ask_context *con
         return TRUE;
     }
     if (answer->extractive) {
-        const pipelines_quote *best = &g_array_index(ranked, pipelines_quote, 0);
-        const retrieval_hit *hit = answer->hits->pdata[best->passage];
-        pipelines_quote core = evidence_trim(hit, best, answer->question);
-        answer->short_answer = g_strndup(hit->text + core.start, core.len);
-        extract(answer, ranked, MAX_EXTRACTED);
+        answer_by_quotes(answer, ranked);
     } else if (!write_answer(answer, context, ranked, error)) {
         return FALSE;
     }

@@ -16,6 +16,8 @@ guint pipelines_cite(lode_answer *answer, const pipelines_quote *quote, pipeline
                      double match_score);
 /* A new claim at the end; text is copied. */
 pipelines_claim *pipelines_claim_add(lode_answer *answer, const char *text, size_t len);
+/* A claim that is a quote, cited and printed. FALSE: the caller has had enough. */
+gboolean pipelines_claim_quote(lode_answer *answer, const pipelines_quote *quote);
 /* Append to the text and hand it to the caller; FALSE: the caller has had enough. */
 gboolean pipelines_emit(lode_answer *answer, const char *text, size_t len);
 /* Print a claim with the numbers of its sources, or as unsupported, or, when options say strict, not at all. */

@@ -4,6 +4,7 @@
 #include <string.h>
 
 #include "pipelines/answer.h"
+#include "search/search.h"
 
 #define SAME_MATTER                                                                                \
     0.5 /* Jaccard index of the two sentences' words, directions and numbers apart */
@@ -96,26 +97,13 @@ read_statement(const char *text)
     return s;
 }
 
-static double
-overlap(GHashTable *a, GHashTable *b)
-{
-    guint both = 0;
-    GHashTableIter iter;
-    gpointer word;
-    g_hash_table_iter_init(&iter, a);
-    while (g_hash_table_iter_next(&iter, &word, NULL))
-        if (g_hash_table_contains(b, word)) both++;
-    guint either = g_hash_table_size(a) + g_hash_table_size(b) - both;
-    return either > 0 ? (double)both / either : 0;
-}
-
 gboolean
 pipelines_contradict(const char *a, const char *b, const char **kind, double *similarity)
 {
     enum { MIN_WORDS = 3 };
     g_auto(statement) x = read_statement(a);
     g_auto(statement) y = read_statement(b);
-    *similarity = overlap(x.matter, y.matter);
+    *similarity = search_words_overlap(x.matter, y.matter);
     if (*similarity < SAME_MATTER || g_hash_table_size(x.matter) < MIN_WORDS ||
         g_hash_table_size(y.matter) < MIN_WORDS)
         return FALSE;

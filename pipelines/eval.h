@@ -104,6 +104,7 @@ typedef struct {
     GPtrArray *metrics; /* of eval_metric *, in the order of the definitions */
     guint n_absent;     /* questions without a prediction: they count 0 */
     guint n_refused;
+    guint n_with_evidence, n_refused_wrongly; /* of the questions asked: with gold evidence; those of them refused */
 } eval_scores;
 
 /* predictions: question id -> json_t. questions: ids that were asked, NULL: all. */

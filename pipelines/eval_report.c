@@ -94,6 +94,11 @@ eval_report_markdown(const json_t *results)
         string_of(set, "name"), n_asked, number_of(set, "questions"), number_of(set, "documents"),
         number_of(results, "absent"), number_of(results, "refused"),
         n_asked > 0 ? 100 * number_of(results, "refused") / n_asked : 0);
+    if (number_of(results, "with_evidence") > 0)
+        g_string_append_printf(
+            text, "Of the %.0f questions that have evidence, %.0f were refused (%.1f %%).\n\n",
+            number_of(results, "with_evidence"), number_of(results, "refused_wrongly"),
+            100 * number_of(results, "refused_wrongly") / number_of(results, "with_evidence"));
     g_string_append(text, "| metric | mean | 95 % interval | n |\n| --- | --- | --- | --- |\n");
     for (size_t i = 0; i < json_array_size(metrics); i++) {
         const json_t *m = json_array_get(metrics, i);

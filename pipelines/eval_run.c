@@ -289,6 +289,8 @@ make_results(run *r, GHashTable *asked)
     json_object_set_new(results, "asked", json_integer((json_int_t)scores->rows->len));
     json_object_set_new(results, "absent", json_integer(scores->n_absent));
     json_object_set_new(results, "refused", json_integer(scores->n_refused));
+    json_object_set_new(results, "with_evidence", json_integer(scores->n_with_evidence));
+    json_object_set_new(results, "refused_wrongly", json_integer(scores->n_refused_wrongly));
     json_object_set_new(results, "resamples", json_integer(EVAL_RESAMPLES));
     json_object_set_new(results, "metrics", metrics_to_json(scores));
     add_costs(results, r->predictions, asked);

@@ -496,7 +496,10 @@ eval_score(const eval_dataset *set_, eval_lane lane, GHashTable *predictions, GH
         row->values = g_hash_table_new_full(g_str_hash, g_str_equal, g_free, g_free);
         g_ptr_array_add(scores->rows, row);
         scores->n_absent += prediction == NULL;
-        scores->n_refused += json_is_true(json_object_get(prediction, "abstain"));
+        const guint refused = json_is_true(json_object_get(prediction, "abstain")) ? 1 : 0;
+        scores->n_refused += refused;
+        scores->n_with_evidence += q->evidence->len > 0;
+        if (q->evidence->len > 0) scores->n_refused_wrongly += refused;
         if (lane == EVAL_RETRIEVAL) {
             score_rankings(row, q, set_, prediction, has_method);
             continue;

@@ -418,6 +418,7 @@ struct lode_answer {
                                one per citation, or none at all without a library */
     GPtrArray *unsupported; /* of char *: statements no quote carries */
     GPtrArray *conflicts;   /* of pipelines_conflict: quotes that contradict each other */
+    GArray *chosen;         /* of pipelines_quote: what to quote; NULL: the best sentences */
     pipelines_shortfall shortfall;
     guint n_removed; /* citation numbers that did not exist */
     char *prompt;    /* NULL when extractive */

@@ -2,7 +2,9 @@
  *
  *   web_run.c     the plan is carried out: waves of sub-questions, pages read as they come
  *   web_read.c    what a server sent -> a document in a library that lives as long as the run
+ *   web_chain.c   passages -> the sentences that answer over several of them, without a writer
  *   web_answer.c  passages -> the answers of the sub-questions, and the one of the question
+ *   web_watch.c   the deadline, for models that write or embed
  *   web_events.c  what happens, as JSON; the record of a run
  *   web_json.c    the whole as JSON; web_html.c as a page */
 #ifndef LODE_PIPELINES_WEB_H
@@ -66,12 +68,17 @@ struct web_run {
     GHashTable *by_key;
     GHashTable *steps;    /* search_node * -> its step of the trail + 1 */
     GPtrArray *seen_by;   /* of search_node *: who saw the trail's passages first */
-    GHashTable *quotes;   /* search_node * -> GPtrArray of web_quote */
+    GHashTable *quotes;   /* search_node * -> GPtrArray of char *: path, quote, path, quote, ... */
     GPtrArray *problems;  /* of char *: a line each */
     GPtrArray *providers; /* of search_provider *, lent: those that have not failed */
     lode_answer *answer;
     GPtrArray *ranking;     /* of web_page *, lent: those with a passage, best first */
     gint64 start, deadline; /* monotonic */
+    int stop;               /* raised by the watcher: at the deadline, or when the caller cancels */
+    GThread *watcher;
+    GMutex watch_lock;
+    GCond watch_wakes;
+    gboolean watch_over; /* under the lock */
     gint64 started_at;      /* Unix time */
     gboolean closing;       /* what is under way is being cut off: nothing new begins */
     gboolean cut_off;
@@ -116,6 +123,21 @@ gboolean web_answer_node(web_run *run, search_node *node, GPtrArray *passages, g
                          GError **error);
 /* The answer to the question itself. */
 gboolean web_answer_question(web_run *run, GError **error);
+
+/* ---- web_chain.c ---- */
+
+/* Choose what to quote for the question, and its short answer: the sentence that answers and the one that leads to it,
+ * of a comparison for each side. Without such a chain the answer stays as it is. */
+void web_choose_quotes(const web_run *run, lode_answer *answer);
+/* The sides of a comparison, the parts of a question: nodes that the plan asked for themselves. g_ptr_array_unref. */
+GPtrArray *web_parts(const web_run *run);
+/* Does another node wait for its answer? */
+gboolean web_is_needed(const web_run *run, search_node *node);
+
+/* ---- web_watch.c ---- */
+
+void web_watch_begin(web_run *run); /* run->deadline is set, run stays where it is */
+void web_watch_end(web_run *run);
 
 /* ---- web_events.c ---- */
 

@@ -72,7 +72,7 @@ compare_by_meaning(web_run *run, GPtrArray *passages, const char *question, GErr
     }
     g_autofree float *vectors = g_new(float, (gsize)texts->len *n_dims);
     if (!engine_embed(setup->embedder->model, setup->pool, (const char *const *)texts->pdata,
-                      texts->len, vectors, setup->options.cancel, error))
+                      texts->len, vectors, &run->stop, error))
         return FALSE;
     double best = ((const retrieval_hit *)passages->pdata[0])->score;
     for (guint i = 0; i < passages->len; i++) {
@@ -86,6 +86,15 @@ compare_by_meaning(web_run *run, GPtrArray *passages, const char *question, GErr
     return TRUE;
 }
 
+/* A heading alone has all words of a question about its page, and no answer. */
+static gboolean
+says_something(const retrieval_hit *hit)
+{
+    enum { MIN_WORDS = 3 };
+    g_autoptr(GHashTable) words = pipelines_content_words(hit->text, strlen(hit->text));
+    return g_hash_table_size(words) >= MIN_WORDS;
+}
+
 GPtrArray *
 web_passages(web_run *run, const GPtrArray *pages, const char *question, gboolean by_words,
              GError **error)
@@ -97,7 +106,7 @@ web_passages(web_run *run, const GPtrArray *pages, const char *question, gboolea
     if (found == NULL) return NULL;
     g_autoptr(GPtrArray) passages = g_ptr_array_new_with_free_func(free_hit);
     for (guint i = 0; i < found->len; i++)
-        if (page_of(run, pages, found->pdata[i]) != NULL)
+        if (page_of(run, pages, found->pdata[i]) != NULL && says_something(found->pdata[i]))
             g_ptr_array_add(passages, take_hit(found, i));
     GError *failure = NULL;
     if (!by_words && run->setup->embedder != NULL &&
@@ -144,14 +153,6 @@ is_cancelled(const GError *error)
     return pipelines_status(error) == LODE_ERROR_CANCELLED;
 }
 
-static gboolean
-is_needed(const web_run *run, search_node *node)
-{
-    for (guint i = 0; i < search_plan_n_nodes(run->plan); i++)
-        if (g_ptr_array_find(search_plan_node(run->plan, i)->needs, node, NULL)) return TRUE;
-    return FALSE;
-}
-
 /* Cut on a character's border. */
 static char *
 shorten(const char *text)
@@ -168,7 +169,7 @@ short_answer_of(const web_run *run, search_node *node, const lode_answer *answer
     if (answer->status == LODE_ANSWER_INSUFFICIENT || answer->citations->len == 0) return NULL;
     const pipelines_citation *c = &g_array_index(answer->citations, pipelines_citation, 0);
     const retrieval_hit *hit = answer->hits->pdata[c->passage];
-    if (is_needed(run, node)) {
+    if (web_is_needed(run, node)) {
         char *name = search_answer_name(
             node->asked, answer->extractive ? answer->quotes->pdata[0] : answer->short_answer,
             hit->title);
@@ -184,7 +185,7 @@ web_answer_node(web_run *run, search_node *node, GPtrArray *passages, gboolean b
     pipelines_ask_context context = context_of(run, by_words);
     lode_ask_options options = run->setup->ask;
     options.text = NULL;
-    options.cancel = run->setup->options.cancel;
+    options.cancel = &run->stop;
     options.extractive = by_words || run->setup->ask.extractive;
     options.max_tokens = MIN(options.max_tokens, 128);
     if (passages->len > NODE_PASSAGES) g_ptr_array_set_size(passages, NODE_PASSAGES);
@@ -255,21 +256,6 @@ best_passages(web_run *run, guint n, gboolean by_words, GError **error)
     return hits;
 }
 
-/* The sides of a comparison, the parts of a question: those that the first plan asked for themselves. */
-static GPtrArray *
-parts_of(const web_run *run)
-{
-    GPtrArray *parts = g_ptr_array_new();
-    for (guint i = 0; i < search_plan_n_nodes(run->plan); i++) {
-        search_node *node = search_plan_node(run->plan, i);
-        gboolean whole = strcmp(node->question, search_plan_question(run->plan)) == 0;
-        if (!whole && node->query == NULL && node->state == SEARCH_NODE_ANSWERED &&
-            !is_needed(run, node))
-            g_ptr_array_add(parts, node);
-    }
-    return parts;
-}
-
 /* Where a sub-question's quote stands in the passages of the answer. */
 static gboolean
 find_quote(const lode_answer *answer, const char *path, const char *quote, pipelines_quote *found)
@@ -299,7 +285,7 @@ is_quoted(const lode_answer *answer, const pipelines_quote *quote)
 static gboolean
 quote_parts(web_run *run, lode_answer *answer)
 {
-    g_autoptr(GPtrArray) parts = parts_of(run);
+    g_autoptr(GPtrArray) parts = web_parts(run);
     for (guint i = 0; parts->len > 1 && i < parts->len; i++) {
         const GPtrArray *quotes = g_hash_table_lookup(run->quotes, parts->pdata[i]);
         pipelines_quote quote;
@@ -307,12 +293,7 @@ quote_parts(web_run *run, lode_answer *answer)
             !find_quote(answer, quotes->pdata[0], quotes->pdata[1], &quote) ||
             is_quoted(answer, &quote))
             continue;
-        const retrieval_hit *hit = answer->hits->pdata[quote.passage];
-        pipelines_claim *claim = pipelines_claim_add(answer, hit->text + quote.start, quote.len);
-        guint citation = pipelines_cite(answer, &quote, PIPELINES_MATCH_EXACT, 1);
-        g_array_append_val(claim->citations, citation);
-        claim->supported = TRUE;
-        if (!pipelines_emit_claim(answer, claim)) break;
+        if (!pipelines_claim_quote(answer, &quote)) break;
     }
     if (answer->claims->len == 0) return FALSE;
     answer->status = LODE_ANSWERED;
@@ -338,11 +319,13 @@ answer_whole(web_run *run, GPtrArray *hits, gboolean by_words, GError **error)
 {
     pipelines_ask_context context = context_of(run, by_words);
     lode_ask_options options = run->setup->ask;
-    options.cancel = by_words ? NULL : run->setup->options.cancel;
+    options.cancel = by_words ? NULL : &run->stop;
     run->answer =
         answer_new(run, &context, search_plan_question(run->plan), &options, g_ptr_array_ref(hits));
     explain(run, run->answer);
-    if (run->answer->extractive && quote_parts(run, run->answer)) return TRUE;
+    if (run->answer->extractive) web_choose_quotes(run, run->answer);
+    if (run->answer->extractive && run->answer->chosen == NULL && quote_parts(run, run->answer))
+        return TRUE;
     if (hits->len > 0) return pipelines_answer_from_hits(run->answer, &context, error);
     pipelines_refuse(run->answer, run->pages->len == 0 ? "no sources: no search found anything"
                                                        : "no sources: nothing could be read");
@@ -352,7 +335,8 @@ answer_whole(web_run *run, GPtrArray *hits, gboolean by_words, GError **error)
 gboolean
 web_answer_question(web_run *run, GError **error)
 {
-    gboolean stopped = pipelines_cancelled(run->setup->options.cancel);
+    gboolean stopped = pipelines_cancelled(&run->stop);
+    if (stopped) run->cut_off = TRUE;
     g_autoptr(GPtrArray) hits =
         best_passages(run, (guint)run->setup->ask.n_passages, stopped, error);
     GError *failure = NULL;

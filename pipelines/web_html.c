@@ -30,6 +30,15 @@ color_of(search_node_state state)
     return state == SEARCH_NODE_NO_EVIDENCE ? "#f4efd2" : "#f6d9d5";
 }
 
+/* A word that is longer than a line is cut. */
+static char *
+fit(const char *word)
+{
+    if (g_utf8_strlen(word, -1) <= LINE) return g_strdup(word);
+    g_autofree char *cut = g_utf8_substring(word, 0, LINE - 1);
+    return g_strconcat(cut, "\xE2\x80\xA6", NULL);
+}
+
 /* Text in lines of a box, cut where they end. */
 static void
 append_lines(GString *out, int x, int y, const char *text, int n_lines)
@@ -41,15 +50,18 @@ append_lines(GString *out, int x, int y, const char *text, int n_lines)
         glong len = g_utf8_strlen(line->str, -1);
         gboolean ends = *word == NULL;
         if (!ends && (len == 0 || len + 1 + g_utf8_strlen(*word, -1) <= LINE)) {
-            g_string_append_printf(line, "%s%s", len > 0 ? " " : "", *word);
+            g_autofree char *next = fit(*word);
+            g_string_append_printf(line, "%s%s", len > 0 ? " " : "", next);
             continue;
         }
-        if (!ends && n == n_lines - 1) g_string_append(line, "\xE2\x80\xA6");
+        if (!ends && n == n_lines - 1 && !g_str_has_suffix(line->str, "\xE2\x80\xA6"))
+            g_string_append(line, "\xE2\x80\xA6");
         g_string_append_printf(out, "<text x=\"%d\" y=\"%d\">", x, y + 15 * n);
         append_escaped(out, line->str);
         g_string_append(out, "</text>");
         if (ends) return;
-        g_string_assign(line, *word);
+        g_autofree char *next = fit(*word);
+        g_string_assign(line, next);
         n++;
     }
 }
@@ -154,18 +166,23 @@ append_link(GString *out, const char *url, const char *text)
 static void
 append_sources(GString *out, const lode_answer *answer)
 {
+    int last = 0;
     if (answer->citations->len > 0) g_string_append(out, "<h2>Sources</h2>\n<ul>\n");
     for (guint i = 0; i < answer->citations->len; i++) {
         const pipelines_citation *c = &g_array_index(answer->citations, pipelines_citation, i);
         const retrieval_hit *hit = answer->hits->pdata[c->passage];
         g_autofree char *link = pipelines_text_link(hit->path, answer->quotes->pdata[i]);
-        g_string_append_printf(out, "<li id=\"s%u\">[%d] ", i, c->number);
-        append_link(out, link, hit->title);
-        g_string_append(out, "<br><q>");
-        append_escaped(out, answer->quotes->pdata[i]);
-        g_string_append(out, "</q></li>\n");
+        /* citations are sorted by number: the quotes of a source follow each other */
+        if (c->number != last) {
+            g_string_append_printf(out, "%s<li>[%d] ", last > 0 ? "</li>\n" : "", c->number);
+            append_link(out, hit->path, hit->title);
+        }
+        last = c->number;
+        g_string_append_printf(out, "<br><q id=\"s%u\">", i);
+        append_link(out, link, answer->quotes->pdata[i]);
+        g_string_append(out, "</q>");
     }
-    if (answer->citations->len > 0) g_string_append(out, "</ul>\n");
+    if (answer->citations->len > 0) g_string_append(out, "</li>\n</ul>\n");
 }
 
 static void

@@ -364,7 +364,32 @@ settle_from_record(web_run *run, search_node *node)
     const char *answer = json_string_value(json_object_get(known, "answer"));
     if (answer == NULL) return FALSE;
     search_plan_settle(node, SEARCH_NODE_ANSWERED, answer, NULL);
+    GPtrArray *quotes = g_ptr_array_new_with_free_func(g_free);
+    size_t i;
+    const json_t *quote;
+    json_array_foreach(json_object_get(known, "quotes"), i, quote)
+    {
+        const char *path = json_string_value(json_array_get(quote, 0));
+        const char *text = json_string_value(json_array_get(quote, 1));
+        if (path == NULL || text == NULL) continue;
+        g_ptr_array_add(quotes, g_strdup(path));
+        g_ptr_array_add(quotes, g_strdup(text));
+    }
+    g_hash_table_insert(run->quotes, node, quotes);
     return TRUE;
+}
+
+/* The event of an answer: with its quotes, from which another run goes on. */
+static json_t *
+answer_to_json(const web_run *run, search_node *node)
+{
+    json_t *json = web_node_to_json(node), *list = json_array();
+    const GPtrArray *quotes = g_hash_table_lookup(run->quotes, node);
+    for (guint i = 0; quotes != NULL && i + 1 < quotes->len; i += 2)
+        json_array_append_new(list, json_pack("[o, o]", pipelines_json_path(quotes->pdata[i]),
+                                              pipelines_json_string(quotes->pdata[i + 1])));
+    json_object_set_new(json, "quotes", list);
+    return json;
 }
 
 static gboolean
@@ -385,7 +410,7 @@ finish_node(web_run *run, task *t, GError **error)
     else if (!settle_from_record(run, node) &&
              !web_answer_node(run, node, passages, by_words || stopped, error))
         return FALSE;
-    web_event(run, "node_answer", web_node_to_json(node));
+    web_event(run, "node_answer", answer_to_json(run, node));
     return TRUE;
 }
 
@@ -427,7 +452,7 @@ write_plan(const char *system, const char *user, const char *json_schema, void *
                                        .max_tokens = 512,
                                        .temperature = 0,
                                        .seed = setup->ask.seed,
-                                       .cancel = setup->options.cancel};
+                                       .cancel = &run->stop};
     g_auto(pipelines_written) written = {0};
     if (!pipelines_writer_write(setup->writer, setup->pool, &request, &written, error)) return NULL;
     return g_strdup(written.text->str);
@@ -617,7 +642,10 @@ pipelines_web_search(const web_setup *setup, const char *question, GError **erro
     g_ptr_array_set_free_func(run.providers, NULL); /* they are the caller's */
     run.deadline = run.start + (gint64)(setup->options.seconds * 1e6);
     lode_web_answer *result = NULL;
-    if (run_all(&run, error)) {
+    web_watch_begin(&run);
+    const gboolean done = run_all(&run, error);
+    web_watch_end(&run);
+    if (done) {
         result = g_new0(lode_web_answer, 1);
         result->plan = g_steal_pointer(&run.plan);
         result->answer = g_steal_pointer(&run.answer);

@@ -131,19 +131,6 @@ is_id(const char *id)
     return len >= 1 && len <= MAX_ID && id[len] == '\0';
 }
 
-static double
-jaccard(GHashTable *a, GHashTable *b)
-{
-    guint both = 0;
-    GHashTableIter iter;
-    gpointer word;
-    g_hash_table_iter_init(&iter, a);
-    while (g_hash_table_iter_next(&iter, &word, NULL))
-        if (g_hash_table_contains(b, word)) both++;
-    guint either = g_hash_table_size(a) + g_hash_table_size(b) - both;
-    return either > 0 ? (double)both / either : 0;
-}
-
 static search_node *
 find_same(const search_plan *plan, const char *question)
 {
@@ -152,7 +139,7 @@ find_same(const search_plan *plan, const char *question)
         search_node *node = plan->nodes->pdata[i];
         if (strcmp(node->question, question) == 0) return node;
         g_autoptr(GHashTable) others = search_word_set(node->question);
-        if (jaccard(words, others) > THE_SAME) return node;
+        if (search_words_overlap(words, others) > THE_SAME) return node;
     }
     return NULL;
 }

@@ -461,6 +461,62 @@ GArray *search_trail_rank(const search_trail *trail);
 double search_trail_score(const search_trail *trail, guint index);
 const char *search_trail_key(const search_trail *trail, guint index); /* lent */
 
+/* Jaccard index of two sets of words (GHashTable as a set, keys char *): 0..1, 0 of two empty ones. */
+double search_words_overlap(GHashTable *a, GHashTable *b);
+
+/* ---- chains ---- */
+
+/* The sentence that answers, of passages that together speak of a question. Often it shares no word with the question:
+ * of "Where did the creator of X die?" a first passage says who made X, and the answer's passage is about that person and
+ * says "in Mantua". So a sentence is judged together with the passage that leads to it: by the question's words that
+ * both cover, by those that only the sentence adds, by the name that joins them, and by whether there is in it what the
+ * question asks for, a date, a number, a person, a place. */
+typedef struct {
+    const char *title, *text; /* lent for the call */
+    const GArray *ends;       /* of uint32_t: byte offset behind each sentence of text */
+} search_passage;
+
+enum {
+    SEARCH_CHAIN_JOINT,  /* share of the question's words, weighted by rarity, in the sentence, its title and the
+                            passage that leads to it */
+    SEARCH_CHAIN_NEW,    /* of those that the passage before has not, in the sentence */
+    SEARCH_CHAIN_OWN,    /* of all, in the sentence */
+    SEARCH_CHAIN_TITLED, /* the passage before names the sentence's page: 1 */
+    SEARCH_CHAIN_NAMED,  /* share of the question's words in a sentence before that has a name of this one */
+    SEARCH_CHAIN_KIND,   /* 1 what is asked for is there, -1 it is not, 0 cannot be told */
+    SEARCH_CHAIN_RANK,   /* 1 / rank of the passage, and of the one before */
+    SEARCH_CHAIN_RANK_BEFORE,
+    SEARCH_CHAIN_FRESH,    /* share of the sentence's words that the question has not */
+    SEARCH_CHAIN_IN_ASKED, /* the question names the page: 1 */
+    SEARCH_CHAIN_TURNED,   /* and another passage leads there all the same: 1 */
+    SEARCH_CHAIN_FIRST,    /* the page's first sentence: 1 */
+    SEARCH_CHAIN_MEANT,    /* share of the words of which the sentence has only one that says the same */
+    SEARCH_CHAIN_TITLE,    /* share of the question's words in the title */
+    SEARCH_CHAIN_BEFORE,   /* in the passage before */
+    SEARCH_CHAIN_N_FEATURES
+};
+
+typedef struct {
+    guint passage, start, len; /* the sentence, without blanks at its ends */
+    gint before;               /* the passage that leads to it; -1: none */
+    guint before_start, before_len; /* the sentence there that names it, or covers most of the question */
+    double alone;              /* SEARCH_CHAIN_JOINT, were no passage before it */
+    double score;              /* greater is better; of no meaning beside another question's */
+    double features[SEARCH_CHAIN_N_FEATURES];
+} search_chain;
+
+/* passages [n], best first, n <= 64 are looked at. GArray of search_chain, best first, every sentence once with what
+ * leads to it best; all: every pair instead (for fitting). Deterministic. */
+GArray *search_chains(const char *question, const search_passage *passages, gsize n, gboolean all);
+
+/* The words of a sentence that answer: a date, a number, a name, as the question asks for; else the page's title where
+ * the question does not have it; NULL: neither. g_free. */
+char *search_answer_words(const char *question, const char *sentence, const char *title);
+
+/* "Which came first, A or B?": 0 or 1, the side whose sentence has the earlier date, or the later one, as the question
+ * asks; -1: it asks for neither, or a date is missing. */
+int search_compare_dates(const char *question, const char *a, const char *b);
+
 /* Is this IP address (text form) one that the policy allows? For tests and for callers that resolve. */
 gboolean search_address_is_public(const char *address);
 

@@ -134,15 +134,6 @@ search_trail_free(search_trail *trail)
 
 /* ---- seeing ---- */
 
-/* "Levity (film)" is called Levity. */
-static char *
-plain_title(const char *title)
-{
-    const char *bracket = strstr(title, " (");
-    if (bracket == NULL || !g_str_has_suffix(title, ")")) return g_strdup(title);
-    return g_strndup(title, (gsize)(bracket - title));
-}
-
 static void
 set_text(passage *p, const char *title, const char *text)
 {
@@ -154,7 +145,7 @@ set_text(passage *p, const char *title, const char *text)
     g_clear_pointer(&p->words, g_hash_table_unref);
     g_clear_pointer(&p->title_words, g_ptr_array_unref);
     p->words = search_word_set(all);
-    g_autofree char *plain = plain_title(p->title);
+    g_autofree char *plain = search_plain_title(p->title);
     p->title_words = search_words(plain);
 }
 
@@ -416,7 +407,7 @@ static void
 offer_names(const search_trail *trail, GPtrArray *candidates, guint from)
 {
     const passage *p = trail->passages->pdata[from];
-    g_autofree char *title = plain_title(p->title);
+    g_autofree char *title = search_plain_title(p->title);
     g_autoptr(GHashTable) title_set = search_word_set(title);
     offer(trail, candidates, title, from, p->best * TITLE_NAME);
     guint n_names = 0;

@@ -144,6 +144,19 @@ search_words_covered(const GPtrArray *words, GHashTable *set)
     return TRUE;
 }
 
+double
+search_words_overlap(GHashTable *a, GHashTable *b)
+{
+    guint both = 0;
+    GHashTableIter iter;
+    gpointer word;
+    g_hash_table_iter_init(&iter, a);
+    while (g_hash_table_iter_next(&iter, &word, NULL))
+        if (g_hash_table_contains(b, word)) both++;
+    guint either = g_hash_table_size(a) + g_hash_table_size(b) - both;
+    return either > 0 ? (double)both / either : 0;
+}
+
 /* ---- names ---- */
 
 /* A name may go on over these. */
@@ -322,4 +335,12 @@ search_answer_name(const char *question, const char *sentence, const char *title
     if (title == NULL) return NULL;
     g_autoptr(GPtrArray) words = search_words(title);
     return words->len > 0 && !search_words_covered(words, asked) ? g_strdup(title) : NULL;
+}
+
+char *
+search_plain_title(const char *title)
+{
+    const char *bracket = strstr(title, " (");
+    if (bracket == NULL || !g_str_has_suffix(title, ")")) return g_strdup(title);
+    return g_strndup(title, (gsize)(bracket - title));
 }

@@ -18,5 +18,7 @@ gboolean search_words_covered(const GPtrArray *words, GHashTable *set);
  * Island"), in order and each once; at most max. The word that begins a sentence is no name by itself when it is a
  * function word. Elements char *, owned. */
 GPtrArray *search_names(const char *text, guint max);
+/* "Levity (film)" is called Levity; g_free. */
+char *search_plain_title(const char *title);
 
 #endif

@@ -6,14 +6,17 @@
  *     bench_answers features LIBRARY QUESTIONS.jsonl > features.jsonl
  *     bench_answers signals LIBRARY QUESTIONS.jsonl > signals.jsonl  what speaks for there being an answer
  *     bench_answers support LIBRARY CLAIMS.jsonl > support.jsonl     does each claim pass against its gold sentences?
+ *     bench_answers chains LIBRARY PASSAGES.jsonl > chains.jsonl     sentences with what leads to them
  *
  * The default embedder is used when it is installed. A paper enters as a document of one paragraph per line of its
  * text. answers.jsonl is what a scorer of answers and citations reads; features.jsonl has every sentence that could
- * be quoted with its features, for tests/bench/fit_evidence.py; signals.jsonl is for fit_confidence.py. */
+ * be quoted with its features, for tests/bench/fit_evidence.py; signals.jsonl is for fit_confidence.py. A line of
+ * PASSAGES.jsonl has "_id", "question" and "passages", [title, text] each; chains.jsonl is for fit_chain.py. */
 #include <stdio.h>
 #include <string.h>
 
 #include "pipelines/evidence.h"
+#include "search/search.h"
 
 typedef struct {
     retrieval_library *library;
@@ -214,6 +217,39 @@ print_support(bench *b, const json_t *object, GError **error)
     return TRUE;
 }
 
+/* Every pair of a sentence and what leads to it, [sentence, the one before, features]. */
+static gboolean
+print_chains(bench *b, const json_t *object, GError **error)
+{
+    (void)b, (void)error;
+    const json_t *list = json_object_get(object, "passages");
+    const size_t n = json_array_size(list);
+    g_autofree search_passage *read = g_new0(search_passage, n + 1);
+    g_autoptr(GPtrArray) ends = g_ptr_array_new_with_free_func((GDestroyNotify)g_array_unref);
+    for (size_t i = 0; i < n; i++) {
+        const json_t *passage = json_array_get(list, i);
+        const char *text = json_string_value(json_array_get(passage, 1));
+        GArray *of_text = g_array_new(FALSE, FALSE, sizeof(uint32_t));
+        g_ptr_array_add(ends, of_text);
+        retrieval_split_sentences(text, (uint32_t)strlen(text), of_text);
+        read[i] = (search_passage){json_string_value(json_array_get(passage, 0)), text, of_text};
+    }
+    g_autoptr(GArray) chains = search_chains(field(object, "question"), read, n, TRUE);
+    json_t *pairs = json_array();
+    for (guint i = 0; i < chains->len; i++) {
+        const search_chain *c = &g_array_index(chains, search_chain, i);
+        json_t *features = json_array();
+        for (int j = 0; j < SEARCH_CHAIN_N_FEATURES; j++)
+            json_array_append_new(features, json_real(c->features[j]));
+        const char *before = c->before >= 0 ? read[c->before].text + c->before_start : "";
+        json_array_append_new(pairs, json_pack("[s%, s%, s, o]", read[c->passage].text + c->start,
+                                               (size_t)c->len, before, (size_t)c->before_len,
+                                               read[c->passage].title, features));
+    }
+    print_line(json_pack("{s:s, s:o}", "_id", field(object, "_id"), "pairs", pairs));
+    return TRUE;
+}
+
 /* ---- all ---- */
 
 static gboolean
@@ -225,6 +261,7 @@ each(bench *b, const json_t *object, GError **error)
     if (strcmp(b->mode, "features") == 0) return print_features(b, object, error);
     if (strcmp(b->mode, "signals") == 0) return print_signals(b, object, error);
     if (strcmp(b->mode, "support") == 0) return print_support(b, object, error);
+    if (strcmp(b->mode, "chains") == 0) return print_chains(b, object, error);
     return best_passage(b, object, error);
 }
 
@@ -275,11 +312,11 @@ int
 main(int argc, char **argv)
 {
     static const char *const modes[] = {"index",   "run",     "baseline", "features",
-                                        "signals", "support", NULL};
+                                        "signals", "support", "chains",   NULL};
     if (argc != 4 || !g_strv_contains(modes, argv[1])) {
-        g_printerr(
-            "usage: bench_answers index CORPUS.jsonl LIBRARY\n"
-            "       bench_answers run|baseline|features|signals|support LIBRARY QUESTIONS.jsonl\n");
+        g_printerr("usage: bench_answers index CORPUS.jsonl LIBRARY\n"
+                   "       bench_answers run|baseline|features|signals|support|chains LIBRARY "
+                   "QUESTIONS.jsonl\n");
         return 2;
     }
     bench b = {.mode = argv[1]};

@@ -7,8 +7,10 @@ Serves DATASET/corpus.jsonl as a search engine on this machine: /search answers 
 title and text, and each passage is a page of its own, on one of 200 loopback addresses, as pages of the web are on
 many hosts (Linux answers on all of 127.0.0.0/8). Then runs `lode search` for each question of queries.jsonl, with
 the further OPTIONs (--planner rules, --rounds 1, ...), and prints the pages it ranked as a TREC run, which a scorer
-such as ir_measures reads. Environment: SAMPLE=N takes every question whose place in the file is a multiple of N,
-JOBS=N runs N at once (default 2). Figures go to stderr. Python standard library only.
+such as ir_measures reads. With DATASET/questions.jsonl the answers are measured too, with a 95 % interval (bootstrap): contains, an accepted
+answer stands in what was quoted or written; short, in the short answer; f1, SQuAD's, of the short answer. Environment:
+SAMPLE=N takes every question whose place in the file is a multiple of N, JOBS=N runs N at once (default 2), ANSWERS=FILE
+keeps each answer with its plan as a line of JSON. Figures go to stderr. Python standard library only.
 """
 import collections
 import concurrent.futures
@@ -17,7 +19,9 @@ import http.server
 import json
 import math
 import os
+import random
 import re
+import string
 import subprocess
 import sys
 import tempfile
@@ -129,6 +133,51 @@ def ask(lode, base, question, options, folder):
     return [url.rsplit("/", 1)[1] for url in answer["ranking"]], answer
 
 
+# ---- answers ----
+
+
+def normal(text):
+    text = "".join(" " if c in "-\u2013\u2014/" else c for c in text.lower())
+    text = "".join(c for c in text if c not in string.punctuation)
+    return re.sub(r"\b(a|an|the)\b", " ", text).split()
+
+
+def holds(text, gold):
+    """gold's tokens stand in text in a row"""
+    return f" {' '.join(normal(gold))} " in f" {' '.join(normal(text))} "
+
+
+def token_f1(text, gold):
+    a, b = normal(text), normal(gold)
+    same = sum((collections.Counter(a) & collections.Counter(b)).values())
+    return 2 * same / (len(a) + len(b)) if same else 0.0
+
+
+def measure(answer, golds):
+    """Of one answer; one that was refused counts 0."""
+    if answer["status"] == "insufficient_evidence":
+        return {"refused": 1.0, "contains": 0.0, "short": 0.0, "f1": 0.0}
+    said = " ".join([answer["answer"], *(c["quote"] for c in answer["citations"])])
+    short = answer["short"] or ""
+    return {"refused": 0.0, "contains": float(any(holds(said, g) for g in golds)),
+            "short": float(any(holds(short, g) for g in golds)),
+            "f1": max(token_f1(short, g) for g in golds)}
+
+
+def interval(values):
+    chance = random.Random(1)
+    means = sorted(sum(chance.choices(values, k=len(values))) / len(values) for _ in range(1000))
+    return means[25], means[974]
+
+
+def report(rows):
+    for name in rows[0]:
+        values = [row[name] for row in rows]
+        low, high = interval(values)
+        print(f"{name:9} {sum(values) / len(values):.4f}  {low:.4f} to {high:.4f}  n {len(values)}",
+              file=sys.stderr)
+
+
 def main():
     if len(sys.argv) < 3:
         print(__doc__, file=sys.stderr)
@@ -141,20 +190,36 @@ def main():
     with open(os.path.join(dataset, "queries.jsonl"), encoding="utf-8") as lines:
         questions = [json.loads(line) for line in lines]
     questions = questions[:: int(os.environ.get("SAMPLE", "1"))]
+    golds = {}
+    if os.path.exists(os.path.join(dataset, "questions.jsonl")):
+        with open(os.path.join(dataset, "questions.jsonl"), encoding="utf-8") as lines:
+            golds = {q["_id"]: q["answers"] for q in map(json.loads, lines)}
+    kept = open(os.environ["ANSWERS"], "w", encoding="utf-8") if "ANSWERS" in os.environ else None
     start = time.monotonic()
-    nodes = 0
+    nodes, rows = 0, []
     with tempfile.TemporaryDirectory() as folder, \
             concurrent.futures.ThreadPoolExecutor(int(os.environ.get("JOBS", "2"))) as pool:
         jobs = [pool.submit(ask, lode, base, q["text"], options, folder) for q in questions]
         for question, job in zip(questions, jobs):
             ranking, answer = job.result()
             nodes += len(answer["plan"]["nodes"])
+            if golds.get(question["_id"]):
+                rows.append(measure(answer, golds[question["_id"]]))
+            if kept:
+                print(json.dumps({**question, "answers": golds.get(question["_id"]), "status": answer["status"],
+                                  "short": answer["short"], "said": answer["answer"],
+                                  "quotes": [c["quote"] for c in answer["citations"]],
+                                  "nodes": answer["plan"]["nodes"], "ranking": ranking}), file=kept)
             for rank, doc in enumerate(ranking[:100], 1):
                 print(f"{question['_id']} Q0 {doc} {rank} {1 / rank:.6f} lode")
     n = max(1, len(questions))
     print(f"{n} questions, {nodes / n:.1f} sub-questions, {served['queries'] / n:.1f} queries and "
           f"{served['pages'] / n:.1f} pages each, {(time.monotonic() - start) / n:.2f} s each",
           file=sys.stderr)
+    if rows:
+        report(rows)
+    if kept:
+        kept.close()
     return 0
 
 

@@ -103,6 +103,8 @@ answers_score_as_other_scorers_have_it(void **state)
     assert_int_equal(scores->metrics->len, G_N_ELEMENTS(expected));
     assert_int_equal(scores->n_absent, 1);
     assert_int_equal(scores->n_refused, 1);
+    assert_int_equal(scores->n_refused_wrongly, 1);
+    assert_int_equal(scores->n_with_evidence, 5);
 }
 
 static void

@@ -11,6 +11,7 @@
 #include <jansson.h>
 
 #include "pipelines/lode.h"
+#include "tests/pipelines/endpoint_server.h"
 #include "tests/search/web.h"
 
 typedef struct {
@@ -320,6 +321,89 @@ names_in_what_was_read_lead_on(void **state)
     lode_web_answer_free(answer);
 }
 
+static void
+a_nested_question_is_answered_by_the_page_of_the_name(void **state)
+{
+    fixture *f = *state;
+    two_films(f);
+    lode_web_options options = options_of(f);
+    lode_web_answer *answer = search_with(&options, "Where was the director of Vertigo born?");
+    const lode_answer *inner = lode_web_answer_get(answer);
+    assert_int_equal(lode_answer_get_status(inner), LODE_ANSWERED);
+    assert_true(
+        g_str_has_prefix(lode_answer_text(inner), "\"Alfred Hitchcock was born on 13 August"));
+    assert_string_equal(lode_answer_short(inner), "Leytonstone");
+    /* and what leads there */
+    assert_int_equal(lode_answer_n_citations(inner), 2);
+    assert_non_null(strstr(lode_answer_text(inner), "directed and produced by Alfred Hitchcock"));
+    lode_web_answer_free(answer);
+}
+
+static void
+two_towers(fixture *f)
+{
+    engine_finds(f, (const char *const[]){"/brann", "/dorne", NULL});
+    page_is(
+        f, "/brann", "Brann Tower",
+        "Brann Tower was built in 1911 by the town. Its stones are red, and its stairs have many "
+        "steps. Brann Tower was repaired after a fire.");
+    page_is(f, "/dorne", "Dorne Tower",
+            "Dorne Tower was built in 1874 of grey stone. It stands above the harbour.");
+}
+
+static void
+a_comparison_quotes_both_sides_and_names_the_one(void **state)
+{
+    fixture *f = *state;
+    two_towers(f);
+    lode_web_options options = options_of(f);
+    g_autofree char *record = g_build_filename(f->dir, "towers.jsonl", NULL);
+    options.record = record;
+    static const char question[] = "Which was built first, Brann Tower or Dorne Tower?";
+    g_autofree char *said = NULL;
+    /* the second time it goes on from the record: the answer is the same */
+    for (int i = 0; i < 2; i++) {
+        lode_web_answer *answer = search_with(&options, question);
+        const lode_answer *inner = lode_web_answer_get(answer);
+        assert_string_equal(lode_answer_short(inner), "Dorne Tower");
+        assert_non_null(strstr(lode_answer_text(inner), "built in 1874"));
+        assert_non_null(strstr(lode_answer_text(inner), "built in 1911"));
+        if (said != NULL) assert_string_equal(lode_answer_text(inner), said);
+        if (said == NULL) said = g_strdup(lode_answer_text(inner));
+        lode_web_answer_free(answer);
+    }
+    g_autofree char *text = NULL;
+    assert_true(g_file_get_contents(record, &text, NULL, NULL));
+    assert_non_null(strstr(text, "\"quotes\":[["));
+}
+
+static void
+a_source_is_named_once_and_long_words_stay_in_their_box(void **state)
+{
+    fixture *f = *state;
+    two_films(f);
+    lode_web_options options = options_of(f);
+    g_autofree char *word = g_strnfill(60, 'x');
+    g_autofree char *question =
+        g_strdup_printf("Where was Alfred Hitchcock born and what is %s in film?", word);
+    lode_web_answer *answer = search_with(&options, question);
+    const lode_answer *inner = lode_web_answer_get(answer);
+    char *html = lode_web_answer_to_html(answer);
+    const char *drawing = strstr(html, "<svg");
+    assert_non_null(drawing);
+    /* the whole word is in the tooltip, never in a line of a box */
+    for (const char *p = strstr(drawing, "<text"); p != NULL; p = strstr(p + 1, "<text"))
+        assert_true(g_utf8_strlen(strchr(p, '>'), strstr(p, "</text>") - strchr(p, '>')) <= 36);
+    for (size_t i = 0; i < lode_answer_n_citations(inner); i++) {
+        g_autofree char *head = g_strdup_printf("<li>[%d] ", lode_citation_number(inner, i));
+        const char *first = strstr(html, head);
+        assert_non_null(first);
+        assert_null(strstr(first + 1, head));
+    }
+    lode_free(html);
+    lode_web_answer_free(answer);
+}
+
 /* ---- stopping ---- */
 
 typedef struct {
@@ -386,6 +470,38 @@ out_of_time_is_an_answer_too(void **state)
     lode_web_answer_free(answer);
 }
 
+/* A writer that never comes to an end is stopped at the deadline, and quotes are the answer. */
+static void
+a_writer_is_held_to_the_deadline(void **state)
+{
+    fixture *f = *state;
+    two_films(f);
+    endpoint_server *server = endpoint_server_start();
+    g_autofree char *url = endpoint_server_url(server, "silent");
+    lode_endpoint_options endpoint = lode_endpoint_options_default();
+    endpoint.stall_seconds = 60;
+    lode_writer *writer = NULL;
+    assert_int_equal(lode_writer_open_endpoint(url, "mock", &endpoint, &writer, NULL), LODE_OK);
+    lode_engine *engine = lode_engine_new(1);
+    lode_web_options options = options_of(f);
+    options.seconds = 2;
+    lode_web_answer *answer = NULL;
+    const gint64 start = g_get_monotonic_time();
+    assert_int_equal(lode_web_search(WHO, &options, NULL, NULL, writer, engine, &answer, NULL),
+                     LODE_OK);
+    assert_true(g_get_monotonic_time() - start < 6 * G_USEC_PER_SEC);
+    const lode_answer *inner = lode_web_answer_get(answer);
+    assert_int_equal(lode_answer_get_status(inner), LODE_ANSWERED);
+    assert_non_null(strstr(VERTIGO, lode_citation_quote(inner, 0)));
+    json_t *json = json_of(answer);
+    assert_true(json_is_true(json_object_get(json, "cut_off")));
+    json_decref(json);
+    lode_web_answer_free(answer);
+    lode_engine_free(engine);
+    lode_writer_free(writer);
+    endpoint_server_stop(server);
+}
+
 /* ---- libraries ---- */
 
 static void
@@ -450,9 +566,16 @@ main(void)
                                         tear_down),
         cmocka_unit_test_setup_teardown(a_page_that_fails_gives_way_to_the_next, set_up, tear_down),
         cmocka_unit_test_setup_teardown(a_paper_is_cited_with_page_and_boxes, set_up, tear_down),
+        cmocka_unit_test_setup_teardown(a_nested_question_is_answered_by_the_page_of_the_name,
+                                        set_up, tear_down),
+        cmocka_unit_test_setup_teardown(a_comparison_quotes_both_sides_and_names_the_one, set_up,
+                                        tear_down),
+        cmocka_unit_test_setup_teardown(a_source_is_named_once_and_long_words_stay_in_their_box,
+                                        set_up, tear_down),
         cmocka_unit_test_setup_teardown(names_in_what_was_read_lead_on, set_up, tear_down),
         cmocka_unit_test_setup_teardown(a_cancelled_search_answers_from_what_it_has_and_can_go_on,
                                         set_up, tear_down),
+        cmocka_unit_test_setup_teardown(a_writer_is_held_to_the_deadline, set_up, tear_down),
         cmocka_unit_test_setup_teardown(out_of_time_is_an_answer_too, set_up, tear_down),
         cmocka_unit_test_setup_teardown(what_was_read_is_saved_and_found_again, set_up, tear_down),
         cmocka_unit_test_setup_teardown(calls_that_make_no_sense_are_errors, set_up, tear_down),
