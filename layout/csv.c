@@ -13,7 +13,7 @@ looks_like_formula(const char *text)
     if (text[0] == '\0' || strchr("=@+-\t", text[0]) == NULL) return FALSE;
     if (text[0] != '+' && text[0] != '-') return TRUE;
     /* a number, a percentage, a lone dash */
-    return text[1 + strspn(text + 1, "0123456789.,%eE +-*()\xC2\xA0")] != '\0';
+    return text[1 + strspn(text + 1, "0123456789.,%eE +-*()\xC2\xA0\xB1")] != '\0';
 }
 
 static void

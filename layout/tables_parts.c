@@ -307,16 +307,17 @@ layout_parts_has_header(const layout_sheet *sheet, int index)
 {
     const layout_table_region *table = &g_array_index(sheet->tables, layout_table_region, index);
     const guint body = MAX(table->n_header_rows, 1);
-    guint words = 0, numbers = 0, over_numbers = 0;
+    guint words = 0, numbers = 0, over_numbers = 0, as_numbers = 0;
     for (guint i = 0; i < table->cells->len; i++) {
         const layout_grid_cell *cell = cell_at(table, i);
         if (cell->row >= body || cell->col == 0 || cell->text[0] == '\0') continue;
         const gboolean number = layout_parts_is_number(cell->text);
         *(number ? &numbers : &words) += 1;
-        if (!number && cell->col_span == 1 && is_number_column(table, cell->col, body))
-            over_numbers++;
+        if (cell->col_span == 1 && is_number_column(table, cell->col, body))
+            *(number ? &as_numbers : &over_numbers) += 1;
     }
-    if (table->n_header_rows > 0) return words > numbers;
+    /* a number over numbers is one of them, whatever the row was taken for */
+    if (table->n_header_rows > 0) return words > numbers && as_numbers <= over_numbers;
     if (over_numbers > 0 && over_numbers >= numbers) return TRUE;
     return words > 0 && table->n_rows > 2 && is_bold_row(sheet, index, 0) &&
            !is_bold_row(sheet, index, 1);

@@ -318,11 +318,66 @@ bars_in_cells_do_not_end_them(void **state)
     assert_string_equal(markdown, "| \\|x\\| | y |\n| --- | --- |\n| a \\|\\| b |  |\n");
 }
 
+/* A document that is one table, of two rows and columns. */
+static lode_document *
+table_of(const layout_cell *cells, guint n)
+{
+    layout_builder *b = sample_builder(1);
+    const int block = sample_add(b, LAYOUT_BLOCK_TABLE, "", 0, 50);
+    const layout_table table = {
+        .block = block, .caption = LAYOUT_NONE, .n_rows = 2, .n_cols = 2, .n_header_rows = 1};
+    layout_builder_add_table(b, &table, cells, n);
+    return layout_builder_finish(b);
+}
+
+/* Line ends and spans need HTML; there "<" and "&" are escaped and no bar is. */
+static void
+cells_that_gfm_cannot_hold_are_html(void **state)
+{
+    (void)state;
+    const layout_box box = {0, {60, 50, 540, 60}};
+    const layout_cell spans[] = {{0, 0, 1, 2, TRUE, "a < b & c|d", box},
+                                 {1, 0, 1, 1, FALSE, "1", box},
+                                 {1, 1, 1, 1, FALSE, "2", box}};
+    const layout_cell lines[] = {{0, 0, 1, 1, TRUE, "x", box},
+                                 {0, 1, 1, 1, TRUE, "y", box},
+                                 {1, 0, 1, 1, FALSE, "first\nsecond", box},
+                                 {1, 1, 1, 1, FALSE, "2", box}};
+    g_autoptr(lode_document) d = table_of(spans, 3), e = table_of(lines, 4);
+    g_autofree char *spanned = layout_document_to_markdown(d, NULL);
+    assert_string_equal(spanned, "<table>\n<tr><th colspan=\"2\">a &lt; b &amp; c|d</th></tr>\n"
+                                 "<tr><td>1</td><td>2</td></tr>\n</table>\n");
+    g_autofree char *broken = layout_document_to_markdown(e, NULL);
+    assert_non_null(strstr(broken, "<td>first<br />second</td>"));
+}
+
+static void
+csv_quotes_what_it_must_and_repeats_no_span(void **state)
+{
+    (void)state;
+    const layout_box box = {0, {60, 50, 540, 60}};
+    const layout_cell spans[] = {{0, 0, 1, 2, TRUE, "a \"b\", c", box},
+                                 {1, 0, 1, 1, FALSE, "-0.5 %", box},
+                                 {1, 1, 1, 1, FALSE, "=1+1", box}};
+    const layout_cell lines[] = {{0, 0, 2, 1, TRUE, "x\ny", box},
+                                 {0, 1, 1, 1, TRUE, "", box},
+                                 {1, 1, 1, 1, FALSE, "+x", box}};
+    g_autoptr(lode_document) d = table_of(spans, 3), e = table_of(lines, 3);
+    g_autofree char *first = layout_table_to_csv(d, 0);
+    assert_string_equal(first, "\"a \"\"b\"\", c\",\r\n-0.5 %,\"'=1+1\"\r\n");
+    g_autofree char *second = layout_table_to_csv(e, 0);
+    assert_string_equal(second, "\"x\ny\",\r\n,\"'+x\"\r\n");
+    g_autofree char *name = layout_table_file_name(e, 0);
+    assert_string_equal(name, "page-1-table-1.csv");
+}
+
 int
 main(void)
 {
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(bars_in_cells_do_not_end_them),
+        cmocka_unit_test(cells_that_gfm_cannot_hold_are_html),
+        cmocka_unit_test(csv_quotes_what_it_must_and_repeats_no_span),
         cmocka_unit_test(whole_document_comes_out_in_order),
         cmocka_unit_test(furniture_and_page_breaks_come_when_asked_for),
         cmocka_unit_test(emphasis_never_cuts_a_word),

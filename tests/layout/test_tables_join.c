@@ -144,6 +144,21 @@ a_header_need_not_be_repeated(void **state)
     assert_one_table(document);
 }
 
+/* A rule below the first row makes no header of it. */
+static void
+a_row_of_numbers_is_no_header(void **state)
+{
+    (void)state;
+    static const char *const row[3] = {"modelx", "0.132", "0.332"};
+    g_autoptr(lode_document) document = pages_read(
+        &(pages){.caption = "Table 1: Scores.", .second_header = row, .second_has_middle = TRUE});
+    assert_int_equal(document->n_tables, 1);
+    const layout_table *table = &document->tables[0];
+    assert_int_equal(table->n_rows, 45);
+    assert_string_equal(cell_at(document, table, 34, 0)->text, "modelx");
+    assert_false(cell_at(document, table, 34, 0)->header);
+}
+
 static void
 margins_may_change_sides(void **state)
 {
@@ -345,6 +360,7 @@ main(void)
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(a_table_over_two_pages_is_one_and_its_repeated_header_goes),
         cmocka_unit_test(a_header_need_not_be_repeated),
+        cmocka_unit_test(a_row_of_numbers_is_no_header),
         cmocka_unit_test(margins_may_change_sides),
         cmocka_unit_test(a_continued_caption_joins_the_first),
         cmocka_unit_test(a_continued_caption_joins_over_text_between),
