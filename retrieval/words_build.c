@@ -373,6 +373,13 @@ join_lengths(const words_writer *w, const retrieval_words *old,
     return lengths;
 }
 
+/* An empty array may have no bytes at all, and fwrite must be given some. */
+static gboolean
+put_items(FILE *file, const void *items, size_t size, size_t n)
+{
+    return n == 0 || fwrite(items, size, n, file) == n;
+}
+
 static gboolean
 write_parts(words_writer *w, const retrieval_words *old, retrieval_words_builder *builder,
             words_trailer *trailer)
@@ -384,10 +391,10 @@ write_parts(words_writer *w, const retrieval_words *old, retrieval_words_builder
     trailer->n_postings_bytes = w->n_postings_bytes + sizeof pad;
     trailer->n_vocabulary_bytes = w->vocabulary->len;
     trailer->n_words = w->n_words;
-    return fwrite(pad, sizeof pad, 1, w->file) == 1 &&
-           fwrite(w->vocabulary->data, 1, w->vocabulary->len, w->file) == w->vocabulary->len &&
-           fwrite(w->steps->data, sizeof(words_step), w->steps->len, w->file) == w->steps->len &&
-           fwrite(lengths, sizeof *lengths, n_ids, w->file) == n_ids;
+    return put_items(w->file, pad, sizeof pad, 1) &&
+           put_items(w->file, w->vocabulary->data, 1, w->vocabulary->len) &&
+           put_items(w->file, w->steps->data, sizeof(words_step), w->steps->len) &&
+           put_items(w->file, lengths, sizeof *lengths, n_ids);
 }
 
 static gboolean
