@@ -15,7 +15,7 @@ what prompts begin with is kept there: the filler before a needle is the same at
     multikey      a haystack made of such needles only, one is asked for
     multivalue    4 values of one key        multiquery    4 keys asked at once
     vt            variables that pass a value on, 4 hops: which hold it?
-    cwe           10 words stand 30 times, the others 3 times: which are common?
+    cwe           10 words stand 30 times, the others 3 times: which are common? (fewer times in short texts)
     fwe           the 3 most frequent coded words, Zipf with alpha 2
 """
 
@@ -129,10 +129,12 @@ def vt(rng, size, _):
 
 
 def cwe(rng, size, _):
-    common, others = words(rng, 10), []
-    rest = words(rng, 10 + max((size - 300) // 3, 1))[10:]
+    often = min(30, max(size // 20, 4))  # less where 30 times would not leave room for the others
+    seldom = max(often // 10, 1)
+    common = words(rng, 10)
+    rest = words(rng, 10 + max((size - 10 * often) // seldom, 1))[10:]
     others = [w for w in rest if w not in common]
-    pool = common * 30 + others * 3
+    pool = common * often + others * seldom
     rng.shuffle(pool)
     return " ".join(pool), "What are the 10 most common words in the list above?", common
 
