@@ -76,7 +76,7 @@ off_centre(const layout_piece *p, const float *x0, const float *x1, guint a, gui
 }
 
 /* p stands over the middle of some free columns around its own, lo to hi, and not over the middle of its own: it is
- * the heading of all of them. One alone on its line may do both, if it is too wide for its own. */
+ * the heading of all of them. One alone on its line must be too wide for its own. */
 static void
 centre_span(layout_piece *p, const float *x0, const float *x1, guint lo, guint hi, gboolean alone)
 {
@@ -85,7 +85,7 @@ centre_span(layout_piece *p, const float *x0, const float *x1, guint lo, guint h
     gboolean wide = alone && p->x1 - p->x0 > x1[p->col1] - x0[p->col0] + 2 * p->size;
     /* in line with its column it is one more line of a cell */
     if (p->col0 == p->col1 && fabsf(p->x0 - x0[p->col0]) < 2) return;
-    if (!wide && off_centre(p, x0, x1, p->col0, p->col1) <= slack) return;
+    if (!wide && (alone || off_centre(p, x0, x1, p->col0, p->col1) <= slack)) return;
     for (guint a = lo; a <= p->col0; a++)
         for (guint z = p->col1; z <= hi; z++) {
             float off = off_centre(p, x0, x1, a, z);

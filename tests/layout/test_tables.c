@@ -198,6 +198,25 @@ lines_of_a_header_stack_to_one_row(void **state)
                   "Two | 17.3 | 100\nThree | 79.8 | 100\n");
 }
 
+static void
+a_lone_figure_in_its_column_spans_nothing(void **state)
+{
+    (void)state;
+    page_maker *maker = page_new();
+    booktabs(maker, 200, 216, 320);
+    static const put cells[] = {
+        {104, 212, "Term"},    {250, 212, "(1)"},      {330, 212, "(2)"},      {410, 212, "(3)"},
+        {104, 230, "Growth"},  {245, 230, "0.398***"}, {325, 230, "0.385***"}, {405, 230, "0.344"},
+        {245, 244, "(0.087)"}, {325, 244, "(0.089)"},  {405, 244, "(0.088)"},  {104, 258, "Spread"},
+        {331, 258, "0.000"},   {328, 272, "(0.001)"},  {104, 286, "Level"},    {331, 286, "0.010"},
+        {328, 300, "(0.002)"},
+    };
+    PUT(maker, MAKER_ROMAN, cells);
+    g_autofree char *found = tables_of(maker);
+    assert_null(strstr(found, "{1x3}"));
+    assert_non_null(strstr(found, " |  | (0.001) | \n"));
+}
+
 /* ---- columns ---- */
 
 static void
@@ -469,6 +488,7 @@ main(void)
         cmocka_unit_test(words_broken_in_a_cell_are_mended),
         cmocka_unit_test(a_heading_without_a_rule_spans_what_it_is_centred_over),
         cmocka_unit_test(lines_of_a_header_stack_to_one_row),
+        cmocka_unit_test(a_lone_figure_in_its_column_spans_nothing),
         cmocka_unit_test(a_heading_across_the_body_hides_no_column),
         cmocka_unit_test(a_full_cell_may_come_close_to_its_neighbour),
         cmocka_unit_test(typed_tables_have_wide_blanks_and_leaders),
