@@ -566,6 +566,50 @@ has_bibliography(layout_work *work, const layout_sheet *sheet)
     return years >= 8;
 }
 
+/* A line of the header above the rows of x0..x1: cells of its own, or the heading of some columns. */
+static gboolean
+is_header_line(const finder *f, const lines_found *found, const line *l, float x0, float x1)
+{
+    if (l->caption || l->x0 < x0 - 6 || l->x1 > x1 + 6 || l->words > 5 * l->n) return FALSE;
+    const layout_seg *first =
+        layout_sheet_seg(f->sheet, g_array_index(found->segs, guint, l->first));
+    const char *text = f->sheet->text->str + first->start;
+    if (layout_caption_match(text, first->len, NULL, NULL) != LAYOUT_CAPTION_NONE) return FALSE;
+    /* one piece at the left edge is a heading of the text, or its last line */
+    return l->n >= 2 || l->x0 > x0 + 0.2F * (x1 - x0);
+}
+
+/* The first of the lines above row i that belong to the header of the rows from there on. */
+static guint
+header_above(const finder *f, const lines_found *found, guint i, float x0, float x1)
+{
+    guint first = i;
+    for (guint k = i; k-- > 0 && i - k <= 4;) {
+        const line *l = &g_array_index(found->lines, line, k);
+        const line *below = &g_array_index(found->lines, line, k + 1);
+        if (below->baseline - l->baseline > 2.1F * MAX(l->size, below->size)) break;
+        if (!is_header_line(f, found, l, x0, x1)) break;
+        first = k;
+    }
+    return first;
+}
+
+/* The last of the lines below row i that go on its cells. */
+static guint
+wrapped_below(const lines_found *found, guint i, float x0, float x1)
+{
+    guint last = i;
+    for (guint k = i + 1; k < found->lines->len && k - i <= 6; k++) {
+        const line *l = &g_array_index(found->lines, line, k);
+        const line *above = &g_array_index(found->lines, line, k - 1);
+        if (l->caption || l->x0 < x0 + 10 || l->x1 > x1 + 6 || l->words > 8 * l->n ||
+            l->baseline - above->baseline > 1.35F * MAX(l->size, above->size))
+            break;
+        last = k;
+    }
+    return last;
+}
+
 static void
 unruled_lane(finder *f, guint lane)
 {
@@ -600,10 +644,11 @@ unruled_lane(finder *f, guint lane)
                 break;
             }
         }
-        const line *last = &g_array_index(lines, line, last_row);
+        const line *last = &g_array_index(lines, line, wrapped_below(&found, last_row, x0, x1));
+        const line *top = &g_array_index(lines, line, header_above(f, &found, i, x0, x1));
         gboolean front = f->sheet->index == 0 && first->baseline < 0.42F * f->sheet->height;
         guint need = front ? 5 : pieces >= 3 * rows ? 3 : 4;
-        const layout_rect box = {x0 - 2, first->baseline - first->size, x1 + 2,
+        const layout_rect box = {x0 - 2, top->baseline - top->size, x1 + 2,
                                  last->baseline + 0.4F * last->size};
         if (rows >= need && good * 2 >= rows && x1 - x0 > 60 &&
             (!f->bibliography || layout_table_has_caption(f->sheet, box)))
