@@ -2,7 +2,8 @@
  *
  *   marks --formula_items.c--> items     letters, words, operators, delimiters put together, accents
  *   items --formula.c--> items           what rules and radicals hold together becomes one item, inner ones first
- *   items --formula_rows.c--> LaTeX      limits of operators, matrices, rows, scripts
+ *   items --formula_rows.c--> LaTeX      limits of operators, matrices, rows
+ *   items --formula_line.c--> LaTeX      the symbols of a row and their scripts
  *
  * An item is a box on the page with the LaTeX that it stands for. Each step takes a collection of items and
  * makes fewer of them, so a structure is found where all inside it is one item already. */
@@ -61,6 +62,22 @@ formula_middle(const formula_item *item)
     return 0.5F * (item->x0 + item->x1);
 }
 
+/* A script is smaller than that, in sizes of its line. */
+#define FORMULA_SCRIPT 0.87F
+
+static inline gboolean
+formula_is_there(const formula_item *item)
+{
+    return item->kind != FORMULA_GONE;
+}
+
+/* Is it of the large things whose size says nothing about the line's? */
+static inline gboolean
+formula_is_large(const formula_item *item)
+{
+    return item->tall || item->kind == FORMULA_OPERATOR;
+}
+
 /* ---- formula_items.c ---- */
 /* Appends marks [n] as items (formula_item), sorted by x0. */
 void formula_items_make(formula_builder *b, const layout_work *work, const layout_mark *marks,
@@ -71,7 +88,15 @@ const char *formula_keep(formula_builder *b, const char *text);
 /* Appends LaTeX to LaTeX, with a blank where a command would run into a letter. */
 void formula_put(GString *out, const char *latex);
 
+/* ---- formula_line.c ---- */
+/* Appends a row: items sorted by x0, on one baseline or scripts. aligned: a & before its first relation. */
+void formula_line_put(formula_builder *b, GString *out, const GArray *items, gboolean aligned);
+
 /* ---- formula_rows.c ---- */
+/* The LaTeX of items within others, such as scripts; "" where they are nested too deep. Free with g_free. */
+char *formula_part_latex(formula_builder *b, GArray *part);
+/* The size of the line that these are. */
+float formula_whole_size(const formula_builder *b, const GArray *items);
 /* What these items say. Takes them: they are GONE afterwards. Free with g_free. */
 char *formula_latex_of(formula_builder *b, GArray *items);
 

@@ -6,14 +6,13 @@
 #include <string.h>
 
 #define MAX_DEPTH     24
-#define MAX_OPERATORS 100   /* of one collection that may have limits */
-#define MAX_PASSES    40    /* to find all of a limit, from its middle outwards */
-#define SCRIPT        0.87F /* a script is smaller than that, in sizes of the line */
+#define MAX_OPERATORS 100 /* of one collection that may have limits */
+#define MAX_PASSES    40  /* to find all of a limit, from its middle outwards */
 
 static char *collection_latex(formula_builder *b, GArray *items);
 
-static char *
-part_latex(formula_builder *b, GArray *part)
+char *
+formula_part_latex(formula_builder *b, GArray *part)
 {
     if (b->depth >= MAX_DEPTH) {
         b->n_doubts++;
@@ -25,42 +24,29 @@ part_latex(formula_builder *b, GArray *part)
     return latex;
 }
 
-static gboolean
-is_there(const formula_item *item)
-{
-    return item->kind != FORMULA_GONE;
-}
-
-/* Is it of the large things whose size says nothing about the line's? */
-static gboolean
-is_large(const formula_item *item)
-{
-    return item->tall || item->kind == FORMULA_OPERATOR;
-}
-
 static float
 line_size(const GArray *items)
 {
     float size = 0, any = 0;
     for (guint i = 0; i < items->len; i++) {
         const formula_item *item = formula_at(items, i);
-        if (!is_there(item)) continue;
+        if (!formula_is_there(item)) continue;
         any = MAX(any, item->size);
-        if (!is_large(item)) size = MAX(size, item->size);
+        if (!formula_is_large(item)) size = MAX(size, item->size);
     }
     return size > 0 ? size : any;
 }
 
 /* In running text a sum's term may be a fraction, all of it small: where nothing else stands on the line, the
  * operator's font tells its size. */
-static float
-whole_size(const formula_builder *b, const GArray *items)
+float
+formula_whole_size(const formula_builder *b, const GArray *items)
 {
     const float size = line_size(items);
     float large = 0, axis = 0;
     for (guint i = 0; i < items->len && b->depth == 1; i++) {
         const formula_item *item = formula_at(items, i);
-        if (!is_there(item)) continue;
+        if (!formula_is_there(item)) continue;
         axis = MAX(axis, item->axis);
         if (item->kind == FORMULA_OPERATOR) large = MAX(large, item->size);
     }
@@ -68,7 +54,8 @@ whole_size(const formula_builder *b, const GArray *items)
     for (guint i = 0; i < items->len; i++) {
         const formula_item *item = formula_at(items, i);
         const float off = item->baseline - 0.25F * item->size - axis;
-        if (is_there(item) && item->axis <= 0 && !is_large(item) && fabsf(off) < 0.1F * item->size)
+        if (formula_is_there(item) && item->axis <= 0 && !formula_is_large(item) &&
+            fabsf(off) < 0.1F * item->size)
             return size;
     }
     return large;
@@ -91,7 +78,7 @@ is_function_with_limits(const formula_item *item)
 static gboolean
 takes_limits(const formula_item *item)
 {
-    return is_there(item) && !item->scripted &&
+    return formula_is_there(item) && !item->scripted &&
            (item->kind == FORMULA_OPERATOR || is_function_with_limits(item) ||
             item->kind == FORMULA_TEXT || item->kind == FORMULA_RELATION || item->labelled);
 }
@@ -129,7 +116,7 @@ static gboolean
 in_limit_zone(const formula_item *item, const formula_item *op, gboolean over)
 {
     float em = op->size;
-    if (!is_there(item) || item == op || item->size > SCRIPT * em) return FALSE;
+    if (!formula_is_there(item) || item == op || item->size > FORMULA_SCRIPT * em) return FALSE;
     float middle = 0.5F * (item->y0 + item->y1);
     return over ? middle < op->y0 + 0.1F * em && item->y1 > op->y0 - 0.9F * em
                 : middle > op->y1 - 0.1F * em && item->y0 < op->y1 + 0.9F * em;
@@ -169,9 +156,9 @@ limit_take(formula_builder *b, GArray *items, const GArray *operators, guint op_
         for (guint i = 0; i < items->len; i++) {
             const formula_item *item = formula_at(items, i);
             /* of several lines: amidst what is found already */
-            const gboolean beside = !first && is_there(item) && item->size <= SCRIPT * op.size &&
-                                    item->y0 < bottom && item->y1 > top && item->x0 >= left &&
-                                    item->x1 <= right;
+            const gboolean beside = !first && formula_is_there(item) &&
+                                    item->size <= FORMULA_SCRIPT * op.size && item->y0 < bottom &&
+                                    item->y1 > top && item->x0 >= left && item->x1 <= right;
             if (taken[i] || i == op_index || (!beside && !in_limit_zone(item, &op, over))) continue;
             float reach = first ? 0 : 0.5F * item->size;
             if (item->x1 < x0 - reach || item->x0 > x1 + reach) continue;
@@ -203,7 +190,7 @@ limit_take(formula_builder *b, GArray *items, const GArray *operators, guint op_
     formula_item *kept = formula_at(items, op_index);
     kept->x0 = MIN(kept->x0, left);
     kept->x1 = MAX(kept->x1, right);
-    return part_latex(b, part);
+    return formula_part_latex(b, part);
 }
 
 static const char *
@@ -266,7 +253,8 @@ rows_find(const GArray *items, float em)
     GArray *rows = g_array_new(FALSE, FALSE, sizeof(row));
     for (guint i = 0; i < items->len; i++) {
         const formula_item *item = formula_at(items, i);
-        if (!is_there(item) || item->size < SCRIPT * em || is_large(item)) continue;
+        if (!formula_is_there(item) || item->size < FORMULA_SCRIPT * em || formula_is_large(item))
+            continue;
         row one = {item->baseline, 1};
         g_array_append_val(rows, one);
     }
@@ -275,8 +263,9 @@ rows_find(const GArray *items, float em)
         for (guint i = 0; i < items->len; i++) {
             const formula_item *item = formula_at(items, i);
             row one = {item->baseline, 1};
-            const gboolean large = item->kind == FORMULA_OPERATOR && item->size >= SCRIPT * em;
-            if (is_there(item) && (pass == 1 || large)) g_array_append_val(rows, one);
+            const gboolean large =
+                item->kind == FORMULA_OPERATOR && item->size >= FORMULA_SCRIPT * em;
+            if (formula_is_there(item) && (pass == 1 || large)) g_array_append_val(rows, one);
         }
     }
     g_array_sort(rows, compare_row);
@@ -302,17 +291,17 @@ row_of(const GArray *items, const GArray *rows, guint index, float em)
 {
     const formula_item *item = formula_at(items, index);
     float y = item->baseline;
-    if (item->size < SCRIPT * em || is_large(item)) {
+    if (item->size < FORMULA_SCRIPT * em || formula_is_large(item)) {
         float nearest = 0.6F * em;
-        for (guint i = 0; i < items->len && !is_large(item); i++) {
+        for (guint i = 0; i < items->len && !formula_is_large(item); i++) {
             const formula_item *host = formula_at(items, i);
             float middle = 0.5F * (item->y0 + item->y1);
             /* a superscript's middle is about half an em over the baseline, a subscript's on it */
             const float up = fabsf(middle - host->baseline + 0.55F * em);
             const float down = fabsf(middle - host->baseline);
             const float gap = fabsf(item->x0 - host->x1) + 0.5F * MIN(up, down);
-            if (i == index || !is_there(host) || host->size < SCRIPT * em || host->x0 > item->x0 ||
-                gap > nearest)
+            if (i == index || !formula_is_there(host) || host->size < FORMULA_SCRIPT * em ||
+                host->x0 > item->x0 || gap > nearest)
                 continue;
             if (middle < host->y0 - 0.45F * em || middle > host->y1 + 0.45F * em) continue;
             nearest = gap;
@@ -327,322 +316,6 @@ row_of(const GArray *items, const GArray *rows, guint index, float em)
     return best;
 }
 
-/* ---- lines ---- */
-
-typedef struct {
-    formula_builder *b;
-    GString *out;
-    float em, baseline;
-} line;
-
-static gboolean
-is_script(const line *l, const formula_item *item, const formula_item *base)
-{
-    if (item->size > SCRIPT * l->em) return FALSE;
-    /* a fraction in a line of text is small and yet no script: its bar is on the line's axis */
-    if (item->axis > 0 && fabsf(item->axis + 0.25F * l->em - l->baseline) < 0.09F * l->em)
-        return FALSE;
-    if (base->kind == FORMULA_OPERATOR || base->tall) return TRUE;
-    float dy = item->baseline - l->baseline;
-    return dy < -0.12F * l->em || dy > 0.05F * l->em || item->size < 0.6F * l->em;
-}
-
-static gboolean
-is_raised(const line *l, const formula_item *item, const formula_item *base)
-{
-    if (base->kind == FORMULA_OPERATOR || base->tall)
-        return 0.5F * (item->y0 + item->y1) < 0.5F * (base->y0 + base->y1);
-    return item->baseline < l->baseline - 0.06F * l->em;
-}
-
-/* Scripts from items[from] to items[to]: which are up and which down. Smaller ones belong to the one before
- * them. */
-static void
-scripts_divide(const line *l, const GArray *items, guint from, guint to, const formula_item *base,
-               GArray *up, GArray *down)
-{
-    float em = 0;
-    for (guint i = from; i < to; i++)
-        em = MAX(em, is_large(formula_at(items, i)) ? 0 : formula_at(items, i)->size);
-    const formula_item *last[2] = {NULL, NULL};
-    for (guint i = from; i < to; i++) {
-        const formula_item *item = formula_at(items, i);
-        gboolean raised = is_raised(l, item, base);
-        if (item->size < SCRIPT * em && (last[0] != NULL || last[1] != NULL)) {
-            float cost[2] = {G_MAXFLOAT, G_MAXFLOAT};
-            for (guint k = 0; k < 2; k++)
-                if (last[k] != NULL)
-                    cost[k] = fabsf(item->x0 - last[k]->x1) +
-                              fabsf(0.5F * (item->y0 + item->y1 - last[k]->y0 - last[k]->y1));
-            raised = cost[0] <= cost[1];
-        } else {
-            last[raised ? 0 : 1] = item;
-        }
-        g_array_append_vals(raised ? up : down, item, 1);
-    }
-}
-
-static void
-scripts_put(line *l, const GArray *items, guint from, guint to, const formula_item *base)
-{
-    g_autoptr(GArray) up = g_array_new(FALSE, FALSE, sizeof(formula_item));
-    g_autoptr(GArray) down = g_array_new(FALSE, FALSE, sizeof(formula_item));
-    scripts_divide(l, items, from, to, base, up, down);
-    while (up->len > 0 && formula_at(up, 0)->ch == 0x2032) {
-        g_string_append_c(l->out, '\'');
-        g_array_remove_index(up, 0);
-    }
-    /* of a tensor the lower ones may come behind the upper ones */
-    if (up->len > 0 && down->len > 0 &&
-        formula_at(down, 0)->x0 > formula_at(up, up->len - 1)->x1 - 0.05F * l->em) {
-        g_autofree char *first = part_latex(l->b, up);
-        g_autofree char *second = part_latex(l->b, down);
-        g_string_append_printf(l->out, "^{%s}{}_{%s}", first, second);
-        return;
-    }
-    if (down->len > 0) {
-        g_autofree char *latex = part_latex(l->b, down);
-        g_string_append_printf(l->out, "_{%s}", latex);
-    }
-    if (up->len > 0) {
-        g_autofree char *latex = part_latex(l->b, up);
-        g_string_append_printf(l->out, "^{%s}", latex);
-    }
-}
-
-static gboolean
-is_delimiter(const formula_item *item)
-{
-    return item->ch != 0 && (item->kind == FORMULA_OPEN || item->kind == FORMULA_CLOSE ||
-                             item->ch == '|' || item->ch == 0x2225 || item->ch == '/');
-}
-
-/* Is the tall delimiter at i one of a pair in this row? */
-static gboolean
-is_paired(const line *l, const GArray *items, guint i)
-{
-    const formula_item *item = formula_at(items, i);
-    int depth = 0, step = item->kind == FORMULA_OPEN ? 1 : -1;
-    if (item->kind != FORMULA_OPEN && item->kind != FORMULA_CLOSE) return FALSE;
-    for (int k = (int)i; k >= 0 && k < (int)items->len; k += step) {
-        const formula_item *other = formula_at(items, k);
-        if (!other->tall || other->ch == 0 || is_script(l, other, other)) continue;
-        if (other->kind == FORMULA_OPEN) depth += step;
-        if (other->kind == FORMULA_CLOSE) depth -= step;
-        if (depth == 0) return TRUE;
-    }
-    return FALSE;
-}
-
-/* A large delimiter: one that grows with what it encloses, or of a fixed height: 1.2, 1.8, 2.4 and 3 em are the
- * steps of TeX's fonts. */
-static void
-delimiter_put(line *l, const GArray *items, guint i)
-{
-    static const char *const sizes[] = {"\\big", "\\Big", "\\bigg", "\\Bigg"};
-    const formula_item *item = formula_at(items, i);
-    float height = (item->y1 - item->y0) / MAX(l->em, 1);
-    guint k = height < 1.5F ? 0 : height < 2.1F ? 1 : height < 2.7F ? 2 : 3;
-    if (is_paired(l, items, i))
-        formula_put(l->out, item->kind == FORMULA_OPEN ? "\\left" : "\\right");
-    else
-        formula_put(l->out, sizes[k]);
-    formula_put(l->out, item->latex);
-}
-
-/* A word before a bracket is a name, "Var(x)", unless it joins two formulas: "for (x, y)". */
-static gboolean
-names_operator(const char *command, const char *word)
-{
-    static const char *const joints[] = {"if",   "for", "and",  "or", "where", "with",
-                                         "when", "is",  "that", "as", "in",    "by",
-                                         "of",   "on",  "such", "to", "from",  "let"};
-    if (strcmp(command, "\\text") != 0) return FALSE;
-    for (guint i = 0; i < G_N_ELEMENTS(joints); i++)
-        if (g_ascii_strcasecmp(word, joints[i]) == 0) return FALSE;
-    for (; *word != '\0'; word++)
-        if (!g_ascii_isalpha(*word)) return FALSE;
-    return TRUE;
-}
-
-/* Words from items[i] on: they make one text. Returns the index behind it. */
-static guint
-text_put(line *l, const GArray *items, guint i)
-{
-    const formula_item *first = formula_at(items, i);
-    const guint first_index = i;
-    const char *brace = strchr(first->latex, '{');
-    g_autofree char *command = g_strndup(first->latex, (gsize)(brace - first->latex));
-    g_autoptr(GString) text = g_string_new(NULL);
-    gsize len = strlen(brace);
-    g_string_append_len(text, brace + 1, (gssize)len - 2);
-    float end = first->x1;
-    guint n_words = 1;
-    for (i++; i < items->len; i++, n_words++) {
-        const formula_item *next = formula_at(items, i);
-        gboolean word = next->kind == FORMULA_TEXT && next->font == first->font;
-        gboolean letter = next->ch < 0x80 && g_ascii_isalpha((char)next->ch) && next->ch != 0 &&
-                          next->font == first->font && next->x0 - end < 0.6F * l->em;
-        if ((!word && !letter) || is_script(l, next, first)) break;
-        float gap = next->x0 - end;
-        if (gap > 1.5F * l->em) break;
-        if (gap > 0.12F * l->em) g_string_append_c(text, ' ');
-        if (word) {
-            const char *inner = strchr(next->latex, '{');
-            g_string_append_len(text, inner + 1, (gssize)strlen(inner) - 2);
-        } else {
-            g_string_append_c(text, (char)next->ch);
-        }
-        end = next->x1;
-    }
-    if (n_words == 1 && i < items->len && names_operator(command, text->str) &&
-        formula_at(items, i)->kind == FORMULA_OPEN &&
-        formula_at(items, i)->x0 - end < 0.5F * l->em) {
-        g_autofree char *name = g_strdup_printf("\\operatorname{%s}", text->str);
-        formula_put(l->out, name);
-        return i;
-    }
-    /* LaTeX sets no blanks between text and mathematics by itself */
-    const float before = first_index > 0 ? first->x0 - formula_at(items, first_index - 1)->x1 : 0;
-    const float behind = i < items->len ? formula_at(items, i)->x0 - end : 0;
-    const gboolean led = before > 0.15F * l->em && before < 0.9F * l->em;
-    const gboolean followed = behind > 0.15F * l->em && behind < 0.9F * l->em;
-    g_autofree char *whole =
-        g_strdup_printf("%s{%s%s%s}", command, led ? " " : "", text->str, followed ? " " : "");
-    formula_put(l->out, whole);
-    return i;
-}
-
-/* Dots that were set one by one: how many items make them up. */
-static guint
-dots_put(line *l, const GArray *items, guint i)
-{
-    const formula_item *first = formula_at(items, i);
-    gboolean centred = first->ch == 0x22C5 || first->ch == 0xB7 || first->ch == 0x2219;
-    if (first->ch != '.' && !centred) return 0;
-    guint n = 1;
-    while (n < 3 && i + n < items->len && formula_at(items, i + n)->ch == first->ch &&
-           formula_at(items, i + n)->x0 - formula_at(items, i + n - 1)->x1 < 0.4F * l->em)
-        n++;
-    if (n < 3) return 0;
-    formula_put(l->out, centred ? "\\cdots" : "\\ldots");
-    return 3;
-}
-
-/* Arrows that were put together from two characters. */
-static guint
-arrow_put(line *l, const GArray *items, guint i)
-{
-    static const struct {
-        gunichar first, second;
-        const char *latex;
-    } arrows[] = {{'=', 0x21D2, "\\Longrightarrow"},
-                  {0x21D0, '=', "\\Longleftarrow"},
-                  {0x2212, 0x2192, "\\longrightarrow"},
-                  {0x2190, 0x2212, "\\longleftarrow"},
-                  {0x21D0, 0x21D2, "\\Longleftrightarrow"},
-                  {0x2190, 0x2192, "\\longleftrightarrow"},
-                  {0x21A6, 0x2192, "\\mapsto"},
-                  {0x2192, 0x21A6, "\\mapsto"}};
-    if (i + 1 >= items->len) return 0;
-    const formula_item *a = formula_at(items, i), *b = formula_at(items, i + 1);
-    if (b->x0 - a->x1 > 0.02F * l->em) return 0;
-    for (guint k = 0; k < G_N_ELEMENTS(arrows); k++)
-        if (arrows[k].first == a->ch && arrows[k].second == b->ch) {
-            formula_put(l->out, arrows[k].latex);
-            return 2;
-        }
-    return 0;
-}
-
-/* Writes the item at i and returns the index behind what was written, scripts aside. */
-static guint
-base_put(line *l, const GArray *items, guint i)
-{
-    const formula_item *item = formula_at(items, i);
-    guint n = dots_put(l, items, i);
-    if (n == 0) n = arrow_put(l, items, i);
-    if (n > 0) return i + n;
-    if (item->kind == FORMULA_TEXT) return text_put(l, items, i);
-    if (item->kind == FORMULA_ACCENT) {
-        /* over nothing */
-        l->b->n_doubts++;
-        if (item->ch == '~') formula_put(l->out, "\\sim");
-    } else if (item->tall && is_delimiter(item)) {
-        delimiter_put(l, items, i);
-    } else if (item->scripted && i + 1 < items->len &&
-               is_script(l, formula_at(items, i + 1), item)) {
-        g_string_append_printf(l->out, "{%s}", item->latex);
-    } else {
-        formula_put(l->out, item->latex);
-    }
-    return i + 1;
-}
-
-/* What stands behind a sign and a blank is a script of what follows: "+ {}_{p}F". */
-static gboolean
-has_no_scripts(const formula_item *base)
-{
-    return (base->kind == FORMULA_RELATION || base->kind == FORMULA_BINARY ||
-            base->kind == FORMULA_PUNCTUATION) &&
-           base->ch != 0;
-}
-
-/* One row: items sorted by x0, on one baseline or scripts. aligned: a & before its first relation. */
-static void
-line_put(formula_builder *b, GString *out, const GArray *items, gboolean aligned)
-{
-    line l = {b, out, whole_size(b, items), 0};
-    g_autoptr(GArray) baselines = g_array_new(FALSE, FALSE, sizeof(float));
-    for (guint i = 0; i < items->len; i++) {
-        const formula_item *item = formula_at(items, i);
-        if (item->size >= SCRIPT * l.em && !is_large(item))
-            g_array_append_val(baselines, item->baseline);
-    }
-    if (baselines->len > 0) {
-        g_array_sort(baselines, layout_compare_float);
-        l.baseline = g_array_index(baselines, float, baselines->len / 2);
-    } else {
-        l.baseline = formula_at(items, 0)->baseline;
-    }
-    const gsize start = out->len;
-    gboolean marked = !aligned;
-    float end = formula_at(items, 0)->x0;
-    for (guint i = 0; i < items->len;) {
-        const formula_item *item = formula_at(items, i);
-        float gap = item->x0 - end;
-        if (!marked && item->kind == FORMULA_RELATION && !is_script(&l, item, item)) {
-            g_string_append_c(out, '&');
-            marked = TRUE;
-        } else if (gap > 0.9F * l.em && out->len > 0 && i > 0) {
-            formula_put(out, gap > 1.8F * l.em ? "\\qquad" : "\\quad");
-            g_string_append_c(out, ' ');
-        }
-        if (i > 0 && gap < -0.5F * l.em) b->n_doubts++;
-        gboolean leading = is_script(&l, item, item);
-        guint next = i;
-        if (leading) {
-            g_string_append(out, "{}"); /* a script of nothing: before what it belongs to */
-        } else {
-            next = base_put(&l, items, i);
-        }
-        const formula_item *base = leading ? item : formula_at(items, next - 1);
-        for (guint k = i; k < MAX(next, i + 1); k++)
-            end = MAX(end, formula_at(items, k)->x1);
-        guint to = next;
-        const float reach = has_no_scripts(base) ? 0.1F : 0.5F;
-        while (to < items->len && is_script(&l, formula_at(items, to), base) &&
-               formula_at(items, to)->x0 - end < reach * l.em) {
-            end = MAX(end, formula_at(items, to)->x1);
-            to++;
-        }
-        if (to > next) scripts_put(&l, items, next, to, base);
-        i = MAX(to, i + 1);
-    }
-    /* a line that goes on from the one above starts where the relations are */
-    if (!marked) g_string_insert_c(out, (gssize)start, '&');
-}
-
 /* ---- matrices ---- */
 
 static const formula_item *
@@ -652,7 +325,7 @@ closing_of(const GArray *items, const formula_item *open)
     guint depth = 0;
     for (guint i = 0; i < items->len; i++) {
         const formula_item *item = formula_at(items, i);
-        if (!is_there(item) || !item->tall || item->x0 < open->x1) continue;
+        if (!formula_is_there(item) || !item->tall || item->x0 < open->x1) continue;
         float middle = 0.5F * (item->y0 + item->y1 - open->y0 - open->y1);
         float ratio = (item->y1 - item->y0) / (open->y1 - open->y0);
         if (fabsf(middle) > 0.35F * open->size || ratio < 0.7F || ratio > 1.4F) continue;
@@ -685,7 +358,7 @@ columns_find(const GArray *items, float em)
     for (guint i = 0; i < items->len; i++) {
         const formula_item *item = formula_at(items, i);
         extent one = {item->x0, item->x1};
-        if (is_there(item)) g_array_append_val(extents, one);
+        if (formula_is_there(item)) g_array_append_val(extents, one);
     }
     g_array_sort(extents, compare_extent);
     GArray *cuts = g_array_new(FALSE, FALSE, sizeof(float));
@@ -737,7 +410,7 @@ grid_latex(formula_builder *b, GArray *content, const GArray *rows, float em, gu
             }
             if (c > 0) g_string_append(out, " & ");
             if (cell->len == 0) continue;
-            g_autofree char *latex = part_latex(b, cell);
+            g_autofree char *latex = formula_part_latex(b, cell);
             g_string_append(out, latex);
         }
     }
@@ -761,7 +434,7 @@ grid_reduce(formula_builder *b, GArray *items, guint index)
     for (guint i = 0; i < items->len; i++) {
         const formula_item *item = formula_at(items, i);
         float middle = 0.5F * (item->y0 + item->y1);
-        if (!is_there(item) || i == index || item->x0 < open.x0 + 0.3F * slack ||
+        if (!formula_is_there(item) || i == index || item->x0 < open.x0 + 0.3F * slack ||
             formula_middle(item) < open.x1 - slack || formula_middle(item) > close.x0 ||
             middle < open.y0 - slack || middle > open.y1 + slack)
             continue;
@@ -801,12 +474,13 @@ bars_pair(GArray *items)
 {
     for (guint i = 0; i < items->len; i++) {
         formula_item *open = formula_at(items, i);
-        if (!is_there(open) || !open->tall || open->ch != '|' || open->kind != FORMULA_ORDINARY)
+        if (!formula_is_there(open) || !open->tall || open->ch != '|' ||
+            open->kind != FORMULA_ORDINARY)
             continue;
         g_autoptr(GArray) between = g_array_new(FALSE, FALSE, sizeof(formula_item));
         for (guint k = i + 1; k < items->len; k++) {
             formula_item *item = formula_at(items, k);
-            if (!is_there(item)) continue;
+            if (!formula_is_there(item)) continue;
             if (item->ch != '|' || !item->tall || fabsf(item->y0 - open->y0) > 0.1F * open->size) {
                 g_array_append_vals(between, item, 1);
                 continue;
@@ -852,10 +526,10 @@ collection_latex(formula_builder *b, GArray *items)
     limits_reduce(b, items);
     grids_reduce(b, items);
     for (guint i = items->len; i-- > 0;)
-        if (!is_there(formula_at(items, i))) g_array_remove_index(items, i);
+        if (!formula_is_there(formula_at(items, i))) g_array_remove_index(items, i);
     if (items->len == 0) return g_strdup("");
     g_array_sort(items, formula_compare_x);
-    const float em = whole_size(b, items);
+    const float em = formula_whole_size(b, items);
     g_autoptr(GArray) rows = rows_find(items, em);
     g_autofree guint *of = g_new(guint, items->len);
     for (guint i = 0; i < items->len; i++)
@@ -868,7 +542,7 @@ collection_latex(formula_builder *b, GArray *items)
             if (of[i] == r) g_array_append_vals(part, formula_at(items, i), 1);
         if (part->len == 0) continue;
         if (n_rows++ > 0) g_string_append(out, " \\\\ ");
-        line_put(b, out, part, rows->len > 1 && b->depth == 1);
+        formula_line_put(b, out, part, rows->len > 1 && b->depth == 1);
     }
     if (n_rows > 1) {
         g_string_prepend(out, b->depth == 1 ? "\\begin{aligned} " : "\\begin{gathered} ");
@@ -880,5 +554,5 @@ collection_latex(formula_builder *b, GArray *items)
 char *
 formula_latex_of(formula_builder *b, GArray *items)
 {
-    return part_latex(b, items);
+    return formula_part_latex(b, items);
 }
