@@ -271,8 +271,10 @@ pieces_split(layout_grid *g)
             }
             if (before == NULL || after == NULL || after->start < before->start) continue;
             float gap = after->x0 - before->x1;
-            gboolean within = !layout_grid_band(g, p.row)->header && before->x1 <= x + 0.5F &&
-                              after->x0 >= x - 0.5F;
+            /* a row's cells may all but touch; a heading or remark alone on its line is whole */
+            const layout_band *band = layout_grid_band(g, p.row);
+            gboolean within = !band->header && 2 * band->n_pieces > g->cuts->len &&
+                              before->x1 <= x + 0.5F && after->x0 >= x - 0.5F;
             if (gap < (g->lattice ? 0.1F : within ? 0.15F : 0.45F) * p.size || after->x0 < x - 2)
                 continue;
             layout_piece right = p;
