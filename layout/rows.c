@@ -140,6 +140,15 @@ same_caption(const layout_sheet *sheet, const layout_item *a, const layout_item 
     return caption >= 0 && layout_sheet_seg(sheet, (guint)b->seg)->caption == caption;
 }
 
+/* Do captions of two floats that stand beside each other meet here? */
+static gboolean
+other_caption(const layout_sheet *sheet, const layout_item *a, const layout_item *b)
+{
+    const int x = layout_sheet_seg(sheet, (guint)a->seg)->caption;
+    const int y = layout_sheet_seg(sheet, (guint)b->seg)->caption;
+    return x >= 0 && y >= 0 && x != y;
+}
+
 /* Does one of items [n] stand over or under next, rather than beside it? Not their common box: a raised mark at a
  * line's end, which comes first, would leave no room between itself and the line's start. */
 static gboolean
@@ -185,14 +194,19 @@ layout_rows_append(layout_sheet *sheet, layout_item *items, guint n, float col_x
             items[k].box = layout_sheet_seg(sheet, (guint)items[k].seg)->box;
         qsort(items + i, to - i, sizeof *items, compare_left);
         if (reads_leftwards(sheet, items + i, to - i)) items_reverse(items + i, to - i);
-        for (guint k = i; k < to; k++) {
-            guint index = (guint)items[k].seg;
-            g_array_append_val(sheet->row_segs, index);
+        while (i < to) {
+            guint end = i + 1;
+            while (end < to && !other_caption(sheet, &items[i], &items[end]))
+                end++;
+            row.first_seg = sheet->row_segs->len;
+            row.n_segs = end - i;
+            for (; i < end; i++) {
+                guint index = (guint)items[i].seg;
+                g_array_append_val(sheet->row_segs, index);
+            }
+            row_describe(sheet, &row);
+            g_array_append_val(sheet->rows, row);
         }
-        row.n_segs = to - i;
-        row_describe(sheet, &row);
-        g_array_append_val(sheet->rows, row);
-        i = to;
     }
     rights_set(sheet, first_row);
 }

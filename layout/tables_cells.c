@@ -335,6 +335,70 @@ header_cells_join(const layout_grid *g, layout_table_region *table, guint32 *own
         }
 }
 
+/* The last row of the group that begins at row: up to the next rule right across. */
+static guint
+group_end(const layout_grid *g, guint row)
+{
+    const float width = g->box.x1 - g->box.x0;
+    for (; row + 1 < g->bands->len; row++) {
+        const layout_band *a = layout_grid_band(g, row), *b = layout_grid_band(g, row + 1);
+        for (guint i = 0; i < g->rules->horizontal->len; i++) {
+            const layout_rule *r = &g_array_index(g->rules->horizontal, layout_rule, i);
+            if (r->y0 > a->bottom - 0.4F * g->size && r->y0 < b->top + 0.4F * g->size &&
+                layout_overlap_1d(r->x0, r->x1, g->box.x0, g->box.x1) > 0.85F * width)
+                return row;
+        }
+    }
+    return row;
+}
+
+/* The first and last baseline of the pieces in rows from..to: of column 0, or of the others. FALSE: there are none. */
+static gboolean
+extent_of(const layout_grid *g, guint from, guint to, gboolean stub, float *top, float *bottom)
+{
+    *top = G_MAXFLOAT;
+    *bottom = -G_MAXFLOAT;
+    for (guint i = 0; i < g->pieces->len; i++) {
+        const layout_piece *p = layout_grid_piece(g, i);
+        if (p->row < from || p->row > to || (p->col0 == 0) != stub) continue;
+        *top = MIN(*top, p->baseline);
+        *bottom = MAX(*bottom, p->baseline);
+    }
+    return *top <= *bottom;
+}
+
+/* A label set at the middle of its group of rows, between two rules, belongs to all of them. */
+static void
+stub_cells_join(const layout_grid *g, layout_table_region *table, guint32 *owner)
+{
+    guint row = 0;
+    while (row < table->n_rows && layout_grid_band(g, row)->header)
+        row++;
+    for (guint end; row < table->n_rows; row = end + 1) {
+        guint labels = 0, at = row;
+        float y0, y1, top, bottom;
+        end = group_end(g, row);
+        for (guint r = row; r <= end; r++) {
+            const layout_grid_cell *cell = cell_at(table, owner, r, 0);
+            if (cell == NULL) continue;
+            labels += cell->col_span == 1 ? 1 : 2;
+            at = r;
+        }
+        if (end == row || labels != 1 || !extent_of(g, row, end, TRUE, &y0, &y1) ||
+            !extent_of(g, row, end, FALSE, &top, &bottom))
+            continue;
+        /* the first row's own label stands on its line */
+        if (fabsf(y0 + y1 - top - bottom) > g->size || y0 < top + 0.3F * g->size) continue;
+        layout_grid_cell *cell = cell_at(table, owner, at, 0);
+        for (guint r = row; r <= end; r++)
+            owner[r * table->n_cols] = owner[at * table->n_cols];
+        cell->row = row;
+        cell->row_span = end - row + 1;
+        cell->box.y0 = layout_grid_band(g, row)->top;
+        cell->box.y1 = layout_grid_band(g, end)->bottom;
+    }
+}
+
 /* A border between columns that every row's cells reach over is none. */
 static void
 idle_columns_drop(layout_table_region *table, const guint32 *owner)
@@ -400,6 +464,7 @@ layout_grid_cells(layout_grid *g, layout_table_region *table)
         cells_join_lattice(g, table, owner);
     else
         header_cells_join(g, table, owner);
+    if (!g->lattice) stub_cells_join(g, table, owner);
     cells_fill(g, table, owner);
     g_array_index(table->cells, layout_grid_cell, 0).n_glyphs += g->n_drawn;
     idle_columns_drop(table, owner);
