@@ -142,7 +142,7 @@ weigh(chooser *c)
     for (guint i = 0; i < c->words->len; i++) {
         guint n = 0;
         for (guint j = 0; j < c->pages->len; j++)
-            n += (((const page *)c->pages->pdata[j])->cover.said >> i) & 1;
+            n += (guint)((((const page *)c->pages->pdata[j])->cover.said >> i) & 1);
         c->weight[i] = log(1 + (c->pages->len + 1.0) / (n + 0.5));
         c->total += c->weight[i];
     }

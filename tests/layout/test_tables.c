@@ -141,6 +141,62 @@ headings_of_row_groups_stay_rows(void **state)
 }
 
 static void
+a_label_in_the_middle_of_its_rows_spans_them(void **state)
+{
+    (void)state;
+    page_maker *maker = page_new();
+    booktabs(maker, 200, 216, 302);
+    page_maker_rule_h(maker, 100, 500, 260);
+    static const put cells[] = {
+        {104, 212, "Group"}, {250, 212, "Model"}, {400, 212, "Score"}, {250, 228, "alpha"},
+        {400, 228, "1.0"},   {104, 242, "Large"}, {250, 242, "beta"},  {400, 242, "3.5"},
+        {250, 256, "gamma"}, {400, 256, "10.5"},  {104, 283, "Small"}, {250, 276, "delta"},
+        {400, 276, "7.0"},   {250, 290, "theta"}, {400, 290, "9.5"},
+    };
+    PUT(maker, MAKER_ROMAN, cells);
+    expect(maker, "Group | Model | Score\nLarge{3x1} | alpha | 1.0\nbeta | 3.5\ngamma | 10.5\n"
+                  "Small{2x1} | delta | 7.0\ntheta | 9.5\n");
+}
+
+static void
+tables_side_by_side_keep_their_captions(void **state)
+{
+    (void)state;
+    page_maker *maker = page_new();
+    static const put cells[] = {
+        {110, 190, "Table 1: Left ones."},
+        {350, 189, "Table 2: Right ones."},
+        {104, 212, "A"},
+        {200, 212, "B"},
+        {344, 212, "C"},
+        {440, 212, "D"},
+        {104, 228, "x"},
+        {200, 228, "1"},
+        {344, 228, "y"},
+        {440, 228, "3"},
+        {104, 242, "u"},
+        {200, 242, "2"},
+        {344, 242, "v"},
+        {440, 242, "4"},
+    };
+    PUT(maker, MAKER_ROMAN, cells);
+    static const float xs[] = {100, 340}, ys[] = {200, 216, 248};
+    for (guint i = 0; i < G_N_ELEMENTS(xs); i++)
+        for (guint k = 0; k < G_N_ELEMENTS(ys); k++)
+            page_maker_rule_h(maker, xs[i], xs[i] + 130, ys[k]);
+    lode_document *document = page_maker_document(&maker, 1);
+    assert_int_equal(document->n_tables, 2);
+    const layout_block *left = document_find(document, LAYOUT_BLOCK_CAPTION, "Table 1: Left ones.");
+    const layout_block *right =
+        document_find(document, LAYOUT_BLOCK_CAPTION, "Table 2: Right ones.");
+    assert_non_null(left);
+    assert_non_null(right);
+    assert_string_equal(left->text, "Table 1: Left ones.");
+    assert_int_not_equal(left->parent, right->parent);
+    lode_document_free(document);
+}
+
+static void
 words_broken_in_a_cell_are_mended(void **state)
 {
     (void)state;
@@ -485,6 +541,8 @@ main(void)
         cmocka_unit_test(a_wrapped_label_with_its_values_in_the_middle_is_one_row),
         cmocka_unit_test(sentences_that_wrap_stay_in_their_cells),
         cmocka_unit_test(headings_of_row_groups_stay_rows),
+        cmocka_unit_test(a_label_in_the_middle_of_its_rows_spans_them),
+        cmocka_unit_test(tables_side_by_side_keep_their_captions),
         cmocka_unit_test(words_broken_in_a_cell_are_mended),
         cmocka_unit_test(a_heading_without_a_rule_spans_what_it_is_centred_over),
         cmocka_unit_test(lines_of_a_header_stack_to_one_row),
