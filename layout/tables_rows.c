@@ -168,7 +168,7 @@ body_link(const rows *r, const line *a, const line *b)
     gboolean full = a->x1 - a->x0 + 0.25F * a->size + first > 0.98F * limit;
     if (!full) link -= 0.8F;
     if (a->number != b->number) link -= 0.4F;
-    if (a->number && b->number) link -= 1;
+    if (a->number && b->number) link -= 2;
     if ((a->flags ^ b->flags) & LAYOUT_SPAN_BOLD) link -= 0.5F;
     if (b->x0 < a->x0 - 0.8F * size && fabsf(a->x0 + a->x1 - b->x0 - b->x1) > size) link -= 0.3F;
     if (gap > 1.25F * r->leading)
