@@ -320,6 +320,20 @@ rule_between(const layout_sheet *sheet, float y0, float y1, float x0, float x1)
     return FALSE;
 }
 
+/* The fill that a line stands on, if any; the last of several is on top. */
+static int
+ground_of(const layout_sheet *sheet, const printed *p)
+{
+    const float x = 0.5F * (p->x0 + p->x1), y = p->baseline - 0.3F * p->size;
+    for (guint i = sheet->fills->len; i-- > 0;) {
+        const layout_fill *fill = &g_array_index(sheet->fills, layout_fill, i);
+        if (!fill->outline && x > fill->box.x0 && x < fill->box.x1 && y > fill->box.y0 &&
+            y < fill->box.y1)
+            return (int)i;
+    }
+    return LAYOUT_NONE;
+}
+
 typedef struct {
     layout_rect box;
     printed last;
@@ -343,6 +357,9 @@ goes_on(const lines *l, const extent *e, const printed *next)
     if (fabsf(next->size - size) > MAX(0.6F, 0.08F * size) && !e->label_only) return FALSE;
     if (rule_between(l->sheet, last->baseline, next->baseline - 0.3F * next->size, next->x0,
                      next->x1))
+        return FALSE;
+    /* a shaded row below an unshaded caption is the table's */
+    if (ground_of(l->sheet, last) == LAYOUT_NONE && ground_of(l->sheet, next) != LAYOUT_NONE)
         return FALSE;
     if (e->label_only) return TRUE;
     float width = last->x1 - last->x0, wide = next->x1 - next->x0;

@@ -15,6 +15,7 @@
 #define CHAIN_AHEAD 200
 #define SAME_X_PT   4.0F
 #define MAX_TABLES  200
+#define MAX_STRIPES 600   /* of more fills a page is a drawing */
 #define EXTEND_PT   40.0F /* a header of two lines */
 
 typedef struct {
@@ -393,6 +394,114 @@ extend_to_rules(const finder *f, layout_rect box)
     return box;
 }
 
+/* Do both stand in one column: left, right or middle in line? */
+static gboolean
+in_line(layout_rect x, layout_rect y)
+{
+    return fabsf(x.x0 - y.x0) < 3 || fabsf(x.x1 - y.x1) < 3 || fabsf(x.x0 + x.x1 - y.x0 - y.x1) < 5;
+}
+
+/* Where every other row is shaded, the first or the last is not: the line next to the shades, if it has pieces of its
+ * own that stand in line with those within. */
+static layout_rect
+extend_by_row(const finder *f, layout_rect box, gboolean below)
+{
+    const float far = 1.8F * f->work->leading_pt, y = below ? box.y1 : box.y0;
+    for (guint i = 0; i < f->sheet->hrules->len; i++) {
+        const layout_rule *r = &g_array_index(f->sheet->hrules, layout_rule, i);
+        if (fabsf(r->y0 - y) < 3 &&
+            layout_overlap_1d(r->x0, r->x1, box.x0, box.x1) > 0.8F * width_of(box))
+            return box;
+    }
+    const layout_rect strip = {box.x0, below ? y : y - far, box.x1, below ? y + far : y};
+    g_autoptr(GArray) next = segs_in(f, strip);
+    g_autoptr(GArray) within = segs_in(f, box);
+    guint pieces = 0, lined = 0;
+    float baseline = 0, size = 0;
+    for (guint i = 0; i < next->len; i++) {
+        /* one line of the strip: the one nearest to the box */
+        guint at = g_array_index(next, guint, below ? i : next->len - 1 - i);
+        const layout_seg *seg = layout_sheet_seg(f->sheet, at);
+        if (pieces == 0) {
+            baseline = seg->baseline;
+            size = seg->size_pt;
+        }
+        if (fabsf(seg->baseline - baseline) > 0.4F * size) break;
+        if (seg->n_words > 7) return box;
+        pieces++;
+        for (guint k = 0; k < within->len; k++)
+            if (in_line(seg->box,
+                        layout_sheet_seg(f->sheet, g_array_index(within, guint, k))->box)) {
+                lined++;
+                break;
+            }
+    }
+    if (pieces < 2 || lined < 2 || 2 * lined < pieces) return box;
+    box.y0 = MIN(box.y0, baseline - size);
+    box.y1 = MAX(box.y1, baseline + 0.4F * size);
+    return box;
+}
+
+/* Shades of the same width, at most an unshaded row apart, are of one table. n: how many shades. */
+static layout_rect
+stripes_join(const finder *f, layout_rect box, guint *n)
+{
+    const float row = 1.8F * f->work->leading_pt;
+    *n = 0;
+    for (guint found = 1; found > *n;) {
+        *n = found;
+        found = 0;
+        for (guint i = 0; i < f->sheet->fills->len; i++) {
+            const layout_fill *fill = &g_array_index(f->sheet->fills, layout_fill, i);
+            const layout_rect b = fill->box;
+            if (fill->outline || b.x0 < box.x0 - SAME_X_PT || b.x1 > box.x1 + SAME_X_PT ||
+                b.y0 > box.y1 + row || b.y1 < box.y0 - row)
+                continue;
+            found++;
+            box.y0 = MIN(box.y0, b.y0);
+            box.y1 = MAX(box.y1, b.y1);
+        }
+    }
+    return extend_by_row(f, extend_by_row(f, box, FALSE), TRUE);
+}
+
+/* The shades that stand beside each other with this one, cell by cell, as one. */
+static layout_rect
+stripe_at(const finder *f, guint own)
+{
+    layout_rect box = g_array_index(f->sheet->fills, layout_fill, own).box;
+    for (gboolean grew = TRUE; grew;) {
+        grew = FALSE;
+        for (guint i = 0; i < f->sheet->fills->len; i++) {
+            const layout_rect b = g_array_index(f->sheet->fills, layout_fill, i).box;
+            if (fabsf(b.y0 - box.y0) > 1 || fabsf(b.y1 - box.y1) > 1 || b.x0 > box.x1 + 3 ||
+                b.x1 < box.x0 - 3 || (b.x0 >= box.x0 && b.x1 <= box.x1))
+                continue;
+            box.x0 = MIN(box.x0, b.x0);
+            box.x1 = MAX(box.x1, b.x1);
+            grew = TRUE;
+        }
+    }
+    return box;
+}
+
+/* Every other row shaded, and no rules. */
+static void
+striped_find(finder *f)
+{
+    if (f->sheet->fills->len > MAX_STRIPES) return;
+    for (guint i = 0; i < f->sheet->fills->len; i++) {
+        const layout_fill *fill = &g_array_index(f->sheet->fills, layout_fill, i);
+        const layout_rect b = stripe_at(f, i);
+        guint n;
+        if (fill->outline || width_of(b) < 50 || b.y1 - b.y0 > 4 * f->work->leading_pt ||
+            in_table(f, 0.5F * (b.x0 + b.x1), 0.5F * (b.y0 + b.y1)))
+            continue;
+        const layout_rect box = stripes_join(f, b, &n);
+        if (n >= 2) table_try(f, box, 0.6F, 45);
+    }
+}
+
 static void
 ruled_find(finder *f)
 {
@@ -414,7 +523,10 @@ ruled_find(finder *f)
         g_array_unref(in.horizontal);
         g_array_unref(in.vertical);
         if (h < 2 || v < 1) continue;
-        table_try(f, extend_to_rules(f, c->box), 0.9F, 25);
+        layout_rect box = extend_to_rules(f, c->box);
+        guint n;
+        if (c->n_rects >= 2 && c->n_rules == 0) box = stripes_join(f, box, &n);
+        table_try(f, box, 0.9F, 25);
     }
 }
 
@@ -532,8 +644,7 @@ aligned(const finder *f, const lines_found *found, const line *a, const line *b)
         layout_rect y = layout_sheet_seg(f->sheet, g_array_index(found->segs, guint, i))->box;
         for (guint k = a->first; k < a->first + a->n && k < a->first + 40; k++) {
             layout_rect x = layout_sheet_seg(f->sheet, g_array_index(found->segs, guint, k))->box;
-            if (fabsf(x.x0 - y.x0) < 3 || fabsf(x.x1 - y.x1) < 3 ||
-                fabsf(x.x0 + x.x1 - y.x0 - y.x1) < 5) {
+            if (in_line(x, y)) {
                 n++;
                 break;
             }
@@ -675,6 +786,7 @@ layout_tables_find(layout_work *work, layout_sheet *sheet)
     g_qsort_with_data(f.by_y, (gint)f.n_segs, sizeof(guint), layout_seg_compare, sheet);
     f.bibliography = has_bibliography(work, sheet);
     ruled_find(&f);
+    striped_find(&f);
     booktabs_find(&f);
     unruled_lane(&f, 0);
     if (work->two_columns) unruled_lane(&f, 1);

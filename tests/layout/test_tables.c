@@ -447,6 +447,29 @@ a_shaded_body_has_its_header_above(void **state)
 }
 
 static void
+rows_shaded_by_turns_are_one_table(void **state)
+{
+    (void)state;
+    page_maker *maker = page_new();
+    page_maker_text(maker, MAKER_ROMAN, 10, 104, 190, "Table 1: Shades.");
+    /* the header darker, then every other row, cell by cell */
+    for (guint c = 0; c < 3; c++) {
+        const float x = 100 + 100 * (float)c;
+        page_maker_fill(maker, x, 196, x + 100, 210, 0xFFBBBBBB);
+        page_maker_fill(maker, x, 210, x + 100, 224, 0xFFEEEEEE);
+        page_maker_fill(maker, x, 238, x + 100, 252, 0xFFEEEEEE);
+    }
+    static const put cells[] = {
+        {104, 206, "First"}, {204, 206, "Second"}, {304, 206, "Third"}, {104, 220, "a"},
+        {204, 220, "1"},     {304, 220, "2"},      {104, 234, "b"},     {204, 234, "3"},
+        {304, 234, "4"},     {104, 248, "c"},      {204, 248, "5"},     {304, 248, "6"},
+        {104, 262, "d"},     {204, 262, "7"},      {304, 262, "8"},
+    };
+    PUT(maker, MAKER_ROMAN, cells);
+    expect(maker, "First | Second | Third\na | 1 | 2\nb | 3 | 4\nc | 5 | 6\nd | 7 | 8\n");
+}
+
+static void
 a_frame_keeps_title_and_source_out_of_its_table(void **state)
 {
     (void)state;
@@ -553,6 +576,7 @@ main(void)
         cmocka_unit_test(edges_between_fills_of_one_colour_are_no_rules),
         cmocka_unit_test(white_lines_on_a_fill_are_rules),
         cmocka_unit_test(a_shaded_body_has_its_header_above),
+        cmocka_unit_test(rows_shaded_by_turns_are_one_table),
         cmocka_unit_test(a_frame_keeps_title_and_source_out_of_its_table),
         cmocka_unit_test(the_axes_of_a_plot_are_no_table),
         cmocka_unit_test(the_same_numbers_in_uneven_steps_are_one),
