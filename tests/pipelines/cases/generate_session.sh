@@ -10,5 +10,5 @@ ask $m --raw "$said" --draft 6 > drafted && text drafted | cmp - t && grep -E '"
 ask $m --raw "$said" --memory 4 | grep '"text"' | cmp - t
 ask $m --raw "$said" --kv-type f32 | grep '"text"' | grep -c .
 ask $m --raw "$said" --kv-type q8_0; echo $?
-ask $m --raw "$said" --memory 1 --context 500; echo $?
+ask $m --raw "$said" --memory 1 --context 700; echo $?
 ask $m --raw "$said" --think-budget 9; echo $?
