@@ -339,16 +339,10 @@ header_cells_join(const layout_grid *g, layout_table_region *table, guint32 *own
 static guint
 group_end(const layout_grid *g, guint row)
 {
-    const float width = g->box.x1 - g->box.x0;
-    for (; row + 1 < g->bands->len; row++) {
-        const layout_band *a = layout_grid_band(g, row), *b = layout_grid_band(g, row + 1);
-        for (guint i = 0; i < g->rules->horizontal->len; i++) {
-            const layout_rule *r = &g_array_index(g->rules->horizontal, layout_rule, i);
-            if (r->y0 > a->bottom - 0.4F * g->size && r->y0 < b->top + 0.4F * g->size &&
-                layout_overlap_1d(r->x0, r->x1, g->box.x0, g->box.x1) > 0.85F * width)
-                return row;
-        }
-    }
+    while (row + 1 < g->bands->len &&
+           !layout_grid_rule_across(g, layout_grid_band(g, row)->bottom - 0.4F * g->size,
+                                    layout_grid_band(g, row + 1)->top + 0.4F * g->size))
+        row++;
     return row;
 }
 

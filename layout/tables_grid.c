@@ -305,6 +305,18 @@ layout_grid_rule_between(const layout_grid *g, float y0, float y1, float x0, flo
     return FALSE;
 }
 
+gboolean
+layout_grid_rule_across(const layout_grid *g, float y0, float y1)
+{
+    for (guint i = 0; i < g->rules->horizontal->len; i++) {
+        const layout_rule *r = &g_array_index(g->rules->horizontal, layout_rule, i);
+        if (r->y0 > y0 && r->y0 < y1 &&
+            layout_overlap_1d(r->x0, r->x1, g->box.x0, g->box.x1) > 0.85F * (g->box.x1 - g->box.x0))
+            return TRUE;
+    }
+    return FALSE;
+}
+
 guint
 layout_grid_column(const layout_grid *g, float x)
 {

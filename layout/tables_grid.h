@@ -54,6 +54,9 @@ guint layout_grid_column(const layout_grid *grid, float x);
 /* Is there a horizontal rule over most of x0..x1 at a height within y0..y1? */
 gboolean layout_grid_rule_between(const layout_grid *grid, float y0, float y1, float x0, float x1);
 
+/* Is there one right across the table? */
+gboolean layout_grid_rule_across(const layout_grid *grid, float y0, float y1);
+
 /* Values that lie within slack become one, their mean. */
 void layout_grid_snap(GArray *values, float slack);
 

@@ -392,13 +392,7 @@ parted(const rows *r, guint above)
     const layout_grid *g = r->grid;
     const layout_band *a = layout_grid_band(g, above), *b = layout_grid_band(g, above + 1);
     if (a->header != b->header) return TRUE;
-    float x0 = g->box.x0, x1 = g->box.x1;
-    for (guint i = 0; i < g->rules->horizontal->len; i++) {
-        const layout_rule *rule = &g_array_index(g->rules->horizontal, layout_rule, i);
-        if (rule->y0 <= a->baseline || rule->y0 >= b->baseline - 0.3F * g->size) continue;
-        if (layout_overlap_1d(rule->x0, rule->x1, x0, x1) > 0.85F * (x1 - x0)) return TRUE;
-    }
-    return FALSE;
+    return layout_grid_rule_across(g, a->baseline, b->baseline - 0.3F * g->size);
 }
 
 /* Cells that are out of line with the row's extent, by their share. y0, y1: first and last baseline per column. */
