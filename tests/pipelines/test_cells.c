@@ -97,7 +97,7 @@ typedef struct {
 static asked
 ask(const char *question)
 {
-    asked a = {.dir = "/tmp/lode-test-cells-XXXXXX"};
+    asked a = {.dir = P_tmpdir "/lode-test-cells-XXXXXX"};
     lode_error error;
     assert_non_null(mkdtemp(a.dir));
     static const char *const paths[] = {PAPER};
