@@ -39,7 +39,8 @@ convert_entries(gpointer data)
     convert_args *args = data;
     const GOptionEntry entries[] = {
         {"output", 'o', 0, G_OPTION_ARG_FILENAME, &args->output,
-         "Folder of the outputs, made when missing; without it the one input goes to stdout",
+         "Folder of the outputs, made when missing; without it, or for -, the one input goes to "
+         "stdout",
          "DIR"},
         {"format", 'f', 0, G_OPTION_ARG_STRING, &args->format, format_help(), "LIST"},
         {"pages", 0, 0, G_OPTION_ARG_STRING, &args->pages,
@@ -114,6 +115,12 @@ parse_hidden_text(const char *what, gboolean *keep)
     return FALSE;
 }
 
+static gboolean
+to_folder(const convert_args *args)
+{
+    return args->output != NULL && strcmp(args->output, "-") != 0;
+}
+
 /* Into options; the strings stay the arguments', the pages and the password become the caller's. */
 static gboolean
 read_args(const convert_args *args, pipelines_batch_options *options, GArray **pages)
@@ -123,7 +130,7 @@ read_args(const convert_args *args, pipelines_batch_options *options, GArray **p
     options->force = args->force;
     options->cancel = cli_cancel();
     options->output = (pipelines_output_options){
-        .formats = args->output != NULL ? LODE_FORMAT_DEFAULT : LODE_FORMAT_MARKDOWN,
+        .formats = to_folder(args) ? LODE_FORMAT_DEFAULT : LODE_FORMAT_MARKDOWN,
         .page_breaks = args->page_breaks,
         .dpi = args->dpi,
     };
@@ -364,8 +371,8 @@ run_convert(gpointer data, char **operands, int n_operands)
         return cli_error(EXIT_NOTHING_DONE,
                          "%s: no documents in this folder (PDF, XPS, EPUB, FB2, CBZ)", operands[0]);
     if (args->check) return convert_check(&args->common, inputs, &options);
-    return args->output != NULL ? convert_to_folder(args, inputs, &options)
-                                : convert_to_stdout(args, inputs, &options);
+    return to_folder(args) ? convert_to_folder(args, inputs, &options)
+                           : convert_to_stdout(args, inputs, &options);
 }
 
 const command cmd_convert = {
