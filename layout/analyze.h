@@ -351,6 +351,9 @@ layout_overlap_1d(float a0, float a1, float b0, float b1)
 }
 /* For sorting floats, and indices of a sheet's segments (the sheet as user data) by baseline, then from the left. */
 int layout_compare_float(gconstpointer a, gconstpointer b);
+/* layout_rule by y0, x0, x1, and by x0, y0, y1. */
+int layout_compare_hrule(gconstpointer a, gconstpointer b);
+int layout_compare_vrule(gconstpointer a, gconstpointer b);
 int layout_seg_compare(gconstpointer a, gconstpointer b, gpointer sheet);
 /* Cut a segment in two behind its first n_words (fewer than it has): they become a new segment, whose
  * index is returned; index keeps the rest. */

@@ -175,8 +175,8 @@ path_take(layout_sheet *sheet, const parse_path *path, GArray *all)
     g_array_append_val(all, item);
 }
 
-static int
-compare_hrule(gconstpointer a, gconstpointer b)
+int
+layout_compare_hrule(gconstpointer a, gconstpointer b)
 {
     const layout_rule *x = a, *y = b;
     if (x->y0 != y->y0) return x->y0 < y->y0 ? -1 : 1;
@@ -184,8 +184,8 @@ compare_hrule(gconstpointer a, gconstpointer b)
     return (x->x1 > y->x1) - (x->x1 < y->x1);
 }
 
-static int
-compare_vrule(gconstpointer a, gconstpointer b)
+int
+layout_compare_vrule(gconstpointer a, gconstpointer b)
 {
     const layout_rule *x = a, *y = b;
     if (x->x0 != y->x0) return x->x0 < y->x0 ? -1 : 1;
@@ -240,8 +240,8 @@ layout_graphics_find(layout_sheet *sheet, const parse_page *page)
         g_array_append_val(all, item);
     }
     if (sheet->fills->len > LAYOUT_MAX_FILLS) g_array_set_size(sheet->fills, 0);
-    g_array_sort(sheet->hrules, compare_hrule);
-    g_array_sort(sheet->vrules, compare_vrule);
+    g_array_sort(sheet->hrules, layout_compare_hrule);
+    g_array_sort(sheet->vrules, layout_compare_vrule);
     clusters_make(sheet, all);
 
     for (guint i = 0; i < page->n_links; i++) {

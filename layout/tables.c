@@ -35,24 +35,6 @@ width_of(layout_rect r)
     return r.x1 - r.x0;
 }
 
-static int
-compare_h(gconstpointer a, gconstpointer b)
-{
-    const layout_rule *x = a, *y = b;
-    if (x->y0 != y->y0) return x->y0 < y->y0 ? -1 : 1;
-    if (x->x0 != y->x0) return x->x0 < y->x0 ? -1 : 1;
-    return (x->x1 > y->x1) - (x->x1 < y->x1);
-}
-
-static int
-compare_v(gconstpointer a, gconstpointer b)
-{
-    const layout_rule *x = a, *y = b;
-    if (x->x0 != y->x0) return x->x0 < y->x0 ? -1 : 1;
-    if (x->y0 != y->y0) return x->y0 < y->y0 ? -1 : 1;
-    return (x->y1 > y->y1) - (x->y1 < y->y1);
-}
-
 /* An edge between two fills of one colour is not seen. at: where the edge is, along x if vertical; from, to: how far it
  * reaches; out: on which side of it the fill is not. */
 static gboolean
@@ -96,7 +78,7 @@ rules_join(const GArray *from, const GArray *fills, gboolean vertical)
     g_array_append_vals(all, from->data, from->len);
     for (guint i = 0; i < fills->len; i++)
         edges_add(all, fills, i, vertical);
-    g_array_sort(all, vertical ? compare_v : compare_h);
+    g_array_sort(all, vertical ? layout_compare_vrule : layout_compare_hrule);
     GArray *joined = g_array_new(FALSE, FALSE, sizeof(layout_rule));
     for (guint i = 0; i < all->len; i++) {
         layout_rule r = g_array_index(all, layout_rule, i);
@@ -118,7 +100,7 @@ rules_join(const GArray *from, const GArray *fills, gboolean vertical)
         }
         if (!taken) g_array_append_val(joined, r);
     }
-    g_array_sort(joined, vertical ? compare_v : compare_h);
+    g_array_sort(joined, vertical ? layout_compare_vrule : layout_compare_hrule);
     return joined;
 }
 

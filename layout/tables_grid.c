@@ -398,8 +398,7 @@ is_typed_rule(const char *text, gsize len)
 static void
 pieces_of_seg(layout_grid *g, const layout_seg *seg)
 {
-    layout_piece p = {
-        .baseline = seg->baseline, .size = seg->size_pt, .font = seg->font, .flags = seg->flags};
+    layout_piece p = {.baseline = seg->baseline, .size = seg->size_pt, .flags = seg->flags};
     if (is_typed_rule(g->sheet->text->str + seg->start, seg->len)) {
         g->n_drawn += layout_ledger_count(g->sheet, seg->start, seg->len);
         return;

@@ -12,7 +12,7 @@ typedef struct {
     float x0, x1, first_x1; /* and where its first word ends */
     float baseline, size;
     uint32_t start, len;
-    guint font, flags;     /* as its segment's */
+    guint flags;           /* as its segment's */
     guint row, col0, col1; /* columns, inclusive */
 } layout_piece;
 

@@ -254,10 +254,10 @@ layout_parts_repeated(const layout_table_region *head, const layout_table_region
 }
 
 gboolean
-layout_parts_is_number(const char *text)
+layout_parts_is_number(const char *text, gsize len)
 {
     guint digits = 0, letters = 0;
-    for (const char *at = text; *at != '\0'; at = g_utf8_next_char(at)) {
+    for (const char *at = text; at < text + len; at = g_utf8_next_char(at)) {
         const gunichar ch = g_utf8_get_char(at);
         digits += g_unichar_isdigit(ch) ? 1 : 0;
         letters += g_unichar_isalpha(ch) ? 1 : 0;
@@ -273,7 +273,7 @@ is_number_column(const layout_table_region *table, guint col, guint first)
     for (guint i = 0; i < table->cells->len; i++) {
         const layout_grid_cell *cell = cell_at(table, i);
         if (cell->col != col || cell->row < first || cell->col_span > 1) continue;
-        if (layout_parts_is_number(cell->text))
+        if (layout_parts_is_number(cell->text, strlen(cell->text)))
             numbers++;
         else if (g_utf8_strlen(cell->text, -1) > 3)
             others++;
@@ -311,7 +311,7 @@ layout_parts_has_header(const layout_sheet *sheet, int index)
     for (guint i = 0; i < table->cells->len; i++) {
         const layout_grid_cell *cell = cell_at(table, i);
         if (cell->row >= body || cell->col == 0 || cell->text[0] == '\0') continue;
-        const gboolean number = layout_parts_is_number(cell->text);
+        const gboolean number = layout_parts_is_number(cell->text, strlen(cell->text));
         *(number ? &numbers : &words) += 1;
         if (cell->col_span == 1 && is_number_column(table, cell->col, body))
             *(number ? &as_numbers : &over_numbers) += 1;

@@ -31,8 +31,8 @@ gboolean layout_parts_has_remark(const layout_table_region *table, gboolean last
 /* Takes rows out of a table: they become furniture of their page. FALSE, and nothing: they hang together with
  * others. */
 gboolean layout_parts_drop_rows(layout_sheet *sheet, int table, guint first, guint n);
-/* More digits than letters? */
-gboolean layout_parts_is_number(const char *text);
+/* Has the text digits, and no more letters than those? */
+gboolean layout_parts_is_number(const char *text, gsize len);
 
 G_END_DECLS
 #endif

@@ -20,7 +20,6 @@ layout_table_filled(const layout_table_region *table)
     return n;
 }
 
-/* Long sentences in nearly all cells: text in frames or in columns. */
 gboolean
 layout_table_is_prose(const layout_sheet *sheet, const GArray *segs,
                       const layout_table_region *table)
@@ -32,7 +31,6 @@ layout_table_is_prose(const layout_sheet *sheet, const GArray *segs,
     return table->n_cols == 2 && table->n_rows <= 3 && chars / cells > 160;
 }
 
-/* A bibliography whose labels ("[ABC+16]") stand in a column of their own. */
 gboolean
 layout_table_is_bibliography(const layout_table_region *table)
 {
@@ -89,8 +87,6 @@ drawn_in(const layout_sheet *sheet, layout_rect box, float *covered, float *lege
     return all;
 }
 
-/* The axes of a plot look like a ruled table, its legend like an unruled one: the caption tells them apart, and
- * where there is none, what else is drawn. */
 gboolean
 layout_table_is_drawing(const layout_sheet *sheet, layout_rect box)
 {
@@ -110,7 +106,6 @@ layout_table_is_drawing(const layout_sheet *sheet, layout_rect box)
     return (d.n_curves >= 10 && 2 * d.n_curves > d.n_rules + d.n_rects) || covered > 0.7F;
 }
 
-/* Algorithms and listings stand between rules, too: "Algorithm 1", or most of it in a typewriter face. */
 gboolean
 layout_table_is_program(layout_work *work, const layout_sheet *sheet, const GArray *segs,
                         const layout_table_rules *rules, gboolean captioned)
@@ -136,8 +131,6 @@ compare_left(gconstpointer a, gconstpointer b, gpointer data)
     return (i > k) - (i < k);
 }
 
-/* Justified text in two or more columns: most pieces begin and end where the others of their column do. Sorts
- * segs. */
 gboolean
 layout_table_is_columns(const layout_sheet *sheet, GArray *segs)
 {

@@ -6,6 +6,7 @@
  * no room for its first word, a parenthesis is open), rows should be full, their cells aligned in one manner, and
  * rules are never crossed. The header's lines break where they please, and follow rules of their own. */
 #include "layout/tables_grid.h"
+#include "layout/tables_parts.h"
 
 #include <math.h>
 #include <stdlib.h>
@@ -28,7 +29,7 @@ typedef struct {
     guint col0, col1, band;
     float x0, x1, first_x1, baseline, size;
     uint32_t start, end;
-    guint font, flags;
+    guint flags;
     gboolean number, year;
     int above;  /* the line nearest above in one of its columns, -1 */
     float link; /* how well it goes on that */
@@ -76,22 +77,19 @@ layout_grid_bands(layout_grid *g)
 
 /* ---- what a line says ---- */
 
-/* More digits than letters; marks for missing values count as numbers. */
+/* A number, or a mark that stands where one is missing. */
 static gboolean
 is_number(const char *text, gsize len)
 {
-    guint digits = 0, letters = 0, others = 0;
-    for (const char *at = text, *end = text + len; at < end; at = g_utf8_next_char(at)) {
-        gunichar ch = g_utf8_get_char(at);
-        if (g_unichar_isdigit(ch))
-            digits++;
-        else if (g_unichar_isalpha(ch))
-            letters++;
-        else if (!g_unichar_isspace(ch))
-            others++;
+    guint marks = 0;
+    if (layout_parts_is_number(text, len) || (len == 3 && strncmp(text, "N/A", 3) == 0))
+        return TRUE;
+    for (const char *at = text; at < text + len; at = g_utf8_next_char(at)) {
+        const gunichar ch = g_utf8_get_char(at);
+        if (g_unichar_isdigit(ch) || g_unichar_isalpha(ch)) return FALSE;
+        marks += g_unichar_isspace(ch) ? 0 : 1;
     }
-    if (len == 3 && strncmp(text, "N/A", 3) == 0) return TRUE;
-    return digits > 0 ? letters <= digits : letters == 0 && others > 0 && len <= 8;
+    return marks > 0 && len <= 8;
 }
 
 /* "2007", "2007-08": heads a column as often as it stands in one. */
@@ -228,7 +226,6 @@ lines_collect(rows *r)
                   .size = p->size,
                   .start = p->start,
                   .end = p->start + p->len,
-                  .font = p->font,
                   .flags = p->flags,
                   .above = -1};
         g_array_append_val(all, l);

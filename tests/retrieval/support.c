@@ -239,3 +239,13 @@ open_reader(void)
 {
     return open_library(folder, RETRIEVAL_OPEN_READ, &fake_embedder);
 }
+
+guint
+count_problems(retrieval_library *library)
+{
+    g_autoptr(GError) error = NULL;
+    guint n = 0;
+    assert_true(retrieval_library_verify(library, NULL, NULL, &n, &error));
+    assert_no_error(error);
+    return n;
+}

@@ -55,4 +55,7 @@ char *random_sentence(GRand *rand, guint n);
 void check_no_error(GError *error, const char *file, int line);
 #define assert_no_error(error) check_no_error((error), __FILE__, __LINE__)
 
+/* What verifying the library finds wrong with it. */
+guint count_problems(retrieval_library *library);
+
 #endif

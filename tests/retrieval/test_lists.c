@@ -474,16 +474,6 @@ a_quantised_library_tells_likeness(void **state)
     assert_string_not_equal(((retrieval_hit *)apart->pdata[1])->path, "twin 2");
 }
 
-static guint
-count_problems(retrieval_library *library)
-{
-    g_autoptr(GError) error = NULL;
-    guint n = 0;
-    assert_true(retrieval_library_verify(library, NULL, NULL, &n, &error));
-    assert_no_error(error);
-    return n;
-}
-
 /* Every tenth of the file, and fewer vectors than passages in one that is whole. */
 static void
 damage_to_the_only_vectors_is_told(void **state)

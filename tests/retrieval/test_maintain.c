@@ -20,16 +20,6 @@ commit(retrieval_library *library)
     assert_no_error(error);
 }
 
-static guint
-count_problems(retrieval_library *library)
-{
-    g_autoptr(GError) error = NULL;
-    guint n = 0;
-    assert_true(retrieval_library_verify(library, NULL, NULL, &n, &error));
-    assert_no_error(error);
-    return n;
-}
-
 static void
 check_first(retrieval_library *library, const char *query, retrieval_method method,
             const char *path)

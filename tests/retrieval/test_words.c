@@ -328,16 +328,6 @@ a_lost_file_is_told_and_made_again(void **state)
     assert_int_equal(same->len, hits->len);
 }
 
-static guint
-count_problems(retrieval_library *library)
-{
-    g_autoptr(GError) error = NULL;
-    guint n = 0;
-    assert_true(retrieval_library_verify(library, NULL, NULL, &n, &error));
-    assert_no_error(error);
-    return n;
-}
-
 /* Damaged, cut short, whole but of other texts: told each time, and mended. */
 static void
 a_damaged_or_wrong_file_is_told_and_mended(void **state)
