@@ -319,6 +319,12 @@ typedef struct {
     int first, last; /* page numbers, 1-based, inclusive; last 0: to the end */
 } layout_page_range;
 
+typedef enum {
+    LAYOUT_OCR_AUTO,  /* pages, and pictures on pages, whose text is only in their pixels */
+    LAYOUT_OCR_OFF,   /* never: such pages are empty */
+    LAYOUT_OCR_FORCE, /* every page, whatever text it has */
+} layout_ocr_mode;
+
 typedef struct {
     const char *password;            /* NULL: none */
     const layout_page_range *ranges; /* pages to read, in any order; NULL with n_ranges 0: all */
@@ -327,7 +333,10 @@ typedef struct {
     double page_seconds;   /* 0 = parse's default */
     unsigned n_threads;    /* that read pages; 0 or 1: none but the caller's. Same result for any */
     gboolean keep_hidden;  /* take text that no reader sees for text; default FALSE */
-    const int *cancel;     /* may be NULL; *cancel != 0 stops between pages */
+    layout_ocr_mode ocr;   /* default AUTO */
+    const char *ocr_languages; /* parse_ocr_options'; NULL: by the script of each page */
+    const struct parse_ocr_store *ocr_store; /* of parse/parse.h; NULL: none */
+    const int *cancel;                       /* may be NULL; *cancel != 0 stops between pages */
     void (*progress)(int page, int n_pages, void *user_data); /* may be NULL */
     void *user_data;
 } layout_options;

@@ -65,7 +65,9 @@ typedef enum {
     PARSE_RUN_VERTICAL = 1 << 1, /* vertical writing mode */
     PARSE_RUN_OFF_PAGE = 1 << 2, /* outside the crop box, or cut off by the clip: not seen */
     PARSE_RUN_CLIPPED = 1 << 3,  /* only used as a clip path */
-    PARSE_RUN_STROKED = 1 << 4
+    PARSE_RUN_STROKED = 1 << 4,
+    PARSE_RUN_OCR = 1 << 5,     /* read in the pixels by parse_ocr_page() */
+    PARSE_RUN_DOUBTFUL = 1 << 6 /* with PARSE_RUN_OCR: a word that was hardly legible */
 } parse_run_flags;
 
 /* Consecutive glyphs of one font, size, colour, direction and baseline, in content order. Gaps along the
@@ -139,6 +141,7 @@ typedef struct {
     guint n_unplaced;   /* glyphs drawn nowhere: at infinity, or so far away; not in glyphs */
     guint n_unmapped;   /* glyphs without a Unicode mapping, in the file or in the font itself */
     gboolean truncated; /* a limit was reached: more was drawn than kept */
+    float skew;         /* radians by which a scan was straightened: parse_page_unskew() */
     void *storage;      /* private */
 } parse_page;
 
@@ -233,6 +236,51 @@ typedef struct {
  * file in memory: load no pages from it afterwards. */
 gboolean parse_file_write_overlay(parse_file *file, const parse_overlay_page *pages, guint n,
                                   int fd, GError **error);
+
+/* ---- OCR ----
+ *
+ * Tesseract's LSTM engine (https://github.com/tesseract-ocr/tesseract, capi.h) over an image of the page that
+ * Leptonica has turned upright, straightened and cleaned. Results depend on the page, the options and the
+ * installed language data alone. */
+
+typedef struct parse_ocr parse_ocr;
+
+/* Words that were recognised before, so that a run that was killed need not read them again. Called from the
+ * thread of the parse_ocr; several of them may share one store. */
+typedef struct parse_ocr_store {
+    GBytes *(*get)(const char *key, gpointer user_data); /* NULL: not there; the caller unrefs */
+    void (*put)(const char *key, GBytes *page, gpointer user_data);
+    gpointer user_data;
+} parse_ocr_store;
+
+typedef struct {
+    const char
+        *languages; /* as Tesseract names them, "eng+deu"; NULL: by the script of the page, among
+                            * those installed */
+    const parse_ocr_store *store; /* NULL: none; must outlive the parse_ocr */
+    const int *cancel;            /* NULL: never; *cancel != 0 ends recognition between words */
+} parse_ocr_options;
+
+/* One per thread; loading the language data takes a tenth of a second, so keep it. options NULL: defaults.
+ * PARSE_ERROR_IO: a language is not installed (the message names the package that brings it). */
+parse_ocr *parse_ocr_new(const parse_ocr_options *options, GError **error);
+void parse_ocr_free(parse_ocr *ocr); /* NULL is fine */
+G_DEFINE_AUTOPTR_CLEANUP_FUNC(parse_ocr, parse_ocr_free)
+
+/* What the pixels of a page say. n_regions 0: all of it is recognised, and the result holds nothing else than
+ * that: runs (PARSE_RUN_OCR) word by word from line to line, rules as paths, pictures as images. Else: what page
+ * holds, and after it the words inside regions [n_regions]. page is file's, loaded; label, size, rotation and
+ * links are taken over from it. Where the page was scanned askew, everything is put straight about its centre, and
+ * skew says by how much. Text that stands upside down or sideways has runs of that direction.
+ * PARSE_ERROR_PAGE, _LIMIT (too large, or too slow), _CANCELLED. */
+parse_page *parse_ocr_page(parse_ocr *ocr, parse_file *file, const parse_page *page,
+                           const parse_rect *regions, guint n_regions, GError **error);
+
+/* A place of a straightened page -> where it is in the file's page. */
+void parse_page_unskew(const parse_page *page, float *x, float *y);
+
+/* The version of Tesseract, "5.3.0", for lode doctor. Static. */
+const char *parse_tesseract_version(void);
 
 /* The version of MuPDF, "1.21.1", for lode doctor. Static. */
 const char *parse_mupdf_version(void);
