@@ -346,6 +346,37 @@ typedef struct {
 lode_document *layout_document_open(const char *path, const layout_options *options,
                                     GError **error);
 
+/* ---- HTML ---- */
+
+/* Main text of an HTML page as a document of one page: title, headings, paragraphs, lists, tables, code,
+ * formulas, figures' captions, references, links; navigation, other boilerplate and hidden text left out.
+ * html [len]; charset: the transport's, NULL: from <meta>, else UTF-8, else windows-1252. url: base of
+ * relative links, may be NULL.
+ *
+ * The page is of nominal size (612 x 792) and blocks have no boxes. A CODE block keeps its line ends. Up to
+ * 8 MiB; LAYOUT_ERROR_LIMIT beyond. LAYOUT_ERROR_FORMAT: not HTML, or nothing readable in it. Parsing loads
+ * nothing and runs nothing. Thread-safe. */
+lode_document *layout_document_from_html(const char *html, size_t len, const char *charset,
+                                         const char *url, GError **error);
+
+/* What that reader asks of libxml2's trees, for other readers of markup. */
+struct _xmlNode;
+
+/* html [len] as UTF-8 behind a byte order mark, without NUL and other characters that XML forbids. Its
+ * encoding: byte order mark, then charset (may be NULL), then <meta>, then UTF-8 if it is that, then
+ * windows-1252. Never fails: what cannot be read becomes U+FFFD. Free with g_string_free. */
+GString *layout_html_to_utf8(const char *html, size_t len, const char *charset);
+/* Is it an element of that name? node may be NULL. */
+gboolean layout_html_is(const struct _xmlNode *node, const char *name);
+/* The attribute's value, lent; NULL where absent. */
+const char *layout_html_attribute(const struct _xmlNode *node, const char *name);
+/* All text below node, blanks collapsed and trimmed. Free with g_free. */
+char *layout_html_text(const struct _xmlNode *node);
+/* text may be NULL; collapsed and trimmed; NULL when nothing is left. Free with g_free. */
+char *layout_html_clean(const char *text);
+
+const char *layout_libxml_version(void); /* "2.9.14", for lode doctor; static */
+
 /* ---- making a document: for the readers of this and other modules ----
  *
  * Append-only; strings are copied into the document, so callers may pass their own memory. Indices returned

@@ -80,7 +80,7 @@ check_libraries(examination *e)
                                      : "without FTS5: libraries need it, install another SQLite");
     note(e, FOUND, "faiss", "%s", retrieval_faiss_version());
     note(e, FOUND, "curl", "%s", search_curl_version());
-    note(e, FOUND, "libxml2", "%s", search_libxml_version());
+    note(e, FOUND, "libxml2", "%s", layout_libxml_version());
     note(e, FOUND, "glib", "%u.%u.%u", glib_major_version, glib_minor_version, glib_micro_version);
     note(e, FOUND, "jansson", "%s", jansson_version_str());
 }

@@ -143,7 +143,8 @@ static void
 read_html(web_run *run, web_page *page, const char *html, gsize len, const char *charset)
 {
     g_autoptr(GError) error = NULL;
-    g_autoptr(lode_document) document = search_read_html(html, len, charset, page->key, &error);
+    g_autoptr(lode_document) document =
+        layout_document_from_html(html, len, charset, page->key, &error);
     if (document == NULL)
         fail(run, page, error->message);
     else
@@ -193,7 +194,7 @@ web_read_abstract(web_run *run, web_page *page)
                         title, title, text);
     g_autoptr(GError) error = NULL;
     g_autoptr(lode_document) document =
-        search_read_html(html, strlen(html), "utf-8", page->key, &error);
+        layout_document_from_html(html, strlen(html), "utf-8", page->key, &error);
     return document != NULL && store(run, page, document, "abstract");
 }
 

@@ -6,7 +6,6 @@
  * What is served as a PDF is often a page about it: only %PDF- counts, and of a page its citation_pdf_url is
  * tried. Nothing is asked for that the publisher has not opened. */
 #include "search/papers.h"
-#include "search/html.h"
 
 #include <libxml/HTMLparser.h>
 #include <libxml/uri.h>
@@ -209,8 +208,8 @@ pdf_of_page(const search_response *response)
     char *found = NULL;
 
     for (xmlNode *n = head ? head->children : NULL; n && !found; n = n->next) {
-        const char *name = html_is(n, "meta") ? html_attribute(n, "name") : NULL;
-        const char *content = name ? html_attribute(n, "content") : NULL;
+        const char *name = layout_html_is(n, "meta") ? layout_html_attribute(n, "name") : NULL;
+        const char *content = name ? layout_html_attribute(n, "content") : NULL;
         if (!content || g_ascii_strcasecmp(name, "citation_pdf_url") != 0) continue;
         xmlChar *url = xmlBuildURI((const xmlChar *)content, (const xmlChar *)response->url);
         found = g_strdup((const char *)url);

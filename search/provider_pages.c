@@ -3,7 +3,6 @@
  * DuckDuckGo has no API: the page is read as a browser without scripts shows it. It answers programs that ask much
  * with a puzzle, under status 200 or 202: that is said, not tried around. kiwix-serve: its HTTP API (libkiwix),
  * /search as RSS with OpenSearch elements, /suggest as JSON where a file has no full-text index. */
-#include "search/html.h"
 #include "search/provider.h"
 
 #include <libxml/HTMLparser.h>
@@ -33,7 +32,7 @@ search_build_duckduckgo(const search_ask *ask, search_call *call)
 static gboolean
 has_class(const xmlNode *node, const char *name)
 {
-    const char *classes = html_attribute(node, "class");
+    const char *classes = layout_html_attribute(node, "class");
     if (!classes) return FALSE;
     g_auto(GStrv) list = g_strsplit_set(classes, " \t\r\n", -1);
     return g_strv_contains((const char *const *)list, name);
@@ -78,15 +77,15 @@ collect_duckduckgo(const search_ask *ask, xmlNode *root, GPtrArray *hits)
 
     for (xmlNode *n = root; n; n = next_node(n, root)) {
         if (n->type != XML_ELEMENT_NODE) continue;
-        const char *href = html_is(n, "a") ? html_attribute(n, "href") : NULL;
+        const char *href = layout_html_is(n, "a") ? layout_html_attribute(n, "href") : NULL;
         if (href && has_class(n, "result__a")) {
             g_autofree char *url = duckduckgo_target(href);
             last = url ? search_hit_new(ask, url) : NULL;
             if (!last) continue;
-            last->title = html_text(n);
+            last->title = layout_html_text(n);
             g_ptr_array_add(hits, last);
         } else if (last && has_class(n, "result__snippet")) {
-            search_take(&last->snippet, html_text(n));
+            search_take(&last->snippet, layout_html_text(n));
         }
     }
 }
@@ -97,7 +96,7 @@ search_parse_duckduckgo(const search_ask *ask, const search_response *response, 
 {
     gsize len = 0;
     const char *body = g_bytes_get_data(response->body, &len);
-    g_autoptr(GString) utf8 = html_to_utf8(body ? body : "", len, response->charset);
+    g_autoptr(GString) utf8 = layout_html_to_utf8(body ? body : "", len, response->charset);
     const char *html = utf8->str;
     (void)next;
 
@@ -171,7 +170,7 @@ resolve(const char *link, const char *base)
 {
     xmlChar *url = xmlBuildURI((const xmlChar *)link, (const xmlChar *)base);
     char *copy = g_strdup((const char *)url);
-    free(url); /* see html_blocks.c */
+    free(url); /* xmlFree is a variable: it would bind the program to libxml2 from its start */
     return copy;
 }
 

@@ -1,5 +1,4 @@
 /* What the providers share: building requests, reading JSON and XML, hits. */
-#include "search/html.h"
 #include "search/provider.h"
 
 #include <libxml/HTMLparser.h>
@@ -64,7 +63,8 @@ set_page_error(const search_ask *ask, const search_response *response, const cha
     if (len == 0) {
         g_set_error(error, SEARCH_ERROR, SEARCH_ERROR_FORMAT, "%s: an empty answer", name);
     } else if (response->content == SEARCH_CONTENT_HTML) {
-        g_autoptr(lode_document) page = search_read_html(body, len, response->charset, NULL, NULL);
+        g_autoptr(lode_document) page =
+            layout_document_from_html(body, len, response->charset, NULL, NULL);
         g_autofree char *title =
             page && page->meta.title ? search_brief(page->meta.title, 80) : NULL;
         g_set_error(error, SEARCH_ERROR, SEARCH_ERROR_FORMAT,
@@ -175,7 +175,7 @@ char *
 search_xml_text(const xmlNode *node, const char *path)
 {
     const xmlNode *found = path ? search_xml_find(node, path) : node;
-    char *text = found ? html_text(found) : NULL;
+    char *text = found ? layout_html_text(found) : NULL;
 
     if (text && !*text) g_clear_pointer(&text, g_free);
     if (text && !g_utf8_validate(text, -1, NULL)) { /* libxml2 keeps bad bytes when it recovers */
@@ -189,14 +189,14 @@ char *
 search_plain(const char *markup)
 {
     if (!markup) return NULL;
-    if (!strpbrk(markup, "<&")) return html_clean(markup);
+    if (!strpbrk(markup, "<&")) return layout_html_clean(markup);
     htmlDocPtr doc = htmlReadMemory(markup, (int)MIN(strlen(markup), 1024 * 1024), NULL, "UTF-8",
                                     HTML_PARSE_RECOVER | HTML_PARSE_NOERROR | HTML_PARSE_NOWARNING |
                                         HTML_PARSE_NONET);
     xmlNode *root = doc ? xmlDocGetRootElement(doc) : NULL;
-    g_autofree char *text = root ? html_text(root) : NULL;
+    g_autofree char *text = root ? layout_html_text(root) : NULL;
     if (doc) xmlFreeDoc(doc);
-    return html_clean(text);
+    return layout_html_clean(text);
 }
 
 /* ---- hits ---- */

@@ -3,7 +3,6 @@
  *   search_fetch, search_download   one transfer, with limits, an address policy on every hop, resume, checksum
  *   search_client                   many transfers at once on one thread: cache, robots.txt, rates, retries
  *   search_query                    one question to several search engines and catalogues of papers
- *   search_read_html                a page as a lode_document
  *   search_plan, search_trail       a question -> smaller ones, and what to ask next
  *
  * Fetching speaks http and https only, to ports 80, 443 and from 1024 on, and verifies certificates (against
@@ -34,7 +33,7 @@ typedef enum {
     SEARCH_ERROR_LIMIT,    /* too large, too slow, too many redirects */
     SEARCH_ERROR_CHECKSUM, /* not the bytes that were promised */
     SEARCH_ERROR_IO,
-    SEARCH_ERROR_FORMAT, /* not HTML, or nothing readable in it; not what a search engine answers */
+    SEARCH_ERROR_FORMAT, /* not what a search engine answers */
     SEARCH_ERROR_CANCELLED,
     SEARCH_ERROR_ROBOTS,  /* the site's robots.txt asks programs to stay away */
     SEARCH_ERROR_OFFLINE, /* not in the cache, and nothing else is asked */
@@ -477,31 +476,32 @@ typedef struct {
 } search_passage;
 
 enum {
-    SEARCH_CHAIN_JOINT,  /* share of the question's words, weighted by rarity, in the sentence, its title and the
+    SEARCH_CHAIN_JOINT, /* share of the question's words, weighted by rarity, in the sentence, its title and the
                             passage that leads to it */
     SEARCH_CHAIN_NEW,    /* of those that the passage before has not, in the sentence */
     SEARCH_CHAIN_OWN,    /* of all, in the sentence */
     SEARCH_CHAIN_TITLED, /* the passage before names the sentence's page: 1 */
-    SEARCH_CHAIN_NAMED,  /* share of the question's words in a sentence before that has a name of this one */
-    SEARCH_CHAIN_KIND,   /* 1 what is asked for is there, -1 it is not, 0 cannot be told */
-    SEARCH_CHAIN_RANK,   /* 1 / rank of the passage, and of the one before */
+    SEARCH_CHAIN_NAMED, /* share of the question's words in a sentence before that has a name of this one */
+    SEARCH_CHAIN_KIND, /* 1 what is asked for is there, -1 it is not, 0 cannot be told */
+    SEARCH_CHAIN_RANK, /* 1 / rank of the passage, and of the one before */
     SEARCH_CHAIN_RANK_BEFORE,
     SEARCH_CHAIN_FRESH,    /* share of the sentence's words that the question has not */
     SEARCH_CHAIN_IN_ASKED, /* the question names the page: 1 */
     SEARCH_CHAIN_TURNED,   /* and another passage leads there all the same: 1 */
     SEARCH_CHAIN_FIRST,    /* the page's first sentence: 1 */
-    SEARCH_CHAIN_MEANT,    /* share of the words of which the sentence has only one that says the same */
-    SEARCH_CHAIN_TITLE,    /* share of the question's words in the title */
-    SEARCH_CHAIN_BEFORE,   /* in the passage before */
+    SEARCH_CHAIN_MEANT, /* share of the words of which the sentence has only one that says the same */
+    SEARCH_CHAIN_TITLE,  /* share of the question's words in the title */
+    SEARCH_CHAIN_BEFORE, /* in the passage before */
     SEARCH_CHAIN_N_FEATURES
 };
 
 typedef struct {
     guint passage, start, len; /* the sentence, without blanks at its ends */
     gint before;               /* the passage that leads to it; -1: none */
-    guint before_start, before_len; /* the sentence there that names it, or covers most of the question */
-    double alone;              /* SEARCH_CHAIN_JOINT, were no passage before it */
-    double score;              /* greater is better; of no meaning beside another question's */
+    guint before_start,
+        before_len; /* the sentence there that names it, or covers most of the question */
+    double alone;   /* SEARCH_CHAIN_JOINT, were no passage before it */
+    double score;   /* greater is better; of no meaning beside another question's */
     double features[SEARCH_CHAIN_N_FEATURES];
 } search_chain;
 
@@ -520,18 +520,7 @@ int search_compare_dates(const char *question, const char *a, const char *b);
 /* Is this IP address (text form) one that the policy allows? For tests and for callers that resolve. */
 gboolean search_address_is_public(const char *address);
 
-/* Main text of an HTML page as a document of one page: title, headings, paragraphs, lists, tables, code,
- * formulas, figures' captions, references, links; navigation, other boilerplate and hidden text left out.
- * html [len]; charset: the transport's, NULL: from <meta>, else UTF-8, else windows-1252. url: base of
- * relative links, may be NULL.
- *
- * The page is of nominal size (612 x 792) and blocks have no boxes. A CODE block keeps its line ends. Up to
- * 8 MiB; SEARCH_ERROR_LIMIT beyond. Parsing loads nothing and runs nothing. */
-lode_document *search_read_html(const char *html, size_t len, const char *charset, const char *url,
-                                GError **error);
-
 const char *search_curl_version(void); /* "7.88.1", for lode doctor; static */
-const char *search_libxml_version(void);
 
 G_END_DECLS
 #endif

@@ -1,5 +1,5 @@
 /* Any bytes as a web page: either an error or a document that holds its own promises. */
-#include "search/search.h"
+#include "layout/layout.h"
 
 #include <stdlib.h>
 #include <string.h>
@@ -12,7 +12,7 @@ LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
     static const char *const charsets[] = {NULL, "utf-8", "shift_jis", "iso-8859-1"};
     const char *charset = charsets[size > 0 ? data[size - 1] % G_N_ELEMENTS(charsets) : 0];
     g_autoptr(GError) error = NULL;
-    g_autoptr(lode_document) document = search_read_html(
+    g_autoptr(lode_document) document = layout_document_from_html(
         (const char *)data, size, charset, "https://example.org/dir/page.html", &error);
 
     if ((document == NULL) == (error == NULL)) abort();

@@ -209,7 +209,7 @@ hidden_orders_are_not_read(void **state)
     gsize len = 0;
     const char *body = g_bytes_get_data(a.response->body, &len);
     g_autoptr(lode_document) page =
-        search_read_html(body, len, a.response->charset, a.response->url, NULL);
+        layout_document_from_html(body, len, a.response->charset, a.response->url, NULL);
     assert_non_null(page);
     g_autofree char *text = layout_document_to_text(page, NULL);
     assert_non_null(strstr(text, "The tower of Elm was built in 1804"));

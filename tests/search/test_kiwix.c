@@ -167,7 +167,7 @@ assert_leads_to(search_client *client, outcome *o, const char *title, const char
     gsize len = 0;
     const char *body = g_bytes_get_data(o->page->body, &len);
     g_autoptr(lode_document) page =
-        search_read_html(body, len, o->page->charset, o->page->url, NULL);
+        layout_document_from_html(body, len, o->page->charset, o->page->url, NULL);
     assert_non_null(page);
     gboolean found = FALSE;
     for (guint i = 0; i < page->n_blocks; i++)

@@ -3,7 +3,7 @@
  * The column of a cell is the first that no cell above reaches into (HTML Living Standard, 4.9.12, without
  * its overlaps: a span ends where the next cell begins). Rows are of unequal length in real pages; the
  * missing places become empty cells. Tables that only arrange a page are recognised and read as text. */
-#include "search/html_emit.h"
+#include "layout/readers/html_emit.h"
 
 #include <string.h>
 
@@ -31,7 +31,7 @@ G_DEFINE_AUTO_CLEANUP_CLEAR_FUNC(grid, grid_clear)
 static guint
 span_of(const xmlNode *cell, const char *name, guint max)
 {
-    const char *value = html_attribute(cell, name);
+    const char *value = layout_html_attribute(cell, name);
     guint64 n = value ? g_ascii_strtoull(value, NULL, 10) : 1;
     return (guint)CLAMP(n, 1, max);
 }
@@ -40,7 +40,8 @@ static gboolean
 contains_table(const xmlNode *node)
 {
     for (const xmlNode *n = node->children; n; n = n->next)
-        if (n->type == XML_ELEMENT_NODE && (html_is(n, "table") || contains_table(n))) return TRUE;
+        if (n->type == XML_ELEMENT_NODE && (layout_html_is(n, "table") || contains_table(n)))
+            return TRUE;
     return FALSE;
 }
 
@@ -54,12 +55,12 @@ take_cell(grid *g, const xmlNode *node, guint row, guint *col, gboolean in_head)
     while (wide < want && g->busy[*col + wide] <= row)
         wide++;
     guint tall = span_of(node, "rowspan", 65534);
-    char *text = html_text(node);
+    char *text = layout_html_text(node);
     layout_cell cell = {.row = row,
                         .col = *col,
                         .row_span = tall,
                         .col_span = wide,
-                        .header = in_head || html_is(node, "th"),
+                        .header = in_head || layout_html_is(node, "th"),
                         .text = text};
     g_ptr_array_add(g->texts, text);
     for (guint i = 0; i < wide; i++)
@@ -79,14 +80,14 @@ static gboolean
 take_rows(grid *g, const xmlNode *node, gboolean in_head)
 {
     for (const xmlNode *n = node->children; n; n = n->next) {
-        if (html_is_one_of(n, " thead tbody tfoot ")) {
-            if (!take_rows(g, n, html_is(n, "thead"))) return FALSE;
+        if (layout_html_is_one_of(n, " thead tbody tfoot ")) {
+            if (!take_rows(g, n, layout_html_is(n, "thead"))) return FALSE;
             continue;
         }
-        if (!html_is(n, "tr")) continue;
+        if (!layout_html_is(n, "tr")) continue;
         guint col = 0, before = g->cells->len;
         for (const xmlNode *c = n->children; c; c = c->next)
-            if (html_is_one_of(c, " td th ")) take_cell(g, c, g->n_rows, &col, in_head);
+            if (layout_html_is_one_of(c, " td th ")) take_cell(g, c, g->n_rows, &col, in_head);
         if (g->cells->len == before) continue; /* a row without cells */
         g->n_rows++;
         if (g->only_headers_so_far) g->n_header_rows = g->n_rows;
@@ -136,14 +137,15 @@ static const xmlNode *
 find_caption(const xmlNode *table)
 {
     for (const xmlNode *n = table->children; n; n = n->next)
-        if (html_is(n, "caption")) return n;
+        if (layout_html_is(n, "caption")) return n;
     return NULL;
 }
 
 static gboolean
 is_data(const grid *g, const xmlNode *table)
 {
-    const char *role = html_attribute(table, "role"), *class = html_attribute(table, "class");
+    const char *role = layout_html_attribute(table, "role"),
+               *class = layout_html_attribute(table, "class");
 
     /* LaTeXML lays out numbered equations in tables */
     if (class && (strstr(class, "ltx_equation") || strstr(class, "ltx_eqn"))) return FALSE;
@@ -168,7 +170,7 @@ plain_text(const GArray *cells)
 }
 
 gboolean
-html_emit_table(html_emitter *e, const xmlNode *table, const xmlNode *caption)
+layout_html_emit_table(layout_html_emitter *e, const xmlNode *table, const xmlNode *caption)
 {
     g_auto(grid) g = {.cells = g_array_new(FALSE, FALSE, sizeof(layout_cell)),
                       .texts = g_ptr_array_new_with_free_func(g_free),
@@ -179,7 +181,7 @@ html_emit_table(html_emitter *e, const xmlNode *table, const xmlNode *caption)
     g_autoptr(GArray) cells = cover(&g);
     g_autofree char *text = plain_text(cells);
     if (!*text) return TRUE; /* an empty grid: nothing to write, nothing to read otherwise */
-    html_emit_headings(e);
+    layout_html_emit_headings(e);
     layout_block block = {.type = LAYOUT_BLOCK_TABLE,
                           .text = text,
                           .text_len = (uint32_t)strlen(text),
@@ -190,7 +192,7 @@ html_emit_table(html_emitter *e, const xmlNode *table, const xmlNode *caption)
     e->chars += block.text_len;
     const xmlNode *own = find_caption(table);
     layout_table made = {.block = index,
-                         .caption = html_emit_caption(e, own ? own : caption, index),
+                         .caption = layout_html_emit_caption(e, own ? own : caption, index),
                          .n_rows = g.n_rows,
                          .n_cols = g.n_cols,
                          .n_header_rows = header_rows(&g, cells)};

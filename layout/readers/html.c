@@ -1,7 +1,7 @@
 /* A page of HTML as a lode_document: decode, parse, find the main text, write its blocks.
  *
  * The document has one page of nominal size and no boxes: a web page has no places on paper. */
-#include "search/html.h"
+#include "layout/readers/html.h"
 
 #include <string.h>
 
@@ -37,11 +37,11 @@ check_is_html(const char *html, size_t len, GError **error)
     for (gsize i = 0; i < G_N_ELEMENTS(others); i++) {
         size_t n = strlen(others[i].magic);
         if (len < n || memcmp(html, others[i].magic, n) != 0) continue;
-        g_set_error(error, SEARCH_ERROR, SEARCH_ERROR_FORMAT, "not HTML: %s", others[i].what);
+        g_set_error(error, LAYOUT_ERROR, LAYOUT_ERROR_FORMAT, "not HTML: %s", others[i].what);
         return FALSE;
     }
     if (len > 0 && memchr(html, '<', len)) return TRUE;
-    g_set_error_literal(error, SEARCH_ERROR, SEARCH_ERROR_FORMAT, "not HTML: no element in it");
+    g_set_error_literal(error, LAYOUT_ERROR, LAYOUT_ERROR_FORMAT, "not HTML: no element in it");
     return FALSE;
 }
 
@@ -61,7 +61,7 @@ arxiv_of_url(const char *url)
 }
 
 static void
-fill_metadata(layout_builder *builder, html_meta *meta, const char *html, size_t len,
+fill_metadata(layout_builder *builder, layout_html_meta *meta, const char *html, size_t len,
               const char *url)
 {
     layout_metadata *to = layout_builder_meta(builder);
@@ -109,12 +109,12 @@ find_headings(heading_search *s, const xmlNode *node)
 {
     for (const xmlNode *n = node->children; n; n = n->next) {
         if (n->type != XML_ELEMENT_NODE) continue;
-        if (!html_is_one_of(n, " h1 h2 h3 ")) {
+        if (!layout_html_is_one_of(n, " h1 h2 h3 ")) {
             find_headings(s, n);
             continue;
         }
-        g_autofree char *text = html_text(n);
-        if (html_is(n, "h1") && g_utf8_strlen(text, -1) >= 3) {
+        g_autofree char *text = layout_html_text(n);
+        if (layout_html_is(n, "h1") && g_utf8_strlen(text, -1) >= 3) {
             if (!s->first) s->first = n;
             s->n++;
         }
@@ -126,7 +126,7 @@ find_headings(heading_search *s, const xmlNode *node)
 /* <title> is written for the tab. A heading it begins with, else the only h1 of the main text, or of the
  * page where it has no title, says it without the site's name. */
 static void
-prefer_heading(html_meta *meta, const xmlNode *main_node)
+prefer_heading(layout_html_meta *meta, const xmlNode *main_node)
 {
     heading_search inner = {.title = meta->title}, outer = {.title = meta->title};
     const xmlNode *root = xmlDocGetRootElement(main_node->doc);
@@ -137,9 +137,9 @@ prefer_heading(html_meta *meta, const xmlNode *main_node)
     if (outer.start_of_title)
         better = g_strdup(outer.start_of_title);
     else if (inner.n == 1)
-        better = html_text(inner.first);
+        better = layout_html_text(inner.first);
     else if (!meta->title && outer.n == 1)
-        better = html_text(outer.first);
+        better = layout_html_text(outer.first);
     g_free(inner.start_of_title);
     g_free(outer.start_of_title);
     if (!better) return;
@@ -148,18 +148,19 @@ prefer_heading(html_meta *meta, const xmlNode *main_node)
 }
 
 lode_document *
-search_read_html(const char *html, size_t len, const char *charset, const char *url, GError **error)
+layout_document_from_html(const char *html, size_t len, const char *charset, const char *url,
+                          GError **error)
 {
     if (!check_is_html(html, len, error)) return NULL;
-    GString *text = html_to_utf8(html, len, charset);
+    GString *text = layout_html_to_utf8(html, len, charset);
     gboolean cut = FALSE;
-    xmlDoc *tree = html_tree_parse(text, &cut, error);
+    xmlDoc *tree = layout_html_tree_parse(text, &cut, error);
     g_string_free(text, TRUE);
     if (!tree) return NULL;
 
-    html_meta meta = {0};
-    html_meta_read(tree, &meta);
-    const xmlNode *main_node = html_main_find(tree);
+    layout_html_meta meta = {0};
+    layout_html_meta_read(tree, &meta);
+    const xmlNode *main_node = layout_html_main_find(tree);
     prefer_heading(&meta, main_node);
     g_autoptr(layout_builder) builder = layout_builder_new();
     layout_page page = {
@@ -168,12 +169,12 @@ search_read_html(const char *html, size_t len, const char *charset, const char *
     if (cut)
         layout_builder_add_warning(builder, LAYOUT_NONE,
                                    "absurdly many or deep elements: the rest was not read");
-    gsize chars = html_blocks_emit(builder, main_node, &meta, url);
+    gsize chars = layout_html_blocks_emit(builder, main_node, &meta, url);
     fill_metadata(builder, &meta, html, len, url);
-    html_meta_clear(&meta);
+    layout_html_meta_clear(&meta);
     xmlFreeDoc(tree);
     if (chars == 0) {
-        g_set_error_literal(error, SEARCH_ERROR, SEARCH_ERROR_FORMAT,
+        g_set_error_literal(error, LAYOUT_ERROR, LAYOUT_ERROR_FORMAT,
                             "nothing readable in this page");
         return NULL;
     }

@@ -7,7 +7,7 @@
 
 #include <cmocka.h>
 
-#include "search/search.h"
+#include "layout/layout.h"
 
 #define LEAST_MEAN 0.85
 
@@ -59,7 +59,7 @@ main_text(const char *path)
     g_autoptr(GError) error = NULL;
     assert_true(g_file_get_contents(path, &page, &len, NULL));
     g_autoptr(lode_document) document =
-        search_read_html(page, len, NULL, "https://example.org/page", &error);
+        layout_document_from_html(page, len, NULL, "https://example.org/page", &error);
     GString *text = g_string_new(NULL);
     if (document == NULL) return g_string_free(text, FALSE);
     for (guint i = 0; i < document->n_blocks; i++)

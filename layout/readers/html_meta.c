@@ -1,7 +1,7 @@
 /* What a page says about itself: <title>, <meta> (Highwire citation_*, Dublin Core, Open Graph), JSON-LD.
  *
  * Scholarly tags come first: publishers fill them for indexers and keep them right. */
-#include "search/html.h"
+#include "layout/readers/html.h"
 
 #include <jansson.h>
 #include <string.h>
@@ -10,7 +10,7 @@
 #define LD_MAX_DEPTH 12
 
 void
-html_meta_clear(html_meta *meta)
+layout_html_meta_clear(layout_html_meta *meta)
 {
     g_free(meta->title);
     g_free(meta->site);
@@ -23,7 +23,7 @@ html_meta_clear(html_meta *meta)
     g_free(meta->generator);
     g_free(meta->article_body);
     g_clear_pointer(&meta->authors, g_ptr_array_unref);
-    *meta = (html_meta){0};
+    *meta = (layout_html_meta){0};
 }
 
 /* ---- collecting <meta> ---- */
@@ -38,12 +38,13 @@ typedef struct {
 static void
 collect_meta(collected *c, const xmlNode *node)
 {
-    const char *name = html_attribute(node, "name"), *content = html_attribute(node, "content");
-    if (!name) name = html_attribute(node, "property");
-    if (!name) name = html_attribute(node, "itemprop");
+    const char *name = layout_html_attribute(node, "name"),
+               *content = layout_html_attribute(node, "content");
+    if (!name) name = layout_html_attribute(node, "property");
+    if (!name) name = layout_html_attribute(node, "itemprop");
     if (!name || !content) return;
     g_autofree char *key = g_ascii_strdown(name, -1);
-    g_autofree char *value = html_clean(content);
+    g_autofree char *value = layout_html_clean(content);
     if (!value) return;
     if (g_str_equal(key, "citation_author"))
         g_ptr_array_add(c->citation_authors, g_strdup(value));
@@ -59,12 +60,12 @@ collect(collected *c, const xmlNode *node)
 {
     for (const xmlNode *n = node->children; n; n = n->next) {
         if (n->type != XML_ELEMENT_NODE) continue;
-        if (html_is(n, "meta")) {
+        if (layout_html_is(n, "meta")) {
             collect_meta(c, n);
-        } else if (html_is(n, "title") && !c->title && !html_is(n->parent, "svg")) {
-            c->title = html_text(n);
-        } else if (html_is(n, "script")) {
-            const char *type = html_attribute(n, "type");
+        } else if (layout_html_is(n, "title") && !c->title && !layout_html_is(n->parent, "svg")) {
+            c->title = layout_html_text(n);
+        } else if (layout_html_is(n, "script")) {
+            const char *type = layout_html_attribute(n, "type");
             if (type && g_str_has_prefix(type, "application/ld+json") && n->children &&
                 n->children->content && c->ld->len < 16)
                 g_ptr_array_add(c->ld, n->children->content);
@@ -103,7 +104,7 @@ static void
 take_string(char **slot, const json_t *value)
 {
     const char *text = json_string_value(value);
-    if (!*slot && text) *slot = html_clean(text);
+    if (!*slot && text) *slot = layout_html_clean(text);
 }
 
 static void
@@ -118,12 +119,12 @@ take_authors(GPtrArray *authors, const json_t *value)
     }
     const char *name =
         json_string_value(json_is_object(value) ? json_object_get(value, "name") : value);
-    char *clean = html_clean(name);
+    char *clean = layout_html_clean(name);
     if (clean) g_ptr_array_add(authors, clean);
 }
 
 static void
-take_article(html_meta *meta, GPtrArray *authors, const json_t *node, int depth)
+take_article(layout_html_meta *meta, GPtrArray *authors, const json_t *node, int depth)
 {
     if (depth > LD_MAX_DEPTH) return;
     if (json_is_array(node)) {
@@ -176,7 +177,7 @@ cut_site(char *title, const char *site)
 }
 
 static void
-take_doi(html_meta *meta, const collected *c)
+take_doi(layout_html_meta *meta, const collected *c)
 {
     static const char *const names[] = {"citation_doi", "dc.identifier", "prism.doi",
                                         "bepress_citation_doi", NULL};
@@ -188,7 +189,7 @@ take_doi(html_meta *meta, const collected *c)
 }
 
 static void
-take_meta(html_meta *meta, collected *c)
+take_meta(layout_html_meta *meta, collected *c)
 {
     static const char *const titles[] = {"citation_title", "dc.title", "og:title", "twitter:title",
                                          NULL};
@@ -226,7 +227,7 @@ primary_language(const char *tag)
 }
 
 void
-html_meta_read(xmlDoc *document, html_meta *meta)
+layout_html_meta_read(xmlDoc *document, layout_html_meta *meta)
 {
     const xmlNode *root = xmlDocGetRootElement(document);
     collected c = {.first = g_hash_table_new_full(g_str_hash, g_str_equal, g_free, g_free),
@@ -248,7 +249,7 @@ html_meta_read(xmlDoc *document, html_meta *meta)
     if (!meta->title && c.title && *c.title) meta->title = g_strdup(c.title);
     if (meta->title) cut_site(meta->title, meta->site);
     if (!meta->language)
-        meta->language = primary_language(html_attribute(root, "lang"));
+        meta->language = primary_language(layout_html_attribute(root, "lang"));
     else {
         g_autofree char *tag = g_steal_pointer(&meta->language);
         meta->language = primary_language(tag);

@@ -4,7 +4,7 @@
  * is a block closes it. Headings wait until something follows them, so that one whose section was left out
  * ("Related articles") goes with it. A <br> is a blank, two are a new paragraph. Paragraphs inside a list
  * item belong to the item. */
-#include "search/html_emit.h"
+#include "layout/readers/html_emit.h"
 
 #include <libxml/uri.h>
 #include <stdlib.h>
@@ -34,10 +34,10 @@ pending_heading_free(gpointer data)
     g_free(h);
 }
 
-static void emit_node(html_emitter *e, const xmlNode *node);
+static void emit_node(layout_html_emitter *e, const xmlNode *node);
 
 void
-html_emit_children(html_emitter *e, const xmlNode *node)
+layout_html_emit_children(layout_html_emitter *e, const xmlNode *node)
 {
     for (const xmlNode *n = node->children; n; n = n->next)
         emit_node(e, n);
@@ -46,12 +46,12 @@ html_emit_children(html_emitter *e, const xmlNode *node)
 /* ---- the open block ---- */
 
 static void
-add_text(html_emitter *e, const char *text)
+add_text(layout_html_emitter *e, const char *text)
 {
-    g_autofree char *normal = html_normalize(text);
+    g_autofree char *normal = layout_html_normalize(text);
     gsize start = e->text->len;
 
-    html_append_collapsed(e->text, normal);
+    layout_html_append_collapsed(e->text, normal);
     gsize len = e->text->len - start;
     if (len == 0 || e->text->len > G_MAXINT32) return;
     if (len > 1 || e->text->str[start] != ' ') e->after_br = FALSE;
@@ -86,8 +86,8 @@ trim_spans(GArray *spans, const GString *text)
 }
 
 static int
-add_block(html_emitter *e, layout_block_type type, int level, const char *marker, const char *text,
-          const GArray *spans)
+add_block(layout_html_emitter *e, layout_block_type type, int level, const char *marker,
+          const char *text, const GArray *spans)
 {
     layout_block block = {.type = type,
                           .level = level,
@@ -104,7 +104,7 @@ add_block(html_emitter *e, layout_block_type type, int level, const char *marker
 }
 
 void
-html_emit_headings(html_emitter *e)
+layout_html_emit_headings(layout_html_emitter *e)
 {
     for (guint i = 0; i < e->pending->len; i++) {
         const pending_heading *h = e->pending->pdata[i];
@@ -121,7 +121,7 @@ same_words(const char *a, const char *b)
 }
 
 static void
-hold_heading(html_emitter *e)
+hold_heading(layout_html_emitter *e)
 {
     if (e->title && same_words(e->text->str, e->title)) {
         e->title = NULL; /* once: a section may be called like the page */
@@ -165,12 +165,12 @@ take_reference_link(const char *href, layout_reference *reference, GStringChunk 
 
 /* An entry of a bibliography; what its links say goes into the reference. */
 static void
-write_reference(html_emitter *e)
+write_reference(layout_html_emitter *e)
 {
     layout_reference reference = {0};
     char key[16];
 
-    html_emit_headings(e);
+    layout_html_emit_headings(e);
     e->n_references = MIN(e->n_references + 1, MAX_REFERENCE_KEY);
     g_snprintf(key, sizeof key, "%u", e->n_references);
     g_autofree char *marker = g_strdup_printf("[%s]", key);
@@ -185,7 +185,7 @@ write_reference(html_emitter *e)
 }
 
 void
-html_emit_flush(html_emitter *e)
+layout_html_emit_flush(layout_html_emitter *e)
 {
     while (e->text->len > 0 && e->text->str[e->text->len - 1] == ' ')
         g_string_truncate(e->text, e->text->len - 1);
@@ -198,12 +198,12 @@ html_emit_flush(html_emitter *e)
             write_reference(e);
             e->item_open = FALSE;
         } else if (e->item_open) {
-            html_emit_headings(e);
+            layout_html_emit_headings(e);
             add_block(e, LAYOUT_BLOCK_LIST_ITEM, MAX(e->list_depth, 1), e->marker, e->text->str,
                       e->spans);
             e->item_open = FALSE;
         } else {
-            html_emit_headings(e);
+            layout_html_emit_headings(e);
             layout_block_type type =
                 e->type == LAYOUT_BLOCK_REFERENCE ? LAYOUT_BLOCK_PARAGRAPH : e->type;
             add_block(e, type, 0, NULL, e->text->str, e->spans);
@@ -217,7 +217,7 @@ html_emit_flush(html_emitter *e)
 
 /* Absolute form of a link to the web; NULL for anything else. Lent by e->strings. */
 static const char *
-resolve_link(html_emitter *e, const char *href)
+resolve_link(layout_html_emitter *e, const char *href)
 {
     g_autofree char *trimmed = g_strstrip(g_strdup(href));
     if (!*trimmed || *trimmed == '#' || strlen(trimmed) > 4096) return NULL;
@@ -238,39 +238,39 @@ resolve_link(html_emitter *e, const char *href)
 static guint
 style_of(const xmlNode *node)
 {
-    if (html_is_one_of(node, " b strong ")) return LAYOUT_SPAN_BOLD;
-    if (html_is_one_of(node, " i em cite var dfn ")) return LAYOUT_SPAN_ITALIC;
-    if (html_is_one_of(node, " code tt kbd samp ")) return LAYOUT_SPAN_MONO;
-    if (html_is(node, "sup")) return LAYOUT_SPAN_SUPERSCRIPT;
-    if (html_is(node, "sub")) return LAYOUT_SPAN_SUBSCRIPT;
+    if (layout_html_is_one_of(node, " b strong ")) return LAYOUT_SPAN_BOLD;
+    if (layout_html_is_one_of(node, " i em cite var dfn ")) return LAYOUT_SPAN_ITALIC;
+    if (layout_html_is_one_of(node, " code tt kbd samp ")) return LAYOUT_SPAN_MONO;
+    if (layout_html_is(node, "sup")) return LAYOUT_SPAN_SUPERSCRIPT;
+    if (layout_html_is(node, "sub")) return LAYOUT_SPAN_SUBSCRIPT;
     return 0;
 }
 
 static void
-emit_inline(html_emitter *e, const xmlNode *node)
+emit_inline(layout_html_emitter *e, const xmlNode *node)
 {
     guint style = e->style;
     const char *target = e->target;
 
     e->style |= style_of(node);
-    if (html_is(node, "a")) {
-        const char *href = html_attribute(node, "href");
+    if (layout_html_is(node, "a")) {
+        const char *href = layout_html_attribute(node, "href");
         const char *link = href ? resolve_link(e, href) : NULL;
         if (link) e->style |= LAYOUT_SPAN_LINK, e->target = link;
     }
-    gboolean quote = html_is(node, "q");
+    gboolean quote = layout_html_is(node, "q");
     if (quote) add_text(e, "\342\200\234");
-    html_emit_children(e, node);
+    layout_html_emit_children(e, node);
     if (quote) add_text(e, "\342\200\235");
     e->style = style;
     e->target = target;
 }
 
 static void
-emit_br(html_emitter *e)
+emit_br(layout_html_emitter *e)
 {
     if (e->after_br && e->heading == 0 && !e->item_open) {
-        html_emit_flush(e);
+        layout_html_emit_flush(e);
         return;
     }
     add_text(e, " ");
@@ -284,7 +284,8 @@ find_annotation(const xmlNode *node)
 {
     for (const xmlNode *n = node->children; n; n = n->next) {
         if (n->type != XML_ELEMENT_NODE) continue;
-        const char *encoding = html_is(n, "annotation") ? html_attribute(n, "encoding") : NULL;
+        const char *encoding =
+            layout_html_is(n, "annotation") ? layout_html_attribute(n, "encoding") : NULL;
         if (encoding &&
             (g_str_equal(encoding, "application/x-tex") || g_str_equal(encoding, "LaTeX")))
             return n;
@@ -311,21 +312,22 @@ unwrap_latex(char *latex)
 }
 
 char *
-html_math_latex(const xmlNode *node)
+layout_html_math_latex(const xmlNode *node)
 {
     g_autofree char *latex = NULL;
-    if (html_is(node, "math")) {
+    if (layout_html_is(node, "math")) {
         const xmlNode *annotation = find_annotation(node);
         const xmlNode *text = annotation ? annotation->children : NULL;
-        const char *alt = html_attribute(node, "alttext");
-        latex = html_clean(text && text->content ? (const char *)text->content : alt);
-    } else if (html_is(node, "script")) {
-        latex = html_clean(node->children ? (const char *)node->children->content : NULL);
-    } else if (html_is(node, "img")) {
-        const char *class = html_attribute(node, "class"), *alt = html_attribute(node, "alt");
+        const char *alt = layout_html_attribute(node, "alttext");
+        latex = layout_html_clean(text && text->content ? (const char *)text->content : alt);
+    } else if (layout_html_is(node, "script")) {
+        latex = layout_html_clean(node->children ? (const char *)node->children->content : NULL);
+    } else if (layout_html_is(node, "img")) {
+        const char *class = layout_html_attribute(node, "class"),
+                   *alt = layout_html_attribute(node, "alt");
         if (class && alt &&
             (strstr(class, "math") || strstr(class, "tex") || strstr(class, "latex")))
-            latex = html_clean(alt);
+            latex = layout_html_clean(alt);
     }
     return latex ? unwrap_latex(g_steal_pointer(&latex)) : NULL;
 }
@@ -333,14 +335,16 @@ html_math_latex(const xmlNode *node)
 static gboolean
 is_display_math(const xmlNode *node)
 {
-    const char *display = html_attribute(node, "display"), *type = html_attribute(node, "type");
+    const char *display = layout_html_attribute(node, "display"),
+               *type = layout_html_attribute(node, "type");
     return (display && g_str_equal(display, "block")) || (type && strstr(type, "mode=display"));
 }
 
 static gboolean
 is_equation_number(const xmlNode *node)
 {
-    const char *class = html_is_one_of(node, " td span ") ? html_attribute(node, "class") : NULL;
+    const char *class =
+        layout_html_is_one_of(node, " td span ") ? layout_html_attribute(node, "class") : NULL;
     return class && (strstr(class, "ltx_eqn_eqno") || strstr(class, "ltx_tag_equation"));
 }
 
@@ -349,11 +353,11 @@ static char *
 equation_number(const xmlNode *math)
 {
     const xmlNode *row = math;
-    for (int i = 0; row && !html_is(row, "tr") && i < 5; i++)
+    for (int i = 0; row && !layout_html_is(row, "tr") && i < 5; i++)
         row = row->parent;
-    for (const xmlNode *n = html_is(row, "tr") ? row->children : NULL; n; n = n->next) {
+    for (const xmlNode *n = layout_html_is(row, "tr") ? row->children : NULL; n; n = n->next) {
         if (!is_equation_number(n)) continue;
-        g_autofree char *text = html_text(n);
+        g_autofree char *text = layout_html_text(n);
         gsize len = strlen(text);
         if (len > 2 && len < 16 && text[0] == '(' && text[len - 1] == ')')
             return g_strndup(text + 1, len - 2);
@@ -362,16 +366,16 @@ equation_number(const xmlNode *math)
 }
 
 static void
-emit_math(html_emitter *e, const xmlNode *node)
+emit_math(layout_html_emitter *e, const xmlNode *node)
 {
-    g_autofree char *latex = html_math_latex(node);
-    g_autofree char *glyphs = html_is(node, "math") ? html_text(node) : NULL;
+    g_autofree char *latex = layout_html_math_latex(node);
+    g_autofree char *glyphs = layout_html_is(node, "math") ? layout_html_text(node) : NULL;
     const char *text = glyphs && *glyphs ? glyphs : latex;
 
     if (!text) return;
     if (is_display_math(node) && e->heading == 0) {
-        html_emit_flush(e);
-        html_emit_headings(e);
+        layout_html_emit_flush(e);
+        layout_html_emit_headings(e);
         g_autofree char *number = equation_number(node);
         layout_formula formula = {.latex = latex, .number = number, .confidence = 1};
         formula.block = add_block(e, LAYOUT_BLOCK_FORMULA, 0, NULL, text, NULL);
@@ -402,11 +406,11 @@ gather_code(GString *out, const xmlNode *node)
                 else if (c != 0xfeff && c != 0x200b && (c < 0xe0000 || c > 0xe0fff))
                     g_string_append_unichar(out, c);
             }
-        } else if (html_is(n, "br")) {
+        } else if (layout_html_is(n, "br")) {
             g_string_append_c(out, '\n');
         } else if (n->type == XML_ELEMENT_NODE) {
             gather_code(out, n);
-            if (html_is_one_of(n, " div p li tr ") && out->len > 0 &&
+            if (layout_html_is_one_of(n, " div p li tr ") && out->len > 0 &&
                 out->str[out->len - 1] != '\n')
                 g_string_append_c(out, '\n');
         }
@@ -414,11 +418,11 @@ gather_code(GString *out, const xmlNode *node)
 }
 
 static void
-emit_code(html_emitter *e, const xmlNode *node)
+emit_code(layout_html_emitter *e, const xmlNode *node)
 {
     GString *code = g_string_new(NULL);
 
-    html_emit_flush(e);
+    layout_html_emit_flush(e);
     gather_code(code, node);
     while (code->len > 0 && g_ascii_isspace(code->str[code->len - 1]))
         g_string_truncate(code, code->len - 1);
@@ -426,9 +430,9 @@ emit_code(html_emitter *e, const xmlNode *node)
         code->str; /* without the empty lines in front, with the first line's indent */
     for (const char *p = start; g_ascii_isspace(*p); p++)
         if (*p == '\n') start = p + 1;
-    g_autofree char *text = html_normalize(start);
+    g_autofree char *text = layout_html_normalize(start);
     if (*text) {
-        html_emit_headings(e);
+        layout_html_emit_headings(e);
         add_block(e, LAYOUT_BLOCK_CODE, 0, NULL, text, NULL);
     }
     g_string_free(code, TRUE);
@@ -469,59 +473,59 @@ list_marker(const char *type, gint64 n)
 static gint64
 integer_attribute(const xmlNode *node, const char *name, gint64 otherwise)
 {
-    const char *value = html_attribute(node, name);
+    const char *value = layout_html_attribute(node, name);
     if (!value || !*value) return otherwise;
     return CLAMP(g_ascii_strtoll(value, NULL, 10), -1000000, 1000000);
 }
 
 static void
-emit_item(html_emitter *e, const xmlNode *node, const char *marker)
+emit_item(layout_html_emitter *e, const xmlNode *node, const char *marker)
 {
     char *outer = e->marker;
     gboolean outer_open = e->item_open;
 
-    html_emit_flush(e);
+    layout_html_emit_flush(e);
     e->marker = (char *)marker;
     e->item_open = TRUE;
-    html_emit_children(e, node);
-    html_emit_flush(e);
+    layout_html_emit_children(e, node);
+    layout_html_emit_flush(e);
     e->marker = outer;
     e->item_open = outer_open;
 }
 
 static void
-emit_list(html_emitter *e, const xmlNode *node)
+emit_list(layout_html_emitter *e, const xmlNode *node)
 {
-    gboolean ordered = html_is(node, "ol");
+    gboolean ordered = layout_html_is(node, "ol");
     gint64 n = integer_attribute(node, "start", 1);
 
-    html_emit_flush(e);
+    layout_html_emit_flush(e);
     e->item_open = FALSE; /* of the outer item, what comes after this list is a paragraph */
     e->list_depth++;
     for (const xmlNode *item = node->children; item; item = item->next) {
-        if (!html_is(item, "li")) {
+        if (!layout_html_is(item, "li")) {
             emit_node(e, item);
             continue;
         }
         n = integer_attribute(item, "value", n);
         g_autofree char *marker =
-            ordered ? list_marker(html_attribute(node, "type"), n) : g_strdup("-");
+            ordered ? list_marker(layout_html_attribute(node, "type"), n) : g_strdup("-");
         n++;
         emit_item(e, item, marker);
     }
-    html_emit_flush(e);
+    layout_html_emit_flush(e);
     e->list_depth--;
 }
 
 /* ---- figures ---- */
 
 int
-html_emit_caption(html_emitter *e, const xmlNode *caption, int parent)
+layout_html_emit_caption(layout_html_emitter *e, const xmlNode *caption, int parent)
 {
     if (!caption) return LAYOUT_NONE;
-    g_autofree char *text = html_text(caption);
+    g_autofree char *text = layout_html_text(caption);
     if (!*text) return LAYOUT_NONE;
-    if (parent == LAYOUT_NONE) html_emit_headings(e);
+    if (parent == LAYOUT_NONE) layout_html_emit_headings(e);
     int index = add_block(e, LAYOUT_BLOCK_CAPTION, 0, NULL, text, NULL);
     layout_builder_block(e->builder, index)->parent = parent;
     return index;
@@ -532,7 +536,7 @@ find_below(const xmlNode *node, const char *names)
 {
     for (const xmlNode *n = node->children; n; n = n->next) {
         if (n->type != XML_ELEMENT_NODE) continue;
-        if (html_is_one_of(n, names)) return n;
+        if (layout_html_is_one_of(n, names)) return n;
         const xmlNode *found = find_below(n, names);
         if (found) return found;
     }
@@ -543,7 +547,7 @@ find_below(const xmlNode *node, const char *names)
 static char *
 figure_label(const xmlNode *caption)
 {
-    g_autofree char *text = caption ? html_text(caption) : NULL;
+    g_autofree char *text = caption ? layout_html_text(caption) : NULL;
     if (!text) return NULL;
     for (gsize i = 0; i < 2; i++) {
         const char *word = i == 0 ? "Figure " : "Fig. ";
@@ -559,25 +563,26 @@ figure_label(const xmlNode *caption)
 }
 
 static void
-emit_figure(html_emitter *e, const xmlNode *node)
+emit_figure(layout_html_emitter *e, const xmlNode *node)
 {
     const xmlNode *caption = find_below(node, " figcaption "), *table = find_below(node, " table ");
     const xmlNode *image = find_below(node, " img picture ");
 
-    html_emit_flush(e);
-    if (table && html_emit_table(e, table, caption)) return;
+    layout_html_emit_flush(e);
+    if (table && layout_html_emit_table(e, table, caption)) return;
     if (!image || table || find_below(node, " pre p ul ol blockquote math ")) {
-        html_emit_children(e, node); /* a box that calls itself a figure: code, a quotation */
-        html_emit_flush(e);
+        layout_html_emit_children(e,
+                                  node); /* a box that calls itself a figure: code, a quotation */
+        layout_html_emit_flush(e);
         return;
     }
-    const char *alt = html_attribute(image, "alt");
-    g_autofree char *inner = html_clean(alt), *label = figure_label(caption);
+    const char *alt = layout_html_attribute(image, "alt");
+    g_autofree char *inner = layout_html_clean(alt), *label = figure_label(caption);
     if (!inner && !caption) return;
-    html_emit_headings(e);
+    layout_html_emit_headings(e);
     int block = add_block(e, LAYOUT_BLOCK_FIGURE, 0, NULL, "", NULL);
     layout_figure figure = {.block = block,
-                            .caption = html_emit_caption(e, caption, block),
+                            .caption = layout_html_emit_caption(e, caption, block),
                             .label = label,
                             .inner_text = inner};
     layout_builder_add_figure(e->builder, &figure, NULL, 0);
@@ -588,7 +593,8 @@ emit_figure(html_emitter *e, const xmlNode *node)
 static gboolean
 class_has(const xmlNode *node, const char *const *words)
 {
-    const char *values[] = {html_attribute(node, "class"), html_attribute(node, "id")};
+    const char *values[] = {layout_html_attribute(node, "class"),
+                            layout_html_attribute(node, "id")};
     for (gsize v = 0; v < 2; v++) {
         if (!values[v]) continue;
         g_autofree char *low = g_ascii_strdown(values[v], -1);
@@ -601,36 +607,36 @@ class_has(const xmlNode *node, const char *const *words)
 
 /* Sections whose paragraphs are of a kind of their own. */
 static layout_block_type
-type_inside(const html_emitter *e, const xmlNode *node)
+type_inside(const layout_html_emitter *e, const xmlNode *node)
 {
     static const char *const abstract[] = {"abstract", NULL};
     static const char *const references[] = {"references", "reflist", "bibliography",
                                              "biblist",    "refs",    NULL};
 
     if (e->type != LAYOUT_BLOCK_PARAGRAPH) return e->type;
-    if (html_is_one_of(node, " section div blockquote ") && class_has(node, abstract))
+    if (layout_html_is_one_of(node, " section div blockquote ") && class_has(node, abstract))
         return LAYOUT_BLOCK_ABSTRACT;
-    if (html_is_one_of(node, " section div ol ul ") && class_has(node, references))
+    if (layout_html_is_one_of(node, " section div ol ul ") && class_has(node, references))
         return LAYOUT_BLOCK_REFERENCE;
     return e->type;
 }
 
 static void
-emit_heading(html_emitter *e, const xmlNode *node)
+emit_heading(layout_html_emitter *e, const xmlNode *node)
 {
     gboolean item_open = e->item_open;
 
-    html_emit_flush(e);
+    layout_html_emit_flush(e);
     e->heading = node->name[1] - '0';
     e->item_open = FALSE;
-    html_emit_children(e, node);
-    html_emit_flush(e);
+    layout_html_emit_children(e, node);
+    layout_html_emit_flush(e);
     e->heading = 0;
     e->item_open = item_open;
 }
 
 static void
-emit_paragraph(html_emitter *e, const xmlNode *node)
+emit_paragraph(layout_html_emitter *e, const xmlNode *node)
 {
     /* inside a heading or a list item a paragraph is a stretch of it */
     gboolean joins = e->heading > 0 || e->item_open;
@@ -639,50 +645,50 @@ emit_paragraph(html_emitter *e, const xmlNode *node)
     if (joins)
         add_text(e, " ");
     else
-        html_emit_flush(e);
-    if (html_is(node, "dt")) e->style |= LAYOUT_SPAN_BOLD;
-    html_emit_children(e, node);
+        layout_html_emit_flush(e);
+    if (layout_html_is(node, "dt")) e->style |= LAYOUT_SPAN_BOLD;
+    layout_html_emit_children(e, node);
     e->style = style;
     if (joins)
         add_text(e, " ");
     else
-        html_emit_flush(e);
+        layout_html_emit_flush(e);
 }
 
 static void
-emit_element(html_emitter *e, const xmlNode *node)
+emit_element(layout_html_emitter *e, const xmlNode *node)
 {
     if (is_equation_number(node)) return; /* its formula has it */
-    if (html_is_one_of(node, " h1 h2 h3 h4 h5 h6 ") && e->heading == 0)
+    if (layout_html_is_one_of(node, " h1 h2 h3 h4 h5 h6 ") && e->heading == 0)
         emit_heading(e, node);
-    else if (html_is_one_of(node, " ul ol ") && e->heading == 0)
+    else if (layout_html_is_one_of(node, " ul ol ") && e->heading == 0)
         emit_list(e, node);
-    else if (html_is(node, "li") && e->heading == 0)
+    else if (layout_html_is(node, "li") && e->heading == 0)
         emit_item(e, node, "-"); /* without a list around it */
-    else if (html_is(node, "pre") && e->heading == 0)
+    else if (layout_html_is(node, "pre") && e->heading == 0)
         emit_code(e, node);
-    else if (html_is(node, "figure") && e->heading == 0)
+    else if (layout_html_is(node, "figure") && e->heading == 0)
         emit_figure(e, node);
-    else if (html_is(node, "figcaption") && e->heading == 0) {
-        html_emit_flush(e);
-        html_emit_caption(e, node, LAYOUT_NONE);
-    } else if (html_is(node, "table") && e->heading == 0) {
-        html_emit_flush(e);
-        if (!html_emit_table(e, node, NULL)) emit_paragraph(e, node);
-    } else if (html_is_one_of(node, " math script img "))
+    else if (layout_html_is(node, "figcaption") && e->heading == 0) {
+        layout_html_emit_flush(e);
+        layout_html_emit_caption(e, node, LAYOUT_NONE);
+    } else if (layout_html_is(node, "table") && e->heading == 0) {
+        layout_html_emit_flush(e);
+        if (!layout_html_emit_table(e, node, NULL)) emit_paragraph(e, node);
+    } else if (layout_html_is_one_of(node, " math script img "))
         emit_math(e, node);
-    else if (html_is(node, "br"))
+    else if (layout_html_is(node, "br"))
         emit_br(e);
-    else if (html_is(node, "hr"))
-        html_emit_flush(e);
-    else if (html_is_one_of(node, PARAGRAPHS))
+    else if (layout_html_is(node, "hr"))
+        layout_html_emit_flush(e);
+    else if (layout_html_is_one_of(node, PARAGRAPHS))
         emit_paragraph(e, node);
     else
         emit_inline(e, node);
 }
 
 static void
-emit_node(html_emitter *e, const xmlNode *node)
+emit_node(layout_html_emitter *e, const xmlNode *node)
 {
     if (node->type == XML_TEXT_NODE || node->type == XML_CDATA_SECTION_NODE) {
         if (node->content) add_text(e, (const char *)node->content);
@@ -690,47 +696,47 @@ emit_node(html_emitter *e, const xmlNode *node)
     }
     if (node->type != XML_ELEMENT_NODE) return;
     layout_block_type outer = e->type, inner = type_inside(e, node);
-    if (inner != outer) html_emit_flush(e);
+    if (inner != outer) layout_html_emit_flush(e);
     e->type = inner;
     emit_element(e, node);
-    if (inner != outer) html_emit_flush(e);
+    if (inner != outer) layout_html_emit_flush(e);
     e->type = outer;
 }
 
 /* The page's own words for text that could not be found in its tree. */
 static void
-emit_article_body(html_emitter *e, const char *body)
+emit_article_body(layout_html_emitter *e, const char *body)
 {
     g_auto(GStrv) paragraphs = g_strsplit(body, "\n", -1);
     for (char **p = paragraphs; *p; p++) {
         add_text(e, *p);
-        html_emit_flush(e);
+        layout_html_emit_flush(e);
     }
 }
 
 gsize
-html_blocks_emit(layout_builder *builder, const xmlNode *main_node, const html_meta *meta,
-                 const char *base_url)
+layout_html_blocks_emit(layout_builder *builder, const xmlNode *main_node,
+                        const layout_html_meta *meta, const char *base_url)
 {
-    html_emitter e = {.builder = builder,
-                      .base_url = base_url,
-                      .title = meta->title,
-                      .strings = g_string_chunk_new(4096),
-                      .text = g_string_new(NULL),
-                      .spans = g_array_new(FALSE, FALSE, sizeof(layout_span)),
-                      .type = LAYOUT_BLOCK_PARAGRAPH,
-                      .pending = g_ptr_array_new_with_free_func(pending_heading_free)};
+    layout_html_emitter e = {.builder = builder,
+                             .base_url = base_url,
+                             .title = meta->title,
+                             .strings = g_string_chunk_new(4096),
+                             .text = g_string_new(NULL),
+                             .spans = g_array_new(FALSE, FALSE, sizeof(layout_span)),
+                             .type = LAYOUT_BLOCK_PARAGRAPH,
+                             .pending = g_ptr_array_new_with_free_func(pending_heading_free)};
 
     if (meta->title) add_block(&e, LAYOUT_BLOCK_TITLE, 0, NULL, meta->title, NULL);
     e.chars = 0; /* of the body */
-    g_autofree char *text = html_text(main_node);
+    g_autofree char *text = layout_html_text(main_node);
     gsize len = strlen(text);
     /* a page that a script would fill */
     if (meta->article_body && len < ENOUGH_BYTES && strlen(meta->article_body) > 2 * len)
         emit_article_body(&e, meta->article_body);
     else
-        html_emit_children(&e, main_node);
-    html_emit_flush(&e);
+        layout_html_emit_children(&e, main_node);
+    layout_html_emit_flush(&e);
     g_ptr_array_unref(e.pending);
     g_array_unref(e.spans);
     g_string_free(e.text, TRUE);

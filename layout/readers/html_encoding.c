@@ -3,7 +3,7 @@
  * The order is that of the WHATWG Encoding and HTML standards: byte order mark, transport, <meta> in the
  * first kilobytes; then UTF-8 if the bytes are valid UTF-8, else windows-1252, which every byte is. Labels
  * mean there what browsers take them for: "iso-8859-1" is windows-1252, "gb2312" is GB 18030. */
-#include "search/html.h"
+#include "layout/readers/html.h"
 
 #include <string.h>
 
@@ -146,7 +146,7 @@ decode(const char *html, size_t len, const char *charset)
 }
 
 GString *
-html_to_utf8(const char *html, size_t len, const char *charset)
+layout_html_to_utf8(const char *html, size_t len, const char *charset)
 {
     GString *text = decode(html, len, charset);
     if (!text) { /* an iconv without these names: keep what is UTF-8 */

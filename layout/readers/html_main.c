@@ -17,7 +17,7 @@
  *
  * The scoring follows Mozilla's Readability (github.com/mozilla/readability) in its idea and constants, the
  * notion of paragraph jusText (Pomikalek 2011); main, article and role are trusted more than both do. */
-#include "search/html.h"
+#include "layout/readers/html.h"
 
 #include <string.h>
 
@@ -102,8 +102,8 @@ has_word(const char *value, const char *list)
 static gboolean
 named(const xmlNode *node, const char *list)
 {
-    return has_word(html_attribute(node, "class"), list) ||
-           has_word(html_attribute(node, "id"), list);
+    return has_word(layout_html_attribute(node, "class"), list) ||
+           has_word(layout_html_attribute(node, "id"), list);
 }
 
 /* ---- what a reader cannot see ---- */
@@ -154,12 +154,13 @@ style_hides(const char *value)
 static gboolean
 is_hidden(const xmlNode *node)
 {
-    const char *style = html_attribute(node, "style"), *aria = html_attribute(node, "aria-hidden");
-    const char *class = html_attribute(node, "class");
+    const char *style = layout_html_attribute(node, "style"),
+               *aria = layout_html_attribute(node, "aria-hidden");
+    const char *class = layout_html_attribute(node, "class");
 
     /* MathML beside a picture of the formula is hidden from the eye, and the better one for us */
     if (class && strstr(class, "mathml")) return FALSE;
-    if (html_attribute(node, "hidden")) return TRUE;
+    if (layout_html_attribute(node, "hidden")) return TRUE;
     if (aria && g_ascii_strcasecmp(aria, "true") == 0) return TRUE;
     if (class) {
         static const char *const hidden[] = {"sr-only", "visually-hidden", "visuallyhidden",
@@ -174,7 +175,7 @@ is_hidden(const xmlNode *node)
 static gboolean
 role_is_furniture(const xmlNode *node)
 {
-    const char *role = html_attribute(node, "role");
+    const char *role = layout_html_attribute(node, "role");
     return role &&
            has_word(role, " navigation banner contentinfo search complementary dialog alertdialog "
                           "menu menubar toolbar tablist tooltip ");
@@ -183,8 +184,8 @@ role_is_furniture(const xmlNode *node)
 static gboolean
 is_math_script(const xmlNode *node)
 {
-    const char *type = html_attribute(node, "type");
-    return html_is(node, "script") && type && g_str_has_prefix(type, "math/tex");
+    const char *type = layout_html_attribute(node, "type");
+    return layout_html_is(node, "script") && type && g_str_has_prefix(type, "math/tex");
 }
 
 /* Step 1. */
@@ -196,9 +197,10 @@ strip(xmlNode *node)
         n->_private = NULL;
         gboolean keep = n->type == XML_TEXT_NODE || n->type == XML_CDATA_SECTION_NODE;
         if (n->type == XML_ELEMENT_NODE)
-            keep = is_math_script(n) ||
-                   (!html_is_one_of(n, STRIPPED) && !is_hidden(n) &&
-                    (!role_is_furniture(n) || html_is_one_of(n, " body html main article ")));
+            keep =
+                is_math_script(n) ||
+                (!layout_html_is_one_of(n, STRIPPED) && !is_hidden(n) &&
+                 (!role_is_furniture(n) || layout_html_is_one_of(n, " body html main article ")));
         if (!keep) {
             xmlUnlinkNode(n);
             xmlFreeNode(n);
@@ -244,7 +246,7 @@ close_run(xmlNode *block, run *r)
     own->text += r->len;
     own->link += r->link;
     own->links += r->links;
-    if (r->len >= 40 && density < 0.35 && !html_is_one_of(block, " h1 h2 h3 h4 h5 h6 ")) {
+    if (r->len >= 40 && density < 0.35 && !layout_html_is_one_of(block, " h1 h2 h3 h4 h5 h6 ")) {
         own->good += r->len;
         gboolean ends = r->last == '.' || r->last == '!' || r->last == '?' || r->last == ':' ||
                         r->last == 0x3002 || r->last == ')' || r->last == ']' || r->last == '"';
@@ -252,7 +254,8 @@ close_run(xmlNode *block, run *r)
         double score = 1 + r->commas + MIN(r->len / 100.0, 3);
         int n = 0;
         /* a bare div or td is its own parent: the text stands right in it */
-        xmlNode *up = html_is_one_of(block, " p pre li blockquote dd dt ") ? block->parent : block;
+        xmlNode *up =
+            layout_html_is_one_of(block, " p pre li blockquote dd dt ") ? block->parent : block;
         for (; up && up->type == XML_ELEMENT_NODE && up->_private && n < 6; up = up->parent, n++)
             stats_of(up)->score += n == 0 ? score : (n == 1 ? score / 2 : score / (3.0 * n));
     }
@@ -275,7 +278,7 @@ count(scorer *s, xmlNode *node, xmlNode *block, run *r, gboolean in_link)
         }
         if (stats_of(n)->dropped) continue;
         *stats_of(n) = (stats){0};
-        if (html_is_one_of(n, BLOCKS)) {
+        if (layout_html_is_one_of(n, BLOCKS)) {
             run inner = {0};
             close_run(block, r);
             count(s, n, n, &inner, in_link);
@@ -285,11 +288,11 @@ count(scorer *s, xmlNode *node, xmlNode *block, run *r, gboolean in_link)
             into->text += sum->text, into->link += sum->link, into->links += sum->links;
             into->good += sum->good, into->strong += sum->strong;
         } else {
-            gboolean link = html_is(n, "a") && html_attribute(n, "href");
+            gboolean link = layout_html_is(n, "a") && layout_html_attribute(n, "href");
             guint before = r->len;
             count(s, n, block, r, in_link || link);
             if (link && r->len > before) r->links++;
-            if (html_is(n, "br") && r->len > 0) count_text(r, " ", FALSE);
+            if (layout_html_is(n, "br") && r->len > 0) count_text(r, " ", FALSE);
         }
     }
 }
@@ -319,7 +322,7 @@ static gboolean
 inside(const xmlNode *node, const char *list)
 {
     for (const xmlNode *up = node->parent; up && up->type == XML_ELEMENT_NODE; up = up->parent)
-        if (html_is_one_of(up, list)) return TRUE;
+        if (layout_html_is_one_of(up, list)) return TRUE;
     return FALSE;
 }
 
@@ -327,18 +330,19 @@ static gboolean
 contains(const xmlNode *node, const char *name)
 {
     for (const xmlNode *n = node->children; n; n = n->next)
-        if (n->type == XML_ELEMENT_NODE && (html_is(n, name) || contains(n, name))) return TRUE;
+        if (n->type == XML_ELEMENT_NODE && (layout_html_is(n, name) || contains(n, name)))
+            return TRUE;
     return FALSE;
 }
 
 static gboolean
 tag_is_doubtful(const xmlNode *node)
 {
-    if (html_is(node, "footer")) return !inside(node, " blockquote figure ");
-    if (html_is(node, "aside"))
+    if (layout_html_is(node, "footer")) return !inside(node, " blockquote figure ");
+    if (layout_html_is(node, "aside"))
         return !named(node,
                       " admonition callout footnote footnotes important note notes tip warning ");
-    if (html_is(node, "header")) /* the page's, not an article's */
+    if (layout_html_is(node, "header")) /* the page's, not an article's */
         return !inside(node, " article main ") && !contains(node, "h1");
     return FALSE;
 }
@@ -346,10 +350,11 @@ tag_is_doubtful(const xmlNode *node)
 static gboolean
 class_is_doubtful(const xmlNode *node)
 {
-    if (html_is_one_of(node, " html body main ") || inside(node, " pre code math ")) return FALSE;
+    if (layout_html_is_one_of(node, " html body main ") || inside(node, " pre code math "))
+        return FALSE;
     /* paragraphs carry the words of scripts that act on them ("paywall", "ad-anchor"), boxes say what they are */
-    if (html_is_one_of(node, " p pre code math ")) return FALSE;
-    if (!html_is_one_of(node, BLOCKS)) return named(node, unlikely_inline_words);
+    if (layout_html_is_one_of(node, " p pre code math ")) return FALSE;
+    if (!layout_html_is_one_of(node, BLOCKS)) return named(node, unlikely_inline_words);
     if (!named(node, unlikely_words)) return FALSE;
     return !named(node, likely_words) || link_density(stats_of(node)) > 0.5;
 }
@@ -382,8 +387,9 @@ clear_marks(xmlNode *node)
 static gboolean
 is_semantic(const xmlNode *node)
 {
-    const char *role = html_attribute(node, "role"), *prop = html_attribute(node, "itemprop");
-    return html_is_one_of(node, " article main ") || (role && g_str_equal(role, "main")) ||
+    const char *role = layout_html_attribute(node, "role"),
+               *prop = layout_html_attribute(node, "itemprop");
+    return layout_html_is_one_of(node, " article main ") || (role && g_str_equal(role, "main")) ||
            (prop && has_word(prop, " articlebody body text "));
 }
 
@@ -391,13 +397,13 @@ static double
 prior(const xmlNode *node)
 {
     double p = 0;
-    if (html_is(node, "div") || html_is(node, "section"))
+    if (layout_html_is(node, "div") || layout_html_is(node, "section"))
         p += 5;
-    else if (html_is_one_of(node, " pre td blockquote "))
+    else if (layout_html_is_one_of(node, " pre td blockquote "))
         p += 3;
-    else if (html_is_one_of(node, " address ol ul dl dd dt li form "))
+    else if (layout_html_is_one_of(node, " address ol ul dl dd dt li form "))
         p -= 3;
-    else if (html_is_one_of(node, " h1 h2 h3 h4 h5 h6 th "))
+    else if (layout_html_is_one_of(node, " h1 h2 h3 h4 h5 h6 th "))
         p -= 5;
     if (is_semantic(node)) p += 30;
     if (named(node, likely_words)) p += 25;
@@ -411,7 +417,8 @@ find_best(xmlNode *node, xmlNode **best, double *best_score)
     for (xmlNode *n = node->children; n; n = n->next) {
         stats *st = n->type == XML_ELEMENT_NODE ? stats_of(n) : NULL;
         if (!st || st->dropped) continue;
-        if (html_is_one_of(n, BLOCKS) && st->good > 0 && !html_is_one_of(n, " p pre tr ")) {
+        if (layout_html_is_one_of(n, BLOCKS) && st->good > 0 &&
+            !layout_html_is_one_of(n, " p pre tr ")) {
             /* a prior alone makes no text: it may at most double the score */
             double score =
                 (st->score + CLAMP(prior(n), -st->score / 2, st->score)) * (1 - link_density(st));
@@ -426,8 +433,8 @@ find_semantic(xmlNode *node, xmlNode **found, guint *n_found)
 {
     for (xmlNode *n = node->children; n; n = n->next) {
         if (n->type != XML_ELEMENT_NODE || !stats_of(n) || stats_of(n)->dropped) continue;
-        const char *role = html_attribute(n, "role");
-        if (html_is(n, "main") || (role && g_str_equal(role, "main"))) {
+        const char *role = layout_html_attribute(n, "role");
+        if (layout_html_is(n, "main") || (role && g_str_equal(role, "main"))) {
             *found = n;
             (*n_found)++;
         } else {
@@ -465,7 +472,7 @@ mark_link_boxes(xmlNode *node)
     for (xmlNode *n = node->children; n; n = n->next) {
         stats *st = n->type == XML_ELEMENT_NODE ? stats_of(n) : NULL;
         if (!st || st->dropped) continue;
-        if (html_is_one_of(n, " div section ul ol dl table form ") && st->links >= 2 &&
+        if (layout_html_is_one_of(n, " div section ul ol dl table form ") && st->links >= 2 &&
             !named(n, " bibliography biblist ref refs references reflist footnotes ")) {
             double limit = st->text < 200 ? 0.5 : 0.65;
             if (link_density(st) > limit && st->strong * 4 < st->text) {
@@ -515,14 +522,14 @@ cut_marked(xmlNode *node)
 static xmlNode *
 find_body(xmlNode *root)
 {
-    if (html_is(root, "body")) return root;
+    if (layout_html_is(root, "body")) return root;
     for (xmlNode *n = root->children; n; n = n->next)
-        if (html_is(n, "body")) return n;
+        if (layout_html_is(n, "body")) return n;
     return root;
 }
 
 xmlNode *
-html_main_find(xmlDoc *document)
+layout_html_main_find(xmlDoc *document)
 {
     xmlNode *root = xmlDocGetRootElement(document), *body = find_body(root), *best = body;
     g_autoptr(GPtrArray) all = g_ptr_array_new_with_free_func(g_free);

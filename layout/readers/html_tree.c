@@ -4,7 +4,7 @@
  * things make it slow beyond use: an attribute list is compared pairwise, and every end tag walks the
  * stack of open elements. So tags with hundreds of attributes are blunted beforehand and nesting is cut
  * while it happens. */
-#include "search/html.h"
+#include "layout/readers/html.h"
 
 #include <libxml/HTMLparser.h>
 #include <libxml/SAX2.h>
@@ -115,7 +115,7 @@ on_end_element(void *user_data, const xmlChar *name)
 }
 
 xmlDoc *
-html_tree_parse(GString *utf8, gboolean *cut, GError **error)
+layout_html_tree_parse(GString *utf8, gboolean *cut, GError **error)
 {
     static gsize once = 0;
     if (g_once_init_enter(&once)) {
@@ -124,18 +124,18 @@ html_tree_parse(GString *utf8, gboolean *cut, GError **error)
     }
     *cut = FALSE;
     if (utf8->len > HTML_MAX_BYTES) {
-        g_set_error(error, SEARCH_ERROR, SEARCH_ERROR_LIMIT, "HTML larger than %u bytes",
+        g_set_error(error, LAYOUT_ERROR, LAYOUT_ERROR_LIMIT, "HTML larger than %u bytes",
                     HTML_MAX_BYTES);
         return NULL;
     }
     if (!blunt_long_tags(utf8)) {
-        g_set_error_literal(error, SEARCH_ERROR, SEARCH_ERROR_LIMIT,
+        g_set_error_literal(error, LAYOUT_ERROR, LAYOUT_ERROR_LIMIT,
                             "HTML with too many tags inside of tags");
         return NULL;
     }
     htmlParserCtxt *context = htmlNewParserCtxt();
     if (!context) {
-        g_set_error_literal(error, SEARCH_ERROR, SEARCH_ERROR_IO, "out of memory");
+        g_set_error_literal(error, LAYOUT_ERROR, LAYOUT_ERROR_IO, "out of memory");
         return NULL;
     }
     reader r = {0};
@@ -154,19 +154,19 @@ html_tree_parse(GString *utf8, gboolean *cut, GError **error)
     *cut = r.stopped;
     if (!document || !xmlDocGetRootElement(document)) {
         g_clear_pointer(&document, xmlFreeDoc);
-        g_set_error_literal(error, SEARCH_ERROR, SEARCH_ERROR_FORMAT, "not HTML: no element in it");
+        g_set_error_literal(error, LAYOUT_ERROR, LAYOUT_ERROR_FORMAT, "not HTML: no element in it");
     }
     return document;
 }
 
 gboolean
-html_is(const xmlNode *node, const char *name)
+layout_html_is(const xmlNode *node, const char *name)
 {
     return node && node->type == XML_ELEMENT_NODE && strcmp((const char *)node->name, name) == 0;
 }
 
 gboolean
-html_is_one_of(const xmlNode *node, const char *list)
+layout_html_is_one_of(const xmlNode *node, const char *list)
 {
     char word[24];
     if (!node || node->type != XML_ELEMENT_NODE) return FALSE;
@@ -179,7 +179,7 @@ html_is_one_of(const xmlNode *node, const char *list)
 }
 
 const char *
-html_attribute(const xmlNode *node, const char *name)
+layout_html_attribute(const xmlNode *node, const char *name)
 {
     if (node->type != XML_ELEMENT_NODE) return NULL;
     for (const xmlAttr *a = node->properties; a; a = a->next) {
@@ -222,7 +222,7 @@ is_full_of_marks(const char *start, const char *end)
 }
 
 gsize
-html_append_collapsed(GString *out, const char *text)
+layout_html_append_collapsed(GString *out, const char *text)
 {
     gsize before = out->len;
     for (const char *p = text; *p; p = g_utf8_next_char(p)) {
@@ -259,7 +259,7 @@ flush_normalized(GString *out, GString *piece)
 /* In pieces: g_utf8_normalize moves all that follows for every letter it composes. A piece ends before a
  * character that composes with nothing in front of it (ASCII, CJK and Hangul syllables). */
 char *
-html_normalize(const char *text)
+layout_html_normalize(const char *text)
 {
     gsize ascii = 0, len = strlen(text);
     while (ascii < len && (guchar)text[ascii] < 0x80)
@@ -286,12 +286,13 @@ gather_text(GString *out, const xmlNode *node)
 {
     for (const xmlNode *n = node->children; n; n = n->next) {
         if (n->type == XML_TEXT_NODE || n->type == XML_CDATA_SECTION_NODE) {
-            if (n->content) html_append_collapsed(out, (const char *)n->content);
+            if (n->content) layout_html_append_collapsed(out, (const char *)n->content);
         } else if (n->type == XML_ELEMENT_NODE) {
-            if (html_is_one_of(n, " script style template noscript annotation annotation-xml "))
+            if (layout_html_is_one_of(n,
+                                      " script style template noscript annotation annotation-xml "))
                 continue;
             gather_text(out, n);
-            if (html_is_one_of(n, " br p div li td th tr ") && out->len > 0 &&
+            if (layout_html_is_one_of(n, " br p div li td th tr ") && out->len > 0 &&
                 out->str[out->len - 1] != ' ')
                 g_string_append_c(out, ' ');
         }
@@ -302,25 +303,25 @@ static char *
 finish_text(GString *text)
 {
     g_autofree char *raw = g_string_free(text, FALSE);
-    return html_normalize(g_strstrip(raw));
+    return layout_html_normalize(g_strstrip(raw));
 }
 
 char *
-html_text(const xmlNode *node)
+layout_html_text(const xmlNode *node)
 {
     GString *out = g_string_new(NULL);
     if (node->type == XML_TEXT_NODE && node->content)
-        html_append_collapsed(out, (const char *)node->content);
+        layout_html_append_collapsed(out, (const char *)node->content);
     gather_text(out, node);
     return finish_text(out);
 }
 
 char *
-html_clean(const char *text)
+layout_html_clean(const char *text)
 {
     if (!text) return NULL;
     GString *out = g_string_new(NULL);
-    html_append_collapsed(out, text);
+    layout_html_append_collapsed(out, text);
     char *clean = finish_text(out);
     if (*clean) return clean;
     g_free(clean);
@@ -328,7 +329,7 @@ html_clean(const char *text)
 }
 
 const char *
-search_libxml_version(void)
+layout_libxml_version(void)
 {
     return LIBXML_DOTTED_VERSION;
 }

@@ -1,8 +1,8 @@
 /* Between html_blocks.c and html_table.c: the block that is being written. */
-#ifndef LODE_SEARCH_HTML_EMIT_H
-#define LODE_SEARCH_HTML_EMIT_H
+#ifndef LODE_LAYOUT_READERS_HTML_EMIT_H
+#define LODE_LAYOUT_READERS_HTML_EMIT_H
 
-#include "search/html.h"
+#include "layout/readers/html.h"
 
 typedef struct {
     layout_builder *builder;
@@ -27,20 +27,21 @@ typedef struct {
     const xmlNode *item; /* the list item, for references */
     guint n_references;
     gsize chars;
-} html_emitter;
+} layout_html_emitter;
 
 /* Write what is open as a block. */
-void html_emit_flush(html_emitter *e);
+void layout_html_emit_flush(layout_html_emitter *e);
 /* The headings that waited, before a block of content. */
-void html_emit_headings(html_emitter *e);
-void html_emit_children(html_emitter *e, const xmlNode *node);
+void layout_html_emit_headings(layout_html_emitter *e);
+void layout_html_emit_children(layout_html_emitter *e, const xmlNode *node);
 /* caption: a <figcaption> around it, may be NULL. FALSE: not a table of data, nothing was written. */
-gboolean html_emit_table(html_emitter *e, const xmlNode *table, const xmlNode *caption);
+gboolean layout_html_emit_table(layout_html_emitter *e, const xmlNode *table,
+                                const xmlNode *caption);
 /* A caption block below parent (a block index). Returns its index, LAYOUT_NONE when there is no text. */
-int html_emit_caption(html_emitter *e, const xmlNode *caption, int parent);
+int layout_html_emit_caption(layout_html_emitter *e, const xmlNode *caption, int parent);
 
 /* LaTeX of a formula: <math>, <script type="math/tex">, or a picture of one; NULL where unknown. Free with
  * g_free. */
-char *html_math_latex(const xmlNode *node);
+char *layout_html_math_latex(const xmlNode *node);
 
 #endif

@@ -1,8 +1,8 @@
 /* Reading HTML: golden pages (tests/data/html: NAME.html and the NAME.expected, what is read from it), and properties.
  *
  * The golden form is made here rather than by the Markdown writer, so that it shows types, levels, spans
- * and table geometry, and depends on nothing else. Rewrite with: test_search_html --update */
-#include "search/search.h"
+ * and table geometry, and depends on nothing else. Rewrite with: test_layout_readers_html --update */
+#include "layout/layout.h"
 
 #include <glib/gstdio.h>
 #include <setjmp.h>
@@ -20,7 +20,7 @@ read_page(const char *html)
 {
     g_autoptr(GError) error = NULL;
     lode_document *document =
-        search_read_html(html, strlen(html), NULL, "https://example.org/a/b.html", &error);
+        layout_document_from_html(html, strlen(html), NULL, "https://example.org/a/b.html", &error);
     if (!document) fail_msg("%s", error->message);
     return document;
 }
@@ -124,7 +124,7 @@ golden_pages_read_as_recorded(void **state)
         assert_true(g_file_get_contents(path, &html, &len, NULL));
         g_autofree char *url = g_strconcat("https://www.example.org/papers/", name, NULL);
         g_autoptr(GError) error = NULL;
-        g_autoptr(lode_document) document = search_read_html(html, len, NULL, url, &error);
+        g_autoptr(lode_document) document = layout_document_from_html(html, len, NULL, url, &error);
         if (!document) fail_msg("%s: %s", name, error->message);
         g_autofree char *actual = show(document);
         if (update) assert_true(g_file_set_contents(golden, actual, -1, NULL));
@@ -164,7 +164,7 @@ static void
 assert_reads(const char *html, size_t len, const char *charset, const char *expected)
 {
     g_autoptr(GError) error = NULL;
-    g_autoptr(lode_document) d = search_read_html(html, len, charset, NULL, &error);
+    g_autoptr(lode_document) d = layout_document_from_html(html, len, charset, NULL, &error);
     if (!d) fail_msg("%s", error->message);
     g_autofree char *text = all_text(d);
     assert_string_equal(text, expected);
@@ -270,9 +270,10 @@ what_is_not_html_is_refused(void **state)
                                       "<p hidden>x</p>"};
     for (gsize i = 0; i < G_N_ELEMENTS(bad); i++) {
         g_autoptr(GError) error = NULL;
-        g_autoptr(lode_document) d = search_read_html(bad[i], strlen(bad[i]), NULL, NULL, &error);
+        g_autoptr(lode_document) d =
+            layout_document_from_html(bad[i], strlen(bad[i]), NULL, NULL, &error);
         if (d) fail_msg("read: %s", bad[i]);
-        assert_true(g_error_matches(error, SEARCH_ERROR, SEARCH_ERROR_FORMAT));
+        assert_true(g_error_matches(error, LAYOUT_ERROR, LAYOUT_ERROR_FORMAT));
     }
 }
 
@@ -316,7 +317,8 @@ hostile_pages_end_soon(void **state)
         g_autofree char *page = repeat(pages[i].head, pages[i].unit, pages[i].n, pages[i].tail);
         g_autoptr(GError) error = NULL;
         clock_t start = clock(); /* of this process: others may keep the machine busy */
-        g_autoptr(lode_document) d = search_read_html(page, strlen(page), NULL, NULL, &error);
+        g_autoptr(lode_document) d =
+            layout_document_from_html(page, strlen(page), NULL, NULL, &error);
         assert_true((d == NULL) == (error != NULL));
         double seconds = (double)(clock() - start) / CLOCKS_PER_SEC;
         if (seconds > 20) fail_msg("page %zu (%s): %.1f seconds", i, pages[i].unit, seconds);
@@ -344,9 +346,9 @@ absurd_tags_and_sizes_are_refused(void **state)
     for (gsize i = 0; i < G_N_ELEMENTS(pages); i++) {
         g_autoptr(GError) error = NULL;
         g_autoptr(lode_document) d =
-            search_read_html(pages[i], strlen(pages[i]), NULL, NULL, &error);
+            layout_document_from_html(pages[i], strlen(pages[i]), NULL, NULL, &error);
         assert_null(d);
-        assert_true(g_error_matches(error, SEARCH_ERROR, SEARCH_ERROR_LIMIT));
+        assert_true(g_error_matches(error, LAYOUT_ERROR, LAYOUT_ERROR_LIMIT));
     }
 }
 
