@@ -2,6 +2,7 @@
  * the steps is in analyze.h. */
 #include "layout/document.h"
 #include "layout/flow.h"
+#include "layout/readers/readers.h"
 #include "layout/reading.h"
 
 #include <string.h>
@@ -113,12 +114,11 @@ source_describe(lode_document *document, const char *path, const parse_file *fil
     if (hash != NULL) document->meta.source_sha256 = g_string_chunk_insert(document->text, hash);
 }
 
-lode_document *
-layout_document_open(const char *path, const layout_options *options, GError **error)
+/* A paper or a picture of one. */
+static lode_document *
+pages_open(const char *path, const layout_options *options, GError **error)
 {
     g_autoptr(GError) cause = NULL;
-    const layout_options none = {0};
-    if (options == NULL) options = &none;
     parse_options limits = layout_parse_options(options);
     g_autoptr(parse_file) file = parse_file_open(path, &limits, &cause);
     if (file == NULL) {
@@ -139,4 +139,14 @@ layout_document_open(const char *path, const layout_options *options, GError **e
     }
     source_describe(document, path, file);
     return document;
+}
+
+lode_document *
+layout_document_open(const char *path, const layout_options *options, GError **error)
+{
+    const layout_options none = {0};
+    if (options == NULL) options = &none;
+    gboolean claimed = FALSE;
+    lode_document *document = layout_readers_open(path, options, &claimed, error);
+    return claimed ? document : pages_open(path, options, error);
 }

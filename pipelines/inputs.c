@@ -7,16 +7,19 @@
 #include <sys/stat.h>
 #include <unistd.h>
 
-enum { SNIFF_BYTES = 1024, MAX_DEPTH = 64 };
+enum { SNIFF_BYTES = 1024, SOURCE_BYTES = 65536, MAX_DEPTH = 64 };
 
+/* Does one of words, NULL-terminated, stand in the first n bytes of the file? n at most SOURCE_BYTES. */
 static gboolean
-has_document_extension(const char *name)
+holds(const char *path, size_t n, const char *const *words)
 {
-    static const char *const extensions[] = {".pdf", ".xps", ".oxps", ".epub", ".fb2", ".cbz"};
-    const char *dot = strrchr(name, '.');
-    if (dot == NULL) return FALSE;
-    for (size_t i = 0; i < G_N_ELEMENTS(extensions); i++)
-        if (g_ascii_strcasecmp(dot, extensions[i]) == 0) return TRUE;
+    int fd = open(path, O_RDONLY | O_CLOEXEC | O_NONBLOCK);
+    if (fd < 0) return FALSE;
+    g_autofree char *head = g_malloc(SOURCE_BYTES);
+    ssize_t got = read(fd, head, n);
+    close(fd);
+    for (; got > 0 && *words != NULL; words++)
+        if (memmem(head, (size_t)got, *words, strlen(*words)) != NULL) return TRUE;
     return FALSE;
 }
 
@@ -24,12 +27,103 @@ has_document_extension(const char *name)
 static gboolean
 looks_like_pdf(const char *path)
 {
-    int fd = open(path, O_RDONLY | O_CLOEXEC | O_NONBLOCK);
-    if (fd < 0) return FALSE;
-    char head[SNIFF_BYTES];
-    ssize_t n = read(fd, head, sizeof head);
-    close(fd);
-    return n >= 5 && memmem(head, (size_t)n, "%PDF-", 5) != NULL;
+    static const char *const words[] = {"%PDF-", NULL};
+    return holds(path, SNIFF_BYTES, words);
+}
+
+/* How a file of a folder is one of its documents. What is named on the command line is always taken. */
+typedef enum {
+    TAKE_NOT,
+    TAKE,
+    TAKE_PICTURE, /* a page, unless other documents stand beside it: then it is one of their figures */
+    TAKE_TEXT, /* unless it is the folder's own (README, LICENSE) or a conversion's, beside its JSON */
+    TAKE_TEX, /* the main file, unless its PDF stands beside it */
+    TAKE_XML  /* an article */
+} take;
+
+static take
+take_by_extension(const char *name)
+{
+    static const struct {
+        take how;
+        const char *extensions;
+    } kinds[] = {
+        {TAKE, " pdf xps oxps epub fb2 cbz html htm xhtml docx pptx xlsx odt nxml jats zip tar tgz "
+               "gz txz xz tzst zst "},
+        {TAKE_PICTURE, " png jpg jpeg tif tiff webp jp2 j2k bmp "},
+        {TAKE_TEXT, " md markdown txt "},
+        {TAKE_TEX, " tex ltx "},
+        {TAKE_XML, " xml "},
+    };
+    const char *dot = strrchr(name, '.');
+    if (dot == NULL || strlen(dot) > 10 || strchr(dot, ' ') != NULL) return TAKE_NOT;
+    g_autofree char *low = g_ascii_strdown(dot + 1, -1);
+    g_autofree char *word = g_strdup_printf(" %s ", low);
+    for (size_t i = 0; i < G_N_ELEMENTS(kinds); i++)
+        if (strstr(kinds[i].extensions, word) != NULL) return kinds[i].how;
+    return TAKE_NOT;
+}
+
+static gboolean
+is_about_the_folder(const char *name)
+{
+    static const char *const names[] = {"readme",  "license",   "licence",
+                                        "copying", "changelog", "contributing",
+                                        "authors", "install",   "requirements"};
+    for (size_t i = 0; i < G_N_ELEMENTS(names); i++) {
+        const size_t n = strlen(names[i]);
+        if (g_ascii_strncasecmp(name, names[i], n) == 0 && strchr(".-_", name[n]) != NULL)
+            return TRUE;
+    }
+    return FALSE;
+}
+
+/* "one.json" for "one.md" */
+static gboolean
+stands_beside(const char *path, const char *extension)
+{
+    g_autofree char *stem = g_strndup(path, (size_t)(strrchr(path, '.') - path));
+    g_autofree char *other = g_strconcat(stem, extension, NULL);
+    return g_file_test(other, G_FILE_TEST_IS_REGULAR);
+}
+
+static take
+take_of(const char *path, const char *name)
+{
+    static const char *const classes[] = {"\\documentclass", "\\documentstyle", NULL};
+    static const char *const roots[] = {"<article", "JATS", NULL};
+    const take how = take_by_extension(name);
+    switch (how) {
+    case TAKE_TEXT:
+        return is_about_the_folder(name) || stands_beside(path, ".json") ? TAKE_NOT : TAKE;
+    case TAKE_TEX:
+        return !stands_beside(path, ".pdf") && holds(path, SOURCE_BYTES, classes) ? TAKE : TAKE_NOT;
+    case TAKE_XML:
+        return holds(path, 4096, roots) ? TAKE : TAKE_NOT;
+    case TAKE_NOT:
+        return looks_like_pdf(path) ? TAKE : TAKE_NOT;
+    default:
+        return how;
+    }
+}
+
+/* What lode itself wrote, and what a browser put beside a saved page. */
+static gboolean
+is_no_folder_of_documents(const char *dir)
+{
+    static const char *const own[] = {"convert.jsonl", "library.db"};
+    for (size_t i = 0; i < G_N_ELEMENTS(own); i++) {
+        g_autofree char *path = g_build_filename(dir, own[i], NULL);
+        if (g_file_test(path, G_FILE_TEST_EXISTS)) return TRUE;
+    }
+    if (!g_str_has_suffix(dir, "_files")) return FALSE;
+    g_autofree char *stem = g_strndup(dir, strlen(dir) - strlen("_files"));
+    static const char *const pages[] = {".html", ".htm"};
+    for (size_t i = 0; i < G_N_ELEMENTS(pages); i++) {
+        g_autofree char *page = g_strconcat(stem, pages[i], NULL);
+        if (g_file_test(page, G_FILE_TEST_EXISTS)) return TRUE;
+    }
+    return FALSE;
 }
 
 /* Folders entered on the way down, so that a symbolic link to a parent does not loop. */
@@ -52,6 +146,7 @@ static void
 collect_folder(const char *dir, const struct stat *st, GArray *parents, GHashTable *found)
 {
     if (already_inside(parents, st) || parents->len >= MAX_DEPTH) return;
+    if (parents->len > 0 && is_no_folder_of_documents(dir)) return;
     GDir *handle = g_dir_open(dir, 0, NULL);
     if (handle == NULL) {
         g_hash_table_add(found, g_strdup(dir)); /* reading it says why */
@@ -59,17 +154,28 @@ collect_folder(const char *dir, const struct stat *st, GArray *parents, GHashTab
     }
     folder_id id = {st->st_dev, st->st_ino};
     g_array_append_val(parents, id);
+    g_autoptr(GPtrArray) pictures = g_ptr_array_new_with_free_func(g_free);
+    guint n_taken = 0;
     for (const char *name; (name = g_dir_read_name(handle)) != NULL;) {
         if (name[0] == '.') continue;
         g_autofree char *path = g_build_filename(dir, name, NULL);
         struct stat child;
         if (stat(path, &child) != 0) continue;
-        if (S_ISDIR(child.st_mode))
+        if (S_ISDIR(child.st_mode)) {
             collect_folder(path, &child, parents, found);
-        else if (S_ISREG(child.st_mode) && (has_document_extension(name) || looks_like_pdf(path)))
+            continue;
+        }
+        const take how = S_ISREG(child.st_mode) ? take_of(path, name) : TAKE_NOT;
+        if (how == TAKE_PICTURE) {
+            g_ptr_array_add(pictures, g_steal_pointer(&path));
+        } else if (how == TAKE) {
             g_hash_table_add(found, g_steal_pointer(&path));
+            n_taken++;
+        }
     }
     g_dir_close(handle);
+    for (guint i = 0; n_taken == 0 && i < pictures->len; i++)
+        g_hash_table_add(found, g_steal_pointer(&pictures->pdata[i]));
     g_array_set_size(parents, parents->len - 1);
 }
 

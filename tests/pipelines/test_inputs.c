@@ -65,13 +65,25 @@ folders_give_their_documents_in_byte_order(void **state)
     g_free(put("b/two.PDF", "x"));
     g_free(put("a/one.pdf", "x"));
     g_free(put("a/notes.txt", "plain text"));
+    g_free(put("a/README.md", "# Of the folder"));
+    g_free(put("a/figure.png", "x"));
+    g_free(put("a/one.tex", "\\documentclass{article}"));
+    g_free(put("a/part.tex", "\\section{A part}"));
+    g_free(put("a/whole.tex", "% main\n\\documentclass{article}"));
+    g_free(put("a/build.xml", "<project/>"));
+    g_free(put("a/out/convert.jsonl", ""));
+    g_free(put("a/out/one/one.md", "# One"));
+    g_free(put("a/page.html", "<html>"));
+    g_free(put("a/page_files/box.html", "<html>"));
+    g_free(put("scans/1.tif", "x"));
     g_free(put("a/no_extension", "junk\n%PDF-1.4\n"));
     g_free(put("a/.hidden.pdf", "x"));
     g_autofree char *link = g_build_filename(scratch, "a", "loop", NULL);
     assert_int_equal(symlink("..", link), 0);
     const char *args[] = {scratch, scratch};
     g_autoptr(GPtrArray) inputs = pipelines_collect_inputs(args, 2);
-    const char *const expected[] = {"a/no_extension", "a/one.pdf", "b/two.PDF"};
+    const char *const expected[] = {"a/no_extension", "a/notes.txt", "a/one.pdf",  "a/page.html",
+                                    "a/whole.tex",    "b/two.PDF",   "scans/1.tif"};
     assert_int_equal(inputs->len, G_N_ELEMENTS(expected));
     for (guint i = 0; i < inputs->len; i++)
         assert_true(g_str_has_suffix(inputs->pdata[i], expected[i]));

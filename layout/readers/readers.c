@@ -1,0 +1,208 @@
+/* The table of formats, which of them a file is, and what all readers need. */
+#include "layout/readers/readers.h"
+
+#include <errno.h>
+#include <fcntl.h>
+#include <string.h>
+#include <sys/stat.h>
+#include <unistd.h>
+
+#define PAGE_WIDTH_PT  612
+#define PAGE_HEIGHT_PT 792
+
+static const layout_reader readers[] = {
+    {"plain text", "text/plain", " txt text asc log rst ", layout_text_sniff, layout_text_read},
+};
+
+const layout_reader *
+layout_reader_find(const layout_source *source)
+{
+    const layout_reader *best = NULL;
+    layout_sniff most = LAYOUT_SNIFF_NO;
+    gboolean named = FALSE;
+    for (gsize i = 0; i < G_N_ELEMENTS(readers); i++) {
+        const layout_sniff sure = readers[i].sniff(source);
+        if (sure == LAYOUT_SNIFF_NO || sure < most) continue;
+        const gboolean fits = layout_source_has_extension(source, readers[i].extensions);
+        if (sure == most && (named || !fits)) continue;
+        best = &readers[i], most = sure, named = fits;
+    }
+    return best;
+}
+
+void
+layout_reader_add_page(layout_builder *builder)
+{
+    const layout_page page = {
+        .width_pt = PAGE_WIDTH_PT, .height_pt = PAGE_HEIGHT_PT, .source = LAYOUT_TEXT_NATIVE};
+    layout_builder_add_page(builder, &page);
+}
+
+/* ---- files beside the input ---- */
+
+static void
+missing(GError **error, const char *relative, const char *reason)
+{
+    g_autofree char *shown = g_utf8_make_valid(relative, -1);
+    g_set_error(error, LAYOUT_ERROR, LAYOUT_ERROR_IO, "%s: %s", shown, reason);
+}
+
+/* "a/./b" -> "a/b"; NULL for a name that is absolute or leads out of its folder. */
+static char *
+tidy_relative(const char *relative)
+{
+    if (relative[0] == '/' || relative[0] == '\0') return NULL;
+    g_auto(GStrv) parts = g_strsplit(relative, "/", -1);
+    g_autoptr(GString) out = g_string_new(NULL);
+    for (char **part = parts; *part != NULL; part++) {
+        if (**part == '\0' || strcmp(*part, ".") == 0) continue;
+        if (strcmp(*part, "..") == 0) return NULL;
+        if (out->len > 0) g_string_append_c(out, '/');
+        g_string_append(out, *part);
+    }
+    return out->len > 0 ? g_strdup(out->str) : NULL;
+}
+
+static GBytes *
+member_beside(const layout_source *source, const char *name, gsize max, GError **error)
+{
+    g_autofree char *folder = g_path_get_dirname(source->member != NULL ? source->member : "");
+    g_autofree char *full =
+        strcmp(folder, ".") == 0 ? g_strdup(name) : g_strconcat(folder, "/", name, NULL);
+    GBytes *bytes = g_hash_table_lookup(source->members, full);
+    if (bytes == NULL)
+        missing(error, name, "not in the archive");
+    else if (g_bytes_get_size(bytes) > max)
+        missing(error, name, "too large");
+    else
+        return g_bytes_ref(bytes);
+    return NULL;
+}
+
+/* Opens the parts of name one below the other, none through a symbolic link: the input's folder is the border. */
+static int
+open_below(const char *folder, const char *name)
+{
+    g_auto(GStrv) parts = g_strsplit(name, "/", -1);
+    int at = open(folder, O_RDONLY | O_DIRECTORY | O_CLOEXEC);
+    for (char **part = parts; at >= 0 && *part != NULL; part++) {
+        const int flags = part[1] != NULL ? O_DIRECTORY : O_NONBLOCK;
+        const int next = openat(at, *part, O_RDONLY | O_CLOEXEC | O_NOFOLLOW | flags);
+        const int saved = errno;
+        close(at);
+        at = next;
+        errno = saved;
+    }
+    return at;
+}
+
+static GBytes *
+file_beside(const layout_source *source, const char *name, gsize max, GError **error)
+{
+    g_autofree char *folder = g_path_get_dirname(source->path);
+    struct stat st;
+    const int fd = open_below(folder, name);
+    if (fd < 0) {
+        missing(error, name,
+                errno == ELOOP ? "a symbolic link is not followed" : g_strerror(errno));
+        return NULL;
+    }
+    const char *reason = NULL;
+    GMappedFile *file = NULL;
+    if (fstat(fd, &st) != 0 || !S_ISREG(st.st_mode))
+        reason = "not a regular file";
+    else if (st.st_size < 0 || (guint64)st.st_size > max)
+        reason = "too large";
+    else if ((file = g_mapped_file_new_from_fd(fd, FALSE, NULL)) == NULL)
+        reason = "cannot be read";
+    close(fd);
+    if (reason != NULL) {
+        missing(error, name, reason);
+        return NULL;
+    }
+    GBytes *bytes = g_mapped_file_get_bytes(file);
+    g_mapped_file_unref(file);
+    return bytes;
+}
+
+GBytes *
+layout_source_beside(const layout_source *source, const char *relative, gsize max, GError **error)
+{
+    g_autofree char *name = tidy_relative(relative);
+    if (name == NULL) {
+        missing(error, relative, "leads out of the document's folder");
+        return NULL;
+    }
+    if (source->members != NULL) return member_beside(source, name, max, error);
+    if (source->path != NULL) return file_beside(source, name, max, error);
+    missing(error, name, "there are no files beside this document");
+    return NULL;
+}
+
+/* ---- running one ---- */
+
+/* What a reader left open; and a warning where the name says something else. */
+static void
+describe(const layout_reader *reader, const layout_source *source, layout_builder *builder)
+{
+    layout_metadata *meta = layout_builder_meta(builder);
+    if (meta->format == NULL) meta->format = layout_builder_copy(builder, reader->name, -1);
+    if (meta->source_name == NULL)
+        meta->source_name = layout_builder_copy(builder, source->name, -1);
+    if (meta->source_sha256 == NULL) {
+        g_autofree char *sum =
+            g_compute_checksum_for_data(G_CHECKSUM_SHA256, source->data, source->len);
+        meta->source_sha256 = layout_builder_copy(builder, sum, -1);
+    }
+}
+
+lode_document *
+layout_reader_run(const layout_reader *reader, const layout_source *source,
+                  const layout_options *options, GError **error)
+{
+    g_autoptr(layout_builder) builder = layout_builder_new();
+    if (!reader->read(source, options, builder, NULL, error)) {
+        g_prefix_error(error, "%s: ", source->name);
+        return NULL;
+    }
+    describe(reader, source, builder);
+    /* foreign bytes: a promise that they talk a reader into breaking is this file's error */
+    g_autoptr(lode_document) document = layout_builder_take(g_steal_pointer(&builder));
+    if (!layout_document_check(document, error)) {
+        g_prefix_error(error, "%s: a fault in reading %s: ", source->name, reader->name);
+        return NULL;
+    }
+    return g_steal_pointer(&document);
+}
+
+/* Weak signs do not outweigh a name: prose that calls itself a PDF is what a failed download left. */
+static gboolean
+is_named_otherwise(const layout_source *source)
+{
+    return layout_source_has_extension(
+        source,
+        " pdf xps oxps cbz png jpg jpeg tif tiff webp jp2 bmp gif docx pptx xlsx odt epub zip gz ");
+}
+
+lode_document *
+layout_readers_open(const char *path, const layout_options *options, gboolean *claimed,
+                    GError **error)
+{
+    struct stat st;
+    *claimed = FALSE;
+    /* looked at before opening: opening a pipe would wait for its writer */
+    if (stat(path, &st) != 0 || !S_ISREG(st.st_mode) || st.st_size == 0) return NULL;
+    g_autoptr(GMappedFile) file = g_mapped_file_new(path, FALSE, NULL);
+    if (file == NULL) return NULL;
+    g_autofree char *name = g_filename_display_basename(path);
+    const layout_source source = {.path = path,
+                                  .name = name,
+                                  .data = (const guchar *)g_mapped_file_get_contents(file),
+                                  .len = g_mapped_file_get_length(file)};
+    if (layout_source_starts(&source, "%PDF-", 5)) return NULL;
+    const layout_reader *reader = layout_reader_find(&source);
+    if (reader == NULL) return NULL;
+    if (reader->sniff(&source) == LAYOUT_SNIFF_WEAK && is_named_otherwise(&source)) return NULL;
+    *claimed = TRUE;
+    return layout_reader_run(reader, &source, options, error);
+}
