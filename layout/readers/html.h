@@ -8,6 +8,11 @@
 
 #include "layout/document.h"
 
+/* ---- html_encoding.c ---- */
+
+/* As layout_html_to_utf8, for plain text: without a mark in front, control characters but NUL kept. */
+GString *layout_text_to_utf8(const char *bytes, size_t len, const char *charset);
+
 /* ---- html_tree.c ---- */
 
 /* Parse; NULL with the error set. Refuses what libxml2 would need forever for, and changes in utf8 what it

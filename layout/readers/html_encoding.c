@@ -146,16 +146,32 @@ decode(const char *html, size_t len, const char *charset)
 }
 
 GString *
-layout_html_to_utf8(const char *html, size_t len, const char *charset)
+layout_text_to_utf8(const char *bytes, size_t len, const char *charset)
 {
-    GString *text = decode(html, len, charset);
+    const guchar *b = (const guchar *)bytes;
+    const gboolean wide =
+        len >= 2 && ((b[0] == 0xff && b[1] == 0xfe) || (b[0] == 0xfe && b[1] == 0xff));
+    g_autofree char *copy = NULL;
+    if (!wide && memchr(bytes, 0, len)) { /* a stray NUL is no sign of another encoding */
+        bytes = copy = g_memdup2(bytes, len);
+        for (gsize i = 0; i < len; i++)
+            if (copy[i] == '\0') copy[i] = ' ';
+    }
+    GString *text = decode(bytes, len, charset);
     if (!text) { /* an iconv without these names: keep what is UTF-8 */
-        g_autofree char *made = g_utf8_make_valid(html, (gssize)len);
+        g_autofree char *made = g_utf8_make_valid(bytes, (gssize)len);
         text = g_string_new(made);
     } else if (!g_utf8_validate_len(text->str, text->len, NULL)) {
         g_autofree char *made = g_utf8_make_valid(text->str, (gssize)text->len);
         g_string_assign(text, made);
     }
+    return text;
+}
+
+GString *
+layout_html_to_utf8(const char *html, size_t len, const char *charset)
+{
+    GString *text = layout_text_to_utf8(html, len, charset);
     drop_forbidden(text);
     g_string_prepend(text, "\xef\xbb\xbf");
     return text;

@@ -5,6 +5,7 @@
  * is a heading; lines that begin with a bullet or a number are items; a block with columns of blanks inside
  * its lines keeps them. Form feeds are the page breaks of printers (RFC 7994 and before): the footer above and
  * the header below one are left out. Where lines are as long as paragraphs, each is one. */
+#include "layout/readers/html.h"
 #include "layout/readers/pen.h"
 #include "layout/readers/readers.h"
 
@@ -368,13 +369,12 @@ layout_text_read(const layout_source *source, const layout_options *options,
                             "more than 512 MiB of plain text");
         return FALSE;
     }
-    GString *text = layout_html_to_utf8((const char *)source->data, source->len, NULL);
+    GString *text = layout_text_to_utf8((const char *)source->data, source->len, NULL);
     g_autoptr(GArray) lines = g_array_new(FALSE, FALSE, sizeof(text_line));
     text_reader r = {.lines = lines, .wrapped = is_wrapped(text->str, text->len)};
     layout_reader_add_page(builder);
     layout_pen_init(&r.pen, builder);
-    const gsize mark = strlen("\xEF\xBB\xBF");
-    read_lines(&r, text->str + mark, text->str + text->len);
+    read_lines(&r, text->str, text->str + text->len);
     layout_pen_finish(&r.pen);
     const gboolean found = r.pen.chars > 0;
     layout_pen_clear(&r.pen);
