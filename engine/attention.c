@@ -404,32 +404,40 @@ add_walks(attention_run *run, const engine_kv_span *span, size_t n_items)
     return n_items;
 }
 
+static attention_run
+begin_run(engine_kv *kv, engine_pool *pool, const engine_kernels *kernels, uint32_t layer,
+          const float *q, uint32_t n_heads, float scale, float *out)
+{
+    const engine_kv_shape *shape = &kv->shape;
+    const engine_kv_kernels *inner = engine_kv_kernels_lookup(kernels->cpu);
+
+    g_assert(layer < shape->n_layers && n_heads % shape->n_kv_heads == 0);
+    return (attention_run){.kv = kv,
+                           .pool = pool,
+                           .kernels = kernels,
+                           .inner = inner,
+                           .keys = engine_kv_kernels_of(inner, shape->type_k),
+                           .values = engine_kv_kernels_of(inner, shape->type_v),
+                           .q = q,
+                           .out = out,
+                           .scale = scale,
+                           .layer = layer,
+                           .n_heads = n_heads,
+                           .group = n_heads / shape->n_kv_heads,
+                           .dim_k = shape->dim_k,
+                           .dim_v = shape->dim_v,
+                           .wide_v = (shape->dim_v + 15u) / 16u * 16u};
+}
+
 void
 engine_kv_attention(engine_kv *kv, engine_pool *pool, const engine_kernels *kernels, uint32_t layer,
                     const engine_kv_span *spans, size_t n_spans, const float *q, uint32_t n_heads,
                     float scale, float *out)
 {
-    const engine_kv_shape *shape = &kv->shape;
-    const engine_kv_kernels *inner = engine_kv_kernels_lookup(kernels->cpu);
-    attention_run run = {.kv = kv,
-                         .pool = pool,
-                         .kernels = kernels,
-                         .inner = inner,
-                         .keys = engine_kv_kernels_of(inner, shape->type_k),
-                         .values = engine_kv_kernels_of(inner, shape->type_v),
-                         .q = q,
-                         .out = out,
-                         .scale = scale,
-                         .layer = layer,
-                         .n_heads = n_heads,
-                         .group = n_heads / shape->n_kv_heads,
-                         .dim_k = shape->dim_k,
-                         .dim_v = shape->dim_v,
-                         .wide_v = (shape->dim_v + 15u) / 16u * 16u};
+    attention_run run = begin_run(kv, pool, kernels, layer, q, n_heads, scale, out);
     split *splits;
     size_t n_items = 0;
 
-    g_assert(layer < shape->n_layers && n_heads % shape->n_kv_heads == 0);
     engine_pool_lock(pool); /* the scratch and the cache's room are this call's */
     const gboolean roomy = make_room(&run, spans, n_spans, &splits);
     float *parts = kv->parts;
@@ -439,9 +447,57 @@ engine_kv_attention(engine_kv *kv, engine_pool *pool, const engine_kernels *kern
             continue;
         }
         n_items = add_split(&run, &spans[s], splits++, parts, n_items);
-        parts += (size_t)shape->n_kv_heads * blocks_of(&spans[s], spans[s].n) *
+        parts += (size_t)kv->shape.n_kv_heads * blocks_of(&spans[s], spans[s].n) *
                  part_floats(&run, (size_t)spans[s].n * run.group);
     }
     engine_pool_run(pool, n_items, attention_task, &run);
     engine_pool_unlock(pool);
+}
+
+typedef struct {
+    const attention_run *run;
+    const engine_kv_span *spans;
+    size_t n_spans;
+    const float *k, *v;
+    engine_kv_make_fn make;
+    void *data;
+    gboolean walks; /* attention is part of the task */
+} attend_run;
+
+static void
+attend_task(void *data, size_t head, int worker)
+{
+    const attend_run *attend = data;
+    const attention_run *run = attend->run;
+
+    attend->make(attend->data, (uint32_t)head);
+    engine_kv_store_head(run->kv, run->inner, run->layer, attend->spans, attend->n_spans, attend->k,
+                         attend->v, (uint32_t)head);
+    for (size_t s = 0; attend->walks && s < attend->n_spans; s++) {
+        const engine_kv_span *span = &attend->spans[s];
+        const item it = {.span = span,
+                         .head = (uint32_t)head,
+                         .n_heads = 1,
+                         .n_tokens = span->n,
+                         .n_pages = blocks_of(span, span->n)};
+        walk(run, &it, worker);
+    }
+}
+
+void
+engine_kv_attend(engine_kv *kv, engine_pool *pool, const engine_kernels *kernels, uint32_t layer,
+                 const engine_kv_span *spans, size_t n_spans, engine_kv_make_fn make, void *data,
+                 const float *q, const float *k, const float *v, uint32_t n_heads, float scale,
+                 float *out)
+{
+    const attention_run run = begin_run(kv, pool, kernels, layer, q, n_heads, scale, out);
+    attend_run attend = {&run, spans, n_spans, k, v, make, data, TRUE};
+
+    for (size_t s = 0; s < n_spans; s++) {
+        engine_kv_check_span(&spans[s]);
+        if (is_split(&run, &spans[s])) attend.walks = FALSE;
+    }
+    engine_pool_run(pool, kv->shape.n_kv_heads, attend_task, &attend);
+    if (!attend.walks)
+        engine_kv_attention(kv, pool, kernels, layer, spans, n_spans, q, n_heads, scale, out);
 }

@@ -84,14 +84,10 @@ typedef struct {
     /* tables of the positions first .. first+n-1; inv_freq [n_rot / 2] host */
     void (*rope_tables)(engine_backend *b, const engine_rope *rope, const float *inv_freq,
                         uint32_t first, size_t n, float *tables);
-    void (*heads)(engine_backend *b, const engine_heads_job *job, size_t n);
-    void (*kv_store)(engine_backend *b, engine_kv *kv, uint32_t layer, const engine_kv_span *spans,
-                     size_t n_spans, const float *k, const float *v);
-    void (*attention)(engine_backend *b, engine_kv *kv, uint32_t layer, const engine_kv_span *spans,
-                      size_t n_spans, const float *q, uint32_t n_heads, float scale, float *out);
-    /* att [n, n_heads * head_dim] *= sigmoid(the output gates in raw [n, heads.width]) */
-    void (*gate_heads)(engine_backend *b, const engine_decoder *decoder, const float *raw, size_t n,
-                       float *att);
+    /* An attention layer between its projections: heads' rows, their keys and values into the cache, and
+     * out [n, n_heads * head_dim] = attention, times the sigmoid of the output gates where the model has them */
+    void (*attend)(engine_backend *b, const engine_heads_job *job, engine_kv *kv,
+                   const engine_kv_span *spans, size_t n_spans, size_t n, float *out);
 
     /* gate = silu(gate) * up, [n, n_elems] */
     void (*swiglu)(engine_backend *b, float *gate, const float *up, size_t n_elems, size_t n);

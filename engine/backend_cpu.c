@@ -5,17 +5,16 @@
 #include <math.h>
 #include <string.h>
 
+#define FEW_ROWS 8 /* of a pass: fewer have their heads made, stored and attended to in one go */
+
 /* ---- memory ---- */
 
 static void *
 cpu_alloc(engine_backend *b, size_t n_bytes)
 {
     (void)b;
-    size_t rounded;
-    if (!g_size_checked_add(&rounded, n_bytes, 63)) return NULL;
-    rounded = MAX(rounded & ~(size_t)63, 64);
-    void *memory = aligned_alloc(64, rounded);
-    if (memory) memset(memory, 0, rounded);
+    void *memory = engine_buffer_alloc(n_bytes);
+    if (memory) memset(memory, 0, n_bytes);
     return memory;
 }
 
@@ -188,65 +187,65 @@ make_head(const row_run *run, const engine_rope *rope, const float *raw, const f
     (rope->halves ? kernels->rope_halves : kernels->rope_pairs)(out, table, rope->n_rot / 2);
 }
 
+/* Row t of a KV head and of the queries that share it. */
+static void
+make_kv_head(const row_run *run, size_t t, uint32_t head)
+{
+    const engine_heads_job *job = run->job;
+    const engine_decoder *d = job->decoder;
+    const engine_head_layout *at = &d->heads;
+    const size_t hd = d->head_dim, to = (t * d->n_kv_heads + head) * hd;
+    const uint32_t group = d->n_heads / d->n_kv_heads;
+    const float *raw = job->raw + t * at->width;
+    /* FoPE: a table for each key head; else the one for all */
+    const float *table = job->tables + t * engine_rope_row_floats(&d->rope) +
+                         (d->rope.n_tables > 1 ? head * d->rope.n_rot : 0);
+
+    for (uint32_t i = 0; i < group; i++)
+        make_head(run, &d->rope, raw + at->q + head * at->q_group + i * at->q_head,
+                  job->layer->q_norm, table, job->q + (t * d->n_heads + head * group + i) * hd);
+    make_head(run, &d->rope, raw + at->k + head * at->k_head, job->layer->k_norm, table,
+              job->k + to);
+    memcpy(job->v + to, raw + at->v + head * at->v_head, hd * sizeof(float));
+}
+
 static void
 heads_row(void *data, size_t t, int worker)
 {
     const row_run *run = data;
     const engine_heads_job *job = run->job;
-    const engine_decoder *d = job->decoder;
-    const engine_head_layout *at = &d->heads;
-    const size_t hd = d->head_dim;
-    const uint32_t group = d->n_heads / d->n_kv_heads;
-    const float *raw = job->raw + t * at->width;
-    const float *tables = job->tables + t * engine_rope_row_floats(&d->rope);
-    /* FoPE: a table for each key head; else the one for all */
-    const size_t step = d->rope.n_tables > 1 ? d->rope.n_rot : 0;
 
     (void)worker;
-    for (uint32_t h = 0; h < d->n_heads; h++)
-        make_head(run, &d->rope, raw + at->q + h / group * at->q_group + h % group * at->q_head,
-                  job->layer->q_norm, tables + h / group * step,
-                  job->q + (t * d->n_heads + h) * hd);
-    for (uint32_t h = 0; h < d->n_kv_heads; h++) {
-        const size_t to = (t * d->n_kv_heads + h) * hd;
-        make_head(run, &d->rope, raw + at->k + h * at->k_head, job->layer->k_norm,
-                  tables + h * step, job->k + to);
-        memcpy(job->v + to, raw + at->v + h * at->v_head, hd * sizeof(float));
-    }
+    for (uint32_t head = 0; head < job->decoder->n_kv_heads; head++)
+        make_kv_head(run, t, head);
 }
 
-static void
-cpu_heads(engine_backend *b, const engine_heads_job *job, size_t n)
-{
-    row_run run = {.job = job, .eps = job->decoder->norm_eps, .n_elems = job->decoder->head_dim};
-    run_rows(b, n, heads_row, &run);
-}
+typedef struct {
+    row_run rows;
+    size_t n;
+} few_rows;
 
 static void
-cpu_kv_store(engine_backend *b, engine_kv *kv, uint32_t layer, const engine_kv_span *spans,
-             size_t n_spans, const float *k, const float *v)
+heads_of_few(void *data, uint32_t head)
 {
-    engine_kv_store(kv, b->pool, b->kernels, layer, spans, n_spans, k, v);
-}
+    const few_rows *few = data;
 
-static void
-cpu_attention(engine_backend *b, engine_kv *kv, uint32_t layer, const engine_kv_span *spans,
-              size_t n_spans, const float *q, uint32_t n_heads, float scale, float *out)
-{
-    engine_kv_attention(kv, b->pool, b->kernels, layer, spans, n_spans, q, n_heads, scale, out);
+    for (size_t t = 0; t < few->n; t++)
+        make_kv_head(&few->rows, t, head);
 }
 
 static void
 gate_row(void *data, size_t t, int worker)
 {
     const row_run *run = data;
-    const engine_decoder *d = run->job;
+    const engine_heads_job *job = run->job;
+    const engine_decoder *d = job->decoder;
     const engine_head_layout *at = &d->heads;
     const uint32_t group = d->n_heads / d->n_kv_heads;
 
     (void)worker;
     for (uint32_t h = 0; h < d->n_heads; h++) {
-        const float *gate = run->x + t * at->width + at->q + h / group * at->q_group +
+        const float *gate = job->raw + t * at->width + at->q + h / group * at->q_group +
                             h % group * at->q_head + at->gate;
         float *out = run->out + (t * d->n_heads + h) * d->head_dim;
         run->b->kernels->sigmoid_mul(out, gate, d->head_dim);
@@ -254,11 +253,24 @@ gate_row(void *data, size_t t, int worker)
 }
 
 static void
-cpu_gate_heads(engine_backend *b, const engine_decoder *decoder, const float *raw, size_t n,
-               float *att)
+cpu_attend(engine_backend *b, const engine_heads_job *job, engine_kv *kv,
+           const engine_kv_span *spans, size_t n_spans, size_t n, float *out)
 {
-    row_run run = {.job = decoder, .x = raw, .out = att};
-    run_rows(b, n, gate_row, &run);
+    const engine_decoder *d = job->decoder;
+    const uint32_t layer = job->layer->kv_layer;
+    row_run run = {.b = b, .job = job, .eps = d->norm_eps, .n_elems = d->head_dim, .out = out};
+
+    if (n < FEW_ROWS) {
+        few_rows few = {run, n};
+        engine_kv_attend(kv, b->pool, b->kernels, layer, spans, n_spans, heads_of_few, &few, job->q,
+                         job->k, job->v, d->n_heads, d->attn_scale, out);
+    } else {
+        run_rows(b, n, heads_row, &run);
+        engine_kv_store(kv, b->pool, b->kernels, layer, spans, n_spans, job->k, job->v);
+        engine_kv_attention(kv, b->pool, b->kernels, layer, spans, n_spans, job->q, d->n_heads,
+                            d->attn_scale, out);
+    }
+    if (d->heads.gate) run_rows(b, n, gate_row, &run);
 }
 
 /* ---- feed-forward ---- */
@@ -344,10 +356,7 @@ static const engine_backend_ops CPU = {
     .project_add = cpu_project_add,
     .logits = cpu_logits,
     .rope_tables = cpu_rope_tables,
-    .heads = cpu_heads,
-    .kv_store = cpu_kv_store,
-    .attention = cpu_attention,
-    .gate_heads = cpu_gate_heads,
+    .attend = cpu_attend,
     .swiglu = cpu_swiglu,
     .route = cpu_route,
     .moe = cpu_moe,

@@ -222,11 +222,7 @@ run_attention(engine_decoder_scratch *s, const engine_decoder_pass *pass,
     const engine_heads_job heads = {d, a, s->raw, s->tables, s->q, s->k, s->v};
 
     project(s, a->in, a->n_in, layer->mixer_norm, s->raw, d->heads.width, pass->n);
-    b->ops->heads(b, &heads, pass->n);
-    b->ops->kv_store(b, pass->kv, a->kv_layer, s->spans, pass->n_spans, s->k, s->v);
-    b->ops->attention(b, pass->kv, a->kv_layer, s->spans, pass->n_spans, s->q, d->n_heads,
-                      d->attn_scale, s->att);
-    if (d->heads.gate) b->ops->gate_heads(b, d, s->raw, pass->n, s->att);
+    b->ops->attend(b, &heads, pass->kv, s->spans, pass->n_spans, pass->n, s->att);
     b->ops->project_add(b, &a->out, s->att, pass->n, s->y, s->x);
 }
 

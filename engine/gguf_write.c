@@ -384,12 +384,17 @@ open_part(engine_gguf_writer *writer, guint index, GError **error)
     return write_bytes(writer, index, header->data, header->len, error);
 }
 
+/* Written, a file lies in the system's cache in small pages and would be mapped so for as long as it stays there; read
+ * from the disk it comes in large ones (weights_open.c). */
 static gboolean
 close_part(engine_gguf_writer *writer, guint index, GError **error)
 {
     FILE *file = g_steal_pointer(&writer->file);
     gboolean good = fflush(file) == 0 && fsync(fileno(file)) == 0;
 
+#ifdef POSIX_FADV_DONTNEED
+    (void)posix_fadvise(fileno(file), 0, 0, POSIX_FADV_DONTNEED);
+#endif
     if (fclose(file) != 0) good = FALSE;
     return good || fail_io(g_array_index(writer->parts, part, index).path, "write", error);
 }

@@ -93,7 +93,7 @@ engine_kv_new(const engine_kv_shape *shape, uint32_t n_pages, GError **error)
                     "no memory for a KV cache of %u pages of %zu bytes", n_pages, layout.page);
         return NULL;
     }
-    if (layout.page >= HUGE_PAGE) (void)madvise(kv->arena, n_bytes, MADV_HUGEPAGE);
+    if (n_bytes >= 4 * HUGE_PAGE) (void)madvise(kv->arena, n_bytes, MADV_HUGEPAGE);
     kv->n_pages = kv->n_free = n_pages;
     for (uint32_t i = 0; i < n_pages; i++)
         kv->free[i] = n_pages - 1 - i; /* the lowest is taken first */

@@ -94,6 +94,15 @@ void engine_kv_attention(engine_kv *kv, engine_pool *pool, const engine_kernels 
                          uint32_t layer, const engine_kv_span *spans, size_t n_spans,
                          const float *q, uint32_t n_heads, float scale, float *out);
 
+/* Both for a pass of few rows, without waiting for all heads between one step and the next. `make` is called once for
+ * each KV head, from the pool's threads: it fills that head's part of all rows of k and v, and of q the queries that
+ * share it. The same numbers as store and attention one after the other. */
+typedef void (*engine_kv_make_fn)(void *data, uint32_t head);
+void engine_kv_attend(engine_kv *kv, engine_pool *pool, const engine_kernels *kernels,
+                      uint32_t layer, const engine_kv_span *spans, size_t n_spans,
+                      engine_kv_make_fn make, void *data, const float *q, const float *k,
+                      const float *v, uint32_t n_heads, float scale, float *out);
+
 /* Pages as bytes, for the store on disk: copy one page out / in. page: index into table->pages. */
 void engine_kv_page_read(const engine_kv *kv, const engine_kv_table *table, uint32_t page,
                          uint8_t *out);

@@ -56,5 +56,17 @@ engine_kv_rotates(const engine_kv *kv)
 /* x [dim] = H x / sqrt(n) in pieces of n, the largest power of two that divides dim. Its own inverse. */
 void engine_kv_rotate(float *x, size_t dim);
 
+/* Pages for a span's rows are there. */
+static inline void
+engine_kv_check_span(const engine_kv_span *span)
+{
+    g_assert((size_t)span->first + span->n <= (size_t)span->table->n_pages * ENGINE_KV_PAGE);
+}
+
+/* What engine_kv_store does, for one KV head. */
+void engine_kv_store_head(engine_kv *kv, const engine_kv_kernels *kernels, uint32_t layer,
+                          const engine_kv_span *spans, size_t n_spans, const float *k,
+                          const float *v, uint32_t head);
+
 G_END_DECLS
 #endif

@@ -144,36 +144,45 @@ put_value(engine_type type, const engine_kv_kernels *kernels, const float *v, si
     }
 }
 
-/* One KV head, all rows of the pass: no two tasks write to the same cache line. */
-static void
-store_task(void *data, size_t task, int worker)
+void
+engine_kv_store_head(engine_kv *kv, const engine_kv_kernels *kernels, uint32_t layer,
+                     const engine_kv_span *spans, size_t n_spans, const float *all_k,
+                     const float *all_v, uint32_t head)
 {
-    const store_run *run = data;
-    engine_kv *kv = run->kv;
     const engine_kv_shape *shape = &kv->shape;
     const size_t dim_k = shape->dim_k, dim_v = shape->dim_v;
 
-    (void)worker;
-    for (size_t s = 0; s < run->n_spans; s++) {
-        const engine_kv_span *span = &run->spans[s];
+    for (size_t s = 0; s < n_spans; s++) {
+        const engine_kv_span *span = &spans[s];
         for (uint32_t t = 0; t < span->n; t++) {
             const uint32_t position = span->first + t, at = position % ENGINE_KV_PAGE;
-            uint8_t *head = engine_kv_head_at(kv, span->table, position / ENGINE_KV_PAGE,
-                                              run->layer, (uint32_t)task);
-            const size_t row = ((size_t)span->row + t) * shape->n_kv_heads + task;
-            const float *k = run->k + row * dim_k;
+            uint8_t *to =
+                engine_kv_head_at(kv, span->table, position / ENGINE_KV_PAGE, layer, head);
+            const size_t row = ((size_t)span->row + t) * shape->n_kv_heads + head;
+            const float *k = all_k + row * dim_k;
             float rotated[ENGINE_KV_ROTATED_DIM];
             if (engine_kv_rotates(kv)) {
                 memcpy(rotated, k, dim_k * sizeof *k);
                 engine_kv_rotate(rotated, dim_k);
                 k = rotated;
             }
-            put_key(shape->type_k, run->kernels, k, dim_k,
-                    head + at / ENGINE_KV_TILE * kv->layout.tile_k, at % ENGINE_KV_TILE);
-            put_value(shape->type_v, run->kernels, run->v + row * dim_v, dim_v,
-                      head + kv->layout.at_v + at * kv->layout.row_v);
+            put_key(shape->type_k, kernels, k, dim_k, to + at / ENGINE_KV_TILE * kv->layout.tile_k,
+                    at % ENGINE_KV_TILE);
+            put_value(shape->type_v, kernels, all_v + row * dim_v, dim_v,
+                      to + kv->layout.at_v + at * kv->layout.row_v);
         }
     }
+}
+
+/* One KV head, all rows of the pass: no two tasks write to the same cache line. */
+static void
+store_task(void *data, size_t task, int worker)
+{
+    const store_run *run = data;
+
+    (void)worker;
+    engine_kv_store_head(run->kv, run->kernels, run->layer, run->spans, run->n_spans, run->k,
+                         run->v, (uint32_t)task);
 }
 
 void
@@ -184,8 +193,7 @@ engine_kv_store(engine_kv *kv, engine_pool *pool, const engine_kernels *kernels,
     size_t n_rows = 0;
 
     for (size_t s = 0; s < n_spans; s++) {
-        g_assert((size_t)spans[s].first + spans[s].n <=
-                 (size_t)spans[s].table->n_pages * ENGINE_KV_PAGE);
+        engine_kv_check_span(&spans[s]);
         n_rows += spans[s].n;
     }
     if (n_rows < 8) { /* waking the pool costs more than a few rows */

@@ -28,8 +28,11 @@
 
 #include <sched.h>
 #include <stdatomic.h>
+#include <stdlib.h>
+#include <sys/mman.h>
 
 #define MAX_THREADS    256
+#define HUGE_PAGE      ((size_t)2 << 20)
 #define SPIN_US        50
 #define LOOK_EVERY     32 /* pauses between two looks at the clock: 1 to 2 microseconds */
 #define SEQUENCES_KEPT (1u << 24)
@@ -327,8 +330,8 @@ engine_pool_free(engine_pool *pool)
     for (int i = 1; i < pool->n_threads; i++)
         g_thread_join(pool->threads[i]);
     for (int i = 0; i < pool->n_threads; i++)
-        g_aligned_free(pool->scratch[i].data);
-    g_aligned_free(pool->shared.data);
+        free(pool->scratch[i].data);
+    free(pool->shared.data);
     g_cond_clear(&pool->has_work);
     g_cond_clear(&pool->all_done);
     g_mutex_clear(&pool->mutex);
@@ -383,12 +386,27 @@ engine_pool_run(engine_pool *pool, size_t n_tasks, engine_pool_fn fn, void *data
     g_rec_mutex_unlock(&pool->caller);
 }
 
+void *
+engine_buffer_alloc(size_t n_bytes)
+{
+    const size_t alignment = n_bytes >= 2 * HUGE_PAGE ? HUGE_PAGE : 64;
+
+    if (n_bytes > SIZE_MAX - alignment) return NULL;
+    const size_t rounded = MAX((n_bytes + alignment - 1) / alignment, 1) * alignment;
+    void *memory = aligned_alloc(alignment, rounded);
+#ifdef MADV_HUGEPAGE
+    if (memory && alignment == HUGE_PAGE) (void)madvise(memory, rounded, MADV_HUGEPAGE);
+#endif
+    return memory;
+}
+
 static void *
 grow(scratch_buffer *buffer, size_t n_bytes)
 {
     if (buffer->n_bytes < n_bytes) {
-        g_aligned_free(buffer->data);
-        buffer->data = g_aligned_alloc(1, n_bytes, 64);
+        free(buffer->data);
+        buffer->data = engine_buffer_alloc(n_bytes);
+        if (!buffer->data) g_error("no memory for %zu bytes of scratch", n_bytes);
         buffer->n_bytes = n_bytes;
     }
     return buffer->data;

@@ -28,5 +28,9 @@ void *engine_pool_scratch(engine_pool *pool, int worker, size_t n_bytes);
  * it: what was in it is gone after they ran. */
 void *engine_pool_shared(engine_pool *pool, size_t n_bytes);
 
+/* Memory for a buffer that stays, 64-byte aligned, of any content; from 4 MiB on in huge pages where the kernel gives
+ * them. NULL when there is none. Release it with free(). */
+void *engine_buffer_alloc(size_t n_bytes);
+
 G_END_DECLS
 #endif
