@@ -5,6 +5,7 @@
  * ("Related articles") goes with it. A <br> is a blank, two are a new paragraph. Paragraphs inside a list
  * item belong to the item. */
 #include "layout/readers/html_emit.h"
+#include "layout/readers/tex.h"
 
 #include <libxml/uri.h>
 #include <stdlib.h>
@@ -279,22 +280,6 @@ emit_br(layout_html_emitter *e)
 
 /* ---- formulas ---- */
 
-static const xmlNode *
-find_annotation(const xmlNode *node)
-{
-    for (const xmlNode *n = node->children; n; n = n->next) {
-        if (n->type != XML_ELEMENT_NODE) continue;
-        const char *encoding =
-            layout_html_is(n, "annotation") ? layout_html_attribute(n, "encoding") : NULL;
-        if (encoding &&
-            (g_str_equal(encoding, "application/x-tex") || g_str_equal(encoding, "LaTeX")))
-            return n;
-        const xmlNode *found = find_annotation(n);
-        if (found) return found;
-    }
-    return NULL;
-}
-
 /* "{\displaystyle x}" -> "x": how MediaWiki wraps every formula */
 static char *
 unwrap_latex(char *latex)
@@ -316,10 +301,11 @@ layout_html_math_latex(const xmlNode *node)
 {
     g_autofree char *latex = NULL;
     if (layout_html_is(node, "math")) {
-        const xmlNode *annotation = find_annotation(node);
-        const xmlNode *text = annotation ? annotation->children : NULL;
+        /* what the page says in TeX is better than what we make of the marks */
         const char *alt = layout_html_attribute(node, "alttext");
-        latex = layout_html_clean(text && text->content ? (const char *)text->content : alt);
+        latex = layout_mathml_annotation(node);
+        if (!latex) latex = layout_html_clean(alt);
+        if (!latex) latex = layout_mathml_to_latex(node);
     } else if (layout_html_is(node, "script")) {
         latex = layout_html_clean(node->children ? (const char *)node->children->content : NULL);
     } else if (layout_html_is(node, "img")) {
