@@ -4,6 +4,7 @@
 
 #include <jansson.h>
 #include <libxml/tree.h>
+#include <stddef.h>
 
 #include "search/client.h"
 
@@ -66,6 +67,32 @@ const char *search_json_text(const json_t *object, const char *path);
 const json_t *search_json_at(const json_t *object, const char *path);
 /* A string or number as text; NULL. g_free */
 char *search_json_word(const json_t *object, const char *path);
+/* Which member of a record is which field of a hit. */
+typedef enum {
+    SEARCH_FIELD_TEXT,  /* as it stands */
+    SEARCH_FIELD_PLAIN, /* without markup */
+    SEARCH_FIELD_WORD,  /* a string or a number */
+    SEARCH_FIELD_DOI,
+    SEARCH_FIELD_ARXIV,
+    SEARCH_FIELD_YEAR, /* a number, or a date that begins with one */
+    SEARCH_FIELD_SCORE
+} search_field_kind;
+
+typedef struct {
+    const char *path; /* of keys in the record, "a.b" */
+    size_t offset;    /* of the field in search_hit */
+    search_field_kind kind;
+} search_field;
+
+#define SEARCH_FIELD(path, member, kind)                                                           \
+    {                                                                                              \
+        path, offsetof(search_hit, member), SEARCH_FIELD_##kind                                    \
+    }
+
+/* Fill in what record has of fields [n]; a field that is there already stays, so that of several members for one field
+ * the first that says something counts. */
+void search_hit_read(search_hit *hit, const json_t *record, const search_field *fields, size_t n);
+
 /* First element below node with that local name; path "a/b". NULL. */
 xmlNode *search_xml_find(const xmlNode *node, const char *path);
 gboolean search_xml_is(const xmlNode *node, const char *name);

@@ -42,13 +42,6 @@ name_itself(const json_t *author)
     return g_strdup(search_json_text(author, "name"));
 }
 
-static int
-year_at(const json_t *record, const char *key)
-{
-    json_int_t year = json_integer_value(json_object_get(record, key));
-    return year >= 1000 && year <= 9999 ? (int)year : 0;
-}
-
 typedef search_hit *(*record_reader)(const search_ask *ask, const json_t *record);
 
 static gboolean
@@ -101,24 +94,28 @@ search_build_semanticscholar(const search_ask *ask, search_call *call)
     call->accept = "application/json";
 }
 
+static const search_field semanticscholar_fields[] = {
+    SEARCH_FIELD("title", title, PLAIN),
+    SEARCH_FIELD("abstract", abstract, PLAIN),
+    SEARCH_FIELD("venue", venue, PLAIN),
+    SEARCH_FIELD("publicationDate", published, TEXT),
+    SEARCH_FIELD("year", year, YEAR),
+    SEARCH_FIELD("externalIds.DOI", doi, TEXT),
+    SEARCH_FIELD("externalIds.ArXiv", arxiv, ARXIV),
+    SEARCH_FIELD("externalIds.PubMed", pmid, WORD),
+    SEARCH_FIELD("openAccessPdf.url", pdf_url, TEXT),
+    SEARCH_FIELD("openAccessPdf.license", license, TEXT),
+};
+
 search_hit *
 search_hit_of_semanticscholar(const search_ask *ask, const json_t *paper)
 {
     search_hit *hit = search_hit_new(ask, search_json_text(paper, "url"));
 
-    hit->title = search_plain(search_json_text(paper, "title"));
-    hit->abstract = search_plain(search_json_text(paper, "abstract"));
-    hit->venue = search_plain(search_json_text(paper, "venue"));
-    hit->published = g_strdup(search_json_text(paper, "publicationDate"));
-    hit->year = year_at(paper, "year");
-    hit->doi = g_strdup(search_json_text(paper, "externalIds.DOI"));
-    hit->arxiv = search_arxiv_id(search_json_text(paper, "externalIds.ArXiv"));
-    hit->pmid = search_json_word(paper, "externalIds.PubMed");
+    search_hit_read(hit, paper, semanticscholar_fields, G_N_ELEMENTS(semanticscholar_fields));
     g_autofree char *pmc = search_json_word(paper, "externalIds.PubMedCentral");
     if (pmc)
         hit->pmcid = g_str_has_prefix(pmc, "PMC") ? g_strdup(pmc) : g_strconcat("PMC", pmc, NULL);
-    hit->pdf_url = g_strdup(search_json_text(paper, "openAccessPdf.url"));
-    hit->license = g_strdup(search_json_text(paper, "openAccessPdf.license"));
     hit->authors = names_at(json_object_get(paper, "authors"), name_itself);
     return settled(hit);
 }
@@ -188,20 +185,24 @@ author_display_name(const json_t *authorship)
     return g_strdup(search_json_text(authorship, "author.display_name"));
 }
 
+static const search_field openalex_fields[] = {
+    SEARCH_FIELD("title", title, PLAIN),
+    SEARCH_FIELD("doi", doi, TEXT),
+    SEARCH_FIELD("publication_date", published, TEXT),
+    SEARCH_FIELD("publication_year", year, YEAR),
+    SEARCH_FIELD("primary_location.source.display_name", venue, PLAIN),
+    SEARCH_FIELD("best_oa_location.pdf_url", pdf_url, TEXT),
+    SEARCH_FIELD("best_oa_location.license", license, TEXT),
+    SEARCH_FIELD("best_oa_location.version", version, TEXT),
+};
+
 search_hit *
 search_hit_of_openalex(const search_ask *ask, const json_t *work)
 {
     search_hit *hit = search_hit_new(ask, search_json_text(work, "doi"));
 
-    hit->title = search_plain(search_json_text(work, "title"));
+    search_hit_read(hit, work, openalex_fields, G_N_ELEMENTS(openalex_fields));
     hit->abstract = text_of_inverted_index(json_object_get(work, "abstract_inverted_index"));
-    hit->doi = g_strdup(search_json_text(work, "doi"));
-    hit->published = g_strdup(search_json_text(work, "publication_date"));
-    hit->year = year_at(work, "publication_year");
-    hit->venue = search_plain(search_json_text(work, "primary_location.source.display_name"));
-    hit->pdf_url = g_strdup(search_json_text(work, "best_oa_location.pdf_url"));
-    hit->license = g_strdup(search_json_text(work, "best_oa_location.license"));
-    hit->version = g_strdup(search_json_text(work, "best_oa_location.version"));
     hit->retracted = json_is_true(json_object_get(work, "is_retracted"));
     hit->authors = names_at(json_object_get(work, "authorships"), author_display_name);
     const char *pmid = search_json_text(work, "ids.pmid"),
@@ -278,6 +279,11 @@ is_open_license(const char *url)
     return url && (strstr(url, "creativecommons.org/") || strstr(url, "opensource.org/"));
 }
 
+static const search_field crossref_fields[] = {
+    SEARCH_FIELD("DOI", doi, TEXT),
+    SEARCH_FIELD("abstract", abstract, PLAIN),
+};
+
 search_hit *
 search_hit_of_crossref(const search_ask *ask, const json_t *work)
 {
@@ -285,10 +291,9 @@ search_hit_of_crossref(const search_ask *ask, const json_t *work)
     const json_t *item;
     size_t i;
 
-    hit->doi = g_strdup(search_json_text(work, "DOI"));
+    search_hit_read(hit, work, crossref_fields, G_N_ELEMENTS(crossref_fields));
     hit->title = search_plain(first_text(work, "title"));
     hit->venue = search_plain(first_text(work, "container-title"));
-    hit->abstract = search_plain(search_json_text(work, "abstract"));
     hit->published = date_of_parts(json_object_get(work, "issued"));
     hit->authors = names_at(json_object_get(work, "author"), family_given);
     json_array_foreach(json_object_get(work, "license"), i, item)
@@ -331,18 +336,22 @@ search_build_core(const search_ask *ask, search_call *call)
     call->accept = "application/json";
 }
 
+static const search_field core_fields[] = {
+    SEARCH_FIELD("title", title, PLAIN),
+    SEARCH_FIELD("abstract", abstract, PLAIN),
+    SEARCH_FIELD("doi", doi, TEXT),
+    SEARCH_FIELD("arxivId", arxiv, ARXIV),
+    SEARCH_FIELD("yearPublished", year, YEAR),
+    SEARCH_FIELD("publishedDate", published, TEXT),
+    SEARCH_FIELD("downloadUrl", pdf_url, TEXT),
+};
+
 static search_hit *
 hit_of_core(const search_ask *ask, const json_t *work)
 {
     search_hit *hit = search_hit_new(ask, NULL);
 
-    hit->title = search_plain(search_json_text(work, "title"));
-    hit->abstract = search_plain(search_json_text(work, "abstract"));
-    hit->doi = g_strdup(search_json_text(work, "doi"));
-    hit->arxiv = search_arxiv_id(search_json_text(work, "arxivId"));
-    hit->year = year_at(work, "yearPublished");
-    hit->published = g_strdup(search_json_text(work, "publishedDate"));
-    hit->pdf_url = g_strdup(search_json_text(work, "downloadUrl"));
+    search_hit_read(hit, work, core_fields, G_N_ELEMENTS(core_fields));
     hit->authors = names_at(json_object_get(work, "authors"), name_itself);
     g_autofree char *id = search_json_word(work, "id");
     search_hit_settle(hit);
@@ -385,6 +394,18 @@ europepmc_name(const json_t *author)
     return first ? g_strconcat(last, ", ", first, NULL) : g_strdup(last);
 }
 
+static const search_field europepmc_fields[] = {
+    SEARCH_FIELD("title", title, PLAIN),
+    SEARCH_FIELD("abstractText", abstract, PLAIN),
+    SEARCH_FIELD("doi", doi, TEXT),
+    SEARCH_FIELD("pmid", pmid, WORD),
+    SEARCH_FIELD("pmcid", pmcid, TEXT),
+    SEARCH_FIELD("journalInfo.journal.title", venue, PLAIN),
+    SEARCH_FIELD("firstPublicationDate", published, TEXT),
+    SEARCH_FIELD("pubYear", year, YEAR),
+    SEARCH_FIELD("license", license, TEXT),
+};
+
 static search_hit *
 hit_of_europepmc(const search_ask *ask, const json_t *result)
 {
@@ -392,15 +413,7 @@ hit_of_europepmc(const search_ask *ask, const json_t *result)
     const json_t *item;
     size_t i;
 
-    hit->title = search_plain(search_json_text(result, "title"));
-    hit->abstract = search_plain(search_json_text(result, "abstractText"));
-    hit->doi = g_strdup(search_json_text(result, "doi"));
-    hit->pmid = search_json_word(result, "pmid");
-    hit->pmcid = g_strdup(search_json_text(result, "pmcid"));
-    hit->venue = search_plain(search_json_text(result, "journalInfo.journal.title"));
-    hit->published = g_strdup(search_json_text(result, "firstPublicationDate"));
-    hit->year = search_year_of(search_json_text(result, "pubYear"));
-    hit->license = g_strdup(search_json_text(result, "license"));
+    search_hit_read(hit, result, europepmc_fields, G_N_ELEMENTS(europepmc_fields));
     hit->authors = names_at(search_json_at(result, "authorList.author"), europepmc_name);
     if (!hit->authors && search_json_text(result, "authorString")) {
         g_autofree char *all = g_strdup(search_json_text(result, "authorString"));

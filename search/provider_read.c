@@ -126,6 +126,48 @@ search_json_word(const json_t *object, const char *path)
     return g_strdup(search_json_text(object, path));
 }
 
+static int
+year_at(const json_t *record, const char *path)
+{
+    const json_t *value = search_json_at(record, path);
+    if (!json_is_integer(value)) return search_year_of(json_string_value(value));
+    json_int_t year = json_integer_value(value);
+    return year >= 1000 && year <= 9999 ? (int)year : 0;
+}
+
+void
+search_hit_read(search_hit *hit, const json_t *record, const search_field *fields, size_t n)
+{
+    for (size_t i = 0; i < n; i++) {
+        const search_field *f = &fields[i];
+        void *field = (char *)hit + f->offset;
+        const char *text = search_json_text(record, f->path);
+        switch (f->kind) {
+        case SEARCH_FIELD_TEXT:
+            search_take(field, g_strdup(text));
+            break;
+        case SEARCH_FIELD_PLAIN:
+            search_take(field, search_plain(text));
+            break;
+        case SEARCH_FIELD_WORD:
+            search_take(field, search_json_word(record, f->path));
+            break;
+        case SEARCH_FIELD_DOI:
+            search_take(field, search_doi(text));
+            break;
+        case SEARCH_FIELD_ARXIV:
+            search_take(field, search_arxiv_id(text));
+            break;
+        case SEARCH_FIELD_YEAR:
+            if (*(int *)field == 0) *(int *)field = year_at(record, f->path);
+            break;
+        case SEARCH_FIELD_SCORE:
+            *(double *)field = json_number_value(search_json_at(record, f->path));
+            break;
+        }
+    }
+}
+
 /* ---- XML ---- */
 
 xmlDoc *

@@ -4,6 +4,24 @@
 
 #include <string.h>
 
+/* A hit of each item of a list that has an address at url. */
+static void
+read_hits(const search_ask *ask, const json_t *list, const char *url, const search_field *fields,
+          size_t n, GPtrArray *hits)
+{
+    const json_t *item;
+    size_t i;
+
+    json_array_foreach(list, i, item)
+    {
+        const char *address = search_json_text(item, url);
+        if (!address) continue;
+        search_hit *hit = search_hit_new(ask, address);
+        search_hit_read(hit, item, fields, n);
+        g_ptr_array_add(hits, hit);
+    }
+}
+
 /* ---- SearXNG ---- */
 
 void
@@ -37,7 +55,7 @@ silent_engines(const json_t *json)
 }
 
 static char **
-names_of(const json_t *list, const char *key)
+names_of(const json_t *list)
 {
     g_autoptr(GStrvBuilder) names = g_strv_builder_new();
     const json_t *item;
@@ -45,13 +63,24 @@ names_of(const json_t *list, const char *key)
 
     json_array_foreach(list, i, item)
     {
-        const char *name = key ? search_json_text(item, key) : json_string_value(item);
+        const char *name = json_string_value(item);
         if (!name || n >= 200) continue;
         g_autofree char *plain = search_plain(name);
         if (plain) g_strv_builder_add(names, plain), n++;
     }
     return n > 0 ? g_strv_builder_end(names) : NULL;
 }
+
+static const search_field searxng_fields[] = {
+    SEARCH_FIELD("title", title, PLAIN),
+    SEARCH_FIELD("content", snippet, PLAIN),
+    SEARCH_FIELD("publishedDate", published, TEXT),
+    SEARCH_FIELD("score", score, SCORE),
+    /* of its science engines */
+    SEARCH_FIELD("doi", doi, DOI),
+    SEARCH_FIELD("pdf_url", pdf_url, TEXT),
+    SEARCH_FIELD("journal", venue, PLAIN),
+};
 
 gboolean
 search_parse_searxng(const search_ask *ask, const search_response *response, GPtrArray *hits,
@@ -74,15 +103,8 @@ search_parse_searxng(const search_ask *ask, const search_response *response, GPt
         const char *url = search_json_text(item, "url");
         if (!url) continue;
         search_hit *hit = search_hit_new(ask, url);
-        hit->title = search_plain(search_json_text(item, "title"));
-        hit->snippet = search_plain(search_json_text(item, "content"));
-        hit->published = g_strdup(search_json_text(item, "publishedDate"));
-        hit->score = json_number_value(json_object_get(item, "score"));
-        /* of its science engines */
-        hit->doi = search_doi(search_json_text(item, "doi"));
-        hit->pdf_url = g_strdup(search_json_text(item, "pdf_url"));
-        hit->venue = search_plain(search_json_text(item, "journal"));
-        hit->authors = names_of(json_object_get(item, "authors"), NULL);
+        search_hit_read(hit, item, searxng_fields, G_N_ELEMENTS(searxng_fields));
+        hit->authors = names_of(json_object_get(item, "authors"));
         g_ptr_array_add(hits, hit);
     }
     g_autofree char *silent = hits->len == 0 ? silent_engines(json) : NULL;
@@ -123,6 +145,12 @@ search_build_brave(const search_ask *ask, search_call *call)
     call->accept = "application/json";
 }
 
+static const search_field brave_fields[] = {
+    SEARCH_FIELD("title", title, PLAIN),
+    SEARCH_FIELD("page_age", published, TEXT),
+    SEARCH_FIELD("age", published, TEXT),
+};
+
 gboolean
 search_parse_brave(const search_ask *ask, const search_response *response, GPtrArray *hits,
                    search_call *next, GError **error)
@@ -146,10 +174,8 @@ search_parse_brave(const search_ask *ask, const search_response *response, GPtrA
             if (json_is_string(extra))
                 g_string_append_printf(text, " %s", json_string_value(extra));
         }
-        hit->title = search_plain(search_json_text(item, "title"));
+        search_hit_read(hit, item, brave_fields, G_N_ELEMENTS(brave_fields));
         hit->snippet = search_plain(text->str);
-        search_take(&hit->published, g_strdup(search_json_text(item, "page_age")));
-        search_take(&hit->published, g_strdup(search_json_text(item, "age")));
         g_ptr_array_add(hits, hit);
     }
     json_decref(json);
@@ -181,26 +207,22 @@ search_build_serper(const search_ask *ask, search_call *call)
     call->accept = "application/json";
 }
 
+static const search_field serper_fields[] = {
+    SEARCH_FIELD("title", title, PLAIN),
+    SEARCH_FIELD("snippet", snippet, PLAIN),
+    SEARCH_FIELD("date", published, TEXT),
+};
+
 gboolean
 search_parse_serper(const search_ask *ask, const search_response *response, GPtrArray *hits,
                     search_call *next, GError **error)
 {
     json_t *json = search_answer_json(ask, response, error);
-    const json_t *item;
-    size_t i;
     (void)next;
 
     if (!json) return FALSE;
-    json_array_foreach(json_object_get(json, "organic"), i, item)
-    {
-        const char *url = search_json_text(item, "link");
-        if (!url) continue;
-        search_hit *hit = search_hit_new(ask, url);
-        hit->title = search_plain(search_json_text(item, "title"));
-        hit->snippet = search_plain(search_json_text(item, "snippet"));
-        hit->published = g_strdup(search_json_text(item, "date"));
-        g_ptr_array_add(hits, hit);
-    }
+    read_hits(ask, json_object_get(json, "organic"), "link", serper_fields,
+              G_N_ELEMENTS(serper_fields), hits);
     json_decref(json);
     return TRUE;
 }
@@ -219,27 +241,23 @@ search_build_tavily(const search_ask *ask, search_call *call)
     call->accept = "application/json";
 }
 
+static const search_field tavily_fields[] = {
+    SEARCH_FIELD("title", title, PLAIN),
+    SEARCH_FIELD("content", snippet, PLAIN),
+    SEARCH_FIELD("published_date", published, TEXT),
+    SEARCH_FIELD("score", score, SCORE),
+};
+
 gboolean
 search_parse_tavily(const search_ask *ask, const search_response *response, GPtrArray *hits,
                     search_call *next, GError **error)
 {
     json_t *json = search_answer_json(ask, response, error);
-    const json_t *item;
-    size_t i;
     (void)next;
 
     if (!json) return FALSE;
-    json_array_foreach(json_object_get(json, "results"), i, item)
-    {
-        const char *url = search_json_text(item, "url");
-        if (!url) continue;
-        search_hit *hit = search_hit_new(ask, url);
-        hit->title = search_plain(search_json_text(item, "title"));
-        hit->snippet = search_plain(search_json_text(item, "content"));
-        hit->published = g_strdup(search_json_text(item, "published_date"));
-        hit->score = json_number_value(json_object_get(item, "score"));
-        g_ptr_array_add(hits, hit);
-    }
+    read_hits(ask, json_object_get(json, "results"), "url", tavily_fields,
+              G_N_ELEMENTS(tavily_fields), hits);
     json_decref(json);
     return TRUE;
 }
@@ -283,6 +301,12 @@ wiki_page(const char *api, const char *title)
     return g_strconcat(folder, "/index.php?title=", escaped, NULL);
 }
 
+static const search_field wikipedia_fields[] = {
+    SEARCH_FIELD("title", title, PLAIN),
+    SEARCH_FIELD("snippet", snippet, PLAIN),
+    SEARCH_FIELD("timestamp", published, TEXT),
+};
+
 gboolean
 search_parse_wikipedia(const search_ask *ask, const search_response *response, GPtrArray *hits,
                        search_call *next, GError **error)
@@ -310,9 +334,7 @@ search_parse_wikipedia(const search_ask *ask, const search_response *response, G
         if (!title) continue;
         g_autofree char *url = wiki_page(api, title);
         search_hit *hit = search_hit_new(ask, url);
-        hit->title = search_plain(title);
-        hit->snippet = search_plain(search_json_text(item, "snippet"));
-        hit->published = g_strdup(search_json_text(item, "timestamp"));
+        search_hit_read(hit, item, wikipedia_fields, G_N_ELEMENTS(wikipedia_fields));
         g_ptr_array_add(hits, hit);
     }
     json_decref(json);
