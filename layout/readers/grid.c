@@ -155,7 +155,9 @@ layout_grid_write(layout_grid *grid, layout_pen *pen)
                                 .item = LAYOUT_NONE,
                                 .confidence = 1};
     pen->chars += block.text_len;
-    const int index = layout_builder_add_block(pen->builder, &block, NULL, 0, NULL, 0, NULL, 0);
+    const int index = layout_builder_add_block(pen->builder, &block,
+                                               (const layout_box *)(gpointer)pen->boxes->data,
+                                               pen->boxes->len, NULL, 0, NULL, 0);
     layout_table table = {.block = index,
                           .caption = layout_pen_block(pen, LAYOUT_BLOCK_CAPTION, 0, NULL),
                           .n_rows = grid->n_rows,

@@ -17,6 +17,7 @@ layout_pen_init(layout_pen *pen, layout_builder *builder)
                         .strings = g_string_chunk_new(4096),
                         .text = g_string_new(NULL),
                         .spans = g_array_new(FALSE, FALSE, sizeof(layout_span)),
+                        .boxes = g_array_new(FALSE, FALSE, sizeof(layout_box)),
                         .calls = g_array_new(FALSE, FALSE, sizeof(call)),
                         .references = g_hash_table_new(g_str_hash, g_str_equal)};
 }
@@ -27,6 +28,7 @@ layout_pen_clear(layout_pen *pen)
     if (pen->builder == NULL) return;
     g_hash_table_unref(pen->references);
     g_array_unref(pen->calls);
+    g_array_unref(pen->boxes);
     g_array_unref(pen->spans);
     g_string_free(pen->text, TRUE);
     g_string_chunk_free(pen->strings);
@@ -126,6 +128,31 @@ layout_pen_call(layout_pen *pen, gsize start, const char *key)
 
 /* ---- blocks ---- */
 
+void
+layout_pen_place(layout_pen *pen, const layout_box *box)
+{
+    g_array_set_size(pen->boxes, 0);
+    if (box != NULL) g_array_append_val(pen->boxes, *box);
+}
+
+void
+layout_pen_move(layout_pen *pen, const layout_box *box)
+{
+    if (pen->text->len == 0) g_array_set_size(pen->boxes, 0);
+    g_array_append_val(pen->boxes, *box);
+}
+
+/* What comes next stands where this block ended. */
+static int
+add_placed(layout_pen *pen, const layout_block *block)
+{
+    const int index = layout_builder_add_block(
+        pen->builder, block, (const layout_box *)(gpointer)pen->boxes->data, pen->boxes->len,
+        (const layout_span *)(gpointer)pen->spans->data, pen->spans->len, NULL, 0);
+    if (pen->boxes->len > 1) g_array_remove_range(pen->boxes, 0, pen->boxes->len - 1);
+    return index;
+}
+
 /* No span begins or ends with a blank, none is empty, none leaves the text. */
 static void
 trim_spans(layout_pen *pen)
@@ -156,9 +183,7 @@ add_block(layout_pen *pen, layout_block_type type, int level, const char *marker
                                 .item = LAYOUT_NONE,
                                 .confidence = 1};
     pen->chars += block.text_len;
-    return layout_builder_add_block(pen->builder, &block, NULL, 0,
-                                    (const layout_span *)(gpointer)pen->spans->data,
-                                    pen->spans->len, NULL, 0);
+    return add_placed(pen, &block);
 }
 
 int
@@ -227,7 +252,10 @@ layout_pen_figure(layout_pen *pen, const char *label, const char *image, const c
     const layout_block block = {
         .type = LAYOUT_BLOCK_FIGURE, .parent = LAYOUT_NONE, .item = LAYOUT_NONE, .confidence = 1};
     layout_figure figure = {.label = label, .image = image, .inner_text = inner_text};
-    figure.block = layout_builder_add_block(pen->builder, &block, NULL, 0, NULL, 0, NULL, 0);
+    const layout_box *boxes = (const layout_box *)(gpointer)pen->boxes->data;
+    if (pen->boxes->len > 0) figure.box = boxes[pen->boxes->len - 1];
+    figure.block =
+        layout_builder_add_block(pen->builder, &block, boxes, pen->boxes->len, NULL, 0, NULL, 0);
     figure.caption = layout_pen_block(pen, LAYOUT_BLOCK_CAPTION, 0, NULL);
     if (figure.caption != LAYOUT_NONE)
         layout_builder_block(pen->builder, figure.caption)->parent = figure.block;

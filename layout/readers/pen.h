@@ -17,6 +17,7 @@ typedef struct {
     const char *target;     /* of links; from strings */
     GArray *calls;          /* of the whole document and the open block */
     guint first_call;       /* of the open block */
+    GArray *boxes;          /* layout_box: where the open block stands; empty: nowhere */
     GHashTable *references; /* key -> index of a reference + 1 */
     gsize chars;            /* bytes of all blocks so far */
 } layout_pen;
@@ -33,6 +34,10 @@ void layout_pen_text(layout_pen *pen, const char *text, gssize len);
 void layout_pen_math(layout_pen *pen, const char *latex, const char *text);
 /* Says that the text from byte start to the end calls the bibliography's entry of this key, added before or later. */
 void layout_pen_call(layout_pen *pen, gsize start, const char *key);
+/* Where the blocks that follow stand; NULL: nowhere, as at the start. */
+void layout_pen_place(layout_pen *pen, const layout_box *box);
+/* The open block goes on there, and those behind it stand there. */
+void layout_pen_move(layout_pen *pen, const layout_box *box);
 /* Makes what was written a block and begins anew; its index, or LAYOUT_NONE where nothing was written. marker: as a
  * layout_block's. */
 int layout_pen_block(layout_pen *pen, layout_block_type type, int level, const char *marker);
