@@ -10,7 +10,7 @@
 #define MAX_COLS 1000
 #define MAX_AREA 2000000 /* places */
 
-struct layout_grid {
+struct layout_pen_grid {
     GArray *cells; /* layout_cell; text in strings */
     GStringChunk *strings;
     GArray *busy; /* guint: the first row where the column is free */
@@ -19,10 +19,10 @@ struct layout_grid {
     gboolean has_text;
 };
 
-layout_grid *
-layout_grid_new(void)
+layout_pen_grid *
+layout_pen_grid_new(void)
 {
-    layout_grid *grid = g_new0(layout_grid, 1);
+    layout_pen_grid *grid = g_new0(layout_pen_grid, 1);
     grid->cells = g_array_new(FALSE, FALSE, sizeof(layout_cell));
     grid->strings = g_string_chunk_new(1024);
     grid->busy = g_array_new(FALSE, TRUE, sizeof(guint));
@@ -30,7 +30,7 @@ layout_grid_new(void)
 }
 
 void
-layout_grid_free(layout_grid *grid)
+layout_pen_grid_free(layout_pen_grid *grid)
 {
     if (grid == NULL) return;
     g_array_unref(grid->cells);
@@ -40,7 +40,7 @@ layout_grid_free(layout_grid *grid)
 }
 
 gboolean
-layout_grid_row(layout_grid *grid, gboolean header)
+layout_pen_grid_row(layout_pen_grid *grid, gboolean header)
 {
     if ((guint64)(grid->n_rows + 1) * MAX(grid->n_cols, 1) > MAX_AREA) return FALSE;
     if (header && grid->n_header_rows == grid->n_rows) grid->n_header_rows++;
@@ -51,14 +51,14 @@ layout_grid_row(layout_grid *grid, gboolean header)
 }
 
 static guint
-busy_until(const layout_grid *grid, guint col)
+busy_until(const layout_pen_grid *grid, guint col)
 {
     return col < grid->busy->len ? g_array_index(grid->busy, guint, col) : 0;
 }
 
 gboolean
-layout_grid_cell(layout_grid *grid, guint row_span, guint col_span, gboolean header,
-                 const char *text)
+layout_pen_grid_cell(layout_pen_grid *grid, guint row_span, guint col_span, gboolean header,
+                     const char *text)
 {
     g_assert(grid->n_rows > 0);
     const guint row = grid->n_rows - 1;
@@ -88,14 +88,14 @@ layout_grid_cell(layout_grid *grid, guint row_span, guint col_span, gboolean hea
 }
 
 gboolean
-layout_grid_is_table(const layout_grid *grid)
+layout_pen_grid_is_table(const layout_pen_grid *grid)
 {
     return grid->has_text && (grid->n_rows > 1 || grid->n_cols > 1);
 }
 
 /* Cut row spans at the last row; put empty cells where the grid has holes. */
 static GArray *
-cover(const layout_grid *grid)
+cover(const layout_pen_grid *grid)
 {
     GArray *out = g_array_new(FALSE, FALSE, sizeof(layout_cell));
     g_autofree guint *covered = g_new0(guint, grid->n_cols);
@@ -118,7 +118,7 @@ cover(const layout_grid *grid)
 
 /* A header row that reaches into the body is none: its span would cross the border. */
 static guint
-header_rows(const layout_grid *grid, const GArray *cells)
+header_rows(const layout_pen_grid *grid, const GArray *cells)
 {
     guint n = grid->n_header_rows < grid->n_rows ? grid->n_header_rows : 0;
     for (guint i = 0; i < cells->len; i++) {
@@ -143,7 +143,7 @@ plain_text(const GArray *cells)
 }
 
 int
-layout_grid_write(layout_grid *grid, layout_pen *pen)
+layout_pen_grid_write(layout_pen_grid *grid, layout_pen *pen)
 {
     if (!grid->has_text) return LAYOUT_NONE;
     g_autoptr(GArray) cells = cover(grid);

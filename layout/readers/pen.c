@@ -1,6 +1,8 @@
 /* Running text -> blocks. */
 #include "layout/readers/pen.h"
 
+#include "layout/analyze.h"
+
 #include <string.h>
 
 #define MAX_BLOCK_BYTES (64 << 20)
@@ -277,6 +279,22 @@ layout_pen_reference(layout_pen *pen, const char *key, const layout_reference *f
         g_hash_table_insert(pen->references, g_string_chunk_insert(pen->strings, key),
                             GINT_TO_POINTER(index + 1));
     return reference.block;
+}
+
+int
+layout_pen_printed_reference(layout_pen *pen, const char *key, const char *marker)
+{
+    while (pen->text->len > 0 && pen->text->str[pen->text->len - 1] == ' ')
+        g_string_truncate(pen->text, pen->text->len - 1);
+    if (pen->text->len == 0) return LAYOUT_NONE;
+    trim_spans(pen);
+    layout_reference fields = {0};
+    g_autoptr(GArray) names = g_array_new(FALSE, FALSE, sizeof(layout_name));
+    layout_reference_parse(pen->builder, pen->text->str,
+                           (const layout_span *)(gpointer)pen->spans->data, pen->spans->len, marker,
+                           &fields, names);
+    return layout_pen_reference(pen, key, &fields, (const layout_name *)(gpointer)names->data,
+                                names->len, marker);
 }
 
 static gboolean

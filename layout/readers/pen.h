@@ -53,27 +53,29 @@ int layout_pen_figure(layout_pen *pen, const char *label, const char *image,
  * fields: as of layout_builder_add_reference, its block is set here. LAYOUT_NONE where nothing was written. */
 int layout_pen_reference(layout_pen *pen, const char *key, const layout_reference *fields,
                          const layout_name *names, guint n_names, const char *marker);
+/* The same for an entry of which only its print is known: the fields are read off the text. */
+int layout_pen_printed_reference(layout_pen *pen, const char *key, const char *marker);
 /* Adds the call-outs to the document. Last of all. */
 void layout_pen_finish(layout_pen *pen);
 
 /* ---- grid.c: tables ---- */
 
-typedef struct layout_grid layout_grid;
+typedef struct layout_pen_grid layout_pen_grid;
 
-layout_grid *layout_grid_new(void);
-void layout_grid_free(layout_grid *grid);
-G_DEFINE_AUTOPTR_CLEANUP_FUNC(layout_grid, layout_grid_free)
+layout_pen_grid *layout_pen_grid_new(void);
+void layout_pen_grid_free(layout_pen_grid *grid);
+G_DEFINE_AUTOPTR_CLEANUP_FUNC(layout_pen_grid, layout_pen_grid_free)
 /* The cells that follow stand in a new row. header: of a table's head. FALSE: no more rows are taken. */
-gboolean layout_grid_row(layout_grid *grid, gboolean header);
+gboolean layout_pen_grid_row(layout_pen_grid *grid, gboolean header);
 /* The next cell of the row: the first column that no cell above reaches into. row_span 0: to the last row. Spans
  * are cut where the next cell begins and at the last row; text is copied. FALSE: no more cells are taken. */
-gboolean layout_grid_cell(layout_grid *grid, guint row_span, guint col_span, gboolean header,
-                          const char *text);
+gboolean layout_pen_grid_cell(layout_pen_grid *grid, guint row_span, guint col_span,
+                              gboolean header, const char *text);
 /* Has it more than one place, and text in it? */
-gboolean layout_grid_is_table(const layout_grid *grid);
+gboolean layout_pen_grid_is_table(const layout_pen_grid *grid);
 /* The table's block, its cells with every place of the grid covered once, and, where something was written with
  * pen, its caption's block behind it. The table's block, or LAYOUT_NONE where no cell has text. */
-int layout_grid_write(layout_grid *grid, layout_pen *pen);
+int layout_pen_grid_write(layout_pen_grid *grid, layout_pen *pen);
 
 G_END_DECLS
 #endif

@@ -11,6 +11,7 @@
 #define PAGE_HEIGHT_PT 792
 
 static const layout_reader readers[] = {
+    {"JATS XML", "application/jats+xml", " xml nxml jats ", layout_jats_sniff, layout_jats_read},
     {"plain text", "text/plain", " txt text asc log rst ", layout_text_sniff, layout_text_read},
 };
 
