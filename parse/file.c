@@ -6,7 +6,7 @@
 #include <glib/gstdio.h>
 #include <string.h>
 
-#include "parse/parse_internal.h"
+#include "parse/images.h"
 
 #define STORE_BYTES       (64u << 20)
 #define SNIFF_BYTES       4096
@@ -170,6 +170,22 @@ load_file(fz_context *ctx, parse_file *file, const char *password, GError **erro
     return TRUE;
 }
 
+/* Pictures are mapped: a TIFF of hundreds of pages is larger than what is read of it at once. */
+static fz_document *
+open_images(fz_context *ctx, parse_file *file, const char *mime, const char *path, GBytes *bytes)
+{
+    GMappedFile *map = path ? g_mapped_file_new(path, FALSE, NULL) : NULL;
+    if (path && !map) fz_throw(ctx, FZ_ERROR_GENERIC, "it cannot be mapped");
+    GBytes *data = map ? g_mapped_file_get_bytes(map) : g_bytes_ref(bytes);
+    fz_document *doc = NULL;
+    if (map) g_mapped_file_unref(map);
+    fz_var(doc);
+    fz_try(ctx) doc = parse_images_open(ctx, file, mime, data);
+    fz_always(ctx) g_bytes_unref(data);
+    fz_catch(ctx) fz_rethrow(ctx);
+    return doc;
+}
+
 /* path or bytes: one of them. */
 static gboolean
 open_document(parse_file *file, const char *mime, const char *path, GBytes *bytes,
@@ -182,6 +198,11 @@ open_document(parse_file *file, const char *mime, const char *path, GBytes *byte
     fz_try(ctx)
     {
         fz_register_document_handlers(ctx);
+        if (g_str_has_prefix(mime, "image/")) {
+            file->doc = open_images(ctx, file, mime, path, bytes);
+            ok = load_file(ctx, file, password, error);
+            break;
+        }
         stream = path ? fz_open_file(ctx, path)
                       : fz_open_memory(ctx, g_bytes_get_data(bytes, NULL), g_bytes_get_size(bytes));
         file->doc = fz_open_document_with_stream(ctx, mime, stream);

@@ -17,6 +17,7 @@ static const signature images[] = {
     {6, "GIF87a", "image/gif"},
     {6, "GIF89a", "image/gif"},
     {12, "\0\0\0\x0cjP  \r\n\x87\n", "image/jp2"},
+    {4, "\xff\x4f\xff\x51", "image/jp2"}, /* a bare codestream, .j2k */
     {8, "\x97JB2\r\n\x1a\n", "image/x-jb2"},
 };
 
@@ -105,6 +106,8 @@ parse_sniff(const uint8_t *head, size_t n, const char *name, const char **reason
     if (contains(head, MIN(n, 1024), "%PDF-")) return "application/pdf";
     for (gsize i = 0; i < G_N_ELEMENTS(images); i++)
         if (starts_with(head, n, images[i].bytes, images[i].len)) return images[i].mime;
+    if (n >= 12 && memcmp(head, "RIFF", 4) == 0 && memcmp(head + 8, "WEBP", 4) == 0)
+        return "image/webp";
     if (starts_with(head, n, "BM", 2) && n >= 18 && !memcmp(head + 6, "\0\0\0\0", 4))
         return "image/bmp";
     if (n >= 3 && head[0] == 'P' && head[1] >= '1' && head[1] <= '6' && g_ascii_isspace(head[2]) &&
