@@ -24,6 +24,8 @@ typedef struct {
     /* of the pass at hand: tokens behind the last one, in the hope that they will be chosen */
     int32_t guesses[ENGINE_MAX_DRAFT];
     uint32_t n_guesses;
+    /* of the pass to come: the first n_ahead guesses are there, at most `most` are wanted */
+    uint32_t n_ahead, most;
     engine_draft_pace pace;
     engine_recurrent
         *saved; /* before a pass with guesses, at position saved_at; NULL: model has none */
@@ -43,6 +45,13 @@ struct engine_batch {
     uint32_t *rows;             /* [n_logit_rows] rows whose logits are wanted */
     float *logits;              /* [n_logit_rows, n_vocab] */
     uint32_t n_logit_rows;      /* of each sequence one, and its guesses' */
+    /* drafting with the model's own head; NULL where it has none or nothing is drafted */
+    int32_t *next;                   /* [chunk] the token behind each row of the pass */
+    float *head_logits;              /* [n_sequences, n_vocab] */
+    request **drafting;              /* [n_sequences] */
+    uint32_t *head_rows;             /* [n_sequences] */
+    engine_decoder_span *head_spans; /* [n_sequences] */
+    int32_t *head_tokens;            /* [n_sequences] */
     engine_batch_stats stats;
 };
 
@@ -71,7 +80,17 @@ allocate(engine_batch *batch)
     batch->of_span = g_try_new(request *, n);
     batch->rows = g_try_new(uint32_t, batch->n_logit_rows);
     batch->logits = g_try_malloc_n(batch->n_logit_rows, batch->model->info.n_vocab * sizeof(float));
-    return batch->tokens && batch->spans && batch->of_span && batch->rows && batch->logits;
+    if (!batch->tokens || !batch->spans || !batch->of_span || !batch->rows || !batch->logits)
+        return FALSE;
+    if (batch->n_draft == 0 || engine_decoder_n_mtp(batch->model) == 0) return TRUE;
+    batch->next = g_try_new(int32_t, batch->runtime.chunk);
+    batch->head_logits = g_try_malloc_n(n, batch->model->info.n_vocab * sizeof(float));
+    batch->drafting = g_try_new(request *, n);
+    batch->head_rows = g_try_new(uint32_t, n);
+    batch->head_spans = g_try_new(engine_decoder_span, n);
+    batch->head_tokens = g_try_new(int32_t, n);
+    return batch->next && batch->head_logits && batch->drafting && batch->head_rows &&
+           batch->head_spans && batch->head_tokens;
 }
 
 engine_batch *
@@ -100,7 +119,8 @@ engine_batch_new(const engine_model *model, engine_pool *pool, const engine_batc
                                           : engine_memory_pages(n_cached, 1),
         .n_states = n_draft > 0 ? 2 * n_sequences : n_sequences,
         .chunk = MAX(options->chunk > 0 ? options->chunk : ENGINE_DECODER_CHUNK, n_sequences),
-        .n_logit_rows = n_sequences * (1 + n_draft),
+        .n_logit_rows = n_sequences * (1 + n_draft) +
+                        (n_draft > 0 && engine_decoder_n_mtp(model) > 0 ? n_sequences : 0),
         .kv_type = options->kv_type,
         .max_memory = options->max_memory,
         .what = what,
@@ -115,7 +135,7 @@ engine_batch_new(const engine_model *model, engine_pool *pool, const engine_batc
     batch->model = model;
     batch->n_sequences = n_sequences;
     batch->n_draft = n_draft;
-    batch->n_logit_rows = MIN(use.n_logit_rows, use.chunk);
+    batch->n_logit_rows = MIN(n_sequences * (1 + n_draft), use.chunk);
     batch->requests = g_ptr_array_new_with_free_func(free_request);
     if (!engine_memory_check(&use, &runtime, error) ||
         !engine_runtime_init(&batch->runtime, model, pool, &runtime, error))
@@ -140,6 +160,12 @@ engine_batch_free(engine_batch *batch)
     g_free(batch->of_span);
     g_free(batch->rows);
     g_free(batch->logits);
+    g_free(batch->next);
+    g_free(batch->head_logits);
+    g_free(batch->drafting);
+    g_free(batch->head_rows);
+    g_free(batch->head_spans);
+    g_free(batch->head_tokens);
     g_free(batch);
 }
 
@@ -255,7 +281,7 @@ leave(engine_batch *batch, request *r, engine_request_state state)
     if (r->state == ENGINE_REQUEST_RUNNING) {
         engine_runtime_end(&batch->runtime, &r->sequence);
         g_clear_pointer(&r->saved, engine_recurrent_free);
-        r->n_guesses = 0;
+        r->n_guesses = r->n_ahead = r->most = 0;
         if (state != ENGINE_REQUEST_WAITING) batch->crowded = FALSE;
     }
     r->state = state;
@@ -345,15 +371,20 @@ reserve(engine_batch *batch, guint index, uint32_t n)
     return TRUE;
 }
 
-/* What may follow a text of which one token is to be run, at most n_left of it; a recurrent state is put aside, for
- * guesses can be wrong. FALSE with error when there is no memory for that. */
+/* What may follow a text of which one token is to be run, at most n_left of it: what the model's head has drafted, else
+ * what followed before. A recurrent state is put aside, for guesses can be wrong. FALSE with error when there is no
+ * memory for that. */
 static gboolean
 guess(engine_batch *batch, request *r, uint32_t n_left, GError **error)
 {
     const uint32_t room = r->n_context - r->n_tokens;
-    const uint32_t most = MIN(MIN(engine_draft_pace_next(&r->pace), n_left), room);
+    if (!batch->next) r->most = engine_draft_pace_next(&r->pace);
+    const uint32_t most = MIN(MIN(r->most, n_left), room);
 
-    r->n_guesses = most > 0 ? engine_draft_lookup(r->tokens, r->n_tokens, most, r->guesses) : 0;
+    r->n_guesses = MIN(r->n_ahead, most);
+    if (most > 0 && r->n_guesses == 0)
+        r->n_guesses = engine_draft_lookup(r->tokens, r->n_tokens, most, r->guesses);
+    r->n_ahead = r->most = 0;
     if (r->n_guesses == 0 || !r->sequence.recurrent) return TRUE;
     if (!r->saved) r->saved = engine_recurrent_new(batch->model, error);
     if (!r->saved) return FALSE;
@@ -458,6 +489,86 @@ choose(engine_batch *batch, request *r, const float *logits)
                        r->sequence.recurrent ? r->saved_at : sure + held);
 }
 
+/* The head sees the rows of the pass whose next token is known by now. Requests of which one token is left to run are
+ * listed in `drafting`, with the first draft of those that want any; head_rows: which of the head's outputs is theirs.
+ * FALSE with error when an expert could not be read. */
+static gboolean
+show_head(engine_batch *batch, size_t n_rows, size_t n_spans, size_t *n_drafting, GError **error)
+{
+    engine_runtime *runtime = &batch->runtime;
+    uint32_t n_outputs = 0;
+
+    *n_drafting = 0;
+    for (size_t s = 0; s < n_spans; s++) {
+        request *r = batch->of_span[s];
+        const engine_decoder_span *span = &batch->spans[s];
+        gboolean sees = r->state == ENGINE_REQUEST_RUNNING &&
+                        engine_prefix_reserve(runtime->prefixes, &r->sequence.kv,
+                                              MIN(span->first + span->n, r->n_tokens - 1), NULL);
+        for (uint32_t i = 0; i < span->n; i++) {
+            const uint32_t next = span->first + i + 1;
+            const gboolean known = sees && next < r->n_tokens;
+            batch->next[span->row + i] = known ? r->tokens[next] : -1;
+        }
+        if (!sees || span->first + 1 >= r->n_tokens) continue;
+        if (r->sequence.kv.n_tokens == r->n_tokens - 1) {
+            r->most = engine_draft_pace_next(&r->pace);
+            batch->head_rows[*n_drafting] = n_outputs;
+            if (r->most > 0) batch->drafting[(*n_drafting)++] = r;
+        }
+        n_outputs++;
+    }
+    if (n_outputs == 0) return TRUE;
+    if (!engine_decoder_mtp(runtime->scratch, runtime->kv, batch->next, n_rows, batch->spans,
+                            n_spans, batch->head_logits, error))
+        return FALSE;
+    for (size_t i = 0; i < *n_drafting; i++) {
+        request *r = batch->drafting[i];
+        const size_t n_vocab = batch->model->info.n_vocab;
+        r->guesses[0] =
+            engine_draft_likeliest(batch->head_logits + batch->head_rows[i] * n_vocab, n_vocab);
+        r->n_ahead = 1;
+    }
+    return TRUE;
+}
+
+/* Guesses for the next pass by the model's own head, for all texts together: each draft is one pass of the head over
+ * those that want another. */
+static gboolean
+draft_ahead(engine_batch *batch, size_t n_rows, size_t n_spans, GError **error)
+{
+    engine_runtime *runtime = &batch->runtime;
+    const size_t n_vocab = batch->model->info.n_vocab;
+    size_t n_drafting;
+
+    if (!show_head(batch, n_rows, n_spans, &n_drafting, error)) return FALSE;
+    for (uint32_t n = 1; n_drafting > 0; n++) {
+        size_t n_left = 0;
+        for (size_t i = 0; i < n_drafting; i++) {
+            request *r = batch->drafting[i];
+            const uint32_t at = r->n_tokens - 1; /* of the last token that is sure */
+            if (n >= r->most || at + n >= r->n_context ||
+                !engine_prefix_reserve(runtime->prefixes, &r->sequence.kv, at + n, NULL))
+                continue;
+            batch->head_rows[n_left] = n == 1 ? batch->head_rows[i] : (uint32_t)i;
+            batch->head_tokens[n_left] = r->guesses[n - 1];
+            batch->head_spans[n_left] = (engine_decoder_span){&r->sequence, 0, 1, at + n - 1};
+            batch->drafting[n_left++] = r;
+        }
+        n_drafting = n_left;
+        if (!engine_decoder_mtp_again(runtime->scratch, runtime->kv, batch->head_tokens,
+                                      batch->head_rows, batch->head_spans, n_drafting,
+                                      batch->head_logits, error))
+            return FALSE;
+        for (size_t i = 0; i < n_drafting; i++) {
+            request *r = batch->drafting[i];
+            r->guesses[n] = engine_draft_likeliest(batch->head_logits + i * n_vocab, n_vocab);
+            r->n_ahead = n + 1;
+        }
+    }
+    return TRUE;
+}
+
 gboolean
 engine_batch_step(engine_batch *batch, GError **error)
 {
@@ -489,5 +600,5 @@ engine_batch_step(engine_batch *batch, GError **error)
         choose(batch, r, logits);
         logits += n * n_vocab;
     }
-    return TRUE;
+    return !batch->next || draft_ahead(batch, n_rows, n_spans, error);
 }

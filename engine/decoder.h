@@ -88,11 +88,13 @@ gboolean engine_decoder_mtp(engine_decoder_scratch *scratch, engine_kv *kv,
                             const int32_t *tokens_next, size_t rows,
                             const engine_decoder_span *spans, size_t n_spans, float *draft_logits,
                             GError **error);
-/* One more draft after a single-span pass: the head on its own output and the token just drafted.
- * span->first is the position of this row, one further with each draft; pages are reserved. */
-gboolean engine_decoder_mtp_again(engine_decoder_scratch *scratch, engine_kv *kv, int32_t token,
-                                  const engine_decoder_span *span, float *draft_logits,
-                                  GError **error);
+/* One more draft for each span, which is of one row: the head on its own output and the token just drafted. from [n_spans]
+ * says which of the last call's outputs is the span's, ascending. span->first is the position of this row, one further
+ * with each draft; pages are reserved. */
+gboolean engine_decoder_mtp_again(engine_decoder_scratch *scratch, engine_kv *kv,
+                                  const int32_t *tokens, const uint32_t *from,
+                                  const engine_decoder_span *spans, size_t n_spans,
+                                  float *draft_logits, GError **error);
 
 G_END_DECLS
 #endif

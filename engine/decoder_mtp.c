@@ -84,14 +84,17 @@ engine_decoder_mtp(engine_decoder_scratch *s, engine_kv *kv, const int32_t *toke
 }
 
 gboolean
-engine_decoder_mtp_again(engine_decoder_scratch *s, engine_kv *kv, int32_t token,
-                         const engine_decoder_span *span, float *draft_logits, GError **error)
+engine_decoder_mtp_again(engine_decoder_scratch *s, engine_kv *kv, const int32_t *tokens,
+                         const uint32_t *from, const engine_decoder_span *spans, size_t n_spans,
+                         float *draft_logits, GError **error)
 {
-    const engine_decoder_pass pass = {kv, s->draft_spans, 1, 1};
+    const engine_decoder_pass pass = {kv, s->draft_spans, n_spans, n_spans};
 
-    g_assert(s->decoder->n_mtp > 0);
-    s->draft_spans[0] = (engine_decoder_span){span->sequence, 0, 1, span->first};
-    s->tokens[0] = token;
-    s->rows[0] = 0;
-    return run_head(s, &pass, s->draft, draft_logits, error);
+    g_assert(s->decoder->n_mtp > 0 && n_spans <= s->max_rows);
+    for (uint32_t i = 0; i < n_spans; i++) {
+        s->draft_spans[i] = (engine_decoder_span){spans[i].sequence, i, 1, spans[i].first};
+        s->tokens[i] = tokens[i];
+        s->rows[i] = from[i];
+    }
+    return n_spans == 0 || run_head(s, &pass, s->draft, draft_logits, error);
 }

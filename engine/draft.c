@@ -63,3 +63,13 @@ engine_draft_lookup(const int32_t *tokens, uint32_t n, uint32_t most, int32_t *o
     memcpy(out, tokens + best_end, count * sizeof *out);
     return count;
 }
+
+int32_t
+engine_draft_likeliest(const float *logits, size_t n)
+{
+    size_t best = 0;
+
+    for (size_t i = 1; i < n; i++)
+        if (logits[i] > logits[best]) best = i;
+    return (int32_t)best;
+}

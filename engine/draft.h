@@ -27,5 +27,8 @@ void engine_draft_pace_learn(engine_draft_pace *pace, uint32_t n, uint32_t n_hel
  * tokens into out. Returns how many; 0 when fewer than two tokens at the end occurred before. */
 uint32_t engine_draft_lookup(const int32_t *tokens, uint32_t n, uint32_t most, int32_t *out);
 
+/* The token of the largest of logits [n], the lowest among equals. */
+int32_t engine_draft_likeliest(const float *logits, size_t n);
+
 G_END_DECLS
 #endif

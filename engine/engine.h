@@ -84,8 +84,8 @@ typedef struct {
     uint32_t n_layers, n_embd, n_heads, n_kv_heads, head_dim, n_ff, n_vocab;
     uint32_t n_context; /* trained context; for encoders the longest input in tokens */
     float rope_theta, norm_eps;
-    engine_pooling pooling;     /* encoders */
-    gboolean normalize;         /* encoders: output is scaled to unit length */
+    engine_pooling pooling; /* encoders */
+    gboolean normalize;     /* encoders: output is scaled to unit length */
     uint32_t n_labels; /* encoders: outputs of a head that judges pairs of texts; 0: it has none */
     int32_t bos, eos, pad, unk; /* token ids, -1 where the model has none */
     gboolean has_chat_template;
@@ -319,7 +319,8 @@ typedef struct {
     uint32_t chunk;         /* tokens of one pass, at least n_sequences; 0 = 256 */
     uint64_t max_memory;    /* as engine_session_options has it; 0 = no limit (default) */
     uint32_t
-        n_draft; /* tokens of each text guessed ahead, from what it says already; changes no output; default 0 */
+        n_draft; /* tokens of each text guessed ahead: by the model's own draft head, else from what it says already;
+                  * changes no output; default 0 */
     engine_prefix_store *prefixes; /* may be NULL; outlives the batch */
 } engine_batch_options;
 

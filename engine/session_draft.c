@@ -75,16 +75,6 @@ engine_session_ahead_drop(engine_session *session)
     engine_kv_truncate(session->runtime.kv, &session->state.kv, stays);
 }
 
-static int32_t
-likeliest(const float *logits, size_t n)
-{
-    size_t best = 0;
-
-    for (size_t i = 1; i < n; i++)
-        if (logits[i] > logits[best]) best = i;
-    return (int32_t)best;
-}
-
 gboolean
 engine_session_ahead_feed(engine_session *session, uint32_t settled, int32_t *draft, GError **error)
 {
@@ -110,7 +100,7 @@ engine_session_ahead_feed(engine_session *session, uint32_t settled, int32_t *dr
                             ahead->pass_n, &span, 1, ahead->logits, error))
         return FALSE;
     ahead->pass_n = 0;
-    if (draft) *draft = likeliest(ahead->logits, n_vocab);
+    if (draft) *draft = engine_draft_likeliest(ahead->logits, n_vocab);
     return TRUE;
 }
 
@@ -130,10 +120,11 @@ guess_by_head(engine_session *session, uint32_t most, int32_t *out, uint32_t *n,
         return FALSE;
     while (*n < most) {
         const engine_decoder_span span = {&session->state, 0, 1, at + *n - 1};
-        if (!engine_decoder_mtp_again(session->runtime.scratch, session->runtime.kv, token, &span,
-                                      ahead->logits, error))
+        const uint32_t from = 0;
+        if (!engine_decoder_mtp_again(session->runtime.scratch, session->runtime.kv, &token, &from,
+                                      &span, 1, ahead->logits, error))
             return FALSE;
-        token = likeliest(ahead->logits, session->model->info.n_vocab);
+        token = engine_draft_likeliest(ahead->logits, session->model->info.n_vocab);
         out[(*n)++] = token;
     }
     return TRUE;
@@ -148,7 +139,7 @@ engine_session_ahead_step(engine_session *session, float *logits, GError **error
     const uint32_t room =
         MIN(session->n_context - at - 1,
             at - held < session->runtime.chunk - 1 ? session->runtime.chunk - 1 - (at - held) : 0);
-    const uint32_t most = MIN(engine_draft_pace_next(&ahead->pace), room);
+    const uint32_t reach = engine_draft_pace_next(&ahead->pace), most = MIN(reach, room);
     int32_t *guesses = session->tokens + at + 1;
     uint32_t n = 0;
 

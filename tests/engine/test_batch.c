@@ -1,4 +1,5 @@
 /* Many sequences on one cache: each gets what it would get alone, whoever comes, goes, or has to wait. */
+#include "engine/batch.h"
 #include "engine/runtime.h"
 
 #include "llama_check.h"
@@ -236,11 +237,61 @@ guesses_in_a_batch_change_no_bit(void **state)
         print_message("%s: %d of %d guesses held; tight: %d of %d\n", CASES[i],
                       (int)roomy.n_accepted, (int)roomy.n_drafted, (int)tight.n_accepted,
                       (int)tight.n_drafted);
-        assert_true(roomy.n_accepted > 0 && roomy.n_accepted < roomy.n_drafted);
+        assert_true(roomy.n_accepted < roomy.n_drafted);
+        /* a head of random weights is never right */
+        assert_true(engine_decoder_n_mtp(f.model) > 0 || roomy.n_accepted > 0);
         for (size_t j = 0; j < N_REQUESTS; j++)
             free_job(&jobs[j]);
         fixture_close(&f);
     }
+}
+
+/* Tokens guessed for each of three texts, with the texts side by side or one after the other. */
+static void
+count_guesses(const fixture *f, const job *jobs, gboolean together, engine_request_stats *out)
+{
+    g_autoptr(engine_batch) batch = new_guessing_batch(f, 64, 256, 8, 5);
+    chooser choosers[3];
+    uint32_t ids[3];
+
+    for (size_t i = 0; i < 3; i++) {
+        choosers[i] =
+            (chooser){f->n_vocab, jobs[i].n, 0, g_new(float, (jobs[i].n + 1) * f->n_vocab)};
+        ids[i] = add_job(batch, &jobs[i], &choosers[i], NULL);
+        while (!together && engine_batch_n_unfinished(batch) > 0)
+            step(batch);
+    }
+    while (engine_batch_n_unfinished(batch) > 0)
+        step(batch);
+    for (size_t i = 0; i < 3; i++) {
+        check_job(batch, ids[i], f, &jobs[i], &choosers[i]);
+        out[i] = engine_batch_get_request_stats(batch, ids[i]);
+        g_free(choosers[i].rows);
+    }
+}
+
+/* The prompt is three tokens that do not repeat: in the first passes only the model's own head has anything to say. */
+static void
+a_draft_head_guesses_for_many_as_for_one(void **state)
+{
+    (void)state;
+    fixture f;
+    fixture_open(&f, "qwen3_5_moe");
+    assert_true(engine_decoder_n_mtp(f.model) > 0);
+    job jobs[3] = {make_job(&f, 3, 3, 0), make_job(&f, 33, 60, 1), make_job(&f, 50, 40, 2)};
+    engine_request_stats alone[3], together[3];
+
+    count_guesses(&f, jobs, FALSE, alone);
+    count_guesses(&f, jobs, TRUE, together);
+    assert_true(alone[0].n_drafted > 0);
+    for (size_t i = 0; i < 3; i++) {
+        print_message("text %zu: %u of %u guesses held\n", i, alone[i].n_accepted,
+                      alone[i].n_drafted);
+        assert_int_equal(together[i].n_drafted, alone[i].n_drafted);
+        assert_int_equal(together[i].n_accepted, alone[i].n_accepted);
+        free_job(&jobs[i]);
+    }
+    fixture_close(&f);
 }
 
 static void
@@ -525,6 +576,7 @@ main(void)
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(sequences_of_a_batch_get_what_they_get_alone),
         cmocka_unit_test(guesses_in_a_batch_change_no_bit),
+        cmocka_unit_test(a_draft_head_guesses_for_many_as_for_one),
         cmocka_unit_test(cancelling_one_takes_a_pass_and_leaves_the_others),
         cmocka_unit_test(what_cannot_run_is_refused_or_ends_full),
         cmocka_unit_test(a_text_is_scored_alike_alone_and_among_others),

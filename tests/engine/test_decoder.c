@@ -175,7 +175,9 @@ drafting_again_is_drafting_from_the_heads_own_output(void **state)
     assert_no_error(error);
     g_autofree float *hidden = g_memdup2(b.scratch->draft, n_embd * sizeof(float));
     const engine_decoder_span at = {&b.sequences[0], 0, 1, 6};
-    engine_decoder_mtp_again(b.scratch, b.kv, 17, &at, again, &error);
+    const int32_t drafted = 17;
+    const uint32_t from = 0;
+    engine_decoder_mtp_again(b.scratch, b.kv, &drafted, &from, &at, 1, again, &error);
     assert_no_error(error);
 
     memcpy(b.scratch->hidden, hidden, n_embd * sizeof(float));
