@@ -476,8 +476,13 @@ lode_generate(const lode_writer *writer, lode_engine *engine, const char *prompt
     if (writer == NULL || out == NULL || (engine == NULL && writer->model != NULL))
         return pipelines_fail_argument(error, "writer, engine and out must not be NULL");
     GError *failure = NULL;
-    *out = writer->model != NULL
-               ? pipelines_generate(writer->model->model, engine->pool, prompt, options, &failure)
-               : pipelines_generate_remote(writer, prompt, options, &failure);
+    engine_remote_reply reply;
+    *out = NULL;
+    if (writer->model != NULL) {
+        *out = pipelines_generate(writer->model->model, engine->pool, prompt, options, &failure);
+    } else if (pipelines_generate_remote(writer, prompt, options, &reply, &failure)) {
+        *out = g_steal_pointer(&reply.content);
+        engine_remote_reply_clear(&reply);
+    }
     return *out != NULL ? LODE_OK : pipelines_fail(error, failure);
 }

@@ -226,12 +226,17 @@ settings_of(const eval_args *args, const eval_session *s)
     return json;
 }
 
+typedef struct {
+    const common_args *common;
+    cli_progress *line; /* NULL: nothing was asked yet */
+} progress;
+
 static void
 on_progress(size_t n_done, size_t n_total, void *user_data)
 {
-    cli_progress *progress = user_data;
-    (void)n_total;
-    cli_progress_update(progress, n_done);
+    progress *p = user_data;
+    if (p->line == NULL) p->line = cli_progress_new(p->common, "asking", n_total);
+    cli_progress_update(p->line, n_done);
 }
 
 static int
@@ -275,19 +280,19 @@ run_session(const eval_args *args, eval_session *s, const char *dataset, GError 
     context.options.cancel = cli_cancel();
     g_autoptr(json_t) settings = settings_of(args, s);
     g_autofree char *name = g_path_get_basename(dataset);
-    eval_run_options options = {
-        .dir = s->out,
-        .spec = name,
-        .settings = settings,
-        .n_jobs = (guint)args->jobs,
-        .limit = (guint)args->limit,
-        .seed = (uint64_t)args->seed,
-        .cancel = cli_cancel(),
-        .progress = on_progress,
-        .user_data = cli_progress_new(&args->common, "asking", s->dataset->questions->len)};
+    progress shown = {&args->common, NULL};
+    eval_run_options options = {.dir = s->out,
+                                .spec = name,
+                                .settings = settings,
+                                .n_jobs = (guint)args->jobs,
+                                .limit = (guint)args->limit,
+                                .seed = (uint64_t)args->seed,
+                                .cancel = cli_cancel(),
+                                .progress = on_progress,
+                                .user_data = &shown};
     guint n_failed = 0;
     g_autoptr(json_t) results = eval_run(&context, &options, &n_failed, error);
-    cli_progress_free(options.user_data);
+    cli_progress_free(shown.line);
     return results != NULL ? finish_run(args, s, results, n_failed) : EXIT_NOTHING_DONE;
 }
 

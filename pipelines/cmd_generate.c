@@ -591,6 +591,12 @@ run_remote(generation *g, const char *name, const char *operand, GError **error)
     options.repeat_penalty = args->repeat_penalty;
     options.seed = (uint64_t)args->seed;
     options.cancel = cli_cancel();
+    if (args->prompts != NULL) {
+        g_autofree char *lines = NULL;
+        return read_whole(args->prompts, &lines, &len, error) &&
+               generate_remote_prompts(&args->common, &args->endpoint, name, lines, len,
+                                       args->parallel, &options, &g->n_failed, error);
+    }
     return generate_remote(&args->common, &args->endpoint, name, prompt != NULL ? prompt : operand,
                            &options, error);
 }
@@ -690,9 +696,8 @@ find_mistake(const generate_args *args, int n_operands)
     if (n_prompts == 0 && args->messages == NULL) return "which prompt? - reads it from stdin";
     if (args->messages != NULL && (args->raw || args->tokens != NULL))
         return "--messages is a conversation: not with --raw or --tokens";
-    if (args->prompts != NULL &&
-        (args->messages != NULL || args->logits != NULL || args->stream || args->endpoint.url))
-        return "--prompts: not with --messages, --logits, --stream or --endpoint";
+    if (args->prompts != NULL && (args->messages != NULL || args->logits != NULL || args->stream))
+        return "--prompts: not with --messages, --logits or --stream";
     if (args->parallel < 1 || args->parallel > 1024) return "--parallel: 1 to 1024";
     if (args->chat && (args->raw || args->tokens != NULL)) return "--chat or --raw?";
     if (args->system != NULL && (args->raw || args->tokens != NULL))
@@ -705,8 +710,7 @@ find_mistake(const generate_args *args, int n_operands)
         (args->tokens != NULL || args->logits != NULL || args->grammar != NULL ||
          args->logprobs >= 0 || args->stream || args->cache != NULL || args->draft > 0))
         return "--endpoint: not with --tokens, --logits, --logprobs, --grammar, --stream, --cache "
-               "or "
-               "--draft";
+               "or --draft";
     if (!known_type) return "--kv-type: choose from f32, f16, q8_0, q4_0";
     if (args->max_tokens < 0 || args->min_tokens < 0 || args->top_k < 0 || args->context < 0 ||
         args->penalty_window < 0 || args->threads < 0 || args->draft < 0 || args->memory_mb < 0 ||

@@ -44,20 +44,57 @@ free_text(gpointer data)
 
 /* ---- reading ---- */
 
-static gboolean
-read_messages(const run *r, text *t, const json_t *json, const char *prompt, GError **error)
+gboolean
+generate_line_parse(const char *json, size_t len, generate_line *line, GError **error)
 {
-    const char *system = json_string_value(json_object_get(json, "system"));
+    json_error_t where;
+
+    *line = (generate_line){
+        .json = json_loadb(json, len, JSON_DECODE_ANY | JSON_REJECT_DUPLICATES, &where)};
+    if (line->json == NULL) {
+        g_set_error(error, PIPELINES_ERROR, LODE_ERROR_FORMAT, "no JSON: %s", where.text);
+        return FALSE;
+    }
+    const json_t *given =
+        json_is_string(line->json) ? line->json : json_object_get(line->json, "prompt");
+    line->id = json_object_get(line->json, "id");
+    line->prompt = json_string_value(given);
+    line->len = json_string_length(given);
+    line->system = json_string_value(json_object_get(line->json, "system"));
+    if ((line->prompt != NULL) != (json_object_get(line->json, "messages") != NULL)) return TRUE;
+    g_set_error_literal(error, PIPELINES_ERROR, LODE_ERROR_FORMAT,
+                        "a string, or an object with \"prompt\" or \"messages\"");
+    return FALSE;
+}
+
+void
+generate_lines_each(const char *lines, size_t len,
+                    void (*each)(const char *line, size_t len, void *user_data), void *user_data)
+{
+    for (const char *p = lines, *end = lines + len; p < end;) {
+        const char *stop = memchr(p, '\n', (size_t)(end - p));
+        const size_t n = stop != NULL ? (size_t)(stop - p) : (size_t)(end - p);
+        const char *word = p;
+        while (word < p + n && strchr(" \t\r", *word) != NULL)
+            word++;
+        if (word < p + n) each(p, n, user_data);
+        p += n + 1;
+    }
+}
+
+static gboolean
+read_messages(const run *r, text *t, const generate_line *line, GError **error)
+{
+    const char *system = line->system != NULL ? line->system : r->options->system;
     engine_chat_options chat = engine_chat_options_default();
 
     t->messages = pipelines_messages_new();
-    if (system == NULL) system = r->options->system;
     if (system != NULL) pipelines_messages_add(t->messages, "system", system);
-    if (prompt != NULL) {
-        pipelines_messages_add(t->messages, "user", prompt);
+    if (line->prompt != NULL) {
+        pipelines_messages_add(t->messages, "user", line->prompt);
     } else {
-        g_autofree char *line = pipelines_json_line(json);
-        if (!pipelines_messages_parse(t->messages, line, strlen(line), error)) return FALSE;
+        g_autofree char *json = pipelines_json_line(line->json);
+        if (!pipelines_messages_parse(t->messages, json, strlen(json), error)) return FALSE;
     }
     chat.tools = t->messages->tools;
     chat.thinking = r->options->thinking;
@@ -68,23 +105,14 @@ read_messages(const run *r, text *t, const json_t *json, const char *prompt, GEr
 }
 
 static gboolean
-read_prompt(const run *r, text *t, const json_t *json, GError **error)
+read_prompt(const run *r, text *t, const generate_line *line, GError **error)
 {
     const engine_model *model = r->options->model;
-    const json_t *given = json_is_string(json) ? json : json_object_get(json, "prompt");
-    const char *prompt = json_string_value(given);
-    const gboolean conversation = json_object_get(json, "messages") != NULL;
 
-    if ((prompt != NULL) == conversation) {
-        g_set_error_literal(error, PIPELINES_ERROR, LODE_ERROR_FORMAT,
-                            "a string, or an object with \"prompt\" or \"messages\"");
-        return FALSE;
-    }
-    if (!r->options->chat && !conversation) {
-        engine_tokenize(model, prompt, json_string_length(given), ENGINE_TOKENIZE_ADD_SPECIAL,
-                        t->tokens);
+    if (!r->options->chat && line->prompt != NULL) {
+        engine_tokenize(model, line->prompt, line->len, ENGINE_TOKENIZE_ADD_SPECIAL, t->tokens);
     } else {
-        if (!read_messages(r, t, json, prompt, error)) return FALSE;
+        if (!read_messages(r, t, line, error)) return FALSE;
         engine_tokenize(model, t->rendered, strlen(t->rendered), ENGINE_TOKENIZE_PARSE_SPECIAL,
                         t->tokens);
     }
@@ -93,27 +121,26 @@ read_prompt(const run *r, text *t, const json_t *json, GError **error)
     return FALSE;
 }
 
-static text *
-read_line(const run *r, const char *line, size_t len)
+static void
+read_line(const char *json, size_t len, void *user_data)
 {
+    run *r = user_data;
     const uint32_t trained = engine_model_get_info(r->options->model)->n_context;
     g_autoptr(GError) error = NULL;
-    json_error_t where;
+    generate_line line;
     text *t = g_new0(text, 1);
 
+    g_ptr_array_add(r->texts, t);
     t->tokens = g_array_new(FALSE, FALSE, sizeof(int32_t));
     t->options = r->options->options;
     generate_reply_init(&t->reply, r->options->model, NULL, NULL);
-    g_autoptr(json_t) json =
-        json_loadb(line, len, JSON_DECODE_ANY | JSON_REJECT_DUPLICATES, &where);
-    if (json == NULL) {
-        t->error = g_strdup_printf("no JSON: %s", where.text);
-        return t;
-    }
-    t->id = json_incref(json_object_get(json, "id"));
-    if (!read_prompt(r, t, json, &error)) {
+    const gboolean good =
+        generate_line_parse(json, len, &line, &error) && read_prompt(r, t, &line, &error);
+    t->id = json_incref((json_t *)line.id);
+    json_decref(line.json);
+    if (!good) {
         t->error = g_strdup(error->message);
-        return t;
+        return;
     }
     const uint32_t wanted = t->tokens->len + MIN(t->options.max_tokens, G_MAXUINT32 >> 1);
     t->n_context = r->options->n_context > 0 ? r->options->n_context
@@ -126,21 +153,6 @@ read_line(const run *r, const char *line, size_t len)
     if (t->options.logprobs) {
         t->options.on_token = generate_reply_on_token;
         t->options.on_token_data = &t->reply;
-    }
-    return t;
-}
-
-static void
-read_lines(run *r, const char *all, size_t len)
-{
-    for (const char *p = all, *end = all + len; p < end;) {
-        const char *stop = memchr(p, '\n', (size_t)(end - p));
-        const size_t n = stop != NULL ? (size_t)(stop - p) : (size_t)(end - p);
-        const char *word = p;
-        while (word < p + n && strchr(" \t\r", *word) != NULL)
-            word++;
-        if (word < p + n) g_ptr_array_add(r->texts, read_line(r, p, n));
-        p += n + 1;
     }
 }
 
@@ -257,7 +269,7 @@ generate_prompts(const generate_prompts_options *options, const char *lines, siz
     run r = {.options = options, .texts = texts, .of_job = of_job, .stats = stats};
 
     *stats = (generate_prompts_stats){0};
-    read_lines(&r, lines, len);
+    generate_lines_each(lines, len, read_line, &r);
     stats->n = texts->len;
     if (texts->len == 0) {
         g_set_error_literal(error, PIPELINES_ERROR, LODE_ERROR_ARGUMENT, "no prompts");

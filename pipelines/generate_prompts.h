@@ -2,6 +2,8 @@
 #ifndef LODE_PIPELINES_GENERATE_PROMPTS_H
 #define LODE_PIPELINES_GENERATE_PROMPTS_H
 
+#include <jansson.h>
+
 #include "engine/engine.h"
 
 G_BEGIN_DECLS
@@ -25,6 +27,22 @@ typedef struct {
     double seconds;
     engine_batch_stats batch;
 } generate_prompts_stats;
+
+/* One line of such a file. */
+typedef struct {
+    json_t *json;       /* all of it; json_decref */
+    const json_t *id;   /* lent by json, as all below; NULL: none given */
+    const char *prompt; /* NULL: json is a conversation, with "messages" and perhaps "tools" */
+    size_t len;         /* of prompt */
+    const char *system; /* NULL: none of its own */
+} generate_line;
+
+/* line->json is set, and line->id where there is one, even where it is no prompt. */
+gboolean generate_line_parse(const char *json, size_t len, generate_line *line, GError **error);
+/* Calls each for every line of lines [len] that is not blank. */
+void generate_lines_each(const char *lines, size_t len,
+                         void (*each)(const char *line, size_t len, void *user_data),
+                         void *user_data);
 
 /* text [len]: a line of JSON for each prompt: a string, or an object with "prompt" or "messages" (and "tools"), and
  * perhaps "system" and an "id" that comes back. For each, in this order, a line of JSON goes to stdout: the text and

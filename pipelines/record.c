@@ -4,6 +4,8 @@
 
 #include <string.h>
 
+#include "pipelines/writer.h"
+
 static json_t *
 strings_to_json(const GPtrArray *strings)
 {
@@ -133,6 +135,10 @@ pipelines_answer_to_json(const lode_answer *answer)
     json_object_set_new(json, "answer_seconds", json_real(answer->answer_seconds));
     json_object_set_new(json, "prompt_tokens", json_integer(answer->generation.n_prompt));
     json_object_set_new(json, "answer_tokens", json_integer(answer->generation.n_generated));
+    /* the writer had more to say: raise --max-tokens */
+    json_object_set_new(
+        json, "truncated",
+        json_boolean(!answer->extractive && pipelines_is_truncated(answer->generation.reason)));
     return json;
 }
 

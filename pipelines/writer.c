@@ -153,6 +153,12 @@ pipelines_writer_count(const lode_writer *writer, const pipelines_write_request 
     return writer->kind->count(writer, request, n_tokens, error);
 }
 
+gboolean
+pipelines_is_truncated(engine_stop_reason reason)
+{
+    return reason == ENGINE_STOP_LENGTH || reason == ENGINE_STOP_CONTEXT;
+}
+
 void
 pipelines_written_clear(pipelines_written *written)
 {

@@ -35,6 +35,8 @@ typedef struct {
     char *prompt;                      /* what the model read, for the record */
     engine_generate_result generation; /* tokens, seconds, why it ended */
 } pipelines_written;
+/* Did it end where the limit of tokens or of the context was, and not where the model wanted? */
+gboolean pipelines_is_truncated(engine_stop_reason reason);
 void pipelines_written_clear(pipelines_written *written);
 G_DEFINE_AUTO_CLEANUP_CLEAR_FUNC(pipelines_written, pipelines_written_clear)
 
@@ -67,9 +69,10 @@ lode_writer *pipelines_writer_open_local(const char *path, GError **error);
 /* A writer behind an OpenAI-compatible endpoint (writer_endpoint.c); options as of lode.h, NULL: the defaults. */
 lode_writer *pipelines_writer_open_endpoint(const char *url, const char *name,
                                             const lode_endpoint_options *options, GError **error);
-/* lode_generate by one of those: NULL with error; g_free. */
-char *pipelines_generate_remote(const lode_writer *writer, const char *prompt,
-                                const lode_generate_options *options, GError **error);
+/* lode_generate by one of those; reply as engine_remote_generate fills it. */
+gboolean pipelines_generate_remote(const lode_writer *writer, const char *prompt,
+                                   const lode_generate_options *options, engine_remote_reply *reply,
+                                   GError **error);
 /* A guess from above at the tokens of a prompt whose tokenizer is elsewhere. */
 size_t pipelines_endpoint_tokens(const pipelines_write_request *request);
 

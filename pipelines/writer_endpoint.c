@@ -151,32 +151,32 @@ on_generated(engine_reply_part part, const char *text, size_t len, void *user_da
     return part != ENGINE_REPLY_CONTENT || o->text == NULL || o->text(text, len, o->user_data) != 0;
 }
 
-char *
+gboolean
 pipelines_generate_remote(const lode_writer *writer, const char *prompt,
-                          const lode_generate_options *options, GError **error)
+                          const lode_generate_options *options, engine_remote_reply *reply,
+                          GError **error)
 {
     lode_generate_options o = pipelines_generate_options(options);
-    engine_remote_reply reply;
     g_autoptr(pipelines_messages) messages = pipelines_messages_new();
 
     if (prompt == NULL && (o.messages == NULL || o.raw)) {
         g_set_error_literal(error, PIPELINES_ERROR, LODE_ERROR_ARGUMENT, "there is no prompt");
-        return NULL;
+        return FALSE;
     }
     if (o.grammar != NULL) {
         g_set_error(error, PIPELINES_ERROR, LODE_ERROR_UNSUPPORTED,
                     "%s: an endpoint keeps no grammar: give it a JSON schema", writer->id);
-        return NULL;
+        return FALSE;
     }
     if (o.thinking != LODE_THINKING_DEFAULT || o.think_budget != 0 || o.typical_p != 1.0) {
         g_set_error(error, PIPELINES_ERROR, LODE_ERROR_UNSUPPORTED,
                     "%s: thinking, think_budget and typical_p are not for an endpoint", writer->id);
-        return NULL;
+        return FALSE;
     }
     if (o.system != NULL) pipelines_messages_add(messages, "system", o.system);
     if (o.messages != NULL &&
         !pipelines_messages_parse(messages, o.messages, strlen(o.messages), error))
-        return NULL;
+        return FALSE;
     if (prompt != NULL) pipelines_messages_add(messages, "user", prompt);
     const engine_remote_request request = {
         .messages = (const engine_message *)(void *)messages->list->data,
@@ -196,8 +196,5 @@ pipelines_generate_remote(const lode_writer *writer, const char *prompt,
         .callback = on_generated,
         .user_data = &o,
     };
-    if (!engine_remote_generate(writer->data, &request, &reply, error)) return NULL;
-    char *text = g_steal_pointer(&reply.content);
-    engine_remote_reply_clear(&reply);
-    return text;
+    return engine_remote_generate(writer->data, &request, reply, error);
 }

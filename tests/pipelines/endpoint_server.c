@@ -176,6 +176,19 @@ reasoning(const call *c)
     send_end(c, "length");
 }
 
+/* The last message, or the prompt, back again; one that begins with "slow" after a while. */
+static void
+echo(const call *c)
+{
+    json_t *request = json_loads(c->body, 0, NULL);
+    const json_t *messages = json_object_get(request, "messages");
+    const size_t n = json_array_size(messages);
+    const char *text =
+        n > 0 ? member(json_array_get(messages, n - 1), "content") : member(request, "prompt");
+    if (!g_str_has_prefix(text, "slow") || wait_ms(c, 300)) send_good(c, text);
+    json_decref(request);
+}
+
 static void
 run_mode(const call *c, const char *mode)
 {
@@ -184,6 +197,8 @@ run_mode(const call *c, const char *mode)
         "<html>log in</html>";
     if (strcmp(mode, "good") == 0) {
         send_good(c, "one two");
+    } else if (strcmp(mode, "echo") == 0) {
+        echo(c);
     } else if (strcmp(mode, "says") == 0) {
         send_good(c, c->server->text);
     } else if (strcmp(mode, "cut") == 0) { /* the first answer breaks off in the middle */
