@@ -206,6 +206,8 @@ static gboolean
 copy_chunks(merge *m, retrieval_store *store, int64_t document, GChecksum *digest, GError **error)
 {
     GError *failure = NULL;
+    int64_t first = 0;
+    guint n = 0;
     sqlite3_stmt *row = retrieval_store_get(m->from, STORE_COPY_CHUNKS, error);
     if (!row) return FALSE;
     sqlite3_bind_int64(row, 1, sqlite3_column_int64(m->document, 9));
@@ -213,16 +215,16 @@ copy_chunks(merge *m, retrieval_store *store, int64_t document, GChecksum *diges
     while (!failure && retrieval_store_next(m->from, row, &failure)) {
         sqlite3_stmt *insert = retrieval_store_get(store, STORE_INSERT_CHUNK, &failure);
         if (!insert) break;
-        bind_row(insert, row, 12);
-        const char *text = (const char *)sqlite3_column_text(row, 4);
+        bind_row(insert, row, 11);
+        const char *text = (const char *)sqlite3_column_text(row, 3);
         g_checksum_update(digest, (const guchar *)(text ? text : ""), -1);
         if (!retrieval_store_run(store, insert, &failure)) break;
-        if (m->n_dims > 0)
-            copy_vector(m, store, sqlite3_column_int64(row, 12),
-                        sqlite3_last_insert_rowid(store->db), &failure);
+        const int64_t chunk = sqlite3_last_insert_rowid(store->db);
+        if (n++ == 0) first = chunk;
+        if (m->n_dims > 0) copy_vector(m, store, sqlite3_column_int64(row, 11), chunk, &failure);
     }
     sqlite3_reset(row);
-    if (!failure) return TRUE;
+    if (!failure) return retrieval_store_set_chunks(store, document, first, n, error);
     g_propagate_error(error, failure);
     return FALSE;
 }

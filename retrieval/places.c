@@ -1,11 +1,14 @@
-/* The places of a chunk as one string of bytes, for there is one for every chunk and most of its numbers are near
- * the ones before:
+/* The places of a chunk as one string of bytes, for there is one for every chunk and most of its numbers are what the
+ * lines before lead to expect: a paragraph's next line goes on where the last one ended, as far below it as that was
+ * below the one before.
  *
- *     n, then for each: start, len, block, block_start, page, x0, y0, width, height
+ *     -1 - n, then for each of n places: which numbers differ (a byte), len, those that differ
  *
- * In a table's cell block_start is minus its row, and its column follows.
- * Numbers are little-endian base 128, seven bits a byte, zigzag coded (0, -1, 1, -2, ...) as differences from
- * what the number before lets expect. Coordinates are in sixteenths of a point. */
+ * Bits, from the lowest: start, block, block_start, page, x0, y0, width, height. A number that differs is kept as its
+ * difference to what was expected. In a table's cell block_start is minus its row, and its column follows. Numbers are
+ * little-endian base 128, seven bits a byte, zigzag coded (0, -1, 1, -2, ...). Coordinates are in sixteenths of a point.
+ *
+ * Before, all nine numbers of every place stood there, after n: that is still read. */
 #include "retrieval/places.h"
 
 #include <math.h>
@@ -35,83 +38,153 @@ retrieval_box_on_grid(const layout_box *box)
                          from_grid(to_grid(r->x1)), from_grid(to_grid(r->y1))}};
 }
 
-/* A place in whole numbers, and what the next one is expected to be. */
+/* A place in whole numbers: those that may differ, by their bits, and its length. */
+enum { START, BLOCK, BLOCK_START, PAGE, X, Y, WIDTH, HEIGHT, N_NUMBERS };
+
 typedef struct {
-    int64_t start, len, block, block_start, page, x, y, width, height; /* block_start: or -row */
+    int64_t v[N_NUMBERS]; /* BLOCK_START: or -row */
+    int64_t len;
 } grid_place;
 
-/* The next line of the same block goes on where this one ends. */
-static void
-expect_next(grid_place *place)
+enum { FAR = 1 << 28 }; /* of a coordinate */
+static const int64_t lowest[N_NUMBERS] = {0, LAYOUT_NONE, -G_MAXINT32, 0, -FAR, -FAR, -FAR, -FAR};
+static const int64_t highest[N_NUMBERS] = {G_MAXINT32, G_MAXINT32, G_MAXINT32, G_MAXINT32,
+                                           FAR,        FAR,        FAR,        FAR};
+
+/* What was seen last, and the two steps that are expected again: from the end of a line to the start of the next, and
+ * from line to line down the page. */
+typedef struct {
+    grid_place last;
+    int64_t gap, pitch;
+} expectation;
+
+/* block_start follows start and block: it is expected when those of the place are known. */
+static int64_t
+expected(const expectation *e, const grid_place *now, int number)
 {
-    place->start += place->len;
-    if (place->block_start >= 0) place->block_start += place->len;
+    const int64_t *last = e->last.v;
+    switch (number) {
+    case START:
+        return MIN(last[START] + e->last.len + e->gap, G_MAXINT32);
+    case BLOCK_START:
+        if (now->v[BLOCK] != last[BLOCK]) return 0;
+        if (last[BLOCK_START] < 0) return last[BLOCK_START];
+        return MIN(last[BLOCK_START] + now->v[START] - last[START], G_MAXINT32);
+    case Y:
+        return CLAMP(last[Y] + e->pitch, -FAR, FAR);
+    default:
+        return last[number];
+    }
+}
+
+static void
+learn(expectation *e, const grid_place *now)
+{
+    e->gap = now->v[START] - e->last.v[START] - e->last.len;
+    e->pitch = now->v[Y] - e->last.v[Y];
+    e->last = *now;
+}
+
+static grid_place
+to_numbers(const retrieval_place *p)
+{
+    const layout_rect *r = &p->box.rect;
+    const int64_t x = to_grid(r->x0), y = to_grid(r->y0);
+    return (grid_place){.v = {[START] = p->start,
+                              [BLOCK] = p->block,
+                              [BLOCK_START] = p->row > 0 ? -(int64_t)p->row : p->block_start,
+                              [PAGE] = p->box.page,
+                              [X] = x,
+                              [Y] = y,
+                              [WIDTH] = to_grid(r->x1) - x,
+                              [HEIGHT] = to_grid(r->y1) - y},
+                        .len = p->len};
+}
+
+static void
+append_place(GArray *places, const grid_place *now, int64_t col)
+{
+    const int64_t *v = now->v;
+    const retrieval_place place = {(uint32_t)v[START],
+                                   (uint32_t)now->len,
+                                   (int)v[BLOCK],
+                                   (uint32_t)MAX(v[BLOCK_START], 0),
+                                   {(int)v[PAGE],
+                                    {from_grid(v[X]), from_grid(v[Y]), from_grid(v[X] + v[WIDTH]),
+                                     from_grid(v[Y] + v[HEIGHT])}},
+                                   (uint32_t)MAX(-v[BLOCK_START], 0),
+                                   (uint32_t)col};
+    g_array_append_val(places, place);
 }
 
 GBytes *
 retrieval_pack_places(const GArray *places)
 {
     GByteArray *bytes = g_byte_array_new();
-    grid_place last = {0};
-    retrieval_put_number(bytes, places->len);
+    expectation e = {0};
+    retrieval_put_number(bytes, -1 - (int64_t)places->len);
     for (guint i = 0; i < places->len; i++) {
         const retrieval_place *p = &g_array_index(places, retrieval_place, i);
-        const layout_rect *r = &p->box.rect;
-        grid_place now = {.start = p->start,
-                          .len = p->len,
-                          .block = p->block,
-                          .block_start = p->row > 0 ? -(int64_t)p->row : p->block_start,
-                          .page = p->box.page,
-                          .x = to_grid(r->x0),
-                          .y = to_grid(r->y0)};
-        now.width = to_grid(r->x1) - now.x;
-        now.height = to_grid(r->y1) - now.y;
-        retrieval_put_number(bytes, now.start - last.start);
+        const grid_place now = to_numbers(p);
+        guint8 differ = 0;
+        for (int k = 0; k < N_NUMBERS; k++)
+            if (now.v[k] != expected(&e, &now, k)) differ |= (guint8)(1 << k);
+        g_byte_array_append(bytes, &differ, 1);
         retrieval_put_number(bytes, now.len);
-        retrieval_put_number(bytes, now.block - last.block);
-        retrieval_put_number(bytes, now.block_start - last.block_start);
-        if (now.block_start < 0) retrieval_put_number(bytes, p->col);
-        retrieval_put_number(bytes, now.page - last.page);
-        retrieval_put_number(bytes, now.x - last.x);
-        retrieval_put_number(bytes, now.y - last.y);
-        retrieval_put_number(bytes, now.width - last.width);
-        retrieval_put_number(bytes, now.height - last.height);
-        last = now;
-        expect_next(&last);
+        for (int k = 0; k < N_NUMBERS; k++)
+            if (differ >> k & 1) retrieval_put_number(bytes, now.v[k] - expected(&e, &now, k));
+        if (now.v[BLOCK_START] < 0) retrieval_put_number(bytes, p->col);
+        learn(&e, &now);
     }
     return g_byte_array_free_to_bytes(bytes);
+}
+
+static int64_t
+read_column(retrieval_number_reader *r, const grid_place *now)
+{
+    return now->v[BLOCK_START] < 0 ? retrieval_get_number_in(r, 0, 1, G_MAXINT32) : 0;
+}
+
+/* n places, every number of each. */
+static void
+unpack_all(retrieval_number_reader *r, int64_t n, GArray *places)
+{
+    grid_place now = {0};
+    for (; n > 0; n--) {
+        int64_t col = 0;
+        for (int k = 0; k < N_NUMBERS; k++) {
+            now.v[k] = retrieval_get_number_in(r, now.v[k], lowest[k], highest[k]);
+            if (k == START) now.len = retrieval_get_number_in(r, 0, 0, G_MAXINT32);
+            if (k == BLOCK_START) col = read_column(r, &now);
+        }
+        if (r->failed) return;
+        append_place(places, &now, col);
+        now.v[START] += now.len;
+        if (now.v[BLOCK_START] >= 0) now.v[BLOCK_START] += now.len;
+    }
 }
 
 gboolean
 retrieval_unpack_places(const void *bytes, size_t n_bytes, GArray *places)
 {
-    enum { FAR = 1 << 28 };
     retrieval_number_reader r = {bytes, (const guint8 *)bytes + (bytes ? n_bytes : 0),
                                  bytes == NULL};
-    grid_place now = {0};
-    for (int64_t n = retrieval_get_number(&r); n > 0 && !r.failed; n--) {
-        now.start = retrieval_get_number_in(&r, now.start, 0, G_MAXINT32);
-        now.len = retrieval_get_number_in(&r, 0, 0, G_MAXINT32);
-        now.block = retrieval_get_number_in(&r, now.block, LAYOUT_NONE, G_MAXINT32);
-        now.block_start = retrieval_get_number_in(&r, now.block_start, -G_MAXINT32, G_MAXINT32);
-        const int64_t col = now.block_start < 0 ? retrieval_get_number_in(&r, 0, 1, G_MAXINT32) : 0;
-        now.page = retrieval_get_number_in(&r, now.page, 0, G_MAXINT32);
-        now.x = retrieval_get_number_in(&r, now.x, -FAR, FAR);
-        now.y = retrieval_get_number_in(&r, now.y, -FAR, FAR);
-        now.width = retrieval_get_number_in(&r, now.width, -FAR, FAR);
-        now.height = retrieval_get_number_in(&r, now.height, -FAR, FAR);
+    expectation e = {0};
+    const int64_t head = retrieval_get_number(&r);
+    if (head >= 0) unpack_all(&r, head, places);
+    for (int64_t n = head < 0 ? -1 - head : 0; n > 0 && !r.failed; n--) {
+        if (r.at == r.end) return FALSE;
+        const guint8 differ = *r.at++;
+        grid_place now = {.len = retrieval_get_number_in(&r, 0, 0, G_MAXINT32)};
+        for (int k = 0; k < N_NUMBERS; k++) {
+            const int64_t likely = expected(&e, &now, k);
+            now.v[k] = differ >> k & 1 ? retrieval_get_number_in(&r, likely, lowest[k], highest[k])
+                                       : CLAMP(likely, lowest[k], highest[k]);
+        }
+        const int64_t col = read_column(&r, &now);
         if (r.failed) return FALSE;
-        retrieval_place place = {(uint32_t)now.start,
-                                 (uint32_t)now.len,
-                                 (int)now.block,
-                                 (uint32_t)MAX(now.block_start, 0),
-                                 {(int)now.page,
-                                  {from_grid(now.x), from_grid(now.y), from_grid(now.x + now.width),
-                                   from_grid(now.y + now.height)}},
-                                 (uint32_t)MAX(-now.block_start, 0),
-                                 (uint32_t)col};
-        g_array_append_val(places, place);
-        expect_next(&now);
+        append_place(places, &now, col);
+        learn(&e, &now);
     }
     return !r.failed;
 }

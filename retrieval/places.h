@@ -9,7 +9,7 @@
 /* The box on the grid that the database keeps: sixteenths of a point, 0.02 mm. */
 layout_box retrieval_box_on_grid(const layout_box *box);
 
-/* places: GArray of retrieval_place, their boxes on the grid. About 12 bytes a place. */
+/* places: GArray of retrieval_place, their boxes on the grid. Some six bytes a line of text. */
 GBytes *retrieval_pack_places(const GArray *places);
 
 /* What pack made, appended to places; whatever is wrong with the bytes ends the list there and gives FALSE. */

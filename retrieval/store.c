@@ -2,7 +2,8 @@
  *
  *     settings    embedder_id, n_dims
  *     documents   one row per path, with what is known of it as a publication
- *     chunks      text, section, pages, places of a document's passages, in order
+ *     chunks      text, section, pages, places of passages. Those of a document follow each other: it says which is the
+ *                 first, and how many there are, which saves an index of 14 bytes a passage
  *     embeddings  one half-precision vector per chunk; absent in a full-text library
  *     chunk_index FTS5 over title, section and text; keeps no text of its own, and only words of chunks behind the
  *                 setting words_through, and of those in reworded: the others are in a words file, see words.h
@@ -35,58 +36,52 @@ static const char schema[] =
     " year INTEGER,"
     " venue TEXT,"
     " doi TEXT,"
-    " arxiv TEXT);"
-    "CREATE TABLE chunks("
-    " id INTEGER PRIMARY KEY AUTOINCREMENT,"
-    " document INTEGER NOT NULL REFERENCES documents(id) ON DELETE CASCADE,"
-    " ordinal INTEGER NOT NULL,"
-    " type TEXT," /* NULL: a paragraph, as most are */
-    " section TEXT NOT NULL,"
-    " text TEXT NOT NULL,"
-    " first_block INTEGER NOT NULL,"
-    " last_block INTEGER NOT NULL,"
-    " first_page INTEGER NOT NULL,"
-    " last_page INTEGER NOT NULL,"
-    " page_label TEXT,"
-    " places BLOB NOT NULL," /* places, see places.c */
-    " calls BLOB,"           /* see calls.c; NULL where it calls nothing */
-    " UNIQUE(document, ordinal));"
-    "CREATE TABLE embeddings("
-    " chunk INTEGER PRIMARY KEY NOT NULL REFERENCES chunks(id) ON DELETE CASCADE,"
-    " vector BLOB NOT NULL);" /* binary16, little endian */
-    "CREATE TABLE reworded("
-    " chunk INTEGER PRIMARY KEY NOT NULL REFERENCES chunks(id) ON DELETE CASCADE);"
-    "CREATE TABLE entries("
-    " document INTEGER NOT NULL REFERENCES documents(id) ON DELETE CASCADE,"
-    " number INTEGER NOT NULL," /* from 0, in their order */
-    " key TEXT, text TEXT NOT NULL, authors TEXT, title TEXT, venue TEXT, year TEXT,"
-    " doi TEXT, arxiv TEXT, url TEXT,"
-    " PRIMARY KEY(document, number)) WITHOUT ROWID;"
-    "CREATE TABLE journal("
-    " generation INTEGER PRIMARY KEY NOT NULL,"
-    " action TEXT NOT NULL," /* add, replace, remove, embed, describe */
-    " path TEXT NOT NULL,"
-    " sha256 TEXT NOT NULL,"
-    " state BLOB NOT NULL);"
-    "CREATE VIEW chunk_text(id, title, section, text) AS"
-    " SELECT c.id, d.title, c.section, c.text FROM chunks c JOIN documents d ON d.id = c.document;"
-    "CREATE VIEW indexed_text(id, title, section, text) AS"
-    " SELECT c.id, d.title, c.section, c.text FROM chunks c JOIN documents d ON d.id = c.document"
-    " WHERE c.id > (SELECT coalesce(max(CAST(value AS INTEGER)), 0) FROM settings"
-    "  WHERE key = 'words_through') OR EXISTS(SELECT 1 FROM reworded r WHERE r.chunk = c.id);"
-    "CREATE VIRTUAL TABLE chunk_index USING fts5(title, section, text,"
-    " content='indexed_text', content_rowid='id', tokenize='lode');"
-    "PRAGMA application_id = 1280263237;"
-    "PRAGMA user_version = 5;";
+    " arxiv TEXT,"
+    " first_chunk INTEGER NOT NULL DEFAULT 0,"
+    " n_chunks INTEGER NOT NULL DEFAULT 0);" RETRIEVAL_CREATE_CHUNKS(
+        "chunks") "CREATE TABLE embeddings("
+                  " chunk INTEGER PRIMARY KEY NOT NULL REFERENCES chunks(id) ON DELETE CASCADE,"
+                  " vector BLOB NOT NULL);" /* binary16, little endian */
+                  "CREATE TABLE reworded("
+                  " chunk INTEGER PRIMARY KEY NOT NULL REFERENCES chunks(id) ON DELETE CASCADE);"
+                  "CREATE TABLE entries("
+                  " document INTEGER NOT NULL REFERENCES documents(id) ON DELETE CASCADE,"
+                  " number INTEGER NOT NULL," /* from 0, in their order */
+                  " key TEXT, text TEXT NOT NULL, authors TEXT, title TEXT, venue TEXT, year TEXT,"
+                  " doi TEXT, arxiv TEXT, url TEXT,"
+                  " PRIMARY KEY(document, number)) WITHOUT ROWID;"
+                  "CREATE TABLE journal("
+                  " generation INTEGER PRIMARY KEY NOT NULL,"
+                  " action TEXT NOT NULL," /* add, replace, remove, embed, describe */
+                  " path TEXT NOT NULL,"
+                  " sha256 TEXT NOT NULL,"
+                  " state BLOB NOT NULL);"
+                  "CREATE VIEW chunk_text(id, title, section, text) AS"
+                  " SELECT c.id, d.title, c.section, c.text FROM chunks c JOIN documents d ON d.id "
+                  "= c.document;"
+                  "CREATE VIEW indexed_text(id, title, section, text) AS"
+                  " SELECT c.id, d.title, c.section, c.text FROM chunks c JOIN documents d ON d.id "
+                  "= c.document"
+                  " WHERE c.id > (SELECT coalesce(max(CAST(value AS INTEGER)), 0) FROM settings"
+                  "  WHERE key = 'words_through') OR EXISTS(SELECT 1 FROM reworded r WHERE r.chunk "
+                  "= c.id);"
+                  "CREATE VIRTUAL TABLE chunk_index USING fts5(title, section, text,"
+                  " content='indexed_text', content_rowid='id', tokenize='lode');"
+                  "PRAGMA application_id = 1280263237;"
+                  "PRAGMA user_version = 6;";
 
 G_STATIC_ASSERT(RETRIEVAL_APPLICATION_ID == 1280263237);
-G_STATIC_ASSERT(RETRIEVAL_SCHEMA_VERSION == 5);
+G_STATIC_ASSERT(RETRIEVAL_SCHEMA_VERSION == 6);
+
+#define DOCUMENT_WITH_CHUNKS                                                                       \
+    "documents d JOIN chunks c ON c.id BETWEEN d.first_chunk AND d.first_chunk + d.n_chunks - 1 "
 
 /* A chunk with its document. */
 #define SELECT_HIT                                                                                 \
     "SELECT d.path, d.sha256, d.title, c.section, c.text,"                                         \
     " coalesce(c.type, 'paragraph'), c.first_page, c.last_page,"                                   \
-    " c.page_label, c.places, c.id, d.id, c.ordinal, c.first_block, c.last_block, d.authors,"      \
+    " c.page_label, c.places, c.id, d.id, c.id - d.first_chunk, c.first_block, c.last_block, "     \
+    "d.authors,"                                                                                   \
     " d.year, d.venue, d.doi, d.arxiv FROM chunks c JOIN documents d ON d.id = c.document "
 
 static const char *const statement_sql[STORE_N_STATEMENTS] = {
@@ -117,24 +112,29 @@ static const char *const statement_sql[STORE_N_STATEMENTS] = {
         " arxiv = coalesce(?7, arxiv) WHERE id = ?1",
     [STORE_GET_METADATA] =
         "SELECT title, authors, year, venue, doi, arxiv FROM documents WHERE path = ?1",
+    [STORE_SET_CHUNKS] = "UPDATE documents SET first_chunk = ?2, n_chunks = ?3 WHERE id = ?1",
+    [STORE_DELETE_CHUNKS] =
+        "DELETE FROM chunks WHERE id BETWEEN (SELECT first_chunk FROM documents WHERE id = ?1)"
+        " AND (SELECT first_chunk + n_chunks - 1 FROM documents WHERE id = ?1)",
     [STORE_DELETE_DOCUMENT] = "DELETE FROM documents WHERE id = ?1",
     [STORE_INSERT_CHUNK] =
-        "INSERT INTO chunks(document, ordinal, type, section, text, first_block, last_block,"
+        "INSERT INTO chunks(document, type, section, text, first_block, last_block,"
         " first_page, last_page, page_label, places, calls)"
-        " VALUES(?1, ?2, nullif(?3, 'paragraph'), ?4, ?5, ?6, ?7, ?8, ?9, ?10, ?11, ?12)",
+        " VALUES(?1, nullif(?2, 'paragraph'), ?3, ?4, ?5, ?6, ?7, ?8, ?9, ?10, ?11)",
     [STORE_INDEX_CHUNK] =
         "INSERT INTO chunk_index(rowid, title, section, text) VALUES(?1, ?2, ?3, ?4)",
     /* an index without a text of its own forgets a row when told what the row said */
     [STORE_UNINDEX_DOCUMENT] =
         "INSERT INTO chunk_index(chunk_index, rowid, title, section, text)"
         " SELECT 'delete', c.id, d.title, c.section, c.text"
-        " FROM documents d JOIN chunks c ON c.document = d.id WHERE d.id = ?1"
+        " FROM " DOCUMENT_WITH_CHUNKS "WHERE d.id = ?1"
         " AND (c.id > ?2 OR EXISTS(SELECT 1 FROM reworded r WHERE r.chunk = c.id))",
     [STORE_REINDEX_DOCUMENT] =
         "INSERT INTO chunk_index(rowid, title, section, text) SELECT c.id, d.title, c.section,"
-        " c.text FROM documents d JOIN chunks c ON c.document = d.id WHERE d.id = ?1",
-    [STORE_REWORD_DOCUMENT] = "INSERT OR IGNORE INTO reworded(chunk)"
-                              " SELECT id FROM chunks WHERE document = ?1 AND id <= ?2",
+        " c.text FROM " DOCUMENT_WITH_CHUNKS "WHERE d.id = ?1",
+    [STORE_REWORD_DOCUMENT] =
+        "INSERT OR IGNORE INTO reworded(chunk)"
+        " SELECT c.id FROM " DOCUMENT_WITH_CHUNKS "WHERE d.id = ?1 AND c.id <= ?2",
     [STORE_LIST_REWORDED] = "SELECT chunk FROM reworded ORDER BY chunk",
     [STORE_FORGET_REWORDED] = "DELETE FROM reworded",
     [STORE_COUNT_WORDLESS] = "SELECT count(*) FROM chunks WHERE id > ?1",
@@ -172,19 +172,21 @@ static const char *const statement_sql[STORE_N_STATEMENTS] = {
                             " WHERE chunk_index MATCH ?1 AND lode_selected(rowid, ?4)"
                             " ORDER BY score DESC, rowid LIMIT ?2",
     [STORE_LOAD_HIT] = SELECT_HIT "WHERE c.id = ?1",
-    [STORE_LOAD_RANGE] =
-        SELECT_HIT "WHERE c.document = ?1 AND c.ordinal BETWEEN ?2 AND ?3 ORDER BY c.ordinal",
+    [STORE_LOAD_RANGE] = SELECT_HIT "WHERE d.id = ?1 AND c.id BETWEEN d.first_chunk + ?2"
+                                    " AND d.first_chunk + min(?3, d.n_chunks - 1) ORDER BY c.id",
     [STORE_HIGHEST_CHUNK] = "SELECT coalesce(max(id), 0) FROM chunks",
     [STORE_LIST_DESCRIBED] =
         "SELECT id, path, title, authors, year, venue, doi, arxiv FROM documents",
-    [STORE_LIST_CHUNKS] = "SELECT id FROM chunks WHERE document = ?1",
-    [STORE_LIST_PLACED_CHUNKS] = "SELECT id, coalesce(type, 'paragraph'), section, first_page FROM "
-                                 "chunks WHERE document = ?1",
+    [STORE_LIST_CHUNKS] = "SELECT c.id FROM " DOCUMENT_WITH_CHUNKS "WHERE d.id = ?1",
+    [STORE_LIST_PLACED_CHUNKS] =
+        "SELECT c.id, coalesce(c.type, 'paragraph'), c.section, c.first_page"
+        " FROM " DOCUMENT_WITH_CHUNKS "WHERE d.id = ?1",
     [STORE_COPY_DOCUMENTS] = "SELECT path, sha256, title, n_pages, authors, year, venue, doi,"
                              " arxiv, id FROM documents ORDER BY id",
     [STORE_COPY_CHUNKS] =
-        "SELECT ?2, ordinal, type, section, text, first_block, last_block, first_page, last_page,"
-        " page_label, places, calls, id FROM chunks WHERE document = ?1 ORDER BY ordinal",
+        "SELECT ?2, c.type, c.section, c.text, c.first_block, c.last_block, c.first_page,"
+        " c.last_page, c.page_label, c.places, c.calls, c.id FROM " DOCUMENT_WITH_CHUNKS
+        "WHERE d.id = ?1 ORDER BY c.id",
     [STORE_UNSET_SETTING] = "DELETE FROM settings WHERE key = ?1",
     [STORE_COUNT] =
         "SELECT (SELECT count(*) FROM documents), (SELECT count(*) FROM chunks),"
@@ -192,9 +194,10 @@ static const char *const statement_sql[STORE_N_STATEMENTS] = {
     [STORE_DUMP_DOCUMENTS] = "SELECT id, path, sha256, title, n_pages, authors, year, venue,"
                              " doi, arxiv FROM documents ORDER BY path",
     [STORE_DUMP_CHUNKS] =
-        "SELECT c.ordinal, c.type, c.section, c.text, c.first_block, c.last_block, c.first_page,"
-        " c.last_page, c.page_label, c.places, c.calls, e.vector FROM chunks c"
-        " LEFT JOIN embeddings e ON e.chunk = c.id WHERE c.document = ?1 ORDER BY c.ordinal",
+        "SELECT c.id - d.first_chunk, c.type, c.section, c.text, c.first_block, c.last_block,"
+        " c.first_page, c.last_page, c.page_label, c.places, c.calls, e.vector"
+        " FROM " DOCUMENT_WITH_CHUNKS "LEFT JOIN embeddings e ON e.chunk = c.id"
+        " WHERE d.id = ?1 ORDER BY c.id",
 };
 
 static void
@@ -326,6 +329,14 @@ check_schema(retrieval_store *store, gboolean writable, GError **error)
                     "%s: a database, but not a library", store->path);
         return FALSE;
     }
+    if (version == RETRIEVAL_UPGRADED_VERSION) {
+        if (writable) return retrieval_store_upgrade(store, error);
+        g_set_error(error, RETRIEVAL_ERROR, RETRIEVAL_ERROR_FORMAT,
+                    "%s: made by an older program (schema %d, now %d): 'lode library repair DIR' "
+                    "brings it up to date",
+                    store->path, (int)version, RETRIEVAL_SCHEMA_VERSION);
+        return FALSE;
+    }
     if (version != RETRIEVAL_SCHEMA_VERSION) {
         g_set_error(error, RETRIEVAL_ERROR, RETRIEVAL_ERROR_FORMAT,
                     version < RETRIEVAL_SCHEMA_VERSION
@@ -355,9 +366,9 @@ retrieval_store_open(const char *path, gboolean writable, GError **error)
     if (!exec_sql(store, "PRAGMA trusted_schema = OFF; PRAGMA cell_size_check = ON;", error))
         return NULL;
     /* What is deleted is overwritten. The first two only speak to a new file: of pages of 4096 bytes, into which five
-     * passages fit, a sixth would stay empty. */
+     * passages fit, a sixth would stay empty, of these a fiftieth. */
     if (writable && !exec_sql(store,
-                              "PRAGMA page_size = 16384; PRAGMA auto_vacuum = INCREMENTAL;"
+                              "PRAGMA page_size = 32768; PRAGMA auto_vacuum = INCREMENTAL;"
                               "PRAGMA journal_mode = WAL; PRAGMA synchronous = FULL;"
                               "PRAGMA secure_delete = ON;",
                               error))
@@ -383,6 +394,18 @@ retrieval_store_free(retrieval_store *store)
     sqlite3_close(store->db);
     g_free(store->path);
     g_free(store);
+}
+
+gboolean
+retrieval_store_set_chunks(retrieval_store *store, int64_t document, int64_t first, guint n,
+                           GError **error)
+{
+    sqlite3_stmt *statement = retrieval_store_get(store, STORE_SET_CHUNKS, error);
+    if (!statement) return FALSE;
+    sqlite3_bind_int64(statement, 1, document);
+    sqlite3_bind_int64(statement, 2, first);
+    sqlite3_bind_int64(statement, 3, n);
+    return retrieval_store_run(store, statement, error);
 }
 
 /* ---- statements ---- */

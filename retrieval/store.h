@@ -10,8 +10,24 @@
 #include "retrieval/retrieval.h"
 #include "retrieval/vectors.h"
 
-#define RETRIEVAL_APPLICATION_ID 0x4c4f4445 /* "LODE" */
-#define RETRIEVAL_SCHEMA_VERSION 5
+#define RETRIEVAL_APPLICATION_ID   0x4c4f4445 /* "LODE" */
+#define RETRIEVAL_SCHEMA_VERSION   6
+#define RETRIEVAL_UPGRADED_VERSION 5 /* the one that upgrade.c knows */
+
+#define RETRIEVAL_CREATE_CHUNKS(name)                                                              \
+    "CREATE TABLE " name "("                                                                       \
+    " id INTEGER PRIMARY KEY AUTOINCREMENT,"                                                       \
+    " document INTEGER NOT NULL,"                                                                  \
+    " type TEXT," /* NULL: a paragraph, as most are */                                             \
+    " section TEXT NOT NULL,"                                                                      \
+    " text TEXT NOT NULL,"                                                                         \
+    " first_block INTEGER NOT NULL,"                                                               \
+    " last_block INTEGER NOT NULL,"                                                                \
+    " first_page INTEGER NOT NULL,"                                                                \
+    " last_page INTEGER NOT NULL,"                                                                 \
+    " page_label TEXT,"                                                                            \
+    " places BLOB NOT NULL," /* see places.c */                                                    \
+    " calls BLOB);"          /* see calls.c; NULL where it calls nothing */
 
 typedef enum {
     STORE_BEGIN_READ,
@@ -30,6 +46,8 @@ typedef enum {
     STORE_INSERT_DOCUMENT,
     STORE_UPDATE_METADATA,
     STORE_GET_METADATA,
+    STORE_SET_CHUNKS,
+    STORE_DELETE_CHUNKS,
     STORE_DELETE_DOCUMENT,
     STORE_INSERT_CHUNK,
     STORE_INDEX_CHUNK,
@@ -100,6 +118,14 @@ gboolean retrieval_store_set_setting(retrieval_store *store, const char *key, co
 /* The row of a path: id 0 and no error when it is not there. sha256 (to free) may be NULL. */
 gboolean retrieval_store_find_document(retrieval_store *store, const char *path, int64_t *id,
                                        char **sha256, GError **error);
+
+/* The chunks of a document: n, whose ids follow each other. */
+gboolean retrieval_store_set_chunks(retrieval_store *store, int64_t document, int64_t first,
+                                    guint n, GError **error);
+
+/* upgrade.c: a database of RETRIEVAL_UPGRADED_VERSION to the schema of today, in one transaction; store is open for
+ * writing. What it holds stays the same: ids, texts, places, vectors, journal. */
+gboolean retrieval_store_upgrade(retrieval_store *store, GError **error);
 
 /* Generation 0 and a state of zeros in a library to which nothing was ever done. */
 gboolean retrieval_store_get_version(retrieval_store *store, retrieval_version *version,

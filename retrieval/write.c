@@ -49,10 +49,10 @@ digest_string(GChecksum *digest, const char *text)
 }
 
 static gboolean
-insert_chunk(retrieval_library *library, const record *r, int64_t document, guint ordinal,
-             GChecksum *digest, GError **error)
+insert_chunk(retrieval_library *library, const record *r, int64_t document, guint index,
+             GChecksum *digest, int64_t *chunk_id, GError **error)
 {
-    const retrieval_chunk *chunk = r->chunks->pdata[ordinal];
+    const retrieval_chunk *chunk = r->chunks->pdata[index];
     retrieval_store *store = library->store;
     const char *label = NULL;
     if (r->document && chunk->first_page >= 0 && (guint)chunk->first_page < r->document->n_pages)
@@ -64,24 +64,23 @@ insert_chunk(retrieval_library *library, const record *r, int64_t document, guin
     sqlite3_stmt *statement = retrieval_store_get(store, STORE_INSERT_CHUNK, error);
     if (!statement) return FALSE;
     sqlite3_bind_int64(statement, 1, document);
-    sqlite3_bind_int64(statement, 2, ordinal);
-    sqlite3_bind_text(statement, 3, layout_block_type_name(chunk->type), -1, SQLITE_STATIC);
-    sqlite3_bind_text(statement, 4, chunk->section, -1, SQLITE_STATIC);
-    sqlite3_bind_text(statement, 5, chunk->text, -1, SQLITE_STATIC);
-    sqlite3_bind_int(statement, 6, chunk->first_block);
-    sqlite3_bind_int(statement, 7, chunk->last_block);
-    sqlite3_bind_int(statement, 8, chunk->first_page);
-    sqlite3_bind_int(statement, 9, chunk->last_page);
-    if (label) sqlite3_bind_text(statement, 10, label, -1, SQLITE_STATIC);
+    sqlite3_bind_text(statement, 2, layout_block_type_name(chunk->type), -1, SQLITE_STATIC);
+    sqlite3_bind_text(statement, 3, chunk->section, -1, SQLITE_STATIC);
+    sqlite3_bind_text(statement, 4, chunk->text, -1, SQLITE_STATIC);
+    sqlite3_bind_int(statement, 5, chunk->first_block);
+    sqlite3_bind_int(statement, 6, chunk->last_block);
+    sqlite3_bind_int(statement, 7, chunk->first_page);
+    sqlite3_bind_int(statement, 8, chunk->last_page);
+    if (label) sqlite3_bind_text(statement, 9, label, -1, SQLITE_STATIC);
     gsize n_bytes = 0;
     const void *bytes = g_bytes_get_data(places, &n_bytes);
-    sqlite3_bind_blob64(statement, 11, bytes ? bytes : "", n_bytes, SQLITE_STATIC);
+    sqlite3_bind_blob64(statement, 10, bytes ? bytes : "", n_bytes, SQLITE_STATIC);
     if (calls) {
         const void *packed = g_bytes_get_data(calls, &n_bytes);
-        sqlite3_bind_blob64(statement, 12, packed, n_bytes, SQLITE_STATIC);
+        sqlite3_bind_blob64(statement, 11, packed, n_bytes, SQLITE_STATIC);
     }
     if (!retrieval_store_run(store, statement, error)) return FALSE;
-    const int64_t id = sqlite3_last_insert_rowid(store->db);
+    const int64_t id = *chunk_id = sqlite3_last_insert_rowid(store->db);
 
     statement = retrieval_store_get(store, STORE_INDEX_CHUNK, error);
     if (!statement) return FALSE;
@@ -94,8 +93,7 @@ insert_chunk(retrieval_library *library, const record *r, int64_t document, guin
     digest_string(digest, chunk->section);
     digest_string(digest, chunk->text);
     if (!r->vectors) return TRUE;
-    return insert_vector(library, id, r->vectors + (size_t)ordinal * library->n_dims, digest,
-                         error);
+    return insert_vector(library, id, r->vectors + (size_t)index * library->n_dims, digest, error);
 }
 
 /* The bibliography. */
@@ -146,6 +144,7 @@ static gboolean
 delete_document(retrieval_store *store, int64_t id, GError **error)
 {
     return run_on_words(store, STORE_UNINDEX_DOCUMENT, id, error) &&
+           run_on_document(store, STORE_DELETE_CHUNKS, id, error) &&
            run_on_document(store, STORE_DELETE_DOCUMENT, id, error);
 }
 
@@ -187,8 +186,12 @@ write_record(retrieval_library *library, const record *r, GError **error)
 
     g_autoptr(GChecksum) digest = g_checksum_new(G_CHECKSUM_SHA256);
     digest_string(digest, r->title);
+    int64_t chunk = 0;
     for (guint i = 0; i < r->chunks->len; i++)
-        if (!insert_chunk(library, r, id, i, digest, error)) return FALSE;
+        if (!insert_chunk(library, r, id, i, digest, &chunk, error)) return FALSE;
+    /* in one transaction, so that they follow each other */
+    const int64_t first_chunk = chunk - (int64_t)r->chunks->len + 1;
+    if (!retrieval_store_set_chunks(store, id, first_chunk, r->chunks->len, error)) return FALSE;
     if (r->document && !insert_entries(store, r->document, id, error)) return FALSE;
     return retrieval_store_append_journal(store, old ? "replace" : "add", r->path, r->sha256,
                                           g_checksum_get_string(digest), error);

@@ -48,6 +48,45 @@ packed_places_come_back_unchanged(void **state)
     }
 }
 
+/* Two lines of a paragraph on page 3, as they were packed until schema 5. */
+static void
+places_packed_with_all_their_numbers_are_read(void **state)
+{
+    (void)state;
+    static const guint8 old[] = {0x04, 0x00, 0x0a, 0x0e, 0x00, 0x04, 0x80, 0x12,
+                                 0x80, 0x12, 0x80, 0x75, 0xa0, 0x03, 0x02, 0x08,
+                                 0x00, 0x02, 0x00, 0x00, 0xc0, 0x03, 0x00, 0x00};
+    g_autoptr(GArray) places = g_array_new(FALSE, FALSE, sizeof(retrieval_place));
+    assert_true(retrieval_unpack_places(old, sizeof old, places));
+    assert_int_equal(places->len, 2);
+    static const retrieval_place wanted[] = {
+        {0, 5, 7, 0, {2, {72, 72, 540, 85}}, 0, 0},
+        {6, 4, 7, 6, {2, {72, 86, 540, 99}}, 0, 0},
+    };
+    assert_memory_equal(places->data, wanted, sizeof wanted);
+    g_autoptr(GBytes) packed = retrieval_pack_places(places);
+    assert_true(g_bytes_get_size(packed) < sizeof old);
+}
+
+/* Lines of one width, one below the other: what differs is their length. */
+static void
+a_paragraph_takes_few_bytes(void **state)
+{
+    (void)state;
+    enum { N = 30 };
+    g_autoptr(GArray) places = g_array_new(FALSE, FALSE, sizeof(retrieval_place));
+    uint32_t start = 0;
+    for (guint i = 0; i < N; i++) {
+        const float y = 100.0f + 12.5f * (float)i;
+        const retrieval_place place = {start, 60 + i % 7, 3, start, {1, {72, y, 540, y + 10}},
+                                       0,     0};
+        start += place.len + 1;
+        g_array_append_val(places, place);
+    }
+    g_autoptr(GBytes) bytes = retrieval_pack_places(places);
+    assert_in_range(g_bytes_get_size(bytes), N * 2, N * 3 + 20);
+}
+
 static void
 damaged_places_never_leave_their_ranges(void **state)
 {
@@ -126,6 +165,8 @@ main(void)
 {
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(packed_places_come_back_unchanged),
+        cmocka_unit_test(places_packed_with_all_their_numbers_are_read),
+        cmocka_unit_test(a_paragraph_takes_few_bytes),
         cmocka_unit_test(damaged_places_never_leave_their_ranges),
         cmocka_unit_test(a_quote_is_found_in_the_lines_that_print_it),
         cmocka_unit_test(a_cell_of_a_table_has_its_own_box),
