@@ -397,6 +397,51 @@ next_added(const engine_tokenizer *t, const tokenizer_map *map, const char *s, c
     return -1;
 }
 
+typedef struct {
+    const engine_tokenizer *t;
+    tokenizer_bpe_run *run;
+    GArray *out;
+} plain_piece;
+
+static void
+encode_piece(void *data, const char *text, size_t len)
+{
+    const plain_piece *piece = data;
+    encode_plain(piece->t, piece->run, text, len, FALSE, piece->out);
+}
+
+/* The science models whose tags are open, and how many others protect what stands in them. */
+typedef struct {
+    GPtrArray *open; /* NULL: the tokenizer has none */
+    uint32_t n_protected;
+} science_state;
+
+static void
+encode_stretch(const engine_tokenizer *t, tokenizer_bpe_run *run, science_state *state,
+               const char *s, size_t len, gboolean first, gboolean with_tags, GArray *out)
+{
+    plain_piece piece = {t, run, out};
+
+    if (len == 0 || !state->open)
+        encode_plain(t, run, s, len, first, out);
+    else if (state->open->len > 0)
+        tokenizer_science_encode(state->open->pdata[state->open->len - 1], s, len, out);
+    else
+        tokenizer_science_detect(t, s, len, with_tags, &state->n_protected, encode_piece, &piece,
+                                 out);
+}
+
+static void
+follow_tag(const engine_tokenizer *t, science_state *state, int32_t id)
+{
+    if (!state->open || id < 0) return;
+    const tokenizer_science *science = tokenizer_science_at(t, id);
+    if (science)
+        g_ptr_array_add(state->open, (gpointer)(uintptr_t)science);
+    else if (state->open->len > 0 && tokenizer_science_closes(t, id))
+        g_ptr_array_set_size(state->open, (gint)state->open->len - 1);
+}
+
 void
 engine_tokenizer_encode(const engine_tokenizer *t, const char *text, size_t len,
                         engine_tokenize_flags flags, GArray *out)
@@ -411,19 +456,18 @@ engine_tokenizer_encode(const engine_tokenizer *t, const char *text, size_t len,
     if (special) g_array_append_vals(out, t->prefix->data, t->prefix->len);
     tokenizer_bpe_run run;
     tokenizer_bpe_run_init(&run, t, n, out);
-    const tokenizer_science *science = NULL;
+    science_state state = {.open = t->science ? g_ptr_array_new() : NULL};
     for (gboolean first = TRUE; s < end; first = FALSE) {
         const char *start = end, *stop = end;
         const int32_t id = next_added(t, map, s, end, &start, &stop);
         if (id < 0) start = stop = end;
-        if (science && start > s)
-            tokenizer_science_encode(science, s, (size_t)(start - s), out);
-        else
-            encode_plain(t, &run, s, (size_t)(start - s), first, out);
+        encode_stretch(t, &run, &state, s, (size_t)(start - s), first,
+                       (flags & ENGINE_TOKENIZE_PARSE_SPECIAL) != 0, out);
         if (id >= 0) g_array_append_val(out, id);
-        science = tokenizer_science_at(t, id);
+        follow_tag(t, &state, id);
         s = stop;
     }
+    if (state.open) g_ptr_array_unref(state.open);
     tokenizer_bpe_run_clear(&run);
     if (special) g_array_append_vals(out, t->suffix->data, t->suffix->len);
 }
@@ -445,9 +489,10 @@ engine_tokenizer_decode(const engine_tokenizer *t, const int32_t *tokens, size_t
             out->len > start)
             g_string_append_c(out, ' ');
         /* the blank that encoding put before the text */
-        const tokenizer_science *science =
-            t->science && i > 0 ? tokenizer_science_at(t, tokens[i - 1]) : NULL;
-        const gboolean strip_here = strip || (science && tokenizer_science_strips(science));
+        const tokenizer_science *science = tokenizer_science_of(t, tokens[i]);
+        const gboolean begins =
+            science && (i == 0 || tokenizer_science_of(t, tokens[i - 1]) != science);
+        const gboolean strip_here = strip || (begins && tokenizer_science_strips(science));
         const gboolean skip = strip_here && !control && token->len > 0 && *s == ' ';
         strip = strip && control;
         g_string_append_len(out, s + skip, (gssize)token->len - skip);

@@ -10,6 +10,7 @@
  *   tokenizer_charsmap.c   SentencePiece's compiled normalisation rules
  *   tokenizer_unigram.c    Unigram: the most probable cut
  *   tokenizer_science.c    Intern-S1: SentencePiece models between tags
+ *   tokenizer_detect.c     Intern-S1: what they cut where there are no tags
  *   tokenizer_wordpiece.c  BERT normalisation and WordPiece
  *   tokenizer_gguf.c, tokenizer_json.c, tokenizer_model.c   the ways to load one */
 #ifndef LODE_ENGINE_TOKENIZER_IMPL_H
@@ -302,12 +303,25 @@ typedef struct tokenizer_science tokenizer_science;
  * pieces, also when it fails. After tokenizer_build_maps. */
 gboolean tokenizer_science_add(engine_tokenizer *tokenizer, const char *name,
                                engine_tokenizer *pieces, GError **error);
-/* The model that an opening tag switches to, NULL for any other token. */
+/* The model that an opening tag switches to, NULL for any other token; whether a token closes one. */
 const tokenizer_science *tokenizer_science_at(const engine_tokenizer *tokenizer, int32_t tag);
+gboolean tokenizer_science_closes(const engine_tokenizer *tokenizer, int32_t tag);
+/* The model that a piece is of, NULL for tokens of the base vocabulary. */
+const tokenizer_science *tokenizer_science_of(const engine_tokenizer *tokenizer, int32_t id);
 void tokenizer_science_encode(const tokenizer_science *science, const char *text, size_t len,
                               GArray *out);
 /* A blank was put before the text. */
 gboolean tokenizer_science_strips(const tokenizer_science *science);
+/* Text outside of tags: calls plain for what the base vocabulary cuts, in order, and encodes the molecules and proteins
+ * between. *n_protected counts open <MOLFORMULA>, in which nothing is looked for; they are seen when with_tags. */
+typedef void (*tokenizer_plain_fn)(void *data, const char *text, size_t len);
+void tokenizer_science_detect(const engine_tokenizer *tokenizer, const char *text, size_t len,
+                              gboolean with_tags, uint32_t *n_protected, tokenizer_plain_fn plain,
+                              void *data, GArray *out);
+
+/* tokenizer_detect.c: the next molecule (SMILES) or protein (FASTA) at or behind *start. */
+gboolean tokenizer_detect_molecule(const char *text, size_t len, size_t *start, size_t *end);
+gboolean tokenizer_detect_protein(const char *text, size_t len, size_t *start, size_t *end);
 
 /* ---- the tokenizer ---------------------------------------------------------------------------- */
 

@@ -5,9 +5,11 @@
  *   Intern-S1, -mini   SMILES (also SELFIES)  IUPAC  FASTA
  *   Intern-S1-Pro      PROT  SMILES (also SELFIES)  XNA
  *
- * Between <SMILES> and </SMILES> the model of that name cuts the text. The reference can also look for such
- * text outside of tags, which mistakes long runs of capitals for proteins; that is not done here. The models
- * are files beside tokenizer.json; conversion to GGUF loses them, and then everything is the BPE's. */
+ * Between <SMILES> and </SMILES> the model of that name cuts the text; tags may be nested. Intern-S1's tokenizer also
+ * looks for such text outside of tags (tokenizer_detect.c), but not between <MOLFORMULA> and </MOLFORMULA>, which are
+ * no tokens; for long runs of capitals it takes a protein. What Intern-S1-Pro's does is not published with the library, so
+ * only tags count there. The models are files beside tokenizer.json; conversion to GGUF loses them, and then everything
+ * is the BPE's. */
 #include "engine/tokenizer_json.h"
 
 #include <string.h>
@@ -16,6 +18,7 @@ struct tokenizer_science {
     engine_tokenizer *pieces;
     int32_t offset;            /* its first id */
     int32_t open[2], close[2]; /* tags; -1: the vocabulary lacks it */
+    gboolean (*detect)(const char *text, size_t len, size_t *start, size_t *end); /* may be NULL */
 };
 
 static void
@@ -73,6 +76,8 @@ tokenizer_science_add(engine_tokenizer *t, const char *name, engine_tokenizer *p
     s->pieces = pieces;
     s->open[0] = find_tag(t, "", name), s->close[0] = find_tag(t, "/", name);
     s->open[1] = find_tag(t, "", other), s->close[1] = find_tag(t, "/", other);
+    if (strcmp(name, "FASTA") == 0) s->detect = tokenizer_detect_protein;
+    if (strcmp(name, "SMILES") == 0) s->detect = tokenizer_detect_molecule;
     if (!t->science) {
         t->science = g_ptr_array_new_with_free_func(science_free);
         t->n_base = behind_added(t, 0);
@@ -97,6 +102,26 @@ tokenizer_science_at(const engine_tokenizer *t, int32_t tag)
     return NULL;
 }
 
+gboolean
+tokenizer_science_closes(const engine_tokenizer *t, int32_t tag)
+{
+    for (guint i = 0; t->science && i < t->science->len; i++) {
+        const tokenizer_science *s = t->science->pdata[i];
+        if (tag >= 0 && (s->close[0] == tag || s->close[1] == tag)) return TRUE;
+    }
+    return FALSE;
+}
+
+const tokenizer_science *
+tokenizer_science_of(const engine_tokenizer *t, int32_t id)
+{
+    for (guint i = 0; t->science && i < t->science->len; i++) {
+        const tokenizer_science *s = t->science->pdata[i];
+        if (id >= s->offset && (guint)(id - s->offset) < s->pieces->tokens->len) return s;
+    }
+    return NULL;
+}
+
 void
 tokenizer_science_encode(const tokenizer_science *s, const char *text, size_t len, GArray *out)
 {
@@ -110,4 +135,106 @@ gboolean
 tokenizer_science_strips(const tokenizer_science *s)
 {
     return s->pieces->spm.prefix != TOKENIZER_PREFIX_NEVER;
+}
+
+/* ---- outside of tags ---- */
+
+/* The model that detects with this function, NULL when it is not there. FASTA's presence tells Intern-S1 from -Pro. */
+static const tokenizer_science *
+find_detector(const engine_tokenizer *t,
+              gboolean (*detect)(const char *, size_t, size_t *, size_t *))
+{
+    for (guint i = 0; t->science && i < t->science->len; i++) {
+        const tokenizer_science *s = t->science->pdata[i];
+        if (s->detect == detect) return s;
+    }
+    return NULL;
+}
+
+typedef struct {
+    const tokenizer_science *molecules, *proteins;
+    tokenizer_plain_fn plain;
+    void *data;
+    GArray *out;
+} detection;
+
+/* Proteins are looked for in what is no molecule and in molecules too: 27 atoms of carbon are one. */
+static void
+cut_proteins(const detection *d, const tokenizer_science *rest, const char *text, size_t len)
+{
+    size_t done = 0, start = 0, end = 0;
+
+    for (gboolean more = TRUE; more; done = start = end) {
+        more = tokenizer_detect_protein(text, len, &start, &end);
+        const size_t stop = more ? start : len;
+        if (stop > done && rest)
+            tokenizer_science_encode(rest, text + done, stop - done, d->out);
+        else if (stop > done)
+            d->plain(d->data, text + done, stop - done);
+        if (more) tokenizer_science_encode(d->proteins, text + start, end - start, d->out);
+    }
+}
+
+static void
+cut_molecules(const detection *d, const char *text, size_t len)
+{
+    size_t done = 0, start = 0, end = 0;
+
+    while (d->molecules && tokenizer_detect_molecule(text, len, &start, &end)) {
+        cut_proteins(d, NULL, text + done, start - done);
+        cut_proteins(d, d->molecules, text + start, end - start);
+        done = start = end;
+    }
+    cut_proteins(d, NULL, text + done, len - done);
+}
+
+/* The next <MOLFORMULA> or </MOLFORMULA>; NULL: none. */
+static const char *
+find_protection(const char *text, size_t len, size_t *tag_len, gboolean *closes)
+{
+    static const char open[] = "<MOLFORMULA>", close[] = "</MOLFORMULA>";
+    const char *const end = text + len;
+
+    for (const char *s = text; (s = memchr(s, '<', (size_t)(end - s))) != NULL; s++) {
+        *closes = (size_t)(end - s) >= 2 && s[1] == '/';
+        *tag_len = *closes ? sizeof close - 1 : sizeof open - 1;
+        if ((size_t)(end - s) >= *tag_len && memcmp(s, *closes ? close : open, *tag_len) == 0)
+            return s;
+    }
+    return NULL;
+}
+
+void
+tokenizer_science_detect(const engine_tokenizer *t, const char *text, size_t len,
+                         gboolean with_tags, uint32_t *n_protected, tokenizer_plain_fn plain,
+                         void *data, GArray *out)
+{
+    const detection d = {.molecules = find_detector(t, tokenizer_detect_molecule),
+                         .proteins = find_detector(t, tokenizer_detect_protein),
+                         .plain = plain,
+                         .data = data,
+                         .out = out};
+
+    if (!d.proteins) {
+        plain(data, text, len);
+        return;
+    }
+    while (len > 0) {
+        size_t tag_len = 0;
+        gboolean closes = FALSE;
+        const char *tag = with_tags ? find_protection(text, len, &tag_len, &closes) : NULL;
+        const size_t n = tag ? (size_t)(tag - text) : len;
+        if (n > 0 && *n_protected > 0)
+            plain(data, text, n);
+        else if (n > 0)
+            cut_molecules(&d, text, n);
+        if (!tag) return;
+        plain(data, tag, tag_len);
+        if (!closes)
+            ++*n_protected;
+        else if (*n_protected > 0)
+            --*n_protected;
+        text = tag + tag_len;
+        len -= n + tag_len;
+    }
 }

@@ -295,6 +295,105 @@ science_models_cut_what_stands_between_their_tags(void **state)
 }
 
 static void
+check_stretches(const json_t *record, size_t kind,
+                gboolean (*detect)(const char *, size_t, size_t *, size_t *))
+{
+    const char *text = json_string_value(json_array_get(record, 0));
+    const json_t *expected = json_array_get(record, kind);
+    size_t n = 0, start = 0, end = 0;
+
+    for (; detect(text, strlen(text), &start, &end); start = end, n++) {
+        const json_t *stretch = json_array_get(expected, n);
+        if (!stretch || start != (size_t)json_integer_value(json_array_get(stretch, 0)) ||
+            end != (size_t)json_integer_value(json_array_get(stretch, 1)))
+            fail_msg("%s: found %.*s", text, (int)(end - start), text + start);
+    }
+    if (n != json_array_size(expected)) fail_msg("%s: %zu stretches", text, n);
+}
+
+static void
+molecules_and_proteins_are_where_the_reference_sees_them(void **state)
+{
+    (void)state;
+    json_t *records = json_load_file(DATA("science_stretches.json"), 0, NULL);
+    size_t i;
+    json_t *record;
+
+    assert_true(json_array_size(records) > 500);
+    json_array_foreach(records, i, record)
+    {
+        check_stretches(record, 1, tokenizer_detect_molecule);
+        check_stretches(record, 2, tokenizer_detect_protein);
+    }
+    json_decref(records);
+}
+
+/* Appends the ids that a model's pieces have behind the base vocabulary. */
+static void
+expect(GArray *out, const engine_tokenizer *pieces, const char *text, int32_t offset)
+{
+    g_autoptr(GArray) ids = encode(pieces, text, ENGINE_TOKENIZE_PLAIN);
+
+    for (guint i = 0; i < ids->len; i++) {
+        const int32_t id = g_array_index(ids, int32_t, i) + offset;
+        g_array_append_val(out, id);
+    }
+}
+
+static void
+science_models_cut_what_is_found_without_tags(void **state)
+{
+    (void)state;
+    g_autofree char *dir = g_dir_make_tmp("lode-science-XXXXXX", NULL);
+    static const char *const names[] = {"tokenizer.json", "tokenizer_SMILES.model",
+                                        "tokenizer_FASTA.model"};
+    static const char *const sources[] = {"../tiny_bpe/tokenizer.json", "bpe.model",
+                                          "unigram_unk.model"};
+    for (size_t i = 0; i < G_N_ELEMENTS(names); i++) {
+        g_autofree char *path = g_build_filename(dir, names[i], NULL);
+        gsize n = 0;
+        g_autofree char *data = load(sources[i], &n);
+        assert_true(g_file_set_contents(path, data, (gssize)n, NULL));
+    }
+    g_autoptr(GError) error = NULL;
+    g_autoptr(engine_tokenizer) t = engine_tokenizer_new_from_hf(dir, NULL, &error);
+    if (!t) fail_msg("%s", error->message);
+    gsize n_json = 0;
+    g_autofree char *json = load("../tiny_bpe/tokenizer.json", &n_json);
+    g_autoptr(engine_tokenizer) base =
+        engine_tokenizer_parse_json(json, n_json, NULL, NULL, &error);
+    if (!base) fail_msg("%s", error->message);
+    g_autoptr(engine_tokenizer) smiles = from_model("bpe", NULL);
+    g_autoptr(engine_tokenizer) fasta = from_model("unigram_unk", NULL);
+    const int32_t at_smiles = (int32_t)engine_tokenizer_n_vocab(base),
+                  at_fasta = at_smiles + (int32_t)engine_tokenizer_n_vocab(smiles);
+    const char *chain = "CCCCCCCCCCCCCCCCCCCCCCCCCCCCCC", *ring = "CC1=CC=CC=C1C=O",
+               *protein = "MKTAYIAKQRQISFVKSHFSRQLEERLGL";
+    g_autofree char *text = g_strdup_printf("a %s, %s; %s(O)=O <MOLFORMULA>%s</MOLFORMULA>", ring,
+                                            protein, chain, ring);
+    g_autoptr(GArray) expected = g_array_new(FALSE, FALSE, sizeof(int32_t));
+    expect(expected, base, "a ", 0);
+    expect(expected, smiles, ring, at_smiles);
+    expect(expected, base, ", ", 0);
+    expect(expected, fasta, protein, at_fasta);
+    expect(expected, base, "; ", 0);
+    expect(expected, fasta, chain, at_fasta); /* within a molecule */
+    expect(expected, smiles, "(O)=O", at_smiles);
+    expect(expected, base, " ", 0);
+    expect(expected, base, "<MOLFORMULA>", 0);
+    expect(expected, base, ring, 0);
+    expect(expected, base, "</MOLFORMULA>", 0);
+    g_autoptr(GArray) ids = encode(t, text, ENGINE_TOKENIZE_PARSE_SPECIAL);
+    assert_int_equal(ids->len, expected->len);
+    assert_memory_equal(ids->data, expected->data, ids->len * sizeof(int32_t));
+    for (size_t i = 0; i < G_N_ELEMENTS(names); i++) {
+        g_autofree char *path = g_build_filename(dir, names[i], NULL);
+        g_remove(path);
+    }
+    g_rmdir(dir);
+}
+
+static void
 hostile_texts_take_linear_time(void **state)
 {
     (void)state;
@@ -352,6 +451,8 @@ main(void)
         cmocka_unit_test(streamed_pieces_join_to_the_text),
         cmocka_unit_test(added_tokens_take_the_place_of_pieces),
         cmocka_unit_test(science_models_cut_what_stands_between_their_tags),
+        cmocka_unit_test(molecules_and_proteins_are_where_the_reference_sees_them),
+        cmocka_unit_test(science_models_cut_what_is_found_without_tags),
         cmocka_unit_test(hostile_texts_take_linear_time),
         cmocka_unit_test(damaged_models_are_errors),
     };
