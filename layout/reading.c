@@ -194,6 +194,10 @@ sheet_renumber(layout_sheet *sheet, const GArray *numbers)
         layout_seg *seg = layout_sheet_seg(sheet, i);
         if (seg->font < numbers->len) seg->font = g_array_index(numbers, guint, seg->font);
     }
+    for (guint i = 0; i < sheet->marks->len; i++) {
+        layout_mark *mark = &g_array_index(sheet->marks, layout_mark, i);
+        mark->font = g_array_index(numbers, guint, mark->font);
+    }
 }
 
 static void

@@ -230,7 +230,8 @@ span_of_ink(const text_call *call, const text_span *s, int gid)
 {
     text_span one = *s;
     const fz_rect ink = fz_bound_glyph(call->ctx, s->span->font, gid, fz_identity);
-    if (ink.y1 > ink.y0 && ink.y1 < 5 && ink.y0 > -5) one.asc = ink.y1, one.desc = ink.y0;
+    if (ink.y1 > ink.y0 && ink.y1 < 5 * s->em && ink.y0 > -5 * s->em)
+        one.asc = ink.y1, one.desc = ink.y0;
     return one;
 }
 
@@ -255,7 +256,11 @@ add_span_items(const text_call *call, const text_span *s)
             if (n < MAX_CLUSTER) unicode[n++] = clean_unicode(span->items[i].ucs, &unmapped);
             i++;
         }
-        if (unmapped && n == 1) {
+        if (font->tex.font && (font->tex.sure || unmapped || item->ucs == item->gid)) {
+            /* names such as "a65" and "AE" (dvips's code 14) are taken for what they do not mean */
+            uint32_t known = parse_tex_character(&font->tex, item->gid);
+            if (known) unicode[0] = known, n = 1, unmapped = FALSE;
+        } else if (unmapped && n == 1) {
             uint32_t known = recover(call, s->font, item->gid);
             if (known) unicode[0] = known, unmapped = FALSE;
         }
@@ -291,12 +296,12 @@ add_text(fz_context *ctx, fz_device *dev, const fz_text *text, fz_matrix ctm, ui
     text_call call = {ctx, builder, color, flags, visible_box(dev, builder)};
     builder->last_text_run = builder->storage->runs->len;
     for (const fz_text_span *span = text->head; span; span = span->next) {
-        text_span s = {
-            .span = span, .ctm = ctm, .font = parse_builder_add_font(ctx, builder, span->font)};
-        const parse_builder_font *font = &g_array_index(builder->fonts, parse_builder_font, s.font);
+        text_span s = {.span = span, .ctm = ctm};
         fz_matrix trm = span->trm;
         trm.e = trm.f = 0;
         s.trm = fz_concat(trm, ctm);
+        s.font = parse_builder_add_font(ctx, builder, span->font, hypotf(s.trm.a, s.trm.b));
+        const parse_builder_font *font = &g_array_index(builder->fonts, parse_builder_font, s.font);
         s.em = font->type3_scale;
         s.asc = font->ascender * s.em;
         s.desc = font->descender * s.em;
@@ -525,8 +530,23 @@ static void
 device_fill_image_mask(fz_context *ctx, fz_device *dev, fz_image *image, fz_matrix ctm,
                        fz_colorspace *cs, const float *color, float alpha, fz_color_params params)
 {
-    (void)ctx, (void)cs, (void)color, (void)params;
-    add_image(dev, image, ctm, alpha, TRUE);
+    parse_builder *builder = builder_of(dev);
+    const gboolean upright = ctm.b == 0 && ctm.c == 0;
+    if (image->w != 1 || image->h != 1 || !upright || is_skipped(dev, builder) ||
+        dev->flags & IN_TYPE3_GLYPH || builder->text_clip_depth > 0) {
+        add_image(dev, image, ctm, alpha, TRUE);
+        return;
+    }
+    /* one pixel, stretched: how dvips draws rules */
+    fz_path *path = fz_new_path(ctx);
+    fz_try(ctx)
+    {
+        fz_rectto(ctx, path, 0, 0, 1, 1);
+        parse_builder_fill_path(ctx, builder, path, ctm, visible_box(dev, builder),
+                                parse_color(ctx, cs, color, alpha, params));
+    }
+    fz_always(ctx) fz_drop_path(ctx, path);
+    fz_catch(ctx) fz_rethrow(ctx);
 }
 
 static void

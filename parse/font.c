@@ -163,6 +163,21 @@ font_flags(fz_context *ctx, const parse_builder *builder, fz_font *font, const c
     return flags;
 }
 
+/* A bitmap of one of TeX's fonts? */
+static parse_tex_match
+tex_match(fz_context *ctx, const parse_builder *builder, fz_font *font, float size_pt)
+{
+    float widths[256];
+    fz_buffer **procs = fz_font_t3_procs(ctx, font);
+    if (procs == NULL || font->t3widths == NULL) return (parse_tex_match){0};
+    for (int code = 0; code < 256; code++)
+        /* the base encoding may name further codes after a glyph, for which there are no widths */
+        widths[code] = procs[code] != NULL && (code < 128 || font->t3widths[code] > 0)
+                           ? font->t3widths[code]
+                           : -1;
+    return parse_tex_font_match(widths, fabsf(font->t3matrix.a), size_pt, builder->file->from_tex);
+}
+
 /* Vertical extent in ems; fonts with nonsense there get a usual one. */
 static void
 font_extent(fz_context *ctx, fz_font *font, parse_builder_font *out)
@@ -174,6 +189,12 @@ font_extent(fz_context *ctx, fz_font *font, parse_builder_font *out)
     if (out->type3) {
         /* A Type 3 font has no em: bitmap fonts of dvips are drawn at "size 1" in a matrix of pixels.
          * Take the box of all its glyphs for 1.2 em, which is about what it is in text fonts. */
+        if (out->tex.font != NULL) {
+            out->type3_scale = out->tex.em;
+            out->ascender = 0.75f;
+            out->descender = -0.25f;
+            return;
+        }
         fz_rect box = fz_font_bbox(ctx, font);
         float height = box.y1 - box.y0;
         if (isfinite(height) && height > 0 && (height > 2.5f || height < 0.5f)) {
@@ -189,7 +210,7 @@ font_extent(fz_context *ctx, fz_font *font, parse_builder_font *out)
 }
 
 guint
-parse_builder_add_font(fz_context *ctx, parse_builder *builder, fz_font *font)
+parse_builder_add_font(fz_context *ctx, parse_builder *builder, fz_font *font, float size_pt)
 {
     parse_builder_font *fonts = (parse_builder_font *)(void *)builder->fonts->data;
     if (builder->last_font < builder->fonts->len && fonts[builder->last_font].font == font)
@@ -197,9 +218,10 @@ parse_builder_add_font(fz_context *ctx, parse_builder *builder, fz_font *font)
     gpointer found = g_hash_table_lookup(builder->font_index, font);
     if (found) return builder->last_font = GPOINTER_TO_UINT(found) - 1;
 
-    parse_builder_font added = {.font = fz_keep_font(ctx, font)};
+    parse_builder_font added = {.font = fz_keep_font(ctx, font),
+                                .tex = tex_match(ctx, builder, font, size_pt)};
     font_extent(ctx, font, &added);
-    const char *name = font_full_name(ctx, font);
+    const char *name = added.tex.font ? added.tex.font->name : font_full_name(ctx, font);
     parse_font public = {
         .name = parse_string(builder->storage->strings, name),
         .flags = font_flags(ctx, builder, font, name),
@@ -207,7 +229,8 @@ parse_builder_add_font(fz_context *ctx, parse_builder *builder, fz_font *font)
         .descender = added.descender,
     };
     added.tex_italic = is_tex_math_italic(name);
-    added.hangs = (public.flags & PARSE_FONT_MATH_EXTENSION) != 0 && !added.type3;
+    added.hangs =
+        (public.flags & PARSE_FONT_MATH_EXTENSION) != 0 && (!added.type3 || added.tex.font);
     g_array_append_val(builder->fonts, added);
     g_array_append_val(builder->storage->fonts, public);
     builder->last_font = builder->fonts->len - 1;

@@ -54,6 +54,14 @@ load_xmp(fz_context *ctx, parse_file *file, pdf_obj *catalog)
     return xmp;
 }
 
+/* "pdfTeX-1.40", "LaTeX with hyperref", "dvips(k) 5.95a", "paper.dvi" */
+static gboolean
+names_tex(const char *text)
+{
+    return text && (strstr(text, "TeX") || strstr(text, "dvips") || strstr(text, "dvipdf") ||
+                    g_str_has_suffix(text, ".dvi"));
+}
+
 void
 parse_metadata_load(fz_context *ctx, parse_file *file)
 {
@@ -67,6 +75,7 @@ parse_metadata_load(fz_context *ctx, parse_file *file)
     m->producer = lookup(ctx, file, FZ_META_INFO_PRODUCER);
     m->created = lookup(ctx, file, FZ_META_INFO_CREATIONDATE);
     m->modified = lookup(ctx, file, FZ_META_INFO_MODIFICATIONDATE);
+    file->from_tex = names_tex(m->creator) || names_tex(m->producer) || names_tex(m->title);
     if (!file->pdf) return;
     pdf_obj *trailer = pdf_trailer(ctx, file->pdf);
     pdf_obj *catalog = pdf_dict_get(ctx, trailer, PDF_NAME(Root));

@@ -7,6 +7,7 @@
 #include <mupdf/pdf.h>
 
 #include "parse/parse.h"
+#include "parse/tex_fonts.h"
 
 /* memory.c: what MuPDF allocates for one file, counted and bounded. */
 typedef struct {
@@ -70,6 +71,7 @@ struct parse_file {
     int n_pages;
     GStringChunk *strings; /* owns every string below */
     parse_metadata metadata;
+    gboolean from_tex; /* so the metadata say */
     GArray *outline; /* parse_outline_item */
     GArray *tags;    /* parse_tag, NULL until asked for */
     GArray *labels;  /* parse_label_range, by first */
@@ -94,6 +96,7 @@ typedef struct {
     gboolean type3;
     gboolean hangs;      /* PARSE_FONT_MATH_EXTENSION */
     gboolean tex_italic; /* TeX's math italic */
+    parse_tex_match tex; /* a bitmap of one of TeX's fonts: which one */
 } parse_builder_font;
 
 typedef struct {
@@ -185,10 +188,13 @@ void parse_outline_load(fz_context *ctx, parse_file *file);
 const char *parse_string(GStringChunk *strings,
                          const char *text); /* valid UTF-8, NULL stays NULL */
 
-/* font.c: the index of font among the page's, added if new. */
-guint parse_builder_add_font(fz_context *ctx, parse_builder *builder, fz_font *font);
+/* font.c: the index of font among the page's, added if new. size_pt: one em of its matrix on the page. */
+guint parse_builder_add_font(fz_context *ctx, parse_builder *builder, fz_font *font, float size_pt);
 /* Style flags that a PostScript font name tells ("CMBX10", "NimbusRomNo9L-MediItal"). */
 guint parse_font_name_flags(const char *name);
+
+/* glyph_names.c: the character of a glyph's name that only fonts of mathematics have; 0 for others. */
+uint32_t parse_unicode_of_glyph(const char *name);
 
 /* unicode.c: 0 where not known. */
 uint32_t parse_unicode_from_name(const char *glyph_name);

@@ -45,6 +45,9 @@ any_number_of_threads_gives_the_same_bytes(void **state)
         g_autofree char *paper = g_build_filename(LODE_TEST_DATA, "papers", papers[i], NULL);
         assert_same_for_any_threads(paper);
     }
+    g_autofree char *formulas =
+        g_build_filename(LODE_TEST_DATA, "cases", "formula_pages.pdf", NULL);
+    assert_same_for_any_threads(formulas);
 }
 
 static void

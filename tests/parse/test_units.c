@@ -100,6 +100,66 @@ tex_glyph_names_have_characters(void **state)
                      glyphs[i].unicode);
 }
 
+/* widths [n] of codes [n], in dots of 300 to the inch; one dot is 0.24 pt. */
+static parse_tex_match
+match_of(const int *codes, const int *dots, guint n, gboolean tex_file)
+{
+    float widths[256];
+    for (guint i = 0; i < 256; i++)
+        widths[i] = -1;
+    for (guint i = 0; i < n; i++)
+        widths[codes[i]] = (float)dots[i];
+    return parse_tex_font_match(widths, 1, 0.24f, tex_file);
+}
+
+static void
+bitmaps_of_tex_fonts_are_known_by_their_widths(void **state)
+{
+    (void)state;
+    /* cmmi10: alpha, beta, lambda, omega, i, m, partial */
+    static const int greek[] = {11, 12, 21, 33, 'i', 'm', 64};
+    static const int greek_dots[] = {27, 23, 24, 26, 14, 36, 22};
+    parse_tex_match match = match_of(greek, greek_dots, 7, FALSE);
+    assert_non_null(match.font);
+    assert_string_equal(match.font->name, "CMMI10");
+    assert_float_equal(match.em, 41.5, 0.3);
+    assert_int_equal(parse_tex_character(&match, 11), 0x3b1);
+    assert_int_equal(parse_tex_character(&match, 64), 0x2202);
+    assert_int_equal(parse_tex_character(&match, 300), 0);
+    /* the same codes and widths that no font of TeX's has */
+    static const int other_dots[] = {27, 39, 24, 9, 14, 50, 22};
+    assert_null(match_of(greek, other_dots, 7, FALSE).font);
+}
+
+static void
+a_sign_alone_is_known_in_files_of_tex_only(void **state)
+{
+    (void)state;
+    static const int minus[] = {0}, dots[] = {32};
+    parse_tex_match match = match_of(minus, dots, 1, TRUE);
+    assert_non_null(match.font);
+    assert_int_equal(match.font->kind, TEX_OMS);
+    assert_int_equal(parse_tex_character(&match, 0), 0x2212);
+    assert_null(match_of(minus, dots, 1, FALSE).font);
+    static const parse_tex_match none = {0};
+    assert_int_equal(parse_tex_character(&none, 65), 0);
+}
+
+static void
+accents_of_the_cork_encoding_are_told_by_their_letters(void **state)
+{
+    (void)state;
+    /* ecrm1000: fi, quotedblleft, A, c, e, m, w, e with an acute accent */
+    static const int codes[] = {28, 16, 'A', 'c', 'e', 'm', 'w', 0xe9};
+    static const int dots[] = {23, 21, 31, 18, 18, 35, 30, 18};
+    const parse_tex_match match = match_of(codes, dots, 8, FALSE);
+    assert_non_null(match.font);
+    assert_true(match.t1);
+    assert_int_equal(parse_tex_character(&match, 0xe9), 0xe9);
+    assert_int_equal(parse_tex_character(&match, 28), 0xfb01);
+    assert_int_equal(parse_tex_character(&match, 0x80), 0x102);
+}
+
 static void
 labels_count_in_every_style(void **state)
 {
@@ -176,6 +236,9 @@ main(void)
         cmocka_unit_test(formats_are_known_by_their_first_bytes),
         cmocka_unit_test(font_names_tell_styles),
         cmocka_unit_test(tex_glyph_names_have_characters),
+        cmocka_unit_test(bitmaps_of_tex_fonts_are_known_by_their_widths),
+        cmocka_unit_test(a_sign_alone_is_known_in_files_of_tex_only),
+        cmocka_unit_test(accents_of_the_cork_encoding_are_told_by_their_letters),
         cmocka_unit_test(labels_count_in_every_style),
         cmocka_unit_test(memory_is_counted_and_bounded),
         cmocka_unit_test(the_guard_fires_once_and_only_when_armed),

@@ -1,5 +1,6 @@
 #!/bin/sh
 # Make the PDFs beside the recipes: NAME.tex by pdflatex (twice), NAME.py by running it with NAME.pdf as its argument.
+# A recipe that begins with "% dvips" goes through latex, dvips with bitmaps of all fonts, and Ghostscript's ps2pdf.
 # Without arguments all of them, else those named: ./make.sh two_columns rtl
 # Then record what lode makes of them, and review it like code:
 #     LODE_UPDATE_GOLDEN=1 ctest --test-dir BUILD -R layout_cases
@@ -13,6 +14,13 @@ for name in "$@"; do
         continue
     fi
     work=$(mktemp -d)
+    if [ "$(head -n 1 "$name.tex")" = "% dvips" ]; then
+        latex -interaction=batchmode -output-directory "$work" "$name.tex" >/dev/null
+        dvips -q -V -bitmapfontenc off -D 300 "$work/$name.dvi" -o "$work/$name.ps"
+        ps2pdf "$work/$name.ps" "$name.pdf"
+        rm -r "$work"
+        continue
+    fi
     for pass in 1 2; do
         pdflatex -interaction=nonstopmode -halt-on-error -output-directory "$work" "$name.tex" >"$work/out" ||
             { cat "$work/out"; exit 1; }
