@@ -4,10 +4,10 @@
  * come. XML is read by libxml2 without network, DTDs or entities of the document's own. */
 #include "layout/readers/package.h"
 #include "layout/readers/html.h"
+#include "layout/readers/xml.h"
 
 #include <archive.h>
 #include <archive_entry.h>
-#include <libxml/parser.h>
 #include <string.h>
 
 #define MAX_PARTS     20000
@@ -144,42 +144,6 @@ layout_package_part(const layout_package *package, const char *name)
 
 /* ---- XML ---- */
 
-/* A document type is of no use to these formats; entities declared in one are an attack. */
-static gboolean
-declares_entities(const xmlDoc *document)
-{
-    for (const xmlNode *n = document->intSubset != NULL ? document->intSubset->children : NULL;
-         n != NULL; n = n->next)
-        if (n->type == XML_ENTITY_DECL) return TRUE;
-    return FALSE;
-}
-
-xmlDoc *
-layout_xml_read(const char *data, gsize len, const char *what, GError **error)
-{
-    static gsize once = 0;
-    if (g_once_init_enter(&once)) {
-        xmlInitParser();
-        g_once_init_leave(&once, 1);
-    }
-    if (len > MAX_XML) {
-        g_set_error(error, LAYOUT_ERROR, LAYOUT_ERROR_LIMIT, "%s is larger than 128 MiB", what);
-        return NULL;
-    }
-    xmlDoc *document = xmlReadMemory(data, (int)len, NULL, NULL,
-                                     XML_PARSE_NONET | XML_PARSE_RECOVER | XML_PARSE_NOERROR |
-                                         XML_PARSE_NOWARNING | XML_PARSE_NOCDATA);
-    if (document != NULL && declares_entities(document)) {
-        xmlFreeDoc(document);
-        g_set_error(error, LAYOUT_ERROR, LAYOUT_ERROR_FORMAT, "%s declares entities", what);
-        return NULL;
-    }
-    if (document != NULL && xmlDocGetRootElement(document) != NULL) return document;
-    if (document != NULL) xmlFreeDoc(document);
-    g_set_error(error, LAYOUT_ERROR, LAYOUT_ERROR_FORMAT, "%s is not XML", what);
-    return NULL;
-}
-
 xmlDoc *
 layout_package_xml(const layout_package *package, const char *name, GError **error)
 {
@@ -190,8 +154,18 @@ layout_package_xml(const layout_package *package, const char *name, GError **err
         return NULL;
     }
     gsize len = 0;
-    const char *data = g_bytes_get_data(bytes, &len);
-    return layout_xml_read(data != NULL ? data : "", len, shown, error);
+    gboolean cut = FALSE;
+    const guchar *data = g_bytes_get_data(bytes, &len);
+    if (len > MAX_XML) {
+        g_set_error(error, LAYOUT_ERROR, LAYOUT_ERROR_LIMIT, "%s is larger than 128 MiB", shown);
+        return NULL;
+    }
+    xmlDoc *tree = len > 0 ? layout_xml_parse(data, len, &cut, error) : NULL;
+    if (tree == NULL && len == 0)
+        g_set_error(error, LAYOUT_ERROR, LAYOUT_ERROR_FORMAT, "%s is empty", shown);
+    else if (tree == NULL)
+        g_prefix_error(error, "%s: ", shown);
+    return tree;
 }
 
 char *
@@ -337,6 +311,27 @@ guint
 layout_package_n_unshown(const layout_package *package)
 {
     return package->n_unshown;
+}
+
+/* ---- captions ---- */
+
+char *
+layout_caption_label(const char *text)
+{
+    static const char *const words[] = {"Figure ",    "Fig. ", "Figure\302\240", "Fig.\302\240",
+                                        "Abbildung ", "Abb. ", "Scheme ",        "Chart "};
+    for (guint i = 0; i < G_N_ELEMENTS(words); i++) {
+        const gsize n = strlen(words[i]);
+        if (g_ascii_strncasecmp(text, words[i], n) != 0) continue;
+        gsize len = strspn(text + n, "0123456789ABCDEFSabcdef.-");
+        while (len > 0 && strchr(".-", text[n + len - 1]) != NULL)
+            len--;
+        gboolean digit = FALSE;
+        for (gsize k = 0; k < len; k++)
+            digit |= g_ascii_isdigit(text[n + k]);
+        if (digit && len < 12) return g_strndup(text, n + len);
+    }
+    return NULL;
 }
 
 /* ---- metadata ---- */

@@ -24,8 +24,6 @@ GBytes *layout_package_part(const layout_package *package, const char *name);
 /* The tree of a part. Nothing is loaded for it; one that declares entities is refused, deeper nesting than 256 too.
  * Free with xmlFreeDoc. NULL with the error set (LAYOUT_ERROR_IO: there is no such part). */
 xmlDoc *layout_package_xml(const layout_package *package, const char *name, GError **error);
-/* The same for bytes. what: for the message. */
-xmlDoc *layout_xml_read(const char *data, gsize len, const char *what, GError **error);
 
 /* "../media/a.png" seen from "word/document.xml" -> "media/a.png"; NULL where it leaves the archive. g_free */
 char *layout_package_resolve(const char *from, const char *target);
@@ -57,6 +55,11 @@ const char *layout_package_picture_of(layout_package *package, const char *key, 
 guint layout_package_n_unshown(const layout_package *package);
 /* ".png" by the first bytes; NULL for what programs do not show. */
 const char *layout_picture_extension(GBytes *bytes);
+
+/* ---- captions ---- */
+
+/* "Figure 3: ..." -> "Figure 3"; NULL where a caption does not begin so. g_free */
+char *layout_caption_label(const char *text);
 
 /* ---- metadata ---- */
 

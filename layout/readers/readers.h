@@ -87,5 +87,9 @@ layout_sniff layout_text_sniff(const layout_source *source);
 gboolean layout_text_read(const layout_source *source, const layout_options *options,
                           layout_builder *builder, GHashTable *pictures, GError **error);
 
+layout_sniff layout_docx_sniff(const layout_source *source);
+gboolean layout_docx_read(const layout_source *source, const layout_options *options,
+                          layout_builder *builder, GHashTable *pictures, GError **error);
+
 G_END_DECLS
 #endif
