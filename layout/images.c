@@ -1,5 +1,6 @@
 /* The pictures of a document, cut out of rendered pages: figures, and what tables and formulas ask for.
  * Vector art comes as SVG as well. */
+#include "layout/readers/readers.h"
 #include "layout/writers.h"
 #include "parse/parse.h"
 
@@ -157,6 +158,22 @@ figures_write(const renderer *r, GError **error)
     return TRUE;
 }
 
+/* Pictures that the source holds as files, as they are. */
+static gboolean
+pictures_write(const renderer *r, GHashTable *pictures, GError **error)
+{
+    for (guint i = 0; i < r->document->n_figures; i++) {
+        const char *name = r->document->figures[i].image;
+        GBytes *bytes = name && is_safe_name(name) ? g_hash_table_lookup(pictures, name) : NULL;
+        if (bytes && !write_bytes(r, name, bytes, error)) return FALSE;
+        if (!name || bytes) continue;
+        g_set_error(error, LAYOUT_ERROR, LAYOUT_ERROR_FORMAT, "the source has no picture \"%.60s\"",
+                    name);
+        return FALSE;
+    }
+    return TRUE;
+}
+
 gboolean
 layout_document_write_images(const lode_document *document, const char *path, const char *password,
                              const char *dir, const layout_image_options *options, GError **error)
@@ -170,6 +187,12 @@ layout_document_write_images(const lode_document *document, const char *path, co
         g_set_error(error, LAYOUT_ERROR, LAYOUT_ERROR_IO, "%s: cannot be made: %s", shown,
                     g_strerror(errno));
         return FALSE;
+    }
+    gboolean claimed = FALSE;
+    g_autoptr(GHashTable) pictures = layout_readers_pictures(path, &claimed, error);
+    if (claimed) {
+        const renderer copier = {.document = document, .dir = dir, .options = options};
+        return pictures && pictures_write(&copier, pictures, error);
     }
     const parse_options opening = {.password = password};
     g_autoptr(parse_file) file = parse_file_open(path, &opening, error);

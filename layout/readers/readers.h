@@ -61,6 +61,9 @@ lode_document *layout_reader_run(const layout_reader *reader, const layout_sourc
 /* layout_document_open for files that a reader claims. claimed FALSE: none does, and there is no error. */
 lode_document *layout_readers_open(const char *path, const layout_options *options,
                                    gboolean *claimed, GError **error);
+/* The pictures of such a file: image name -> GBytes. NULL: none claims it (claimed FALSE, no error), or it cannot be
+ * read again. Free with g_hash_table_unref. */
+GHashTable *layout_readers_pictures(const char *path, gboolean *claimed, GError **error);
 
 /* ---- sniff.c: what the sniffs look at ---- */
 #define LAYOUT_SNIFF_BYTES 65536 /* of the start: enough for every sniff */
