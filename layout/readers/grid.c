@@ -87,6 +87,14 @@ layout_pen_grid_cell(layout_pen_grid *grid, guint row_span, guint col_span, gboo
     return TRUE;
 }
 
+void
+layout_pen_grid_head(layout_pen_grid *grid)
+{
+    grid->n_header_rows = grid->n_rows;
+    for (guint i = 0; i < grid->cells->len; i++)
+        g_array_index(grid->cells, layout_cell, i).header = TRUE;
+}
+
 gboolean
 layout_pen_grid_is_table(const layout_pen_grid *grid)
 {

@@ -71,6 +71,8 @@ gboolean layout_pen_grid_row(layout_pen_grid *grid, gboolean header);
  * are cut where the next cell begins and at the last row; text is copied. FALSE: no more cells are taken. */
 gboolean layout_pen_grid_cell(layout_pen_grid *grid, guint row_span, guint col_span,
                               gboolean header, const char *text);
+/* All rows so far are the table's head. */
+void layout_pen_grid_head(layout_pen_grid *grid);
 /* Has it more than one place, and text in it? */
 gboolean layout_pen_grid_is_table(const layout_pen_grid *grid);
 /* The table's block, its cells with every place of the grid covered once, and, where something was written with

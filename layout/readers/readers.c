@@ -14,6 +14,7 @@ static const layout_reader readers[] = {
     {"JATS XML", "application/jats+xml", " xml nxml jats ", layout_jats_sniff, layout_jats_read},
     {"DOCX", "application/vnd.openxmlformats-officedocument.wordprocessingml.document",
      " docx docm dotx ", layout_docx_sniff, layout_docx_read},
+    {"LaTeX", "application/x-tex", " tex ltx ", layout_latex_sniff, layout_latex_read},
     {"plain text", "text/plain", " txt text asc log rst ", layout_text_sniff, layout_text_read},
 };
 

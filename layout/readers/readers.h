@@ -83,6 +83,9 @@ gboolean layout_source_zip_lists(const layout_source *source, const char *prefix
 gboolean layout_source_zip_mimetype(const layout_source *source, const char *mime);
 
 /* ---- the formats ---- */
+layout_sniff layout_latex_sniff(const layout_source *source);
+gboolean layout_latex_read(const layout_source *source, const layout_options *options,
+                           layout_builder *builder, GHashTable *pictures, GError **error);
 layout_sniff layout_jats_sniff(const layout_source *source);
 gboolean layout_jats_read(const layout_source *source, const layout_options *options,
                           layout_builder *builder, GHashTable *pictures, GError **error);
