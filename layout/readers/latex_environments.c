@@ -124,7 +124,7 @@ write_float(tex_reader *r, const tex_float *f)
     }
     for (guint i = 0; i < f->grids->len; i++) {
         if (!told) write_caption(r, f);
-        told = told || layout_pen_grid_write(f->grids->pdata[i], &r->pen) != LAYOUT_NONE;
+        if (layout_pen_grid_write(f->grids->pdata[i], &r->pen) != LAYOUT_NONE) told = TRUE;
     }
     if (!told) {
         write_caption(r, f);

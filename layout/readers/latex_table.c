@@ -91,7 +91,7 @@ unwrap(GString *raw, cell *c)
     const gboolean column = is_command(p, "multicolumn");
     if (!column && !is_command(p, "multirow") && !is_command(p, "multirowcell")) return FALSE;
     const gboolean inner = p > raw->str && memchr(raw->str, '{', (gsize)(p - raw->str)) != NULL;
-    p += 1 + strcspn(p, "{[ ");
+    p += strcspn(p, "{[ ");
     gsize n;
     if ((n = group_len(p, '[', ']')) > 0) p += n;
     if ((n = group_len(p, '{', '}')) == 0) return FALSE;
