@@ -224,24 +224,16 @@ tex_flat(tex_reader *r, const char *text)
     r->flat++;
     tex_run(r, text);
     r->flat--;
-    /* in text that has no spans, mathematics stands between dollars */
-    g_autoptr(GString) out = g_string_new(NULL);
-    gsize from = 0;
-    for (guint i = 0; i < pen->spans->len; i++) {
-        const layout_span *s = &g_array_index(pen->spans, layout_span, i);
-        if (!(s->flags & LAYOUT_SPAN_MATH) || s->target == NULL) continue;
-        g_string_append_len(out, pen->text->str + from, (gssize)(s->start - from));
-        g_string_append_printf(out, "$%s$", s->target);
-        from = s->start + s->len;
-    }
-    g_string_append(out, pen->text->str + from);
+    const guint outer_first = pen->first_call;
+    pen->first_call = n_calls;
+    char *flat = layout_pen_take_flat(pen);
+    pen->first_call = outer_first;
     g_string_free(pen->text, TRUE);
     g_array_unref(pen->spans);
     pen->text = outer;
     pen->spans = spans;
     pen->style = style;
-    g_array_set_size(pen->calls, n_calls);
-    return g_strstrip(g_strdup(out->str));
+    return flat;
 }
 
 /* ---- title and authors ---- */

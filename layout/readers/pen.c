@@ -208,6 +208,25 @@ layout_pen_block(layout_pen *pen, layout_block_type type, int level, const char 
     return index;
 }
 
+char *
+layout_pen_take_flat(layout_pen *pen)
+{
+    g_autoptr(GString) out = g_string_new(NULL);
+    gsize from = 0;
+    for (guint i = 0; i < pen->spans->len; i++) {
+        const layout_span *s = &g_array_index(pen->spans, layout_span, i);
+        if (!(s->flags & LAYOUT_SPAN_MATH) || s->target == NULL) continue;
+        g_string_append_len(out, pen->text->str + from, (gssize)(s->start - from));
+        g_string_append_printf(out, "$%s$", s->target);
+        from = s->start + s->len;
+    }
+    g_string_append(out, pen->text->str + from);
+    g_string_truncate(pen->text, 0);
+    g_array_set_size(pen->spans, 0);
+    g_array_set_size(pen->calls, pen->first_call);
+    return g_strstrip(g_strdup(out->str));
+}
+
 int
 layout_pen_formula(layout_pen *pen, const char *latex, const char *number)
 {

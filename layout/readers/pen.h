@@ -41,6 +41,8 @@ void layout_pen_move(layout_pen *pen, const layout_box *box);
 /* Makes what was written a block and begins anew; its index, or LAYOUT_NONE where nothing was written. marker: as a
  * layout_block's. */
 int layout_pen_block(layout_pen *pen, layout_block_type type, int level, const char *marker);
+/* What was written as plain text, its mathematics between dollars; begins anew. Free with g_free. */
+char *layout_pen_take_flat(layout_pen *pen);
 /* Blocks of their own; what was written before must have been made one. number may be NULL. Code keeps blanks and line
  * ends, but for empty lines around it. LAYOUT_NONE where there is nothing in it. */
 int layout_pen_formula(layout_pen *pen, const char *latex, const char *number);

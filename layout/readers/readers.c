@@ -15,6 +15,8 @@ static const layout_reader readers[] = {
     {"DOCX", "application/vnd.openxmlformats-officedocument.wordprocessingml.document",
      " docx docm dotx ", layout_docx_sniff, layout_docx_read},
     {"LaTeX", "application/x-tex", " tex ltx ", layout_latex_sniff, layout_latex_read},
+    {"Markdown", "text/markdown", " md markdown mkd mdown ", layout_markdown_sniff,
+     layout_markdown_read},
     {"plain text", "text/plain", " txt text asc log rst ", layout_text_sniff, layout_text_read},
 };
 

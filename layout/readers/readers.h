@@ -86,6 +86,9 @@ gboolean layout_source_zip_mimetype(const layout_source *source, const char *mim
 layout_sniff layout_latex_sniff(const layout_source *source);
 gboolean layout_latex_read(const layout_source *source, const layout_options *options,
                            layout_builder *builder, GHashTable *pictures, GError **error);
+layout_sniff layout_markdown_sniff(const layout_source *source);
+gboolean layout_markdown_read(const layout_source *source, const layout_options *options,
+                              layout_builder *builder, GHashTable *pictures, GError **error);
 layout_sniff layout_jats_sniff(const layout_source *source);
 gboolean layout_jats_read(const layout_source *source, const layout_options *options,
                           layout_builder *builder, GHashTable *pictures, GError **error);
