@@ -95,6 +95,12 @@ layout_pen_grid_head(layout_pen_grid *grid)
         g_array_index(grid->cells, layout_cell, i).header = TRUE;
 }
 
+void
+layout_pen_grid_skip(layout_pen_grid *grid, guint col)
+{
+    grid->col = MAX(grid->col, col);
+}
+
 gboolean
 layout_pen_grid_is_table(const layout_pen_grid *grid)
 {

@@ -75,6 +75,8 @@ gboolean layout_pen_grid_cell(layout_pen_grid *grid, guint row_span, guint col_s
                               gboolean header, const char *text);
 /* All rows so far are the table's head. */
 void layout_pen_grid_head(layout_pen_grid *grid);
+/* The next cell of the row stands in this column or behind it. */
+void layout_pen_grid_skip(layout_pen_grid *grid, guint col);
 /* Has it more than one place, and text in it? */
 gboolean layout_pen_grid_is_table(const layout_pen_grid *grid);
 /* The table's block, its cells with every place of the grid covered once, and, where something was written with

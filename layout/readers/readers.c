@@ -17,6 +17,10 @@ static const layout_reader readers[] = {
     {"LaTeX", "application/x-tex", " tex ltx ", layout_latex_sniff, layout_latex_read},
     {"Markdown", "text/markdown", " md markdown mkd mdown ", layout_markdown_sniff,
      layout_markdown_read},
+    {"XLSX", "application/vnd.openxmlformats-officedocument.spreadsheetml.sheet",
+     " xlsx xlsm xltx ", layout_xlsx_sniff, layout_xlsx_read},
+    {"ODT", "application/vnd.oasis.opendocument.text", " odt ott fodt ", layout_odt_sniff,
+     layout_odt_read},
     {"plain text", "text/plain", " txt text asc log rst ", layout_text_sniff, layout_text_read},
 };
 

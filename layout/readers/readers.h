@@ -100,5 +100,21 @@ layout_sniff layout_docx_sniff(const layout_source *source);
 gboolean layout_docx_read(const layout_source *source, const layout_options *options,
                           layout_builder *builder, GHashTable *pictures, GError **error);
 
+layout_sniff layout_xlsx_sniff(const layout_source *source);
+gboolean layout_xlsx_read(const layout_source *source, const layout_options *options,
+                          layout_builder *builder, GHashTable *pictures, GError **error);
+layout_sniff layout_pptx_sniff(const layout_source *source);
+gboolean layout_pptx_read(const layout_source *source, const layout_options *options,
+                          layout_builder *builder, GHashTable *pictures, GError **error);
+layout_sniff layout_odt_sniff(const layout_source *source);
+gboolean layout_odt_read(const layout_source *source, const layout_options *options,
+                         layout_builder *builder, GHashTable *pictures, GError **error);
+layout_sniff layout_epub_sniff(const layout_source *source);
+gboolean layout_epub_read(const layout_source *source, const layout_options *options,
+                          layout_builder *builder, GHashTable *pictures, GError **error);
+layout_sniff layout_html_sniff(const layout_source *source);
+gboolean layout_html_read(const layout_source *source, const layout_options *options,
+                          layout_builder *builder, GHashTable *pictures, GError **error);
+
 G_END_DECLS
 #endif
