@@ -21,6 +21,8 @@ static const layout_reader readers[] = {
      " xlsx xlsm xltx ", layout_xlsx_sniff, layout_xlsx_read},
     {"ODT", "application/vnd.oasis.opendocument.text", " odt ott fodt ", layout_odt_sniff,
      layout_odt_read},
+    {"PPTX", "application/vnd.openxmlformats-officedocument.presentationml.presentation",
+     " pptx pptm ppsx ", layout_pptx_sniff, layout_pptx_read},
     {"plain text", "text/plain", " txt text asc log rst ", layout_text_sniff, layout_text_read},
 };
 

@@ -120,6 +120,7 @@ format_read(number_format *f, const char *code)
         case 'M': /* months, or minutes where hours or seconds are */
             break;
         case '$':
+        case ' ':
             take_literal(f, p, 1);
             break;
         default:
