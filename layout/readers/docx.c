@@ -194,21 +194,6 @@ put_formulas(docx *d, const xmlNode *math)
     if (latex != NULL) layout_pen_formula(&d->pen, latex, number);
 }
 
-static void
-put_reference(docx *d, const char *marker)
-{
-    layout_reference fields = {0};
-    g_autoptr(GArray) names = g_array_new(FALSE, FALSE, sizeof(layout_name));
-    g_autofree char *printed = NULL;
-    gsize skip = layout_reference_marker(d->pen.text->str, &printed);
-    g_autofree char *text = g_strdup(d->pen.text->str + skip);
-    g_strchomp(text);
-    layout_reference_parse(d->builder, text, NULL, 0, printed != NULL ? printed : marker, &fields,
-                           names);
-    layout_pen_reference(&d->pen, NULL, &fields, (const layout_name *)(gpointer)names->data,
-                         names->len, marker);
-}
-
 /* Which block the paragraph becomes, and the block's index. */
 static int
 put_role(docx *d, const docx_style *style, const char *marker)
@@ -235,8 +220,7 @@ put_role(docx *d, const docx_style *style, const char *marker)
     case DOCX_BODY:
     default:
         if (style->role == DOCX_REFERENCE || (d->in_references && d->pen.text->len > 20)) {
-            put_reference(d, marker);
-            return LAYOUT_NONE;
+            return layout_pen_printed_reference(&d->pen, NULL, marker);
         }
         if (marker != NULL || style->role == DOCX_LIST)
             return layout_pen_block(&d->pen, LAYOUT_BLOCK_LIST_ITEM,
@@ -462,7 +446,8 @@ put_grid(docx *d, const xmlNode *table, const GPtrArray *rows, const GPtrArray *
             if (!layout_pen_grid_cell(grid, rows_of(rows, r, cell), cell->span, FALSE, text)) break;
         }
     }
-    g_autofree char *caption = layout_pen_grid_is_table(grid) ? write_caption(d, table, TRUE) : NULL;
+    g_autofree char *caption =
+        layout_pen_grid_is_table(grid) ? write_caption(d, table, TRUE) : NULL;
     layout_pen_grid_write(grid, &d->pen);
     layout_pen_block(&d->pen, LAYOUT_BLOCK_PARAGRAPH, 0, NULL); /* the caption of an empty table */
 }

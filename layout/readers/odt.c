@@ -310,16 +310,8 @@ put_role(text_reader *t, const odt_style *style, const char *marker)
     default:
         break;
     }
-    if (style->role == ODT_REFERENCE || (t->in_references && t->pen.text->len > 20)) {
-        layout_reference fields = {0};
-        g_autoptr(GArray) names = g_array_new(FALSE, FALSE, sizeof(layout_name));
-        g_autofree char *printed = NULL;
-        const gsize skip = layout_reference_marker(t->pen.text->str, &printed);
-        layout_reference_parse(t->builder, t->pen.text->str + skip, NULL, 0,
-                               printed != NULL ? printed : marker, &fields, names);
-        return layout_pen_reference(&t->pen, NULL, &fields,
-                                    (const layout_name *)(gpointer)names->data, names->len, marker);
-    }
+    if (style->role == ODT_REFERENCE || (t->in_references && t->pen.text->len > 20))
+        return layout_pen_printed_reference(&t->pen, NULL, marker);
     if (marker != NULL)
         return layout_pen_block(&t->pen, LAYOUT_BLOCK_LIST_ITEM, MAX(t->list_level, 1), marker);
     return layout_pen_block(&t->pen, LAYOUT_BLOCK_PARAGRAPH, 0, NULL);
