@@ -1,17 +1,21 @@
 /* A writer's claims -> those that their quotes carry.
  *
- *   {"claims": [{"passage": 2, "quote": "verbatim", "text": "One sentence."}], "missing": "what is not there"}
+ *   {"claims": [{"text": "One sentence.", "passage": 2, "quote": "verbatim"}], "missing": "what is not there"}
  *
- * The quote comes before the text, so that the writer looks before it speaks. A claim counts as supported when its
- * quote stands in a passage (quote.h), the claim's numbers are among the quote's, and the quote's sentence speaks of
- * what the claim says. A quote that stands in another passage than the one named is moved there; one that lacks the
- * claim's number, or was copied with slips, gives way to the sentence that has nearly all of the claim's words. */
+ * The text comes before the quote: with the quote first Qwen2.5-Coder-1.5B copies passages until it may not go on, and
+ * says the same again as its text. A claim counts as supported when its quote stands in a passage (quote.h), the claim's
+ * numbers are among the quote's, and the quote's sentence speaks of what the claim says. A quote that stands in another
+ * passage than the one named is moved there; one that lacks the claim's number, or was copied with slips, gives way to
+ * the sentence that has nearly all of the claim's words. */
 #include <string.h>
 
 #include "pipelines/answer.h"
 #include "pipelines/writer.h"
 
 enum { MAX_CLAIMS = 12, MIN_QUOTE_CHARS = 12, JSON_TOKENS = 3 };
+
+/* What the schema lets a writer say: given room for more, a small one goes on until there is none. */
+enum { MOST_WRITTEN = 3, QUOTE_CHARS = 300, TEXT_CHARS = 200 };
 
 /* Of the claim's content words: a writer that quotes may use its own words, one whose sentence lode finds may not. */
 #define SHARED_WORDS   0.5
@@ -165,6 +169,17 @@ is_said_already(const lode_answer *answer, const char *text)
     return FALSE;
 }
 
+/* A claim that the schema's limit has cut ends with its last whole word. */
+static void
+end_at_word(GString *text)
+{
+    if (text->len == 0 || strchr(".!?", text->str[text->len - 1]) != NULL) return;
+    const char *blank = strrchr(text->str, ' ');
+    if (blank == NULL) return;
+    g_string_truncate(text, (gsize)(blank - text->str));
+    g_string_append(text, " \u2026");
+}
+
 /* "[2]" in a claim would look like a citation of ours. */
 static char *
 clean_text(const char *text)
@@ -173,6 +188,7 @@ clean_text(const char *text)
     pipelines_citation_filter filter = {.n_passages = 0};
     pipelines_citation_filter_feed(&filter, text, strlen(text), out);
     pipelines_citation_filter_finish(&filter, out);
+    if (g_utf8_strlen(text, -1) >= TEXT_CHARS) end_at_word(out);
     for (gsize i = 0; i < out->len; i++)
         if (out->str[i] == '\n' || out->str[i] == '\r' || out->str[i] == '\t') out->str[i] = ' ';
     return g_strstrip(g_string_free(g_steal_pointer(&out), FALSE));
@@ -212,15 +228,15 @@ static char *
 claims_schema(guint n_passages)
 {
     return g_strdup_printf(
-        "{\"type\":\"object\",\"properties\":{\"claims\":{\"type\":\"array\",\"maxItems\":5,"
+        "{\"type\":\"object\",\"properties\":{\"claims\":{\"type\":\"array\",\"maxItems\":%d,"
         "\"items\":{\"type\":\"object\",\"properties\":{"
+        "\"text\":{\"type\":\"string\",\"minLength\":1,\"maxLength\":%d},"
         "\"passage\":{\"type\":\"integer\",\"minimum\":1,\"maximum\":%u},"
-        "\"quote\":{\"type\":\"string\",\"minLength\":1,\"maxLength\":600},"
-        "\"text\":{\"type\":\"string\",\"minLength\":1,\"maxLength\":400}},"
-        "\"required\":[\"passage\",\"quote\",\"text\"],\"additionalProperties\":false}},"
+        "\"quote\":{\"type\":\"string\",\"minLength\":1,\"maxLength\":%d}},"
+        "\"required\":[\"text\",\"passage\",\"quote\"],\"additionalProperties\":false}},"
         "\"missing\":{\"type\":\"string\",\"maxLength\":200}},"
         "\"required\":[\"claims\",\"missing\"],\"additionalProperties\":false}",
-        n_passages);
+        MOST_WRITTEN, TEXT_CHARS, n_passages, QUOTE_CHARS);
 }
 
 gboolean

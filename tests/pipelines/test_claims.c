@@ -153,6 +153,26 @@ a_quote_without_the_number_gives_way_to_the_sentence_that_has_it(void **state)
 }
 
 static void
+a_claim_cut_by_the_limit_ends_with_a_whole_word(void **state)
+{
+    (void)state;
+    static const char start[] = "The palladium catalyst gave a yield of 93 % ";
+    g_autoptr(GString) text = g_string_new(start);
+    while (text->len < 200) /* as long as the schema allows */
+        g_string_append(text, "catalyst ");
+    g_string_truncate(text, 200);
+    g_autoptr(lode_answer) answer = answer_about_yields(FALSE);
+    g_autoptr(json_t) json = json_pack("{s:[{s:s, s:i, s:s}], s:s}", "claims", "text", text->str,
+                                       "passage", 1, "quote", "a yield of 93 %", "missing", "");
+    g_autofree char *reply = json_dumps(json, 0);
+    assert_true(pipelines_read_claims(answer, reply, strlen(reply)));
+    const char *said = claim_at(answer, 0)->text;
+    assert_true(g_str_has_prefix(said, start));
+    assert_true(g_str_has_suffix(said, "catalyst \u2026"));
+    assert_true(g_utf8_strlen(said, -1) <= 202);
+}
+
+static void
 unsupported_claims_are_marked_or_left_out(void **state)
 {
     (void)state;
@@ -422,6 +442,7 @@ main(void)
         cmocka_unit_test(a_quote_that_is_not_there_gives_way_to_the_sentence_that_is),
         cmocka_unit_test(instructions_in_a_paper_are_no_evidence),
         cmocka_unit_test(a_quote_without_the_number_gives_way_to_the_sentence_that_has_it),
+        cmocka_unit_test(a_claim_cut_by_the_limit_ends_with_a_whole_word),
         cmocka_unit_test(unsupported_claims_are_marked_or_left_out),
         cmocka_unit_test(a_claim_says_no_more_than_its_sentence),
         cmocka_unit_test(a_small_writer_that_invents_leaves_the_sentence_itself),
