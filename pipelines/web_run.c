@@ -466,7 +466,7 @@ plan_by_writer(web_run *run)
     g_autoptr(GPtrArray) refused = g_ptr_array_new_with_free_func(g_free);
     if (!search_plan_write(run->plan, write_plan, run, refused, &error)) {
         if (!is_stopped(run)) web_problem(run, "the writer does not plan: %s", error->message);
-        if (search_plan_n_nodes(run->plan) == 0) search_plan_apply_rules(run->plan);
+        if (search_plan_n_nodes(run->plan) <= 1) search_plan_apply_rules(run->plan);
     }
     for (guint i = 0; i < refused->len; i++)
         web_event(run, "plan_refused",

@@ -3,6 +3,7 @@
 #include <string.h>
 
 #include "search/search.h"
+#include "search/words.h"
 
 enum { MAX_JSON = 64 * 1024, MAX_LISTED = 64 };
 
@@ -72,6 +73,32 @@ needs_pending(const search_plan *plan, const json_t *item, GHashTable *pending)
     return FALSE;
 }
 
+/* Has the node's question a word of what the plan knows: its question and the answers so far? */
+static gboolean
+shares_a_word(const search_plan *plan, const char *question)
+{
+    g_autoptr(GString) known = g_string_new(search_plan_question(plan));
+    for (guint i = 0; i < search_plan_n_nodes(plan); i++) {
+        const char *answer = search_plan_node(plan, i)->answer;
+        if (answer != NULL) g_string_append_printf(known, " %s", answer);
+    }
+    g_autoptr(GHashTable) there = search_word_set(known->str);
+    g_autoptr(GPtrArray) words = search_words(question);
+    for (guint i = 0; i < words->len; i++)
+        if (g_hash_table_contains(there, words->pdata[i])) return TRUE;
+    return FALSE;
+}
+
+/* A small model copies names from its instructions, or makes them up: a question that needs no answer, names somebody or
+ * something, and has no word of what is asked is about something else. Other words for the same thing are fine. */
+static gboolean
+is_strange(const search_plan *plan, const char *question, const char *const *needs)
+{
+    if (needs[0] != NULL || shares_a_word(plan, question)) return FALSE;
+    g_autoptr(GPtrArray) names = search_names(question, 1);
+    return names->len > 0;
+}
+
 static gboolean
 add_item(search_plan *plan, const json_t *item, GHashTable *renamed, GPtrArray *refused)
 {
@@ -89,7 +116,12 @@ add_item(search_plan *plan, const json_t *item, GHashTable *renamed, GPtrArray *
         if (merged != NULL) needs[i] = merged;
     }
     guint before = search_plan_n_nodes(plan);
-    search_node *node = search_plan_add(plan, id, question, needs, &error);
+    search_node *node = NULL;
+    if (is_strange(plan, question, needs))
+        g_set_error(&error, SEARCH_ERROR, SEARCH_ERROR_FORMAT,
+                    "node \"%.40s\": has nothing to do with the question", id != NULL ? id : "");
+    else
+        node = search_plan_add(plan, id, question, needs, &error);
     if (node == NULL) {
         note(refused, error);
         return FALSE;

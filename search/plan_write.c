@@ -67,6 +67,9 @@ search_plan_write(search_plan *plan, search_write write, void *user_data, GPtrAr
                   GError **error)
 {
     g_autofree char *prompt = describe(plan), *problem = NULL, *again = NULL;
+    const gboolean is_first = search_plan_n_nodes(plan) == 0;
+    /* whatever the model makes of it, the question is searched for as it is */
+    if (is_first) search_plan_add(plan, "question", search_plan_question(plan), NULL, NULL);
     if (!attempt(plan, write, user_data, prompt, refused, &problem, error)) return FALSE;
     if (problem != NULL) {
         g_autofree char *repair = g_strdup_printf(
@@ -76,7 +79,6 @@ search_plan_write(search_plan *plan, search_write write, void *user_data, GPtrAr
         if (again != NULL && refused != NULL)
             g_ptr_array_add(refused, g_strdup_printf("the writer's plan: %s", again));
     }
-    if (search_plan_n_nodes(plan) == 0)
-        search_plan_add(plan, "question", search_plan_question(plan), NULL, NULL);
+    if (is_first && search_plan_n_nodes(plan) == 1) search_plan_apply_rules(plan);
     return TRUE;
 }

@@ -416,8 +416,8 @@ typedef char *(*search_write)(const char *system, const char *user, const char *
                               void *user_data, GError **error);
 
 /* Let a model plan the next turn from the question and the answers so far. A reply that is no turn is told why and
- * tried once more; after that the turn is the question itself where there is no node yet, else nothing. FALSE only
- * where the model itself failed. The turn must have begun. */
+ * tried once more; after that the turn is what the rules make where there is no node yet, else nothing. The first turn
+ * has the question itself too. FALSE only where the model itself failed. The turn must have begun. */
 gboolean search_plan_write(search_plan *plan, search_write write, void *user_data,
                            GPtrArray *refused, GError **error);
 
