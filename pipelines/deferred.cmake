@@ -61,6 +61,7 @@ deferred_library(lode ${lode_lapack_library}
 
 deferred_library(lode xml2
   htmlCtxtReadMemory htmlFreeParserCtxt htmlNewParserCtxt xmlDocGetRootElement xmlFreeDoc xmlInitParser
+  htmlEntityLookup xmlCtxtGetLastError xmlCtxtReadMemory xmlFreeParserCtxt xmlNewParserCtxt
   htmlReadMemory xmlBuildURI xmlFreeNode xmlReadMemory xmlSAX2EndElement xmlSAX2StartElement xmlStopParser
   xmlStrdup xmlUnlinkNode)
 
