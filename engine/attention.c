@@ -47,6 +47,7 @@ typedef struct {
     const engine_kernels *kernels;
     const engine_kv_kernels *inner;
     const engine_kv_type_kernels *keys, *values;
+    gboolean int8; /* queries are rounded, see kv_kernels.h */
     const float *q;
     float *out, scale;
     uint32_t layer, n_heads, group;
@@ -75,6 +76,7 @@ part_at(const attention_run *run, float *p, size_t rows)
 /* Scratch of one task. */
 typedef struct {
     float *q, *scores, *k, *v;
+    engine_int8_block *q8; /* when run->int8 */
     part block, all;
 } task_scratch;
 
@@ -83,22 +85,26 @@ carve_scratch(const attention_run *run, int worker, size_t rows)
 {
     const size_t tile = ENGINE_KV_TILE;
     const size_t n_q = (rows * run->dim_k + tile - 1) / tile * tile, n_s = rows * ENGINE_KV_PAGE,
-                 n_k = STEP * run->dim_k, n_v = STEP * run->wide_v, n_part = part_floats(run, rows);
+                 n_k = STEP * run->dim_k, n_v = STEP * run->wide_v, n_part = part_floats(run, rows),
+                 n_q8 = run->int8 ? rows * (run->dim_k / ENGINE_INT8_BLOCK) : 0;
+    const size_t n_floats = n_q + n_s + n_k + n_v + 2 * n_part;
     float *p = engine_pool_scratch(run->pool, worker,
-                                   (n_q + n_s + n_k + n_v + 2 * n_part) * sizeof(float));
+                                   n_floats * sizeof(float) + n_q8 * sizeof(engine_int8_block));
 
     return (task_scratch){p,
                           p + n_q,
                           p + n_q + n_s,
                           p + n_q + n_s + n_k,
+                          (engine_int8_block *)(void *)(p + n_floats),
                           part_at(run, p + n_q + n_s + n_k + n_v, rows),
                           part_at(run, p + n_q + n_s + n_k + n_v + n_part, rows)};
 }
 
 static void
-gather_queries(const attention_run *run, const item *it, uint32_t head, float *q)
+gather_queries(const attention_run *run, const item *it, uint32_t head, const task_scratch *s)
 {
     const size_t per_token = run->group * run->dim_k;
+    float *q = s->q;
 
     for (uint32_t t = 0; t < it->n_tokens; t++) {
         const size_t row = (size_t)it->span->row + it->token + t;
@@ -108,6 +114,7 @@ gather_queries(const attention_run *run, const item *it, uint32_t head, float *q
     if (engine_kv_rotates(run->kv))
         for (size_t r = 0; r < (size_t)it->n_tokens * run->group; r++)
             engine_kv_rotate(q + r * run->dim_k, run->dim_k);
+    if (run->int8) run->kernels->int8->quantize(q, it->n_tokens * per_token, s->q8);
 }
 
 /* s [rows, PAGE] = q.k for the positions of `head`, whole tiles. */
@@ -117,6 +124,11 @@ score_block(const attention_run *run, const uint8_t *head, size_t n_pos, size_t 
 {
     const size_t tile_bytes = run->kv->layout.tile_k, n_tiles = (n_pos + STEP - 1) / STEP * 4;
 
+    if (run->int8) {
+        run->keys->scores_int8(head, tile_bytes, n_tiles, run->dim_k, s->q8, rows, s->scores,
+                               ENGINE_KV_PAGE);
+        return;
+    }
     if (run->keys->scores && rows <= FUSED_ROWS) {
         run->keys->scores(head, tile_bytes, n_tiles, run->dim_k, s->q, rows, s->scores,
                           ENGINE_KV_PAGE);
@@ -235,7 +247,7 @@ walk(const attention_run *run, const item *it, int worker)
     const size_t rows = (size_t)it->n_tokens * run->group;
     const task_scratch s = carve_scratch(run, worker, rows);
 
-    gather_queries(run, it, it->head, s.q);
+    gather_queries(run, it, it->head, &s);
     memset(s.all.sum, 0, rows * sizeof(float));
     for (uint32_t page = 0; page < it->n_pages; page++) {
         attend_block(run, it, page, it->head, rows, &s, s.block);
@@ -270,7 +282,7 @@ attend_range(const attention_run *run, const item *it, int worker)
     for (uint32_t page = it->page; page < it->page + it->n_pages; page++) {
         for (uint32_t head = it->head; head < it->head + it->n_heads; head++) {
             float *to = it->split->parts + ((size_t)head * it->split->n_blocks + page) * n_part;
-            gather_queries(run, it, head, s.q);
+            gather_queries(run, it, head, &s);
             attend_block(run, it, page, head, rows, &s, part_at(run, to, rows));
         }
         prefetch_page(run, it, page + 1);
@@ -410,13 +422,16 @@ begin_run(engine_kv *kv, engine_pool *pool, const engine_kernels *kernels, uint3
 {
     const engine_kv_shape *shape = &kv->shape;
     const engine_kv_kernels *inner = engine_kv_kernels_lookup(kernels->cpu);
+    const engine_kv_type_kernels *keys = engine_kv_kernels_of(inner, shape->type_k);
 
     g_assert(layer < shape->n_layers && n_heads % shape->n_kv_heads == 0);
     return (attention_run){.kv = kv,
                            .pool = pool,
                            .kernels = kernels,
                            .inner = inner,
-                           .keys = engine_kv_kernels_of(inner, shape->type_k),
+                           .keys = keys,
+                           .int8 = keys->scores_int8 && kernels->int8 &&
+                                   shape->dim_k <= ENGINE_KV_INT8_DIM,
                            .values = engine_kv_kernels_of(inner, shape->type_v),
                            .q = q,
                            .out = out,

@@ -1,6 +1,7 @@
 /* The KV cache's inner loops in plain C, and the choice of a table. */
 #include "engine/kv_kernels.h"
 
+#include <math.h>
 #include <string.h>
 
 static float
@@ -107,6 +108,26 @@ ref_scores_f32(const uint8_t *k, size_t tile_bytes, size_t n_tiles, size_t dim, 
 }
 
 static void
+ref_scores_int8(const uint8_t *k, size_t tile_bytes, size_t n_tiles, size_t dim,
+                const engine_int8_block *q, size_t n_q, float *s, size_t lds)
+{
+    for (size_t i = 0; i < n_q * n_tiles * ENGINE_KV_TILE; i++) {
+        const size_t r = i / (n_tiles * ENGINE_KV_TILE), position = i % (n_tiles * ENGINE_KV_TILE),
+                     p = position % ENGINE_KV_TILE;
+        const uint8_t *block = k + position / ENGINE_KV_TILE * tile_bytes;
+        float sum = 0.0f;
+        for (size_t b = 0; b < dim / 32; b++, block += 34 * ENGINE_KV_TILE) {
+            const engine_int8_block *x = &q[r * (dim / 32) + b];
+            int32_t isum = 0;
+            for (size_t d = 0; d < 32; d++)
+                isum += x->q[d] * (int8_t)block[(2 + d) * ENGINE_KV_TILE + p];
+            sum = fmaf(half_at(block + 2 * p) * x->scale, (float)isum, sum);
+        }
+        s[r * lds + position] = sum;
+    }
+}
+
+static void
 ref_weigh_f32(const uint8_t *v, size_t row_bytes, size_t n_pos, size_t dim, const float *w,
               size_t ldw, size_t n_q, float *out, size_t ldo)
 {
@@ -124,10 +145,10 @@ ref_to_half(const float *x, size_t n, uint16_t *out)
 }
 
 const engine_kv_kernels engine_kv_kernels_ref = {
-    .f32 = {ref_scores_f32, ref_weigh_f32, ref_tile_f32, ref_row_f32},
-    .f16 = {NULL, NULL, ref_tile_f16, ref_row_f16},
-    .q8_0 = {NULL, NULL, ref_tile_q8_0, ref_row_q8_0},
-    .q4_0 = {NULL, NULL, ref_tile_q4_0, ref_row_q4_0},
+    .f32 = {ref_scores_f32, ref_weigh_f32, ref_tile_f32, ref_row_f32, NULL},
+    .f16 = {NULL, NULL, ref_tile_f16, ref_row_f16, NULL},
+    .q8_0 = {NULL, NULL, ref_tile_q8_0, ref_row_q8_0, ref_scores_int8},
+    .q4_0 = {NULL, NULL, ref_tile_q4_0, ref_row_q4_0, NULL},
     .to_half = ref_to_half,
 };
 

@@ -2,9 +2,9 @@
  *
  *   bench_logits tokens MODEL TEXT N          the first N ids of the file TEXT, one a line; its bytes when the
  *                                             model has no vocabulary
- *   bench_logits eval MODEL IDS OUT THREADS [exact] [kv-f32]
+ *   bench_logits eval MODEL IDS OUT THREADS [exact] [kv-f32|kv-q8_0]
  *                                             float32 logits of all ids, position-major, into OUT; exact: packed
- *                                             weights multiplied in float32; kv-f32: keys and values kept so */
+ *                                             weights multiplied in float32; kv-: keys and values kept so */
 #include "engine/engine.h"
 
 #include <stdio.h>
@@ -91,12 +91,14 @@ main(int argc, char **argv)
             options.exact = TRUE;
         else if (strcmp(argv[i], "kv-f32") == 0)
             kv_type = ENGINE_KV_F32;
+        else if (strcmp(argv[i], "kv-q8_0") == 0)
+            kv_type = ENGINE_KV_Q8_0;
         else
             good = FALSE;
     }
     if (!good) {
         fputs("usage: bench_logits tokens MODEL TEXT N | eval MODEL IDS OUT THREADS [exact] "
-              "[kv-f32]\n",
+              "[kv-f32|kv-q8_0]\n",
               stderr);
         return 2;
     }

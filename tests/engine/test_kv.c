@@ -324,6 +324,50 @@ packed_and_expanded_input_give_the_same_bytes(void **state)
     }
 }
 
+/* Every level gives the scalar table's bits, whatever the number of queries, and near the product of floats. */
+static void
+scores_of_rounded_queries_are_the_same_everywhere(void **state)
+{
+    (void)state;
+    enum { DIM = 96, TILES = 4, POS = TILES * ENGINE_KV_TILE, MOST = 15, BLOCKS = DIM / 32 };
+    const engine_kv_type_kernels *ref =
+        engine_kv_kernels_of(&engine_kv_kernels_ref, ENGINE_TYPE_Q8_0);
+    const size_t tile_bytes = (size_t)34 * BLOCKS * ENGINE_KV_TILE;
+    g_autofree uint8_t *keys = g_malloc(tile_bytes * TILES);
+    g_autofree float *wide = g_new(float, DIM *POS), *expected = g_new(float, MOST *POS),
+                     *exact = g_new(float, MOST *POS), *found = g_new(float, MOST *POS);
+    engine_int8_block q8[MOST * BLOCKS];
+    uint32_t seed = 9;
+    g_autofree float *q = noise_rows(MOST * DIM, &seed);
+
+    for (size_t i = 0; i < tile_bytes * TILES; i++)
+        keys[i] = (uint8_t)(noise(&seed) * 127.0f);
+    for (size_t i = 0; i < (size_t)TILES * BLOCKS; i++) { /* -128 is never stored, but harmless */
+        for (size_t p = 0; p < ENGINE_KV_TILE; p++) {
+            const uint16_t half = engine_half_from_float(0.01f + 0.001f * (float)(p + i));
+            memcpy(keys + i * 34 * ENGINE_KV_TILE + 2 * p, &half, 2);
+        }
+        keys[i * 34 * ENGINE_KV_TILE + 40] = 0x80;
+    }
+    engine_kernels_lookup(ENGINE_CPU_SCALAR)->int8->quantize(q, MOST * DIM, q8);
+    ref->scores_int8(keys, tile_bytes, TILES, DIM, q8, MOST, expected, POS);
+    for (size_t i = 0; i < TILES; i++)
+        ref->expand_tile(keys + i * tile_bytes, DIM, wide + i * ENGINE_KV_TILE * DIM);
+    engine_kv_kernels_ref.f32.scores((uint8_t *)wide, DIM * ENGINE_KV_TILE * sizeof(float), TILES,
+                                     DIM, q, MOST, exact, POS);
+    for (size_t i = 0; i < MOST * POS; i++)
+        assert_true(fabsf(expected[i] - exact[i]) < 0.4f && isfinite(expected[i]));
+    for (int cpu = ENGINE_CPU_SCALAR; cpu <= (int)engine_cpu_best(); cpu++) {
+        const engine_kv_type_kernels *k =
+            engine_kv_kernels_of(engine_kv_kernels_lookup((engine_cpu)cpu), ENGINE_TYPE_Q8_0);
+        for (size_t n_q = 1; n_q <= MOST; n_q++) {
+            memset(found, 0, MOST * POS * sizeof *found);
+            k->scores_int8(keys, tile_bytes, TILES, DIM, q8, n_q, found, POS);
+            assert_memory_equal(found, expected, n_q * POS * sizeof *found);
+        }
+    }
+}
+
 static void
 a_fork_shares_pages_until_it_writes(void **state)
 {
@@ -459,6 +503,7 @@ main(void)
         cmocka_unit_test(attention_over_pages_is_plain_attention),
         cmocka_unit_test(chunks_neighbours_and_threads_change_no_bit),
         cmocka_unit_test(packed_and_expanded_input_give_the_same_bytes),
+        cmocka_unit_test(scores_of_rounded_queries_are_the_same_everywhere),
         cmocka_unit_test(a_fork_shares_pages_until_it_writes),
         cmocka_unit_test(a_full_cache_refuses_and_keeps_the_table),
         cmocka_unit_test(pages_as_bytes_carry_the_rows),
