@@ -2,7 +2,7 @@
  * the steps is in analyze.h. */
 #include "layout/document.h"
 #include "layout/flow.h"
-#include "layout/readers/readers.h"
+#include "layout/readers/archive.h"
 #include "layout/reading.h"
 
 #include <string.h>
@@ -141,12 +141,33 @@ pages_open(const char *path, const layout_options *options, GError **error)
     return document;
 }
 
+/* What parse says of a member's bytes names the file that they were put into. */
+static void
+rename_error(GError *error, const layout_input *input)
+{
+    g_autofree char *base = g_path_get_basename(input->local_path);
+    g_autofree char *prefix = g_strconcat(base, ": ", NULL);
+    if (error == NULL || input->fd < 0 || !g_str_has_prefix(error->message, prefix)) return;
+    char *message = g_strconcat(input->name, ": ", error->message + strlen(prefix), NULL);
+    g_free(error->message);
+    error->message = message;
+}
+
 lode_document *
 layout_document_open(const char *path, const layout_options *options, GError **error)
 {
     const layout_options none = {0};
     if (options == NULL) options = &none;
+    g_autoptr(layout_input) input = layout_input_open(path, error);
+    if (input == NULL) return NULL;
     gboolean claimed = FALSE;
-    lode_document *document = layout_readers_open(path, options, &claimed, error);
-    return claimed ? document : pages_open(path, options, error);
+    lode_document *document = layout_readers_open(input, path, options, &claimed, error);
+    if (claimed) return document;
+    GError *cause = NULL;
+    document = pages_open(input->local_path, options, &cause);
+    rename_error(cause, input);
+    if (cause != NULL) g_propagate_error(error, cause);
+    if (document != NULL && input->fd >= 0)
+        document->meta.source_name = g_string_chunk_insert(document->text, input->name);
+    return document;
 }

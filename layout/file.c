@@ -1,5 +1,5 @@
 /* Files as a whole: their SHA-256, and writing one so that nobody ever sees half of it. */
-#include "layout/layout.h"
+#include "layout/readers/archive.h"
 
 #include <errno.h>
 #include <fcntl.h>
@@ -19,6 +19,13 @@ io_error(GError **error, const char *path, const char *what, int number)
 char *
 layout_file_sha256(const char *path, GError **error)
 {
+    g_autofree char *archive = layout_archive_of(path);
+    if (archive != NULL) {
+        g_autoptr(layout_input) input = layout_input_open(path, error);
+        return input != NULL ? g_compute_checksum_for_data(G_CHECKSUM_SHA256, input->source.data,
+                                                           input->source.len)
+                             : NULL;
+    }
     int fd = g_open(path, O_RDONLY | O_CLOEXEC, 0);
     if (fd < 0) {
         io_error(error, path, "cannot be opened", errno);

@@ -1,6 +1,7 @@
 /* The pictures of a document, cut out of rendered pages: figures, and what tables and formulas ask for.
  * Vector art comes as SVG as well. */
 #include "layout/readers/readers.h"
+#include "layout/readers/archive.h"
 #include "layout/writers.h"
 #include "parse/parse.h"
 
@@ -189,13 +190,15 @@ layout_document_write_images(const lode_document *document, const char *path, co
         return FALSE;
     }
     gboolean claimed = FALSE;
-    g_autoptr(GHashTable) pictures = layout_readers_pictures(path, &claimed, error);
+    g_autoptr(layout_input) input = layout_input_open(path, error);
+    if (!input) return FALSE;
+    g_autoptr(GHashTable) pictures = layout_readers_pictures(input, path, &claimed, error);
     if (claimed) {
         const renderer copier = {.document = document, .dir = dir, .options = options};
         return pictures && pictures_write(&copier, pictures, error);
     }
     const parse_options opening = {.password = password};
-    g_autoptr(parse_file) file = parse_file_open(path, &opening, error);
+    g_autoptr(parse_file) file = parse_file_open(input->local_path, &opening, error);
     if (!file) return FALSE;
     if ((guint)parse_file_n_pages(file) < document->n_pages) {
         g_set_error(error, LAYOUT_ERROR, LAYOUT_ERROR_FORMAT,

@@ -346,6 +346,19 @@ typedef struct {
 lode_document *layout_document_open(const char *path, const layout_options *options,
                                     GError **error);
 
+/* ---- archives ----
+ *
+ * "papers.zip!/dir/one.pdf" is a path like others to all functions here that read a document: a member of an archive (ZIP,
+ * tar, also compressed), or the one file in "one.pdf.gz!/one.pdf". Archives in archives are entered once. An archive
+ * of LaTeX source is one document under its own path. */
+
+/* The paths of the documents in the archive at path: char *, free with g_ptr_array_unref. NULL without an error: it is
+ * no archive, or one that is a document itself. LAYOUT_ERROR_PASSWORD: it is encrypted; LAYOUT_ERROR_LIMIT: a
+ * decompression bomb, or too many files. */
+GPtrArray *layout_archive_members(const char *path, GError **error);
+/* The file that a member's path begins with; NULL for a path of no member. Free with g_free. */
+char *layout_archive_of(const char *path);
+
 /* ---- HTML ---- */
 
 /* Main text of an HTML page as a document of one page: title, headings, paragraphs, lists, tables, code,

@@ -1,4 +1,5 @@
 /* The source of a document with its blocks drawn over it: what was read as what, in which order. */
+#include "layout/readers/archive.h"
 #include "layout/document.h"
 
 #include "parse/parse.h"
@@ -82,7 +83,9 @@ layout_document_write_overlay(const lode_document *document, const char *source,
 {
     const parse_options options = {.password = password};
     g_autoptr(GError) cause = NULL;
-    g_autoptr(parse_file) file = parse_file_open(source, &options, &cause);
+    g_autoptr(layout_input) input = layout_input_open(source, error);
+    if (!input) return FALSE;
+    g_autoptr(parse_file) file = parse_file_open(input->local_path, &options, &cause);
     if (!file) {
         g_set_error_literal(error, LAYOUT_ERROR, LAYOUT_ERROR_FORMAT, cause->message);
         return FALSE;

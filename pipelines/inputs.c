@@ -204,7 +204,15 @@ pipelines_collect_inputs(const char *const *args, size_t n)
     g_hash_table_iter_init(&iter, found);
     while (g_hash_table_iter_next(&iter, &path, NULL)) {
         g_hash_table_iter_steal(&iter);
-        g_ptr_array_add(inputs, path);
+        /* one that cannot be read stays: reading it says why */
+        g_autoptr(GPtrArray) members = layout_archive_members(path, NULL);
+        if (members == NULL) {
+            g_ptr_array_add(inputs, path);
+            continue;
+        }
+        for (guint i = 0; i < members->len; i++)
+            g_ptr_array_add(inputs, g_steal_pointer(&members->pdata[i]));
+        g_free(path);
     }
     g_ptr_array_sort(inputs, compare_paths);
     return inputs;
@@ -216,6 +224,7 @@ pipelines_stem(const char *path)
     g_autofree char *base = g_path_get_basename(path);
     char *dot = strrchr(base, '.');
     if (dot != NULL && dot != base) *dot = '\0';
+    if (g_str_has_suffix(base, ".tar") && strlen(base) > 4) base[strlen(base) - 4] = '\0';
     char *stem = g_utf8_make_valid(base, -1);
     for (char *p = stem; *p != '\0'; p++)
         if ((guchar)*p < 0x20 || *p == '/' || *p == 0x7F) *p = '_';
@@ -237,7 +246,8 @@ gboolean
 pipelines_check_input(const char *path, GError **error)
 {
     struct stat st;
-    if (stat(path, &st) == 0 && S_ISREG(st.st_mode)) return TRUE;
+    g_autofree char *archive = layout_archive_of(path);
+    if (stat(archive != NULL ? archive : path, &st) == 0 && S_ISREG(st.st_mode)) return TRUE;
     int saved = errno;
     g_autofree char *name = g_filename_display_name(path);
     if (access(path, F_OK) != 0)

@@ -55,21 +55,6 @@ tex_caption(tex_reader *r, const char *text)
     }
 }
 
-void
-tex_picture(tex_reader *r, const char *name)
-{
-    if (r->open != NULL) {
-        g_ptr_array_add(r->open->pictures, g_strdup(name));
-        return;
-    }
-    if (r->flat > 0 || !r->in_document) return;
-    tex_float alone = {.kind = "Figure", .pictures = g_ptr_array_new_with_free_func(g_free)};
-    r->open = &alone;
-    tex_picture(r, name);
-    r->open = NULL;
-    g_ptr_array_unref(alone.pictures);
-}
-
 /* The first of the float's pictures that stands beside the document: its name there. NULL: none. */
 static char *
 take_picture(tex_reader *r, const tex_float *f)
@@ -131,6 +116,24 @@ write_float(tex_reader *r, const tex_float *f)
         layout_pen_block(&r->pen, LAYOUT_BLOCK_CAPTION, 0, NULL);
     }
     r->pen.style = style;
+}
+
+void
+tex_picture(tex_reader *r, const char *name)
+{
+    if (r->open != NULL) {
+        g_ptr_array_add(r->open->pictures, g_strdup(name));
+        return;
+    }
+    if (r->flat > 0 || !r->in_document) return;
+    tex_end_block(r);
+    const tex_float alone = {.kind = "Figure",
+                             .grids = g_ptr_array_new(),
+                             .pictures = g_ptr_array_new_with_free_func(g_free)};
+    g_ptr_array_add(alone.pictures, g_strdup(name));
+    write_float(r, &alone);
+    g_ptr_array_unref(alone.grids);
+    g_ptr_array_unref(alone.pictures);
 }
 
 /* body without "[ht]" in front and so many arguments in braces (wrapfigure: side and width). */

@@ -379,8 +379,8 @@ tex_include(tex_reader *r, const char *name)
             tex_push(r, g_strdup(own), file, name);
             return;
         }
-        g_clear_error(&error);
-        g_autoptr(GBytes) bytes = layout_source_beside(r->source, file, MAX_FILE, &error);
+        g_autoptr(GBytes) bytes =
+            layout_source_beside(r->source, file, MAX_FILE, error == NULL ? &error : NULL);
         if (bytes == NULL) continue;
         gsize len = 0;
         const char *data = g_bytes_get_data(bytes, &len);

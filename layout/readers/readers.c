@@ -1,5 +1,5 @@
 /* The table of formats, which of them a file is, and what all readers need. */
-#include "layout/readers/readers.h"
+#include "layout/readers/archive.h"
 
 #include <errno.h>
 #include <fcntl.h>
@@ -196,45 +196,32 @@ is_named_otherwise(const layout_source *source)
         " pdf xps oxps cbz png jpg jpeg tif tiff webp jp2 bmp gif docx pptx xlsx odt epub zip gz ");
 }
 
-/* The file's bytes and its reader; NULL: none claims it. source lends from file and name. */
+/* The reader of the input's bytes; NULL: none claims it. */
 static const layout_reader *
-find_for_path(const char *path, layout_source *source, GMappedFile **file, char **name)
+find_for_input(layout_input *input, const char *path)
 {
-    struct stat st;
-    /* looked at before opening: opening a pipe would wait for its writer */
-    if (stat(path, &st) != 0 || !S_ISREG(st.st_mode) || st.st_size == 0) return NULL;
-    *file = g_mapped_file_new(path, FALSE, NULL);
-    if (*file == NULL) return NULL;
-    *name = g_filename_display_basename(path);
-    *source = (layout_source){.path = path,
-                              .name = *name,
-                              .data = (const guchar *)g_mapped_file_get_contents(*file),
-                              .len = g_mapped_file_get_length(*file)};
-    if (layout_source_starts(source, "%PDF-", 5)) return NULL;
+    const layout_source *source = &input->source;
+    if (source->len == 0 || layout_source_starts(source, "%PDF-", 5)) return NULL;
     const layout_reader *reader = layout_reader_find(source);
     if (reader == NULL) return NULL;
-    return reader->sniff(source) == LAYOUT_SNIFF_WEAK && is_named_otherwise(source) ? NULL : reader;
+    if (reader->sniff(source) == LAYOUT_SNIFF_WEAK && is_named_otherwise(source)) return NULL;
+    if (source->path == NULL) layout_input_load_members(input, path);
+    return reader;
 }
 
 lode_document *
-layout_readers_open(const char *path, const layout_options *options, gboolean *claimed,
-                    GError **error)
+layout_readers_open(layout_input *input, const char *path, const layout_options *options,
+                    gboolean *claimed, GError **error)
 {
-    g_autoptr(GMappedFile) file = NULL;
-    g_autofree char *name = NULL;
-    layout_source source;
-    const layout_reader *reader = find_for_path(path, &source, &file, &name);
+    const layout_reader *reader = find_for_input(input, path);
     *claimed = reader != NULL;
-    return reader != NULL ? layout_reader_run(reader, &source, options, error) : NULL;
+    return reader != NULL ? layout_reader_run(reader, &input->source, options, error) : NULL;
 }
 
 GHashTable *
-layout_readers_pictures(const char *path, gboolean *claimed, GError **error)
+layout_readers_pictures(layout_input *input, const char *path, gboolean *claimed, GError **error)
 {
-    g_autoptr(GMappedFile) file = NULL;
-    g_autofree char *name = NULL;
-    layout_source source;
-    const layout_reader *reader = find_for_path(path, &source, &file, &name);
+    const layout_reader *reader = find_for_input(input, path);
     *claimed = reader != NULL;
     if (reader == NULL) return NULL;
     const layout_options options = {0};
@@ -242,8 +229,8 @@ layout_readers_pictures(const char *path, gboolean *claimed, GError **error)
         layout_builder_new(); /* only what it is made of counts here */
     g_autoptr(GHashTable) pictures =
         g_hash_table_new_full(g_str_hash, g_str_equal, g_free, (GDestroyNotify)g_bytes_unref);
-    if (reader->read(&source, &options, builder, pictures, error))
+    if (reader->read(&input->source, &options, builder, pictures, error))
         return g_steal_pointer(&pictures);
-    g_prefix_error(error, "%s: ", source.name);
+    g_prefix_error(error, "%s: ", input->name);
     return NULL;
 }

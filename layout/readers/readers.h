@@ -58,12 +58,16 @@ GBytes *layout_source_beside(const layout_source *source, const char *relative, 
 /* The document of one input; options as for layout_document_open. */
 lode_document *layout_reader_run(const layout_reader *reader, const layout_source *source,
                                  const layout_options *options, GError **error);
-/* layout_document_open for files that a reader claims. claimed FALSE: none does, and there is no error. */
-lode_document *layout_readers_open(const char *path, const layout_options *options,
-                                   gboolean *claimed, GError **error);
-/* The pictures of such a file: image name -> GBytes. NULL: none claims it (claimed FALSE, no error), or it cannot be
- * read again. Free with g_hash_table_unref. */
-GHashTable *layout_readers_pictures(const char *path, gboolean *claimed, GError **error);
+struct layout_input;
+/* layout_document_open for inputs that a reader claims; path: what input was opened by. claimed FALSE: none does, and
+ * there is no error. */
+lode_document *layout_readers_open(struct layout_input *input, const char *path,
+                                   const layout_options *options, gboolean *claimed,
+                                   GError **error);
+/* The pictures of such an input: image name -> GBytes. NULL: none claims it (claimed FALSE, no error), or it cannot be
+ * read. */
+GHashTable *layout_readers_pictures(struct layout_input *input, const char *path, gboolean *claimed,
+                                    GError **error);
 
 /* ---- sniff.c: what the sniffs look at ---- */
 #define LAYOUT_SNIFF_BYTES 65536 /* of the start: enough for every sniff */
