@@ -397,8 +397,8 @@ run_bench(gpointer data, char **operands, int n_operands)
         g_autofree char *peak = g_format_size(peak_bytes()), *base = g_format_size(b.base_bytes),
                         *planned = g_format_size(planned_bytes(&b));
         g_autofree char *huge = g_format_size(huge_bytes());
-        cli_print("\npeak memory %s: %s before the model was opened, %s planned for it; %s of the "
-                  "weights mapped in pages of 2 MiB\n",
+        cli_print("\npeak memory %s: %s before the model was opened, %s planned for it\n"
+                  "weights mapped in pages of 2 MiB: %s\n",
                   peak, base, planned, huge);
     }
     return EXIT_ALL_GOOD;

@@ -4,3 +4,4 @@
 ^prefill 40 +[0-9]+\.[0-9] +[0-9]+\.[0-9] 
 ^decode at 32 +[0-9]+\.[0-9] +[0-9]+\.[0-9] +[0-9.]+ GB/s, +[0-9]+ %$
 ^peak memory [0-9.]+.+B: [0-9.]+.+B before the model was opened, [0-9.]+.+B planned for it$
+^weights mapped in pages of 2 MiB: [0-9.]+.+$
