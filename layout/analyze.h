@@ -226,6 +226,8 @@ typedef struct {
     float width, height; /* of the frame */
     guint turn;          /* the frame is the page turned by this many quarters */
     float page_width, page_height;
+    float
+        skew; /* parse_page's: the page was straightened about its centre, which layout_sheet_to_page() undoes */
     int rotation;
     char *label, *failure;
     gboolean skipped; /* not asked for */

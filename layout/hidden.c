@@ -37,6 +37,7 @@ struct layout_hidden {
     gboolean ocr;      /* invisible text is what the page says */
     float usual_pt;
     guint n_visible, n_layer; /* glyphs, by the two classes */
+    guint n_recognized;       /* of the visible ones: read in the pixels by parse */
 };
 
 static float
@@ -230,6 +231,7 @@ layer_judge(layout_hidden *h)
             h->n_layer += run->n_glyphs;
         else
             h->n_visible += run->n_glyphs;
+        if (run->flags & PARSE_RUN_OCR) h->n_recognized += run->n_glyphs;
         if (page->n_images > 0 && on_image(page, run))
             *(layer ? &pictured : &over) += run->n_glyphs;
     }
@@ -278,6 +280,8 @@ layout_hidden_free(layout_hidden *h)
 layout_text_source
 layout_hidden_source(const layout_hidden *h)
 {
+    if (h->n_recognized > 0)
+        return h->n_recognized == h->n_visible ? LAYOUT_TEXT_OCR : LAYOUT_TEXT_MIXED;
     if (!h->ocr) return h->n_visible > 0 ? LAYOUT_TEXT_NATIVE : LAYOUT_TEXT_NONE;
     return h->n_visible * 10 > h->n_layer ? LAYOUT_TEXT_MIXED : LAYOUT_TEXT_OCR;
 }

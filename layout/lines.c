@@ -531,6 +531,7 @@ layout_lines_find(layout_work *work, layout_sheet *sheet, const parse_page *page
     sheet->width = main_turn & 1 ? page->height_pt : page->width_pt;
     sheet->height = main_turn & 1 ? page->width_pt : page->height_pt;
     sheet->rotation = page->rotation;
+    sheet->skew = page->skew;
     for (guint k = 0; k < 4; k++) {
         guint t = (main_turn + k) & 3;
         n += glyphs[t]->len;

@@ -11,6 +11,7 @@
  * And for one that cannot be: when MuPDF finds a file damaged only while reading it, it rebuilds the file's
  * structure, and what comes after may look different. Such a file is read again, from the start, by one. */
 #include "layout/reading.h"
+#include "layout/scan.h"
 
 #include <pthread.h> /* and not GLib's locks: ThreadSanitizer follows these */
 
@@ -35,6 +36,8 @@ typedef struct {
     parse_file *file;
     gboolean own_file;
     layout_work *fonts; /* only its fonts and keep_hidden are used */
+    parse_ocr *ocr;     /* NULL until a page needs it */
+    GError *no_ocr;     /* why it is not to be had */
     guint n_fonts, n_warnings;
     pthread_t thread;
 } reader;
@@ -43,6 +46,8 @@ struct reading {
     const char *path;
     parse_options limits;
     gboolean keep_hidden;
+    layout_ocr_mode ocr;
+    parse_ocr_options ocr_options;
     const int *pages; /* [n_pages]: indices of those to be read */
     guint n_pages, ring_size;
     page_read **ring; /* [ring_size] */
@@ -78,6 +83,48 @@ news_take(reader *r, page_read *page)
         layout_font_copy(page->fonts, layout_work_font(r->fonts, r->n_fonts));
 }
 
+/* ---- OCR ---- */
+
+/* The reader's, made when the first page needs it; NULL where it is not to be had. */
+static parse_ocr *
+reader_ocr(reader *r, page_read *page)
+{
+    if (r->ocr == NULL && r->no_ocr == NULL)
+        r->ocr = parse_ocr_new(&r->shared->ocr_options, &r->no_ocr);
+    if (r->ocr == NULL)
+        g_ptr_array_add(page->warnings,
+                        g_strdup_printf("text in pictures is not read: %s", r->no_ocr->message));
+    return r->ocr;
+}
+
+/* A page whose text was there is kept as it was where recognition reads no better. */
+static parse_page *
+page_recognize(reader *r, page_read *page, parse_page *primitives)
+{
+    layout_scan scan;
+    layout_scan_judge(primitives, &scan);
+    const gboolean force = r->shared->ocr == LAYOUT_OCR_FORCE;
+    if (force) scan.verdict = LAYOUT_SCAN_PAGE;
+    if (scan.verdict == LAYOUT_SCAN_NONE) return primitives;
+    parse_ocr *ocr = reader_ocr(r, page);
+    if (ocr == NULL) return primitives;
+    g_autoptr(GError) cause = NULL;
+    const guint n_regions = scan.verdict == LAYOUT_SCAN_REGIONS ? scan.n_regions : 0;
+    parse_page *recognized =
+        parse_ocr_page(ocr, r->file, primitives, scan.regions, n_regions, &cause);
+    if (recognized == NULL) {
+        g_ptr_array_add(page->warnings, g_strdup_printf("not recognised: %s", cause->message));
+        return primitives;
+    }
+    const gboolean whole = scan.verdict == LAYOUT_SCAN_PAGE && !force;
+    if (whole && layout_scan_worth(recognized) < scan.worth) {
+        parse_page_free(recognized);
+        return primitives;
+    }
+    parse_page_free(primitives);
+    return recognized;
+}
+
 static page_read *
 page_make(reader *r, int index)
 {
@@ -85,11 +132,14 @@ page_make(reader *r, int index)
     page->reader = r->number;
     page->fonts = layout_fonts_new();
     page->warnings = g_ptr_array_new_with_free_func(g_free);
-    g_autoptr(parse_page) primitives = parse_file_load_page(r->file, index, &page->error);
+    parse_page *primitives = parse_file_load_page(r->file, index, &page->error);
+    if (primitives != NULL && r->shared->ocr != LAYOUT_OCR_OFF)
+        primitives = page_recognize(r, page, primitives);
     if (primitives != NULL) {
         page->truncated = primitives->truncated;
         page->sheet = layout_sheet_boil(r->fonts, primitives);
     }
+    parse_page_free(primitives);
     news_take(r, page);
     page->repaired = parse_file_metadata(r->file)->repaired;
     return page;
@@ -110,6 +160,8 @@ reader_clear(reader *r)
 {
     if (r->own_file) parse_file_free(r->file);
     layout_work_free(r->fonts);
+    parse_ocr_free(r->ocr);
+    g_clear_error(&r->no_ocr);
 }
 
 static void *
@@ -402,8 +454,13 @@ layout_pages_read(layout_work *work, layout_builder *builder, parse_file *file, 
                   const layout_options *options, GError **error)
 {
     const int n = parse_file_n_pages(file);
-    reading shared = {
-        .path = path, .limits = layout_parse_options(options), .keep_hidden = options->keep_hidden};
+    reading shared = {.path = path,
+                      .limits = layout_parse_options(options),
+                      .keep_hidden = options->keep_hidden,
+                      .ocr = options->ocr,
+                      .ocr_options = {.languages = options->ocr_languages,
+                                      .store = options->ocr_store,
+                                      .cancel = options->cancel}};
     g_autofree int *pages = pages_wanted(options, builder, n, &shared.n_pages);
     if (pages == NULL) {
         g_set_error(error, LAYOUT_ERROR, LAYOUT_ERROR_FORMAT, "%s: no page %d, the file has %d",

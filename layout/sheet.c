@@ -201,11 +201,25 @@ layout_rect_unturn(layout_rect box, guint turn, float width, float height)
     }
 }
 
+/* The upright hull of what the box is on the page as it was scanned. */
+static layout_rect
+rect_unskew(layout_rect box, float width, float height, float skew)
+{
+    layout_rect hull = {INFINITY, INFINITY, -INFINITY, -INFINITY};
+    for (guint corner = 0; corner < 4; corner++) {
+        float x = corner & 1 ? box.x1 : box.x0, y = corner & 2 ? box.y1 : box.y0;
+        parse_unskew(width, height, skew, &x, &y);
+        hull = layout_rect_join(hull, (layout_rect){x, y, x, y});
+    }
+    return hull;
+}
+
 layout_rect
 layout_sheet_to_page(const layout_sheet *sheet, layout_rect box)
 {
     float w = sheet->page_width, h = sheet->page_height;
     layout_rect r = layout_rect_unturn(box, sheet->turn, w, h);
+    if (sheet->skew != 0) r = rect_unskew(r, w, h, sheet->skew);
     r.x0 = CLAMP(r.x0, 0, w);
     r.x1 = CLAMP(r.x1, r.x0, w);
     r.y0 = CLAMP(r.y0, 0, h);

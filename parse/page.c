@@ -28,6 +28,15 @@ storage_new(void)
     return storage;
 }
 
+parse_page *
+parse_page_new(int index)
+{
+    parse_page *page = g_new0(parse_page, 1);
+    page->index = index;
+    page->storage = storage_new();
+    return page;
+}
+
 void
 parse_page_free(parse_page *page)
 {
@@ -44,8 +53,8 @@ parse_page_free(parse_page *page)
     g_free(page);
 }
 
-static void
-publish(parse_page *page)
+void
+parse_page_publish(parse_page *page)
 {
     parse_storage *s = page->storage;
     page->fonts = (const parse_font *)(const void *)s->fonts->data;
@@ -66,9 +75,8 @@ static void
 builder_init(parse_builder *builder, parse_file *file, int index)
 {
     *builder = (parse_builder){.file = file};
-    builder->page = g_new0(parse_page, 1);
-    builder->page->index = index;
-    builder->page->storage = builder->storage = storage_new();
+    builder->page = parse_page_new(index);
+    builder->storage = builder->page->storage;
     builder->fonts = g_array_new(FALSE, FALSE, sizeof(parse_builder_font));
     builder->font_index = g_hash_table_new(NULL, NULL);
     builder->descriptor_flags = g_hash_table_new(NULL, NULL);
@@ -204,6 +212,6 @@ parse_file_load_page(parse_file *file, int index, GError **error)
     }
     /* the interpreter goes on after an operator that ran out of memory; what it drew is not all */
     if (file->memory.refused_bytes) builder.page->truncated = TRUE;
-    publish(builder.page);
+    parse_page_publish(builder.page);
     return builder.page;
 }

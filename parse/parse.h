@@ -141,7 +141,7 @@ typedef struct {
     guint n_unplaced;   /* glyphs drawn nowhere: at infinity, or so far away; not in glyphs */
     guint n_unmapped;   /* glyphs without a Unicode mapping, in the file or in the font itself */
     gboolean truncated; /* a limit was reached: more was drawn than kept */
-    float skew;         /* radians by which a scan was straightened: parse_page_unskew() */
+    float skew;         /* radians by which a scan was straightened: parse_unskew() */
     void *storage;      /* private */
 } parse_page;
 
@@ -276,8 +276,15 @@ G_DEFINE_AUTOPTR_CLEANUP_FUNC(parse_ocr, parse_ocr_free)
 parse_page *parse_ocr_page(parse_ocr *ocr, parse_file *file, const parse_page *page,
                            const parse_rect *regions, guint n_regions, GError **error);
 
-/* A place of a straightened page -> where it is in the file's page. */
-void parse_page_unskew(const parse_page *page, float *x, float *y);
+/* Where the language data is: TESSDATA_PREFIX, else where packages put it; NULL: nowhere. Free with g_free. */
+char *parse_ocr_data_path(void);
+/* Names of the languages there, "deu", "eng", sorted; NULL-terminated; free with g_strfreev. */
+char **parse_ocr_languages(const char *data_path);
+/* Is each of "eng+deu" there? PARSE_ERROR_IO: no, and which package brings it. */
+gboolean parse_ocr_languages_check(const char *languages, GError **error);
+
+/* A place of a page that was straightened by skew -> where it is in the file's page. */
+void parse_unskew(float width_pt, float height_pt, float skew, float *x, float *y);
 
 /* The version of Tesseract, "5.3.0", for lode doctor. Static. */
 const char *parse_tesseract_version(void);

@@ -229,7 +229,13 @@ void parse_content_run(fz_context *ctx, parse_builder *builder, fz_page *page, f
 /* page.c */
 void parse_builder_stop(parse_builder *builder); /* a limit: keep what there is, read no further */
 
+/* An empty page to be filled, and its arrays made visible once it is. */
+parse_page *parse_page_new(int index);
+void parse_page_publish(parse_page *page);
+
 /* ---- render.c ---- */
+/* The pixels that clip covers at this scale; throws where there are none or too many. */
+fz_irect parse_pixel_box(fz_context *ctx, fz_rect clip, float scale);
 /* (Part of) a page, drawn into a buffer for the caller to drop; throws. part NULL: all of it. */
 typedef fz_buffer *(*parse_render_fn)(fz_context *ctx, parse_file *file, int index,
                                       const fz_rect *part, fz_cookie *cookie,

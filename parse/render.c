@@ -5,9 +5,8 @@
 
 #define MAX_PIXELS (64.0 * 1024 * 1024)
 
-/* The pixels that clip covers at this scale; throws where there are none or too many. */
-static fz_irect
-pixel_box(fz_context *ctx, fz_rect clip, float scale)
+fz_irect
+parse_pixel_box(fz_context *ctx, fz_rect clip, float scale)
 {
     double w = ((double)clip.x1 - clip.x0) * scale, h = ((double)clip.y1 - clip.y0) * scale;
     if (!(w > 0 && h > 0)) fz_throw(ctx, FZ_ERROR_GENERIC, "nothing of the page to render");
@@ -35,7 +34,7 @@ render_page(fz_context *ctx, parse_file *file, int index, const fz_rect *part, f
         fz_rect bounds = fz_bound_page(ctx, page);
         fz_rect whole = {0, 0, bounds.x1 - bounds.x0, bounds.y1 - bounds.y0};
         fz_rect clip = part ? fz_intersect_rect(*part, whole) : whole;
-        fz_irect box = pixel_box(ctx, clip, scale);
+        fz_irect box = parse_pixel_box(ctx, clip, scale);
         fz_matrix ctm = fz_concat(fz_translate(-bounds.x0, -bounds.y0), fz_scale(scale, scale));
         pixmap = fz_new_pixmap_with_bbox(ctx, fz_device_rgb(ctx), box, NULL, 0);
         fz_set_pixmap_resolution(ctx, pixmap, (int)lroundf(scale * 72), (int)lroundf(scale * 72));

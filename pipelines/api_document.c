@@ -67,8 +67,13 @@ lode_convert_file(const char *path, const lode_convert_options *options, lode_do
         pages = pipelines_pages_parse(filled.pages, &failure);
         if (pages == NULL) return pipelines_fail(error, failure);
     }
+    layout_ocr_mode ocr;
+    if (!pipelines_ocr_mode_parse(filled.ocr, &ocr))
+        return pipelines_fail_argument(error, "ocr must be auto, off or force");
     layout_options inner = {
         .password = filled.password,
+        .ocr = ocr,
+        .ocr_languages = filled.ocr_languages,
         .n_threads = (unsigned)CLAMP(filled.n_threads, 1, 1024),
         .ranges = pages != NULL ? (const layout_page_range *)(void *)pages->data : NULL,
         .n_ranges = pages != NULL ? pages->len : 0,

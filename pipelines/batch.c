@@ -34,10 +34,12 @@ hash_options(const pipelines_batch_options *options)
     char dpi[G_ASCII_DTOSTR_BUF_SIZE];
     g_autofree char *pages = pipelines_pages_text(options->pages);
     g_autofree char *text = g_strdup_printf(
-        "lode=%s formats=%u images=%d page_breaks=%d dpi=%s pages=%s hidden=%d formulas=%d",
+        "lode=%s formats=%u images=%d page_breaks=%d dpi=%s pages=%s hidden=%d formulas=%d "
+        "ocr=%d %s",
         lode_version(), options->output.formats, options->output.images,
         options->output.page_breaks, g_ascii_dtostr(dpi, sizeof dpi, options->output.dpi), pages,
-        options->keep_hidden, (int)options->output.formulas);
+        options->keep_hidden, (int)options->output.formulas, (int)options->worker.ocr,
+        options->worker.ocr_languages ? options->worker.ocr_languages : "");
     g_autofree char *hash = g_compute_checksum_for_string(G_CHECKSUM_SHA256, text, -1);
     return g_strndup(hash, 16);
 }

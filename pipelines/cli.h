@@ -74,7 +74,7 @@ void cli_install_signals(void);
 /* ---- the options of commands that read documents (cli_reader.c) ---- */
 
 typedef struct {
-    char *password, *password_file;
+    char *password, *password_file, *ocr, *ocr_languages;
     int jobs, memory_mb;
     double timeout;
 } reader_args;

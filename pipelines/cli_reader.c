@@ -1,4 +1,5 @@
 /* The options of every command that reads documents: one table for their flags, checks and meaning. */
+#include "parse/parse.h"
 #include "pipelines/cli.h"
 
 #include <string.h>
@@ -26,6 +27,15 @@ cli_reader_entries(const GOptionEntry *own, reader_args *args)
          "Give up on a file when no page finishes for so many seconds (default: 120)", "S"},
         {"memory", 0, 0, G_OPTION_ARG_INT, &args->memory_mb,
          "Memory one reader process may use, in MB (default: 4096)", "MB"},
+        {"ocr", 0, 0, G_OPTION_ARG_STRING, &args->ocr,
+         "Read text in pixels: auto (default; scans, garbled pages, tables that are pictures), "
+         "off, "
+         "or force (every page)",
+         "WHEN"},
+        {"ocr-lang", 0, 0, G_OPTION_ARG_STRING, &args->ocr_languages,
+         "Languages of scanned pages as Tesseract names them, such as eng+deu (default: by the "
+         "page, among those installed)",
+         "LANGS"},
         G_OPTION_ENTRY_NULL,
     };
     size_t n = 0;
@@ -53,6 +63,16 @@ cli_reader_check(const char *command_name, const reader_args *args,
         cli_usage_error(command_name, "--timeout: %g: must be more than 0", args->timeout);
         return FALSE;
     }
+    if (!pipelines_ocr_mode_parse(args->ocr, &worker->ocr)) {
+        cli_usage_error(command_name, "--ocr: %s: must be auto, off or force", args->ocr);
+        return FALSE;
+    }
+    g_autoptr(GError) error = NULL;
+    if (args->ocr_languages != NULL && !parse_ocr_languages_check(args->ocr_languages, &error)) {
+        cli_usage_error(command_name, "--ocr-lang: %s", error->message);
+        return FALSE;
+    }
+    worker->ocr_languages = args->ocr_languages;
     worker->stall_seconds = args->timeout;
     worker->memory_limit = (uint64_t)args->memory_mb << 20;
     return TRUE;

@@ -87,41 +87,15 @@ check_libraries(examination *e)
 
 /* ---- OCR ---- */
 
-/* Tesseract is not linked: it would cost every start of the program 50 libraries. Its folder of languages tells
- * as much. */
-static char *
-find_tessdata(void)
-{
-    const char *prefix = g_getenv("TESSDATA_PREFIX");
-    const char *const candidates[] = {prefix, "/usr/share/tesseract-ocr/5/tessdata",
-                                      "/usr/share/tessdata", "/usr/local/share/tessdata"};
-    for (size_t i = 0; i < G_N_ELEMENTS(candidates); i++)
-        if (candidates[i] != NULL && g_file_test(candidates[i], G_FILE_TEST_IS_DIR))
-            return g_strdup(candidates[i]);
-    return NULL;
-}
-
-static gint
-compare_names(gconstpointer a, gconstpointer b)
-{
-    return strcmp(*(const char *const *)a, *(const char *const *)b);
-}
-
 static void
 check_ocr(examination *e)
 {
-    g_autofree char *dir = find_tessdata();
-    GDir *handle = dir != NULL ? g_dir_open(dir, 0, NULL) : NULL;
-    g_autoptr(GPtrArray) languages = g_ptr_array_new_with_free_func(g_free);
-    for (const char *name; handle != NULL && (name = g_dir_read_name(handle)) != NULL;)
-        if (g_str_has_suffix(name, ".traineddata"))
-            g_ptr_array_add(languages, g_strndup(name, strlen(name) - strlen(".traineddata")));
-    if (handle != NULL) g_dir_close(handle);
-    g_ptr_array_sort(languages, compare_names);
-    g_ptr_array_add(languages, NULL);
-    g_autofree char *list = g_strjoinv(" ", (char **)languages->pdata);
+    g_autofree char *dir = parse_ocr_data_path();
+    g_auto(GStrv) languages = parse_ocr_languages(dir);
+    g_autofree char *list = g_strjoinv(" ", languages);
     if (list[0] != '\0')
-        note(e, FOUND, "ocr", "Tesseract languages: %s (%s)", list, dir);
+        note(e, FOUND, "ocr", "Tesseract %s, languages: %s (%s)", parse_tesseract_version(), list,
+             dir);
     else
         note(e, LACKING, "ocr", "no Tesseract languages found: apt-get install tesseract-ocr-eng");
 }

@@ -42,7 +42,8 @@ function(deferred_finish target)
   set_property(TARGET ${target} PROPERTY DEFERRED_TABLE ${CMAKE_CURRENT_BINARY_DIR}/deferred.S)
   target_sources(${target} PRIVATE ${CMAKE_CURRENT_BINARY_DIR}/deferred.S ${deferred_dir}/deferred.c)
   target_link_libraries(${target} PRIVATE ${CMAKE_DL_LIBS})
-  target_link_options(${target} BEFORE PRIVATE LINKER:--as-needed)
+  # libtesseract exports the same C++ templates as libstdc++, and would be needed for those if it came first.
+  target_link_options(${target} BEFORE PRIVATE LINKER:--no-as-needed -lstdc++ LINKER:--as-needed)
 endfunction()
 
 # ---- the program's ----------------------------------------------------------------------------
@@ -105,5 +106,21 @@ deferred_library(lode mujs
   js_pushstring js_pushundefined js_replace js_savetry js_setcontext js_setproperty js_setregistry js_throw
   js_toboolean js_tointeger js_tonumber js_tostring js_touserdata js_tryboolean js_tryinteger js_trynumber
   js_tryrepr js_trystring)
+
+# What reads text in pixels; Tesseract has 40 libraries below it.
+deferred_library(lode tesseract
+  TessBaseAPICreate TessBaseAPIDelete TessBaseAPIEnd TessBaseAPIGetIterator TessBaseAPIInit2 TessBaseAPIRecognize
+  TessBaseAPISetImage2 TessBaseAPISetPageSegMode TessBaseAPISetSourceResolution TessBaseAPISetVariable
+  TessDeleteText TessMonitorCreate TessMonitorDelete TessMonitorSetCancelFunc TessMonitorSetCancelThis
+  TessMonitorSetDeadlineMSecs TessPageIteratorBaseline TessPageIteratorBegin TessPageIteratorBlockType
+  TessPageIteratorBoundingBox TessPageIteratorIsAtBeginningOf TessPageIteratorIsAtFinalElement
+  TessPageIteratorNext TessResultIteratorConfidence TessResultIteratorDelete TessResultIteratorGetPageIterator
+  TessResultIteratorGetPageIteratorConst TessResultIteratorGetUTF8Text TessResultIteratorNext TessVersion)
+
+deferred_library(lode lept
+  boxaDestroy boxaGetBoxGeometry boxaGetCount makeOrientDecision pixClone pixConnCompBB pixCreateNoInit pixDestroy
+  pixDilateBrick pixFindSkewSweepAndSearch pixGenHalftoneMask pixGetData pixGetHeight pixGetWidth pixGetWpl
+  pixOpenBrick pixOr pixOrientDetect pixOtsuAdaptiveThreshold pixReduceRankBinary2 pixRotate pixRotateOrth
+  pixScaleGrayLI pixSubtract setMsgSeverity)
 
 deferred_finish(lode)

@@ -98,3 +98,16 @@ pipelines_formats_parse(const char *list, unsigned *flags, GError **error)
     g_set_error_literal(error, PIPELINES_ERROR, LODE_ERROR_ARGUMENT, "no format is named");
     return FALSE;
 }
+
+gboolean
+pipelines_ocr_mode_parse(const char *name, layout_ocr_mode *mode)
+{
+    static const char *const names[] = {"auto", "off", "force"};
+    *mode = LAYOUT_OCR_AUTO;
+    for (guint i = 0; name != NULL && i < G_N_ELEMENTS(names); i++) {
+        if (strcmp(name, names[i]) != 0) continue;
+        *mode = (layout_ocr_mode)i;
+        return TRUE;
+    }
+    return name == NULL;
+}

@@ -165,11 +165,16 @@ gboolean pipelines_journal_append(pipelines_journal *journal, pipelines_record *
 
 /* ---- worker processes ---- */
 
+/* "auto", "off", "force"; NULL is auto. FALSE: none of them. */
+gboolean pipelines_ocr_mode_parse(const char *name, layout_ocr_mode *mode);
+
 typedef struct {
     const char *path, *password; /* password NULL: none */
     const GArray *pages;         /* layout_page_range; NULL: all */
     int n_threads;               /* that read pages; the result is the same for any */
     gboolean keep_hidden;        /* text that no reader sees */
+    layout_ocr_mode ocr;         /* of a worker's jobs: what its options say */
+    const char *ocr_languages;   /* likewise */
     const char *dir, *stem;      /* dir NULL: write nothing */
     pipelines_output_options output;
     gboolean want_document; /* hand the document back */
@@ -187,6 +192,8 @@ typedef struct {
     double stall_seconds;  /* killed after so long without a finished page; 0 = 120 */
     uint64_t memory_limit; /* address space in bytes; 0 = 4 GiB */
     int n_threads;         /* that read pages, for jobs that name no number; 0 = 1 */
+    layout_ocr_mode ocr;
+    const char *ocr_languages; /* NULL: by the page; must outlive the worker */
 } pipelines_worker_options;
 
 typedef struct pipelines_worker pipelines_worker;

@@ -83,6 +83,10 @@ typedef struct {
     void (*progress)(int n_done, int n_pages, void *user_data); /* after each page; may be NULL */
     void *user_data;
     int keep_hidden_text; /* take text that no reader sees for text; 0 (default): leave it out */
+    const char *
+        ocr; /* read text in pixels: "auto" (scans, garbled pages, tables that are pictures; also NULL,
+                      * the default), "off", "force" (every page) */
+    const char *ocr_languages; /* "eng+deu", as Tesseract names them; NULL (default): by the page */
 } lode_convert_options;
 
 LODE_API lode_convert_options lode_convert_options_default(void);

@@ -126,7 +126,7 @@ escaped(const char *bytes)
 }
 
 static char *
-job_to_line(const pipelines_job *job, int n_threads)
+job_to_line(const pipelines_job *job, const pipelines_worker_options *options)
 {
     g_autoptr(json_t) json = json_object();
     json_object_set_new(json, "path", escaped(job->path));
@@ -134,7 +134,10 @@ job_to_line(const pipelines_job *job, int n_threads)
     g_autofree char *pages = pipelines_pages_text(job->pages);
     json_object_set_new(json, "pages", json_string(pages));
     json_object_set_new(json, "keep_hidden", json_boolean(job->keep_hidden));
-    json_object_set_new(json, "threads", json_integer(n_threads));
+    json_object_set_new(json, "threads",
+                        json_integer(job->n_threads > 0 ? job->n_threads : options->n_threads));
+    json_object_set_new(json, "ocr", json_integer((int)options->ocr));
+    json_object_set_new(json, "ocr_languages", escaped(options->ocr_languages));
     json_object_set_new(json, "dir", escaped(job->dir));
     json_object_set_new(json, "stem", escaped(job->stem));
     json_object_set_new(json, "formats", json_integer(job->output.formats));
@@ -310,8 +313,7 @@ pipelines_worker_run(pipelines_worker *worker, const pipelines_job *job, const i
     if (worker->n_jobs >= MAX_JOBS) stop(worker, TRUE);
     if (worker->pid == 0 && !start(worker, error)) return FALSE;
     worker->n_jobs++;
-    g_autofree char *line =
-        job_to_line(job, job->n_threads > 0 ? job->n_threads : worker->options.n_threads);
+    g_autofree char *line = job_to_line(job, &worker->options);
     if (!write_all(worker->in, line, strlen(line))) {
         give_up(worker, ENDED, error);
         return FALSE;
@@ -381,6 +383,7 @@ do_job(const json_t *json, reporter *r)
     g_autofree char *password = unescaped(json, "password");
     g_autofree char *dir = unescaped(json, "dir");
     g_autofree char *stem = unescaped(json, "stem");
+    g_autofree char *languages = unescaped(json, "ocr_languages");
     const char *pages = json_string_value(json_object_get(json, "pages"));
     g_autoptr(GArray) ranges =
         pages != NULL && *pages != '\0' ? pipelines_pages_parse(pages, NULL) : NULL;
@@ -390,6 +393,9 @@ do_job(const json_t *json, reporter *r)
         .pages = ranges,
         .n_threads = (int)CLAMP(json_integer_value(json_object_get(json, "threads")), 1, 1024),
         .keep_hidden = json_is_true(json_object_get(json, "keep_hidden")),
+        .ocr = (layout_ocr_mode)CLAMP(json_integer_value(json_object_get(json, "ocr")),
+                                      LAYOUT_OCR_AUTO, LAYOUT_OCR_FORCE),
+        .ocr_languages = languages,
         .dir = dir,
         .stem = stem,
         .output = {.formats = (unsigned)json_integer_value(json_object_get(json, "formats")),

@@ -1,0 +1,304 @@
+/* Tesseract: its language data, and from an image to words.
+ *
+ * One instance reads one image at a time and is kept from page to page: loading the network takes longer than a
+ * short page. Tesseract would use four OpenMP threads for each line, which costs more than it gains; pages in
+ * parallel use all cores, so each instance gets one. */
+#include "parse/ocr_internal.h"
+
+#include <dlfcn.h>
+#include <string.h>
+#include <tesseract/capi.h>
+
+#define SUFFIX      ".traineddata"
+#define DOUBT_TURN  0.6F /* confidence below which a page with few letters is tried upside down */
+#define PAGE_FACTOR 6.0  /* recognition may take so many times the limit for a page */
+
+struct parse_ocr {
+    TessBaseAPI *api;
+    char *data_path;
+    char *languages; /* those loaded */
+    const parse_ocr_store *store;
+    const int *cancel;
+};
+
+const char *
+parse_tesseract_version(void)
+{
+    return TessVersion();
+}
+
+/* ---- the engine ---- */
+
+/* Makes this thread run OpenMP's parallel regions alone. libgomp came with Tesseract; asked by name, because the
+ * program itself does without it. */
+static void
+threads_limit(void)
+{
+    void *gomp = dlopen("libgomp.so.1", RTLD_LAZY | RTLD_NOLOAD);
+    if (gomp == NULL) return;
+    void (*set_levels)(int) = NULL;
+    void *symbol = dlsym(gomp, "omp_set_max_active_levels");
+    memcpy(&set_levels, &symbol, sizeof set_levels);
+    if (set_levels != NULL) set_levels(0);
+    dlclose(gomp);
+}
+
+/* The languages to use, those loaded already if they are the same. */
+static gboolean
+engine_load(parse_ocr *ocr, const char *languages, GError **error)
+{
+    if (g_strcmp0(ocr->languages, languages) == 0) return TRUE;
+    if (!parse_ocr_languages_check(languages, error)) return FALSE;
+    g_clear_pointer(&ocr->languages, g_free);
+    if (TessBaseAPIInit2(ocr->api, ocr->data_path, languages, OEM_LSTM_ONLY) != 0) {
+        g_set_error(error, PARSE_ERROR, PARSE_ERROR_IO,
+                    "OCR: Tesseract cannot use its data for \"%s\" in %s", languages,
+                    ocr->data_path);
+        return FALSE;
+    }
+    TessBaseAPISetVariable(ocr->api, "debug_file", "/dev/null");
+    ocr->languages = g_strdup(languages);
+    return TRUE;
+}
+
+parse_ocr *
+parse_ocr_new(const parse_ocr_options *options, GError **error)
+{
+    g_autoptr(parse_ocr) ocr = g_new0(parse_ocr, 1);
+    if (options != NULL) {
+        ocr->store = options->store;
+        ocr->cancel = options->cancel;
+    }
+    ocr->data_path = parse_ocr_data_path();
+    ocr->api = TessBaseAPICreate();
+    g_autofree char *languages = options != NULL && options->languages != NULL
+                                     ? g_strdup(options->languages)
+                                     : parse_ocr_languages_default(ocr->data_path);
+    setMsgSeverity(L_SEVERITY_NONE);
+    threads_limit();
+    if (!engine_load(ocr, languages, error)) return NULL;
+    return g_steal_pointer(&ocr);
+}
+
+void
+parse_ocr_free(parse_ocr *ocr)
+{
+    if (ocr == NULL) return;
+    if (ocr->api != NULL) {
+        TessBaseAPIEnd(ocr->api);
+        TessBaseAPIDelete(ocr->api);
+    }
+    g_free(ocr->data_path);
+    g_free(ocr->languages);
+    g_free(ocr);
+}
+
+/* ---- words ---- */
+
+static parse_ocr_text *
+text_new(void)
+{
+    parse_ocr_text *text = g_new0(parse_ocr_text, 1);
+    text->symbols = g_array_new(FALSE, FALSE, sizeof(parse_ocr_symbol));
+    text->words = g_array_new(FALSE, FALSE, sizeof(parse_ocr_word));
+    text->lines = g_array_new(FALSE, FALSE, sizeof(parse_ocr_line));
+    text->pictures = g_array_new(FALSE, FALSE, sizeof(parse_rect));
+    return text;
+}
+
+static void
+text_free(parse_ocr_text *text)
+{
+    if (text == NULL) return;
+    g_array_unref(text->symbols);
+    g_array_unref(text->words);
+    g_array_unref(text->lines);
+    g_array_unref(text->pictures);
+    g_free(text);
+}
+G_DEFINE_AUTOPTR_CLEANUP_FUNC(parse_ocr_text, text_free)
+
+/* A symbol may be several characters (a ligature, a letter with its accent): they share its box. */
+static void
+symbol_add(parse_ocr_text *text, const char *utf8, parse_ocr_symbol box)
+{
+    const glong n = g_utf8_strlen(utf8, -1);
+    const int width = box.x1 - box.x0, x0 = box.x0;
+    glong i = 0;
+    for (const char *p = utf8; *p != '\0'; p = g_utf8_next_char(p), i++) {
+        box.unicode = g_utf8_get_char(p);
+        box.x0 = x0 + (int)(width * i / n);
+        box.x1 = x0 + (int)(width * (i + 1) / n);
+        g_array_append_val(text->symbols, box);
+    }
+}
+
+static void
+symbols_read(parse_ocr_text *text, TessResultIterator *it)
+{
+    const TessPageIterator *at = TessResultIteratorGetPageIteratorConst(it);
+    do {
+        char *utf8 = TessResultIteratorGetUTF8Text(it, RIL_SYMBOL);
+        parse_ocr_symbol box = {0};
+        if (utf8 != NULL && g_utf8_validate(utf8, -1, NULL) &&
+            TessPageIteratorBoundingBox(at, RIL_SYMBOL, &box.x0, &box.y0, &box.x1, &box.y1))
+            symbol_add(text, utf8, box);
+        TessDeleteText(utf8);
+    } while (!TessPageIteratorIsAtFinalElement(at, RIL_WORD, RIL_SYMBOL) &&
+             TessResultIteratorNext(it, RIL_SYMBOL));
+}
+
+static void
+line_read(parse_ocr_text *text, const TessPageIterator *at)
+{
+    parse_ocr_line line = {.first_word = text->words->len};
+    int x1 = 0, y1 = 0, x2 = 0, y2 = 0;
+    TessPageIteratorBoundingBox(at, RIL_TEXTLINE, &line.x0, &line.y0, &line.x1, &line.y1);
+    line.baseline = (float)line.y1;
+    if (TessPageIteratorBaseline(at, RIL_TEXTLINE, &x1, &y1, &x2, &y2) && x2 != x1)
+        line.baseline = 0.5F * (float)(y1 + y2);
+    g_array_append_val(text->lines, line);
+}
+
+static void
+words_read(parse_ocr_text *text, TessResultIterator *it)
+{
+    const TessPageIterator *at = TessResultIteratorGetPageIteratorConst(it);
+    do {
+        parse_ocr_word word = {.first_symbol = text->symbols->len};
+        /* a block that is a picture has no words */
+        if (!TessPageIteratorBoundingBox(at, RIL_WORD, &word.x0, &word.y0, &word.x1, &word.y1))
+            continue;
+        if (text->lines->len == 0 || TessPageIteratorIsAtBeginningOf(at, RIL_TEXTLINE))
+            line_read(text, at);
+        word.confidence = TessResultIteratorConfidence(it, RIL_WORD) / 100;
+        word.line = text->lines->len - 1;
+        symbols_read(text, it);
+        word.n_symbols = text->symbols->len - word.first_symbol;
+        if (word.n_symbols == 0) continue;
+        g_array_append_val(text->words, word);
+        g_array_index(text->lines, parse_ocr_line, word.line).n_words++;
+    } while (TessResultIteratorNext(it, RIL_WORD));
+}
+
+static void
+pictures_read(parse_ocr_text *text, TessResultIterator *it)
+{
+    TessPageIterator *at = TessResultIteratorGetPageIterator(it);
+    TessPageIteratorBegin(at);
+    do {
+        const TessPolyBlockType type = TessPageIteratorBlockType(at);
+        int x0, y0, x1, y1;
+        if ((type != PT_FLOWING_IMAGE && type != PT_HEADING_IMAGE && type != PT_PULLOUT_IMAGE) ||
+            !TessPageIteratorBoundingBox(at, RIL_BLOCK, &x0, &y0, &x1, &y1))
+            continue;
+        const parse_rect box = {(float)x0, (float)y0, (float)x1, (float)y1};
+        g_array_append_val(text->pictures, box);
+    } while (TessPageIteratorNext(at, RIL_BLOCK));
+}
+
+static bool
+is_cancelled(void *data, int words)
+{
+    const int *cancel = data;
+    (void)words;
+    return __atomic_load_n(cancel, __ATOMIC_RELAXED) != 0;
+}
+
+/* The text of an image; the caller has loaded the languages. */
+static parse_ocr_text *
+image_read(parse_ocr *ocr, const parse_ocr_image *image, double seconds)
+{
+    static const int never = 0;
+    g_autoptr(parse_ocr_text) text = text_new();
+    TessBaseAPISetPageSegMode(ocr->api, PSM_AUTO);
+    TessBaseAPISetImage2(ocr->api, image->gray);
+    TessBaseAPISetSourceResolution(ocr->api, (int)(image->dpi + 0.5));
+    ETEXT_DESC *monitor = TessMonitorCreate();
+    TessMonitorSetCancelFunc(monitor, is_cancelled);
+    TessMonitorSetCancelThis(monitor, (gpointer)(ocr->cancel ? ocr->cancel : &never));
+    const gint64 start_us = g_get_monotonic_time();
+    if (seconds > 0) TessMonitorSetDeadlineMSecs(monitor, (int)MIN(seconds * 1000, 1e9));
+    if (TessBaseAPIRecognize(ocr->api, monitor) == 0) {
+        TessResultIterator *it = TessBaseAPIGetIterator(ocr->api);
+        if (it != NULL) {
+            words_read(text, it);
+            pictures_read(text, it);
+        }
+        TessResultIteratorDelete(it);
+    }
+    TessMonitorDelete(monitor);
+    text->cut = seconds > 0 && (double)(g_get_monotonic_time() - start_us) > seconds * 1e6;
+    return g_steal_pointer(&text);
+}
+
+/* Mean over letters; 0 where there is no text. */
+static float
+confidence_of(const parse_ocr_text *text)
+{
+    double sum = 0, n = 0;
+    for (guint i = 0; i < text->words->len; i++) {
+        const parse_ocr_word *word = &g_array_index(text->words, parse_ocr_word, i);
+        sum += (double)word->confidence * word->n_symbols;
+        n += word->n_symbols;
+    }
+    return n > 0 ? (float)(sum / n) : 0;
+}
+
+/* A page with few letters does not tell which way is up: the reading that is surest does. */
+static parse_ocr_text *
+image_read_turned(parse_ocr *ocr, parse_ocr_image *image, double seconds)
+{
+    g_autoptr(parse_ocr_text) text = image_read(ocr, image, seconds);
+    if (image->turn_known || confidence_of(text) >= DOUBT_TURN) return g_steal_pointer(&text);
+    const guint turns[] = {2, 3, 2};
+    guint best = 0, turned = 0;
+    float most = confidence_of(text);
+    for (guint i = 0; i < G_N_ELEMENTS(turns); i++) {
+        parse_ocr_image_turn(image, turns[i]);
+        turned = (turned + turns[i]) % 4;
+        g_autoptr(parse_ocr_text) other = image_read(ocr, image, seconds);
+        if (confidence_of(other) <= most) continue;
+        most = confidence_of(other);
+        best = turned;
+        text_free(text);
+        text = g_steal_pointer(&other);
+    }
+    parse_ocr_image_turn(image, (best + 4 - turned) % 4);
+    return g_steal_pointer(&text);
+}
+
+/* ---- pages ---- */
+
+static gboolean
+part_read(parse_ocr *ocr, parse_file *file, const parse_page *page, const parse_rect *region,
+          parse_page *result, GError **error)
+{
+    const double limit = file->options.page_seconds;
+    g_autoptr(parse_ocr_image) image = parse_ocr_image_new(file, page, region, error);
+    if (image == NULL) return FALSE;
+    g_autoptr(parse_ocr_text) text = image_read_turned(ocr, image, limit * PAGE_FACTOR);
+    if (ocr->cancel != NULL && __atomic_load_n(ocr->cancel, __ATOMIC_RELAXED) != 0) {
+        g_set_error(error, PARSE_ERROR, PARSE_ERROR_CANCELLED, "%s: cancelled at page %d",
+                    file->name, page->index + 1);
+        return FALSE;
+    }
+    g_autoptr(GArray) paths = g_array_new(FALSE, FALSE, sizeof(parse_path));
+    parse_ocr_measure(text, image);
+    if (region == NULL) parse_ocr_shapes_find(image, text, paths);
+    parse_ocr_page_add(result, image, text, paths);
+    result->truncated |= text->cut;
+    return TRUE;
+}
+
+parse_page *
+parse_ocr_page(parse_ocr *ocr, parse_file *file, const parse_page *page, const parse_rect *regions,
+               guint n_regions, GError **error)
+{
+    g_autoptr(parse_page) result = parse_page_copy(page, n_regions > 0);
+    for (guint i = 0; i < MAX(n_regions, 1); i++)
+        if (!part_read(ocr, file, page, n_regions > 0 ? &regions[i] : NULL, result, error))
+            return NULL;
+    parse_page_publish(result);
+    return g_steal_pointer(&result);
+}

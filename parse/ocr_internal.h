@@ -1,0 +1,87 @@
+/* OCR, inside: the picture of a page, and what is read in it. Private to parse/ocr*.c.
+ *
+ *   page --ocr_image.c--> picture    rendered gray, turned upright, put straight, cleaned
+ *   picture --ocr.c--> words         Tesseract's
+ *   picture, words --ocr_size.c-->   font sizes and weights, which Tesseract's LSTM engine does not tell
+ *   picture --ocr_shapes.c-->        rules and pictures
+ *   all of it --ocr_page.c--> parse_page */
+#ifndef LODE_PARSE_OCR_INTERNAL_H
+#define LODE_PARSE_OCR_INTERNAL_H
+
+#include "parse/parse_internal.h"
+
+#include <leptonica/allheaders.h>
+
+/* An image of (part of) a page, as Tesseract gets it. */
+typedef struct {
+    PIX *gray;   /* 8 bits per pixel: upright, straight, clean */
+    PIX *binary; /* the same, black is 1: for what is measured in pixels */
+    double dpi;
+    guint turn;          /* quarter turns clockwise that made the page upright */
+    float skew;          /* radians clockwise that then made it straight */
+    gboolean turn_known; /* FALSE: too few letters to tell upright from upside down */
+    float width, height; /* points, upright */
+    float x0, y0;        /* of the upright image's upper left corner, in points */
+} parse_ocr_image;
+
+/* One character; boxes are pixels of the image. */
+typedef struct {
+    uint32_t unicode;
+    int x0, y0, x1, y1;
+} parse_ocr_symbol;
+
+typedef struct {
+    guint first_symbol, n_symbols;
+    int x0, y0, x1, y1;
+    float confidence; /* 0 to 1 */
+    guint line;
+    float stroke; /* mean thickness of its strokes in pixels, 0 unknown */
+    gboolean bold;
+} parse_ocr_word;
+
+typedef struct {
+    guint first_word, n_words;
+    int x0, y0, x1, y1;
+    float baseline; /* pixels, at the middle of the line */
+    float em;       /* font size in pixels, 0 where no letter tells */
+} parse_ocr_line;
+
+/* All that was recognised in an image, in Tesseract's order. */
+typedef struct {
+    GArray *symbols;  /* parse_ocr_symbol */
+    GArray *words;    /* parse_ocr_word */
+    GArray *lines;    /* parse_ocr_line */
+    GArray *pictures; /* parse_rect, pixels */
+    gboolean cut;     /* the time was up: more stands on the page */
+} parse_ocr_text;
+
+/* ---- ocr_data.c ---- */
+/* Without a wish: English, else the first that is installed and no helper of Tesseract's; free with g_free. */
+char *parse_ocr_languages_default(const char *data_path);
+
+/* ---- ocr_image.c ---- */
+/* region NULL: all of the page, turned and straightened; else only that part of it, as it is. NULL and error where it
+ * cannot be rendered. */
+parse_ocr_image *parse_ocr_image_new(parse_file *file, const parse_page *page,
+                                     const parse_rect *region, GError **error);
+void parse_ocr_image_free(parse_ocr_image *image);
+/* Turn it by so many quarters more. */
+void parse_ocr_image_turn(parse_ocr_image *image, guint quarters);
+G_DEFINE_AUTOPTR_CLEANUP_FUNC(parse_ocr_image, parse_ocr_image_free)
+
+/* ---- ocr_size.c ---- */
+/* Fills in em of lines, and stroke and bold of words. */
+void parse_ocr_measure(parse_ocr_text *text, const parse_ocr_image *image);
+
+/* ---- ocr_shapes.c ---- */
+/* Appends rules to paths (parse_path) in pixels, and adds pictures that Tesseract took for none. */
+void parse_ocr_shapes_find(const parse_ocr_image *image, parse_ocr_text *text, GArray *paths);
+
+/* ---- ocr_page.c ---- */
+/* A page of its own that has page's index, size, label, rotation and links; with_content: and what is drawn on it. */
+parse_page *parse_page_copy(const parse_page *page, gboolean with_content);
+/* Appends what was recognised to a page made by parse_page_copy(). paths: of parse_ocr_shapes_find(). */
+void parse_ocr_page_add(parse_page *page, const parse_ocr_image *image, const parse_ocr_text *text,
+                        const GArray *paths);
+
+#endif
