@@ -155,10 +155,14 @@ formula_append(layout_composer *c, layout_para *para)
                     MAX(parts.box.y1, ink ? mark->bottom : mark->y + 0.22F * mark->size_pt);
             }
             g_autoptr(GArray) rules = formula_rules(sheet, parts.marks, 4);
-            float confidence;
+            float confidence = 0;
+            /* what OCR makes of mathematics is no basis for any: the picture tells it */
+            const gboolean legible = sheet->source != LAYOUT_TEXT_OCR;
             g_autofree char *latex =
-                layout_formula_build(c->work, (layout_mark *)parts.marks->data, parts.marks->len,
-                                     (layout_rule *)rules->data, rules->len, &confidence);
+                !legible ? NULL
+                         : layout_formula_build(c->work, (layout_mark *)parts.marks->data,
+                                                parts.marks->len, (layout_rule *)rules->data,
+                                                rules->len, &confidence);
             if (latex != NULL) {
                 if (c->latex->len > 0) g_string_append(c->latex, " \\\\ ");
                 g_string_append(c->latex, latex);

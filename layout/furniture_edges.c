@@ -247,12 +247,21 @@ starts_note(const edge *e, const edge_row *row)
            ch == 0xA7 || ch == 0xB6 || ch == 0x2217;
 }
 
+/* Somebody scanned this one page: where its paper ends is not known, and its header may be all that tells where it is
+ * from. */
+static gboolean
+is_lone_scan(const edge *e)
+{
+    return e->work->sheets->len == 1 && e->sheet->source == LAYOUT_TEXT_OCR;
+}
+
 /* Does this row look like furniture, with such a gap behind its group, and such a one behind the next row? */
 static gboolean
 row_is_furniture(const edge *e, const edge_row *row, float gap, float gap_inside, gboolean rule)
 {
     float body = e->work->body_pt, leading = MAX(e->work->leading_pt, body);
     if (row->overfull || row->size_pt > 1.45F * body || starts_note(e, row)) return FALSE;
+    if (is_lone_scan(e)) return row->n_segs == 1 && has_page_number(e, row);
     gboolean loose = is_drawn_or_math(e, row);
     if (has_page_number(e, row) &&
         (row->n_segs == 1 || (!loose && row->ink < 0.8F * (row->x1 - row->x0))))

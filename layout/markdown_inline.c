@@ -285,6 +285,14 @@ flanking(const char *text, uint32_t len, uint32_t at, gboolean *opens, gboolean 
     *closes = c == '_' ? right && (!left || punct_after) : right;
 }
 
+/* Can this dollar end mathematics? Readers ask for no space before it and no digit behind, for the sake of prices. */
+static gboolean
+closes_math(const char *text, uint32_t len, uint32_t at)
+{
+    if (at == 0 || g_ascii_isspace(text[at - 1])) return FALSE;
+    return at + 1 >= len || !g_ascii_isdigit(text[at + 1]);
+}
+
 static danger
 find_danger(const char *text, uint32_t len, gboolean has_emphasis, const GArray *pieces)
 {
@@ -293,7 +301,7 @@ find_danger(const char *text, uint32_t len, gboolean has_emphasis, const GArray 
     guint n_ticks = 0, n_dollars = 0;
     for (guint i = 0; i < pieces->len; i++) {
         n_ticks += g_array_index(pieces, piece, i).kind == PIECE_MONO;
-        n_dollars += g_array_index(pieces, piece, i).kind == PIECE_MATH;
+        d.dollar |= g_array_index(pieces, piece, i).kind == PIECE_MATH;
         d.bracket_paren |= g_array_index(pieces, piece, i).kind == PIECE_LINK;
     }
     for (uint32_t i = 0; i < len; i++) {
@@ -319,7 +327,7 @@ find_danger(const char *text, uint32_t len, gboolean has_emphasis, const GArray 
             d.backtick |= ++n_ticks > 1;
             break;
         case '$':
-            d.dollar |= ++n_dollars > 1;
+            d.dollar |= n_dollars++ > 0 && closes_math(text, len, i);
             break;
         case '>':
             d.angle = TRUE;

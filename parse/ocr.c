@@ -11,6 +11,7 @@
 
 #define SUFFIX      ".traineddata"
 #define DOUBT_TURN  0.6F /* confidence below which a page with few letters is tried upside down */
+#define LINE_PT     16.0 /* a field no higher holds one line */
 #define PAGE_FACTOR 6.0  /* recognition may take so many times the limit for a page */
 
 struct parse_ocr {
@@ -102,6 +103,7 @@ text_new(void)
     text->symbols = g_array_new(FALSE, FALSE, sizeof(parse_ocr_symbol));
     text->words = g_array_new(FALSE, FALSE, sizeof(parse_ocr_word));
     text->lines = g_array_new(FALSE, FALSE, sizeof(parse_ocr_line));
+    text->rules = g_array_new(FALSE, FALSE, sizeof(parse_path));
     text->pictures = g_array_new(FALSE, FALSE, sizeof(parse_rect));
     return text;
 }
@@ -113,6 +115,7 @@ text_free(parse_ocr_text *text)
     g_array_unref(text->symbols);
     g_array_unref(text->words);
     g_array_unref(text->lines);
+    g_array_unref(text->rules);
     g_array_unref(text->pictures);
     g_free(text);
 }
@@ -133,6 +136,15 @@ symbol_add(parse_ocr_text *text, const char *utf8, parse_ocr_symbol box)
     }
 }
 
+/* Tesseract takes a long rule for a blank. */
+static gboolean
+is_blank(const char *utf8)
+{
+    for (; *utf8 != '\0'; utf8 = g_utf8_next_char(utf8))
+        if (!g_unichar_isspace(g_utf8_get_char(utf8))) return FALSE;
+    return TRUE;
+}
+
 static void
 symbols_read(parse_ocr_text *text, TessResultIterator *it)
 {
@@ -140,7 +152,7 @@ symbols_read(parse_ocr_text *text, TessResultIterator *it)
     do {
         char *utf8 = TessResultIteratorGetUTF8Text(it, RIL_SYMBOL);
         parse_ocr_symbol box = {0};
-        if (utf8 != NULL && g_utf8_validate(utf8, -1, NULL) &&
+        if (utf8 != NULL && g_utf8_validate(utf8, -1, NULL) && !is_blank(utf8) &&
             TessPageIteratorBoundingBox(at, RIL_SYMBOL, &box.x0, &box.y0, &box.x1, &box.y1))
             symbol_add(text, utf8, box);
         TessDeleteText(utf8);
@@ -205,30 +217,77 @@ is_cancelled(void *data, int words)
     return __atomic_load_n(cancel, __ATOMIC_RELAXED) != 0;
 }
 
-/* The text of an image; the caller has loaded the languages. */
-static parse_ocr_text *
-image_read(parse_ocr *ocr, const parse_ocr_image *image, double seconds)
+/* What the engine makes of (a rectangle of) the image it was given, behind what text holds. */
+static void
+recognize(parse_ocr *ocr, TessPageSegMode mode, const parse_rect *part, gint64 end_us,
+          parse_ocr_text *text)
 {
     static const int never = 0;
-    g_autoptr(parse_ocr_text) text = text_new();
-    TessBaseAPISetPageSegMode(ocr->api, PSM_AUTO);
-    TessBaseAPISetImage2(ocr->api, image->gray);
-    TessBaseAPISetSourceResolution(ocr->api, (int)(image->dpi + 0.5));
+    const gint64 left_ms = end_us > 0 ? (end_us - g_get_monotonic_time()) / 1000 : 0;
+    if (end_us > 0 && left_ms <= 0) {
+        text->cut = TRUE;
+        return;
+    }
+    TessBaseAPISetPageSegMode(ocr->api, mode);
+    if (part != NULL)
+        TessBaseAPISetRectangle(ocr->api, (int)part->x0, (int)part->y0, (int)(part->x1 - part->x0),
+                                (int)(part->y1 - part->y0));
     ETEXT_DESC *monitor = TessMonitorCreate();
     TessMonitorSetCancelFunc(monitor, is_cancelled);
     TessMonitorSetCancelThis(monitor, (gpointer)(ocr->cancel ? ocr->cancel : &never));
-    const gint64 start_us = g_get_monotonic_time();
-    if (seconds > 0) TessMonitorSetDeadlineMSecs(monitor, (int)MIN(seconds * 1000, 1e9));
+    if (end_us > 0) TessMonitorSetDeadlineMSecs(monitor, (int)MIN(left_ms, G_MAXINT));
     if (TessBaseAPIRecognize(ocr->api, monitor) == 0) {
         TessResultIterator *it = TessBaseAPIGetIterator(ocr->api);
         if (it != NULL) {
             words_read(text, it);
-            pictures_read(text, it);
+            if (part == NULL) pictures_read(text, it);
         }
         TessResultIteratorDelete(it);
     }
     TessMonitorDelete(monitor);
-    text->cut = seconds > 0 && (double)(g_get_monotonic_time() - start_us) > seconds * 1e6;
+    text->cut |= end_us > 0 && g_get_monotonic_time() > end_us;
+}
+
+static void
+image_show(parse_ocr *ocr, PIX *gray, double dpi)
+{
+    TessBaseAPISetImage2(ocr->api, gray);
+    TessBaseAPISetSourceResolution(ocr->api, (int)(dpi + 0.5));
+}
+
+/* The fields of tables one by one: image still has them. */
+static void
+fields_read(parse_ocr *ocr, const parse_ocr_image *image, const GArray *fields, gint64 end_us,
+            parse_ocr_text *text)
+{
+    if (fields->len == 0) return;
+    image_show(ocr, image->gray, image->dpi);
+    for (guint i = 0; i < fields->len && !text->cut; i++) {
+        const parse_rect *field = &g_array_index(fields, parse_rect, i);
+        parse_rect ink;
+        if (!parse_ocr_ink(image, field, &ink)) continue;
+        const gboolean one = (ink.y1 - ink.y0) * 72 < LINE_PT * image->dpi;
+        recognize(ocr, one ? PSM_SINGLE_LINE : PSM_SINGLE_BLOCK, &ink, end_us, text);
+    }
+}
+
+/* The text of an image; the caller has loaded the languages. */
+static parse_ocr_text *
+image_read(parse_ocr *ocr, parse_ocr_image *image, double seconds)
+{
+    g_autoptr(parse_ocr_text) text = text_new();
+    const gint64 end_us = seconds > 0 ? g_get_monotonic_time() + (gint64)(seconds * 1e6) : 0;
+    parse_ocr_shapes_find(image, text->rules, text->pictures);
+    parse_ocr_rules_erase(image, text->rules);
+    g_autoptr(GArray) fields = parse_ocr_fields_find(image, text->rules);
+    PIX *rest = fields->len > 0 ? pixCopy(NULL, image->gray) : pixClone(image->gray);
+    for (guint i = 0; rest != NULL && i < fields->len; i++)
+        parse_ocr_blank(rest, &g_array_index(fields, parse_rect, i));
+    image_show(ocr, rest ? rest : image->gray, image->dpi);
+    recognize(ocr, PSM_AUTO, NULL, end_us, text);
+    fields_read(ocr, image, fields, end_us, text);
+    pixDestroy(&rest);
+    parse_ocr_pictures_join(text->pictures, image->dpi);
     return g_steal_pointer(&text);
 }
 
@@ -283,10 +342,8 @@ part_read(parse_ocr *ocr, parse_file *file, const parse_page *page, const parse_
                     file->name, page->index + 1);
         return FALSE;
     }
-    g_autoptr(GArray) paths = g_array_new(FALSE, FALSE, sizeof(parse_path));
     parse_ocr_measure(text, image);
-    if (region == NULL) parse_ocr_shapes_find(image, text, paths);
-    parse_ocr_page_add(result, image, text, paths);
+    parse_ocr_page_add(result, image, text);
     result->truncated |= text->cut;
     return TRUE;
 }

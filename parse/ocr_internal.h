@@ -4,6 +4,7 @@
  *   picture --ocr.c--> words         Tesseract's
  *   picture, words --ocr_size.c-->   font sizes and weights, which Tesseract's LSTM engine does not tell
  *   picture --ocr_shapes.c-->        rules and pictures
+ *   rules --ocr_cells.c-->           fields of tables, which are read one by one
  *   all of it --ocr_page.c--> parse_page */
 #ifndef LODE_PARSE_OCR_INTERNAL_H
 #define LODE_PARSE_OCR_INTERNAL_H
@@ -35,7 +36,8 @@ typedef struct {
     int x0, y0, x1, y1;
     float confidence; /* 0 to 1 */
     guint line;
-    float stroke; /* mean thickness of its strokes in pixels, 0 unknown */
+    float baseline; /* pixels: the line's, unless it clearly stands on another */
+    float stroke;   /* mean thickness of its strokes in pixels, 0 unknown */
     gboolean bold;
 } parse_ocr_word;
 
@@ -51,6 +53,7 @@ typedef struct {
     GArray *symbols;  /* parse_ocr_symbol */
     GArray *words;    /* parse_ocr_word */
     GArray *lines;    /* parse_ocr_line */
+    GArray *rules;    /* parse_path, pixels */
     GArray *pictures; /* parse_rect, pixels */
     gboolean cut;     /* the time was up: more stands on the page */
 } parse_ocr_text;
@@ -70,18 +73,28 @@ void parse_ocr_image_turn(parse_ocr_image *image, guint quarters);
 G_DEFINE_AUTOPTR_CLEANUP_FUNC(parse_ocr_image, parse_ocr_image_free)
 
 /* ---- ocr_size.c ---- */
-/* Fills in em of lines, and stroke and bold of words. */
+/* Shrinks the boxes of symbols to their ink; fills in em of lines, and baseline, stroke and bold of words. */
 void parse_ocr_measure(parse_ocr_text *text, const parse_ocr_image *image);
 
 /* ---- ocr_shapes.c ---- */
-/* Appends rules to paths (parse_path) in pixels, and adds pictures that Tesseract took for none. */
-void parse_ocr_shapes_find(const parse_ocr_image *image, parse_ocr_text *text, GArray *paths);
+/* Appends rules (parse_path) and pictures (parse_rect), in pixels. */
+void parse_ocr_shapes_find(const parse_ocr_image *image, GArray *rules, GArray *pictures);
+/* Boxes that touch or nearly do become one, until none do. */
+void parse_ocr_pictures_join(GArray *pictures, double dpi);
+
+/* ---- ocr_cells.c ---- */
+/* Paints rules white. */
+void parse_ocr_rules_erase(parse_ocr_image *image, const GArray *rules);
+void parse_ocr_blank(PIX *gray, const parse_rect *part);
+/* The box of what is black in part, with a little margin inside it; FALSE where nothing is. */
+gboolean parse_ocr_ink(const parse_ocr_image *image, const parse_rect *part, parse_rect *ink);
+/* The fields (parse_rect, pixels) of the grids that rules make up; free with g_array_unref. */
+GArray *parse_ocr_fields_find(const parse_ocr_image *image, const GArray *rules);
 
 /* ---- ocr_page.c ---- */
 /* A page of its own that has page's index, size, label, rotation and links; with_content: and what is drawn on it. */
 parse_page *parse_page_copy(const parse_page *page, gboolean with_content);
-/* Appends what was recognised to a page made by parse_page_copy(). paths: of parse_ocr_shapes_find(). */
-void parse_ocr_page_add(parse_page *page, const parse_ocr_image *image, const parse_ocr_text *text,
-                        const GArray *paths);
+/* Appends what was recognised to a page made by parse_page_copy(). */
+void parse_ocr_page_add(parse_page *page, const parse_ocr_image *image, const parse_ocr_text *text);
 
 #endif

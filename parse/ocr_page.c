@@ -9,7 +9,8 @@
 #define ASCENDER       0.75F
 #define DESCENDER      (-0.25F)
 #define DOUBTFUL       0.6F  /* confidence of a word below which it is marked */
-#define NOISE          0.05F /* and below which it is none */
+#define NOISE          0.05F /* and below which a short one is a speck */
+#define NOISE_SYMBOLS  3
 #define SCRIPT_RISE_EM 0.2F  /* of the lower edge above the baseline */
 #define SCRIPT_HIGH_EM 0.55F /* a raised figure is no higher */
 #define SCRIPT_SIZE    0.7F
@@ -102,22 +103,33 @@ rect_include(parse_rect *box, parse_rect more)
 
 /* ---- text ---- */
 
-/* How a character is set: on the line, or raised. */
+/* How characters are set: on the line, or raised. */
 typedef struct {
     float baseline, em; /* pixels */
-    gboolean raised;
 } setting;
 
-static setting
-setting_of(const parse_ocr_line *line, const parse_ocr_symbol *symbol)
+static gboolean
+is_raised(const parse_ocr_line *line, float baseline, const parse_ocr_symbol *symbol)
 {
-    const float rise = line->baseline - (float)symbol->y1;
+    const float rise = baseline - (float)symbol->y1;
     const float height = (float)(symbol->y1 - symbol->y0);
-    setting s = {line->baseline, line->em, FALSE};
-    const gboolean may = g_unichar_isalnum(symbol->unicode) || symbol->unicode == '*';
-    if (may && rise > SCRIPT_RISE_EM * line->em && height < SCRIPT_HIGH_EM * line->em)
-        s = (setting){(float)symbol->y1, SCRIPT_SIZE * line->em, TRUE};
-    return s;
+    return (g_unichar_isdigit(symbol->unicode) || symbol->unicode == '*' ||
+            symbol->unicode == ',') &&
+           rise > SCRIPT_RISE_EM * line->em && height < SCRIPT_HIGH_EM * line->em;
+}
+
+/* How many symbols at the end of a word are raised figures, as the mark of a note or a reference is. */
+static guint
+n_raised(const parse_ocr_text *text, const parse_ocr_word *word)
+{
+    const parse_ocr_line *line = &g_array_index(text->lines, parse_ocr_line, word->line);
+    guint n = 0;
+    while (n < word->n_symbols &&
+           is_raised(line, word->baseline,
+                     &g_array_index(text->symbols, parse_ocr_symbol,
+                                    word->first_symbol + word->n_symbols - 1 - n)))
+        n++;
+    return n;
 }
 
 static void
@@ -144,7 +156,7 @@ static void
 glyph_add(placing *p, uint32_t unicode, float x0, float x1, const setting *s)
 {
     const fz_point origin = place_point(p, x0, s->baseline);
-    parse_glyph glyph = {.unicode = unicode, .x = origin.x, .y = origin.y};
+    parse_glyph glyph = {.unicode = unicode, .gid = -1, .x = origin.x, .y = origin.y};
     glyph.box = place_rect(p, x0, s->baseline - ASCENDER * s->em, MAX(x1, x0 + 1),
                            s->baseline - DESCENDER * s->em);
     g_array_append_val(p->storage->glyphs, glyph);
@@ -157,13 +169,13 @@ static void
 word_add(placing *p, const parse_ocr_text *text, const parse_ocr_word *word)
 {
     const parse_ocr_line *line = &g_array_index(text->lines, parse_ocr_line, word->line);
-    gboolean raised = FALSE;
+    const guint raised_from = word->n_symbols - n_raised(text, word);
+    setting s = {word->baseline, line->em};
     for (guint i = 0; i < word->n_symbols; i++) {
         const parse_ocr_symbol *symbol =
             &g_array_index(text->symbols, parse_ocr_symbol, word->first_symbol + i);
-        const setting s = setting_of(line, symbol);
-        if (i == 0 || s.raised != raised) run_start(p, word, &s);
-        raised = s.raised;
+        if (i == raised_from) s = (setting){(float)symbol->y1, SCRIPT_SIZE * line->em};
+        if (i == 0 || i == raised_from) run_start(p, word, &s);
         const float x1 =
             i + 1 < word->n_symbols ? (float)MAX(symbol[1].x0, symbol->x0 + 1) : (float)symbol->x1;
         glyph_add(p, symbol->unicode, (float)symbol->x0, x1, &s);
@@ -175,7 +187,7 @@ static void
 space_add(placing *p, const parse_ocr_text *text, const parse_ocr_word *word)
 {
     const parse_ocr_line *line = &g_array_index(text->lines, parse_ocr_line, word->line);
-    const setting s = {line->baseline, line->em, FALSE};
+    const setting s = {word->baseline, line->em};
     const float x1 = MIN((float)word[1].x0, (float)word->x1 + line->em);
     glyph_add(p, ' ', (float)word->x1, x1, &s);
 }
@@ -239,8 +251,7 @@ in_picture(const parse_ocr_text *text, parse_rect box)
 }
 
 void
-parse_ocr_page_add(parse_page *page, const parse_ocr_image *image, const parse_ocr_text *text,
-                   const GArray *paths)
+parse_ocr_page_add(parse_page *page, const parse_ocr_image *image, const parse_ocr_text *text)
 {
     placing p = {.image = image,
                  .storage = page->storage,
@@ -255,13 +266,13 @@ parse_ocr_page_add(parse_page *page, const parse_ocr_image *image, const parse_o
     fonts_add(&p);
     for (guint i = 0; i < text->words->len; i++) {
         const parse_ocr_word *word = &g_array_index(text->words, parse_ocr_word, i);
-        if (word->confidence < NOISE) continue;
+        if (word->confidence < NOISE && word->n_symbols <= NOISE_SYMBOLS) continue;
         word_add(&p, text, word);
         if (i + 1 < text->words->len && word[1].line == word->line && word[1].x0 > word->x1)
             space_add(&p, text, word);
     }
-    for (guint i = 0; i < paths->len; i++) {
-        const parse_path *path = &g_array_index(paths, parse_path, i);
+    for (guint i = 0; i < text->rules->len; i++) {
+        const parse_path *path = &g_array_index(text->rules, parse_path, i);
         if (!in_picture(text, path->box)) path_add(&p, *path);
     }
     for (guint i = 0; i < text->pictures->len; i++)

@@ -44,10 +44,10 @@ near(parse_rect a, parse_rect b, float reach)
     return a.x0 < b.x1 + reach && b.x0 < a.x1 + reach && a.y0 < b.y1 + reach && b.y0 < a.y1 + reach;
 }
 
-/* Boxes that touch become one, until none do. */
-static void
-pictures_join(GArray *pictures, float reach)
+void
+parse_ocr_pictures_join(GArray *pictures, double dpi)
 {
+    const float reach = (float)(NEAR_IN * dpi);
     for (gboolean again = TRUE; again;) {
         again = FALSE;
         for (guint i = 0; i < pictures->len; i++) {
@@ -111,7 +111,7 @@ shapes_read(PIX *page, double scale, double dpi, GArray *pictures, GArray *paths
 }
 
 void
-parse_ocr_shapes_find(const parse_ocr_image *image, parse_ocr_text *text, GArray *paths)
+parse_ocr_shapes_find(const parse_ocr_image *image, GArray *rules, GArray *pictures)
 {
     int factor = 1;
     PIX *page = pixClone(image->binary);
@@ -121,7 +121,7 @@ parse_ocr_shapes_find(const parse_ocr_image *image, parse_ocr_text *text, GArray
         page = half;
         factor *= 2;
     }
-    if (page != NULL) shapes_read(page, factor, image->dpi, text->pictures, paths);
+    if (page != NULL) shapes_read(page, factor, image->dpi, pictures, rules);
     pixDestroy(&page);
-    pictures_join(text->pictures, (float)(NEAR_IN * image->dpi));
+    parse_ocr_pictures_join(pictures, image->dpi);
 }

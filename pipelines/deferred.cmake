@@ -110,7 +110,8 @@ deferred_library(lode mujs
 # What reads text in pixels; Tesseract has 40 libraries below it.
 deferred_library(lode tesseract
   TessBaseAPICreate TessBaseAPIDelete TessBaseAPIEnd TessBaseAPIGetIterator TessBaseAPIInit2 TessBaseAPIRecognize
-  TessBaseAPISetImage2 TessBaseAPISetPageSegMode TessBaseAPISetSourceResolution TessBaseAPISetVariable
+  TessBaseAPISetImage2 TessBaseAPISetPageSegMode TessBaseAPISetRectangle TessBaseAPISetSourceResolution
+  TessBaseAPISetVariable
   TessDeleteText TessMonitorCreate TessMonitorDelete TessMonitorSetCancelFunc TessMonitorSetCancelThis
   TessMonitorSetDeadlineMSecs TessPageIteratorBaseline TessPageIteratorBegin TessPageIteratorBlockType
   TessPageIteratorBoundingBox TessPageIteratorIsAtBeginningOf TessPageIteratorIsAtFinalElement
@@ -118,9 +119,10 @@ deferred_library(lode tesseract
   TessResultIteratorGetPageIteratorConst TessResultIteratorGetUTF8Text TessResultIteratorNext TessVersion)
 
 deferred_library(lode lept
-  boxaDestroy boxaGetBoxGeometry boxaGetCount makeOrientDecision pixClone pixConnCompBB pixCreateNoInit pixDestroy
-  pixDilateBrick pixFindSkewSweepAndSearch pixGenHalftoneMask pixGetData pixGetHeight pixGetWidth pixGetWpl
-  pixOpenBrick pixOr pixOrientDetect pixOtsuAdaptiveThreshold pixReduceRankBinary2 pixRotate pixRotateOrth
-  pixScaleGrayLI pixSubtract setMsgSeverity)
+  boxCreate boxDestroy boxGetGeometry boxaDestroy boxaGetBox boxaGetBoxGeometry boxaGetCount makeOrientDecision
+  pixClearInRect pixClipBoxToForeground pixClipRectangle pixClone pixConnCompBB pixCopy pixCreate
+  pixCreateNoInit pixDestroy pixDilateBrick pixFindSkewSweepAndSearch pixGenHalftoneMask pixGetData pixGetHeight
+  pixGetWidth pixGetWpl pixInvert pixOpenBrick pixOr pixOrientDetect pixOtsuAdaptiveThreshold
+  pixReduceRankBinary2 pixRotate pixRotateOrth pixScaleGrayLI pixSetInRect pixSubtract setMsgSeverity)
 
 deferred_finish(lode)

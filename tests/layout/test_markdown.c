@@ -106,7 +106,8 @@ text_that_looks_like_markup_is_escaped(void **state)
     check_text("a *b* c", NULL, 0, "a \\*b\\* c");
     check_text("say _so_ now", NULL, 0, "say \\_so\\_ now");
     check_text("use `ls` here", NULL, 0, "use \\`ls\\` here");
-    check_text("from $5 to $6", NULL, 0, "from \\$5 to \\$6");
+    check_text("from $5 to $6", NULL, 0, "from $5 to $6");
+    check_text("from 5$ to 6$", NULL, 0, "from 5\\$ to 6\\$");
     check_text("an <em>x</em> tag", NULL, 0, "an \\<em>x\\</em> tag");
     check_text("AT&amp;T", NULL, 0, "AT\\&amp;T");
     check_text("[1](a)", NULL, 0, "[1\\](a)");
