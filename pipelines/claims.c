@@ -30,6 +30,15 @@ typedef struct {
     guint passage;
 } placed_quote;
 
+/* Share of the content words of said that text [len] has. */
+static double
+share_in(const char *said, const char *text, size_t len)
+{
+    g_autoptr(GHashTable) words = pipelines_content_words(said, strlen(said));
+    g_autoptr(GHashTable) there = pipelines_content_words(text, len);
+    return pipelines_share_of(words, there);
+}
+
 /* In the passage it is said to be from, else in the best of the others. */
 static placed_quote
 place_quote(const lode_answer *answer, guint passage, const char *quote)
@@ -90,18 +99,26 @@ place_slip(const lode_answer *answer, const char *claim, const char *quote)
     if (placed.at.match == PIPELINES_MATCH_NONE) return placed;
     const retrieval_hit *hit = answer->hits->pdata[placed.passage];
     g_autofree char *sentence = g_strndup(hit->text + placed.at.start, placed.at.len);
-    g_autoptr(GHashTable) quoted = pipelines_content_words(quote, strlen(quote));
-    g_autoptr(GHashTable) there = pipelines_content_words(sentence, placed.at.len);
-    guint n = 0;
-    GHashTableIter iter;
-    gpointer word;
-    g_hash_table_iter_init(&iter, quoted);
-    while (g_hash_table_iter_next(&iter, &word, NULL))
-        if (g_hash_table_contains(there, word)) n++;
-    if (n < UNQUOTED_WORDS * g_hash_table_size(quoted) ||
+    if (share_in(quote, sentence, placed.at.len) < UNQUOTED_WORDS ||
         !pipelines_numbers_supported(quote, sentence, NULL))
         placed.at.match = PIPELINES_MATCH_NONE;
     return placed;
+}
+
+/* A writer may quote "Linden et al., 2019" for what the sentence before those words says: a quote that does not show the
+ * claim by itself becomes the sentence that it stands in. One of several sentences stays as it is. */
+static void
+widen(const retrieval_hit *hit, const char *claim, pipelines_quote *quote)
+{
+    if (share_in(claim, hit->text + quote->start, quote->len) >= SHARED_WORDS) return;
+    g_autoptr(GArray) sentences = pipelines_hit_sentences(hit);
+    for (guint i = 0; i < sentences->len; i++) {
+        const pipelines_quote *s = &g_array_index(sentences, pipelines_quote, i);
+        if (s->start > quote->start || s->start + s->len < quote->start + quote->len) continue;
+        quote->start = s->start;
+        quote->len = s->len;
+        return;
+    }
 }
 
 static void
@@ -128,6 +145,7 @@ check_claim(lode_answer *answer, pipelines_claim *claim, guint passage, const ch
                                .start = (uint32_t)placed.at.start,
                                .len = (uint32_t)placed.at.len,
                                .score = placed.at.score};
+    widen(answer->hits->pdata[placed.passage], claim->text, &stretch);
     stretch = pipelines_cell_narrow(answer->hits->pdata[placed.passage], &stretch, answer->question,
                                     claim->text);
     guint citation = pipelines_cite(answer, &stretch, placed.at.match, placed.at.score);

@@ -313,6 +313,8 @@ typedef struct {
 
 /* Content words of a text, lower case, stop words left out, lightly stemmed; as a set. */
 GHashTable *pipelines_content_words(const char *text, size_t len);
+/* Share of the words of a set that another has; 0 of an empty one. */
+double pipelines_share_of(GHashTable *words, GHashTable *there);
 
 /* Rank the sentences of the passages for the question: GArray of pipelines_quote, best first. embedder may be
  * NULL: words alone. */

@@ -34,15 +34,15 @@ numbers_agree(GHashTable *claim, GHashTable *support)
     return TRUE;
 }
 
-static double
-share_of(GHashTable *claim, GHashTable *support)
+double
+pipelines_share_of(GHashTable *words, GHashTable *there)
 {
-    guint n = g_hash_table_size(claim), found = 0;
+    guint n = g_hash_table_size(words), found = 0;
     GHashTableIter iter;
     gpointer word;
-    g_hash_table_iter_init(&iter, claim);
+    g_hash_table_iter_init(&iter, words);
     while (g_hash_table_iter_next(&iter, &word, NULL))
-        if (g_hash_table_contains(support, word)) found++;
+        if (g_hash_table_contains(there, word)) found++;
     return n > 0 ? (double)found / n : 0;
 }
 
@@ -56,7 +56,7 @@ pipelines_best_support(const retrieval_hit *hit, guint passage, const char *clai
     for (guint i = 0; i < sentences->len; i++) {
         pipelines_quote quote = g_array_index(sentences, pipelines_quote, i);
         g_autoptr(GHashTable) words = pipelines_content_words(hit->text + quote.start, quote.len);
-        double score = share_of(claimed, words);
+        double score = pipelines_share_of(claimed, words);
         if (hit->type != LAYOUT_BLOCK_TABLE) score *= wholeness(hit->text + quote.start, quote.len);
         if (score <= best.score) continue;
         best.start = quote.start;
@@ -65,7 +65,7 @@ pipelines_best_support(const retrieval_hit *hit, guint passage, const char *clai
     }
     /* a claim may rest on two sentences: half of the credit comes from the whole passage */
     best.score = numbers_agree(claimed, whole)
-                     ? 0.5 * MAX(best.score, 0) + 0.5 * share_of(claimed, whole)
+                     ? 0.5 * MAX(best.score, 0) + 0.5 * pipelines_share_of(claimed, whole)
                      : 0;
     return best;
 }

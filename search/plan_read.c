@@ -73,29 +73,35 @@ needs_pending(const search_plan *plan, const json_t *item, GHashTable *pending)
     return FALSE;
 }
 
-/* Has the node's question a word of what the plan knows: its question and the answers so far? */
-static gboolean
-shares_a_word(const search_plan *plan, const char *question)
+/* What the plan knows: the words of its question and of the answers so far. */
+static GHashTable *
+known_words(const search_plan *plan)
 {
     g_autoptr(GString) known = g_string_new(search_plan_question(plan));
     for (guint i = 0; i < search_plan_n_nodes(plan); i++) {
         const char *answer = search_plan_node(plan, i)->answer;
         if (answer != NULL) g_string_append_printf(known, " %s", answer);
     }
-    g_autoptr(GHashTable) there = search_word_set(known->str);
-    g_autoptr(GPtrArray) words = search_words(question);
-    for (guint i = 0; i < words->len; i++)
-        if (g_hash_table_contains(there, words->pdata[i])) return TRUE;
-    return FALSE;
+    return search_word_set(known->str);
 }
 
-/* A small model copies names from its instructions, or makes them up: a question that needs no answer, names somebody or
- * something, and has no word of what is asked is about something else. Other words for the same thing are fine. */
+/* A small model copies from its instructions, or makes names up: a question that needs no answer and names somebody or
+ * something, none of it with a word that is known, is about something else. Other words for the same thing are fine.
+ * Dots alone, as the form in the instructions has them, ask nothing. */
 static gboolean
 is_strange(const search_plan *plan, const char *question, const char *const *needs)
 {
-    if (needs[0] != NULL || shares_a_word(plan, question)) return FALSE;
-    g_autoptr(GPtrArray) names = search_names(question, 1);
+    enum { MAX_NAMES = 8 };
+    g_autoptr(GPtrArray) all = search_words(question);
+    if (all->len == 0) return TRUE;
+    if (needs[0] != NULL) return FALSE;
+    g_autoptr(GHashTable) known = known_words(plan);
+    g_autoptr(GPtrArray) names = search_names(question, MAX_NAMES);
+    for (guint i = 0; i < names->len; i++) {
+        g_autoptr(GPtrArray) words = search_words(names->pdata[i]);
+        for (guint j = 0; j < words->len; j++)
+            if (g_hash_table_contains(known, words->pdata[j])) return FALSE;
+    }
     return names->len > 0;
 }
 

@@ -153,6 +153,24 @@ a_quote_without_the_number_gives_way_to_the_sentence_that_has_it(void **state)
 }
 
 static void
+a_quote_that_shows_nothing_becomes_its_sentence(void **state)
+{
+    (void)state;
+    g_autoptr(lode_answer) answer = answer_about_yields(FALSE);
+    static const char reply[] =
+        "{\"claims\": [{\"text\": \"The nickel catalyst gave 71 % yield.\", \"passage\": 2, "
+        "\"quote\": \"yield in water\"}], \"missing\": \"\"}";
+    assert_true(pipelines_read_claims(answer, reply, strlen(reply)));
+    assert_true(claim_at(answer, 0)->supported);
+    const guint at = g_array_index(claim_at(answer, 0)->citations, guint, 0);
+    const pipelines_citation *c = &g_array_index(answer->citations, pipelines_citation, at);
+    const char *text = ((const retrieval_hit *)answer->hits->pdata[1])->text;
+    static const char sentence[] = "The nickel catalyst gave 71 % yield in water.";
+    assert_int_equal(c->quote.len, strlen(sentence));
+    assert_memory_equal(text + c->quote.start, sentence, c->quote.len);
+}
+
+static void
 a_claim_cut_by_the_limit_ends_with_a_whole_word(void **state)
 {
     (void)state;
@@ -442,6 +460,7 @@ main(void)
         cmocka_unit_test(a_quote_that_is_not_there_gives_way_to_the_sentence_that_is),
         cmocka_unit_test(instructions_in_a_paper_are_no_evidence),
         cmocka_unit_test(a_quote_without_the_number_gives_way_to_the_sentence_that_has_it),
+        cmocka_unit_test(a_quote_that_shows_nothing_becomes_its_sentence),
         cmocka_unit_test(a_claim_cut_by_the_limit_ends_with_a_whole_word),
         cmocka_unit_test(unsupported_claims_are_marked_or_left_out),
         cmocka_unit_test(a_claim_says_no_more_than_its_sentence),
