@@ -2,11 +2,9 @@
  *
  * The document has one page of nominal size and no boxes: a web page has no places on paper. */
 #include "layout/readers/html.h"
+#include "layout/readers/package.h"
 
 #include <string.h>
-
-#define PAGE_WIDTH_PT  612
-#define PAGE_HEIGHT_PT 792
 
 /* Last part of the URL's path, else its host: what a file name is to a file. */
 static char *
@@ -60,19 +58,10 @@ arxiv_of_url(const char *url)
     return NULL;
 }
 
-static void
-fill_metadata(layout_builder *builder, layout_html_meta *meta, const char *html, size_t len,
-              const char *url)
+void
+layout_html_meta_write(layout_builder *builder, const layout_html_meta *meta)
 {
     layout_metadata *to = layout_builder_meta(builder);
-    g_autofree char *name = source_name(url);
-    g_autofree char *sum =
-        g_compute_checksum_for_data(G_CHECKSUM_SHA256, (const guchar *)html, len);
-
-    if (!meta->arxiv) meta->arxiv = arxiv_of_url(url);
-    to->source_name = layout_builder_copy(builder, name, -1);
-    to->source_sha256 = layout_builder_copy(builder, sum, -1);
-    to->format = layout_builder_copy(builder, "HTML", -1);
     to->title = layout_builder_copy(builder, meta->title, -1);
     to->abstract = layout_builder_copy(builder, meta->abstract, -1);
     to->doi = layout_builder_copy(builder, meta->doi, -1);
@@ -147,36 +136,121 @@ prefer_heading(layout_html_meta *meta, const xmlNode *main_node)
     meta->title = better;
 }
 
-lode_document *
-layout_document_from_html(const char *html, size_t len, const char *charset, const char *url,
-                          GError **error)
+/* One page of HTML into builder: file NULL: its main text, else all of it. */
+static gboolean
+read_page(const char *html, size_t len, const char *charset, const char *url,
+          const layout_html_emission *file, layout_builder *builder, GError **error)
 {
-    if (!check_is_html(html, len, error)) return NULL;
+    if (!check_is_html(html, len, error)) return FALSE;
     GString *text = layout_html_to_utf8(html, len, charset);
     gboolean cut = FALSE;
     xmlDoc *tree = layout_html_tree_parse(text, &cut, error);
     g_string_free(text, TRUE);
-    if (!tree) return NULL;
+    if (!tree) return FALSE;
 
     layout_html_meta meta = {0};
     layout_html_meta_read(tree, &meta);
-    const xmlNode *main_node = layout_html_main_find(tree);
+    const xmlNode *main_node = file ? layout_html_whole(tree) : layout_html_main_find(tree);
     prefer_heading(&meta, main_node);
-    g_autoptr(layout_builder) builder = layout_builder_new();
-    layout_page page = {
-        .width_pt = PAGE_WIDTH_PT, .height_pt = PAGE_HEIGHT_PT, .source = LAYOUT_TEXT_NATIVE};
-    layout_builder_add_page(builder, &page);
+    layout_reader_add_page(builder);
     if (cut)
         layout_builder_add_warning(builder, LAYOUT_NONE,
                                    "absurdly many or deep elements: the rest was not read");
-    gsize chars = layout_html_blocks_emit(builder, main_node, &meta, url);
-    fill_metadata(builder, &meta, html, len, url);
+    layout_html_emission how = file ? *file : (layout_html_emission){.base_url = url};
+    how.title = meta.title, how.body = meta.article_body;
+    gsize chars = layout_html_blocks_emit(builder, main_node, &how);
+    if (!meta.arxiv) meta.arxiv = arxiv_of_url(url);
+    layout_html_meta_write(builder, &meta);
     layout_html_meta_clear(&meta);
     xmlFreeDoc(tree);
-    if (chars == 0) {
-        g_set_error_literal(error, LAYOUT_ERROR, LAYOUT_ERROR_FORMAT,
-                            "nothing readable in this page");
-        return NULL;
-    }
+    if (chars > 0) return TRUE;
+    g_set_error_literal(error, LAYOUT_ERROR, LAYOUT_ERROR_FORMAT, "nothing readable in this page");
+    return FALSE;
+}
+
+lode_document *
+layout_document_from_html(const char *html, size_t len, const char *charset, const char *url,
+                          GError **error)
+{
+    g_autoptr(layout_builder) builder = layout_builder_new();
+    if (!read_page(html, len, charset, url, NULL, builder, error)) return NULL;
+    layout_metadata *meta = layout_builder_meta(builder);
+    g_autofree char *name = source_name(url);
+    g_autofree char *sum =
+        g_compute_checksum_for_data(G_CHECKSUM_SHA256, (const guchar *)html, len);
+    meta->source_name = layout_builder_copy(builder, name, -1);
+    meta->source_sha256 = layout_builder_copy(builder, sum, -1);
+    meta->format = layout_builder_copy(builder, "HTML", -1);
     return layout_builder_finish(g_steal_pointer(&builder));
+}
+
+/* ---- files ---- */
+
+#define MAX_PICTURE ((gsize)64 << 20)
+
+typedef struct {
+    const layout_source *source;
+    layout_package *package; /* of pictures alone */
+    GHashTable *pictures;
+} saved_page;
+
+GBytes *
+layout_html_data_uri(const char *src)
+{
+    const char *comma = strchr(src, ',');
+    if (!g_str_has_prefix(src, "data:image/") || !comma || strlen(comma) > MAX_PICTURE) return NULL;
+    if (!g_strstr_len(src, comma - src, ";base64")) return NULL;
+    gsize len = 0;
+    guchar *data = g_base64_decode(comma + 1, &len);
+    return g_bytes_new_take(data, len);
+}
+
+/* Beside the file and nowhere else: a page is not to tell anyone that it is read, nor to show other files. */
+static const char *
+find_picture(const char *src, void *user_data)
+{
+    saved_page *page = user_data;
+    if (g_str_has_prefix(src, "data:")) {
+        g_autoptr(GBytes) inside = layout_html_data_uri(src);
+        return inside ? layout_package_picture_of(page->package, src, inside, page->pictures)
+                      : NULL;
+    }
+    if (strstr(src, "://") || src[0] == '/' || strlen(src) > 4096) return NULL;
+    g_autofree char *path = g_strndup(src, strcspn(src, "?#"));
+    g_autofree char *plain = g_uri_unescape_string(path, NULL);
+    g_autoptr(GBytes) bytes =
+        plain ? layout_source_beside(page->source, plain, MAX_PICTURE, NULL) : NULL;
+    return bytes ? layout_package_picture_of(page->package, plain, bytes, page->pictures) : NULL;
+}
+
+layout_sniff
+layout_html_sniff(const layout_source *source)
+{
+    static const char *const tags[] = {"<!doctype html", "<html"}, *const parts[] = {
+                                                                       "<head", "<body",  "<title",
+                                                                       "<meta", "<p>",    "<div",
+                                                                       "<h1",   "<table", "<!--"};
+    g_autofree char *head = layout_source_head(source);
+    g_autofree char *low = head ? g_ascii_strdown(head, -1) : NULL;
+    if (!low) return LAYOUT_SNIFF_NO;
+    const char *at = low + strspn(low, " \t\r\n\f");
+    for (gsize i = 0; i < G_N_ELEMENTS(tags); i++)
+        if (g_str_has_prefix(at, tags[i])) return LAYOUT_SNIFF_SURE;
+    g_autofree char *root = layout_source_xml_root(source, NULL);
+    if (root && g_ascii_strcasecmp(root, "html") == 0) return LAYOUT_SNIFF_SURE;
+    if (!layout_source_has_extension(source, " html htm xhtml xht ")) return LAYOUT_SNIFF_NO;
+    for (gsize i = 0; i < G_N_ELEMENTS(parts); i++)
+        if (strstr(low, parts[i])) return LAYOUT_SNIFF_LIKELY;
+    return LAYOUT_SNIFF_NO;
+}
+
+gboolean
+layout_html_read(const layout_source *source, const layout_options *options,
+                 layout_builder *builder, GHashTable *pictures, GError **error)
+{
+    g_autoptr(layout_package) package = layout_package_new();
+    saved_page page = {source, package, pictures};
+    const layout_html_emission how = {.picture = find_picture, .user_data = &page};
+    (void)options;
+    return read_page((const char *)source->data, source->len, NULL, NULL, &how, builder, error);
 }

@@ -33,6 +33,8 @@ char *layout_html_normalize(const char *text);
 /* Removes from the tree what is hidden or not content, and returns the element that holds the main text
  * (never NULL for a document with a root). */
 xmlNode *layout_html_main_find(xmlDoc *document);
+/* Removes the same, but for what only looks like boilerplate, and returns the body. */
+xmlNode *layout_html_whole(xmlDoc *document);
 
 /* ---- html_meta.c ---- */
 
@@ -46,10 +48,29 @@ void layout_html_meta_clear(layout_html_meta *meta);
 /* Reads <head>, <title> and JSON-LD. Before layout_html_main_find, which removes scripts. */
 void layout_html_meta_read(xmlDoc *document, layout_html_meta *meta);
 
+/* ---- html.c ---- */
+
+/* Fills the document's metadata; strings are copied. */
+void layout_html_meta_write(layout_builder *builder, const layout_html_meta *meta);
+
 /* ---- html_blocks.c ---- */
+
+/* What differs between a web page, a file and a chapter. */
+typedef struct {
+    const char *base_url; /* of relative links; NULL */
+    const char *title;    /* written as the title, and its heading is not repeated; NULL */
+    const char *body;     /* the page's own words, where its tree has hardly any; NULL */
+    int level;            /* added to those of headings */
+    /* The image name of an <img>'s src, lent; NULL: not to be had. NULL: pictures are not looked for. */
+    const char *(*picture)(const char *src, void *user_data);
+    void *user_data;
+} layout_html_emission;
 
 /* Append the blocks of main to builder, which has its page already. Returns the number of characters. */
 gsize layout_html_blocks_emit(layout_builder *builder, const xmlNode *main_node,
-                              const layout_html_meta *meta, const char *base_url);
+                              const layout_html_emission *how);
+
+/* The picture of a data: URI; NULL where it is none. Free with g_bytes_unref. */
+GBytes *layout_html_data_uri(const char *src);
 
 #endif

@@ -132,7 +132,7 @@ hold_heading(layout_html_emitter *e)
     while (e->n_ranks > 0 && e->ranks[e->n_ranks - 1] >= e->heading)
         e->n_ranks--;
     e->ranks[e->n_ranks++] = e->heading;
-    int level = (int)e->n_ranks;
+    int level = (int)e->n_ranks + e->how->level;
     /* a heading of the same rank or higher came before anything did: that section is empty */
     while (e->pending->len > 0) {
         const pending_heading *last = e->pending->pdata[e->pending->len - 1];
@@ -296,6 +296,14 @@ unwrap_latex(char *latex)
     return latex;
 }
 
+static gboolean
+is_formula_picture(const xmlNode *node)
+{
+    const char *class = layout_html_attribute(node, "class");
+    return class && layout_html_attribute(node, "alt") &&
+           (strstr(class, "math") || strstr(class, "tex") || strstr(class, "latex"));
+}
+
 char *
 layout_html_math_latex(const xmlNode *node)
 {
@@ -309,11 +317,7 @@ layout_html_math_latex(const xmlNode *node)
     } else if (layout_html_is(node, "script")) {
         latex = layout_html_clean(node->children ? (const char *)node->children->content : NULL);
     } else if (layout_html_is(node, "img")) {
-        const char *class = layout_html_attribute(node, "class"),
-                   *alt = layout_html_attribute(node, "alt");
-        if (class && alt &&
-            (strstr(class, "math") || strstr(class, "tex") || strstr(class, "latex")))
-            latex = layout_html_clean(alt);
+        if (is_formula_picture(node)) latex = layout_html_clean(layout_html_attribute(node, "alt"));
     }
     return latex ? unwrap_latex(g_steal_pointer(&latex)) : NULL;
 }
@@ -548,6 +552,48 @@ figure_label(const xmlNode *caption)
     return NULL;
 }
 
+static const char *
+image_source(const xmlNode *image)
+{
+    if (layout_html_is(image, "picture")) image = find_below(image, " img ");
+    const char *src = image ? layout_html_attribute(image, "src") : NULL;
+    return src && *src ? src : NULL;
+}
+
+/* FALSE: there is nothing to be said or shown of it. */
+static gboolean
+put_image(layout_html_emitter *e, const xmlNode *image, const xmlNode *caption)
+{
+    const char *alt = layout_html_attribute(image, "alt"), *src = image_source(image);
+    const char *name = e->how->picture && src ? e->how->picture(src, e->how->user_data) : NULL;
+    g_autofree char *inner = layout_html_clean(alt), *label = figure_label(caption);
+    if (!inner && !caption && !name) return FALSE;
+    layout_html_emit_headings(e);
+    int block = add_block(e, LAYOUT_BLOCK_FIGURE, 0, NULL, "", NULL);
+    layout_figure figure = {.block = block,
+                            .caption = layout_html_emit_caption(e, caption, block),
+                            .label = label,
+                            .inner_text = inner,
+                            .image = name};
+    layout_builder_add_figure(e->builder, &figure, NULL, 0);
+    e->chars += name != NULL;
+    return TRUE;
+}
+
+/* A picture in the text. Small ones are bullets, smileys and counters of visits. */
+static gboolean
+emit_image(layout_html_emitter *e, const xmlNode *image)
+{
+    const char *width = layout_html_attribute(image, "width");
+    const char *height = layout_html_attribute(image, "height"), *src = image_source(image);
+    if (!e->how->picture || !src || (width && atoi(width) > 0 && atoi(width) < 24) ||
+        (height && atoi(height) > 0 && atoi(height) < 24))
+        return FALSE;
+    if (!e->how->picture(src, e->how->user_data)) return FALSE;
+    layout_html_emit_flush(e);
+    return put_image(e, image, NULL);
+}
+
 static void
 emit_figure(layout_html_emitter *e, const xmlNode *node)
 {
@@ -562,16 +608,7 @@ emit_figure(layout_html_emitter *e, const xmlNode *node)
         layout_html_emit_flush(e);
         return;
     }
-    const char *alt = layout_html_attribute(image, "alt");
-    g_autofree char *inner = layout_html_clean(alt), *label = figure_label(caption);
-    if (!inner && !caption) return;
-    layout_html_emit_headings(e);
-    int block = add_block(e, LAYOUT_BLOCK_FIGURE, 0, NULL, "", NULL);
-    layout_figure figure = {.block = block,
-                            .caption = layout_html_emit_caption(e, caption, block),
-                            .label = label,
-                            .inner_text = inner};
-    layout_builder_add_figure(e->builder, &figure, NULL, 0);
+    put_image(e, image, caption);
 }
 
 /* ---- dispatch ---- */
@@ -591,6 +628,17 @@ class_has(const xmlNode *node, const char *const *words)
     return FALSE;
 }
 
+/* EPUB's and ARIA's words for it. */
+static gboolean
+is_note(const xmlNode *node)
+{
+    const char *type = layout_html_attribute(node, "epub:type");
+    const char *role = layout_html_attribute(node, "role");
+    return (type && (strcmp(type, "footnote") == 0 || strcmp(type, "endnote") == 0 ||
+                     strcmp(type, "rearnote") == 0)) ||
+           (role && (strcmp(role, "doc-footnote") == 0 || strcmp(role, "doc-endnote") == 0));
+}
+
 /* Sections whose paragraphs are of a kind of their own. */
 static layout_block_type
 type_inside(const layout_html_emitter *e, const xmlNode *node)
@@ -600,6 +648,8 @@ type_inside(const layout_html_emitter *e, const xmlNode *node)
                                              "biblist",    "refs",    NULL};
 
     if (e->type != LAYOUT_BLOCK_PARAGRAPH) return e->type;
+    if (layout_html_is_one_of(node, " aside section div li p ") && is_note(node))
+        return LAYOUT_BLOCK_FOOTNOTE;
     if (layout_html_is_one_of(node, " section div blockquote ") && class_has(node, abstract))
         return LAYOUT_BLOCK_ABSTRACT;
     if (layout_html_is_one_of(node, " section div ol ul ") && class_has(node, references))
@@ -661,9 +711,11 @@ emit_element(layout_html_emitter *e, const xmlNode *node)
     } else if (layout_html_is(node, "table") && e->heading == 0) {
         layout_html_emit_flush(e);
         if (!layout_html_emit_table(e, node, NULL)) emit_paragraph(e, node);
-    } else if (layout_html_is_one_of(node, " math script img "))
-        emit_math(e, node);
-    else if (layout_html_is(node, "br"))
+    } else if (layout_html_is_one_of(node, " math script img ")) {
+        const gboolean picture =
+            layout_html_is(node, "img") && e->heading == 0 && !is_formula_picture(node);
+        if (!picture || !emit_image(e, node)) emit_math(e, node);
+    } else if (layout_html_is(node, "br"))
         emit_br(e);
     else if (layout_html_is(node, "hr"))
         layout_html_emit_flush(e);
@@ -702,24 +754,25 @@ emit_article_body(layout_html_emitter *e, const char *body)
 
 gsize
 layout_html_blocks_emit(layout_builder *builder, const xmlNode *main_node,
-                        const layout_html_meta *meta, const char *base_url)
+                        const layout_html_emission *how)
 {
     layout_html_emitter e = {.builder = builder,
-                             .base_url = base_url,
-                             .title = meta->title,
+                             .base_url = how->base_url,
+                             .title = how->title,
                              .strings = g_string_chunk_new(4096),
                              .text = g_string_new(NULL),
                              .spans = g_array_new(FALSE, FALSE, sizeof(layout_span)),
                              .type = LAYOUT_BLOCK_PARAGRAPH,
-                             .pending = g_ptr_array_new_with_free_func(pending_heading_free)};
+                             .pending = g_ptr_array_new_with_free_func(pending_heading_free),
+                             .how = how};
 
-    if (meta->title) add_block(&e, LAYOUT_BLOCK_TITLE, 0, NULL, meta->title, NULL);
+    if (how->title) add_block(&e, LAYOUT_BLOCK_TITLE, 0, NULL, how->title, NULL);
     e.chars = 0; /* of the body */
     g_autofree char *text = layout_html_text(main_node);
     gsize len = strlen(text);
     /* a page that a script would fill */
-    if (meta->article_body && len < ENOUGH_BYTES && strlen(meta->article_body) > 2 * len)
-        emit_article_body(&e, meta->article_body);
+    if (how->body && len < ENOUGH_BYTES && strlen(how->body) > 2 * len)
+        emit_article_body(&e, how->body);
     else
         layout_html_emit_children(&e, main_node);
     layout_html_emit_flush(&e);

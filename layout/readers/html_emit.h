@@ -27,6 +27,7 @@ typedef struct {
     const xmlNode *item; /* the list item, for references */
     guint n_references;
     gsize chars;
+    const layout_html_emission *how;
 } layout_html_emitter;
 
 /* Write what is open as a block. */

@@ -549,3 +549,11 @@ layout_html_main_find(xmlDoc *document)
     best->_private = NULL;
     return best;
 }
+
+xmlNode *
+layout_html_whole(xmlDoc *document)
+{
+    xmlNode *body = find_body(xmlDocGetRootElement(document));
+    strip(body);
+    return body;
+}

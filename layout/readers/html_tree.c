@@ -85,6 +85,16 @@ typedef struct {
     gboolean stopped;
 } reader;
 
+/* "m:math" of XHTML -> "math" */
+static const xmlChar *
+without_math_prefix(const xmlChar *name)
+{
+    static const char *const prefixes[] = {"m:", "mml:", "math:"};
+    for (gsize i = 0; i < G_N_ELEMENTS(prefixes); i++)
+        if (g_str_has_prefix((const char *)name, prefixes[i])) return name + strlen(prefixes[i]);
+    return name;
+}
+
 /* Start and end calls nest, so counting those we pass over keeps them in step. */
 static void
 on_start_element(void *user_data, const xmlChar *name, const xmlChar **attributes)
@@ -98,7 +108,7 @@ on_start_element(void *user_data, const xmlChar *name, const xmlChar **attribute
     } else if (context->nodeNr > HTML_MAX_DEPTH || r->n_skipped > 0) {
         r->n_skipped++;
     } else {
-        xmlSAX2StartElement(context, name, attributes);
+        xmlSAX2StartElement(context, without_math_prefix(name), attributes);
     }
 }
 

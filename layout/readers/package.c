@@ -98,12 +98,19 @@ take_all(layout_package *package, struct archive *zip, gsize source_len, GError 
 }
 
 layout_package *
-layout_package_open(const layout_source *source, GError **error)
+layout_package_new(void)
 {
-    g_autoptr(layout_package) package = g_new0(layout_package, 1);
+    layout_package *package = g_new0(layout_package, 1);
     package->parts =
         g_hash_table_new_full(g_str_hash, g_str_equal, g_free, (GDestroyNotify)g_bytes_unref);
     package->pictures = g_hash_table_new_full(g_str_hash, g_str_equal, g_free, g_free);
+    return package;
+}
+
+layout_package *
+layout_package_open(const layout_source *source, GError **error)
+{
+    g_autoptr(layout_package) package = layout_package_new();
     struct archive *zip = archive_read_new();
     gboolean ok = zip != NULL && archive_read_support_format_zip(zip) == ARCHIVE_OK &&
                   archive_read_open_memory(zip, source->data, source->len) == ARCHIVE_OK;

@@ -13,6 +13,8 @@ typedef struct layout_package layout_package;
 /* All parts unpacked, within limits: 20,000 of them, 512 MiB together, 256 MiB each, and no more than 200 times what the
  * file has where that is over 64 MiB; LAYOUT_ERROR_LIMIT beyond. What of a damaged archive can be read is there. */
 layout_package *layout_package_open(const layout_source *source, GError **error);
+/* One without parts, for the names of pictures. */
+layout_package *layout_package_new(void);
 void layout_package_free(layout_package *package);
 G_DEFINE_AUTOPTR_CLEANUP_FUNC(layout_package, layout_package_free)
 

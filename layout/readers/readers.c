@@ -23,6 +23,8 @@ static const layout_reader readers[] = {
      layout_odt_read},
     {"PPTX", "application/vnd.openxmlformats-officedocument.presentationml.presentation",
      " pptx pptm ppsx ", layout_pptx_sniff, layout_pptx_read},
+    {"EPUB", "application/epub+zip", " epub ", layout_epub_sniff, layout_epub_read},
+    {"HTML", "text/html", " html htm xhtml xht ", layout_html_sniff, layout_html_read},
     {"plain text", "text/plain", " txt text asc log rst ", layout_text_sniff, layout_text_read},
 };
 
