@@ -240,8 +240,9 @@ put_text_paragraph(docx *d, const xmlNode *node, docx_style *style)
         layout_pen_text(&d->pen, marker, -1);
         layout_pen_text(&d->pen, " ", 1);
     }
-    const gsize prefix = d->pen.text->len;
+    const gsize prefix = d->prefix = d->pen.text->len;
     docx_inline(d, node, heading || style->role == DOCX_CAPTION ? 0 : style->flags);
+    d->prefix = 0;
     if (d->pen.text->len == prefix) { /* a number before nothing */
         g_string_truncate(d->pen.text, 0);
         g_array_set_size(d->pen.spans, 0);

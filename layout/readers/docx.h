@@ -85,6 +85,7 @@ typedef struct {
     GHashTable *taken;     /* captions that stand with their figure or table */
     const xmlNode *held;   /* a caption for the table or figure that comes next */
     gboolean has_title, in_references;
+    gsize prefix; /* bytes of the open paragraph that were printed before it: its number */
     guint depth, n_comments, n_deleted, n_notes;
 } docx;
 

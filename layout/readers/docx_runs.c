@@ -25,7 +25,10 @@ docx_page_break(docx *d)
         .width_pt = d->page_width, .height_pt = d->page_height, .source = LAYOUT_TEXT_NATIVE};
     layout_builder_add_page(d->builder, &page);
     const layout_box box = {d->n_pages++, {0, 0, d->page_width, d->page_height}};
-    layout_pen_move(&d->pen, &box);
+    if (d->pen.text->len <= d->prefix)
+        layout_pen_place(&d->pen, &box);
+    else
+        layout_pen_move(&d->pen, &box);
 }
 
 /* ---- text ---- */

@@ -258,6 +258,10 @@ emit_inline(layout_html_emitter *e, const xmlNode *node)
         const char *href = layout_html_attribute(node, "href");
         const char *link = href ? resolve_link(e, href) : NULL;
         if (link) e->style |= LAYOUT_SPAN_LINK, e->target = link;
+        /* where a note is called, raised or not in this file's style sheet */
+        if (g_strcmp0(layout_html_attribute(node, "epub:type"), "noteref") == 0 ||
+            g_strcmp0(layout_html_attribute(node, "role"), "doc-noteref") == 0)
+            e->style |= LAYOUT_SPAN_SUPERSCRIPT;
     }
     gboolean quote = layout_html_is(node, "q");
     if (quote) add_text(e, "\342\200\234");

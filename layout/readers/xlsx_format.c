@@ -172,6 +172,9 @@ fixed_number(double value, guint decimals, gboolean exponent)
     char buffer[512], code[16];
     g_snprintf(code, sizeof code, "%%.%u%c", decimals, exponent ? 'E' : 'f');
     if (!exponent && fabs(value) >= 1e15) return plain_number(value);
+    const double scale = pow(10, decimals), scaled = value * scale;
+    /* halves go away from zero, as in spreadsheets, and not to what is even */
+    if (!exponent && fabs(scaled) < 9e15) value = round(scaled) / scale;
     return g_strdup(g_ascii_formatd(buffer, sizeof buffer, code, value));
 }
 
