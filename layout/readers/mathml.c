@@ -11,7 +11,7 @@
 
 #define MAX_DEPTH 200
 #define MAX_LATEX (256 * 1024)
-#define MAX_REACH 200  /* elements from a bracket to the one that closes it */
+#define MAX_REACH 200 /* elements from a bracket to the one that closes it */
 
 typedef struct {
     guint depth;

@@ -1,4 +1,4 @@
-/* Office files, books and saved pages: golden documents (tests/data/readers: NAME.EXT, with NAME.EXT.md and
+/* Office files, books and saved pages: golden documents (tests/data/readers: NAME.EXT, with golden/NAME.EXT.md and
  * NAME.EXT.json, what is made of it), and damaged and hostile ones, which make_office.py there writes as well. Rewrite
  * with: test_layout_readers_office --update */
 #include "layout/layout.h"

@@ -3,7 +3,7 @@
 
     make_office.py [FOLDER]      default: this folder
 
-Minimal packages with words of our own; the same bytes each time. Expected results beside them are rewritten by
+Minimal packages with words of our own; the same bytes each time. Expected results in golden/ are rewritten by
 `test_layout_readers_office --update`."""
 import os
 import struct
