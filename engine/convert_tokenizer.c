@@ -188,17 +188,15 @@ set_specials(const engine_tokenizer *t, engine_gguf_writer *writer)
     if (t->kind == TOKENIZER_KIND_SPM)
         engine_gguf_writer_set_bool(writer, KEY("add_space_prefix"),
                                     t->spm.prefix != TOKENIZER_PREFIX_NEVER);
+    if (t->kind == TOKENIZER_KIND_BPE && t->bpe.prefix_space)
+        engine_gguf_writer_set_bool(writer, KEY("add_space_prefix"), TRUE);
     if (t->chat_template)
         engine_gguf_writer_set_string(writer, "tokenizer.chat_template", t->chat_template);
 }
 
 static void
-set_vocabulary(const engine_converter *c, const engine_tokenizer *t)
+set_vocabulary(const engine_converter *c, const engine_tokenizer *t, const char *pre)
 {
-    static const char *const splits[] = {
-        [TOKENIZER_SPLIT_GPT2] = "gpt-2",       [TOKENIZER_SPLIT_SMOLLM] = "smollm",
-        [TOKENIZER_SPLIT_LLAMA3] = "llama-bpe", [TOKENIZER_SPLIT_QWEN2] = "qwen2",
-        [TOKENIZER_SPLIT_QWEN35] = "qwen35",    [TOKENIZER_SPLIT_DEFAULT] = "default"};
     vocabulary v = {.t = t, .n = c->model->info.n_vocab, .text = g_string_new(NULL)};
 
     v.ends = g_new0(size_t, v.n);
@@ -212,9 +210,7 @@ set_vocabulary(const engine_converter *c, const engine_tokenizer *t)
     if (t->kind == TOKENIZER_KIND_WORDPIECE) {
         engine_gguf_writer_set_u32(c->writer, KEY("token_type_count"), 2);
     } else {
-        engine_gguf_writer_set_string(c->writer, KEY("pre"),
-                                      t->kind == TOKENIZER_KIND_BPE ? splits[t->bpe.split]
-                                                                    : "default");
+        engine_gguf_writer_set_string(c->writer, KEY("pre"), pre);
     }
     set_tokens(&v, c->writer);
     if (t->kind == TOKENIZER_KIND_BPE) set_merges(&v, c->writer);
@@ -225,6 +221,19 @@ set_vocabulary(const engine_converter *c, const engine_tokenizer *t)
     g_string_free(v.text, TRUE);
     g_free(v.ends);
     g_free(v.types);
+}
+
+/* The value of tokenizer.ggml.pre; NULL: GGUF has none. */
+static const char *
+pre_of(const engine_tokenizer *t)
+{
+    static const char *const splits[] = {
+        [TOKENIZER_SPLIT_GPT2] = "gpt-2",       [TOKENIZER_SPLIT_SMOLLM] = "smollm",
+        [TOKENIZER_SPLIT_LLAMA3] = "llama-bpe", [TOKENIZER_SPLIT_QWEN2] = "qwen2",
+        [TOKENIZER_SPLIT_QWEN35] = "qwen35",    [TOKENIZER_SPLIT_DEFAULT] = "default"};
+
+    if (t->kind != TOKENIZER_KIND_BPE) return "default";
+    return t->bpe.pre ? tokenizer_pre_find_name(t->bpe.pre) : splits[t->bpe.split];
 }
 
 gboolean
@@ -244,12 +253,13 @@ engine_convert_tokenizer(engine_converter *c, GError **error)
                     "%s: a Unigram tokenizer cannot be converted", engine_weights_path(c->weights));
         return FALSE;
     }
-    if (t->bpe.pre) {
+    const char *pre = pre_of(t);
+    if (!pre) {
         g_set_error(error, ENGINE_ERROR, ENGINE_ERROR_UNSUPPORTED,
                     "%s: GGUF has no name for the steps of its pre-tokenizer",
                     engine_weights_path(c->weights));
         return FALSE;
     }
-    set_vocabulary(c, t);
+    set_vocabulary(c, t, pre);
     return TRUE;
 }

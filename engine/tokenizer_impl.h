@@ -117,6 +117,8 @@ void tokenizer_pre_free(tokenizer_pre *pre); /* NULL is fine */
 G_DEFINE_AUTOPTR_CLEANUP_FUNC(tokenizer_pre, tokenizer_pre_free)
 /* The steps of a value of tokenizer.ggml.pre, NULL when it names none that are made of steps. */
 tokenizer_pre *tokenizer_pre_from_name(const char *name);
+/* The value that names what cuts as these steps do, NULL when none does. */
+const char *tokenizer_pre_find_name(const tokenizer_pre *pre);
 
 /* Append a step: an expression in Oniguruma's syntax (UNSUPPORTED when it has something that we cannot read the same
  * way), characters with one of the flags class each alone or in runs, or a whole scanner. invert: what does not match

@@ -66,3 +66,95 @@ tokenizer_pre_from_name(const char *name)
     }
     return pre;
 }
+
+/* ---- the name of steps ---- */
+
+/* Text in which two pre-tokenizers that differ show it. Files write one expression in many ways, so that comparing those
+ * would tell less. A few runs of everything tell most apart. */
+static const char *const check_runs[] = {
+    "it's WE'LL don't 'S 'tis",
+    "a1b22c333d4444e55555 1,234.5678 3/4",
+    "  two   three    \t\t\n\n\n \r\n \n  x \n",
+    "!!! ... a--b (c) [d] {e} <f> $g #h @i _j",
+    "\xe4\xb8\xad\xe6\x96\x87\xe5\xad\x97 \xe3\x81\x8b\xe3\x81\xaa"
+    "\xe3\x82\xab\xe3\x83\x8a \xed\x95\x9c\xea\xb8\x80 x\xe4\xb8\xad"
+    "1",
+    "e\xcc\x81 n\xcc\x83 \xe0\xa4\xa8\xe0\xa5\x8d\xe0\xa4\xa4\xe0\xa5\x87 ",
+    "trailing   "};
+
+/* Then every character that begins one of Unicode's categories, between letters, digits, signs and blanks, and all pairs of
+ * ASCII. */
+static GString *
+make_check_text(void)
+{
+    GString *text = g_string_new(NULL);
+
+    for (size_t i = 0; i < unicode_n_categories; i++) {
+        const uint32_t cp = unicode_categories[i] >> 5;
+        if (cp == 0 || (cp >= 0xD800 && cp < 0xE000)) continue;
+        for (const char *p = "a1 .\n"; *p; p++) {
+            g_string_append_c(text, *p);
+            g_string_append_unichar(text, cp);
+        }
+        g_string_append_unichar(text, cp);
+        g_string_append_c(text, 'b');
+    }
+    for (int a = 1; a < 128; a++) {
+        for (int b = 1; b < 128; b++) {
+            g_string_append_c(text, (char)a);
+            g_string_append_c(text, (char)b);
+        }
+    }
+    return text;
+}
+
+static void
+append_piece(void *data, const char *piece, size_t len)
+{
+    g_string_append_len(data, piece, (gssize)len);
+    g_string_append_c(data, '\xff'); /* in no text */
+}
+
+/* pre, or the scanner `split` when it is NULL. */
+static GString *
+cut_all(const tokenizer_pre *pre, tokenizer_split split, const char *text, size_t len)
+{
+    GString *pieces = g_string_new(NULL);
+
+    if (pre)
+        tokenizer_pre_cut(pre, text, len, append_piece, pieces);
+    else
+        tokenizer_split_text(split, text, len, append_piece, pieces);
+    return pieces;
+}
+
+static gboolean
+cut_alike(const tokenizer_pre *a, const tokenizer_pre *b, tokenizer_split split, const char *text,
+          size_t len)
+{
+    g_autoptr(GString) of_a = cut_all(a, TOKENIZER_SPLIT_DEFAULT, text, len);
+    g_autoptr(GString) of_b = cut_all(b, split, text, len);
+
+    return g_string_equal(of_a, of_b);
+}
+
+const char *
+tokenizer_pre_find_name(const tokenizer_pre *pre)
+{
+    static const char *const scanners[] = {"gpt-2", "smollm", "llama-bpe", "qwen2", "qwen35"};
+    g_autoptr(GString) text = NULL;
+
+    for (size_t i = 0; i < G_N_ELEMENTS(scanners) + G_N_ELEMENTS(known); i++) {
+        const size_t k = i - G_N_ELEMENTS(scanners); /* of known, when it is one */
+        const char *name = i < G_N_ELEMENTS(scanners) ? scanners[i] : known[k].name;
+        g_autoptr(tokenizer_pre) other = tokenizer_pre_from_name(name);
+        tokenizer_split split = TOKENIZER_SPLIT_DEFAULT;
+        gboolean alike = other || tokenizer_split_from_name(name, &split);
+        for (size_t r = 0; alike && r < G_N_ELEMENTS(check_runs); r++)
+            alike = cut_alike(pre, other, split, check_runs[r], strlen(check_runs[r]));
+        if (!alike) continue;
+        if (!text) text = make_check_text();
+        if (cut_alike(pre, other, split, text->str, text->len)) return name;
+    }
+    return NULL;
+}

@@ -282,6 +282,49 @@ json_with_split(const char *regex, const char *behavior)
     return text;
 }
 
+/* What a converted file calls them. */
+static void
+steps_have_the_name_of_what_cuts_as_they_do(void **state)
+{
+    (void)state;
+    static const char *const names[] = {"deepseek-llm", "deepseek-coder", "deepseek-v3", "falcon"};
+    static const struct {
+        const char *regex, *name;
+    } spellings[] = {
+        {"(?:(?i:'s|'t|'re|'ve|'m|'ll|'d))|[^\\r\\n\\p{L}\\p{N}]?[\\p{L}]+|[\\p{N}]| "
+         "?[^\\s\\p{N}\\p{L}]+[\\n\\r]*|\\s*[\\n\\r]+|\\s+(?!\\S)|\\s+",
+         "qwen2"},
+        {"(?:(?i:'s|'t|'re|'ve|'m|'ll|'d))|[^\\r\\n\\p{L}\\p{N}]?[\\p{L}]+|[\\p{N}]{1,3}| "
+         "?[^\\s\\p{N}\\p{L}]+[\\n\\r]*|\\s*[\\n\\r]+|\\s+(?!\\S)|\\s+",
+         "llama-bpe"},
+        {"\\S+", NULL}};
+    json_t *all = load_json(DATA("pre_tokenizers.json")), *pre;
+    const char *stream;
+
+    for (size_t i = 0; i < G_N_ELEMENTS(names); i++) {
+        g_autoptr(tokenizer_pre) steps = tokenizer_pre_from_name(names[i]);
+        assert_string_equal(tokenizer_pre_find_name(steps), names[i]);
+    }
+    json_object_foreach(all, stream, pre)
+    {
+        json_t *root = load_json(DATA("tiny_bpe/tokenizer.json"));
+        json_object_set(root, "pre_tokenizer", pre);
+        g_autoptr(engine_tokenizer) t = tokenizer_of(root);
+        const char *name = tokenizer_pre_find_name(t->bpe.pre);
+        assert_true(g_strcmp0(name, strstr(stream, "deepseek") ? "deepseek-v3" : NULL) == 0);
+    }
+    json_decref(all);
+    for (size_t i = 0; i < G_N_ELEMENTS(spellings); i++) {
+        g_autoptr(tokenizer_pre) steps = tokenizer_pre_new();
+        g_autoptr(GError) error = NULL;
+        if (!tokenizer_pre_add_regex(steps, spellings[i].regex, TOKENIZER_ISOLATED, FALSE, &error))
+            fail_msg("%s", error->message);
+        const char *name = tokenizer_pre_find_name(steps);
+        if (g_strcmp0(name, spellings[i].name) != 0)
+            fail_msg("%s is called %s", spellings[i].regex, name ? name : "nothing");
+    }
+}
+
 /* An expression may be one that takes time exponential in the text. */
 static void
 hostile_expressions_are_bounded(void **state)
@@ -697,6 +740,7 @@ main(void)
         cmocka_unit_test(bpe_from_json_agrees_with_every_pre_tokenizer),
         cmocka_unit_test(bpe_from_gguf_agrees_with_every_pre_tokenizer),
         cmocka_unit_test(pre_tokenizers_made_of_steps_agree),
+        cmocka_unit_test(steps_have_the_name_of_what_cuts_as_they_do),
         cmocka_unit_test(hostile_expressions_are_bounded),
         cmocka_unit_test(expressions_we_would_read_differently_are_errors),
         cmocka_unit_test(the_order_of_the_vocabulary_does_not_matter),
