@@ -48,8 +48,8 @@ every_kind_of_file_becomes_its_golden_document(void **state)
     (void)state;
     for (gsize i = 0; i < G_N_ELEMENTS(names); i++) {
         g_autofree char *path = g_strconcat(DATA(""), names[i], NULL);
-        g_autofree char *md = g_strconcat(path, ".md", NULL),
-                        *js = g_strconcat(path, ".json", NULL);
+        g_autofree char *md = g_strconcat(DATA("golden/"), names[i], ".md", NULL);
+        g_autofree char *js = g_strconcat(DATA("golden/"), names[i], ".json", NULL);
         g_autoptr(lode_document) document = open_file(path);
         g_autofree char *markdown = layout_document_to_markdown(document, NULL);
         g_autofree char *json = layout_document_to_json(document);
