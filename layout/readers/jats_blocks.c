@@ -14,6 +14,7 @@
     "media chem-struct-wrap array p sec "
 
 static void block(jats_reader *r, const xmlNode *node, int level);
+static void end_paragraph(jats_reader *r, layout_block_type type, int level, const char *marker);
 
 /* ---- formulas ---- */
 
@@ -167,11 +168,15 @@ inline_node(jats_reader *r, const xmlNode *node)
         layout_pen_text(&r->pen, " ", 1);
     } else if (layout_xml_is(node, "fn")) {
         g_ptr_array_add(r->notes, (gpointer)node);
+        g_autofree char *label = layout_xml_clean_text(layout_xml_child(node, "label"));
+        r->pen.style |= LAYOUT_SPAN_SUPERSCRIPT;
+        layout_pen_text(&r->pen, label, -1);
+        r->pen.style = before;
     } else if (layout_xml_is(node, "alternatives")) {
         if (layout_xml_find(node, "tex-math") != NULL || layout_xml_find(node, "math") != NULL)
             inline_formula(r, node);
     } else if (layout_xml_is_one_of(node, INNER_BLOCKS) && !layout_xml_is(node, "code")) {
-        layout_pen_block(&r->pen, r->paragraph, 0, NULL);
+        end_paragraph(r, r->paragraph, 0, NULL);
         block(r, node, MAX_LEVEL);
     } else if (!layout_xml_is_one_of(node, " graphic inline-graphic media object-id private-char "
                                            "inline-supplementary-material ") ||
@@ -235,7 +240,10 @@ write_note(jats_reader *r, const xmlNode *note, int caller)
     }
     for (const xmlNode *n = note->children; n != NULL; n = n->next) {
         if (layout_xml_is(n, "label")) continue;
-        inline_node(r, n);
+        if (layout_xml_is(n, "p")) /* all of them make one note */
+            jats_inline(r, n);
+        else
+            inline_node(r, n);
         layout_pen_text(&r->pen, " ", 1);
     }
     const int index = layout_pen_block(&r->pen, LAYOUT_BLOCK_FOOTNOTE, 0, NULL);

@@ -281,6 +281,14 @@ gather_names(tex_reader *r, const char *author, GPtrArray *names)
     }
 }
 
+/* What was read for its plain text alone must not number its notes. */
+static void
+forget_notes(tex_reader *r, guint n_notes, gpointer counter)
+{
+    g_ptr_array_set_size(r->notes, (int)n_notes);
+    g_hash_table_replace(r->counters, g_strdup("footnote"), counter);
+}
+
 void
 tex_front(tex_reader *r)
 {
@@ -289,7 +297,9 @@ tex_front(tex_reader *r)
     tex_end_block(r);
     layout_builder *builder = r->pen.builder;
     if (r->title != NULL) {
+        const gpointer counter = g_hash_table_lookup(r->counters, "footnote");
         g_autofree char *plain = tex_flat(r, r->title);
+        forget_notes(r, 0, counter);
         if (*plain != '\0')
             layout_builder_meta(builder)->title = layout_builder_copy(builder, plain, -1);
         r->flat++;
@@ -299,7 +309,9 @@ tex_front(tex_reader *r)
     }
     g_autoptr(GPtrArray) names = g_ptr_array_new_with_free_func(g_free);
     for (guint i = 0; i < r->authors->len; i++) {
+        const gpointer counter = g_hash_table_lookup(r->counters, "footnote");
         gather_names(r, r->authors->pdata[i], names);
+        forget_notes(r, 0, counter);
         r->flat++;
         tex_run(r, r->authors->pdata[i]);
         r->flat--;

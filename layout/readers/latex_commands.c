@@ -103,7 +103,8 @@ static const struct {
               {"textsl", LAYOUT_SPAN_ITALIC},
               {"texttt", LAYOUT_SPAN_MONO},
               {"textsuperscript", LAYOUT_SPAN_SUPERSCRIPT},
-              {"textsubscript", LAYOUT_SPAN_SUBSCRIPT}};
+              {"textsubscript", LAYOUT_SPAN_SUBSCRIPT},
+              {"inst", LAYOUT_SPAN_SUPERSCRIPT}};
 
 static const struct {
     const char *name;

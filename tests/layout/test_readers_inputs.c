@@ -1,0 +1,220 @@
+/* What is not a PDF: every kind of input becomes the document it says it is, and hostile ones end with one line that
+ * says why. tests/data/inputs/NAME with NAME.golden.md beside it; --update writes those. */
+#include <setjmp.h>
+#include <stdarg.h>
+#include <stddef.h>
+#include <stdint.h>
+#include <cmocka.h>
+
+#include <glib/gstdio.h>
+#include <string.h>
+#include <unistd.h>
+
+#include "layout/layout.h"
+
+#define INPUTS LODE_TEST_DATA "/inputs/"
+
+static gboolean update;
+
+static lode_document *
+open_input(const char *name)
+{
+    g_autofree char *path = g_strconcat(INPUTS, name, NULL);
+    g_autoptr(GError) error = NULL;
+    lode_document *document = layout_document_open(path, NULL, &error);
+    if (document == NULL) fail_msg("%s: %s", name, error->message);
+    return document;
+}
+
+static void
+assert_golden(const char *name, const lode_document *document)
+{
+    g_autofree char *tame = g_strdelimit(g_strdup(name), "!/", '_');
+    g_autofree char *path = g_strconcat(INPUTS, tame, ".golden.md", NULL);
+    g_autofree char *markdown = layout_document_to_markdown(document, NULL);
+    g_autofree char *expected = NULL;
+    if (update) g_file_set_contents(path, markdown, -1, NULL);
+    assert_true(g_file_get_contents(path, &expected, NULL, NULL));
+    assert_string_equal(markdown, expected);
+    /* the writer walks every index, the reader checks every promise */
+    g_autofree char *json = layout_document_to_json(document);
+    g_autoptr(lode_document) again = layout_document_from_json(json, strlen(json), NULL);
+    assert_non_null(again);
+}
+
+static void
+each_kind_is_read_as_what_it_is(void **state)
+{
+    (void)state;
+    static const struct {
+        const char *name, *format;
+    } inputs[] = {
+        {"article.xml", "JATS XML"},
+        {"wrong_name.docx", "JATS XML"},
+        {"paper.md", "Markdown"},
+        {"memo.txt", "plain text"},
+        {"underlined.text", "plain text"},
+        {"latin1.txt", "plain text"},
+        {"utf16.txt", "plain text"},
+        {"nul.txt", "plain text"},
+        {"source/main.tex", "LaTeX"},
+        {"source.tar.gz", "LaTeX"},
+        {"papers.zip!/a/paper.md", "Markdown"},
+        {"outside.zip!/evil/paper.md", "Markdown"},
+        {"nested.zip!/inner.zip!/article.xml", "JATS XML"},
+    };
+    for (gsize i = 0; i < G_N_ELEMENTS(inputs); i++) {
+        g_autoptr(lode_document) document = open_input(inputs[i].name);
+        if (strcmp(document->meta.format, inputs[i].format) != 0)
+            fail_msg("%s is %s", inputs[i].name, document->meta.format);
+        assert_golden(inputs[i].name, document);
+    }
+}
+
+static void
+hostile_inputs_are_refused_with_a_reason(void **state)
+{
+    (void)state;
+    static const struct {
+        const char *name, *reason;
+    } inputs[] = {
+        {"entities.xml", "declares entities"},
+        {"outside.xml", "declares entities"},
+        {"bomb.zip", "decompression bomb"},
+        {"bomb.txt.bz2", "decompression bomb"},
+        {"locked.zip", "encrypted"},
+        {"cut_short.zip", "cut_short.zip: "},
+        {"endless.tex", "expands without end"},
+        {"prose.pdf", "it is plain text"},
+        {"empty.md", "it is empty"},
+        {"program.txt", "it is a program"},
+        {"papers.zip", "name one as"},
+        {"papers.zip!/none.md", "has no \"none.md\""},
+        {"paper.md!/x", "paper.md"},
+    };
+    for (gsize i = 0; i < G_N_ELEMENTS(inputs); i++) {
+        g_autofree char *path = g_strconcat(INPUTS, inputs[i].name, NULL);
+        g_autoptr(GError) error = NULL;
+        g_autoptr(lode_document) document = layout_document_open(path, NULL, &error);
+        assert_null(document);
+        if (strstr(error->message, inputs[i].reason) == NULL)
+            fail_msg("%s: %s", inputs[i].name, error->message);
+        assert_null(strchr(error->message, '\n'));
+    }
+}
+
+static gboolean
+warns_of(const lode_document *document, const char *words)
+{
+    for (guint i = 0; i < document->n_warnings; i++)
+        if (strstr(document->warnings[i].message, words) != NULL) return TRUE;
+    return FALSE;
+}
+
+static void
+files_outside_of_the_folder_and_cycles_are_not_followed(void **state)
+{
+    (void)state;
+    g_autoptr(lode_document) document = open_input("source/main.tex");
+    assert_true(warns_of(document, "parts/loop}: this file is being read already"));
+    assert_true(warns_of(document, "\\input{/etc/passwd}: not read: /etc/passwd.tex: leads out"));
+    assert_true(warns_of(document, "../outside.tex: leads out of the document's folder"));
+    assert_true(warns_of(document, "\\input{missing}: not read"));
+    assert_int_equal(document->n_warnings, 4);
+}
+
+static void
+damaged_xml_is_kept_up_to_the_damage(void **state)
+{
+    (void)state;
+    g_autoptr(lode_document) document = open_input("cut_short.xml");
+    assert_true(warns_of(document, "damaged XML"));
+    g_autofree char *text = layout_document_to_text(document, NULL);
+    assert_non_null(strstr(text, "Samples were made as before"));
+}
+
+static void
+tags_of_an_article_say_what_it_cites(void **state)
+{
+    (void)state;
+    g_autoptr(lode_document) d = open_input("article.xml");
+    assert_string_equal(d->meta.doi, "10.5555/made.up.1");
+    assert_string_equal(d->meta.year, "2021");
+    assert_string_equal(d->meta.authors[0], "Ada B. Marsh");
+    assert_string_equal(d->meta.authors[1], "The Ceria Group");
+    assert_int_equal(d->n_references, 2);
+    const layout_reference *hall = &d->references[0];
+    assert_string_equal(hall->title, "Base flow recessions");
+    assert_string_equal(hall->venue, "Water Resources Research");
+    assert_string_equal(hall->pages, "973-983");
+    assert_string_equal(d->names[hall->first_name].family, "Hall");
+    assert_int_equal(d->references[1].kind, LAYOUT_REFERENCE_BOOK);
+    assert_string_equal(d->references[1].title, "A book of oxides");
+    assert_int_equal(d->n_citations, 2);
+    for (guint i = 0; i < 2; i++) {
+        const layout_citation *c = &d->citations[i];
+        assert_int_equal(c->reference, (int)i);
+        assert_memory_equal(d->blocks[c->block].text + c->start, "1, 2", 4);
+    }
+    assert_int_equal(d->n_tables, 2);
+    assert_int_equal(d->tables[0].n_header_rows, 2);
+    assert_int_equal(d->tables[1].n_cols, 2);
+    assert_string_equal(d->formulas[0].latex, "k = A e^{-E/RT}");
+    assert_string_equal(d->formulas[0].number, "1");
+}
+
+static void
+an_archive_gives_its_documents_in_their_order(void **state)
+{
+    (void)state;
+    g_autoptr(GError) error = NULL;
+    g_autoptr(GPtrArray) members = layout_archive_members(INPUTS "papers.zip", &error);
+    assert_null(error);
+    assert_int_equal(members->len, 2); /* its README is none */
+    assert_string_equal(members->pdata[0], INPUTS "papers.zip!/a/paper.md");
+    assert_string_equal(members->pdata[1], INPUTS "papers.zip!/article.xml");
+    assert_null(layout_archive_members(INPUTS "source.tar.gz", &error)); /* one document */
+    assert_null(error);
+    assert_null(layout_archive_members(INPUTS "paper.md", &error));
+    assert_null(error);
+    assert_null(layout_archive_members(INPUTS "locked.zip", &error));
+    assert_int_equal(error->code, LAYOUT_ERROR_PASSWORD);
+}
+
+static void
+a_line_of_fifty_megabytes_is_read_in_pieces(void **state)
+{
+    (void)state;
+    const gsize size = 50 << 20;
+    g_autofree char *text = g_malloc(size);
+    for (gsize i = 0; i < size; i++)
+        text[i] = i % 7 == 6 ? ' ' : (char)('a' + i % 7);
+    assert_true(g_file_set_contents("long_line.txt", text, (gssize)size, NULL));
+    g_autoptr(GError) error = NULL;
+    g_autoptr(lode_document) document = layout_document_open("long_line.txt", NULL, &error);
+    g_unlink("long_line.txt");
+    assert_null(error);
+    assert_true(document->n_blocks > 1000);
+    gsize n = 0;
+    for (guint i = 0; i < document->n_blocks; i++) {
+        assert_true(document->blocks[i].text_len <= 32768);
+        n += document->blocks[i].text_len + 1;
+    }
+    assert_true(n >= size - 1 && n <= size + document->n_blocks);
+}
+
+int
+main(int argc, char **argv)
+{
+    update = argc > 1 && strcmp(argv[1], "--update") == 0;
+    const struct CMUnitTest tests[] = {
+        cmocka_unit_test(each_kind_is_read_as_what_it_is),
+        cmocka_unit_test(hostile_inputs_are_refused_with_a_reason),
+        cmocka_unit_test(files_outside_of_the_folder_and_cycles_are_not_followed),
+        cmocka_unit_test(damaged_xml_is_kept_up_to_the_damage),
+        cmocka_unit_test(tags_of_an_article_say_what_it_cites),
+        cmocka_unit_test(an_archive_gives_its_documents_in_their_order),
+        cmocka_unit_test(a_line_of_fifty_megabytes_is_read_in_pieces),
+    };
+    return cmocka_run_group_tests(tests, NULL, NULL);
+}
