@@ -6,7 +6,9 @@
 
 #include "retrieval/chunk.h"
 
-/* Of a writer's logit, tamed by tanh, beside the score of the fusion; see fuse.c. */
+/* Of a writer's logit, tamed by tanh, beside the score of the fusion; see fuse.c. nDCG@10 of questions of HotpotQA's
+ * development part, the ten best judged: SmolLM2-135M .856 with any weight up to 1 and without one (34 questions); of
+ * Qwen2.5-Coder-1.5B, whose judgement says something, .821 without one, .835 from .1 to .7, .794 with 1 (6). */
 static const double writer_weight = 0.5, writer_scale = 4.0;
 
 void
