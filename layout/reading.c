@@ -17,6 +17,8 @@
 
 #define MAX_READERS 64
 #define RING_SHARE  4 /* pages in the ring for each reader */
+/* of 1: what recognition must add to the worth of a page's own text to take its place */
+#define CLEARLY_BETTER 0.05
 
 typedef struct {
     layout_sheet *sheet; /* NULL: the page failed */
@@ -117,7 +119,7 @@ page_recognize(reader *r, page_read *page, parse_page *primitives)
         return primitives;
     }
     const gboolean whole = scan.verdict == LAYOUT_SCAN_PAGE && !force;
-    if (whole && layout_scan_worth(recognized) < scan.worth) {
+    if (whole && layout_scan_worth(recognized) < scan.worth + CLEARLY_BETTER) {
         parse_page_free(recognized);
         return primitives;
     }

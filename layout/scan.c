@@ -101,8 +101,12 @@ census_take(const parse_page *page, const layout_hidden *hidden, const parse_rec
         if (outside != NULL && x > outside->x0 && x < outside->x1 && y > outside->y0 &&
             y < outside->y1)
             continue;
-        for (guint i = 0; i < run->n_glyphs; i++)
-            census_add(&c, page->glyphs[run->first_glyph + i].unicode);
+        /* a word that was hardly legible means as little as a glyph without Unicode */
+        const gboolean doubtful = (run->flags & PARSE_RUN_DOUBTFUL) != 0;
+        for (guint i = 0; i < run->n_glyphs; i++) {
+            const uint32_t ch = page->glyphs[run->first_glyph + i].unicode;
+            census_add(&c, doubtful && ch != ' ' ? 0xFFFD : ch);
+        }
     }
     return c;
 }

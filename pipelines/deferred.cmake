@@ -61,10 +61,10 @@ deferred_library(lode ${lode_lapack_library}
   dgesvd_ dgetrf_ dgetri_ dsyev_ sgelsd_ sgeqrf_ sgesvd_ sgetrf_ sgetri_ sorgqr_)
 
 deferred_library(lode xml2
-  htmlCtxtReadMemory htmlFreeParserCtxt htmlNewParserCtxt xmlDocGetRootElement xmlFreeDoc xmlInitParser
-  htmlEntityLookup xmlCtxtGetLastError xmlCtxtReadMemory xmlFreeParserCtxt xmlNewParserCtxt
-  htmlReadMemory xmlBuildURI xmlFreeNode xmlReadMemory xmlSAX2EndElement xmlSAX2StartElement xmlStopParser
-  xmlStrdup xmlUnlinkNode)
+  htmlCtxtReadMemory htmlEntityLookup htmlFreeParserCtxt htmlNewParserCtxt htmlReadMemory xmlBuildURI
+  xmlCtxtGetLastError xmlCtxtReadMemory xmlDocGetRootElement xmlFreeDoc xmlFreeNode xmlFreeParserCtxt
+  xmlInitParser xmlNewParserCtxt xmlReadMemory xmlSAX2EndElement xmlSAX2StartElement xmlStopParser xmlStrdup
+  xmlUnlinkNode)
 
 # What MuPDF calls.
 deferred_library(lode freetype
@@ -119,10 +119,12 @@ deferred_library(lode tesseract
   TessResultIteratorGetPageIteratorConst TessResultIteratorGetUTF8Text TessResultIteratorNext TessVersion)
 
 deferred_library(lode lept
-  boxCreate boxDestroy boxGetGeometry boxaDestroy boxaGetBox boxaGetBoxGeometry boxaGetCount makeOrientDecision
-  pixClearInRect pixClipBoxToForeground pixClipRectangle pixClone pixConnCompBB pixCopy pixCreate
-  pixCreateNoInit pixDestroy pixDilateBrick pixFindSkewSweepAndSearch pixGenHalftoneMask pixGetData pixGetHeight
+  boxCreate boxDestroy boxGetGeometry boxaDestroy boxaGetBox boxaGetBoxGeometry boxaGetCount
+  leptSetStderrHandler makeOrientDecision pixAlphaBlendUniform pixClearInRect pixClipBoxToForeground
+  pixClipRectangle pixClone pixConnCompBB pixConvertTo8 pixCopy pixCreate pixCreateNoInit pixDestroy
+  pixDilateBrick pixFindSkewSweepAndSearch pixGenHalftoneMask pixGetData pixGetDepth pixGetHeight pixGetSpp
   pixGetWidth pixGetWpl pixInvert pixOpenBrick pixOr pixOrientDetect pixOtsuAdaptiveThreshold
-  pixReduceRankBinary2 pixRotate pixRotateOrth pixScaleGrayLI pixSetInRect pixSubtract setMsgSeverity)
+  pixReadMemFromMultipageTiff pixReadMemWebP pixReduceRankBinary2 pixRemoveColormap pixRotate pixRotateOrth
+  pixScaleGrayLI pixSetInRect pixSubtract readHeaderMemWebP setMsgSeverity)
 
 deferred_finish(lode)

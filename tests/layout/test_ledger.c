@@ -103,7 +103,8 @@ report_page(const char *path, guint index, const layout_ledger *ledger, guint n_
 static guint
 check_file(const char *path, guint64 *n_glyphs)
 {
-    const layout_options options = {.page_seconds = PAGE_SECONDS};
+    /* what the file draws, not what its pixels say */
+    const layout_options options = {.page_seconds = PAGE_SECONDS, .ocr = LAYOUT_OCR_OFF};
     const parse_options limits = {.page_seconds = PAGE_SECONDS};
     g_autoptr(lode_document) document = layout_document_open(path, &options, NULL);
     g_autoptr(parse_file) file = parse_file_open(path, &limits, NULL);
