@@ -47,6 +47,9 @@ gboolean pipelines_read_claims(lode_answer *answer, const char *json, size_t len
 
 /* "Li et al. 2023", "Li and Wu 2023", "Li 2023"; without authors or a year the beginning of the title. g_free. */
 char *pipelines_work_name(const retrieval_hit *hit);
+/* Where in its document a passage stands: "p. 4", "p. 143 (page 4 of the file)" where the printed label is another,
+ * and without pages the section: "section \"3 Methods\"". NULL: neither is known. label may be NULL. g_free. */
+char *pipelines_place_name(const retrieval_hit *hit, int page, const char *label);
 /* "row \"BERT\", column \"Recall\"" of a citation that quotes a cell of a table, NULL of others. g_free. */
 char *pipelines_cell_name(const lode_answer *answer, size_t index);
 const char *pipelines_status_name(lode_answer_status status); /* "answered", ... */

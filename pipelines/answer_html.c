@@ -185,7 +185,11 @@ append_sources(GString *out, const lode_answer *answer)
         const retrieval_hit *hit = answer->hits->pdata[c->passage];
         g_string_append_printf(out, "<li><a href=\"#e%u\">[%d] ", i + 1, c->number);
         append_escaped(out, answer->works->pdata[i]);
-        g_string_append_printf(out, ", p. %d</a>", lode_citation_page_number(answer, i));
+        g_autofree char *place =
+            pipelines_place_name(hit, lode_citation_page_number(answer, i), NULL);
+        g_string_append(out, place != NULL ? ", " : "");
+        append_escaped(out, place);
+        g_string_append(out, "</a>");
         g_autofree char *cell = pipelines_cell_name(answer, i);
         g_string_append(out, cell != NULL ? ", " : "");
         append_escaped(out, cell);

@@ -245,16 +245,16 @@ print_references(const lode_answer *answer, size_t citation)
     }
 }
 
-/* "p. 4", or "p. 143 (4th of the file)" where the printed number is another. */
+/* The page or section, and the cell of a table. */
 static void
-print_page(const lode_answer *answer, size_t i)
+print_place(const lode_answer *answer, size_t i)
 {
-    int page = lode_citation_page_number(answer, i);
-    const char *label = lode_citation_page_label(answer, i);
-    g_autofree char *number = g_strdup_printf("%d", page);
-    cli_print(", p. %s", label != NULL ? label : number);
-    if (label != NULL && strcmp(label, number) != 0) cli_print(" (page %d of the file)", page);
+    const pipelines_citation *c = &g_array_index(answer->citations, pipelines_citation, i);
+    g_autofree char *place =
+        pipelines_place_name(answer->hits->pdata[c->passage], lode_citation_page_number(answer, i),
+                             lode_citation_page_label(answer, i));
     g_autofree char *cell = pipelines_cell_name(answer, i);
+    if (place != NULL) cli_print(", %s", place);
     if (cell != NULL) cli_print(", %s", cell);
 }
 
@@ -269,7 +269,7 @@ cli_ask_print_sources(const lode_answer *answer)
         g_autofree char *name = g_filename_display_basename(lode_citation_path(answer, i));
         cli_print("%s[%d]%s %s", color ? "\033[1m" : "", lode_citation_number(answer, i),
                   color ? "\033[0m" : "", lode_citation_work(answer, i));
-        print_page(answer, i);
+        print_place(answer, i);
         cli_print(". %s (%s)\n", lode_citation_title(answer, i), name);
         cli_ask_print_quote(lode_citation_quote(answer, i));
         print_references(answer, i);
@@ -323,7 +323,9 @@ print_shortfall(const common_args *common, const lode_answer *answer)
     for (guint i = 0; i < MIN(answer->hits->len, 3); i++) {
         const retrieval_hit *hit = answer->hits->pdata[i];
         g_autofree char *work = pipelines_work_name(hit);
-        cli_note(common, "closest: %s, p. %d (score %.3f)", work, hit->first_page + 1, hit->score);
+        g_autofree char *place = pipelines_place_name(hit, hit->first_page + 1, NULL);
+        cli_note(common, "closest: %s%s%s (score %.3f)", work, place != NULL ? ", " : "",
+                 place != NULL ? place : "", hit->score);
     }
 }
 

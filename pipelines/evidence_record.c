@@ -34,6 +34,19 @@ family_name(const char *author)
 }
 
 char *
+pipelines_place_name(const retrieval_hit *hit, int page, const char *label)
+{
+    if (hit->boxes == NULL ||
+        hit->boxes->len == 0) { /* an office file, a book: pages are not known */
+        const gboolean named = hit->section != NULL && hit->section[0] != '\0';
+        return named ? g_strdup_printf("section \"%s\"", hit->section) : NULL;
+    }
+    g_autofree char *number = g_strdup_printf("%d", page);
+    if (label == NULL || strcmp(label, number) == 0) return g_strdup_printf("p. %s", number);
+    return g_strdup_printf("p. %s (page %s of the file)", label, number);
+}
+
+char *
 pipelines_work_name(const retrieval_hit *hit)
 {
     enum { MAX_TITLE = 60 };
