@@ -29,6 +29,7 @@ typedef struct {
     char *name;
     guint flags;      /* layout_span_flags BOLD ITALIC MONO MATH, and the above */
     guint file_flags; /* parse_font_flags that tell it from others of this name */
+    gboolean upright; /* of mathematics, but its plain letters are those of words: variables are others */
 } layout_font;
 
 /* A word on the page: glyphs without a gap between them. */

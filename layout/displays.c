@@ -39,6 +39,14 @@ is_relation(gunichar ch)
            (ch >= 0x2200 && ch <= 0x22FF) || ch == 0xD7 || ch == '+';
 }
 
+/* One or two slanted letters by themselves: variables, where the font of words has those too. next: what follows. */
+static gboolean
+is_variable(const layout_style *style, guint letters, gunichar next)
+{
+    if (!(style->flags & LAYOUT_SPAN_ITALIC)) return FALSE;
+    return letters == 1 || (letters == 2 && next != ' ' && next != ',' && next != '.');
+}
+
 static math_count
 count_math(const layout_sheet *sheet, const layout_row *row)
 {
@@ -58,6 +66,8 @@ count_math(const layout_sheet *sheet, const layout_row *row)
                 gunichar ch = g_utf8_get_char(at);
                 if (is_relation(ch)) c.relation = TRUE;
                 gboolean letter = g_unichar_isalpha(ch);
+                if (!letter && !script && is_variable(style, run, ch))
+                    c.plain -= run, c.math += run;
                 run = letter && !(style->flags & LAYOUT_SPAN_MATH) ? run + 1 : 0;
                 if (run == 4 && !script) c.words++;
                 if (ch == ' ') continue;
@@ -74,6 +84,7 @@ count_math(const layout_sheet *sheet, const layout_row *row)
                 else
                     c.other++;
             }
+            if (!script && is_variable(style, run, 0)) c.plain -= run, c.math += run;
         }
     }
     return c;

@@ -9,73 +9,20 @@
 /* Families that set mathematics, by the start of their names, lower case. Computer Modern and AMS,
  * Latin Modern, Euler, tx/px/newtx/newpx, MathTime, STIX, Fourier, Lucida and the OpenType math fonts. */
 static const char *const math_prefixes[] = {
-    "cmmi",
-    "cmsy",
-    "cmex",
-    "cmbsy",
-    "cmmib",
-    "msam",
-    "msbm",
-    "eufm",
-    "eufb",
-    "eusm",
-    "eurm",
-    "euex",
-    "rsfs",
-    "lmmath",
-    "lmmi",
-    "lmsy",
-    "lmex",
-    "txmi",
-    "txsy",
-    "txex",
-    "rtxmi",
-    "pxmi",
-    "pxsy",
-    "pxex",
-    "rpxmi",
-    "ntxmi",
-    "ntxsy",
-    "ntxex",
-    "newtxmi",
-    "newpxmi",
-    "mtmi",
-    "mtsy",
-    "mtex",
-    "mt2mi",
-    "stmary",
-    "wasy",
-    "esint",
-    "bbm",
-    "bbold",
-    "dsrom",
-    "yhmath",
-    "mnsymb",
-    "fourier-math",
-    "pazomath",
-    "zplm",
-    "stixmath",
-    "xitsmath",
-    "cambriamath",
-    "asana",
-    "latinmodernmath",
-    "lmmono-math",
-    "mathematica",
-    "symbolmath",
-    "ntx-",
-    "txb",
-    "hvmath",
-    "bickham",
-    "boondox",
-    "libertinemathmi",
-    "libertinusmath",
-    "firamath",
-    "xcharter-math",
-    "cmmath",
-    "futm",
-    "fut-",
-    "fourier-m",
-    "ltxmi",
+    "cmmi",           "cmsy",        "cmex",          "cmbsy",    "cmmib",
+    "msam",           "msbm",        "eufm",          "eufb",     "eusm",
+    "eurm",           "euex",        "rsfs",          "lmmath",   "lmmi",
+    "lmsy",           "lmex",        "txmi",          "txsy",     "txex",
+    "rtxmi",          "pxmi",        "pxsy",          "pxex",     "rpxmi",
+    "ntxmi",          "ntxsy",       "ntxex",         "newtxmi",  "newpxmi",
+    "mtmi",           "mtsy",        "mtex",          "mt2mi",    "stmary",
+    "wasy",           "esint",       "bbm",           "bbold",    "dsrom",
+    "yhmath",         "mnsymb",      "fourier-math",  "pazomath", "zplm",
+    "stixmath",       "xitsmath",    "cambriamath",   "asana",    "latinmodernmath",
+    "lmmono-math",    "mathematica", "symbolmath",    "ntx-",     "txb",
+    "hvmath",         "bickham",     "kp--m-",        "boondox",  "libertinemathmi",
+    "libertinusmath", "firamath",    "xcharter-math", "cmmath",   "futm",
+    "fut-",           "fourier-m",   "ltxmi",
 };
 
 static gboolean
@@ -83,9 +30,7 @@ is_math_name(const char *lower)
 {
     for (guint i = 0; i < G_N_ELEMENTS(math_prefixes); i++)
         if (g_str_has_prefix(lower, math_prefixes[i])) return TRUE;
-    return strstr(lower, "mathit") != NULL || strstr(lower, "math-") != NULL ||
-           strstr(lower, "mathsym") != NULL || strstr(lower, "mathext") != NULL ||
-           g_str_has_suffix(lower, "math") || strstr(lower, "math-regular") != NULL;
+    return strstr(lower, "math") != NULL;
 }
 
 static gboolean
@@ -164,7 +109,8 @@ guint
 layout_font_intern(layout_work *work, const parse_font *font)
 {
     const char *name = font->name != NULL ? font->name : "";
-    guint kept = font->flags & (PARSE_FONT_BOLD | PARSE_FONT_ITALIC | PARSE_FONT_MONO);
+    guint kept = font->flags & (PARSE_FONT_BOLD | PARSE_FONT_ITALIC | PARSE_FONT_MONO |
+                                PARSE_FONT_MATH_EXTENSION);
     g_autofree char *key = key_of(name, kept);
     gpointer found;
     if (g_hash_table_lookup_extended(work->font_ids, key, NULL, &found))
@@ -175,11 +121,13 @@ layout_font_intern(layout_work *work, const parse_font *font)
     if (kept & PARSE_FONT_BOLD) entry.flags |= LAYOUT_SPAN_BOLD;
     if (kept & PARSE_FONT_ITALIC) entry.flags |= LAYOUT_SPAN_ITALIC;
     if (kept & PARSE_FONT_MONO) entry.flags |= LAYOUT_SPAN_MONO;
-    if (is_math_name(lower)) {
+    if (is_math_name(lower) || (kept & PARSE_FONT_MATH_EXTENSION)) {
         /* Math italic is not emphasis, and symbol fonts often claim to be monospaced. */
         gboolean heavy = (entry.flags & LAYOUT_SPAN_BOLD) || g_str_has_prefix(lower, "cmmib") ||
                          g_str_has_prefix(lower, "cmbsy");
         entry.flags = LAYOUT_SPAN_MATH | (heavy ? LAYOUT_SPAN_BOLD : 0);
+        /* OpenType's and STIX's have variables under characters of their own, or in another font */
+        entry.upright = g_str_has_suffix(lower, "math-regular") || g_str_has_suffix(lower, "math");
         if (font->flags & PARSE_FONT_MATH_EXTENSION) entry.flags |= LAYOUT_STYLE_SYMBOL;
         if (g_str_has_prefix(lower, "cmsy") || g_str_has_prefix(lower, "lmmathsymbols") ||
             g_str_has_prefix(lower, "lmsy") || g_str_has_prefix(lower, "txsy"))

@@ -72,6 +72,13 @@ side_collect(const formula_builder *b, const GArray *items, const side *s, GArra
         }
     }
     if (em <= 0 || nearest > 0.75F * em) return;
+    /* a raised script may be nearer than its letter */
+    for (guint i = 0; i < items->len; i++) {
+        const formula_item *item = formula_at(items, i);
+        if (!is_within(item, s) || is_behind_a_rule(b, item, s)) continue;
+        const float gap = s->above ? s->y - item->y1 : item->y0 - s->y;
+        if (gap < nearest + 0.45F * item->size) em = MAX(em, MIN(item->size, 1.6F * em));
+    }
     float top = G_MAXFLOAT, bottom = -G_MAXFLOAT;
     g_autofree guint8 *taken = g_new0(guint8, items->len);
     for (guint pass = 0; pass < 2; pass++) {

@@ -102,10 +102,12 @@ name_has(const layout_work *work, guint font, const char *const *parts)
 static const char *
 alphabet_of(const layout_work *work, gunichar ch, guint font, guint flags)
 {
-    static const char *const boards[] = {"msbm", "bbm", "bbold", "dsrom", "doublestroke", NULL};
-    static const char *const frakturs[] = {"eufm", "eufb", "fraktur", NULL};
+    static const char *const boards[] = {"msbm",         "bbm",   "bbold", "dsrom",
+                                         "doublestroke", "txsyb", "pxsyb", "kp--m-syb",
+                                         "blackboard",   NULL};
+    static const char *const frakturs[] = {"eufm", "eufb", "fraktur", "txmia", "pxmia", NULL};
     static const char *const scripts[] = {"rsfs", "mathscr", NULL};
-    static const char *const calligraphic[] = {"eusm", "eusb", NULL};
+    static const char *const calligraphic[] = {"eusm", "eusb", "math-cal", "kp--m-sy-", NULL};
     static const char *const sans[] = {"cmss", "sans", "helvet", "arial", "lmss", NULL};
     /* the zero vector, an indicator; not the figures of a bold line */
     if ((ch == '0' || ch == '1') && flags & LAYOUT_SPAN_BOLD &&
@@ -428,7 +430,8 @@ bars_join(GArray *items)
 {
     for (guint i = 0; i < items->len; i++) {
         formula_item *bar = formula_at(items, i);
-        const gboolean vertical = bar->ch == 0x2223 || bar->ch == 0x2225;
+        const gboolean vertical =
+            bar->ch == 0x2223 || bar->ch == 0x2225 || bar->ch == '|' || bar->ch == 0x2016;
         if (!vertical || !(bar->flags & LAYOUT_STYLE_SYMBOL) || bar->kind == FORMULA_GONE) continue;
         guint n = 1;
         for (gboolean grown = TRUE; grown;) {
@@ -451,6 +454,7 @@ bars_join(GArray *items)
         bar->tall = n > 1;
         bar->kind = FORMULA_ORDINARY;
         if (bar->ch == 0x2223) bar->ch = '|';
+        if (bar->ch == 0x2016) bar->ch = 0x2225;
         bar->latex = bar->ch == '|' ? "|" : "\\|";
     }
 }
@@ -489,7 +493,9 @@ braces_join(formula_builder *b, GArray *items)
         if (first->kind == FORMULA_GONE || (first->ch != 0x23DE && first->ch != 0x23DF)) continue;
         formula_item *last = first;
         guint tips = 1;
-        for (guint k = i + 1; k < items->len && tips < 4; k++) {
+        /* fonts of OpenType have it whole */
+        const gboolean whole = first->x1 - first->x0 > 1.1F * first->size;
+        for (guint k = i + 1; k < items->len && tips < 4 && !whole; k++) {
             formula_item *tip = formula_at(items, k);
             if (tip->kind == FORMULA_GONE || (tip->ch != 0x23DE && tip->ch != 0x23DF) ||
                 fabsf(tip->baseline - first->baseline) > 0.2F * first->size)

@@ -64,8 +64,8 @@ scripts_put(line *l, const GArray *items, guint from, guint to, const formula_it
     g_autoptr(GArray) up = g_array_new(FALSE, FALSE, sizeof(formula_item));
     g_autoptr(GArray) down = g_array_new(FALSE, FALSE, sizeof(formula_item));
     scripts_divide(l, items, from, to, base, up, down);
-    while (up->len > 0 && formula_at(up, 0)->ch == 0x2032) {
-        g_string_append_c(l->out, '\'');
+    while (up->len > 0 && formula_at(up, 0)->ch >= 0x2032 && formula_at(up, 0)->ch <= 0x2034) {
+        g_string_append_len(l->out, "'''", (gssize)(formula_at(up, 0)->ch - 0x2031));
         g_array_remove_index(up, 0);
     }
     /* of a tensor the lower ones may come behind the upper ones */
@@ -205,6 +205,28 @@ dots_put(line *l, const GArray *items, guint i)
     return 3;
 }
 
+/* Integrals that overlap: how many. */
+static guint
+integrals_put(line *l, const GArray *items, guint i)
+{
+    guint n = 1;
+    if (formula_at(items, i)->ch != 0x222B) return 0;
+    while (n < 3 && i + n < items->len && formula_at(items, i + n)->ch == 0x222B &&
+           formula_at(items, i + n)->x0 - formula_at(items, i + n - 1)->x1 < 0.2F * l->em)
+        n++;
+    if (n == 1) return 0;
+    formula_put(l->out, n == 2 ? "\\iint" : "\\iiint");
+    return n;
+}
+
+/* Has an operator that has one of its limits by now the other one behind it? */
+static gboolean
+lacks_limit(const line *l, const formula_item *item, const formula_item *next)
+{
+    return item->kind == FORMULA_OPERATOR &&
+           strchr(item->latex, is_raised(l, next, item) ? '^' : '_') == NULL;
+}
+
 /* Arrows that were put together from two characters. */
 static guint
 arrow_put(line *l, const GArray *items, guint i)
@@ -238,6 +260,7 @@ base_put(line *l, const GArray *items, guint i)
     const formula_item *item = formula_at(items, i);
     guint n = dots_put(l, items, i);
     if (n == 0) n = arrow_put(l, items, i);
+    if (n == 0) n = integrals_put(l, items, i);
     if (n > 0) return i + n;
     if (item->kind == FORMULA_TEXT) return text_put(l, items, i);
     if (item->kind == FORMULA_ACCENT) {
@@ -247,7 +270,8 @@ base_put(line *l, const GArray *items, guint i)
     } else if (item->tall && is_delimiter(item)) {
         delimiter_put(l, items, i);
     } else if (item->scripted && i + 1 < items->len &&
-               is_script(l, formula_at(items, i + 1), item)) {
+               is_script(l, formula_at(items, i + 1), item) &&
+               !lacks_limit(l, item, formula_at(items, i + 1))) {
         g_string_append_printf(l->out, "{%s}", item->latex);
     } else {
         formula_put(l->out, item->latex);

@@ -384,6 +384,16 @@ environment_of(gunichar open, gunichar close)
     return open == '{' && close == 0 ? "cases" : "matrix";
 }
 
+/* Two rows in parentheses, further apart (1.36 em; The TeXbook, appendix G, rule 15) than those of a matrix. */
+static gboolean
+is_binomial(const GArray *rows, float em, gunichar open, gunichar close)
+{
+    if (rows->len != 2 || open != '(' || close != ')') return FALSE;
+    const float apart =
+        fabsf(g_array_index(rows, row, 1).baseline - g_array_index(rows, row, 0).baseline);
+    return apart > 1.3F * em && apart < 1.5F * em;
+}
+
 /* The cells of a collection of several rows. */
 static char *
 grid_latex(formula_builder *b, GArray *content, const GArray *rows, float em, gunichar open,
@@ -391,13 +401,14 @@ grid_latex(formula_builder *b, GArray *content, const GArray *rows, float em, gu
 {
     g_autoptr(GArray) cuts = columns_find(content, em);
     const char *environment = environment_of(open, close);
-    g_autoptr(GString) out = g_string_new(NULL);
-    g_string_append_printf(out, "\\begin{%s}", environment);
+    const gboolean binomial = cuts->len == 0 && is_binomial(rows, em, open, close);
+    g_autoptr(GString) out = g_string_new(binomial ? "\\binom{" : NULL);
+    if (!binomial) g_string_append_printf(out, "\\begin{%s}", environment);
     g_autofree guint *row_index = g_new(guint, content->len + 1);
     for (guint i = 0; i < content->len; i++)
         row_index[i] = row_of(content, rows, i, em);
     for (guint r = 0; r < rows->len; r++) {
-        g_string_append(out, r > 0 ? " \\\\ " : " ");
+        g_string_append(out, binomial ? (r > 0 ? "}{" : "") : r > 0 ? " \\\\ " : " ");
         for (guint c = 0; c <= cuts->len; c++) {
             float from = c > 0 ? g_array_index(cuts, float, c - 1) : -G_MAXFLOAT;
             float to = c < cuts->len ? g_array_index(cuts, float, c) : G_MAXFLOAT;
@@ -414,7 +425,10 @@ grid_latex(formula_builder *b, GArray *content, const GArray *rows, float em, gu
             g_string_append(out, latex);
         }
     }
-    g_string_append_printf(out, " \\end{%s}", environment);
+    if (binomial)
+        g_string_append_c(out, '}');
+    else
+        g_string_append_printf(out, " \\end{%s}", environment);
     return g_string_free(g_steal_pointer(&out), FALSE);
 }
 

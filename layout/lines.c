@@ -161,6 +161,8 @@ glyph_keep(collector *c, const parse_run *run, const parse_glyph *glyph, gboolea
                         .space = space,
                         .mcid = run->artifact ? LAYOUT_MCID_ARTIFACT : run->mcid,
                         .nth = (uint32_t)(glyph - page->glyphs)};
+    if (layout_work_font(c->work, font)->upright && g_unichar_isalpha(out.ch) && out.ch < 0x80)
+        out.flags &= ~(guint)LAYOUT_SPAN_MATH;
     layout_rect box = {glyph->box.x0, glyph->box.y0, glyph->box.x1, glyph->box.y1};
     box = layout_rect_turn(box, turn, page->width_pt, page->height_pt);
     point_turn(turn, page->width_pt, page->height_pt, glyph->x, glyph->y, &out.x, &out.y);

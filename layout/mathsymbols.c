@@ -512,6 +512,20 @@ plain_letter(gunichar ch, const char **style)
     return ch;
 }
 
+/* Greek of the mathematical alphabets -> the letter, and its style: 58 characters in each of five. */
+static gunichar
+plain_greek(gunichar ch, gboolean *bold)
+{
+    static const guint16 variants[] = {0x2202, 0x3F5, 0x3D1, 0x3F0, 0x3D5, 0x3F1, 0x3D6};
+    *bold = FALSE;
+    if (ch < 0x1D6A8 || ch >= 0x1D6A8 + 5 * 58) return ch;
+    const guint k = (guint)(ch - 0x1D6A8) % 58;
+    *bold = (ch - 0x1D6A8) / 58 != 1;
+    if (k < 25) return k == 17 ? 0x398 : 0x391 + k;
+    if (k == 25) return 0x2207;
+    return k < 51 ? 0x3B1 + k - 26 : variants[k - 51];
+}
+
 void
 layout_math_function(GString *out, const char *name, gsize len)
 {
@@ -523,16 +537,25 @@ void
 layout_math_char(GString *out, gunichar ch)
 {
     const char *style;
+    if (ch == 0x1D4C1) ch = 0x2113;
     gunichar letter = plain_letter(ch, &style);
     if (style != NULL) {
         g_string_append_printf(out, "%s{%c}", style, (char)letter);
         return;
     }
-    if (letter >= 0x1D6A8 && letter <= 0x1D7CB) {
-        gunichar parts[4];
-        if (g_unichar_fully_decompose(letter, TRUE, parts, 4) > 0) letter = parts[0];
-    }
+    gboolean bold;
+    letter = plain_greek(letter, &bold);
+    if (letter >= 0x1D7CE && letter <= 0x1D7FF) letter = '0' + (letter - 0x1D7CE) % 10;
     const char *latex = symbol_of(letter);
+    if (bold) {
+        g_string_append(out, "\\boldsymbol{");
+        if (latex != NULL)
+            g_string_append(out, latex);
+        else
+            g_string_append_unichar(out, letter);
+        g_string_append_c(out, '}');
+        return;
+    }
     if (latex == NULL) {
         if (letter == 0xFFFD) return;
         g_string_append_unichar(out, letter);

@@ -4,6 +4,7 @@
  * drawn into a soft mask is not seen by a reader and is left out; of a tiling pattern only images are kept
  * (some programs place photographs that way), the rest is one region. */
 #include <math.h>
+#include <string.h>
 
 #include "parse/parse_internal.h"
 
@@ -235,6 +236,40 @@ span_of_ink(const text_call *call, const text_span *s, int gid)
     return one;
 }
 
+/* Does it come in sizes, as delimiters and operators of mathematics do? */
+static gboolean
+is_stretchy(uint32_t ch)
+{
+    if (ch < 0x80) return ch && strchr("()[]{}|/\\", (int)ch) != NULL;
+    return ch == 0x2016 || ch == 0x220f || ch == 0x2210 || ch == 0x2211 || ch == 0x221a ||
+           ch == 0x2223 || ch == 0x2225 || (ch >= 0x222b && ch <= 0x2233) ||
+           (ch >= 0x22c0 && ch <= 0x22c3) || (ch >= 0x2308 && ch <= 0x230b) || ch == 0x2329 ||
+           ch == 0x232a || (ch >= 0x239b && ch <= 0x23b3) || ch == 0x23de || ch == 0x23df ||
+           ch == 0x23d0 || (ch >= 0x27e6 && ch <= 0x27eb) || (ch >= 0x2a00 && ch <= 0x2a06) ||
+           (ch >= 0xf8e5 && ch <= 0xf8fe);
+}
+
+/* Combining marks. */
+static gboolean
+is_accent(uint32_t ch)
+{
+    return (ch >= 0x300 && ch < 0x370) || (ch >= 0x20d0 && ch < 0x20f1);
+}
+
+/* Ink of more than a line's height, or far off the axis: a sign of a large size. OpenType fonts of mathematics and
+ * those of STIX have them among their letters. */
+static gboolean
+is_large(const text_span *one, uint32_t ch, gboolean math_font)
+{
+    const float height = one->asc - one->desc, middle = 0.5f * (one->asc + one->desc);
+    if (ch == 0x23de || ch == 0x23df) return TRUE;
+    /* a piece that a longer bar is made of */
+    if (math_font && (ch == '|' || ch == 0x2016 || ch == 0x2223 || ch == 0x2225) &&
+        height < 0.75f * one->em)
+        return TRUE;
+    return height > 1.25f * one->em || fabsf(middle - 0.25f * one->em) > 0.4f * one->em;
+}
+
 #define MAX_CLUSTER 32
 
 static void
@@ -244,6 +279,7 @@ add_span_items(const text_call *call, const text_span *s)
     const parse_builder_font *font =
         &g_array_index(call->builder->fonts, parse_builder_font, s->font);
     const gboolean hangs = font->hangs, tex_italic = font->tex_italic;
+    const gboolean substitute = fz_font_flags(span->font)->ft_substitute || !s->upright;
     uint32_t unicode[MAX_CLUSTER];
     for (int i = 0; i < span->len && !call->builder->page->truncated;) {
         const fz_text_item *item = &span->items[i++];
@@ -264,6 +300,11 @@ add_span_items(const text_call *call, const text_span *s)
             uint32_t known = recover(call, s->font, item->gid);
             if (known) unicode[0] = known, unmapped = FALSE;
         }
+        if (font->math && n == 1 && unicode[0] >= 0xe22d && unicode[0] < 0xe22d + 26) {
+            /* where the fonts of STIX have calligraphic capitals */
+            const char name[] = {(char)('A' + (unicode[0] - 0xe22d)), 'c', 'a', 'l', '\0'};
+            unicode[0] = parse_unicode_from_name(name);
+        }
         if (tex_italic && n == 1 && (unicode[0] == 0x3c6 || unicode[0] == 0x3d5)) {
             uint32_t phi = parse_unicode_phi(call->ctx, span->font, item->gid);
             if (phi) unicode[0] = phi;
@@ -274,8 +315,24 @@ add_span_items(const text_call *call, const text_span *s)
         float adv = fz_advance_glyph(call->ctx, span->font, item->gid, 0);
         if (!isfinite(adv) || adv < 0 || adv > 1000) adv = 0;
         if (unmapped) call->builder->page->n_unmapped++;
-        if (hangs) {
-            const text_span one = span_of_ink(call, s, item->gid);
+        fz_text_item moved = *item;
+        if (font->math && n == 1 && is_accent(unicode[0]) && adv < 0.01f) {
+            /* drawn before its letter, the ink left of the origin */
+            const fz_rect ink = fz_bound_glyph(call->ctx, span->font, item->gid, fz_identity);
+            if (ink.x1 > ink.x0 && ink.x1 - ink.x0 < 3 * s->em) {
+                moved.x += ink.x0 * span->trm.a;
+                adv = ink.x1 - ink.x0;
+                item = &moved;
+            }
+        }
+        const gboolean stretchy = !substitute && n == 1 && is_stretchy(unicode[0]);
+        text_span one = *s;
+        if (hangs || stretchy) one = span_of_ink(call, s, item->gid);
+        if (stretchy && !hangs && is_large(&one, unicode[0], font->math)) {
+            one.font = parse_builder_large_font(call->ctx, call->builder, s->font);
+            font = &g_array_index(call->builder->fonts, parse_builder_font, s->font);
+            add_cluster(call, &one, item, adv, unicode, n);
+        } else if (hangs) {
             add_cluster(call, &one, item, adv, unicode, n);
         } else {
             add_cluster(call, s, item, adv, unicode, n);

@@ -132,10 +132,11 @@ starts_with_any(const char *name, const char *const *prefixes)
 static gboolean
 is_tex_math_italic(const char *name)
 {
-    static const char *const prefixes[] = {"cmmi",    "lmmi",    "lmmathitalic", "txmi",
-                                           "rtxmi",   "pxmi",    "rpxmi",        "ntxmi",
-                                           "newtxmi", "newpxmi", "mtmi",         NULL};
-    return starts_with_any(name, prefixes);
+    static const char *const prefixes[] = {
+        "cmmi",  "lmmi",    "lmmathitalic", "txmi", "rtxmi",        "pxmi", "rpxmi",
+        "ntxmi", "newtxmi", "newpxmi",      "mtmi", "kp--m-italic", NULL};
+    return starts_with_any(name, prefixes) ||
+           (g_str_has_prefix(name, "MathDesign") && strstr(name, "MathItalic"));
 }
 
 /* The math extension fonts of Computer Modern, Latin Modern, tx, px, newtx, MathTime, Euler, yhmath, Fourier. */
@@ -143,9 +144,9 @@ static gboolean
 is_math_extension(const char *name)
 {
     static const char *const prefixes[] = {
-        "cmex",   "lmmathextension",  "lmex", "txex", "pxex", "ntxex", "mtex", "euex",
-        "yhcmex", "fourier-math-ext", NULL};
-    return starts_with_any(name, prefixes);
+        "cmex",   "lmmathextension",  "lmex",     "txex", "pxex", "ntxex", "mtex", "euex",
+        "yhcmex", "fourier-math-ext", "kp--m-ex", NULL};
+    return starts_with_any(name, prefixes) || (strstr(name, "Math") && strstr(name, "-Extension"));
 }
 
 static guint
@@ -229,6 +230,7 @@ parse_builder_add_font(fz_context *ctx, parse_builder *builder, fz_font *font, f
         .descender = added.descender,
     };
     added.tex_italic = is_tex_math_italic(name);
+    added.math = strstr(name, "Math") != NULL;
     added.hangs =
         (public.flags & PARSE_FONT_MATH_EXTENSION) != 0 && (!added.type3 || added.tex.font);
     g_array_append_val(builder->fonts, added);
@@ -236,4 +238,21 @@ parse_builder_add_font(fz_context *ctx, parse_builder *builder, fz_font *font, f
     builder->last_font = builder->fonts->len - 1;
     g_hash_table_insert(builder->font_index, font, GUINT_TO_POINTER(builder->fonts->len));
     return builder->last_font;
+}
+
+guint
+parse_builder_large_font(fz_context *ctx, parse_builder *builder, guint index)
+{
+    parse_builder_font *font = &g_array_index(builder->fonts, parse_builder_font, index);
+    if (font->large) return font->large;
+    parse_builder_font added = *font;
+    added.font = fz_keep_font(ctx, font->font);
+    added.recovered = NULL;
+    added.hangs = TRUE;
+    parse_font public = g_array_index(builder->storage->fonts, parse_font, index);
+    public.flags |= PARSE_FONT_MATH_EXTENSION;
+    font->large = builder->fonts->len;
+    g_array_append_val(builder->fonts, added);
+    g_array_append_val(builder->storage->fonts, public);
+    return builder->fonts->len - 1;
 }

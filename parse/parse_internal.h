@@ -96,6 +96,8 @@ typedef struct {
     gboolean type3;
     gboolean hangs;      /* PARSE_FONT_MATH_EXTENSION */
     gboolean tex_italic; /* TeX's math italic */
+    gboolean math;       /* "math" is in its name: one of OpenType's or STIX's, mostly */
+    guint large;         /* index of the same font for its large signs, 0: not needed yet */
     parse_tex_match tex; /* a bitmap of one of TeX's fonts: which one */
 } parse_builder_font;
 
@@ -190,6 +192,9 @@ const char *parse_string(GStringChunk *strings,
 
 /* font.c: the index of font among the page's, added if new. size_pt: one em of its matrix on the page. */
 guint parse_builder_add_font(fz_context *ctx, parse_builder *builder, fz_font *font, float size_pt);
+/* The index of the same font with PARSE_FONT_MATH_EXTENSION: for delimiters and operators of it that are as those of
+ * TeX's extension fonts. */
+guint parse_builder_large_font(fz_context *ctx, parse_builder *builder, guint index);
 /* Style flags that a PostScript font name tells ("CMBX10", "NimbusRomNo9L-MediItal"). */
 guint parse_font_name_flags(const char *name);
 

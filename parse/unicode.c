@@ -31,6 +31,33 @@ from_exact_name(const char *name)
     return agl > 0 && agl != FZ_REPLACEMENT_CHARACTER ? (uint32_t)agl : from_hex_name(name);
 }
 
+/* "Lcal", "Rbbb", "gfrak" of MathDesign: the letter of that alphabet. */
+static uint32_t
+from_alphabet_name(const char *name)
+{
+    static const struct {
+        const char *suffix;
+        uint32_t first;      /* of its capitals; small letters follow */
+        const char *letters; /* that Unicode had before */
+        uint16_t codes[11];
+    } alphabets[] = {
+        {"cal",
+         0x1d49c,
+         "BEFHILMRego",
+         {0x212c, 0x2130, 0x2131, 0x210b, 0x2110, 0x2112, 0x2133, 0x211b, 0x212f, 0x210a, 0x2134}},
+        {"bbb", 0x1d538, "CHNPQRZ", {0x2102, 0x210d, 0x2115, 0x2119, 0x211a, 0x211d, 0x2124}},
+        {"frak", 0x1d504, "CHIRZ", {0x212d, 0x210c, 0x2111, 0x211c, 0x2128}}};
+    if (!g_ascii_isalpha(name[0])) return 0;
+    for (gsize i = 0; i < G_N_ELEMENTS(alphabets); i++) {
+        if (strcmp(name + 1, alphabets[i].suffix) != 0) continue;
+        const char *old = strchr(alphabets[i].letters, name[0]);
+        if (old) return alphabets[i].codes[old - alphabets[i].letters];
+        return alphabets[i].first +
+               (uint32_t)(g_ascii_isupper(name[0]) ? name[0] - 'A' : name[0] - 'a' + 26);
+    }
+    return 0;
+}
+
 uint32_t
 parse_unicode_from_name(const char *name)
 {
@@ -42,6 +69,8 @@ parse_unicode_from_name(const char *name)
     memcpy(base, name, len);
     base[len] = '\0';
     uint32_t unicode = from_exact_name(base);
+    if (unicode == 0) unicode = from_alphabet_name(base);
+    if (unicode == 0 && g_ascii_isdigit(base[len - 1])) base[--len] = '\0';
     for (gsize i = 0; unicode == 0 && i < G_N_ELEMENTS(sizes); i++) {
         if (!g_str_has_suffix(base, sizes[i])) continue;
         base[len - strlen(sizes[i])] = '\0';

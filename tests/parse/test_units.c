@@ -74,6 +74,12 @@ tex_glyph_names_have_characters(void **state)
     } glyphs[] = {
         {"summationdisplay", 0x2211},
         {"parenleftBigg", '('},
+        {"parenleftbig4", '('},
+        {"iintegdisplay", 0x222c},
+        {"Lcal", 0x2112},
+        {"Fbbb", 0x1d53d},
+        {"gfrak", 0x1d524},
+        {"lessorequalslant", 0x2a7d},
         {"bracketrightbig", ']'},
         {"uniontext", 0x22c3},
         {"integraldisplay", 0x222b},

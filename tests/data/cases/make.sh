@@ -1,6 +1,7 @@
 #!/bin/sh
 # Make the PDFs beside the recipes: NAME.tex by pdflatex (twice), NAME.py by running it with NAME.pdf as its argument.
 # A recipe that begins with "% dvips" goes through latex, dvips with bitmaps of all fonts, and Ghostscript's ps2pdf.
+# One that begins with "% lualatex" is set by lualatex.
 # Without arguments all of them, else those named: ./make.sh two_columns rtl
 # Then record what lode makes of them, and review it like code:
 #     LODE_UPDATE_GOLDEN=1 ctest --test-dir BUILD -R layout_cases
@@ -21,8 +22,10 @@ for name in "$@"; do
         rm -r "$work"
         continue
     fi
+    tex=pdflatex
+    [ "$(head -n 1 "$name.tex")" != "% lualatex" ] || tex=lualatex
     for pass in 1 2; do
-        pdflatex -interaction=nonstopmode -halt-on-error -output-directory "$work" "$name.tex" >"$work/out" ||
+        "$tex" -interaction=nonstopmode -halt-on-error -output-directory "$work" "$name.tex" >"$work/out" ||
             { cat "$work/out"; exit 1; }
     done
     mv "$work/$name.pdf" .
