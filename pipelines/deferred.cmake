@@ -66,6 +66,16 @@ deferred_library(lode xml2
   xmlInitParser xmlNewParserCtxt xmlReadMemory xmlSAX2EndElement xmlSAX2StartElement xmlStopParser xmlStrdup
   xmlUnlinkNode)
 
+deferred_library(lode archive
+  archive_entry_filetype archive_entry_is_data_encrypted archive_entry_is_encrypted archive_entry_pathname
+  archive_entry_pathname_utf8 archive_error_string archive_format archive_read_data archive_read_data_block
+  archive_read_free archive_read_new archive_read_next_header archive_read_open_memory
+  archive_read_support_filter_bzip2 archive_read_support_filter_gzip archive_read_support_filter_xz
+  archive_read_support_filter_zstd archive_read_support_format_raw archive_read_support_format_tar
+  archive_read_support_format_zip)
+
+deferred_library(lode md4c md_parse)
+
 # What MuPDF calls.
 deferred_library(lode freetype
   FT_Add_Default_Modules FT_Done_Face FT_Done_Glyph FT_Done_Library FT_Get_Advance FT_Get_CMap_Format
