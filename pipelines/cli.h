@@ -9,6 +9,15 @@
 
 G_BEGIN_DECLS
 
+/* What a folder is searched for, and what is read: for messages and help. */
+#define CLI_INPUTS "PDF, images, Word, HTML, EPUB, LaTeX, JATS XML, Markdown, text, archives"
+#define CLI_INPUTS_LONG                                                                            \
+    "PDF, XPS, FB2, CBZ, images (PNG, JPEG, TIFF, WebP, JPEG 2000, BMP),\n"                        \
+    "Word, PowerPoint, Excel, OpenDocument text, HTML, EPUB, LaTeX source, JATS XML,\n"            \
+    "Markdown, plain text; and archives of them (ZIP, tar, gzip, bzip2, xz, zstd), whose "         \
+    "members\n"                                                                                    \
+    "are papers.zip!/dir/paper.pdf. The type is found by content, not by name."
+
 enum {
     EXIT_ALL_GOOD = 0,
     EXIT_SOME_FAILED = 1, /* each named, the rest done */

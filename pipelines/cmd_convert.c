@@ -1,4 +1,4 @@
-/* lode convert: PDFs -> Markdown, JSON, content list, images. */
+/* lode convert: papers in any format -> Markdown, JSON, content list, images. */
 #include "pipelines/cli.h"
 #include "pipelines/convert_check.h"
 
@@ -368,8 +368,8 @@ run_convert(gpointer data, char **operands, int n_operands)
     g_autoptr(GPtrArray) inputs =
         pipelines_collect_inputs((const char *const *)operands, (size_t)n_operands);
     if (inputs->len == 0)
-        return cli_error(EXIT_NOTHING_DONE,
-                         "%s: no documents in this folder (PDF, XPS, EPUB, FB2, CBZ)", operands[0]);
+        return cli_error(EXIT_NOTHING_DONE, "%s: no documents in this folder (" CLI_INPUTS ")",
+                         operands[0]);
     if (args->check) return convert_check(&args->common, inputs, &options);
     return to_folder(args) ? convert_to_folder(args, inputs, &options)
                            : convert_to_stdout(args, inputs, &options);
@@ -377,11 +377,11 @@ run_convert(gpointer data, char **operands, int n_operands)
 
 const command cmd_convert = {
     .name = "convert",
-    .summary = "turn PDFs into Markdown, JSON and images",
+    .summary = "turn papers into Markdown, JSON and images",
     .usage = "INPUT... [-o DIR] [OPTIONS]",
     .description =
         "INPUT is a file, a folder (searched for documents at any depth), or - for standard "
-        "input.\n\n"
+        "input:\n" CLI_INPUTS_LONG "\n\n"
         "For in.pdf, DIR gets in/in.md (Markdown), in/in.json (the whole document, with boxes on "
         "everything\n"
         "and each block's bytes in the Markdown; its schema is "
@@ -407,6 +407,7 @@ const command cmd_convert = {
         "fails, and the others go on.",
     .examples = "  $ lode convert paper.pdf                        Markdown on the terminal\n"
                 "  $ lode convert papers/ -o out/                  a whole folder\n"
+                "  $ lode convert 2301.00001.tar.gz PMC1234567.xml  LaTeX source, JATS\n"
                 "  $ lode convert thesis.pdf -o out/ --pages 1-3,10-20 --format md,html\n"
                 "  $ lode convert paper.pdf --format bib                  its references",
     .args_size = sizeof(convert_args),

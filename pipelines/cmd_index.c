@@ -1,4 +1,4 @@
-/* lode index: PDFs -> a library. */
+/* lode index: papers -> a library. */
 #include "pipelines/bibliography.h"
 #include "pipelines/cli_session.h"
 
@@ -258,8 +258,8 @@ run_index(gpointer data, char **operands, int n_operands)
     g_autoptr(GPtrArray) inputs =
         pipelines_collect_inputs((const char *const *)operands, (size_t)n_operands);
     if (inputs->len == 0 && n_operands > 0 && !args->prune)
-        return cli_error(EXIT_NOTHING_DONE,
-                         "%s: no documents in this folder (PDF, XPS, EPUB, FB2, CBZ)", operands[0]);
+        return cli_error(EXIT_NOTHING_DONE, "%s: no documents in this folder (" CLI_INPUTS ")",
+                         operands[0]);
     g_autoptr(GPtrArray) entries = NULL;
     if (!load_metadata(args, &entries)) return EXIT_NOTHING_DONE;
     g_autoptr(pipelines_model) model = NULL;
@@ -284,7 +284,8 @@ const command cmd_index = {
         "Reads INPUT (files, folders) into the library DIR: passages with their pages and boxes, a "
         "full-text\n"
         "index, and vectors for search by meaning when an embedder is installed (lode model pull "
-        "--default).\n\n"
+        "--default).\n"
+        "Inputs:\n" CLI_INPUTS_LONG "\n\n"
         "Running it again is cheap: unchanged files (same path, same SHA-256) are neither read nor "
         "embedded,\n"
         "changed ones are replaced. A kill at any moment leaves a sound library; a rerun goes "

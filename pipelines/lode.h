@@ -91,7 +91,8 @@ typedef struct {
 
 LODE_API lode_convert_options lode_convert_options_default(void);
 
-/* Turn one file (PDF; also XPS, EPUB, FB2, CBZ, images) into one document.
+/* Turn one file (PDF; also XPS, EPUB, FB2, CBZ, images, office formats, HTML, LaTeX, JATS XML, Markdown, plain text: found
+ * by content) into one document. "papers.zip!/dir/paper.pdf" is a member of an archive.
  *
  * out    on LODE_OK the document, owned by the caller, else NULL.
  *
