@@ -224,7 +224,8 @@ put_role(docx *d, const docx_style *style, const char *marker)
         }
         if (marker != NULL || style->role == DOCX_LIST)
             return layout_pen_block(&d->pen, LAYOUT_BLOCK_LIST_ITEM,
-                                    style->num_id > 0 ? style->ilvl + 1 : MAX(style->level, 1),
+                                    MAX(style->num_id > 0 ? style->ilvl + 1 : 1,
+                                        style->role == DOCX_LIST ? style->level : 1),
                                     marker != NULL ? marker : "-");
         return layout_pen_block(&d->pen, LAYOUT_BLOCK_PARAGRAPH, 0, NULL);
     }

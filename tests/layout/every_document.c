@@ -8,6 +8,34 @@
 
 #include <string.h>
 
+/* Those of names, NULL-terminated, in tests/data. */
+static void
+open_all(const char *const *names,
+         void (*check)(const char *name, const char *path, const lode_document *document))
+{
+    for (; *names != NULL; names++) {
+        g_autofree char *path = g_build_filename(LODE_TEST_DATA, *names, NULL);
+        g_autoptr(GError) error = NULL;
+        g_autoptr(lode_document) document = layout_document_open(path, NULL, &error);
+        if (document == NULL) fail_msg("%s", error->message);
+        check(*names, path, document);
+    }
+}
+
+void
+every_document_without_paper(void (*check)(const char *name, const char *path,
+                                           const lode_document *document))
+{
+    static const char *const names[] = {"readers/paper.docx",
+                                        "readers/slides.pptx",
+                                        "readers/depths.xlsx",
+                                        "readers/letters.odt",
+                                        "readers/book.epub",
+                                        "readers/page.html",
+                                        NULL};
+    open_all(names, check);
+}
+
 void
 every_document(void (*check)(const char *name, const char *path, const lode_document *document))
 {

@@ -8,4 +8,8 @@
 void every_document(void (*check)(const char *name, const char *path,
                                   const lode_document *document));
 
+/* The same for office files, a book and a saved page. */
+void every_document_without_paper(void (*check)(const char *name, const char *path,
+                                                const lode_document *document));
+
 #endif

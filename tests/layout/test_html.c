@@ -106,6 +106,7 @@ html_of_every_document_is_sound(void **state)
 {
     (void)state;
     every_document(check_html);
+    every_document_without_paper(check_html);
     g_autoptr(lode_document) sample = sample_document();
     check_html("sample", NULL, sample);
 }

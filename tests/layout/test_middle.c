@@ -218,6 +218,7 @@ every_member_is_in_the_contract(void **state)
 {
     (void)state;
     every_document(check_document);
+    every_document_without_paper(check_document);
     g_autoptr(lode_document) sample = sample_document();
     check_document("sample", NULL, sample);
 }

@@ -185,6 +185,7 @@ every_document_is_valid(void **state)
 {
     (void)state;
     every_document(check_document);
+    every_document_without_paper(check_document);
     g_autoptr(lode_document) sample = sample_document();
     check_document("sample", NULL, sample);
 }

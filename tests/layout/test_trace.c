@@ -167,6 +167,7 @@ every_block_is_where_its_range_says(void **state)
 {
     (void)state;
     every_document(check_document);
+    every_document_without_paper(check_document);
     g_autoptr(lode_document) sample = sample_document();
     check_document("sample", NULL, sample);
 }
