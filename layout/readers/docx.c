@@ -47,8 +47,8 @@ static gboolean
 is_caption(docx *d, const xmlNode *node)
 {
     if (!layout_html_is(node, "p")) return FALSE;
-    if (style_of(d, node).role == DOCX_CAPTION) return !docx_has_picture(node, 0);
-    if (!docx_has_sequence(node, 0) || docx_has_picture(node, 0)) return FALSE;
+    if (style_of(d, node).role == DOCX_CAPTION) return !docx_has_picture(node);
+    if (!docx_has_sequence(node, 0) || docx_has_picture(node)) return FALSE;
     g_autofree char *text = layout_html_text(node);
     return strlen(text) < 2000;
 }
@@ -277,9 +277,9 @@ put_paragraph(docx *d, const xmlNode *node)
         const xmlNode *next = next_block(node);
         const gboolean before =
             next != NULL &&
-            (layout_html_is(next, "tbl") ? TRUE
-                                         : layout_html_is(next, "p") && docx_has_picture(next, 0) &&
-                                               !is_table_caption(node));
+            (layout_html_is(next, "tbl")
+                 ? TRUE
+                 : layout_html_is(next, "p") && docx_has_picture(next) && !is_table_caption(node));
         if (before) {
             d->held = node;
             return;

@@ -97,7 +97,7 @@ void docx_page_break(docx *d);
 /* Is the paragraph one formula and nothing else? */
 const xmlNode *docx_only_formula(const xmlNode *paragraph);
 /* Does it hold a picture? */
-gboolean docx_has_picture(const xmlNode *node, guint depth);
+gboolean docx_has_picture(const xmlNode *node);
 /* Does it number something ("Figure 1") by a SEQ field? */
 gboolean docx_has_sequence(const xmlNode *node, guint depth);
 

@@ -196,9 +196,8 @@ find_below(const xmlNode *node, const char *names, guint depth)
 }
 
 gboolean
-docx_has_picture(const xmlNode *node, guint depth)
+docx_has_picture(const xmlNode *node)
 {
-    (void)depth;
     return find_below(node, " blip imagedata ", 0) != NULL;
 }
 
@@ -427,7 +426,7 @@ docx_only_formula(const xmlNode *paragraph)
             continue;
         }
         g_autofree char *text = layout_html_text(n);
-        if (*text != '\0' || docx_has_picture(n, 0)) return NULL;
+        if (*text != '\0' || docx_has_picture(n)) return NULL;
     }
     return found;
 }
