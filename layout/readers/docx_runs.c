@@ -63,6 +63,11 @@ put_symbol(docx *d, const xmlNode *node, guint flags, gboolean is_hidden)
     static const gunichar small[] = {0x3B1, 0x3B2, 0x3C7, 0x3B4, 0x3B5, 0x3D5, 0x3B3, 0x3B7, 0x3B9,
                                      0x3C6, 0x3BA, 0x3BB, 0x3BC, 0x3BD, 0x3BF, 0x3C0, 0x3B8, 0x3C1,
                                      0x3C3, 0x3C4, 0x3C5, 0x3D6, 0x3C9, 0x3BE, 0x3C8, 0x3B6};
+    static const struct {
+        guint64 code;
+        gunichar sign;
+    } signs[] = {{0xA3, 0x2264}, {0xA5, 0x221E}, {0xAE, 0x2192}, {0xB3, 0x2265},
+                 {0xB4, 0xD7},   {0xB9, 0x2260}, {0xBB, 0x2248}, {0xCE, 0x2208}};
     const char *font = layout_html_attribute(node, "font"),
                *code = layout_html_attribute(node, "char");
     guint64 ch = code != NULL ? g_ascii_strtoull(code, NULL, 16) : 0;
@@ -71,16 +76,11 @@ put_symbol(docx *d, const xmlNode *node, guint flags, gboolean is_hidden)
     if (g_strcmp0(font, "Symbol") == 0) {
         if (ch >= 'A' && ch <= 'Z') ch = greek[ch - 'A'];
         if (ch >= 'a' && ch <= 'z') ch = small[ch - 'a'];
-        ch = ch == 0xB1   ? 0xB1
-             : ch == 0xB0 ? 0xB0
-             : ch == 0xB4 ? 0xD7
-             : ch == 0xA3 ? 0x2264
-             : ch == 0xB3 ? 0x2265
-             : ch == 0xAE ? 0x2192
-             : ch == 0xA5 ? 0x221E
-             : ch == 0xB9 ? 0x2260
-             : ch == 0xBB ? 0x2248
-                          : ch;
+        for (guint i = 0; i < G_N_ELEMENTS(signs); i++)
+            if (signs[i].code == ch) {
+                ch = signs[i].sign;
+                break;
+            }
     } else if (font != NULL && g_str_has_prefix(font, "Wingdings")) {
         ch = ch == 0xFC ? 0x2713 : ch == 0xE0 ? 0x2192 : 0x25A1;
     }
