@@ -31,17 +31,31 @@ static const math_symbol symbols[] = {
     {0xB7, "\\cdot"},
     {0xD7, "\\times"},
     {0xF7, "\\div"},
+    {0x127, "\\hbar"},
     {0x131, "\\imath"},
     {0x237, "\\jmath"},
+    {0x391, "A"},
+    {0x392, "B"},
     {0x393, "\\Gamma"},
     {0x394, "\\Delta"},
+    {0x395, "E"},
+    {0x396, "Z"},
+    {0x397, "H"},
     {0x398, "\\Theta"},
+    {0x399, "I"},
+    {0x39A, "K"},
     {0x39B, "\\Lambda"},
+    {0x39C, "M"},
+    {0x39D, "N"},
     {0x39E, "\\Xi"},
+    {0x39F, "O"},
     {0x3A0, "\\Pi"},
+    {0x3A1, "P"},
     {0x3A3, "\\Sigma"},
+    {0x3A4, "T"},
     {0x3A5, "\\Upsilon"},
     {0x3A6, "\\Phi"},
+    {0x3A7, "X"},
     {0x3A8, "\\Psi"},
     {0x3A9, "\\Omega"},
     {0x3B1, "\\alpha"},
@@ -58,6 +72,7 @@ static const math_symbol symbols[] = {
     {0x3BC, "\\mu"},
     {0x3BD, "\\nu"},
     {0x3BE, "\\xi"},
+    {0x3BF, "o"},
     {0x3C0, "\\pi"},
     {0x3C1, "\\rho"},
     {0x3C2, "\\varsigma"},
@@ -461,6 +476,7 @@ static const math_symbol symbols[] = {
     {0x2AC6, "\\supseteqq"},
     {0x2ACB, "\\subsetneqq"},
     {0x2ACC, "\\supsetneqq"},
+    {0x2B24, "\\bullet"},
 };
 
 static const char *const functions[] = {
@@ -538,6 +554,7 @@ layout_math_char(GString *out, gunichar ch)
 {
     const char *style;
     if (ch == 0x1D4C1) ch = 0x2113;
+    if (ch >= 0x335 && ch <= 0x338) return; /* strokes through what stands before */
     gunichar letter = plain_letter(ch, &style);
     if (style != NULL) {
         g_string_append_printf(out, "%s{%c}", style, (char)letter);

@@ -4,6 +4,8 @@
 
 #include "layout/analyze.h"
 
+#include <math.h>
+
 G_BEGIN_DECLS
 
 /* The rules that matter to one table, broken ones joined, borders of filled cells included. */
@@ -15,6 +17,35 @@ typedef struct {
 /* Fills table's cells from the segments (indices) within its box. FALSE: this is no table. */
 gboolean layout_grid_build(const layout_sheet *sheet, layout_table_region *table,
                            const layout_table_rules *rules, const GArray *segs);
+
+/* ---- tables.c: what its finders share ---- */
+
+typedef struct {
+    layout_work *work;
+    layout_sheet *sheet;
+    layout_table_rules rules;
+    guint *by_y; /* upright text segments by baseline */
+    guint n_segs;
+    GArray *programs; /* layout_rect: algorithms and listings */
+    gboolean
+        bibliography; /* entries stand on this page: loosely set lines of theirs look like cells */
+} layout_table_finder;
+
+/* Do both stand in one column: left, right or middle in line? */
+static inline gboolean
+layout_table_in_line(layout_rect x, layout_rect y)
+{
+    return fabsf(x.x0 - y.x0) < 3 || fabsf(x.x1 - y.x1) < 3 || fabsf(x.x0 + x.x1 - y.x0 - y.x1) < 5;
+}
+
+/* Makes a table of what stands in box, if that is one: a grid, filled to some percent, that is nothing else. */
+gboolean layout_table_try(layout_table_finder *f, layout_rect box, float confidence,
+                          guint least_filled_percent);
+
+/* ---- tables_unruled.c ---- */
+
+/* Tables without rules in a column of the page (lane 0 or 1), or across both. */
+void layout_tables_find_unruled(layout_table_finder *f, guint lane);
 
 /* ---- tables_refuse.c: what looks like a table and is none ---- */
 
