@@ -287,14 +287,39 @@ escape_bars(GString *out, gsize start)
         if (out->str[i] == '|') g_string_insert_c(out, (gssize)i++, '\\');
 }
 
+/* Cells have no spans: readers of markup put their mathematics between dollars. What has a command or a script in it is
+ * no price. */
+static void
+find_cell_math(const char *text, GArray *spans, GStringChunk *strings)
+{
+    g_array_set_size(spans, 0);
+    for (const char *open = text; (open = strchr(open, '$')) != NULL;) {
+        const char *close = strchr(open + 1, '$');
+        if (close == NULL) return;
+        g_autofree char *latex = g_strndup(open + 1, (gsize)(close - open - 1));
+        if (strpbrk(latex, "\\^_") == NULL) {
+            open++;
+            continue;
+        }
+        const layout_span span = {(uint32_t)(open - text), (uint32_t)(close + 1 - open),
+                                  LAYOUT_SPAN_MATH, g_string_chunk_insert(strings, latex)};
+        g_array_append_val(spans, span);
+        open = close + 1;
+    }
+}
+
 static void
 append_gfm_table(writer *w, const layout_table *table)
 {
+    g_autoptr(GArray) spans = g_array_new(FALSE, FALSE, sizeof(layout_span));
+    g_autoptr(GStringChunk) strings = g_string_chunk_new(256);
     for (guint i = 0; i < table->n_cells; i++) {
         const layout_cell *cell = &w->document->cells[table->first_cell + i];
         g_string_append(w->out, cell->col == 0 ? "| " : " | ");
         const gsize start = w->out->len;
-        markdown_inline(w->out, cell->text, (uint32_t)strlen(cell->text), NULL, 0, NULL, 0,
+        find_cell_math(cell->text, spans, strings);
+        markdown_inline(w->out, cell->text, (uint32_t)strlen(cell->text),
+                        (const layout_span *)(gpointer)spans->data, spans->len, NULL, 0,
                         MARKDOWN_NO_EMPHASIS);
         escape_bars(w->out, start);
         if (cell->col + 1 < table->n_cols) continue;
