@@ -20,7 +20,12 @@
 #define SKEW_SWEEP      10.0F
 #define SKEW_LEAST      0.04F /* degrees: less is not seen in the text */
 #define SKEW_CONFIDENCE 2.5F
-#define MIN_LETTERS     40 /* ascenders and descenders, to tell which way is up */
+#define UPRIGHT_PRIOR   2.0F
+#define PAPER_TILE_PX   16 /* larger than the strokes of letters */
+#define EVEN_PAPER      0.85F
+#define MIN_SPECKS      1000
+#define SPECK_SHARE     0.03 /* of the black pixels */
+#define MIN_LETTERS     40   /* ascenders and descenders, to tell which way is up */
 
 typedef struct {
     float scale;
@@ -163,7 +168,18 @@ binary_of(PIX *gray)
     return binary;
 }
 
-/* Which way is up? Returns whether that could be told. */
+/* Are there straighter lines when the page is laid on its side? */
+static gboolean
+lies_sideways(PIX *binary)
+{
+    float degrees = 0, confidence = 0;
+    if (pixFindSkewOrthogonalRange(binary, &degrees, &confidence, 4, 2, SKEW_SWEEP, 1.0F, 0.01F,
+                                   UPRIGHT_PRIOR) != 0)
+        return FALSE;
+    return fabsf(degrees) > 45;
+}
+
+/* Which way is up? Returns whether that could be told; if not, the lines at least are horizontal then. */
 static gboolean
 turn_find(PIX *binary, double dpi, guint *quarters)
 {
@@ -189,6 +205,7 @@ turn_find(PIX *binary, double dpi, guint *quarters)
         *quarters = 3;
         return TRUE;
     default:
+        *quarters = lies_sideways(binary) ? 1 : 0;
         return FALSE;
     }
 }
@@ -221,6 +238,45 @@ straighten(parse_ocr_image *image)
     pix_replace(&image->gray, gray);
     pix_replace(&image->binary, binary_of(gray));
     image->skew = radians;
+}
+
+/* ---- clean ---- */
+
+/* Light that falls off over the page, as in photographs and near the fold of a book: the paper is made white again
+ * where it is not evenly so. Gray fields behind text go with it. */
+static void
+flatten(parse_ocr_image *image)
+{
+    PIX *paper = pixScaleGrayMinMax(image->gray, PAPER_TILE_PX, PAPER_TILE_PX, L_CHOOSE_MAX);
+    NUMA *counts = paper ? pixGetGrayHistogram(paper, 1) : NULL;
+    float dark = 255, light = 255;
+    if (counts != NULL) {
+        numaHistogramGetValFromRank(counts, 0.1F, &dark);
+        numaHistogramGetValFromRank(counts, 0.9F, &light);
+    }
+    numaDestroy(&counts);
+    pixDestroy(&paper);
+    if (dark >= EVEN_PAPER * light) return;
+    pix_replace(&image->gray, pixBackgroundNormSimple(image->gray, NULL, NULL));
+    pix_replace(&image->binary, binary_of(image->gray));
+}
+
+/* Specks of a pixel or two all over the page. */
+static void
+despeckle(parse_ocr_image *image)
+{
+    PIX *large = pixSelectBySize(image->binary, 2, 2, 8, L_SELECT_IF_EITHER, L_SELECT_IF_GT, NULL);
+    PIX *specks = large ? pixXor(NULL, image->binary, large) : NULL;
+    l_int32 n_specks = 0, n_black = 0;
+    if (specks != NULL) {
+        pixCountPixels(specks, &n_specks, NULL);
+        pixCountPixels(large, &n_black, NULL);
+    }
+    pixDestroy(&specks);
+    pixDestroy(&large);
+    if (n_specks < MIN_SPECKS || n_specks < SPECK_SHARE * n_black) return;
+    pix_replace(&image->gray, pixMedianFilter(image->gray, 3, 3));
+    pix_replace(&image->binary, binary_of(image->gray));
 }
 
 /* ---- all of it ---- */
@@ -268,6 +324,8 @@ parse_ocr_image_new(parse_file *file, const parse_page *page, const parse_rect *
         image->y0 = (float)(floor((double)region->y0 * image->dpi / 72) * 72 / image->dpi);
     } else {
         guint quarters = 0;
+        flatten(image);
+        despeckle(image);
         image->turn_known = turn_find(image->binary, image->dpi, &quarters);
         parse_ocr_image_turn(image, quarters);
         straighten(image);

@@ -1,0 +1,303 @@
+/* Reading pixels: a page of our own, drawn by MuPDF, then turned, skewed, shaded and read back. */
+#include "tests/parse/helpers.h"
+
+#include <glib/gstdio.h>
+#include <leptonica/allheaders.h>
+#include <math.h>
+
+#define DPI    200
+#define WIDTH  420.0
+#define HEIGHT 300.0
+
+static const char *const lines[] = {
+    "The keeper of the lighthouse wrote down the weather every four hours",
+    "for thirty years, in brown ink, and never missed a single night. His",
+    "books are the longest record of wind that we have from this coast and",
+    "they were found in a barrel when the tower was pulled down. We copied",
+    "all of them, and this paper says what can be learned from the first.",
+};
+#define HEADING "Records of the Wind"
+static const char *const cells[2][3] = {{"Season", "Gales", "Calm"}, {"Winter", "417", "35"}};
+
+/* A heading, five lines, and a ruled table of two rows; origin at the lower left. */
+static char *
+page_content(void)
+{
+    GString *s = g_string_new("BT /F2 18 Tf 40 260 Td (" HEADING ") Tj ET\n");
+    for (guint i = 0; i < G_N_ELEMENTS(lines); i++)
+        g_string_append_printf(s, "BT /F1 10 Tf 40 %u Td (%s) Tj ET\n", 236 - 14 * i, lines[i]);
+    for (guint row = 0; row < 2; row++)
+        for (guint col = 0; col < 3; col++)
+            g_string_append_printf(s, "BT /F1 10 Tf %u %u Td (%s) Tj ET\n", 48 + 100 * col,
+                                   126 - 24 * row, cells[row][col]);
+    g_string_append(s, "1 w\n");
+    for (guint row = 0; row < 3; row++)
+        g_string_append_printf(s, "40 %u m 340 %u l S\n", 142 - 24 * row, 142 - 24 * row);
+    for (guint col = 0; col < 4; col++)
+        g_string_append_printf(s, "%u 142 m %u 94 l S\n", 40 + 100 * col, 40 + 100 * col);
+    return g_string_free(s, FALSE);
+}
+
+static char *
+scratch(const char *name)
+{
+    static char *dir = NULL;
+    if (dir == NULL) dir = g_dir_make_tmp("lode-ocr-XXXXXX", NULL);
+    assert_non_null(dir);
+    return g_build_filename(dir, name, NULL);
+}
+
+/* The page as gray pixels. */
+static PIX *
+page_picture(void)
+{
+    g_autofree char *content = page_content(), *path = scratch("page.pdf");
+    g_autofree char *pdf = g_strdup_printf(
+        "%%PDF-1.4\n1 0 obj <</Type/Catalog/Pages 2 0 R>> endobj\n"
+        "2 0 obj <</Type/Pages/Kids[3 0 R]/Count 1>> endobj\n"
+        "3 0 obj <</Type/Page/Parent 2 0 R/MediaBox[0 0 %g %g]/Contents 4 0 R/Resources<</Font<<"
+        "/F1<</Type/Font/Subtype/Type1/BaseFont/Times-Roman>>"
+        "/F2<</Type/Font/Subtype/Type1/BaseFont/Times-Bold>>>>>>>> endobj\n"
+        "4 0 obj <</Length %zu>> stream\n%sendstream endobj\ntrailer <</Root 1 0 R>>\n",
+        WIDTH, HEIGHT, strlen(content), content);
+    assert_true(g_file_set_contents(path, pdf, -1, NULL));
+    g_autoptr(parse_file) file = open_file(path);
+    g_autoptr(GError) error = NULL;
+    g_autoptr(GBytes) png = parse_file_render_png(file, 0, NULL, DPI, &error);
+    if (png == NULL) fail_msg("%s", error->message);
+    PIX *color = pixReadMemPng(g_bytes_get_data(png, NULL), g_bytes_get_size(png));
+    PIX *gray = pixConvertTo8(color, 0);
+    pixDestroy(&color);
+    pixSetResolution(gray, DPI, DPI);
+    return gray;
+}
+
+/* A picture as a document of one page; takes pix. */
+static parse_file *
+open_picture(PIX *pix)
+{
+    g_autofree char *path = scratch("page.png");
+    pixSetResolution(pix, DPI, DPI);
+    assert_int_equal(pixWrite(path, pix, IFF_PNG), 0);
+    pixDestroy(&pix);
+    return open_file(path);
+}
+
+static parse_page *
+read_picture(PIX *pix, const parse_rect *region)
+{
+    g_autoptr(GError) error = NULL;
+    g_autoptr(parse_file) file = open_picture(pix);
+    g_autoptr(parse_page) page = parse_file_load_page(file, 0, &error);
+    g_autoptr(parse_ocr) ocr = parse_ocr_new(NULL, &error);
+    if (ocr == NULL) fail_msg("%s", error->message);
+    parse_page *read = parse_ocr_page(ocr, file, page, region, region != NULL ? 1 : 0, &error);
+    if (read == NULL) fail_msg("%s", error->message);
+    return read;
+}
+
+static char *
+page_text(const parse_page *page)
+{
+    GString *text = g_string_new(NULL);
+    for (guint r = 0; r < page->n_runs; r++) {
+        const parse_run *run = &page->runs[r];
+        assert_true(run->flags & PARSE_RUN_OCR);
+        for (guint i = 0; i < run->n_glyphs; i++)
+            g_string_append_unichar(text, page->glyphs[run->first_glyph + i].unicode);
+        if (text->len > 0 && text->str[text->len - 1] != ' ') g_string_append_c(text, ' ');
+    }
+    return g_string_free(text, FALSE);
+}
+
+static void
+assert_all_lines(const parse_page *page)
+{
+    g_autofree char *text = page_text(page);
+    for (guint i = 0; i < G_N_ELEMENTS(lines); i++)
+        if (strstr(text, lines[i]) == NULL) fail_msg("no \"%s\" in \"%s\"", lines[i], text);
+    assert_non_null(strstr(text, HEADING));
+}
+
+/* The run that this word begins. */
+static const parse_run *
+find_word(const parse_page *page, const char *word)
+{
+    for (guint r = 0; r < page->n_runs; r++) {
+        const parse_run *run = &page->runs[r];
+        const size_t len = strlen(word);
+        guint i = 0;
+        while (i < len && i < run->n_glyphs &&
+               page->glyphs[run->first_glyph + i].unicode == (uint32_t)(guchar)word[i])
+            i++;
+        if (i == len) return run;
+    }
+    fail_msg("no word \"%s\"", word);
+    return NULL;
+}
+
+/* ---- tests ---- */
+
+static void
+a_page_of_pixels_is_read_with_its_sizes_and_places(void **state)
+{
+    (void)state;
+    g_autoptr(parse_page) page = read_picture(page_picture(), NULL);
+    assert_all_lines(page);
+    assert_near(page->width_pt, WIDTH, 1);
+    assert_near(page->skew, 0, 0.002);
+    const parse_run *heading = find_word(page, "Records"), *body = find_word(page, "keeper");
+    assert_near(heading->size_pt, 18, 1.1);
+    assert_near(body->size_pt, 10, 0.6);
+    assert_true(page->fonts[heading->font].flags & PARSE_FONT_BOLD);
+    assert_false(page->fonts[body->font].flags & PARSE_FONT_BOLD);
+    assert_near(page->glyphs[body->first_glyph].y, HEIGHT - 236, 1);
+    assert_near(heading->dir_x, 1, 0);
+    assert_near(page->glyphs[heading->first_glyph].x, 40, 1.5);
+}
+
+static void
+cells_of_a_ruled_table_stand_where_they_are_drawn(void **state)
+{
+    (void)state;
+    g_autoptr(parse_page) page = read_picture(page_picture(), NULL);
+    for (guint row = 0; row < 2; row++)
+        for (guint col = 0; col < 3; col++) {
+            const parse_run *cell = find_word(page, cells[row][col]);
+            assert_near(page->glyphs[cell->first_glyph].x, 48 + 100 * col, 2);
+            assert_near(page->glyphs[cell->first_glyph].y, HEIGHT - 126 + 24 * row, 1.5);
+        }
+    guint across = 0, down = 0;
+    for (guint i = 0; i < page->n_paths; i++) {
+        across += page->paths[i].kind == PARSE_PATH_RULE_H;
+        down += page->paths[i].kind == PARSE_PATH_RULE_V;
+    }
+    assert_int_equal(across, 3);
+    assert_int_equal(down, 4);
+}
+
+static void
+a_page_upside_down_or_on_its_side_is_read_in_its_own_direction(void **state)
+{
+    (void)state;
+    /* the picture turned clockwise: along which way the text then runs */
+    static const float direction[4][2] = {{1, 0}, {0, 1}, {-1, 0}, {0, -1}};
+    for (int quarters = 1; quarters < 4; quarters++) {
+        PIX *upright = page_picture();
+        PIX *turned = pixRotateOrth(upright, quarters);
+        pixDestroy(&upright);
+        g_autoptr(parse_page) page = read_picture(turned, NULL);
+        assert_all_lines(page);
+        const parse_run *body = find_word(page, "keeper");
+        assert_near(body->dir_x, direction[quarters][0], 0);
+        assert_near(body->dir_y, direction[quarters][1], 0);
+        if (quarters == 2) assert_near(page->glyphs[body->first_glyph].y, 236, 1.5);
+    }
+}
+
+static void
+a_page_laid_askew_is_put_straight_and_its_places_lead_back(void **state)
+{
+    (void)state;
+    const float radians = 3.0F * (float)(G_PI / 180);
+    PIX *straight = page_picture();
+    PIX *askew = pixRotate(straight, radians, L_ROTATE_AREA_MAP, L_BRING_IN_WHITE, 0, 0);
+    pixDestroy(&straight);
+    g_autoptr(parse_page) page = read_picture(askew, NULL);
+    assert_all_lines(page);
+    assert_near(page->skew, -radians, 0.004);
+    const parse_run *body = find_word(page, "keeper");
+    float x = page->glyphs[body->first_glyph].x, y = page->glyphs[body->first_glyph].y;
+    assert_near(y, HEIGHT - 236, 1.5);
+    /* where it was drawn, turned clockwise about the middle */
+    const float u = x - (float)WIDTH / 2, v = (float)(HEIGHT - 236 - HEIGHT / 2);
+    const float drawn_x = (float)WIDTH / 2 + u * cosf(radians) - v * sinf(radians);
+    const float drawn_y = (float)HEIGHT / 2 + u * sinf(radians) + v * cosf(radians);
+    parse_unskew(page->width_pt, page->height_pt, page->skew, &x, &y);
+    assert_near(x, drawn_x, 1.5);
+    assert_near(y, drawn_y, 1.5);
+}
+
+static void
+a_shadow_over_the_page_hides_no_word(void **state)
+{
+    (void)state;
+    PIX *pix = page_picture();
+    const int w = pixGetWidth(pix), h = pixGetHeight(pix), wpl = pixGetWpl(pix);
+    for (int y = 0; y < h; y++) {
+        l_uint32 *line = pixGetData(pix) + (size_t)y * (size_t)wpl;
+        for (int x = 0; x < w; x++) /* down to a third of the light at the right */
+            SET_DATA_BYTE(line, x, (l_uint8)(GET_DATA_BYTE(line, x) * (3 * w - 2 * x) / (3 * w)));
+    }
+    g_autoptr(parse_page) page = read_picture(pix, NULL);
+    assert_all_lines(page);
+}
+
+static void
+a_region_adds_its_words_to_the_page(void **state)
+{
+    (void)state;
+    const parse_rect region = {30, 50, 400, 80};
+    g_autoptr(parse_page) page = read_picture(page_picture(), &region);
+    g_autofree char *text = page_text(page);
+    assert_non_null(strstr(text, lines[0]));
+    assert_null(strstr(text, HEADING));
+    assert_int_equal(page->n_images, 1);
+    assert_near(page->glyphs[find_word(page, "keeper")->first_glyph].y, HEIGHT - 236, 1);
+}
+
+static void
+the_same_pixels_give_the_same_page(void **state)
+{
+    (void)state;
+    g_autoptr(parse_page) a = read_picture(page_picture(), NULL);
+    g_autoptr(parse_page) b = read_picture(page_picture(), NULL);
+    assert_int_equal(a->n_glyphs, b->n_glyphs);
+    assert_memory_equal(a->glyphs, b->glyphs, a->n_glyphs * sizeof *a->glyphs);
+}
+
+static void
+a_language_that_is_not_installed_is_named_with_its_package(void **state)
+{
+    (void)state;
+    g_autoptr(GError) error = NULL;
+    const parse_ocr_options options = {.languages = "eng+tlh_old"};
+    assert_null(parse_ocr_new(&options, &error));
+    assert_int_equal(error->code, PARSE_ERROR_IO);
+    assert_non_null(strstr(error->message, "tesseract-ocr-tlh-old"));
+    g_clear_error(&error);
+    assert_false(parse_ocr_languages_check("../eng", &error));
+    assert_non_null(error);
+}
+
+static void
+recognition_can_be_cancelled(void **state)
+{
+    (void)state;
+    g_autoptr(GError) error = NULL;
+    static const int now = 1;
+    const parse_ocr_options options = {.cancel = &now};
+    g_autoptr(parse_file) file = open_picture(page_picture());
+    g_autoptr(parse_page) page = parse_file_load_page(file, 0, &error);
+    g_autoptr(parse_ocr) ocr = parse_ocr_new(&options, &error);
+    assert_non_null(ocr);
+    assert_null(parse_ocr_page(ocr, file, page, NULL, 0, &error));
+    assert_int_equal(error->code, PARSE_ERROR_CANCELLED);
+}
+
+int
+main(void)
+{
+    const struct CMUnitTest tests[] = {
+        cmocka_unit_test(a_page_of_pixels_is_read_with_its_sizes_and_places),
+        cmocka_unit_test(cells_of_a_ruled_table_stand_where_they_are_drawn),
+        cmocka_unit_test(a_page_upside_down_or_on_its_side_is_read_in_its_own_direction),
+        cmocka_unit_test(a_page_laid_askew_is_put_straight_and_its_places_lead_back),
+        cmocka_unit_test(a_shadow_over_the_page_hides_no_word),
+        cmocka_unit_test(a_region_adds_its_words_to_the_page),
+        cmocka_unit_test(the_same_pixels_give_the_same_page),
+        cmocka_unit_test(a_language_that_is_not_installed_is_named_with_its_package),
+        cmocka_unit_test(recognition_can_be_cancelled),
+    };
+    return cmocka_run_group_tests(tests, NULL, NULL);
+}
