@@ -45,6 +45,12 @@ int layout_builder_end_table(layout_builder *builder, const layout_table *table)
 /* layout_builder_finish without the check: for bytes that are not ours. Frees the builder. */
 lode_document *layout_builder_take(layout_builder *builder);
 
+/* Writes a file's content to fd; FALSE: error is set. */
+typedef gboolean (*layout_file_writer)(int fd, gpointer user_data, GError **error);
+/* As layout_write_file_atomic, of what write writes. */
+gboolean layout_write_file_by(const char *path, layout_file_writer write, gpointer user_data,
+                              GError **error);
+
 /* Give every figure and table its image name, for documents whose source can be rendered. Names are
  * deterministic and safe as file names. */
 void layout_builder_name_images(layout_builder *builder);

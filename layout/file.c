@@ -1,4 +1,5 @@
 /* Files as a whole: their SHA-256, and writing one so that nobody ever sees half of it. */
+#include "layout/document.h"
 #include "layout/readers/archive.h"
 
 #include <errno.h>
@@ -75,7 +76,7 @@ write_all(int fd, const char *data, size_t len)
 }
 
 gboolean
-layout_write_file_atomic(const char *path, const void *data, size_t len, GError **error)
+layout_write_file_by(const char *path, layout_file_writer write, gpointer user_data, GError **error)
 {
     /* beside the target, since a rename cannot cross file systems; hidden, so that no glob of results
      * picks it up */
@@ -85,13 +86,34 @@ layout_write_file_atomic(const char *path, const void *data, size_t len, GError 
     if (fd < 0) return io_error(error, path, "cannot be created", errno);
 
     int failed = 0;
-    if (!write_all(fd, data, len) || fsync(fd) != 0) failed = errno;
+    const gboolean written = write(fd, user_data, error);
+    if (written && fsync(fd) != 0) failed = errno;
     if (close(fd) != 0 && !failed) failed = errno;
-    if (!failed && g_rename(temporary, path) != 0) failed = errno;
-    if (failed) {
-        g_unlink(temporary);
-        return io_error(error, path, "cannot be written", failed);
-    }
+    if (written && !failed && g_rename(temporary, path) != 0) failed = errno;
+    if (!written || failed) g_unlink(temporary);
+    if (!written) return FALSE;
+    if (failed) return io_error(error, path, "cannot be written", failed);
     sync_folder_of(path);
     return TRUE;
+}
+
+typedef struct {
+    const char *path;
+    const void *data;
+    size_t len;
+} whole;
+
+static gboolean
+write_whole(int fd, gpointer user_data, GError **error)
+{
+    const whole *all = user_data;
+    return write_all(fd, all->data, all->len) ||
+           io_error(error, all->path, "cannot be written", errno);
+}
+
+gboolean
+layout_write_file_atomic(const char *path, const void *data, size_t len, GError **error)
+{
+    whole all = {path, data, len};
+    return layout_write_file_by(path, write_whole, &all, error);
 }

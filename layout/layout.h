@@ -578,6 +578,13 @@ gboolean layout_document_write_images(const lode_document *document, const char 
 gboolean layout_document_write_overlay(const lode_document *document, const char *source,
                                        const char *password, const char *path, GError **error);
 
+/* Write to path the source as a PDF with what OCR read on its pages as text that is not seen: a PDF with all it has,
+ * pictures as pages. options: those that the document was read with. Atomic. Errors as above, and
+ * LAYOUT_ERROR_CANCELLED. */
+gboolean layout_document_write_searchable(const lode_document *document, const char *source,
+                                          const layout_options *options, const char *path,
+                                          GError **error);
+
 /* SHA-256 of a file's bytes as lower-case hex; free with g_free. */
 char *layout_file_sha256(const char *path, GError **error);
 

@@ -4,11 +4,6 @@
 
 #include "parse/parse.h"
 
-#include <errno.h>
-#include <fcntl.h>
-#include <glib/gstdio.h>
-#include <unistd.h>
-
 /* By layout_block_type. Text in blues and greens, what floats in warm colours, furniture grey. */
 static const uint32_t colors[LAYOUT_N_BLOCK_TYPES] = {
     [LAYOUT_BLOCK_TITLE] = 0xC2185B,     [LAYOUT_BLOCK_AUTHOR] = 0x8E24AA,
@@ -56,21 +51,21 @@ make_marks(const lode_document *d, GStringChunk *labels, parse_overlay_page **pa
     return marks;
 }
 
-/* TRUE, or the reason in error: LAYOUT_ERROR_IO where it is the new file's. */
+typedef struct {
+    const lode_document *document;
+    parse_file *file;
+} drawing;
+
 static gboolean
-write_to(const lode_document *document, parse_file *file, int fd, GError **error)
+write_to(int fd, gpointer user_data, GError **error)
 {
+    const drawing *d = user_data;
     g_autoptr(GError) cause = NULL;
     g_autoptr(GStringChunk) labels = g_string_chunk_new(4096);
     g_autofree parse_overlay_page *pages = NULL;
     guint n = 0;
-    g_autofree parse_overlay_mark *marks = make_marks(document, labels, &pages, &n);
-    if (parse_file_write_overlay(file, pages, n, fd, &cause)) {
-        if (fsync(fd) == 0) return TRUE;
-        g_set_error(error, LAYOUT_ERROR, LAYOUT_ERROR_IO, "cannot be written: %s",
-                    g_strerror(errno));
-        return FALSE;
-    }
+    g_autofree parse_overlay_mark *marks = make_marks(d->document, labels, &pages, &n);
+    if (parse_file_write_overlay(d->file, pages, n, fd, &cause)) return TRUE;
     g_set_error_literal(error, LAYOUT_ERROR,
                         cause->code == PARSE_ERROR_IO ? LAYOUT_ERROR_IO : LAYOUT_ERROR_FORMAT,
                         cause->message);
@@ -90,26 +85,6 @@ layout_document_write_overlay(const lode_document *document, const char *source,
         g_set_error_literal(error, LAYOUT_ERROR, LAYOUT_ERROR_FORMAT, cause->message);
         return FALSE;
     }
-    g_autofree char *folder = g_path_get_dirname(path);
-    g_autofree char *temporary = g_build_filename(folder, ".lode-XXXXXX", NULL);
-    g_autofree char *shown = g_filename_display_name(path);
-    const int fd = g_mkstemp_full(temporary, O_RDWR | O_CLOEXEC, 0666);
-    if (fd < 0) {
-        g_set_error(error, LAYOUT_ERROR, LAYOUT_ERROR_IO, "%s: cannot be created: %s", shown,
-                    g_strerror(errno));
-        return FALSE;
-    }
-    gboolean good = write_to(document, file, fd, error);
-    if (close(fd) != 0 && good) {
-        g_set_error(error, LAYOUT_ERROR, LAYOUT_ERROR_IO, "%s: cannot be written: %s", shown,
-                    g_strerror(errno));
-        good = FALSE;
-    }
-    if (good && g_rename(temporary, path) != 0) {
-        g_set_error(error, LAYOUT_ERROR, LAYOUT_ERROR_IO, "%s: cannot be written: %s", shown,
-                    g_strerror(errno));
-        good = FALSE;
-    }
-    if (!good) g_unlink(temporary);
-    return good;
+    drawing d = {document, file};
+    return layout_write_file_by(path, write_to, &d, error);
 }

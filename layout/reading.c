@@ -17,8 +17,6 @@
 
 #define MAX_READERS 64
 #define RING_SHARE  4 /* pages in the ring for each reader */
-/* of 1: what recognition must add to the worth of a page's own text to take its place */
-#define CLEARLY_BETTER 0.05
 
 typedef struct {
     layout_sheet *sheet; /* NULL: the page failed */
@@ -99,30 +97,20 @@ reader_ocr(reader *r, page_read *page)
     return r->ocr;
 }
 
-/* A page whose text was there is kept as it was where recognition reads no better. */
 static parse_page *
 page_recognize(reader *r, page_read *page, parse_page *primitives)
 {
     layout_scan scan;
     layout_scan_judge(primitives, &scan);
     const gboolean force = r->shared->ocr == LAYOUT_OCR_FORCE;
-    if (force) scan.verdict = LAYOUT_SCAN_PAGE;
-    if (scan.verdict == LAYOUT_SCAN_NONE) return primitives;
+    if (scan.verdict == LAYOUT_SCAN_NONE && !force) return primitives;
     parse_ocr *ocr = reader_ocr(r, page);
     if (ocr == NULL) return primitives;
     g_autoptr(GError) cause = NULL;
-    const guint n_regions = scan.verdict == LAYOUT_SCAN_REGIONS ? scan.n_regions : 0;
-    parse_page *recognized =
-        parse_ocr_page(ocr, r->file, primitives, scan.regions, n_regions, &cause);
-    if (recognized == NULL) {
+    parse_page *recognized = layout_scan_recognize(&scan, force, ocr, r->file, primitives, &cause);
+    if (cause != NULL)
         g_ptr_array_add(page->warnings, g_strdup_printf("not recognised: %s", cause->message));
-        return primitives;
-    }
-    const gboolean whole = scan.verdict == LAYOUT_SCAN_PAGE && !force;
-    if (whole && layout_scan_worth(recognized) < scan.worth + CLEARLY_BETTER) {
-        parse_page_free(recognized);
-        return primitives;
-    }
+    if (recognized == NULL) return primitives;
     parse_page_free(primitives);
     return recognized;
 }

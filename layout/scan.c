@@ -10,16 +10,18 @@
 #include <math.h>
 #include <string.h>
 
-#define MIN_GLYPHS    12    /* fewer than that below a picture are a stamp or a page number */
-#define STAMP_GLYPHS  400   /* native text beside a scan that fills the page */
-#define SCAN_SHARE    0.45F /* of the page: a picture that may be all of it */
-#define PICTURE_SHARE 0.02F /* of the page: a picture that may hold text */
-#define OUTLINES      200   /* drawn paths, on a page without text */
-#define MIN_LETTERS   200   /* to compare their distribution */
-#define BAD_SHARE     0.2F  /* of glyphs without meaning */
-#define BAD_COSINE    0.75F
-#define CAPTION_REACH 30.0F /* points between a caption and its picture */
-#define MAX_REGIONS   8
+/* of 1: what recognition must add to the worth of a page's own text to take its place */
+#define CLEARLY_BETTER 0.05
+#define MIN_GLYPHS     12    /* fewer than that below a picture are a stamp or a page number */
+#define STAMP_GLYPHS   400   /* native text beside a scan that fills the page */
+#define SCAN_SHARE     0.45F /* of the page: a picture that may be all of it */
+#define PICTURE_SHARE  0.02F /* of the page: a picture that may hold text */
+#define OUTLINES       200   /* drawn paths, on a page without text */
+#define MIN_LETTERS    200   /* to compare their distribution */
+#define BAD_SHARE      0.2F  /* of glyphs without meaning */
+#define BAD_COSINE     0.75F
+#define CAPTION_REACH  30.0F /* points between a caption and its picture */
+#define MAX_REGIONS    8
 
 /* ---- what text is worth ---- */
 
@@ -237,4 +239,18 @@ layout_scan_judge(const parse_page *page, layout_scan *scan)
         regions_find(page, scan);
     }
     layout_hidden_free(hidden);
+}
+
+parse_page *
+layout_scan_recognize(const layout_scan *scan, gboolean force, parse_ocr *ocr, parse_file *file,
+                      const parse_page *page, GError **error)
+{
+    const gboolean regions = !force && scan->verdict == LAYOUT_SCAN_REGIONS;
+    if (!force && scan->verdict == LAYOUT_SCAN_NONE) return NULL;
+    g_autoptr(parse_page) recognized =
+        parse_ocr_page(ocr, file, page, scan->regions, regions ? scan->n_regions : 0, error);
+    if (recognized == NULL ||
+        (!force && !regions && layout_scan_worth(recognized) < scan->worth + CLEARLY_BETTER))
+        return NULL;
+    return g_steal_pointer(&recognized);
 }

@@ -21,6 +21,11 @@ typedef struct {
 
 void layout_scan_judge(const parse_page *page, layout_scan *scan);
 
+/* The page with what recognition reads where scan, or force (all of it), says; NULL: as it is, or error says what
+ * failed. A page whose text was there stays as it is where recognition reads no better. */
+parse_page *layout_scan_recognize(const layout_scan *scan, gboolean force, parse_ocr *ocr,
+                                  parse_file *file, const parse_page *page, GError **error);
+
 /* How far the visible text of a page reads as a language: 0 none or noise, 1 text. */
 double layout_scan_worth(const parse_page *page);
 

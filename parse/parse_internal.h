@@ -238,6 +238,11 @@ void parse_builder_stop(parse_builder *builder); /* a limit: keep what there is,
 parse_page *parse_page_new(int index);
 void parse_page_publish(parse_page *page);
 
+/* ---- keep.c ---- */
+/* A page as bytes, and back, as page index; NULL: these are none. */
+GBytes *parse_page_pack(const parse_page *page);
+parse_page *parse_page_unpack(GBytes *bytes, int index);
+
 /* ---- render.c ---- */
 /* The pixels that clip covers at this scale; throws where there are none or too many. */
 fz_irect parse_pixel_box(fz_context *ctx, fz_rect clip, float scale);

@@ -41,6 +41,8 @@ static const pipelines_format FORMATS[] = {
     {LODE_FORMAT_BIBTEX, "bib", "bibtex", ".bib", "its references as BibTeX", write_bibtex, NULL},
     {LODE_FORMAT_CSL, "csl", NULL, "_csl.json", "its references as CSL JSON", write_csl, NULL},
     {LODE_FORMAT_CSV, "csv", NULL, ".csv", "each table as CSV", layout_document_to_csv, NULL},
+    {LODE_FORMAT_PDF_OCR, "pdf-ocr", "pdf_ocr", "_ocr.pdf", "the source, its scans searchable",
+     NULL, NULL},
 };
 
 const pipelines_format *

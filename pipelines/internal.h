@@ -101,6 +101,7 @@ typedef struct {
     layout_formulas formulas;
     gboolean page_breaks;
     double dpi;
+    const layout_options *reading; /* what the document was read with; NULL: unknown */
 } pipelines_output_options;
 
 /* How the writers are to write for these outputs. */

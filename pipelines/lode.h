@@ -216,7 +216,8 @@ enum {
     LODE_FORMAT_LAYOUT = 256,     /* STEM_layout.pdf: the source with every block drawn over it */
     LODE_FORMAT_CSV =
         512, /* tables/page-P-table-N.csv: each table, see lode_document_table_to_csv */
-    LODE_FORMAT_ALL = 1023 /* every format of this version */
+    LODE_FORMAT_PDF_OCR = 1024, /* STEM_ocr.pdf: the source, what was read in its pixels on it as unseen text */
+    LODE_FORMAT_ALL = 2047      /* every format of this version */
 };
 
 /* Any one of the above that is text; CSV: all tables, an empty line between two. NULL for NULL and for what is not one format. */

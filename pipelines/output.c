@@ -71,22 +71,30 @@ keep_warning(int page, const char *message, void *user_data)
         g_ptr_array_add(warnings, g_strdup_printf("page %d: %s", page + 1, message));
 }
 
-/* A source that cannot be drawn on is a warning: everything else of it is there. */
+/* From the source. One that cannot be drawn on is a warning: everything else of it is there. */
 static gboolean
-write_overlay(const lode_document *document, const char *path, const char *password,
-              const char *file, GPtrArray *warnings, GError **error)
+write_pdf(const lode_document *document, const pipelines_format *format, const char *path,
+          const char *password, const layout_options *reading, const char *file,
+          GPtrArray *warnings, GError **error)
 {
+    const gboolean searchable = format->flag == LODE_FORMAT_PDF_OCR;
+    const layout_options plain = {.password = password};
     g_autoptr(GError) cause = NULL;
-    if (path != NULL && layout_document_write_overlay(document, path, password, file, &cause))
+    if (path != NULL &&
+        (searchable ? layout_document_write_searchable(document, path, reading ? reading : &plain,
+                                                       file, &cause)
+                    : layout_document_write_overlay(document, path, password, file, &cause)))
         return TRUE;
-    if (g_error_matches(cause, LAYOUT_ERROR, LAYOUT_ERROR_IO)) {
+    if (g_error_matches(cause, LAYOUT_ERROR, LAYOUT_ERROR_IO) ||
+        g_error_matches(cause, LAYOUT_ERROR, LAYOUT_ERROR_CANCELLED)) {
         g_propagate_error(error, g_steal_pointer(&cause));
         return FALSE;
     }
     unlink(file); /* of an earlier run */
     if (warnings != NULL)
-        g_ptr_array_add(warnings, g_strdup_printf("no layout PDF: %s",
-                                                  cause != NULL ? cause->message : "no source"));
+        g_ptr_array_add(warnings,
+                        g_strdup_printf("no %s PDF: %s", searchable ? "searchable" : "layout",
+                                        cause != NULL ? cause->message : "no source"));
     return TRUE;
 }
 
@@ -199,7 +207,9 @@ pipelines_write_document(const lode_document *document, const char *path, const 
         g_autofree char *name = g_strconcat(stem, formats[i].suffix, NULL);
         g_autofree char *file = g_build_filename(dir, name, NULL);
         if (formats[i].write == NULL) {
-            if (!write_overlay(document, path, password, file, warnings, error)) return FALSE;
+            if (!write_pdf(document, &formats[i], path, password, options->reading, file, warnings,
+                           error))
+                return FALSE;
             continue;
         }
         if (!write_format(document, &formats[i], file, &how, error)) return FALSE;
@@ -222,7 +232,7 @@ pipelines_outputs_exist(const char *dir, const char *stem, unsigned flags)
     size_t n = 0;
     const pipelines_format *formats = pipelines_formats(&n);
     for (size_t i = 0; i < n; i++) {
-        /* a layout PDF may be missing with a warning, and a document have no tables */
+        /* a PDF may be missing with a warning, and a document have no tables */
         if ((flags & formats[i].flag) == 0 || formats[i].write == NULL ||
             formats[i].flag == LODE_FORMAT_CSV)
             continue;
