@@ -180,8 +180,8 @@ draw_page(fz_context *ctx, parse_file *file, const parse_overlay_page *marks)
 
 /* pages.c may have replaced a page tree by one with nodes that are not objects of their own: in a file they
  * must be. */
-static void
-settle_page_tree(fz_context *ctx, pdf_document *pdf)
+void
+parse_pages_settle(fz_context *ctx, pdf_document *pdf)
 {
     pdf_obj *root = pdf_dict_getp(ctx, pdf_trailer(ctx, pdf), "Root/Pages");
     pdf_obj *kids = pdf_dict_get(ctx, root, PDF_NAME(Kids));
@@ -226,20 +226,25 @@ sink_tell(fz_context *ctx, void *state)
     return ((sink *)state)->written;
 }
 
-static void
-write_file(fz_context *ctx, parse_file *file, sink *s)
+void
+parse_pdf_write(fz_context *ctx, pdf_document *pdf, int fd, gboolean *unwritable)
 {
+    sink s = {.fd = fd};
     fz_output *out = NULL;
     fz_var(out);
     fz_try(ctx)
     {
         pdf_write_options options = {.do_compress = 1, .dont_regenerate_id = 1};
-        out = fz_new_output(ctx, 1 << 16, s, sink_write, NULL, NULL);
+        out = fz_new_output(ctx, 1 << 16, &s, sink_write, NULL, NULL);
         out->tell = sink_tell;
-        pdf_write_document(ctx, file->pdf, out, &options);
+        pdf_write_document(ctx, pdf, out, &options);
         fz_close_output(ctx, out);
     }
-    fz_always(ctx) fz_drop_output(ctx, out);
+    fz_always(ctx)
+    {
+        *unwritable = s.failed;
+        fz_drop_output(ctx, out);
+    }
     fz_catch(ctx) fz_rethrow(ctx);
 }
 
@@ -248,7 +253,7 @@ parse_file_write_overlay(parse_file *file, const parse_overlay_page *pages, guin
                          GError **error)
 {
     fz_context *ctx = file->ctx;
-    sink s = {.fd = fd};
+    gboolean unwritable = FALSE;
     volatile gboolean good = TRUE;
     if (!file->pdf) {
         g_set_error(error, PARSE_ERROR, PARSE_ERROR_FORMAT, "%s: not a PDF", file->name);
@@ -256,17 +261,17 @@ parse_file_write_overlay(parse_file *file, const parse_overlay_page *pages, guin
     }
     fz_try(ctx)
     {
-        settle_page_tree(ctx, file->pdf);
+        parse_pages_settle(ctx, file->pdf);
         for (guint i = 0; i < n; i++) {
             if (pages[i].page < 0 || pages[i].page >= file->n_pages)
                 fz_throw(ctx, FZ_ERROR_GENERIC, "there is no page %d", pages[i].page + 1);
             draw_page(ctx, file, &pages[i]);
         }
-        write_file(ctx, file, &s);
+        parse_pdf_write(ctx, file->pdf, fd, &unwritable);
     }
     fz_catch(ctx)
     {
-        parse_error_code code = s.failed ? PARSE_ERROR_IO : PARSE_ERROR_FORMAT;
+        parse_error_code code = unwritable ? PARSE_ERROR_IO : PARSE_ERROR_FORMAT;
         good = FALSE;
         g_set_error(error, PARSE_ERROR, (gint)code, "%s: %s", file->name, fz_caught_message(ctx));
     }

@@ -237,6 +237,16 @@ typedef struct {
 gboolean parse_file_write_overlay(parse_file *file, const parse_overlay_page *pages, guint n,
                                   int fd, GError **error);
 
+/* The words of a page, for the caller to free: those of its runs that are PARSE_RUN_OCR count. NULL: the page stays
+ * as it is. error: ends the writing. */
+typedef parse_page *(*parse_words_fn)(int index, gpointer user_data, GError **error);
+
+/* Write a copy of the document to fd, a PDF, with those words as text that is not seen but can be searched, selected
+ * and copied. Pages of a PDF keep what they have, pictures become pages that hold them. Calls words for each page
+ * in turn; it must not use this file. Else as parse_file_write_overlay(). */
+gboolean parse_file_write_searchable(parse_file *file, parse_words_fn words, gpointer user_data,
+                                     int fd, GError **error);
+
 /* ---- OCR ----
  *
  * Tesseract's LSTM engine (https://github.com/tesseract-ocr/tesseract, capi.h) over an image of the page that

@@ -242,6 +242,11 @@ void parse_page_publish(parse_page *page);
 /* A page as bytes, and back, as page index; NULL: these are none. */
 GBytes *parse_page_pack(const parse_page *page);
 parse_page *parse_page_unpack(GBytes *bytes, int index);
+/* ---- overlay.c ---- */
+/* Make the page tree one that can be written. Throws. */
+void parse_pages_settle(fz_context *ctx, pdf_document *pdf);
+/* The whole PDF to fd, with its encryption. Throws; *unwritable: because of fd. */
+void parse_pdf_write(fz_context *ctx, pdf_document *pdf, int fd, gboolean *unwritable);
 
 /* ---- render.c ---- */
 /* The pixels that clip covers at this scale; throws where there are none or too many. */
