@@ -151,7 +151,7 @@ put_descendant(fz_context *ctx, layer *l)
     pdf_obj *descriptor = pdf_dict_put_dict(ctx, font, PDF_NAME(FontDescriptor), 11);
     pdf_dict_put(ctx, descriptor, PDF_NAME(Type), PDF_NAME(FontDescriptor));
     pdf_dict_put_name(ctx, descriptor, PDF_NAME(FontName), FONT_NAME);
-    pdf_dict_put_int(ctx, descriptor, PDF_NAME(Flags), 4 | 1); /* symbolic, fixed pitch */
+    pdf_dict_put_int(ctx, descriptor, PDF_NAME(Flags), 4); /* symbolic */
     pdf_dict_put_rect(ctx, descriptor, PDF_NAME(FontBBox), (fz_rect){0, 0, 500, 1000});
     pdf_dict_put_int(ctx, descriptor, PDF_NAME(ItalicAngle), 0);
     pdf_dict_put_int(ctx, descriptor, PDF_NAME(Ascent), 800);
@@ -244,7 +244,8 @@ typedef struct {
     float length, size;
 } stretch;
 
-/* Where the piece of run whose box this is lies; FALSE where it is nowhere. */
+/* Where the piece of run whose box this is lies; FALSE where it is nowhere. On a page scanned askew words climb or sink
+ * from one to the next, but each stays level, about its middle: readers cut words on a slope to pieces. */
 static gboolean
 stretch_find(const parse_page *page, const parse_run *run, const parse_glyph *first, parse_rect box,
              stretch *s)
@@ -257,9 +258,12 @@ stretch_find(const parse_page *page, const parse_run *run, const parse_glyph *fi
         parse_unskew(page->width_pt, page->height_pt, page->skew, &x, &y);
         parse_unskew(page->width_pt, page->height_pt, page->skew, &end_x, &end_y);
     }
-    const float real = hypotf(end_x - x, end_y - y);
-    if (!isfinite(x + y) || !(real > 0.01f) || !(run->size_pt > 0.1f)) return FALSE;
-    *s = (stretch){x, y, (end_x - x) / real, (end_y - y) / real, real, run->size_pt};
+    if (!isfinite(x + y + end_x + end_y) || !(length > 0.01f) || !(run->size_pt > 0.1f))
+        return FALSE;
+    *s =
+        (stretch){.dir_x = run->dir_x, .dir_y = run->dir_y, .length = length, .size = run->size_pt};
+    s->x = 0.5f * (x + end_x - run->dir_x * length);
+    s->y = 0.5f * (y + end_y - run->dir_y * length);
     return TRUE;
 }
 
@@ -295,14 +299,12 @@ append_space(fz_context *ctx, fz_buffer *out, const stretch *left, const stretch
     append_codes(ctx, out, &gap, to_page, space, 1);
 }
 
-/* Along the line, so that words written from right to left are in the order in which readers of PDF expect them. */
-static gint
-compare_places(gconstpointer a, gconstpointer b, gpointer data)
+/* Are its characters in the order of reading, from right to left? In PDF they stand as they are seen. */
+static gboolean
+runs_backwards(const parse_run *run, const parse_glyph *glyphs)
 {
-    const parse_glyph *p = *(const parse_glyph *const *)a, *q = *(const parse_glyph *const *)b;
-    const parse_run *run = data;
-    const float d = (p->x - q->x) * run->dir_x + (p->y - q->y) * run->dir_y;
-    return d < 0 ? -1 : d > 0 ? 1 : p < q ? -1 : p > q;
+    const parse_glyph *first = &glyphs[0], *last = &glyphs[run->n_glyphs - 1];
+    return (last->x - first->x) * run->dir_x + (last->y - first->y) * run->dir_y < 0;
 }
 
 /* *last: the run before, of length 0 where there is none; this one's from then on. */
@@ -315,14 +317,10 @@ append_run(fz_context *ctx, fz_buffer *out, layer *l, const parse_page *page, co
     stretch s;
     if (n == 0) return;
     guint *codes = g_new(guint, n);
-    const parse_glyph **order = g_new(const parse_glyph *, n);
+    const gboolean backwards = runs_backwards(run, glyphs);
     for (guint i = 0; i < n; i++)
-        order[i] = &glyphs[i];
-    g_qsort_with_data(order, (gint)n, sizeof *order, compare_places, (gpointer)run);
-    for (guint i = 0; i < n; i++)
-        codes[i] = code_of(l, order[i]->unicode);
-    const gboolean found = stretch_find(page, run, order[0], run->box, &s);
-    g_free(order);
+        codes[i] = code_of(l, glyphs[backwards ? n - 1 - i : i].unicode);
+    const gboolean found = stretch_find(page, run, &glyphs[backwards ? n - 1 : 0], run->box, &s);
     fz_try(ctx)
     {
         if (found && last->length > 0) append_space(ctx, out, last, &s, to_page);
