@@ -19,6 +19,7 @@ struct parse_ocr {
     char *data_path;
     char *languages; /* those loaded */
     const parse_ocr_store *store;
+    char *identity; /* of the engine and its data, NULL until the store is asked */
     const int *cancel;
 };
 
@@ -91,6 +92,7 @@ parse_ocr_free(parse_ocr *ocr)
     }
     g_free(ocr->data_path);
     g_free(ocr->languages);
+    g_free(ocr->identity);
     g_free(ocr);
 }
 
@@ -348,9 +350,26 @@ part_read(parse_ocr *ocr, parse_file *file, const parse_page *page, const parse_
     return TRUE;
 }
 
-parse_page *
-parse_ocr_page(parse_ocr *ocr, parse_file *file, const parse_page *page, const parse_rect *regions,
-               guint n_regions, GError **error)
+/* What the words of a page depend on, besides the file. */
+static char *
+store_key(parse_ocr *ocr, const parse_page *page, const parse_rect *regions, guint n_regions)
+{
+    if (ocr->identity == NULL) {
+        g_autofree char *data = parse_ocr_data_sum(ocr->data_path, ocr->languages);
+        ocr->identity = g_strdup_printf("%s %s %s %s", parse_tesseract_version(),
+                                        parse_mupdf_version(), ocr->languages, data);
+    }
+    GString *key = g_string_new(ocr->identity);
+    g_string_append_printf(key, " page %d", page->index);
+    for (guint i = 0; i < n_regions; i++)
+        g_string_append_printf(key, " %a,%a,%a,%a", (double)regions[i].x0, (double)regions[i].y0,
+                               (double)regions[i].x1, (double)regions[i].y1);
+    return g_string_free(key, FALSE);
+}
+
+static parse_page *
+page_read(parse_ocr *ocr, parse_file *file, const parse_page *page, const parse_rect *regions,
+          guint n_regions, GError **error)
 {
     g_autoptr(parse_page) result = parse_page_copy(page, n_regions > 0);
     for (guint i = 0; i < MAX(n_regions, 1); i++)
@@ -358,4 +377,22 @@ parse_ocr_page(parse_ocr *ocr, parse_file *file, const parse_page *page, const p
             return NULL;
     parse_page_publish(result);
     return g_steal_pointer(&result);
+}
+
+parse_page *
+parse_ocr_page(parse_ocr *ocr, parse_file *file, const parse_page *page, const parse_rect *regions,
+               guint n_regions, GError **error)
+{
+    const parse_ocr_store *store = ocr->store;
+    if (store == NULL) return page_read(ocr, file, page, regions, n_regions, error);
+    g_autofree char *key = store_key(ocr, page, regions, n_regions);
+    g_autoptr(GBytes) kept = store->get(key, store->user_data);
+    parse_page *result = kept != NULL ? parse_page_unpack(kept, page->index) : NULL;
+    if (result != NULL) return result;
+    result = page_read(ocr, file, page, regions, n_regions, error);
+    if (result == NULL || result->truncated)
+        return result; /* another time it may be done in time */
+    g_autoptr(GBytes) packed = parse_page_pack(result);
+    store->put(key, packed, store->user_data);
+    return result;
 }

@@ -91,3 +91,19 @@ parse_ocr_languages_default(const char *data_path)
         if (strcmp(names[i], "osd") != 0 && strcmp(names[i], "equ") != 0) return g_strdup(names[i]);
     return g_strdup("eng");
 }
+
+char *
+parse_ocr_data_sum(const char *data_path, const char *languages)
+{
+    g_autoptr(GChecksum) sum = g_checksum_new(G_CHECKSUM_SHA256);
+    g_auto(GStrv) names = g_strsplit(languages, "+", -1);
+    for (char **name = names; *name != NULL; name++) {
+        g_autofree char *file = g_strconcat(*name, SUFFIX, NULL);
+        g_autofree char *path = g_build_filename(data_path, file, NULL);
+        g_autoptr(GMappedFile) data = g_mapped_file_new(path, FALSE, NULL);
+        if (data == NULL) continue; /* loading it says so */
+        g_checksum_update(sum, (const guchar *)g_mapped_file_get_contents(data),
+                          (gssize)g_mapped_file_get_length(data));
+    }
+    return g_strndup(g_checksum_get_string(sum), 16);
+}

@@ -97,4 +97,7 @@ parse_page *parse_page_copy(const parse_page *page, gboolean with_content);
 /* Appends what was recognised to a page made by parse_page_copy(). */
 void parse_ocr_page_add(parse_page *page, const parse_ocr_image *image, const parse_ocr_text *text);
 
+/* ocr_data.c: tells the language data from any other; g_free. */
+char *parse_ocr_data_sum(const char *data_path, const char *languages);
+
 #endif

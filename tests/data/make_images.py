@@ -8,7 +8,7 @@ import struct
 import sys
 
 import numpy
-from PIL import Image, ImageDraw
+from PIL import Image, ImageDraw, ImageFont
 
 OUT = sys.argv[1] if len(sys.argv) > 1 else os.path.join(os.path.dirname(os.path.abspath(__file__)), "images")
 
@@ -19,6 +19,17 @@ def picture():
     draw.rectangle((0, 0, 19, 9), fill=(220, 20, 20))
     draw.rectangle((50, 20, 59, 39), fill=(20, 20, 220))
     return image
+
+
+def words(number):
+    """A page of a scan: 6 x 2.4 inches at 150 dpi."""
+    image = Image.new("L", (900, 360), 255)
+    draw = ImageDraw.Draw(image)
+    font = ImageFont.load_default(36)
+    for line, text in enumerate(("Sheet %d of a short report", "begins with these words,", "goes on with number %d,",
+                                 "and ends with this line.")):
+        draw.text((60, 40 + 70 * line), text % number if "%d" in text else text, font=font, fill=0)
+    return image.convert("1", dither=Image.Dither.NONE)
 
 
 def save(image, name, **options):
@@ -95,6 +106,8 @@ def main():
     save(Image.fromarray(noise), "noise.png")
     write("cut.png", read("noise.png")[:1500])
     write("cut.jpg", read("turned_1.jpg")[:-200])
+    pages = [words(number) for number in range(101, 107)]
+    save(pages[0], "words.tif", save_all=True, append_images=pages[1:], compression="group4", dpi=(150, 150))
 
 
 if __name__ == "__main__":
