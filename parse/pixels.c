@@ -22,12 +22,15 @@ silence(void)
     setMsgSeverity(L_SEVERITY_NONE);
     leptSetStderrHandler(swallow);
     static const char *const setters[] = {"TIFFSetWarningHandler", "TIFFSetErrorHandler"};
-    for (gsize i = 0; i < G_N_ELEMENTS(setters); i++) {
-        void *symbol = dlsym(RTLD_DEFAULT, setters[i]);
+    void *tiff = dlopen("libtiff.so.6", RTLD_LAZY | RTLD_NOLOAD);
+    if (!tiff) tiff = dlopen("libtiff.so.5", RTLD_LAZY | RTLD_NOLOAD);
+    for (gsize i = 0; tiff && i < G_N_ELEMENTS(setters); i++) {
+        void *symbol = dlsym(tiff, setters[i]);
         void *(*set)(void *) = NULL;
         memcpy(&set, &symbol, sizeof set); /* ISO C has no cast from one to the other */
         if (set) set(NULL);
     }
+    if (tiff) dlclose(tiff); /* Leptonica holds it */
     g_once_init_leave(&done, 1);
 }
 
