@@ -229,7 +229,7 @@ convert_to_stdout(const convert_args *args, GPtrArray *inputs, pipelines_batch_o
     if ((options->output.formats & (options->output.formats - 1)) != 0)
         return cli_usage_error("convert", "only one format goes to stdout: give a folder with -o");
     if (pipelines_format_by_flag(options->output.formats)->write == NULL)
-        return cli_usage_error("convert", "a layout PDF needs a folder: give one with -o");
+        return cli_usage_error("convert", "a PDF needs a folder: give one with -o");
     pipelines_job job = {
         .path = inputs->pdata[0],
         .password = options->password,

@@ -1,1 +1,1 @@
-a layout PDF needs a folder
+a PDF needs a folder
