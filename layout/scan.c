@@ -11,6 +11,8 @@
 #include <string.h>
 
 /* of 1: what recognition must add to the worth of a page's own text to take its place */
+/* of 1: handwriting, and drawings taken for text, come out below */
+#define LEGIBLE        0.35
 #define CLEARLY_BETTER 0.05
 #define MIN_GLYPHS     12    /* fewer than that below a picture are a stamp or a page number */
 #define STAMP_GLYPHS   400   /* native text beside a scan that fills the page */
@@ -249,8 +251,12 @@ layout_scan_recognize(const layout_scan *scan, gboolean force, parse_ocr *ocr, p
     if (!force && scan->verdict == LAYOUT_SCAN_NONE) return NULL;
     g_autoptr(parse_page) recognized =
         parse_ocr_page(ocr, file, page, scan->regions, regions ? scan->n_regions : 0, error);
-    if (recognized == NULL ||
-        (!force && !regions && layout_scan_worth(recognized) < scan->worth + CLEARLY_BETTER))
-        return NULL;
+    if (recognized == NULL) return NULL;
+    if (force || regions) return g_steal_pointer(&recognized);
+    const double worth = layout_scan_worth(recognized);
+    if (worth < LEGIBLE && scan->worth <= 0 && recognized->n_glyphs > 0)
+        g_set_error(error, PARSE_ERROR, PARSE_ERROR_PAGE, "page %d: its pixels are not legible",
+                    page->index + 1);
+    if (worth < MAX(LEGIBLE, scan->worth + CLEARLY_BETTER)) return NULL;
     return g_steal_pointer(&recognized);
 }
