@@ -21,11 +21,7 @@
 #define SKEW_LEAST      0.04F /* degrees: less is not seen in the text */
 #define SKEW_CONFIDENCE 2.5F
 #define UPRIGHT_PRIOR   2.0F
-#define PAPER_TILE_PX   16 /* larger than the strokes of letters */
-#define EVEN_PAPER      0.85F
-#define MIN_SPECKS      1000
-#define SPECK_SHARE     0.03 /* of the black pixels */
-#define MIN_LETTERS     40   /* ascenders and descenders, to tell which way is up */
+#define MIN_LETTERS     40 /* ascenders and descenders, to tell which way is up */
 
 typedef struct {
     float scale;
@@ -150,17 +146,16 @@ gray_load(parse_file *file, const parse_page *page, const parse_rect *region, do
 
 /* ---- up and straight ---- */
 
-/* to takes the place of from, unless it could not be made. */
-static void
-pix_replace(PIX **pix, PIX *made)
+void
+parse_ocr_pix_replace(PIX **pix, PIX *made)
 {
     if (made == NULL) return;
     pixDestroy(pix);
     *pix = made;
 }
 
-static PIX *
-binary_of(PIX *gray)
+PIX *
+parse_ocr_binary(PIX *gray)
 {
     PIX *binary = NULL;
     const int tile = MAX(pixGetWidth(gray), pixGetHeight(gray));
@@ -214,8 +209,8 @@ void
 parse_ocr_image_turn(parse_ocr_image *image, guint quarters)
 {
     if (quarters % 4 == 0) return;
-    pix_replace(&image->gray, pixRotateOrth(image->gray, (l_int32)(quarters % 4)));
-    pix_replace(&image->binary, pixRotateOrth(image->binary, (l_int32)(quarters % 4)));
+    parse_ocr_pix_replace(&image->gray, pixRotateOrth(image->gray, (l_int32)(quarters % 4)));
+    parse_ocr_pix_replace(&image->binary, pixRotateOrth(image->binary, (l_int32)(quarters % 4)));
     image->turn = (image->turn + quarters) % 4;
     if (quarters % 2 == 1) {
         const float width = image->width;
@@ -235,48 +230,9 @@ straighten(parse_ocr_image *image)
     const float radians = degrees * (float)(G_PI / 180);
     PIX *gray = pixRotate(image->gray, radians, L_ROTATE_AREA_MAP, L_BRING_IN_WHITE, 0, 0);
     if (gray == NULL) return;
-    pix_replace(&image->gray, gray);
-    pix_replace(&image->binary, binary_of(gray));
+    parse_ocr_pix_replace(&image->gray, gray);
+    parse_ocr_pix_replace(&image->binary, parse_ocr_binary(gray));
     image->skew = radians;
-}
-
-/* ---- clean ---- */
-
-/* Light that falls off over the page, as in photographs and near the fold of a book: the paper is made white again
- * where it is not evenly so. Gray fields behind text go with it. */
-static void
-flatten(parse_ocr_image *image)
-{
-    PIX *paper = pixScaleGrayMinMax(image->gray, PAPER_TILE_PX, PAPER_TILE_PX, L_CHOOSE_MAX);
-    NUMA *counts = paper ? pixGetGrayHistogram(paper, 1) : NULL;
-    float dark = 255, light = 255;
-    if (counts != NULL) {
-        numaHistogramGetValFromRank(counts, 0.1F, &dark);
-        numaHistogramGetValFromRank(counts, 0.9F, &light);
-    }
-    numaDestroy(&counts);
-    pixDestroy(&paper);
-    if (dark >= EVEN_PAPER * light) return;
-    pix_replace(&image->gray, pixBackgroundNormSimple(image->gray, NULL, NULL));
-    pix_replace(&image->binary, binary_of(image->gray));
-}
-
-/* Specks of a pixel or two all over the page. */
-static void
-despeckle(parse_ocr_image *image)
-{
-    PIX *large = pixSelectBySize(image->binary, 2, 2, 8, L_SELECT_IF_EITHER, L_SELECT_IF_GT, NULL);
-    PIX *specks = large ? pixXor(NULL, image->binary, large) : NULL;
-    l_int32 n_specks = 0, n_black = 0;
-    if (specks != NULL) {
-        pixCountPixels(specks, &n_specks, NULL);
-        pixCountPixels(large, &n_black, NULL);
-    }
-    pixDestroy(&specks);
-    pixDestroy(&large);
-    if (n_specks < MIN_SPECKS || n_specks < SPECK_SHARE * n_black) return;
-    pix_replace(&image->gray, pixMedianFilter(image->gray, 3, 3));
-    pix_replace(&image->binary, binary_of(image->gray));
 }
 
 /* ---- all of it ---- */
@@ -298,8 +254,8 @@ enlarge(parse_ocr_image *image)
     PIX *larger = pixScaleGrayLI(image->gray, factor, factor);
     if (larger == NULL) return;
     image->dpi *= pixGetWidth(larger) / (double)pixGetWidth(image->gray);
-    pix_replace(&image->gray, larger);
-    pix_replace(&image->binary, binary_of(larger));
+    parse_ocr_pix_replace(&image->gray, larger);
+    parse_ocr_pix_replace(&image->binary, parse_ocr_binary(larger));
 }
 
 parse_ocr_image *
@@ -309,7 +265,7 @@ parse_ocr_image_new(parse_file *file, const parse_page *page, const parse_rect *
     g_autoptr(parse_ocr_image) image = g_new0(parse_ocr_image, 1);
     image->gray = gray_load(file, page, region, &image->dpi, error);
     if (image->gray == NULL) return NULL;
-    image->binary = binary_of(image->gray);
+    image->binary = parse_ocr_binary(image->gray);
     if (image->binary == NULL) {
         g_set_error(error, PARSE_ERROR, PARSE_ERROR_PAGE, "%s: page %d: nothing to recognise",
                     file->name, page->index + 1);
@@ -324,8 +280,7 @@ parse_ocr_image_new(parse_file *file, const parse_page *page, const parse_rect *
         image->y0 = (float)(floor((double)region->y0 * image->dpi / 72) * 72 / image->dpi);
     } else {
         guint quarters = 0;
-        flatten(image);
-        despeckle(image);
+        parse_ocr_image_clean(image);
         image->turn_known = turn_find(image->binary, image->dpi, &quarters);
         parse_ocr_image_turn(image, quarters);
         straighten(image);

@@ -1,6 +1,7 @@
 /* OCR, inside: the picture of a page, and what is read in it. Private to parse/ocr*.c.
  *
  *   page --ocr_image.c--> picture    rendered gray, turned upright, put straight, cleaned
+ *   picture --ocr_clean.c--> picture  without frames, screens, shadows, specks and the back of the sheet
  *   picture --ocr.c--> words         Tesseract's
  *   picture, words --ocr_size.c-->   font sizes and weights, which Tesseract's LSTM engine does not tell
  *   picture --ocr_shapes.c-->        rules and pictures
@@ -71,6 +72,15 @@ void parse_ocr_image_free(parse_ocr_image *image);
 /* Turn it by so many quarters more. */
 void parse_ocr_image_turn(parse_ocr_image *image, guint quarters);
 G_DEFINE_AUTOPTR_CLEANUP_FUNC(parse_ocr_image, parse_ocr_image_free)
+
+/* made takes the place of *pix, unless it could not be made. */
+void parse_ocr_pix_replace(PIX **pix, PIX *made);
+/* Black is 1, by one threshold for all of it (Otsu's); NULL where there is no memory. */
+PIX *parse_ocr_binary(PIX *gray);
+
+/* ---- ocr_clean.c ---- */
+/* Takes out what scanners, copiers and cameras add. */
+void parse_ocr_image_clean(parse_ocr_image *image);
 
 /* ---- ocr_size.c ---- */
 /* Shrinks the boxes of symbols to their ink; fills in em of lines, and baseline, stroke and bold of words. */

@@ -129,14 +129,15 @@ deferred_library(lode tesseract
   TessResultIteratorNext TessVersion)
 
 deferred_library(lode lept
-  boxCreate boxDestroy boxGetGeometry boxaDestroy boxaGetBox boxaGetBoxGeometry boxaGetCount
-  leptSetStderrHandler makeOrientDecision numaDestroy numaHistogramGetValFromRank pixAlphaBlendUniform
-  pixBackgroundNormSimple pixClearInRect pixClipBoxToForeground pixClipRectangle pixClone pixConnCompBB
-  pixConvertTo8 pixCopy pixCountPixels pixCreate pixCreateNoInit pixDestroy pixDilateBrick
-  pixFindSkewOrthogonalRange pixFindSkewSweepAndSearch pixGenHalftoneMask pixGetData pixGetDepth
-  pixGetGrayHistogram pixGetHeight pixGetSpp pixGetWidth pixGetWpl pixInvert pixMedianFilter pixOpenBrick pixOr
-  pixOrientDetect pixOtsuAdaptiveThreshold pixReadMemFromMultipageTiff pixReadMemWebP pixReduceRankBinary2
-  pixRemoveColormap pixRotate pixRotateOrth pixScaleGrayLI pixScaleGrayMinMax pixSelectBySize pixSetInRect
-  pixSubtract pixXor readHeaderMemWebP setMsgSeverity)
+  boxAdjustSides boxCreate boxDestroy boxGetGeometry boxaDestroy boxaGetBox boxaGetBoxGeometry boxaGetCount
+  kernelDestroy leptSetStderrHandler makeFlatKernel makeOrientDecision numaDestroy numaHistogramGetValFromRank
+  pixAlphaBlendUniform pixBackgroundNormSimple pixClearInRect pixClipBoxToForeground pixClipRectangle pixClone
+  pixConnCompBB pixConvertTo8 pixConvolveSep pixCopy pixCountPixels pixCreate pixCreateNoInit pixDestroy
+  pixDilateBrick pixFindSkewOrthogonalRange pixFindSkewSweepAndSearch pixGenHalftoneMask pixGetData pixGetDepth
+  pixGetGrayHistogram pixGetGrayHistogramMasked pixGetHeight pixGetSpp pixGetWidth pixGetWpl pixInvert
+  pixMedianFilter pixMirrorDetect pixOpenBrick pixOr pixOrientDetect pixOtsuAdaptiveThreshold
+  pixReadMemFromMultipageTiff pixReadMemWebP pixReduceRankBinary2 pixRemoveBorderConnComps pixRemoveColormap
+  pixRotate pixRotateOrth pixScaleGrayLI pixScaleGrayMinMax pixSelectBySize pixSetInRect pixSetMasked
+  pixSubtract pixThresholdToBinary pixXor readHeaderMemWebP setMsgSeverity)
 
 deferred_finish(lode)
