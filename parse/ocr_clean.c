@@ -12,6 +12,7 @@
 #include <math.h>
 
 #define FRAME_SHARE   0.01 /* of the image: black at its edge that is more than letters cut off */
+#define FRAME_BLACK   64
 #define HOLE_MIN_IN   0.12
 #define HOLE_MAX_IN   0.45
 #define HOLE_FILL     0.7   /* a disc fills pi/4 of its box */
@@ -22,6 +23,7 @@
 #define DOT_TILE_PX   64
 #define PAPER_TILE_PX 16 /* larger than the strokes of letters */
 #define EVEN_PAPER    0.85F
+#define SPECK_DPI     250
 #define MIN_SPECKS    1000
 #define SPECK_SHARE   0.03  /* of the black pixels */
 #define FAINT_SHARE   0.004 /* of the image: faint marks that may be the back of the sheet */
@@ -53,14 +55,17 @@ paint_white(parse_ocr_image *image, PIX *mask)
 static void
 frame_remove(parse_ocr_image *image)
 {
-    PIX *inner = pixRemoveBorderConnComps(image->binary, 8);
-    PIX *frame = inner ? pixXor(NULL, image->binary, inner) : NULL;
+    /* a shadow at the edge is dark, a frame is black */
+    PIX *black = pixThresholdToBinary(image->gray, FRAME_BLACK);
+    PIX *inner = black ? pixRemoveBorderConnComps(black, 8) : NULL;
+    PIX *frame = inner ? pixXor(NULL, black, inner) : NULL;
     l_int32 n = 0;
     if (frame != NULL) pixCountPixels(frame, &n, NULL);
     const double all = (double)pixGetWidth(image->binary) * pixGetHeight(image->binary);
     if (n > FRAME_SHARE * all) paint_white(image, frame);
     pixDestroy(&frame);
     pixDestroy(&inner);
+    pixDestroy(&black);
 }
 
 static gboolean
@@ -172,7 +177,10 @@ flatten(parse_ocr_image *image)
 static void
 despeckle(parse_ocr_image *image)
 {
-    PIX *large = pixSelectBySize(image->binary, 2, 2, 8, L_SELECT_IF_EITHER, L_SELECT_IF_GT, NULL);
+    /* in coarse scans, two pixels are the dot of an i */
+    const int size = image->dpi >= SPECK_DPI ? 2 : 1;
+    PIX *large =
+        pixSelectBySize(image->binary, size, size, 8, L_SELECT_IF_EITHER, L_SELECT_IF_GT, NULL);
     PIX *specks = large ? pixXor(NULL, image->binary, large) : NULL;
     l_int32 n_specks = 0, n_black = 0;
     if (specks != NULL) {
