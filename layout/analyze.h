@@ -29,7 +29,8 @@ typedef struct {
     char *name;
     guint flags;      /* layout_span_flags BOLD ITALIC MONO MATH, and the above */
     guint file_flags; /* parse_font_flags that tell it from others of this name */
-    gboolean upright; /* of mathematics, but its plain letters are those of words: variables are others */
+    gboolean
+        upright; /* of mathematics, but its plain letters are those of words: variables are others */
 } layout_font;
 
 /* A word on the page: glyphs without a gap between them. */
@@ -229,6 +230,7 @@ typedef struct {
     float page_width, page_height;
     float
         skew; /* parse_page's: the page was straightened about its centre, which layout_sheet_to_page() undoes */
+    gboolean recognized; /* its text was read in pixels by parse, there was none in the file */
     int rotation;
     char *label, *failure;
     gboolean skipped; /* not asked for */

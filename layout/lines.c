@@ -534,6 +534,7 @@ layout_lines_find(layout_work *work, layout_sheet *sheet, const parse_page *page
     sheet->height = main_turn & 1 ? page->width_pt : page->height_pt;
     sheet->rotation = page->rotation;
     sheet->skew = page->skew;
+    sheet->recognized = page->n_runs > 0 && (page->runs[0].flags & PARSE_RUN_OCR);
     for (guint k = 0; k < 4; k++) {
         guint t = (main_turn + k) & 3;
         n += glyphs[t]->len;

@@ -42,7 +42,7 @@ static const struct {
 #define N_POINTERS 19
 G_STATIC_ASSERT(G_N_ELEMENTS(plain) + 5 == N_POINTERS); /* label failure text links tables */
 G_STATIC_ASSERT(sizeof(gpointer) != 8 ||
-                sizeof(layout_sheet) == 40 + N_POINTERS * 8 + 24 + sizeof(layout_ledger));
+                sizeof(layout_sheet) == 48 + N_POINTERS * 8 + 24 + sizeof(layout_ledger));
 
 static GArray **
 array_of(const layout_sheet *sheet, guint i)
