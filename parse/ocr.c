@@ -17,7 +17,8 @@
 struct parse_ocr {
     TessBaseAPI *api;
     char *data_path;
-    char *languages; /* those loaded */
+    char *languages;    /* those loaded */
+    gboolean automatic; /* they follow the page */
     const parse_ocr_store *store;
     char *identity; /* of the engine and its data, NULL until the store is asked */
     const int *cancel;
@@ -76,6 +77,7 @@ parse_ocr_new(const parse_ocr_options *options, GError **error)
     g_autofree char *languages = options != NULL && options->languages != NULL
                                      ? g_strdup(options->languages)
                                      : parse_ocr_languages_default(ocr->data_path);
+    ocr->automatic = options == NULL || options->languages == NULL;
     setMsgSeverity(L_SEVERITY_NONE);
     threads_limit();
     if (!engine_load(ocr, languages, error)) return NULL;
@@ -329,6 +331,36 @@ image_read_turned(parse_ocr *ocr, parse_ocr_image *image, double seconds)
     return g_steal_pointer(&text);
 }
 
+/* ---- languages by the page ---- */
+
+/* Several languages for text? */
+static gboolean
+has_choice(const parse_ocr *ocr)
+{
+    g_autofree char *latin = parse_ocr_languages_of_script(ocr->data_path, "Latin");
+    g_auto(GStrv) all = parse_ocr_languages(ocr->data_path);
+    guint n = g_strv_length(all);
+    for (char **name = all; *name != NULL; name++)
+        if (strcmp(*name, "osd") == 0 || strcmp(*name, "equ") == 0) n--;
+    return n > 1 || latin == NULL;
+}
+
+/* Loads what is installed for the script of the image. FALSE: nothing is, and error says what to install. */
+static gboolean
+languages_follow(parse_ocr *ocr, const parse_ocr_image *image, const char *name, GError **error)
+{
+    g_autofree char *script = parse_ocr_script_find(ocr->data_path, image);
+    if (script == NULL) return TRUE;
+    g_autofree char *languages = parse_ocr_languages_of_script(ocr->data_path, script);
+    if (languages != NULL) return engine_load(ocr, languages, error);
+    g_autofree char *language = parse_ocr_script_language(script);
+    g_autofree char *package = parse_ocr_package(language);
+    g_set_error(error, PARSE_ERROR, PARSE_ERROR_IO,
+                "%s: OCR: text in %s letters, for which no data is installed: apt-get install %s",
+                name, script, package);
+    return FALSE;
+}
+
 /* ---- pages ---- */
 
 static gboolean
@@ -338,7 +370,13 @@ part_read(parse_ocr *ocr, parse_file *file, const parse_page *page, const parse_
     const double limit = file->options.page_seconds;
     g_autoptr(parse_ocr_image) image = parse_ocr_image_new(file, page, region, error);
     if (image == NULL) return FALSE;
+    const gboolean choice = ocr->automatic && has_choice(ocr);
+    if (choice && !languages_follow(ocr, image, file->name, error)) return FALSE;
     g_autoptr(parse_ocr_text) text = image_read_turned(ocr, image, limit * PAGE_FACTOR);
+    /* letters of another script are read as nonsense */
+    if (ocr->automatic && !choice && text->words->len > 0 && confidence_of(text) < DOUBT_TURN &&
+        !languages_follow(ocr, image, file->name, error))
+        return FALSE;
     if (ocr->cancel != NULL && __atomic_load_n(ocr->cancel, __ATOMIC_RELAXED) != 0) {
         g_set_error(error, PARSE_ERROR, PARSE_ERROR_CANCELLED, "%s: cancelled at page %d",
                     file->name, page->index + 1);
@@ -355,9 +393,13 @@ static char *
 store_key(parse_ocr *ocr, const parse_page *page, const parse_rect *regions, guint n_regions)
 {
     if (ocr->identity == NULL) {
-        g_autofree char *data = parse_ocr_data_sum(ocr->data_path, ocr->languages);
+        /* which languages a page gets depends on all that are installed */
+        g_auto(GStrv) installed = parse_ocr_languages(ocr->data_path);
+        g_autofree char *all = g_strjoinv("+", installed);
+        const char *languages = ocr->automatic ? all : ocr->languages;
+        g_autofree char *data = parse_ocr_data_sum(ocr->data_path, languages);
         ocr->identity = g_strdup_printf("%s %s %s %s", parse_tesseract_version(),
-                                        parse_mupdf_version(), ocr->languages, data);
+                                        parse_mupdf_version(), languages, data);
     }
     GString *key = g_string_new(ocr->identity);
     g_string_append_printf(key, " page %d", page->index);

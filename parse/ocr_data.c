@@ -55,8 +55,8 @@ parse_ocr_languages(const char *data_path)
 }
 
 /* "chi_sim" comes with tesseract-ocr-chi-sim, "script/Latin" with tesseract-ocr-script-latn and the like. */
-static char *
-package_of(const char *language)
+char *
+parse_ocr_package(const char *language)
 {
     char *package = g_strconcat("tesseract-ocr-", language, NULL);
     return g_strdelimit(package, "_/", '-');
@@ -72,7 +72,7 @@ parse_ocr_languages_check(const char *languages, GError **error)
         g_autofree char *path = data_path ? g_build_filename(data_path, file, NULL) : NULL;
         const gboolean safe = names[i][0] != '\0' && strstr(names[i], "..") == NULL;
         if (safe && path != NULL && g_file_test(path, G_FILE_TEST_IS_REGULAR)) continue;
-        g_autofree char *package = package_of(names[i]);
+        g_autofree char *package = parse_ocr_package(names[i]);
         g_set_error(error, PARSE_ERROR, PARSE_ERROR_IO,
                     "OCR: no data for the language \"%s\": apt-get install %s, or put %s where "
                     "TESSDATA_PREFIX points",

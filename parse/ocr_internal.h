@@ -63,6 +63,17 @@ typedef struct {
 /* Without a wish: English, else the first that is installed and no helper of Tesseract's; free with g_free. */
 char *parse_ocr_languages_default(const char *data_path);
 
+/* "tesseract-ocr-chi-sim" for "chi_sim"; free with g_free. */
+char *parse_ocr_package(const char *language);
+
+/* ---- ocr_script.c ---- */
+/* The script of an image as Tesseract names it, "Latin", "Cyrillic"; NULL where that cannot be told. Free with g_free. */
+char *parse_ocr_script_find(const char *data_path, const parse_ocr_image *image);
+/* The languages installed for a script, "eng+deu"; NULL: none. Free with g_free. */
+char *parse_ocr_languages_of_script(const char *data_path, const char *script);
+/* The language that most of a script's pages are in, installed or not. Free with g_free. */
+char *parse_ocr_script_language(const char *script);
+
 /* ---- ocr_image.c ---- */
 /* region NULL: all of the page, turned and straightened; else only that part of it, as it is. NULL and error where it
  * cannot be rendered. */

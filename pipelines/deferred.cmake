@@ -119,8 +119,8 @@ deferred_library(lode mujs
 
 # What reads text in pixels; Tesseract has 40 libraries below it.
 deferred_library(lode tesseract
-  TessBaseAPICreate TessBaseAPIDelete TessBaseAPIEnd TessBaseAPIGetIterator TessBaseAPIInit2
-  TessBaseAPIRecognize TessBaseAPISetImage2 TessBaseAPISetPageSegMode TessBaseAPISetRectangle
+  TessBaseAPICreate TessBaseAPIDelete TessBaseAPIDetectOrientationScript TessBaseAPIEnd TessBaseAPIGetIterator
+  TessBaseAPIInit2 TessBaseAPIRecognize TessBaseAPISetImage2 TessBaseAPISetPageSegMode TessBaseAPISetRectangle
   TessBaseAPISetSourceResolution TessBaseAPISetVariable TessDeleteText TessMonitorCreate TessMonitorDelete
   TessMonitorSetCancelFunc TessMonitorSetCancelThis TessMonitorSetDeadlineMSecs TessPageIteratorBaseline
   TessPageIteratorBegin TessPageIteratorBlockType TessPageIteratorBoundingBox TessPageIteratorIsAtBeginningOf

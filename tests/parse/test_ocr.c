@@ -5,6 +5,8 @@
 #include <leptonica/allheaders.h>
 #include <math.h>
 
+#include "parse/ocr_internal.h"
+
 #define DPI    200
 #define WIDTH  420.0
 #define HEIGHT 300.0
@@ -271,6 +273,33 @@ a_language_that_is_not_installed_is_named_with_its_package(void **state)
 }
 
 static void
+a_script_is_read_with_the_languages_installed_for_it(void **state)
+{
+    (void)state;
+    static const char *const installed[] = {"chi_sim", "deu", "eng", "osd", "rus"};
+    g_autofree char *dir = scratch("tessdata");
+    assert_int_equal(g_mkdir(dir, 0700), 0);
+    for (guint i = 0; i < G_N_ELEMENTS(installed); i++) {
+        g_autofree char *path = g_strdup_printf("%s/%s.traineddata", dir, installed[i]);
+        assert_true(g_file_set_contents(path, "", 0, NULL));
+    }
+    static const struct {
+        const char *script, *languages, *usual;
+    } cases[] = {{"Latin", "eng+deu", "eng"},
+                 {"Cyrillic", "rus", "rus"},
+                 {"Han", "chi_sim", "chi_sim"},
+                 {"Greek", NULL, "ell"}};
+    for (guint i = 0; i < G_N_ELEMENTS(cases); i++) {
+        g_autofree char *languages = parse_ocr_languages_of_script(dir, cases[i].script);
+        g_autofree char *usual = parse_ocr_script_language(cases[i].script);
+        assert_int_equal(g_strcmp0(languages, cases[i].languages), 0);
+        assert_string_equal(usual, cases[i].usual);
+    }
+    g_autofree char *package = parse_ocr_package("chi_sim");
+    assert_string_equal(package, "tesseract-ocr-chi-sim");
+}
+
+static void
 recognition_can_be_cancelled(void **state)
 {
     (void)state;
@@ -297,6 +326,7 @@ main(void)
         cmocka_unit_test(a_region_adds_its_words_to_the_page),
         cmocka_unit_test(the_same_pixels_give_the_same_page),
         cmocka_unit_test(a_language_that_is_not_installed_is_named_with_its_package),
+        cmocka_unit_test(a_script_is_read_with_the_languages_installed_for_it),
         cmocka_unit_test(recognition_can_be_cancelled),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
