@@ -19,6 +19,7 @@ struct parse_ocr {
     char *data_path;
     char *languages;    /* those loaded */
     gboolean automatic; /* they follow the page */
+    gboolean choice;    /* automatic, and there are several */
     const parse_ocr_store *store;
     char *identity; /* of the engine and its data, NULL until the store is asked */
     const int *cancel;
@@ -64,6 +65,18 @@ engine_load(parse_ocr *ocr, const char *languages, GError **error)
     return TRUE;
 }
 
+/* Several languages for text? */
+static gboolean
+has_choice(const parse_ocr *ocr)
+{
+    g_autofree char *latin = parse_ocr_languages_of_script(ocr->data_path, "Latin");
+    g_auto(GStrv) all = parse_ocr_languages(ocr->data_path);
+    guint n = g_strv_length(all);
+    for (char **name = all; *name != NULL; name++)
+        if (strcmp(*name, "osd") == 0 || strcmp(*name, "equ") == 0) n--;
+    return n > 1 || latin == NULL;
+}
+
 parse_ocr *
 parse_ocr_new(const parse_ocr_options *options, GError **error)
 {
@@ -78,6 +91,7 @@ parse_ocr_new(const parse_ocr_options *options, GError **error)
                                      ? g_strdup(options->languages)
                                      : parse_ocr_languages_default(ocr->data_path);
     ocr->automatic = options == NULL || options->languages == NULL;
+    ocr->choice = ocr->automatic && has_choice(ocr);
     setMsgSeverity(L_SEVERITY_NONE);
     threads_limit();
     if (!engine_load(ocr, languages, error)) return NULL;
@@ -333,18 +347,6 @@ image_read_turned(parse_ocr *ocr, parse_ocr_image *image, double seconds)
 
 /* ---- languages by the page ---- */
 
-/* Several languages for text? */
-static gboolean
-has_choice(const parse_ocr *ocr)
-{
-    g_autofree char *latin = parse_ocr_languages_of_script(ocr->data_path, "Latin");
-    g_auto(GStrv) all = parse_ocr_languages(ocr->data_path);
-    guint n = g_strv_length(all);
-    for (char **name = all; *name != NULL; name++)
-        if (strcmp(*name, "osd") == 0 || strcmp(*name, "equ") == 0) n--;
-    return n > 1 || latin == NULL;
-}
-
 /* Loads what is installed for the script of the image. FALSE: nothing is, and error says what to install. */
 static gboolean
 languages_follow(parse_ocr *ocr, const parse_ocr_image *image, const char *name, GError **error)
@@ -370,12 +372,11 @@ part_read(parse_ocr *ocr, parse_file *file, const parse_page *page, const parse_
     const double limit = file->options.page_seconds;
     g_autoptr(parse_ocr_image) image = parse_ocr_image_new(file, page, region, error);
     if (image == NULL) return FALSE;
-    const gboolean choice = ocr->automatic && has_choice(ocr);
-    if (choice && !languages_follow(ocr, image, file->name, error)) return FALSE;
+    if (ocr->choice && !languages_follow(ocr, image, file->name, error)) return FALSE;
     g_autoptr(parse_ocr_text) text = image_read_turned(ocr, image, limit * PAGE_FACTOR);
     /* letters of another script are read as nonsense */
-    if (ocr->automatic && !choice && text->words->len > 0 && confidence_of(text) < DOUBT_TURN &&
-        !languages_follow(ocr, image, file->name, error))
+    if (ocr->automatic && !ocr->choice && text->words->len > 0 &&
+        confidence_of(text) < DOUBT_TURN && !languages_follow(ocr, image, file->name, error))
         return FALSE;
     if (ocr->cancel != NULL && __atomic_load_n(ocr->cancel, __ATOMIC_RELAXED) != 0) {
         g_set_error(error, PARSE_ERROR, PARSE_ERROR_CANCELLED, "%s: cancelled at page %d",

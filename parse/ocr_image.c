@@ -35,28 +35,12 @@ render_gray(fz_context *ctx, parse_file *file, int index, const fz_rect *part, f
             const void *user_data)
 {
     gray_request *request = (gray_request *)user_data;
-    fz_page *page = NULL;
-    fz_pixmap *pixmap = NULL;
-    fz_device *dev = NULL;
     fz_buffer *samples = NULL;
-    fz_var(page);
-    fz_var(pixmap);
-    fz_var(dev);
     fz_var(samples);
+    fz_pixmap *pixmap =
+        parse_draw_page(ctx, file, index, part, fz_device_gray(ctx), request->scale, cookie);
     fz_try(ctx)
     {
-        page = fz_load_page(ctx, file->doc, index);
-        fz_rect bounds = fz_bound_page(ctx, page);
-        fz_rect whole = {0, 0, bounds.x1 - bounds.x0, bounds.y1 - bounds.y0};
-        fz_rect clip = part ? fz_intersect_rect(*part, whole) : whole;
-        fz_irect box = parse_pixel_box(ctx, clip, request->scale);
-        fz_matrix ctm = fz_concat(fz_translate(-bounds.x0, -bounds.y0),
-                                  fz_scale(request->scale, request->scale));
-        pixmap = fz_new_pixmap_with_bbox(ctx, fz_device_gray(ctx), box, NULL, 0);
-        fz_clear_pixmap_with_value(ctx, pixmap, 255);
-        dev = fz_new_draw_device(ctx, fz_identity, pixmap);
-        fz_run_page(ctx, page, dev, ctm, cookie);
-        fz_close_device(ctx, dev);
         request->width = pixmap->w;
         request->height = pixmap->h;
         samples = fz_new_buffer(ctx, (size_t)pixmap->w * (size_t)pixmap->h);
@@ -64,12 +48,7 @@ render_gray(fz_context *ctx, parse_file *file, int index, const fz_rect *part, f
             fz_append_data(ctx, samples, pixmap->samples + (ptrdiff_t)y * pixmap->stride,
                            (size_t)pixmap->w);
     }
-    fz_always(ctx)
-    {
-        fz_drop_device(ctx, dev);
-        fz_drop_pixmap(ctx, pixmap);
-        fz_drop_page(ctx, page);
-    }
+    fz_always(ctx) fz_drop_pixmap(ctx, pixmap);
     fz_catch(ctx)
     {
         fz_drop_buffer(ctx, samples);

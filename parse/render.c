@@ -5,8 +5,9 @@
 
 #define MAX_PIXELS (64.0 * 1024 * 1024)
 
-fz_irect
-parse_pixel_box(fz_context *ctx, fz_rect clip, float scale)
+/* The pixels that clip covers at this scale; throws where there are none or too many. */
+static fz_irect
+pixel_box(fz_context *ctx, fz_rect clip, float scale)
 {
     double w = ((double)clip.x1 - clip.x0) * scale, h = ((double)clip.y1 - clip.y0) * scale;
     if (!(w > 0 && h > 0)) fz_throw(ctx, FZ_ERROR_GENERIC, "nothing of the page to render");
@@ -15,46 +16,58 @@ parse_pixel_box(fz_context *ctx, fz_rect clip, float scale)
     return fz_round_rect(fz_transform_rect(clip, fz_scale(scale, scale)));
 }
 
-static fz_buffer *
-render_page(fz_context *ctx, parse_file *file, int index, const fz_rect *part, fz_cookie *cookie,
-            const void *user_data)
+fz_pixmap *
+parse_draw_page(fz_context *ctx, parse_file *file, int index, const fz_rect *part,
+                fz_colorspace *colors, float scale, fz_cookie *cookie)
 {
-    const float scale = *(const float *)user_data;
     fz_page *page = NULL;
     fz_pixmap *pixmap = NULL;
     fz_device *dev = NULL;
-    fz_buffer *png = NULL;
     fz_var(page);
     fz_var(pixmap);
     fz_var(dev);
-    fz_var(png);
     fz_try(ctx)
     {
         page = fz_load_page(ctx, file->doc, index);
         fz_rect bounds = fz_bound_page(ctx, page);
         fz_rect whole = {0, 0, bounds.x1 - bounds.x0, bounds.y1 - bounds.y0};
         fz_rect clip = part ? fz_intersect_rect(*part, whole) : whole;
-        fz_irect box = parse_pixel_box(ctx, clip, scale);
+        fz_irect box = pixel_box(ctx, clip, scale);
         fz_matrix ctm = fz_concat(fz_translate(-bounds.x0, -bounds.y0), fz_scale(scale, scale));
-        pixmap = fz_new_pixmap_with_bbox(ctx, fz_device_rgb(ctx), box, NULL, 0);
-        fz_set_pixmap_resolution(ctx, pixmap, (int)lroundf(scale * 72), (int)lroundf(scale * 72));
+        pixmap = fz_new_pixmap_with_bbox(ctx, colors, box, NULL, 0);
         fz_clear_pixmap_with_value(ctx, pixmap, 255);
         dev = fz_new_draw_device(ctx, fz_identity, pixmap);
         fz_run_page(ctx, page, dev, ctm, cookie);
         fz_close_device(ctx, dev);
-        png = fz_new_buffer_from_pixmap_as_png(ctx, pixmap, fz_default_color_params);
     }
     fz_always(ctx)
     {
         fz_drop_device(ctx, dev);
-        fz_drop_pixmap(ctx, pixmap);
         fz_drop_page(ctx, page);
     }
     fz_catch(ctx)
     {
-        fz_drop_buffer(ctx, png);
+        fz_drop_pixmap(ctx, pixmap);
         fz_rethrow(ctx);
     }
+    return pixmap;
+}
+
+static fz_buffer *
+render_page(fz_context *ctx, parse_file *file, int index, const fz_rect *part, fz_cookie *cookie,
+            const void *user_data)
+{
+    const float scale = *(const float *)user_data;
+    fz_buffer *png = NULL;
+    fz_var(png);
+    fz_pixmap *pixmap = parse_draw_page(ctx, file, index, part, fz_device_rgb(ctx), scale, cookie);
+    fz_try(ctx)
+    {
+        fz_set_pixmap_resolution(ctx, pixmap, (int)lroundf(scale * 72), (int)lroundf(scale * 72));
+        png = fz_new_buffer_from_pixmap_as_png(ctx, pixmap, fz_default_color_params);
+    }
+    fz_always(ctx) fz_drop_pixmap(ctx, pixmap);
+    fz_catch(ctx) fz_rethrow(ctx);
     return png;
 }
 
