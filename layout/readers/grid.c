@@ -107,21 +107,20 @@ layout_pen_grid_is_table(const layout_pen_grid *grid)
     return grid->has_text && (grid->n_rows > 1 || grid->n_cols > 1);
 }
 
-/* Cut row spans at the last row; put empty cells where the grid has holes. */
-static GArray *
-cover(const layout_pen_grid *grid)
+GArray *
+layout_cells_cover(const GArray *cells, guint n_rows, guint n_cols)
 {
     GArray *out = g_array_new(FALSE, FALSE, sizeof(layout_cell));
-    g_autofree guint *covered = g_new0(guint, grid->n_cols);
+    g_autofree guint *covered = g_new0(guint, n_cols);
     guint next = 0;
-    for (guint row = 0; row < grid->n_rows; row++) {
-        for (guint col = 0; col < grid->n_cols; col++) {
+    for (guint row = 0; row < n_rows; row++) {
+        for (guint col = 0; col < n_cols; col++) {
             if (covered[col] > row) continue;
             layout_cell cell = {.row = row, .col = col, .row_span = 1, .col_span = 1, .text = ""};
             const layout_cell *real =
-                next < grid->cells->len ? &g_array_index(grid->cells, layout_cell, next) : NULL;
+                next < cells->len ? &g_array_index(cells, layout_cell, next) : NULL;
             if (real != NULL && real->row == row && real->col == col) cell = *real, next++;
-            cell.row_span = MIN(cell.row_span, grid->n_rows - row);
+            cell.row_span = MIN(cell.row_span, n_rows - row);
             for (guint c = col; c < col + cell.col_span; c++)
                 covered[c] = row + cell.row_span;
             g_array_append_val(out, cell);
@@ -130,11 +129,10 @@ cover(const layout_pen_grid *grid)
     return out;
 }
 
-/* A header row that reaches into the body is none: its span would cross the border. */
-static guint
-header_rows(const layout_pen_grid *grid, const GArray *cells)
+guint
+layout_cells_header_rows(const GArray *cells, guint n_rows, guint n_header_rows)
 {
-    guint n = grid->n_header_rows < grid->n_rows ? grid->n_header_rows : 0;
+    guint n = n_header_rows < n_rows ? n_header_rows : 0;
     for (guint i = 0; i < cells->len; i++) {
         const layout_cell *c = &g_array_index(cells, layout_cell, i);
         if (c->row < n && c->row + c->row_span > n) n = c->row;
@@ -160,7 +158,7 @@ int
 layout_pen_grid_write(layout_pen_grid *grid, layout_pen *pen)
 {
     if (!grid->has_text) return LAYOUT_NONE;
-    g_autoptr(GArray) cells = cover(grid);
+    g_autoptr(GArray) cells = layout_cells_cover(grid->cells, grid->n_rows, grid->n_cols);
     g_autofree char *text = plain_text(cells);
     const layout_block block = {.type = LAYOUT_BLOCK_TABLE,
                                 .text = text,
@@ -176,7 +174,8 @@ layout_pen_grid_write(layout_pen_grid *grid, layout_pen *pen)
                           .caption = layout_pen_block(pen, LAYOUT_BLOCK_CAPTION, 0, NULL),
                           .n_rows = grid->n_rows,
                           .n_cols = grid->n_cols,
-                          .n_header_rows = header_rows(grid, cells)};
+                          .n_header_rows =
+                              layout_cells_header_rows(cells, grid->n_rows, grid->n_header_rows)};
     if (table.caption != LAYOUT_NONE)
         layout_builder_block(pen->builder, table.caption)->parent = index;
     layout_builder_add_table(pen->builder, &table, (const layout_cell *)(gpointer)cells->data,

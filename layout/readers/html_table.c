@@ -4,6 +4,7 @@
  * its overlaps: a span ends where the next cell begins). Rows are of unequal length in real pages; the
  * missing places become empty cells. Tables that only arrange a page are recognised and read as text. */
 #include "layout/readers/html_emit.h"
+#include "layout/readers/pen.h"
 
 #include <string.h>
 
@@ -96,43 +97,6 @@ take_rows(grid *g, const xmlNode *node, gboolean in_head)
     return TRUE;
 }
 
-/* Cut row spans at the last row; put empty cells where the grid has holes. */
-static GArray *
-cover(const grid *g)
-{
-    GArray *out = g_array_new(FALSE, FALSE, sizeof(layout_cell));
-    g_autofree guint *covered = g_new0(guint, g->n_cols);
-    guint next = 0;
-
-    for (guint row = 0; row < g->n_rows; row++) {
-        for (guint col = 0; col < g->n_cols; col++) {
-            if (covered[col] > row) continue;
-            layout_cell cell = {.row = row, .col = col, .row_span = 1, .col_span = 1, .text = ""};
-            if (next < g->cells->len) {
-                const layout_cell *real = &g_array_index(g->cells, layout_cell, next);
-                if (real->row == row && real->col == col) cell = *real, next++;
-            }
-            cell.row_span = MIN(cell.row_span, g->n_rows - row);
-            for (guint c = col; c < col + cell.col_span; c++)
-                covered[c] = row + cell.row_span;
-            g_array_append_val(out, cell);
-        }
-    }
-    return out;
-}
-
-/* A header row that reaches into the body is none: its span would cross the border. */
-static guint
-header_rows(const grid *g, const GArray *cells)
-{
-    guint n = g->n_header_rows < g->n_rows ? g->n_header_rows : 0;
-    for (guint i = 0; i < cells->len; i++) {
-        const layout_cell *c = &g_array_index(cells, layout_cell, i);
-        if (c->row < n && c->row + c->row_span > n) n = c->row;
-    }
-    return n;
-}
-
 static const xmlNode *
 find_caption(const xmlNode *table)
 {
@@ -178,7 +142,7 @@ layout_html_emit_table(layout_html_emitter *e, const xmlNode *table, const xmlNo
                       .only_headers_so_far = TRUE};
 
     if (!take_rows(&g, table, FALSE) || !is_data(&g, table)) return FALSE;
-    g_autoptr(GArray) cells = cover(&g);
+    g_autoptr(GArray) cells = layout_cells_cover(g.cells, g.n_rows, g.n_cols);
     g_autofree char *text = plain_text(cells);
     if (!*text) return TRUE; /* an empty grid: nothing to write, nothing to read otherwise */
     layout_html_emit_headings(e);
@@ -195,7 +159,8 @@ layout_html_emit_table(layout_html_emitter *e, const xmlNode *table, const xmlNo
                          .caption = layout_html_emit_caption(e, own ? own : caption, index),
                          .n_rows = g.n_rows,
                          .n_cols = g.n_cols,
-                         .n_header_rows = header_rows(&g, cells)};
+                         .n_header_rows =
+                             layout_cells_header_rows(cells, g.n_rows, g.n_header_rows)};
     layout_builder_add_table(e->builder, &made, (const layout_cell *)(gpointer)cells->data,
                              cells->len);
     return TRUE;

@@ -83,5 +83,11 @@ gboolean layout_pen_grid_is_table(const layout_pen_grid *grid);
  * pen, its caption's block behind it. The table's block, or LAYOUT_NONE where no cell has text. */
 int layout_pen_grid_write(layout_pen_grid *grid, layout_pen *pen);
 
+/* Cells (layout_cell, row-major) with row spans cut at the last row, and empty cells where the table has holes; free with
+ * g_array_unref. */
+GArray *layout_cells_cover(const GArray *cells, guint n_rows, guint n_cols);
+/* How many of the first rows are a header; one that reaches into the body is none: its span would cross the border. */
+guint layout_cells_header_rows(const GArray *cells, guint n_rows, guint n_header_rows);
+
 G_END_DECLS
 #endif
