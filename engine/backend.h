@@ -59,8 +59,19 @@ typedef struct {
     void (*release)(engine_backend *b, void *memory);
     void (*copy_in)(engine_backend *b, void *dst, const void *host, size_t n_bytes);
     void (*copy_out)(engine_backend *b, void *host, const void *src, size_t n_bytes);
+    void (*copy)(engine_backend *b, void *dst, const void *src, size_t n_bytes);
+    void (*clear)(engine_backend *b, void *dst, size_t n_bytes);
     /* Called once for every weight before it is used; NULL: weights are used where they lie. */
     gboolean (*place)(engine_backend *b, const engine_tensor *tensor, GError **error);
+    /* The same for a vector of n floats in host memory (norms, biases); NULL vectors need none. */
+    gboolean (*place_vector)(engine_backend *b, const float *vector, size_t n, GError **error);
+
+    /* What follows is about these spans, n rows together. NULL: nothing to prepare. */
+    void (*begin_pass)(engine_backend *b, engine_kv *kv, const engine_kv_span *spans,
+                       size_t n_spans, size_t n);
+    /* Ops that return nothing can still fail on a device: from the first failure on all of them do nothing, until this
+     * is asked. FALSE with that failure, which is then forgotten. NULL: they cannot. */
+    gboolean (*check)(engine_backend *b, GError **error);
 
     /* x [n, n_embd] = rows tokens [n] (host) of table */
     void (*embed)(engine_backend *b, const engine_tensor *table, const int32_t *tokens, size_t n,

@@ -32,6 +32,13 @@ cpu_copy(engine_backend *b, void *dst, const void *src, size_t n_bytes)
     memcpy(dst, src, n_bytes);
 }
 
+static void
+cpu_clear(engine_backend *b, void *dst, size_t n_bytes)
+{
+    (void)b;
+    memset(dst, 0, n_bytes);
+}
+
 /* ---- rows ---- */
 
 typedef struct {
@@ -349,6 +356,8 @@ static const engine_backend_ops CPU = {
     .release = cpu_release,
     .copy_in = cpu_copy,
     .copy_out = cpu_copy,
+    .copy = cpu_copy,
+    .clear = cpu_clear,
     .embed = cpu_embed,
     .rms_norm = cpu_rms_norm,
     .gather = cpu_gather,

@@ -386,7 +386,7 @@ guess(engine_batch *batch, request *r, uint32_t n_left, GError **error)
         r->n_guesses = engine_draft_lookup(r->tokens, r->n_tokens, most, r->guesses);
     r->n_ahead = r->most = 0;
     if (r->n_guesses == 0 || !r->sequence.recurrent) return TRUE;
-    if (!r->saved) r->saved = engine_recurrent_new(batch->model, error);
+    if (!r->saved) r->saved = engine_runtime_recurrent(&batch->runtime, error);
     if (!r->saved) return FALSE;
     engine_recurrent_copy(r->saved, r->sequence.recurrent);
     r->saved_at = r->sequence.kv.n_tokens;
@@ -591,7 +591,8 @@ engine_batch_step(engine_batch *batch, GError **error)
         for (uint32_t i = 0; i <= r->n_guesses; i++)
             batch->rows[n_wanted++] = span->row + span->n - 1 - r->n_guesses + i;
     }
-    engine_decoder_logits(batch->runtime.scratch, batch->rows, n_wanted, batch->logits);
+    if (!engine_decoder_logits(batch->runtime.scratch, batch->rows, n_wanted, batch->logits, error))
+        return FALSE;
     const float *logits = batch->logits;
     for (size_t s = 0; s < n_spans; s++) {
         request *r = batch->of_span[s];

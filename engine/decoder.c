@@ -68,6 +68,7 @@ list_buffers(engine_decoder_scratch *s, const engine_decoder *d, buffer out[ENGI
         {&s->guess_router, d->max_experts},
         {&s->guess_weights, d->max_used},
         {&s->guess_chosen, d->max_used},
+        {&s->hidden, n_embd},
     };
     memcpy(out, list, sizeof list);
 }
@@ -78,7 +79,7 @@ row_bytes(const engine_decoder *d)
 {
     engine_decoder_scratch unused = {0};
     buffer list[ENGINE_DECODER_BUFFERS];
-    size_t n = d->n_embd; /* the trunk's output, kept beside the rest for the draft heads */
+    size_t n = 0;
 
     list_buffers(&unused, d, list);
     for (size_t i = 0; i < ENGINE_DECODER_BUFFERS; i++)
@@ -129,44 +130,73 @@ engine_decoder_scratch_bytes(const engine_model *model, uint32_t max_rows)
     return row_bytes(d) * max_rows + d->rope.n_rot / 2 * sizeof(float) + shared;
 }
 
+/* The buffers of one side. */
+static gboolean
+allocate_side(engine_decoder_scratch *s, engine_backend *b, void **owned)
+{
+    buffer list[ENGINE_DECODER_BUFFERS];
+
+    list_buffers(s, s->decoder, list);
+    for (size_t i = 0; i < ENGINE_DECODER_BUFFERS; i++) {
+        if (list[i].n_floats == 0) continue;
+        owned[i] = b->ops->alloc(b, list[i].n_floats * s->max_rows * sizeof(float));
+        if (!owned[i]) return FALSE;
+    }
+    return TRUE;
+}
+
 static gboolean
 allocate(engine_decoder_scratch *s)
 {
-    engine_backend *b = &s->backend;
     const engine_decoder *d = s->decoder;
-    buffer list[ENGINE_DECODER_BUFFERS];
 
-    list_buffers(s, d, list);
-    for (size_t i = 0; i < ENGINE_DECODER_BUFFERS; i++) {
-        if (list[i].n_floats == 0) continue;
-        void *memory = b->ops->alloc(b, list[i].n_floats * s->max_rows * sizeof(float));
-        if (!memory) return FALSE;
-        memcpy(list[i].place, &memory, sizeof memory);
-        s->owned[i] = memory;
-    }
-    s->hidden = b->ops->alloc(b, (size_t)d->n_embd * s->max_rows * sizeof(float));
     s->spans = g_try_new0(engine_kv_span, s->max_rows);
     s->draft_spans = g_try_new0(engine_decoder_span, s->max_rows);
     s->tokens = g_try_new0(int32_t, s->max_rows);
     s->rows = g_try_new0(uint32_t, s->max_rows);
     s->inv_freq = g_try_new0(float, d->rope.n_rot / 2);
     s->guessed = g_try_new0(uint32_t, MAX(d->max_experts, 1));
-    return s->hidden && s->guessed && s->spans && s->draft_spans && s->tokens && s->rows &&
-           s->inv_freq;
+    return s->guessed && s->spans && s->draft_spans && s->tokens && s->rows && s->inv_freq &&
+           allocate_side(s, &s->host, s->owned[ENGINE_HOST]) &&
+           (!s->placement || allocate_side(s, s->placement->device, s->owned[ENGINE_DEVICE]));
+}
+
+/* The pointers of s are those of one side. */
+static void
+take_side(engine_decoder_scratch *s, int side)
+{
+    buffer list[ENGINE_DECODER_BUFFERS];
+
+    list_buffers(s, s->decoder, list);
+    s->side = side;
+    s->backend = side == ENGINE_DEVICE ? s->placement->device : &s->host;
+    for (size_t i = 0; i < ENGINE_DECODER_BUFFERS; i++)
+        memcpy(list[i].place, &s->owned[side][i], sizeof(void *));
 }
 
 engine_decoder_scratch *
 engine_decoder_scratch_new(const engine_model *model, engine_pool *pool, uint32_t max_rows,
                            GError **error)
 {
+    return engine_decoder_scratch_new_on(model, pool, NULL, max_rows, error);
+}
+
+engine_decoder_scratch *
+engine_decoder_scratch_new_on(const engine_model *model, engine_pool *pool,
+                              const engine_placement *placement, uint32_t max_rows, GError **error)
+{
     engine_decoder_scratch *s = g_new0(engine_decoder_scratch, 1);
 
     s->model = model;
     s->decoder = model->arch;
-    s->backend = engine_backend_cpu(pool, model->kernels);
+    s->host = engine_backend_cpu(pool, model->kernels);
+    s->placement = placement;
     s->max_rows = max_rows;
     s->mtp = s->decoder->mtp_default;
-    if (allocate(s)) return s;
+    if (allocate(s)) {
+        take_side(s, ENGINE_HOST);
+        return s;
+    }
     engine_decoder_scratch_free(s);
     g_set_error(error, ENGINE_ERROR, ENGINE_ERROR_LIMIT, "no memory for passes of %u tokens of %s",
                 max_rows, model->info.name);
@@ -177,9 +207,11 @@ void
 engine_decoder_scratch_free(engine_decoder_scratch *s)
 {
     if (!s) return;
-    for (size_t i = 0; i < ENGINE_DECODER_BUFFERS; i++)
-        s->backend.ops->release(&s->backend, s->owned[i]);
-    s->backend.ops->release(&s->backend, s->hidden);
+    for (size_t i = 0; i < ENGINE_DECODER_BUFFERS; i++) {
+        s->host.ops->release(&s->host, s->owned[ENGINE_HOST][i]);
+        if (s->owned[ENGINE_DEVICE][i])
+            s->placement->device->ops->release(s->placement->device, s->owned[ENGINE_DEVICE][i]);
+    }
     g_free(s->spans);
     g_free(s->draft_spans);
     g_free(s->tokens);
@@ -196,6 +228,51 @@ engine_decoder_scratch_set_experts(engine_decoder_scratch *scratch,
     scratch->experts = source;
 }
 
+/* ---- sides ---- */
+
+void
+engine_decoder_enter(engine_decoder_scratch *s, gboolean on_device, size_t n)
+{
+    const int side = on_device ? ENGINE_DEVICE : ENGINE_HOST;
+    const float *from = s->x;
+
+    if (side == s->side) return;
+    take_side(s, side);
+    if (n == 0) return;
+    engine_backend *device = s->placement->device;
+    const size_t n_bytes = n * s->decoder->n_embd * sizeof *from;
+    if (on_device)
+        device->ops->copy_in(device, s->x, from, n_bytes);
+    else
+        device->ops->copy_out(device, s->x, from, n_bytes);
+}
+
+gboolean
+engine_decoder_check(engine_decoder_scratch *s, GError **error)
+{
+    engine_backend *device = s->placement ? s->placement->device : NULL;
+    return !device || !device->ops->check || device->ops->check(device, error);
+}
+
+/* The table is the host's, except where it is the output matrix too and that is on the device. */
+void
+engine_decoder_embed(engine_decoder_scratch *s, const engine_tensor *table, const int32_t *tokens,
+                     size_t n, float *out, size_t ldx)
+{
+    const engine_decoder *d = s->decoder;
+
+    if (s->side == ENGINE_HOST || (table == d->output && s->placement->output)) {
+        s->backend->ops->embed(s->backend, table, tokens, n, out, ldx);
+        return;
+    }
+    size_t i = 0;
+    while (s->owned[ENGINE_DEVICE][i] != out)
+        i++;
+    float *copy = s->owned[ENGINE_HOST][i];
+    s->host.ops->embed(&s->host, table, tokens, n, copy, ldx);
+    s->backend->ops->copy_in(s->backend, out, copy, n * ldx * sizeof *out);
+}
+
 /* ---- layers ---- */
 
 /* All of one input's matrices; each writes its columns of out [n, width]. */
@@ -209,14 +286,14 @@ project(engine_decoder_scratch *s, const engine_linear *linears, size_t n_linear
     g_assert(n_linears <= G_N_ELEMENTS(jobs));
     for (size_t i = 0; i < n_linears; i++)
         jobs[i] = (engine_matmul_job){linears[i].w, linears[i].bias, out + linears[i].at, width};
-    s->backend.ops->project(&s->backend, &p, jobs, n_linears, n);
+    s->backend->ops->project(s->backend, &p, jobs, n_linears, n);
 }
 
 static void
 run_attention(engine_decoder_scratch *s, const engine_decoder_pass *pass,
               const engine_decoder_layer *layer)
 {
-    engine_backend *b = &s->backend;
+    engine_backend *b = s->backend;
     const engine_decoder *d = s->decoder;
     const engine_attention_layer *a = &layer->attention;
     const engine_heads_job heads = {d, a, s->raw, s->tables, s->q, s->k, s->v};
@@ -230,7 +307,7 @@ static void
 run_delta(engine_decoder_scratch *s, const engine_decoder_pass *pass,
           const engine_decoder_layer *layer)
 {
-    engine_backend *b = &s->backend;
+    engine_backend *b = s->backend;
     const engine_decoder *d = s->decoder;
     const engine_delta_layer *delta = &layer->delta;
     const engine_delta_shape *shape = &d->delta;
@@ -257,7 +334,7 @@ run_delta(engine_decoder_scratch *s, const engine_decoder_pass *pass,
 static gboolean
 run_dense(engine_decoder_scratch *s, const engine_decoder_layer *layer, size_t n, GError **error)
 {
-    engine_backend *b = &s->backend;
+    engine_backend *b = s->backend;
     const engine_decoder *d = s->decoder;
     const engine_moe_job job = ffn_job(layer, NULL, NULL, NULL);
 
@@ -272,7 +349,7 @@ run_dense(engine_decoder_scratch *s, const engine_decoder_layer *layer, size_t n
 static void
 announce_next(engine_decoder_scratch *s, const engine_decoder_layer *layer, size_t n)
 {
-    engine_backend *b = &s->backend;
+    engine_backend *b = s->backend;
     const engine_decoder *d = s->decoder;
     const engine_decoder_layer *next = layer + 1;
     int32_t chosen[GUESS_ROWS * GUESS_USED];
@@ -300,7 +377,7 @@ announce_next(engine_decoder_scratch *s, const engine_decoder_layer *layer, size
 static gboolean
 run_moe(engine_decoder_scratch *s, const engine_decoder_layer *layer, size_t n, GError **error)
 {
-    engine_backend *b = &s->backend;
+    engine_backend *b = s->backend;
     const engine_moe_ffn *m = &layer->moe;
     const engine_dense_ffn *f = &m->shared;
     const engine_projection p = {s->x, s->decoder->n_embd, layer->ffn_norm, s->decoder->norm_eps,
@@ -340,17 +417,17 @@ engine_decoder_run_layer(engine_decoder_scratch *s, const engine_decoder_pass *p
     return run_dense(s, layer, pass->n, error);
 }
 
-/* The cache's view of the spans, and every row's rotary table. */
-void
-engine_decoder_begin_pass(engine_decoder_scratch *s, const engine_decoder_pass *pass)
+/* Every row's rotary table on one side. */
+static void
+prepare_side(engine_decoder_scratch *s, const engine_decoder_pass *pass)
 {
-    engine_backend *b = &s->backend;
+    engine_backend *b = s->backend;
     const engine_rope *rope = &s->decoder->rope;
     float base = -1.0f;
 
+    if (b->ops->begin_pass) b->ops->begin_pass(b, pass->kv, s->spans, pass->n_spans, pass->n);
     for (size_t i = 0; i < pass->n_spans; i++) {
         const engine_decoder_span *span = &pass->spans[i];
-        s->spans[i] = (engine_kv_span){&span->sequence->kv, span->row, span->n, span->first};
         if (span->sequence->rope_base != base) {
             base = span->sequence->rope_base;
             engine_rope_frequencies(rope, base, s->inv_freq);
@@ -360,33 +437,64 @@ engine_decoder_begin_pass(engine_decoder_scratch *s, const engine_decoder_pass *
     }
 }
 
+/* The cache's view of the spans; the tables where there are layers. The pass is then where its first layer is. */
+void
+engine_decoder_begin_pass(engine_decoder_scratch *s, const engine_decoder_pass *pass)
+{
+    const engine_placement *placement = s->placement;
+    gboolean used[2] = {!placement, FALSE};
+
+    for (size_t i = 0; i < pass->n_spans; i++) {
+        const engine_decoder_span *span = &pass->spans[i];
+        s->spans[i] = (engine_kv_span){&span->sequence->kv, span->row, span->n, span->first};
+    }
+    for (uint32_t i = 0; placement && i < s->decoder->n_layers; i++)
+        used[placement->layers[i] ? ENGINE_DEVICE : ENGINE_HOST] = TRUE;
+    if (placement) used[placement->output ? ENGINE_DEVICE : ENGINE_HOST] = TRUE;
+    for (int side = ENGINE_HOST; side <= ENGINE_DEVICE; side++) {
+        if (!used[side]) continue;
+        engine_decoder_enter(s, side == ENGINE_DEVICE, 0);
+        prepare_side(s, pass);
+    }
+}
+
+static gboolean
+on_device(const engine_decoder_scratch *s, uint32_t layer)
+{
+    return s->placement && s->placement->layers[layer];
+}
+
 gboolean
 engine_decoder_forward(engine_decoder_scratch *s, engine_kv *kv, const int32_t *tokens, size_t rows,
                        const engine_decoder_span *spans, size_t n_spans, GError **error)
 {
-    engine_backend *b = &s->backend;
     const engine_decoder *d = s->decoder;
     const engine_decoder_pass pass = {kv, spans, n_spans, rows};
 
     g_assert(rows > 0 && rows <= s->max_rows && n_spans <= rows);
     engine_decoder_begin_pass(s, &pass);
-    b->ops->embed(b, d->embd, tokens, rows, s->x, d->n_embd);
-    for (uint32_t i = 0; i < d->n_layers; i++)
+    engine_decoder_enter(s, on_device(s, 0), 0);
+    engine_decoder_embed(s, d->embd, tokens, rows, s->x, d->n_embd);
+    for (uint32_t i = 0; i < d->n_layers; i++) {
+        engine_decoder_enter(s, on_device(s, i), rows);
         if (!engine_decoder_run_layer(s, &pass, &d->layers[i], error)) return FALSE;
-    b->ops->rms_norm(b, s->x, d->n_embd, d->output_norm, d->norm_eps, d->n_embd, rows, s->hidden,
-                     d->n_embd);
-    return TRUE;
+    }
+    engine_decoder_enter(s, s->placement && s->placement->output, rows);
+    s->backend->ops->rms_norm(s->backend, s->x, d->n_embd, d->output_norm, d->norm_eps, d->n_embd,
+                              rows, s->hidden, d->n_embd);
+    return engine_decoder_check(s, error);
 }
 
-void
+gboolean
 engine_decoder_logits(engine_decoder_scratch *s, const uint32_t *rows_wanted, size_t n,
-                      float *logits)
+                      float *logits, GError **error)
 {
-    engine_backend *b = &s->backend;
     const engine_decoder *d = s->decoder;
 
     g_assert(n <= s->max_rows);
-    if (n == 0) return;
-    b->ops->gather(b, s->hidden, rows_wanted, n, d->n_embd, s->y);
-    b->ops->logits(b, d->output, s->y, n, logits);
+    if (n == 0) return TRUE;
+    engine_decoder_enter(s, s->placement && s->placement->output, 0);
+    s->backend->ops->gather(s->backend, s->hidden, rows_wanted, n, d->n_embd, s->y);
+    s->backend->ops->logits(s->backend, d->output, s->y, n, logits);
+    return engine_decoder_check(s, error);
 }

@@ -36,6 +36,7 @@ typedef struct {
 
 typedef struct engine_decoder engine_decoder; /* a loaded architecture: engine_model.arch */
 struct engine_expert_source;                  /* moe.h */
+struct engine_placement;                      /* placement.h; NULL: everything on the host */
 typedef struct engine_decoder_scratch engine_decoder_scratch;
 
 /* The KV cache's shape for this model with these storage types (MTP blocks are its last layers). */
@@ -48,6 +49,10 @@ float engine_decoder_rope_base(const engine_model *model, uint32_t n_tokens);
 /* Buffers for passes of at most max_rows rows. LIMIT when memory is short. */
 engine_decoder_scratch *engine_decoder_scratch_new(const engine_model *model, engine_pool *pool,
                                                    uint32_t max_rows, GError **error);
+/* The same on the host and on a device; placement outlives the scratch. */
+engine_decoder_scratch *engine_decoder_scratch_new_on(const engine_model *model, engine_pool *pool,
+                                                      const struct engine_placement *placement,
+                                                      uint32_t max_rows, GError **error);
 void engine_decoder_scratch_free(engine_decoder_scratch *scratch);
 size_t engine_decoder_scratch_bytes(const engine_model *model, uint32_t max_rows);
 /* Where passes find experts; borrowed, NULL (the beginning): in the mapped weights. */
@@ -56,6 +61,8 @@ void engine_decoder_scratch_set_experts(engine_decoder_scratch *scratch,
 
 /* Recurrent state: NULL with no error when the model has none. */
 engine_recurrent *engine_recurrent_new(const engine_model *model, GError **error);
+engine_recurrent *engine_recurrent_new_on(const engine_model *model,
+                                          const struct engine_placement *placement, GError **error);
 void engine_recurrent_free(engine_recurrent *state);
 void engine_recurrent_reset(engine_recurrent *state); /* as before the first token */
 void engine_recurrent_copy(engine_recurrent *dst, const engine_recurrent *src);
@@ -64,14 +71,14 @@ void engine_recurrent_read(const engine_recurrent *state, uint8_t *out);
 void engine_recurrent_write(engine_recurrent *state, const uint8_t *in);
 
 /* Run tokens [rows] (ids valid, pages reserved): fills the caches, moves recurrent states forward, leaves the
- * normed last hidden states in the scratch. FALSE when an expert could not be read (out of core). */
+ * normed last hidden states in the scratch. FALSE when an expert could not be read (out of core) or a device failed. */
 gboolean engine_decoder_forward(engine_decoder_scratch *scratch, engine_kv *kv,
                                 const int32_t *tokens, size_t rows,
                                 const engine_decoder_span *spans, size_t n_spans, GError **error);
 
-/* logits [n, n_vocab] of the rows rows_wanted [n] of the last pass. */
-void engine_decoder_logits(engine_decoder_scratch *scratch, const uint32_t *rows_wanted, size_t n,
-                           float *logits);
+/* logits [n, n_vocab] of the rows rows_wanted [n] of the last pass. FALSE when a device failed. */
+gboolean engine_decoder_logits(engine_decoder_scratch *scratch, const uint32_t *rows_wanted,
+                               size_t n, float *logits, GError **error);
 
 /* ---- multi-token prediction (the model's own draft heads) ---- */
 

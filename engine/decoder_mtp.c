@@ -29,13 +29,19 @@ engine_decoder_choose_mtp(engine_decoder_scratch *scratch, const char *name)
     return FALSE;
 }
 
+/* The side where the trunk ends. */
+static void
+enter_end(engine_decoder_scratch *s)
+{
+    engine_decoder_enter(s, s->placement && s->placement->output, 0);
+}
+
 /* The head over pass->n rows: tokens in s->tokens, trunk outputs (rows s->rows) of `hidden`. Leaves the
  * spans' last outputs in s->draft and their logits in draft_logits. */
 static gboolean
 run_head(engine_decoder_scratch *s, const engine_decoder_pass *pass, const float *hidden,
          float *draft_logits, GError **error)
 {
-    engine_backend *b = &s->backend;
     const engine_decoder *d = s->decoder;
     const engine_mtp *mtp = &d->mtp[s->mtp];
     const size_t n_embd = d->n_embd, n = pass->n;
@@ -43,7 +49,10 @@ run_head(engine_decoder_scratch *s, const engine_decoder_pass *pass, const float
     const engine_matmul_job join = {mtp->join.w, mtp->join.bias, s->x, n_embd};
 
     engine_decoder_begin_pass(s, pass);
-    b->ops->embed(b, mtp->embd, s->tokens, n, s->joined, 2 * n_embd);
+    /* the head lies where the trunk ends, and so do its outputs */
+    enter_end(s);
+    engine_backend *b = s->backend;
+    engine_decoder_embed(s, mtp->embd, s->tokens, n, s->joined, 2 * n_embd);
     b->ops->rms_norm(b, s->joined, 2 * n_embd, mtp->embd_norm, d->norm_eps, n_embd, n, s->joined,
                      2 * n_embd);
     b->ops->gather(b, hidden, s->rows, n, n_embd, s->y);
@@ -57,7 +66,7 @@ run_head(engine_decoder_scratch *s, const engine_decoder_pass *pass, const float
     b->ops->rms_norm(b, s->y, n_embd, mtp->output_norm, d->norm_eps, n_embd, pass->n_spans,
                      s->draft, n_embd);
     b->ops->logits(b, mtp->output, s->draft, pass->n_spans, draft_logits);
-    return TRUE;
+    return engine_decoder_check(s, error);
 }
 
 gboolean
@@ -80,6 +89,7 @@ engine_decoder_mtp(engine_decoder_scratch *s, engine_kv *kv, const int32_t *toke
         if (draft.n > 0) s->draft_spans[n_used++] = draft;
     }
     const engine_decoder_pass pass = {kv, s->draft_spans, n_used, n};
+    enter_end(s);
     return n == 0 || run_head(s, &pass, s->hidden, draft_logits, error);
 }
 
@@ -96,5 +106,6 @@ engine_decoder_mtp_again(engine_decoder_scratch *s, engine_kv *kv, const int32_t
         s->tokens[i] = tokens[i];
         s->rows[i] = from[i];
     }
+    enter_end(s);
     return n_spans == 0 || run_head(s, &pass, s->draft, draft_logits, error);
 }

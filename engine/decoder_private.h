@@ -2,23 +2,28 @@
 #ifndef LODE_ENGINE_DECODER_PRIVATE_H
 #define LODE_ENGINE_DECODER_PRIVATE_H
 
-#include "engine/backend.h"
+#include "engine/placement.h"
 #include "engine/recurrent.h"
 
 G_BEGIN_DECLS
 
-#define ENGINE_DECODER_BUFFERS 22
+#define ENGINE_DECODER_BUFFERS 23
+
+enum { ENGINE_HOST, ENGINE_DEVICE };
 
 struct engine_decoder_scratch {
     const engine_model *model;
     const engine_decoder *decoder;
-    engine_backend backend;
+    engine_backend host;
+    const engine_placement *placement;   /* borrowed; NULL: all on the host */
     const engine_expert_source *experts; /* borrowed; NULL: experts lie in the mapping */
     uint32_t max_rows;
-    void *
-        owned[ENGINE_DECODER_BUFFERS]; /* what the pointers below point to; freeing asks no model */
+    void *owned[2][ENGINE_DECODER_BUFFERS]; /* of each side; freeing asks no model */
 
-    /* the backend's memory, a row for each of max_rows */
+    int side;                /* where the pass is */
+    engine_backend *backend; /* of that side, and below: */
+
+    /* its memory, a row for each of max_rows */
     float *x, *h, *y;          /* [n_embd] residual stream; its norm; a branch's result */
     float *hidden;             /* [n_embd] normed output of the last pass */
     float *raw;                /* [max_width] projected queries, keys, values */
@@ -53,7 +58,14 @@ typedef struct {
 } engine_decoder_pass;
 
 void engine_decoder_begin_pass(engine_decoder_scratch *s, const engine_decoder_pass *pass);
-/* x through one layer. FALSE when an expert could not be read. */
+/* What follows is done on the device or on the host; x [n, n_embd] goes along. */
+void engine_decoder_enter(engine_decoder_scratch *s, gboolean on_device, size_t n);
+/* out [n, ldx], one of the buffers: rows of the embedding table. */
+void engine_decoder_embed(engine_decoder_scratch *s, const engine_tensor *table,
+                          const int32_t *tokens, size_t n, float *out, size_t ldx);
+/* FALSE when something failed on the device since it was last asked. */
+gboolean engine_decoder_check(engine_decoder_scratch *s, GError **error);
+/* x through one layer, on the side the pass is on. FALSE when an expert could not be read. */
 gboolean engine_decoder_run_layer(engine_decoder_scratch *s, const engine_decoder_pass *pass,
                                   const engine_decoder_layer *layer, GError **error);
 

@@ -1,6 +1,8 @@
 /* Pages and tables of the KV cache; what lies in a page is kv_store.c's, reading it attention.c's. */
 #include "engine/kv_private.h"
 
+#include "engine/backend.h"
+
 #include <string.h>
 #include <sys/mman.h>
 
@@ -65,11 +67,62 @@ type_name(engine_type type)
     return traits ? traits->name : "unknown";
 }
 
+/* Which layers lie where. */
+static gboolean
+place_layers(engine_kv *kv, const gboolean *on_device)
+{
+    uint32_t n[2] = {0, 0};
+
+    kv->place = g_try_new0(uint32_t, kv->shape.n_layers);
+    kv->on_device = g_try_new0(gboolean, kv->shape.n_layers);
+    if (!kv->place || !kv->on_device) return FALSE;
+    for (uint32_t i = 0; i < kv->shape.n_layers; i++) {
+        kv->on_device[i] = on_device && on_device[i];
+        kv->place[i] = n[kv->on_device[i] ? 1 : 0]++;
+    }
+    kv->host_page = n[0] * kv->layout.layer;
+    kv->device_page = n[1] * kv->layout.layer;
+    return TRUE;
+}
+
+static gboolean
+map_arena(engine_kv *kv, uint32_t n_pages)
+{
+    size_t n_bytes;
+
+    if (!g_size_checked_mul(&n_bytes, kv->host_page, n_pages)) return FALSE;
+    if (n_bytes == 0) return TRUE;
+    void *arena = mmap(NULL, n_bytes, PROT_READ | PROT_WRITE,
+                       MAP_PRIVATE | MAP_ANONYMOUS | MAP_NORESERVE, -1, 0);
+    if (arena == MAP_FAILED) return FALSE;
+    kv->arena = arena;
+    if (n_bytes >= 4 * HUGE_PAGE) (void)madvise(kv->arena, n_bytes, MADV_HUGEPAGE);
+    return TRUE;
+}
+
+static gboolean
+take_device_arena(engine_kv *kv, uint32_t n_pages, engine_backend *device)
+{
+    size_t n_bytes;
+
+    if (kv->device_page == 0) return TRUE;
+    kv->device = device;
+    if (!g_size_checked_mul(&n_bytes, kv->device_page, n_pages)) return FALSE;
+    kv->device_arena = device->ops->alloc(device, n_bytes);
+    return kv->device_arena != NULL;
+}
+
 engine_kv *
 engine_kv_new(const engine_kv_shape *shape, uint32_t n_pages, GError **error)
 {
+    return engine_kv_new_on(shape, n_pages, NULL, NULL, error);
+}
+
+engine_kv *
+engine_kv_new_on(const engine_kv_shape *shape, uint32_t n_pages, engine_backend *device,
+                 const gboolean *on_device, GError **error)
+{
     engine_kv_layout layout;
-    size_t n_bytes = 0;
 
     if (!engine_kv_layout_of(shape, &layout)) {
         g_set_error(error, ENGINE_ERROR, ENGINE_ERROR_UNSUPPORTED,
@@ -83,18 +136,14 @@ engine_kv_new(const engine_kv_shape *shape, uint32_t n_pages, GError **error)
     kv->layout = layout;
     kv->holders = g_try_malloc0_n(n_pages, sizeof *kv->holders);
     kv->free = g_try_malloc_n(n_pages, sizeof *kv->free);
-    if (kv->holders && kv->free && g_size_checked_mul(&n_bytes, layout.page, n_pages)) {
-        void *arena = mmap(NULL, n_bytes, PROT_READ | PROT_WRITE,
-                           MAP_PRIVATE | MAP_ANONYMOUS | MAP_NORESERVE, -1, 0);
-        if (arena != MAP_FAILED) kv->arena = arena;
-    }
-    if (!kv->arena) {
+    kv->n_pages = kv->n_free = n_pages;
+    if (!kv->holders || !kv->free || !place_layers(kv, device ? on_device : NULL) ||
+        !map_arena(kv, n_pages) || !take_device_arena(kv, n_pages, device)) {
         g_set_error(error, ENGINE_ERROR, ENGINE_ERROR_LIMIT,
-                    "no memory for a KV cache of %u pages of %zu bytes", n_pages, layout.page);
+                    "no memory for a KV cache of %u pages of %zu bytes%s", n_pages, layout.page,
+                    kv->device ? " on the device" : "");
         return NULL;
     }
-    if (n_bytes >= 4 * HUGE_PAGE) (void)madvise(kv->arena, n_bytes, MADV_HUGEPAGE);
-    kv->n_pages = kv->n_free = n_pages;
     for (uint32_t i = 0; i < n_pages; i++)
         kv->free[i] = n_pages - 1 - i; /* the lowest is taken first */
     return g_steal_pointer(&kv);
@@ -104,7 +153,10 @@ void
 engine_kv_free(engine_kv *kv)
 {
     if (!kv) return;
-    if (kv->arena) munmap(kv->arena, kv->layout.page * kv->n_pages);
+    if (kv->arena) munmap(kv->arena, kv->host_page * kv->n_pages);
+    if (kv->device_arena) kv->device->ops->release(kv->device, kv->device_arena);
+    g_free(kv->place);
+    g_free(kv->on_device);
     g_free(kv->holders);
     g_free(kv->free);
     g_free(kv->parts);
@@ -163,6 +215,17 @@ grow_table(engine_kv_table *table, uint32_t n_pages)
     return TRUE;
 }
 
+static void
+copy_page(engine_kv *kv, uint32_t to, uint32_t from)
+{
+    const size_t n = kv->host_page, there = kv->device_page;
+
+    if (n > 0) memcpy(kv->arena + to * n, kv->arena + from * n, n);
+    if (there > 0)
+        kv->device->ops->copy(kv->device, kv->device_arena + to * there,
+                              kv->device_arena + from * there, there);
+}
+
 gboolean
 engine_kv_reserve(engine_kv *kv, engine_kv_table *table, uint32_t n_tokens, GError **error)
 {
@@ -182,8 +245,7 @@ engine_kv_reserve(engine_kv *kv, engine_kv_table *table, uint32_t n_tokens, GErr
         if (kv->holders[shared] == 1) continue;
         table->pages[i] = take_page(kv);
         /* rows past table->n_tokens are about to be written, those before are read */
-        memcpy(kv->arena + table->pages[i] * kv->layout.page, kv->arena + shared * kv->layout.page,
-               kv->layout.page);
+        copy_page(kv, table->pages[i], shared);
         engine_kv_page_drop(kv, shared);
     }
     while (table->n_pages < n_pages)
@@ -248,14 +310,28 @@ engine_kv_page_n_holders(const engine_kv *kv, uint32_t number)
 }
 
 void
+engine_kv_read_number(const engine_kv *kv, uint32_t number, uint8_t *out)
+{
+    const size_t n = kv->host_page, there = kv->device_page;
+
+    if (n > 0) memcpy(out, kv->arena + number * n, n);
+    if (there > 0)
+        kv->device->ops->copy_out(kv->device, out + n, kv->device_arena + number * there, there);
+}
+
+void
 engine_kv_page_read(const engine_kv *kv, const engine_kv_table *table, uint32_t page, uint8_t *out)
 {
-    memcpy(out, kv->arena + table->pages[page] * kv->layout.page, kv->layout.page);
+    engine_kv_read_number(kv, table->pages[page], out);
 }
 
 void
 engine_kv_page_write(engine_kv *kv, engine_kv_table *table, uint32_t page, const uint8_t *in)
 {
     g_assert(kv->holders[table->pages[page]] == 1);
-    memcpy(kv->arena + table->pages[page] * kv->layout.page, in, kv->layout.page);
+    const size_t n = kv->host_page, there = kv->device_page;
+    if (n > 0) memcpy(kv->arena + table->pages[page] * n, in, n);
+    if (there > 0)
+        kv->device->ops->copy_in(kv->device, kv->device_arena + table->pages[page] * there, in + n,
+                                 there);
 }

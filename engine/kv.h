@@ -33,6 +33,7 @@ typedef struct {
 } engine_kv_shape;
 
 typedef struct engine_kv engine_kv;
+struct engine_backend; /* backend.h */
 
 /* Bytes of one page, 0 when the shape is impossible (a type we do not store, sizes that overflow). */
 size_t engine_kv_page_bytes(const engine_kv_shape *shape);
@@ -40,6 +41,12 @@ size_t engine_kv_page_bytes(const engine_kv_shape *shape);
 /* A cache of at most n_pages pages; address space is reserved, memory is used as pages are touched.
  * LIMIT when memory is short, UNSUPPORTED for a type we do not store. */
 engine_kv *engine_kv_new(const engine_kv_shape *shape, uint32_t n_pages, GError **error);
+/* The same with the layers of `on_device` [shape->n_layers] in a device's memory, all of it taken now; those pages are
+ * the device's business (its `attend` reads and writes them), everything else below holds for both. device outlives the
+ * cache; NULL: none. */
+engine_kv *engine_kv_new_on(const engine_kv_shape *shape, uint32_t n_pages,
+                            struct engine_backend *device, const gboolean *on_device,
+                            GError **error);
 void engine_kv_free(engine_kv *kv);
 G_DEFINE_AUTOPTR_CLEANUP_FUNC(engine_kv, engine_kv_free)
 const engine_kv_shape *engine_kv_get_shape(const engine_kv *kv);
@@ -103,7 +110,8 @@ void engine_kv_attend(engine_kv *kv, engine_pool *pool, const engine_kernels *ke
                       engine_kv_make_fn make, void *data, const float *q, const float *k,
                       const float *v, uint32_t n_heads, float scale, float *out);
 
-/* Pages as bytes, for the store on disk: copy one page out / in. page: index into table->pages. */
+/* Pages as bytes, for the store on disk: copy one page out / in; first the host's layers, then the device's.
+ * page: index into table->pages. */
 void engine_kv_page_read(const engine_kv *kv, const engine_kv_table *table, uint32_t page,
                          uint8_t *out);
 void engine_kv_page_write(engine_kv *kv, engine_kv_table *table, uint32_t page, const uint8_t *in);

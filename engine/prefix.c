@@ -9,6 +9,7 @@
 #include "engine/prefix.h"
 
 #include "engine/kv_private.h"
+#include "engine/placement.h"
 
 #include <string.h>
 
@@ -102,7 +103,8 @@ block_key(const engine_prefix_key *parent, const int32_t *tokens, uint32_t n)
 }
 
 engine_prefix_key
-engine_prefix_identity(const engine_model *model, const engine_kv_shape *shape)
+engine_prefix_identity(const engine_model *model, const engine_kv_shape *shape,
+                       const engine_placement *placement)
 {
     GChecksum *sum = g_checksum_new(G_CHECKSUM_SHA256);
     const engine_weights *weights = model->weights;
@@ -112,6 +114,13 @@ engine_prefix_identity(const engine_model *model, const engine_kv_shape *shape)
     add_string(sum, LODE_VERSION);
     add(sum, layout, sizeof layout);
     add(sum, shape, sizeof *shape);
+    if (placement) { /* other arithmetic, and other bytes in a page */
+        const engine_decoder *d = model->arch;
+        add_string(sum, placement->device->ops->name);
+        add(sum, placement->layers, d->n_layers * sizeof *placement->layers);
+        add(sum, &placement->experts, sizeof placement->experts);
+        add(sum, &placement->output, sizeof placement->output);
+    }
     for (size_t i = 0; i < engine_weights_n_metadata(weights); i++) {
         const engine_metadata meta = engine_weights_metadata_at(weights, i);
         if (g_str_has_prefix(meta.key, "tokenizer.")) continue; /* long, and tokens are compared */
@@ -339,6 +348,16 @@ engine_prefix_match(engine_prefix_cache *cache, const int32_t *tokens, uint32_t 
 
 /* ---- keeping ---- */
 
+/* A page where it lies, or as a copy when part of it is on a device; NULL when there is no memory for one. */
+static const uint8_t *
+bytes_of_page(const engine_kv *kv, uint32_t number, uint8_t **copy)
+{
+    if (kv->device_page == 0) return kv->arena + number * kv->host_page;
+    *copy = g_try_malloc(kv->layout.page);
+    if (*copy) engine_kv_read_number(kv, number, *copy);
+    return *copy;
+}
+
 void
 engine_prefix_insert(engine_prefix_cache *cache, const int32_t *tokens, uint32_t n,
                      const engine_sequence_state *from)
@@ -359,9 +378,10 @@ engine_prefix_insert(engine_prefix_cache *cache, const int32_t *tokens, uint32_t
         }
         if (fresh && cache->store) {
             engine_prefix_block block = block_of(cache, &key, &parent, tokens + done, step);
-            block.page = cache->kv->arena + e->page * cache->kv->layout.page;
+            g_autofree uint8_t *copy = NULL;
+            block.page = bytes_of_page(cache->kv, e->page, &copy);
             block.state = e->state;
-            (void)engine_prefix_store_put(cache->store, &block);
+            if (block.page) (void)engine_prefix_store_put(cache->store, &block);
         }
         parent = key;
         done += step;

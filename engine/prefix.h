@@ -10,6 +10,7 @@
 G_BEGIN_DECLS
 
 typedef struct engine_prefix_cache engine_prefix_cache;
+struct engine_placement; /* placement.h */
 
 /* state_bytes: of one recurrent state, 0 for none; most_bytes: of all that are kept. identity: everything else that the numbers depend on (the model,
  * see engine_prefix_identity). store may be NULL and outlives the cache. */
@@ -19,8 +20,10 @@ engine_prefix_cache *engine_prefix_cache_new(engine_kv *kv, size_t state_bytes, 
 void engine_prefix_cache_free(engine_prefix_cache *cache);
 G_DEFINE_AUTOPTR_CLEANUP_FUNC(engine_prefix_cache, engine_prefix_cache_free)
 
-/* The model's weights (a sample of every tensor), its metadata, the KV types and layout, the CPU level, the program. */
-engine_prefix_key engine_prefix_identity(const engine_model *model, const engine_kv_shape *shape);
+/* The model's weights (a sample of every tensor), its metadata, the KV types and layout, the CPU level, the program, and
+ * where its parts run (NULL: all on the host). */
+engine_prefix_key engine_prefix_identity(const engine_model *model, const engine_kv_shape *shape,
+                                         const struct engine_placement *placement);
 
 /* Give an empty sequence the longest known beginning of tokens [n], at most n - 1 of them (the last token's logits
  * must be computed). Returns how many; the recurrent state, if there is one, stands behind them. */

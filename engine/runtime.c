@@ -27,7 +27,7 @@ engine_runtime_init(engine_runtime *runtime, const engine_model *model, engine_p
         engine_runtime_clear(runtime);
         return FALSE;
     }
-    const engine_prefix_key identity = engine_prefix_identity(model, &shape);
+    const engine_prefix_key identity = engine_prefix_identity(model, &shape, runtime->placement);
     runtime->prefixes = engine_prefix_cache_new(runtime->kv, engine_recurrent_bytes(model),
                                                 options->prefix_bytes, &identity, options->store);
     return TRUE;
@@ -42,6 +42,12 @@ engine_runtime_clear(engine_runtime *runtime)
     g_clear_pointer(&runtime->kv, engine_kv_free);
 }
 
+engine_recurrent *
+engine_runtime_recurrent(const engine_runtime *runtime, GError **error)
+{
+    return engine_recurrent_new_on(runtime->model, runtime->placement, error);
+}
+
 gboolean
 engine_runtime_begin(engine_runtime *runtime, engine_sequence_state *state, uint32_t n_tokens,
                      GError **error)
@@ -50,7 +56,7 @@ engine_runtime_begin(engine_runtime *runtime, engine_sequence_state *state, uint
 
     *state =
         (engine_sequence_state){.rope_base = engine_decoder_rope_base(runtime->model, n_tokens)};
-    state->recurrent = engine_recurrent_new(runtime->model, &failure);
+    state->recurrent = engine_runtime_recurrent(runtime, &failure);
     if (!failure) return TRUE;
     g_propagate_error(error, failure);
     return FALSE;

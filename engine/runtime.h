@@ -5,6 +5,7 @@
 
 #include "engine/decoder.h"
 #include "engine/expert_cache.h"
+#include "engine/placement.h"
 #include "engine/prefix.h"
 
 G_BEGIN_DECLS
@@ -14,6 +15,7 @@ typedef struct {
     engine_pool *pool;
     engine_kv *kv;
     engine_decoder_scratch *scratch;
+    engine_placement *placement; /* NULL: everything on the host */
     engine_prefix_cache *prefixes;
     engine_expert_cache *experts; /* NULL: in the mapped weights */
     uint32_t chunk;               /* rows of one pass at most */
@@ -67,6 +69,8 @@ gboolean engine_runtime_init(engine_runtime *runtime, const engine_model *model,
                              const engine_runtime_options *options, GError **error);
 void engine_runtime_clear(engine_runtime *runtime); /* all sequences are gone */
 
+/* A state of the model's recurrent layers, NULL with no error where it has none. */
+engine_recurrent *engine_runtime_recurrent(const engine_runtime *runtime, GError **error);
 /* A sequence that may grow to n_tokens. */
 gboolean engine_runtime_begin(engine_runtime *runtime, engine_sequence_state *state,
                               uint32_t n_tokens, GError **error);

@@ -253,8 +253,8 @@ answer(scoring *s, const question *q, const float *logits)
             (float)((double)(logits[s->request->choices[i]] - max) - total);
 }
 
-static void
-answer_all(scoring *s)
+static gboolean
+answer_all(scoring *s, GError **error)
 {
     const size_t n_vocab = s->runtime->model->info.n_vocab;
     const question *questions = (const question *)(void *)s->questions->data;
@@ -264,11 +264,12 @@ answer_all(scoring *s)
         const size_t n = MIN(s->questions->len - done, MIN(LOGIT_ROWS, s->runtime->chunk));
         for (size_t i = 0; i < n; i++)
             rows[i] = questions[done + i].row;
-        engine_decoder_logits(s->runtime->scratch, rows, n, s->logits);
+        if (!engine_decoder_logits(s->runtime->scratch, rows, n, s->logits, error)) return FALSE;
         for (size_t i = 0; i < n; i++)
             answer(s, &questions[done + i], s->logits + i * n_vocab);
         done += n;
     }
+    return TRUE;
 }
 
 /* Texts that were run to their end go; the one that was not stays, as the first. */
@@ -306,7 +307,7 @@ engine_batch_score(engine_batch *batch, const engine_score_request *request, flo
         if (!check_cancelled(&s, error) || !plan(&s, &n_rows, &n_spans, error) ||
             !engine_runtime_pass(s.runtime, s.tokens, n_rows, s.spans, n_spans, error))
             return FALSE;
-        answer_all(&s);
+        if (!answer_all(&s, error)) return FALSE;
         close_finished(&s);
     }
     for (size_t i = 0; judged && i < request->n_texts; i++)

@@ -129,8 +129,9 @@ check_tokens(const engine_session *session, const int32_t *tokens, size_t n, GEr
 }
 
 /* Logits of the rows of the pass just run, positions first .. first+n-1, that are wanted. */
-static void
-write_logits(engine_session *session, uint32_t first, uint32_t n, uint32_t want_from, float *out)
+static gboolean
+write_logits(engine_session *session, uint32_t first, uint32_t n, uint32_t want_from, float *out,
+             GError **error)
 {
     const size_t n_vocab = session->model->info.n_vocab;
     uint32_t rows[64];
@@ -139,10 +140,12 @@ write_logits(engine_session *session, uint32_t first, uint32_t n, uint32_t want_
         const uint32_t count = MIN((uint32_t)G_N_ELEMENTS(rows), first + n - p);
         for (uint32_t i = 0; i < count; i++)
             rows[i] = p - first + i;
-        engine_decoder_logits(session->runtime.scratch, rows, count,
-                              out + (p - want_from) * n_vocab);
+        if (!engine_decoder_logits(session->runtime.scratch, rows, count,
+                                   out + (p - want_from) * n_vocab, error))
+            return FALSE;
         p += count;
     }
+    return TRUE;
 }
 
 gboolean
@@ -164,7 +167,7 @@ engine_session_run(engine_session *session, uint32_t end, uint32_t settled, uint
         session->stats.n_passes++;
         session->ahead.pass_first = first;
         session->ahead.pass_n = session->ahead.pass_valid = n;
-        if (out) write_logits(session, first, n, want_from, out);
+        if (out && !write_logits(session, first, n, want_from, out, error)) return FALSE;
         if (interval > 0 && table->n_tokens % interval == 0 && table->n_tokens <= settled)
             engine_prefix_insert(runtime->prefixes, session->tokens, table->n_tokens,
                                  &session->state);

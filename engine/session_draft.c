@@ -28,7 +28,7 @@ engine_session_ahead_init(engine_session *session, uint32_t n_draft, GError **er
         return FALSE;
     }
     if (!session->state.recurrent) return TRUE;
-    ahead->saved = engine_recurrent_new(session->model, error);
+    ahead->saved = engine_runtime_recurrent(&session->runtime, error);
     return ahead->saved != NULL;
 }
 

@@ -47,7 +47,7 @@ run(const engine_model *model, engine_pool *pool)
         const uint32_t last = span.n - 1;
         g_assert(engine_decoder_forward(scratch, kv, tokens + first, span.n, &span, 1, NULL));
         state.kv.n_tokens = first + span.n;
-        engine_decoder_logits(scratch, &last, 1, logits);
+        g_assert(engine_decoder_logits(scratch, &last, 1, logits, NULL));
         if (engine_decoder_n_mtp(model) > 0)
             g_assert(engine_decoder_mtp(scratch, kv, tokens, span.n, &span, 1, logits, NULL));
     }

@@ -221,11 +221,11 @@ check_batch(const char *name)
             n += rounds[r][i];
         }
         bench_pass(&together, tokens, spans, N_SEQUENCES);
-        engine_decoder_logits(together.scratch, rows, n, all);
+        engine_decoder_logits(together.scratch, rows, n, all, NULL);
         for (size_t i = 0; i < N_SEQUENCES; i++) {
             engine_decoder_span span = {&alone.sequences[i], 0, spans[i].n, 0};
             bench_pass(&alone, tokens + spans[i].row, &span, 1);
-            engine_decoder_logits(alone.scratch, rows, span.n, some);
+            engine_decoder_logits(alone.scratch, rows, span.n, some, NULL);
             if (memcmp(some, all + spans[i].row * n_vocab, span.n * n_vocab * sizeof *some) != 0)
                 fail_msg("%s: sequence %zu differs in round %zu", name, i, r);
         }
@@ -342,8 +342,8 @@ check_foreign_experts(const char *name, size_t most)
                             two = {&copied.sequences[0], 0, n, 0};
         bench_pass(&mapped, mapped.c->ids + t, &one, 1);
         bench_pass(&copied, mapped.c->ids + t, &two, 1);
-        engine_decoder_logits(mapped.scratch, &last, 1, a);
-        engine_decoder_logits(copied.scratch, &last, 1, b);
+        engine_decoder_logits(mapped.scratch, &last, 1, a, NULL);
+        engine_decoder_logits(copied.scratch, &last, 1, b, NULL);
         assert_memory_equal(a, b, n_vocab * sizeof *a);
     }
     assert_true(c.n_acquired > 0 && c.n_announced > 0 && c.n_right <= c.n_announced);
