@@ -65,6 +65,8 @@ typedef struct {
     gboolean (*place)(engine_backend *b, const engine_tensor *tensor, GError **error);
     /* The same for a vector of n floats in host memory (norms, biases); NULL vectors need none. */
     gboolean (*place_vector)(engine_backend *b, const float *vector, size_t n, GError **error);
+    /* The routed experts of a layer; not called for those that are to stay on the host. */
+    gboolean (*place_experts)(engine_backend *b, const engine_moe_ffn *moe, GError **error);
 
     /* What follows is about these spans, n rows together. NULL: nothing to prepare. */
     void (*begin_pass)(engine_backend *b, engine_kv *kv, const engine_kv_span *spans,

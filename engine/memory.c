@@ -89,6 +89,7 @@ engine_memory_check(const engine_memory_use *use, engine_runtime_options *option
     engine_memory_plan plan = {0};
 
     options->expert_bytes = 0;
+    options->n_states = use->n_states;
     options->prefix_bytes = ENGINE_PREFIX_BYTES;
     if (!engine_memory_count(use, &plan, error)) return FALSE;
     /* the cache takes memory as it fills: one that can never fit is refused now, not by the system later */

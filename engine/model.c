@@ -2,6 +2,7 @@
 #include "engine/model.h"
 
 #include "engine/bert.h"
+#include "engine/device.h"
 
 #include <string.h>
 
@@ -139,6 +140,7 @@ void
 engine_model_free(engine_model *model)
 {
     if (!model) return;
+    engine_device_unref(model->device);
     if (model->arch) model->free_arch(model->arch);
     engine_tokenizer_free(model->tokenizer);
     engine_weights_free(model->weights);

@@ -9,6 +9,13 @@
 
 G_BEGIN_DECLS
 
+struct engine_device; /* device.h */
+
+typedef struct {
+    gboolean demanded; /* an error where the device cannot be used, instead of the CPU */
+    int n_layers;      /* on the device, the last ones; -1: as many as fit */
+} engine_device_wish;
+
 struct engine_model {
     engine_model_info info;        /* its strings are owned below or by weights, or static */
     engine_weights *weights;       /* owned: the mapping all tensors point into */
@@ -17,6 +24,8 @@ struct engine_model {
     char *name;                    /* owned, info.name */
     void *arch;                    /* owned: engine_decoder or engine_bert */
     GDestroyNotify free_arch;
+    struct engine_device *device; /* owned; NULL: the CPU alone. Runtimes place on it what fits */
+    engine_device_wish wish;      /* what of the model should be there */
 };
 
 /* decoder_load.c: TRUE when `stated`, a general.architecture or a model_type, names a decoder we run. */

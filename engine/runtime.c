@@ -1,6 +1,87 @@
 /* The parts that sequences share; see runtime.h. */
 #include "engine/runtime.h"
 
+#include "engine/device.h"
+
+/* What of the model its device has room for, with the weights copied there and a backend to run them. */
+static gboolean
+take_device(engine_runtime *runtime, const engine_runtime_options *options,
+            const engine_kv_shape *shape, GError **error)
+{
+    const engine_model *model = runtime->model;
+    const engine_placement_use use = {.max_rows = runtime->chunk,
+                                      .n_pages = options->n_pages,
+                                      .n_states = options->n_states,
+                                      .kv_page_bytes = engine_kv_page_bytes(shape),
+                                      .n_layers = model->wish.n_layers};
+
+    if (!engine_device_stores(shape, error)) return FALSE;
+    runtime->placement =
+        engine_placement_choose(model, &use, engine_device_left(model->device), error);
+    if (!runtime->placement) return FALSE;
+    runtime->placement->device = engine_device_backend_new(model->device, model, runtime->pool,
+                                                           runtime->chunk, options->n_pages, error);
+    return runtime->placement->device != NULL &&
+           engine_placement_load(runtime->placement, model->arch, error);
+}
+
+/* Cache, buffers, experts. */
+static gboolean
+allocate(engine_runtime *runtime, const engine_runtime_options *options,
+         const engine_kv_shape *shape, GError **error)
+{
+    const engine_model *model = runtime->model;
+    const engine_placement *placement = runtime->placement;
+    g_autofree gboolean *there = engine_placement_kv_layers(placement, model->arch);
+
+    runtime->kv = engine_kv_new_on(shape, options->n_pages, placement ? placement->device : NULL,
+                                   there, error);
+    if (!runtime->kv) return FALSE;
+    runtime->scratch =
+        engine_decoder_scratch_new_on(model, runtime->pool, placement, runtime->chunk, error);
+    if (!runtime->scratch) return FALSE;
+    if (options->expert_bytes == 0) return TRUE;
+    runtime->experts = engine_expert_cache_new(model, options->expert_bytes, error);
+    if (!runtime->experts) return FALSE;
+    engine_decoder_scratch_set_experts(runtime->scratch,
+                                       engine_expert_cache_source(runtime->experts));
+    return TRUE;
+}
+
+static void
+give_back(engine_runtime *runtime)
+{
+    g_clear_pointer(&runtime->scratch, engine_decoder_scratch_free);
+    g_clear_pointer(&runtime->experts, engine_expert_cache_free);
+    g_clear_pointer(&runtime->kv, engine_kv_free);
+    if (runtime->placement) engine_device_backend_free(runtime->placement->device);
+    g_clear_pointer(&runtime->placement, engine_placement_free);
+    g_clear_pointer(&runtime->where, g_free);
+}
+
+/* With the device, when the model has one; without it when that fails and was not demanded. */
+static gboolean
+allocate_somewhere(engine_runtime *runtime, const engine_runtime_options *options,
+                   const engine_kv_shape *shape, GError **error)
+{
+    const engine_model *model = runtime->model;
+    g_autoptr(GError) failure = NULL;
+
+    if (!model->device || options->host_only) return allocate(runtime, options, shape, error);
+    if (take_device(runtime, options, shape, &failure) &&
+        allocate(runtime, options, shape, &failure)) {
+        runtime->where = engine_placement_describe(runtime->placement, model);
+        return TRUE;
+    }
+    give_back(runtime);
+    if (model->wish.demanded) {
+        g_propagate_error(error, g_steal_pointer(&failure));
+        return FALSE;
+    }
+    runtime->where = g_strdup_printf("on the CPU: %s", failure->message);
+    return allocate(runtime, options, shape, error);
+}
+
 gboolean
 engine_runtime_init(engine_runtime *runtime, const engine_model *model, engine_pool *pool,
                     const engine_runtime_options *options, GError **error)
@@ -13,16 +94,7 @@ engine_runtime_init(engine_runtime *runtime, const engine_model *model, engine_p
     }
     const engine_kv_shape shape =
         engine_decoder_kv_shape(model, options->kv_type, options->kv_type);
-    runtime->kv = engine_kv_new(&shape, options->n_pages, error);
-    if (runtime->kv)
-        runtime->scratch = engine_decoder_scratch_new(model, pool, runtime->chunk, error);
-    if (runtime->scratch && options->expert_bytes > 0) {
-        runtime->experts = engine_expert_cache_new(model, options->expert_bytes, error);
-        if (runtime->experts)
-            engine_decoder_scratch_set_experts(runtime->scratch,
-                                               engine_expert_cache_source(runtime->experts));
-    }
-    if (!runtime->scratch || (options->expert_bytes > 0 && !runtime->experts)) {
+    if (!allocate_somewhere(runtime, options, &shape, error)) {
         g_prefix_error(error, "%s: ", model->info.name);
         engine_runtime_clear(runtime);
         return FALSE;
@@ -37,9 +109,7 @@ void
 engine_runtime_clear(engine_runtime *runtime)
 {
     g_clear_pointer(&runtime->prefixes, engine_prefix_cache_free);
-    g_clear_pointer(&runtime->scratch, engine_decoder_scratch_free);
-    g_clear_pointer(&runtime->experts, engine_expert_cache_free);
-    g_clear_pointer(&runtime->kv, engine_kv_free);
+    give_back(runtime);
 }
 
 engine_recurrent *

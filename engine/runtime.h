@@ -15,16 +15,19 @@ typedef struct {
     engine_pool *pool;
     engine_kv *kv;
     engine_decoder_scratch *scratch;
-    engine_placement *placement; /* NULL: everything on the host */
+    engine_placement *placement; /* owned, its device too; NULL: everything on the host */
+    char *where; /* owned: one line about that, or why it is not the device; NULL: no device */
     engine_prefix_cache *prefixes;
     engine_expert_cache *experts; /* NULL: in the mapped weights */
     uint32_t chunk;               /* rows of one pass at most */
 } engine_runtime;
 
 typedef struct {
-    uint32_t n_pages; /* of the KV cache */
+    uint32_t n_pages;  /* of the KV cache */
+    uint32_t n_states; /* recurrent ones, copies included; filled in by engine_memory_check */
     uint32_t chunk;
     engine_type kv_type;
+    gboolean host_only;         /* leave the model's device alone */
     uint64_t expert_bytes;      /* of the arena for experts; 0: they are used as they are mapped */
     uint64_t prefix_bytes;      /* of recurrent states kept for prefixes */
     engine_prefix_store *store; /* may be NULL */
