@@ -13,7 +13,7 @@ set(modules parse layout engine retrieval search pipelines)
 
 set(crossings 0)
 foreach(module ${modules})
-  file(GLOB_RECURSE sources ${ROOT}/${module}/*.c ${ROOT}/${module}/*.h ${ROOT}/${module}/*.cpp ${ROOT}/${module}/*.cu)
+  file(GLOB_RECURSE sources ${ROOT}/${module}/*.c ${ROOT}/${module}/*.h ${ROOT}/${module}/*.cpp ${ROOT}/${module}/*.cc ${ROOT}/${module}/*.cu)
   foreach(source ${sources})
     file(STRINGS ${source} lines REGEX "^[ \t]*#[ \t]*include[ \t]*\"")
     foreach(line ${lines})

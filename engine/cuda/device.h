@@ -1,0 +1,340 @@
+/* The one header of every file here: the CUDA runtime, or the tests' emulation of it (LODE_CUDA_EMULATED), and what
+ * kernels of both are written with.
+ *
+ * A kernel is launched with LODE_LAUNCH and declares shared memory with LODE_SHARED or LODE_STATIC_SHARED; matrix
+ * instructions, ldmatrix and cp.async go through the functions below. Everything else is CUDA C++ as it is. Every
+ * thread of a block reaches every barrier, every lane of a mask its warp operation: no early return before one.
+ *
+ * Compute capabilities: 75 is the least. What it lacks (cp.async, bfloat16 on tensor cores) is done here another way. */
+#ifndef LODE_CUDA_DEVICE_H
+#define LODE_CUDA_DEVICE_H
+
+#include <cstddef>
+#include <cstdint>
+
+#ifdef LODE_CUDA_EMULATED
+#include <emulation.h>
+#else
+#include <cuda_bf16.h>
+#include <cuda_fp16.h>
+#include <cuda_runtime.h>
+#endif
+
+/* ---- launching ---- */
+
+/* LODE_LAUNCH(kernel, grid, block, shared_bytes, stream, arguments...): a template's commas go into parentheses. The
+ * statement is a cudaError_t: what the launch itself met. */
+#ifdef LODE_CUDA_EMULATED
+#define LODE_LAUNCH(kernel, grid, block, shared, stream, ...)                                      \
+    emulation_launch_kernel(#kernel, kernel, grid, block, shared, stream, __VA_ARGS__)
+#else
+#define LODE_LAUNCH(kernel, grid, block, shared, stream, ...)                                      \
+    (kernel<<<grid, block, shared, stream>>>(__VA_ARGS__), cudaGetLastError())
+#endif
+
+/* Hand an error on. */
+#define LODE_TRY(call)                                                                             \
+    do {                                                                                           \
+        const cudaError_t lode_error_ = (call);                                                    \
+        if (lode_error_ != cudaSuccess) return lode_error_;                                        \
+    } while (0)
+
+/* ---- shared memory ---- */
+
+/* type *name: the launch's dynamic shared memory, 128-byte aligned. One per kernel; carve it up by hand. */
+/* type name [n]: static; n elements (never sizeof name, which differs in a template's eyes only) */
+#ifdef LODE_CUDA_EMULATED
+#define LODE_SHARED(type, name) type *const name = static_cast<type *>(emulation_shared())
+#define LODE_STATIC_SHARED(type, name, n)                                                          \
+    static const char name##_site = 0;                                                             \
+    type(&name)[n] = *static_cast<type(*)[n]>(                                                     \
+        emulation_static_shared(&name##_site, sizeof(type) * (n), alignof(type)))
+#else
+#define LODE_SHARED(type, name)                                                                    \
+    extern __shared__ __align__(128) unsigned char lode_dynamic_shared[];                          \
+    type *const name = reinterpret_cast<type *>(lode_dynamic_shared)
+#define LODE_STATIC_SHARED(type, name, n) __shared__ __align__(16) type name[n]
+#endif
+
+/* ---- warps and blocks ---- */
+
+#define LODE_WARP      32
+#define LODE_ALL_LANES 0xffffffffu
+
+/* The sum (or largest) over all lanes of a warp, in every lane; the order of summation is fixed. */
+static __device__ __forceinline__ float
+warp_sum(float value)
+{
+#pragma unroll
+    for (int bit = LODE_WARP / 2; bit > 0; bit /= 2)
+        value += __shfl_xor_sync(LODE_ALL_LANES, value, bit);
+    return value;
+}
+
+static __device__ __forceinline__ float
+warp_max(float value)
+{
+#pragma unroll
+    for (int bit = LODE_WARP / 2; bit > 0; bit /= 2)
+        value = fmaxf(value, __shfl_xor_sync(LODE_ALL_LANES, value, bit));
+    return value;
+}
+
+/* Over all threads of a block (a multiple of 32, one dimension), in every thread. scratch: 32 floats of shared memory,
+ * free again after the call's return in every thread. */
+static __device__ __forceinline__ float
+block_sum(float value, float *scratch)
+{
+    const unsigned lane = threadIdx.x % LODE_WARP, warp = threadIdx.x / LODE_WARP;
+
+    value = warp_sum(value);
+    if (lane == 0) scratch[warp] = value;
+    __syncthreads();
+    value = warp_sum(lane < blockDim.x / LODE_WARP ? scratch[lane] : 0.0f);
+    __syncthreads();
+    return value;
+}
+
+static __device__ __forceinline__ float
+block_max(float value, float *scratch)
+{
+    const unsigned lane = threadIdx.x % LODE_WARP, warp = threadIdx.x / LODE_WARP;
+
+    value = warp_max(value);
+    if (lane == 0) scratch[warp] = value;
+    __syncthreads();
+    value = warp_max(lane < blockDim.x / LODE_WARP ? scratch[lane] : -INFINITY);
+    __syncthreads();
+    return value;
+}
+
+/* ---- tensor cores ----
+ *
+ * d [16, 8] = a [16, 16] b [16, 8] + c, a warp together, float sums. With g = lane / 4 and t = lane % 4:
+ *   a[0] row g, columns 2t 2t+1;  a[1] row g+8;  a[2] row g, columns 2t+8 2t+9;  a[3] row g+8 there
+ *   b[0] rows 2t 2t+1 of column g;  b[1] rows 2t+8 2t+9
+ *   c, d [0 1] row g, columns 2t 2t+1;  [2 3] row g+8
+ * the lower column (of b: row) in a word's lower half. c and d may be the same.
+ * Source: PTX ISA, mma.m16n8k16 and mma.m16n8k8. */
+
+#ifdef LODE_CUDA_EMULATED
+
+static inline void
+mma_f16(float d[4], const unsigned a[4], const unsigned b[2], const float c[4], EMULATION_HERE)
+{
+    emulation_mma_16816(d, a, b, c, false, file, line);
+}
+
+static inline void
+mma_bf16(float d[4], const unsigned a[4], const unsigned b[2], const float c[4], EMULATION_HERE)
+{
+    emulation_mma_16816(d, a, b, c, true, file, line);
+}
+
+static inline void
+mma_s8(int d[4], const unsigned a[4], const unsigned b[2], const int c[4], EMULATION_HERE)
+{
+    emulation_mma_16832_s8(d, a, b, c, file, line);
+}
+
+static inline void
+ldmatrix_x4(unsigned r[4], const void *row, EMULATION_HERE)
+{
+    emulation_ldmatrix(r, 4, false, row, file, line);
+}
+
+static inline void
+ldmatrix_x4_trans(unsigned r[4], const void *row, EMULATION_HERE)
+{
+    emulation_ldmatrix(r, 4, true, row, file, line);
+}
+
+static inline void
+ldmatrix_x2(unsigned r[2], const void *row, EMULATION_HERE)
+{
+    emulation_ldmatrix(r, 2, false, row, file, line);
+}
+
+static inline void
+ldmatrix_x2_trans(unsigned r[2], const void *row, EMULATION_HERE)
+{
+    emulation_ldmatrix(r, 2, true, row, file, line);
+}
+
+template <int N_BYTES>
+static inline void
+cp_async(void *shared, const void *global, bool whole = true)
+{
+    emulation_copy_async(shared, global, N_BYTES, whole ? N_BYTES : 0);
+}
+
+static inline void
+cp_async_commit()
+{
+    emulation_copy_commit();
+}
+
+template <int N_PENDING>
+static inline void
+cp_async_wait()
+{
+    emulation_copy_wait(N_PENDING);
+}
+
+#else
+
+static __device__ __forceinline__ void
+mma_f16(float d[4], const unsigned a[4], const unsigned b[2], const float c[4])
+{
+#if defined(__CUDA_ARCH__) && __CUDA_ARCH__ >= 800
+    asm volatile("mma.sync.aligned.m16n8k16.row.col.f32.f16.f16.f32 "
+                 "{%0,%1,%2,%3}, {%4,%5,%6,%7}, {%8,%9}, {%10,%11,%12,%13};\n"
+                 : "=f"(d[0]), "=f"(d[1]), "=f"(d[2]), "=f"(d[3])
+                 : "r"(a[0]), "r"(a[1]), "r"(a[2]), "r"(a[3]), "r"(b[0]), "r"(b[1]), "f"(c[0]),
+                   "f"(c[1]), "f"(c[2]), "f"(c[3]));
+#else
+    float e[4];
+    asm volatile("mma.sync.aligned.m16n8k8.row.col.f32.f16.f16.f32 "
+                 "{%0,%1,%2,%3}, {%4,%5}, {%6}, {%7,%8,%9,%10};\n"
+                 : "=f"(e[0]), "=f"(e[1]), "=f"(e[2]), "=f"(e[3])
+                 : "r"(a[0]), "r"(a[1]), "r"(b[0]), "f"(c[0]), "f"(c[1]), "f"(c[2]), "f"(c[3]));
+    asm volatile("mma.sync.aligned.m16n8k8.row.col.f32.f16.f16.f32 "
+                 "{%0,%1,%2,%3}, {%4,%5}, {%6}, {%7,%8,%9,%10};\n"
+                 : "=f"(d[0]), "=f"(d[1]), "=f"(d[2]), "=f"(d[3])
+                 : "r"(a[2]), "r"(a[3]), "r"(b[1]), "f"(e[0]), "f"(e[1]), "f"(e[2]), "f"(e[3]));
+#endif
+}
+
+/* Below 80 without tensor cores: right, and slow; a backend there multiplies in half. */
+static __device__ __forceinline__ void
+mma_bf16(float d[4], const unsigned a[4], const unsigned b[2], const float c[4])
+{
+#if defined(__CUDA_ARCH__) && __CUDA_ARCH__ >= 800
+    asm volatile("mma.sync.aligned.m16n8k16.row.col.f32.bf16.bf16.f32 "
+                 "{%0,%1,%2,%3}, {%4,%5,%6,%7}, {%8,%9}, {%10,%11,%12,%13};\n"
+                 : "=f"(d[0]), "=f"(d[1]), "=f"(d[2]), "=f"(d[3])
+                 : "r"(a[0]), "r"(a[1]), "r"(a[2]), "r"(a[3]), "r"(b[0]), "r"(b[1]), "f"(c[0]),
+                   "f"(c[1]), "f"(c[2]), "f"(c[3]));
+#else
+    const int g = (int)(threadIdx.x % LODE_WARP) / 4, t = (int)(threadIdx.x % LODE_WARP) % 4;
+    float sum[4] = {c[0], c[1], c[2], c[3]};
+#pragma unroll
+    for (int k = 0; k < 16; k++) {
+        const int from = k % 8 / 2, shift = k % 2 * 16; /* lane of the quad, half of the word */
+        const unsigned low = __shfl_sync(LODE_ALL_LANES, a[k / 8 * 2], g * 4 + from);
+        const unsigned high = __shfl_sync(LODE_ALL_LANES, a[k / 8 * 2 + 1], g * 4 + from);
+        const unsigned b0 = __shfl_sync(LODE_ALL_LANES, b[k / 8], 2 * t * 4 + from);
+        const unsigned b1 = __shfl_sync(LODE_ALL_LANES, b[k / 8], (2 * t + 1) * 4 + from);
+        const float x = __uint_as_float(low >> shift << 16),
+                    y = __uint_as_float(high >> shift << 16);
+        const float u = __uint_as_float(b0 >> shift << 16), v = __uint_as_float(b1 >> shift << 16);
+        sum[0] += x * u;
+        sum[1] += x * v;
+        sum[2] += y * u;
+        sum[3] += y * v;
+    }
+#pragma unroll
+    for (int i = 0; i < 4; i++)
+        d[i] = sum[i];
+#endif
+}
+
+/* d [16, 8] = a [16, 32] b [32, 8] + c of signed bytes, int32 sums; as above with four bytes in a word: columns 4t to
+ * 4t+3, and 16 further on in a[2], a[3], b[1]. Below 80 four m8n8k16. */
+static __device__ __forceinline__ void
+mma_s8(int d[4], const unsigned a[4], const unsigned b[2], const int c[4])
+{
+#if defined(__CUDA_ARCH__) && __CUDA_ARCH__ >= 800
+    asm volatile("mma.sync.aligned.m16n8k32.row.col.s32.s8.s8.s32 "
+                 "{%0,%1,%2,%3}, {%4,%5,%6,%7}, {%8,%9}, {%10,%11,%12,%13};\n"
+                 : "=r"(d[0]), "=r"(d[1]), "=r"(d[2]), "=r"(d[3])
+                 : "r"(a[0]), "r"(a[1]), "r"(a[2]), "r"(a[3]), "r"(b[0]), "r"(b[1]), "r"(c[0]),
+                   "r"(c[1]), "r"(c[2]), "r"(c[3]));
+#else
+    int e[4] = {c[0], c[1], c[2], c[3]};
+#pragma unroll
+    for (int k = 0; k < 2; k++)
+#pragma unroll
+        for (int half_rows = 0; half_rows < 2; half_rows++)
+            asm volatile(
+                "mma.sync.aligned.m8n8k16.row.col.s32.s8.s8.s32 {%0,%1}, {%2}, {%3}, {%0,%1};\n"
+                : "+r"(e[2 * half_rows]), "+r"(e[2 * half_rows + 1])
+                : "r"(a[2 * k + half_rows]), "r"(b[k]));
+#pragma unroll
+    for (int i = 0; i < 4; i++)
+        d[i] = e[i];
+#endif
+}
+
+/* Loads 8x8 tiles of 16 bits from shared memory as fragments: lane 8 i + r points at row r of tile i, 16-byte aligned
+ * (of x2 only the first 16 lanes' pointers count). trans: each tile transposed. Source: PTX ISA, ldmatrix. */
+#define LODE_LDMATRIX_4(name, kind)                                                                \
+    static __device__ __forceinline__ void name(unsigned r[4], const void *row)                    \
+    {                                                                                              \
+        asm volatile("ldmatrix.sync.aligned.m8n8.x4" kind ".shared.b16 {%0,%1,%2,%3}, [%4];\n"     \
+                     : "=r"(r[0]), "=r"(r[1]), "=r"(r[2]), "=r"(r[3])                              \
+                     : "r"((unsigned)__cvta_generic_to_shared(row))                                \
+                     : "memory");                                                                  \
+    }
+#define LODE_LDMATRIX_2(name, kind)                                                                \
+    static __device__ __forceinline__ void name(unsigned r[2], const void *row)                    \
+    {                                                                                              \
+        asm volatile("ldmatrix.sync.aligned.m8n8.x2" kind ".shared.b16 {%0,%1}, [%2];\n"           \
+                     : "=r"(r[0]), "=r"(r[1])                                                      \
+                     : "r"((unsigned)__cvta_generic_to_shared(row))                                \
+                     : "memory");                                                                  \
+    }
+LODE_LDMATRIX_4(ldmatrix_x4, "")
+LODE_LDMATRIX_4(ldmatrix_x4_trans, ".trans")
+LODE_LDMATRIX_2(ldmatrix_x2, "")
+LODE_LDMATRIX_2(ldmatrix_x2_trans, ".trans")
+
+/* N_BYTES (4, 8, 16) from global to shared memory behind the thread's back, both aligned to them; not whole: zeros, and
+ * the source is not read. They have landed for this thread after cp_async_wait, for others after a barrier as well.
+ * Groups are closed by cp_async_commit; cp_async_wait<n> leaves the last n on their way. Below 80 it is a plain copy.
+ * Source: PTX ISA, cp.async. */
+template <int N_BYTES>
+static __device__ __forceinline__ void
+cp_async(void *shared, const void *global, bool whole = true)
+{
+    static_assert(N_BYTES == 4 || N_BYTES == 8 || N_BYTES == 16,
+                  "cp.async copies 4, 8 or 16 bytes");
+#if defined(__CUDA_ARCH__) && __CUDA_ARCH__ >= 800
+    const unsigned at = (unsigned)__cvta_generic_to_shared(shared);
+    const int n = whole ? N_BYTES : 0;
+    if constexpr (N_BYTES == 16)
+        asm volatile("cp.async.cg.shared.global [%0], [%1], 16, %2;\n" ::"r"(at), "l"(global),
+                     "r"(n)
+                     : "memory");
+    else
+        asm volatile("cp.async.ca.shared.global [%0], [%1], %2, %3;\n" ::"r"(at), "l"(global),
+                     "n"(N_BYTES), "r"(n)
+                     : "memory");
+#else
+    const int n = N_BYTES / 4;
+#pragma unroll
+    for (int i = 0; i < n; i++)
+        static_cast<unsigned *>(shared)[i] = whole ? static_cast<const unsigned *>(global)[i] : 0u;
+#endif
+}
+
+static __device__ __forceinline__ void
+cp_async_commit()
+{
+#if defined(__CUDA_ARCH__) && __CUDA_ARCH__ >= 800
+    asm volatile("cp.async.commit_group;\n" ::: "memory");
+#endif
+}
+
+template <int N_PENDING>
+static __device__ __forceinline__ void
+cp_async_wait()
+{
+#if defined(__CUDA_ARCH__) && __CUDA_ARCH__ >= 800
+    asm volatile("cp.async.wait_group %0;\n" ::"n"(N_PENDING) : "memory");
+#endif
+}
+
+#endif
+
+#endif

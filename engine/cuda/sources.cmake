@@ -1,0 +1,7 @@
+# The plug-in's sources, of both its builds: by nvcc, and by the C++ compiler against the tests' emulation.
+# .cu files hold kernels. Few and large: each is compiled once per architecture.
+set(LODE_CUDA_KERNEL_SOURCES
+  )
+set(LODE_CUDA_HOST_SOURCES
+  cublas.cc
+  )

@@ -1,0 +1,357 @@
+/* cuBLAS on a CPU: the checks that the library makes, and those that it leaves to the caller (that the matrices lie
+ * within one allocation of the device, that tensor cores can be used), over a plain product: inputs as they are stored,
+ * sums in float. It runs on its stream when its turn comes, as everything else does. */
+#include "internal.h"
+
+#include "engine/cuda/cublas.h"
+
+#include <cstdio>
+#include <vector>
+
+struct cublas_context {
+    cudaStream_t stream;
+    bool workspace;
+};
+
+#define INVALID 7
+
+static bool missing;
+
+/* One product of a batch, pointers still to be resolved. */
+struct product {
+    cublas_operation op_a, op_b;
+    int m, n, k, lda, ldb, ldc;
+    float alpha, beta;
+    cublas_type type_a, type_b, type_c;
+};
+
+static size_t
+width(cublas_type type)
+{
+    return type == CUBLAS_R_32F ? 4 : 2;
+}
+
+static float
+load(const void *p, cublas_type type, size_t i)
+{
+    if (type == CUBLAS_R_16F) return static_cast<const __half *>(p)[i];
+    if (type == CUBLAS_R_16BF) return static_cast<const __nv_bfloat16 *>(p)[i];
+    return static_cast<const float *>(p)[i];
+}
+
+static void
+store(void *p, cublas_type type, size_t i, float value)
+{
+    if (type == CUBLAS_R_16F)
+        static_cast<__half *>(p)[i] = __half(value);
+    else if (type == CUBLAS_R_16BF)
+        static_cast<__nv_bfloat16 *>(p)[i] = __nv_bfloat16(value);
+    else
+        static_cast<float *>(p)[i] = value;
+}
+
+static void
+run(const product &p, const void *a, const void *b, void *c)
+{
+    for (int j = 0; j < p.n; j++)
+        for (int i = 0; i < p.m; i++) {
+            float sum = 0.0f;
+            for (int l = 0; l < p.k; l++) {
+                const size_t at_a = p.op_a == CUBLAS_N ? (size_t)l * (size_t)p.lda + (size_t)i
+                                                       : (size_t)i * (size_t)p.lda + (size_t)l;
+                const size_t at_b = p.op_b == CUBLAS_N ? (size_t)j * (size_t)p.ldb + (size_t)l
+                                                       : (size_t)l * (size_t)p.ldb + (size_t)j;
+                sum = std::fma(load(a, p.type_a, at_a), load(b, p.type_b, at_b), sum);
+            }
+            const size_t at = (size_t)j * (size_t)p.ldc + (size_t)i;
+            /* beta 0 does not read c, which may hold anything */
+            store(c, p.type_c, at,
+                  p.alpha * sum + (p.beta != 0.0f ? p.beta * load(c, p.type_c, at) : 0.0f));
+        }
+}
+
+/* As cuBLAS does it: a status. */
+static int
+check_shape(const product &p)
+{
+    if (p.m < 0 || p.n < 0 || p.k < 0) return INVALID;
+    if (p.lda < std::max(1, p.op_a == CUBLAS_N ? p.m : p.k)) return INVALID;
+    if (p.ldb < std::max(1, p.op_b == CUBLAS_N ? p.k : p.n)) return INVALID;
+    if (p.ldc < std::max(1, p.m)) return INVALID;
+    if (p.type_a != p.type_b) return CUBLAS_NOT_SUPPORTED;
+    if (p.type_c != CUBLAS_R_32F && p.type_c != p.type_a) return CUBLAS_NOT_SUPPORTED;
+    if (p.type_a == CUBLAS_R_16BF && emulation_now()->compute_capability < 80)
+        return CUBLAS_NOT_SUPPORTED;
+    return CUBLAS_SUCCESS;
+}
+
+/* What it does not: the whole of a matrix lies in one allocation, and is aligned to its elements. */
+static bool
+check_matrix(const char *call, char name, const void *memory, int rows, int columns, int ld,
+             cublas_type type)
+{
+    char text[256];
+    if (rows == 0 || columns == 0) return true;
+    const size_t n_bytes = ((size_t)(columns - 1) * (size_t)ld + (size_t)rows) * width(type);
+
+    if (reinterpret_cast<uintptr_t>(memory) % width(type) != 0)
+        snprintf(text, sizeof text, "%s: %c is not aligned to its elements", call, name);
+    else if (!emulation_is_device(memory, n_bytes))
+        snprintf(text, sizeof text,
+                 "%s: %c (%d x %d, leading dimension %d, %zu bytes) is not within "
+                 "one allocation of the device",
+                 call, name, rows, columns, ld, n_bytes);
+    else
+        return true;
+    emulation_fault_found(text);
+    return false;
+}
+
+static bool
+check_matrices(const char *call, const product &p, const void *a, const void *b, const void *c)
+{
+    const bool na = p.op_a == CUBLAS_N, nb = p.op_b == CUBLAS_N;
+
+    return check_matrix(call, 'A', a, na ? p.m : p.k, na ? p.k : p.m, p.lda, p.type_a) &&
+           check_matrix(call, 'B', b, nb ? p.k : p.n, nb ? p.n : p.k, p.ldb, p.type_b) &&
+           check_matrix(call, 'C', c, p.m, p.n, p.ldc, p.type_c);
+}
+
+static int
+check_call(const char *call, cublas_handle h, int compute)
+{
+    char text[160];
+
+    if (!h) return 1;
+    if (compute != CUBLAS_COMPUTE_32F_ACCUMULATE) return CUBLAS_NOT_SUPPORTED;
+    cudaStreamCaptureStatus status = cudaStreamCaptureStatusNone;
+    cudaStreamIsCapturing(h->stream, &status);
+    if (status != cudaStreamCaptureStatusNone && !h->workspace) {
+        snprintf(text, sizeof text, "%s: captured into a graph without a workspace of the caller's",
+                 call);
+        emulation_fault_found(text);
+        return 14;
+    }
+    return CUBLAS_SUCCESS;
+}
+
+static int
+queue(cublas_handle h, std::function<void()> work)
+{
+    return emulation_enqueue(h->stream, std::move(work)) == cudaSuccess ? CUBLAS_SUCCESS : 13;
+}
+
+static int
+create(cublas_handle *handle)
+{
+    const emulation_lock lock;
+    int n_devices;
+
+    if (cudaGetDeviceCount(&n_devices) != cudaSuccess) return 1;
+    *handle = new cublas_context{NULL, false};
+    return CUBLAS_SUCCESS;
+}
+
+static int
+destroy(cublas_handle handle)
+{
+    delete handle;
+    return CUBLAS_SUCCESS;
+}
+
+static int
+get_version(cublas_handle, int *version)
+{
+    *version = 130100;
+    return CUBLAS_SUCCESS;
+}
+
+static int
+set_stream(cublas_handle handle, cudaStream_t stream)
+{
+    if (!handle) return 1;
+    handle->stream = stream;
+    handle->workspace = false; /* as the library has it: back to its own pool */
+    return CUBLAS_SUCCESS;
+}
+
+static int
+set_workspace(cublas_handle handle, void *workspace, size_t n_bytes)
+{
+    const emulation_lock lock;
+
+    if (!handle) return 1;
+    if (n_bytes && (reinterpret_cast<uintptr_t>(workspace) % 256 != 0 ||
+                    !emulation_is_device(workspace, n_bytes)))
+        return INVALID;
+    handle->workspace = n_bytes > 0;
+    return CUBLAS_SUCCESS;
+}
+
+static int
+gemm_strided_batched_ex(cublas_handle h, cublas_operation op_a, cublas_operation op_b, int m, int n,
+                        int k, const void *alpha, const void *a, cublas_type type_a, int lda,
+                        long long stride_a, const void *b, cublas_type type_b, int ldb,
+                        long long stride_b, const void *beta, void *c, cublas_type type_c, int ldc,
+                        long long stride_c, int n_batches, int compute, int)
+{
+    const emulation_lock lock;
+    const product p = {op_a,
+                       op_b,
+                       m,
+                       n,
+                       k,
+                       lda,
+                       ldb,
+                       ldc,
+                       *static_cast<const float *>(alpha),
+                       *static_cast<const float *>(beta),
+                       type_a,
+                       type_b,
+                       type_c};
+    int status = check_call("cublasGemmStridedBatchedEx", h, compute);
+
+    if (status == CUBLAS_SUCCESS) status = check_shape(p);
+    if (status != CUBLAS_SUCCESS) return status;
+    if (n_batches < 0) return INVALID;
+    /* results of a batch that overlap have no order */
+    const long long c_size = (long long)(n > 0 ? n - 1 : 0) * ldc + m;
+    if (n_batches > 1 && (stride_c < 0 ? -stride_c : stride_c) < c_size) return INVALID;
+    const unsigned char *pa = static_cast<const unsigned char *>(a),
+                        *pb = static_cast<const unsigned char *>(b);
+    unsigned char *pc = static_cast<unsigned char *>(c);
+    for (int i = 0; i < n_batches; i++)
+        if (!check_matrices("cublasGemmStridedBatchedEx", p,
+                            pa + i * stride_a * (long long)width(type_a),
+                            pb + i * stride_b * (long long)width(type_b),
+                            pc + i * stride_c * (long long)width(type_c)))
+            return INVALID;
+    return queue(h, [=]() {
+        for (int i = 0; i < n_batches; i++)
+            run(p, pa + i * stride_a * (long long)width(type_a),
+                pb + i * stride_b * (long long)width(type_b),
+                pc + i * stride_c * (long long)width(type_c));
+    });
+}
+
+static int
+gemm_ex(cublas_handle h, cublas_operation op_a, cublas_operation op_b, int m, int n, int k,
+        const void *alpha, const void *a, cublas_type type_a, int lda, const void *b,
+        cublas_type type_b, int ldb, const void *beta, void *c, cublas_type type_c, int ldc,
+        int compute, int algorithm)
+{
+    return gemm_strided_batched_ex(h, op_a, op_b, m, n, k, alpha, a, type_a, lda, 0, b, type_b, ldb,
+                                   0, beta, c, type_c, ldc, 0, 1, compute, algorithm);
+}
+
+/* Products whose pointers lie in device memory: they are looked at when their turn comes. */
+static int
+queue_pointers(const char *call, cublas_handle h, const std::vector<product> &products,
+               const void *const *a, const void *const *b, void *const *c)
+{
+    const size_t n_bytes = products.size() * sizeof(void *);
+
+    if (products.empty()) return CUBLAS_SUCCESS;
+    if (!emulation_is_device(a, n_bytes) || !emulation_is_device(b, n_bytes) ||
+        !emulation_is_device(c, n_bytes)) {
+        char text[128];
+        snprintf(text, sizeof text, "%s: the arrays of pointers are not on the device", call);
+        emulation_fault_found(text);
+        return INVALID;
+    }
+    return queue(h, [=]() {
+        for (size_t i = 0; i < products.size(); i++)
+            if (check_matrices(call, products[i], a[i], b[i], c[i]))
+                run(products[i], a[i], b[i], c[i]);
+    });
+}
+
+static int
+gemm_batched_ex(cublas_handle h, cublas_operation op_a, cublas_operation op_b, int m, int n, int k,
+                const void *alpha, const void *const *a, cublas_type type_a, int lda,
+                const void *const *b, cublas_type type_b, int ldb, const void *beta, void *const *c,
+                cublas_type type_c, int ldc, int n_batches, int compute, int)
+{
+    const emulation_lock lock;
+    const product p = {op_a,
+                       op_b,
+                       m,
+                       n,
+                       k,
+                       lda,
+                       ldb,
+                       ldc,
+                       *static_cast<const float *>(alpha),
+                       *static_cast<const float *>(beta),
+                       type_a,
+                       type_b,
+                       type_c};
+    int status = check_call("cublasGemmBatchedEx", h, compute);
+
+    if (status == CUBLAS_SUCCESS) status = check_shape(p);
+    if (status != CUBLAS_SUCCESS) return status;
+    if (n_batches < 0) return INVALID;
+    return queue_pointers("cublasGemmBatchedEx", h, std::vector<product>((size_t)n_batches, p), a,
+                          b, c);
+}
+
+static int
+gemm_grouped_batched_ex(cublas_handle h, const cublas_operation *op_a, const cublas_operation *op_b,
+                        const int *m, const int *n, const int *k, const void *alpha,
+                        const void *const *a, cublas_type type_a, const int *lda,
+                        const void *const *b, cublas_type type_b, const int *ldb, const void *beta,
+                        void *const *c, cublas_type type_c, const int *ldc, int n_groups,
+                        const int *group_size, int compute)
+{
+    const emulation_lock lock;
+    int status = check_call("cublasGemmGroupedBatchedEx", h, compute);
+    std::vector<product> products;
+
+    if (status != CUBLAS_SUCCESS) return status;
+    /* unlike the others it writes what it reads: half to half, bfloat16 to bfloat16, float to float */
+    if (type_c != type_a) return CUBLAS_NOT_SUPPORTED;
+    for (int g = 0; g < n_groups; g++) {
+        const product p = {op_a[g],
+                           op_b[g],
+                           m[g],
+                           n[g],
+                           k[g],
+                           lda[g],
+                           ldb[g],
+                           ldc[g],
+                           static_cast<const float *>(alpha)[g],
+                           static_cast<const float *>(beta)[g],
+                           type_a,
+                           type_b,
+                           type_c};
+        status = check_shape(p);
+        if (status != CUBLAS_SUCCESS) return status;
+        if (group_size[g] < 0) return INVALID;
+        products.insert(products.end(), (size_t)group_size[g], p);
+    }
+    return queue_pointers("cublasGemmGroupedBatchedEx", h, products, a, b, c);
+}
+
+static const lode_cublas table = {
+    create,
+    destroy,
+    get_version,
+    set_stream,
+    set_workspace,
+    gemm_ex,
+    gemm_strided_batched_ex,
+    gemm_batched_ex,
+    gemm_grouped_batched_ex,
+};
+
+const lode_cublas *
+emulation_cublas(void)
+{
+    return missing ? NULL : &table;
+}
+
+void
+emulation_without_cublas(bool is_missing)
+{
+    missing = is_missing;
+}
