@@ -280,7 +280,7 @@ leave(engine_batch *batch, request *r, engine_request_state state)
 {
     if (r->state == ENGINE_REQUEST_RUNNING) {
         engine_runtime_end(&batch->runtime, &r->sequence);
-        g_clear_pointer(&r->saved, engine_recurrent_free);
+        engine_runtime_give_recurrent(&batch->runtime, &r->saved);
         r->n_guesses = r->n_ahead = r->most = 0;
         if (state != ENGINE_REQUEST_WAITING) batch->crowded = FALSE;
     }

@@ -8,7 +8,7 @@
 
 typedef struct {
     lode_cuda_experts experts;
-    void *owned[8]; /* the parts and the tables of their addresses */
+    void *owned[9]; /* the parts, the tables of their addresses, and scales */
     size_t n_owned;
 } placed_experts;
 

@@ -25,6 +25,21 @@ take_device(engine_runtime *runtime, const engine_runtime_options *options,
            engine_placement_load(runtime->placement, model->arch, error);
 }
 
+/* A device's memory is not to run out between requests, so all states are taken before the first. */
+static gboolean
+take_states(engine_runtime *runtime, uint32_t n, GError **error)
+{
+    if (engine_recurrent_bytes(runtime->model) == 0) return TRUE;
+    runtime->spare = g_ptr_array_new_with_free_func((GDestroyNotify)engine_recurrent_free);
+    for (uint32_t i = 0; i < n; i++) {
+        engine_recurrent *state =
+            engine_recurrent_new_on(runtime->model, runtime->placement, error);
+        if (!state) return FALSE;
+        g_ptr_array_add(runtime->spare, state);
+    }
+    return TRUE;
+}
+
 /* Cache, buffers, experts. */
 static gboolean
 allocate(engine_runtime *runtime, const engine_runtime_options *options,
@@ -39,7 +54,8 @@ allocate(engine_runtime *runtime, const engine_runtime_options *options,
     if (!runtime->kv) return FALSE;
     runtime->scratch =
         engine_decoder_scratch_new_on(model, runtime->pool, placement, runtime->chunk, error);
-    if (!runtime->scratch) return FALSE;
+    if (!runtime->scratch || (placement && !take_states(runtime, options->n_states, error)))
+        return FALSE;
     if (options->expert_bytes == 0) return TRUE;
     runtime->experts = engine_expert_cache_new(model, options->expert_bytes, error);
     if (!runtime->experts) return FALSE;
@@ -51,6 +67,7 @@ allocate(engine_runtime *runtime, const engine_runtime_options *options,
 static void
 give_back(engine_runtime *runtime)
 {
+    g_clear_pointer(&runtime->spare, g_ptr_array_unref);
     g_clear_pointer(&runtime->scratch, engine_decoder_scratch_free);
     g_clear_pointer(&runtime->experts, engine_expert_cache_free);
     g_clear_pointer(&runtime->kv, engine_kv_free);
@@ -113,9 +130,23 @@ engine_runtime_clear(engine_runtime *runtime)
 }
 
 engine_recurrent *
-engine_runtime_recurrent(const engine_runtime *runtime, GError **error)
+engine_runtime_recurrent(engine_runtime *runtime, GError **error)
 {
+    if (runtime->spare && runtime->spare->len > 0) {
+        engine_recurrent *state = g_ptr_array_steal_index(runtime->spare, runtime->spare->len - 1);
+        engine_recurrent_reset(state);
+        return state;
+    }
     return engine_recurrent_new_on(runtime->model, runtime->placement, error);
+}
+
+void
+engine_runtime_give_recurrent(engine_runtime *runtime, engine_recurrent **state)
+{
+    if (*state && runtime->spare)
+        g_ptr_array_add(runtime->spare, g_steal_pointer(state));
+    else
+        g_clear_pointer(state, engine_recurrent_free);
 }
 
 gboolean
@@ -136,7 +167,7 @@ void
 engine_runtime_end(engine_runtime *runtime, engine_sequence_state *state)
 {
     if (runtime->kv) engine_kv_clear(runtime->kv, &state->kv);
-    g_clear_pointer(&state->recurrent, engine_recurrent_free);
+    engine_runtime_give_recurrent(runtime, &state->recurrent);
 }
 
 void

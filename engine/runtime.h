@@ -18,6 +18,7 @@ typedef struct {
     engine_placement *placement; /* owned, its device too; NULL: everything on the host */
     char *where; /* owned: one line about that, or why it is not the device; NULL: no device */
     engine_prefix_cache *prefixes;
+    GPtrArray *spare; /* recurrent states on a device that nobody uses; NULL: they come and go */
     engine_expert_cache *experts; /* NULL: in the mapped weights */
     uint32_t chunk;               /* rows of one pass at most */
 } engine_runtime;
@@ -73,7 +74,8 @@ gboolean engine_runtime_init(engine_runtime *runtime, const engine_model *model,
 void engine_runtime_clear(engine_runtime *runtime); /* all sequences are gone */
 
 /* A state of the model's recurrent layers, NULL with no error where it has none. */
-engine_recurrent *engine_runtime_recurrent(const engine_runtime *runtime, GError **error);
+engine_recurrent *engine_runtime_recurrent(engine_runtime *runtime, GError **error);
+void engine_runtime_give_recurrent(engine_runtime *runtime, engine_recurrent **state); /* back */
 /* A sequence that may grow to n_tokens. */
 gboolean engine_runtime_begin(engine_runtime *runtime, engine_sequence_state *state,
                               uint32_t n_tokens, GError **error);

@@ -39,7 +39,7 @@ engine_session_ahead_clear(engine_session *session)
 
     g_free(ahead->logits);
     g_free(ahead->next);
-    engine_recurrent_free(ahead->saved);
+    engine_runtime_give_recurrent(&session->runtime, &ahead->saved);
     *ahead = (engine_session_ahead){0};
 }
 

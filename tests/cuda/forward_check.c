@@ -1,0 +1,354 @@
+#include "forward_check.h"
+
+#include "engine/decoder_arch.h"
+#include "engine/model.h"
+
+#include <glib/gstdio.h>
+#include <math.h>
+#include <setjmp.h>
+#include <stdarg.h>
+#include <stddef.h>
+#include <string.h>
+
+#include <cmocka.h>
+
+static void
+assert_no_error(const GError *error)
+{
+    if (error) fail_msg("%s", error->message);
+}
+
+static const char *const SHARES[] = {"whole", "experts on the host", "half"};
+
+/* Room for all but the experts: what the choice for a session of these models says it takes. */
+static uint64_t
+limit_for(const engine_model *model, device_share share)
+{
+    const engine_decoder *d = model->arch;
+    const engine_kv_shape shape = engine_decoder_kv_shape(model, ENGINE_TYPE_F32, ENGINE_TYPE_F32);
+    const engine_placement_use use = {.max_rows = ENGINE_DECODER_CHUNK,
+                                      .n_pages = 64,
+                                      .n_states = 16,
+                                      .kv_page_bytes = engine_kv_page_bytes(&shape),
+                                      .n_layers = -1};
+    uint64_t low = 0, high = (uint64_t)1 << 30;
+
+    if (share != DEVICE_EXPERTS || d->max_experts == 0) return high;
+    while (low + 1 < high) { /* the least that lets every layer in */
+        const uint64_t middle = low + (high - low) / 2;
+        engine_placement *p = engine_placement_choose(model, &use, middle, NULL);
+        if (p && p->n_layers == d->n_layers)
+            high = middle;
+        else
+            low = middle;
+        engine_placement_free(p);
+    }
+    return high;
+}
+
+forward_bench
+forward_open(const device_kind *kind, const char *name, tiny_format format, device_share share)
+{
+    g_autoptr(GError) error = NULL;
+    forward_bench b = {.c = tiny_case_load(name)};
+
+    b.folder = tiny_case_write(b.c, format);
+    b.model = engine_model_open(b.folder, &error);
+    assert_no_error(error);
+    b.model->wish.demanded = TRUE;
+    b.model->wish.n_layers = share == DEVICE_HALF ? (int)(b.model->info.n_layers + 1) / 2 : -1;
+    b.model->device = engine_device_open(kind->compute, 0, limit_for(b.model, share), &error);
+    assert_no_error(error);
+    b.pool = engine_pool_new(1);
+    b.n = kind->n_tokens > 0 ? MIN(kind->n_tokens, b.c->n_ids) : b.c->n_ids;
+    return b;
+}
+
+void
+forward_close(forward_bench *b)
+{
+    engine_model_free(b->model);
+    engine_pool_free(b->pool);
+    tiny_case_remove(b->folder);
+    tiny_case_free(b->c);
+}
+
+static engine_session *
+open_session(const forward_bench *b, engine_kv_type kv_type, engine_prefix_store *store)
+{
+    engine_session_options options = engine_session_options_default();
+    g_autoptr(GError) error = NULL;
+
+    options.n_context = (uint32_t)b->c->n_ids;
+    options.kv_type = kv_type;
+    options.prefixes = store;
+    engine_session *session = engine_session_open(b->model, b->pool, &options, &error);
+    assert_no_error(error);
+    return session;
+}
+
+static void
+eval(engine_session *session, const forward_bench *b, size_t first, size_t n, size_t step,
+     float *out)
+{
+    g_autoptr(GError) error = NULL;
+
+    for (size_t done = first; done < first + n; done += step) {
+        const size_t count = MIN(step, first + n - done);
+        engine_session_eval(session, b->c->ids + done, count, NULL,
+                            out + (done - first) * b->c->n_vocab, &error);
+        assert_no_error(error);
+    }
+}
+
+float *
+forward_logits(const forward_bench *b, size_t step, engine_kv_type kv_type)
+{
+    float *out = g_new0(float, b->c->n_ids * b->c->n_vocab);
+    g_autoptr(engine_session) session = open_session(b, kv_type, NULL);
+
+    eval(session, b, 0, b->n, step, out);
+    return out;
+}
+
+/* ---- comparing ---- */
+
+/* The largest |difference| over the largest |a|; NaN is infinitely wrong. */
+static double
+difference(const float *a, const float *b, size_t n)
+{
+    double largest = 0.0, off = 0.0;
+
+    for (size_t i = 0; i < n; i++) {
+        if (isnan(a[i]) || isnan(b[i])) return INFINITY;
+        largest = fmax(largest, fabs((double)a[i]));
+        off = fmax(off, fabs((double)a[i] - (double)b[i]));
+    }
+    return largest > 0.0 ? off / largest : off;
+}
+
+static void
+assert_same(const device_kind *kind, const float *a, const float *b, size_t n, const char *name,
+            const char *what)
+{
+    const double off = difference(a, b, n);
+    if (!(off <= kind->same)) fail_msg("%s: %s: off by %.2e of the largest logit", name, what, off);
+}
+
+/* As tiny_case_error, of the recorded positions among the first n tokens. */
+static double
+reference_error(const forward_bench *b, const float *logits)
+{
+    const tiny_case *c = b->c;
+    double off = 0.0, largest = 0.0;
+
+    for (size_t p = 0; p < c->n_positions; p++) {
+        if ((size_t)c->positions[p] >= b->n) continue;
+        for (size_t i = 0; i < c->n_vocab; i++) {
+            const double want = (double)c->logits[p * c->n_vocab + i],
+                         got = (double)logits[(size_t)c->positions[p] * c->n_vocab + i];
+            if (isnan(got)) return INFINITY;
+            largest = fmax(largest, fabs(want));
+            off = fmax(off, fabs(want - got));
+        }
+    }
+    assert_true(largest > 0.0);
+    return off / largest;
+}
+
+void
+forward_check_reference(const device_kind *kind, const char *name, tiny_format format,
+                        device_share share)
+{
+    static const char *const types[] = {"F32", "BF16", "F16"};
+    g_autoptr(tiny_case) has = tiny_case_load(name);
+
+    if (!tiny_case_has(has, format)) return;
+    forward_bench b = forward_open(kind, name, format, share);
+    g_autofree float *logits = forward_logits(&b, b.n, ENGINE_KV_F32);
+    const char *type = b.model->info.weight_type;
+    const double off = reference_error(&b, logits),
+                 allowed = strcmp(type, types[0]) == 0   ? kind->f32
+                           : strcmp(type, types[1]) == 0 ? kind->bf16
+                                                         : kind->f16;
+
+    if (!(off <= allowed))
+        fail_msg("%s (%s, %s, %s): off by %.2e of the largest logit", name,
+                 tiny_format_name(format), type, SHARES[share], off);
+    forward_close(&b);
+}
+
+/* ---- properties ---- */
+
+void
+forward_check_chunks(const device_kind *kind, const char *name, device_share share)
+{
+    static const size_t steps[] = {1, 7, 16};
+    forward_bench b = forward_open(kind, name, TINY_F32, share);
+    g_autofree float *whole = forward_logits(&b, b.n, ENGINE_KV_F16);
+
+    for (size_t i = 0; i < G_N_ELEMENTS(steps); i++) {
+        g_autofree char *what = g_strdup_printf("%s, %zu at a time", SHARES[share], steps[i]);
+        g_autofree float *pieces = forward_logits(&b, steps[i], ENGINE_KV_F16);
+        assert_same(kind, whole, pieces, b.n * b.c->n_vocab, name, what);
+    }
+    forward_close(&b);
+}
+
+/* Beside keys and values in floats; the same bars as the CPU's cache is held to. */
+void
+forward_check_kv_types(const device_kind *kind, const char *name)
+{
+    forward_bench b = forward_open(kind, name, TINY_F32, DEVICE_WHOLE);
+    const size_t n = b.n * b.c->n_vocab;
+    g_autofree float *exact = forward_logits(&b, b.n, ENGINE_KV_F32),
+                     *half = forward_logits(&b, b.n, ENGINE_KV_F16);
+
+    if (!(difference(exact, half, n) <= kind->f32 + 5e-3))
+        fail_msg("%s: keys and values as f16: off by %.2e", name, difference(exact, half, n));
+    if (b.model->info.head_dim % 32 == 0) {
+        g_autofree float *packed = forward_logits(&b, b.n, ENGINE_KV_Q8_0);
+        if (!(difference(exact, packed, n) <= kind->f32 + 5e-2))
+            fail_msg("%s: keys and values as q8_0: off by %.2e", name,
+                     difference(exact, packed, n));
+    }
+    forward_close(&b);
+}
+
+typedef struct {
+    const forward_bench *b;
+    const float *alone; /* [n, n_vocab] */
+    const device_kind *kind;
+    size_t at, n_prompt;
+} follower;
+
+/* The next token is the case's own, so that it can be compared with a run of it alone. */
+static int32_t
+follow(const float *logits, void *user_data)
+{
+    follower *f = user_data;
+    const size_t row = f->n_prompt - 1 + f->at++, n_vocab = f->b->c->n_vocab;
+
+    assert_same(f->kind, f->alone + row * n_vocab, logits, n_vocab, f->b->c->name,
+                "beside other sequences");
+    return row + 1 < f->b->n ? f->b->c->ids[row + 1] : -1;
+}
+
+void
+forward_check_batch(const device_kind *kind, const char *name, device_share share)
+{
+    static const size_t prompts[] = {5, 1, 12};
+    forward_bench b = forward_open(kind, name, TINY_F32, share);
+    engine_batch_options options = engine_batch_options_default();
+    g_autoptr(GError) error = NULL;
+    follower followers[G_N_ELEMENTS(prompts)];
+
+    options.n_cached = 1024;
+    options.n_sequences = 2;
+    options.kv_type = ENGINE_KV_F16;
+    g_autofree float *alone = forward_logits(&b, 1, ENGINE_KV_F16);
+    g_autoptr(engine_batch) batch = engine_batch_new(b.model, b.pool, &options, &error);
+    assert_no_error(error);
+    for (size_t i = 0; i < G_N_ELEMENTS(prompts); i++) {
+        followers[i] = (follower){&b, alone, kind, 0, prompts[i]};
+        const engine_request request = {.prompt = b.c->ids,
+                                        .n = prompts[i],
+                                        .n_context = (uint32_t)b.c->n_ids,
+                                        .pick = follow,
+                                        .user_data = &followers[i]};
+        assert_int_not_equal(engine_batch_add(batch, &request, &error), 0);
+    }
+    while (engine_batch_n_unfinished(batch) > 0) {
+        engine_batch_step(batch, &error);
+        assert_no_error(error);
+    }
+    for (size_t i = 0; i < G_N_ELEMENTS(prompts); i++)
+        assert_int_equal(followers[i].at, b.n - prompts[i] + 1);
+    g_clear_pointer(&batch, engine_batch_free);
+    forward_close(&b);
+}
+
+static void
+remove_folder(const char *folder)
+{
+    GDir *dir = g_dir_open(folder, 0, NULL);
+    const char *file;
+
+    while (dir && (file = g_dir_read_name(dir))) {
+        g_autofree char *path = g_build_filename(folder, file, NULL);
+        if (g_file_test(path, G_FILE_TEST_IS_DIR))
+            remove_folder(path);
+        else
+            g_unlink(path);
+    }
+    if (dir) g_dir_close(dir);
+    g_rmdir(folder);
+}
+
+/* A prompt's beginning out of memory, and out of files in another session, continues as a cold run does. */
+void
+forward_check_prefixes(const device_kind *kind, const char *name, device_share share)
+{
+    forward_bench b = forward_open(kind, name, TINY_F32, share);
+    const size_t n_known = b.n / 2, n_vocab = b.c->n_vocab, n_left = b.n - n_known;
+    g_autofree char *folder = g_dir_make_tmp("lode-prefixes-XXXXXX", NULL);
+    g_autoptr(GError) error = NULL;
+    g_autoptr(engine_prefix_store) store = engine_prefix_store_open(folder, 0, NULL, NULL, &error);
+    g_autofree float *cold = forward_logits(&b, n_known, ENGINE_KV_F16),
+                     *out = g_new0(float, b.n *n_vocab);
+
+    assert_no_error(error);
+    for (int warm = 0; warm < 3; warm++) { /* cold; its own memory; the store */
+        g_autoptr(engine_session) session = open_session(&b, ENGINE_KV_F16, store);
+        if (warm < 2) {
+            eval(session, &b, 0, n_known, n_known, out);
+            engine_session_keep(session);
+        }
+        if (warm == 1) engine_session_truncate(session, 0);
+        if (warm > 0) {
+            const uint32_t n = engine_session_reuse(session, b.c->ids, n_known + 1);
+            if (warm == 2 || n > 0) assert_int_equal(n, n_known);
+            if (n < n_known) eval(session, &b, n, n_known - n, n_known, out);
+        }
+        eval(session, &b, n_known, n_left, n_left, out);
+        assert_same(kind, cold + n_known * n_vocab, out, n_left * n_vocab, name,
+                    warm == 0   ? "continued"
+                    : warm == 1 ? "out of memory"
+                                : "out of the store");
+    }
+    g_clear_pointer(&store, engine_prefix_store_free);
+    remove_folder(folder);
+    forward_close(&b);
+}
+
+/* Drafts change no token: greedy text with and without. */
+void
+forward_check_drafts(const device_kind *kind, const char *name)
+{
+    forward_bench b = forward_open(kind, name, TINY_F32, DEVICE_WHOLE);
+    g_autofree int32_t *texts[2] = {g_new0(int32_t, 16), g_new0(int32_t, 16)};
+    g_autofree float *logits = g_new0(float, b.c->n_vocab);
+    g_autoptr(GError) error = NULL;
+
+    (void)kind;
+    for (uint32_t drafting = 0; drafting < 2; drafting++) {
+        engine_session_options options = engine_session_options_default();
+        options.n_context = 64;
+        options.kv_type = ENGINE_KV_F32;
+        options.n_draft = drafting * 3;
+        g_autoptr(engine_session) session = engine_session_open(b.model, b.pool, &options, &error);
+        assert_no_error(error);
+        engine_session_eval(session, b.c->ids, 10, logits, NULL, &error);
+        assert_no_error(error);
+        for (size_t i = 0; i < 16; i++) {
+            int32_t best = 0;
+            for (size_t v = 1; v < b.c->n_vocab; v++)
+                if (logits[v] > logits[best]) best = (int32_t)v;
+            texts[drafting][i] = best;
+            engine_session_eval(session, &best, 1, logits, NULL, &error);
+            assert_no_error(error);
+        }
+    }
+    assert_memory_equal(texts[0], texts[1], 16 * sizeof(int32_t));
+    forward_close(&b);
+}
