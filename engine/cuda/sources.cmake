@@ -4,4 +4,6 @@ set(LODE_CUDA_KERNEL_SOURCES
   )
 set(LODE_CUDA_HOST_SOURCES
   cublas.cc
+  gemm.cc
+  memory.cc
   )

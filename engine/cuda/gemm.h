@@ -1,0 +1,32 @@
+/* Products of matrices by cuBLAS: 16-bit inputs (or floats), sums in float32, on tensor cores. Row-major:
+ *   y [n, n_out] = x [n, n_in] w [n_out, n_in]^T    y in float32, rows ldy apart
+ * Source: the cuBLAS documentation, "cublasGemmEx". */
+#ifndef LODE_CUDA_GEMM_H
+#define LODE_CUDA_GEMM_H
+
+#include "engine/cuda/cublas.h"
+
+#define GEMM_WORKSPACE                                                                             \
+    ((size_t)32 << 20) /* bytes that cuBLAS may use: what it recommends for sm_90 */
+
+struct gemm_context {
+    const lode_cublas *blas; /* NULL: the machine has none, gemm_available is false */
+    cublas_handle handle;
+    char status[128]; /* of the last call that failed */
+};
+
+/* workspace [GEMM_WORKSPACE] in device memory, the caller's. Without cuBLAS it is no failure. */
+cudaError_t gemm_open(gemm_context *g, cudaStream_t stream, void *workspace, size_t n_bytes);
+void gemm_close(gemm_context *g);
+
+static inline bool
+gemm_available(const gemm_context *g)
+{
+    return g->handle != NULL;
+}
+
+/* type: of w and x alike. */
+cudaError_t gemm(gemm_context *g, cublas_type type, const void *w, const void *x, float *y,
+                 size_t ldy, size_t n_out, size_t n_in, size_t n);
+
+#endif
