@@ -1,6 +1,6 @@
 /* The weights of a model in a GPU's memory: copied once in the blocks they are stored in, found by the pointer that
  * names them here. */
-#include "engine/device.h"
+#include "engine/bert_device.h"
 
 #include <string.h>
 
@@ -20,6 +20,8 @@ struct engine_device {
     GHashTable *matrices; /* engine_tensor.data -> lode_cuda_matrix, owned */
     GHashTable *vectors;  /* float * here -> float * there */
     GHashTable *experts;  /* first tensor of down -> placed_experts, owned */
+    GMutex bert_mutex;
+    engine_bert_device *bert; /* owned; NULL: not asked for yet */
 };
 
 void
@@ -48,6 +50,7 @@ engine_device_open(const lode_cuda_compute *compute, int index, uint64_t limit, 
     device->compute = compute;
     device->handle = handle;
     g_mutex_init(&device->mutex);
+    g_mutex_init(&device->bert_mutex);
     device->matrices = g_hash_table_new_full(NULL, NULL, NULL, g_free);
     device->vectors = g_hash_table_new(NULL, NULL);
     device->experts = g_hash_table_new_full(NULL, NULL, NULL, g_free);
@@ -65,7 +68,9 @@ void
 engine_device_unref(engine_device *device)
 {
     if (!device || !g_atomic_ref_count_dec(&device->holders)) return;
+    engine_bert_device_free(device->bert);
     device->compute->device_close(device->handle); /* with all memory of it */
+    g_mutex_clear(&device->bert_mutex);
     g_hash_table_unref(device->matrices);
     g_hash_table_unref(device->vectors);
     g_hash_table_unref(device->experts);
@@ -371,4 +376,14 @@ engine_device_stores(const engine_kv_shape *shape, GError **error)
     g_set_error(error, ENGINE_ERROR, ENGINE_ERROR_UNSUPPORTED,
                 "a GPU keeps no keys and values as %s", engine_type_lookup((uint32_t)type)->name);
     return FALSE;
+}
+
+engine_bert_device *
+engine_device_bert(engine_device *device, const engine_model *model, GError **error)
+{
+    g_mutex_lock(&device->bert_mutex);
+    if (!device->bert) device->bert = engine_bert_device_new(model, device, error);
+    engine_bert_device *bert = device->bert;
+    g_mutex_unlock(&device->bert_mutex);
+    return bert;
 }

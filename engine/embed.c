@@ -1,5 +1,5 @@
 /* engine_embed: texts to vectors, in batches of a bounded number of tokens. */
-#include "engine/bert.h"
+#include "engine/bert_device.h"
 
 #include <string.h>
 
@@ -37,26 +37,60 @@ check_arguments(const engine_model *model, GError **error)
     return TRUE;
 }
 
+/* How batches are computed: by the model's device, or here with scratch. */
+typedef struct {
+    const engine_model *model;
+    engine_pool *pool;
+    engine_bert_device *device; /* NULL: here */
+    float *scratch;             /* owned */
+    size_t most; /* tokens at which a batch is full; one text more may begin before */
+} embedder;
+
+static gboolean
+open_embedder(embedder *e, GError **error)
+{
+    const engine_model *model = e->model;
+    g_autoptr(GError) failure = NULL;
+    size_t n_floats = 0, n_bytes = 0;
+
+    e->most = BATCH_TOKENS;
+    if (model->device && model->info.n_context < ENGINE_BERT_DEVICE_TOKENS) {
+        e->most = ENGINE_BERT_DEVICE_TOKENS - model->info.n_context;
+        e->device = engine_device_bert(model->device, model, &failure);
+        if (e->device) return TRUE;
+        if (model->wish.demanded) {
+            g_propagate_error(error, g_steal_pointer(&failure));
+            return FALSE;
+        }
+        e->most = BATCH_TOKENS;
+    }
+    if (engine_bert_scratch_size(model, e->most + model->info.n_context, &n_floats) &&
+        g_size_checked_mul(&n_bytes, n_floats, sizeof(float)))
+        e->scratch = g_try_malloc(n_bytes);
+    if (e->scratch) return TRUE;
+    g_set_error(error, ENGINE_ERROR, ENGINE_ERROR_LIMIT, "%s: no memory to embed with",
+                model->info.name);
+    return FALSE;
+}
+
+static gboolean
+embed_batch(const embedder *e, const engine_bert_batch *batch, float *out, GError **error)
+{
+    if (e->device) return engine_bert_device_forward(e->device, batch, out, error);
+    engine_bert_forward(e->model, e->pool, batch, e->scratch, out);
+    return TRUE;
+}
+
 gboolean
 engine_embed(const engine_model *model, engine_pool *pool, const char *const *texts, size_t n,
              float *out, const int *cancel, GError **error)
 {
-    if (!check_arguments(model, error)) return FALSE;
-    size_t n_floats = 0, n_bytes = 0;
-    const size_t most = BATCH_TOKENS + (size_t)model->info.n_context;
-    float *scratch = NULL;
-    if (engine_bert_scratch_size(model, most, &n_floats) &&
-        g_size_checked_mul(&n_bytes, n_floats, sizeof(float)))
-        scratch = g_try_malloc(n_bytes);
-    if (!scratch) {
-        g_set_error(error, ENGINE_ERROR, ENGINE_ERROR_LIMIT, "%s: no memory to embed with",
-                    model->info.name);
-        return FALSE;
-    }
+    embedder e = {.model = model, .pool = pool};
+    if (!check_arguments(model, error) || !open_embedder(&e, error)) return FALSE;
     g_autoptr(GArray) tokens = g_array_new(FALSE, FALSE, sizeof(int32_t));
     g_autoptr(GArray) first = g_array_new(FALSE, FALSE, sizeof(size_t));
     gboolean ok = TRUE;
-    for (size_t i = 0; i < n;) {
+    for (size_t i = 0; ok && i < n;) {
         if (cancel && g_atomic_int_get(cancel) != 0) {
             g_set_error(error, ENGINE_ERROR, ENGINE_ERROR_CANCELLED, "embedding was cancelled");
             ok = FALSE;
@@ -66,16 +100,17 @@ engine_embed(const engine_model *model, engine_pool *pool, const char *const *te
         size_t at = 0;
         g_array_set_size(tokens, 0);
         g_array_set_size(first, 0);
-        for (; i < n && tokens->len < BATCH_TOKENS; i++) {
+        for (; i < n && tokens->len < e.most; i++) {
             g_array_append_val(first, at);
             append_tokens(model, texts[i], tokens);
             at = tokens->len;
         }
         g_array_append_val(first, at);
         const engine_bert_batch batch = {(const int32_t *)(const void *)tokens->data,
-                                         (const size_t *)(const void *)first->data, NULL, i - start};
-        engine_bert_forward(model, pool, &batch, scratch, out + start * model->info.n_embd);
+                                         (const size_t *)(const void *)first->data, NULL,
+                                         i - start};
+        ok = embed_batch(&e, &batch, out + start * model->info.n_embd, error);
     }
-    g_free(scratch);
+    g_free(e.scratch);
     return ok;
 }

@@ -180,6 +180,27 @@ typedef struct {
     int (*experts)(lode_cuda_queue *q, const lode_cuda_experts *experts, const float *x, size_t n,
                    float *y, char *error);
     int (*delta)(lode_cuda_queue *q, const lode_cuda_delta *delta, size_t n, char *error);
+
+    /* Encoders. x = norm(x + delta) w + b, rows of mean 0 and variance 1 before; delta NULL: nothing is added */
+    int (*layer_norm)(lode_cuda_queue *q, float *x, const float *delta, const float *w,
+                      const float *b, float eps, size_t n_elems, size_t n, char *error);
+    /* the exact one, or the approximation by tanh */
+    int (*gelu)(lode_cuda_queue *q, float *x, size_t n_elems, size_t n, int by_tanh, char *error);
+    /* Every text's tokens first_host [i] .. first_host [i + 1] - 1 attend to each other: qkv [n, 3 n_heads head_dim],
+     * out [n, n_heads head_dim] */
+    int (*attend_texts)(lode_cuda_queue *q, const float *qkv, const uint32_t *first_host,
+                        size_t n_texts, uint32_t n_heads, uint32_t head_dim, float scale,
+                        float *out, char *error);
+    /* out [n_texts, n_elems]: the mean of a text's rows, or its first; to unit length when asked */
+    int (*pool_texts)(lode_cuda_queue *q, const float *x, const uint32_t *first_host,
+                      size_t n_texts, size_t n_elems, int mean, int unit, float *out, char *error);
+
+    /* Exact search: of vectors [n, n_elems] the k with the largest products with each of queries_host
+     * [n_queries, n_elems], largest first, the lower index first among equals; fewer than n: index -1.
+     * ids_host, scores_host [n_queries, k] */
+    int (*search)(lode_cuda_queue *q, const float *vectors, size_t n, size_t n_elems,
+                  const float *queries_host, size_t n_queries, uint32_t k, int64_t *ids_host,
+                  float *scores_host, char *error);
 } lode_cuda_compute;
 
 #ifdef __cplusplus

@@ -1,5 +1,7 @@
 #include "forward_check.h"
 
+#include "../engine/bert_check.h"
+
 #include "engine/decoder_arch.h"
 #include "engine/model.h"
 
@@ -351,4 +353,36 @@ forward_check_drafts(const device_kind *kind, const char *name)
     }
     assert_memory_equal(texts[0], texts[1], 16 * sizeof(int32_t));
     forward_close(&b);
+}
+
+void
+forward_check_encoder(const device_kind *kind, size_t n_texts)
+{
+    g_autoptr(GError) error = NULL;
+    g_autoptr(engine_pool) pool = engine_pool_new(1);
+    g_autoptr(engine_model) model =
+        engine_model_open(LODE_TEST_DATA "/engine/tiny_bert", &error);
+    size_t n;
+    g_auto(GStrv) texts = bert_texts(&n);
+
+    assert_no_error(error);
+    if (n_texts > 0) n = MIN(n, n_texts);
+    const size_t d = model->info.n_embd;
+    g_autofree float *here = g_new(float, n *d), *there = g_new(float, n *d),
+                     *again = g_new(float, n *d);
+    const char *const *list = (const char *const *)texts;
+    engine_embed(model, pool, list, n, here, NULL, &error);
+    assert_no_error(error);
+    model->device = engine_device_open(kind->compute, 0, 0, &error);
+    assert_no_error(error);
+    model->wish.demanded = TRUE;
+    engine_embed(model, pool, list, n, there, NULL, &error);
+    assert_no_error(error);
+    if (!(difference(here, there, n * d) <= kind->f32))
+        fail_msg("the encoder: off by %.2e", difference(here, there, n * d));
+    for (size_t i = 0; i < n; i++) { /* alone as among others */
+        engine_embed(model, pool, list + i, 1, again + i * d, NULL, &error);
+        assert_no_error(error);
+    }
+    assert_same(kind, there, again, n * d, "the encoder", "one text at a time");
 }

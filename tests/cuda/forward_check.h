@@ -47,4 +47,7 @@ void forward_check_batch(const device_kind *kind, const char *name, device_share
 void forward_check_prefixes(const device_kind *kind, const char *name, device_share share);
 void forward_check_drafts(const device_kind *kind, const char *name);
 
+/* The tiny encoder, embedding the recorded texts (the first n_texts; 0: all): against the CPU's vectors. */
+void forward_check_encoder(const device_kind *kind, size_t n_texts);
+
 #endif

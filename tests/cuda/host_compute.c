@@ -545,6 +545,98 @@ delta(lode_cuda_queue *q, const lode_cuda_delta *d, size_t n, char *error)
     return LODE_CUDA_OK;
 }
 
+/* ---- encoders, search ---- */
+
+static int
+layer_norm(lode_cuda_queue *q, float *x, const float *other, const float *w, const float *b,
+           float eps, size_t n_elems, size_t n, char *error)
+{
+    (void)error;
+    for (size_t i = 0; i < n; i++) {
+        if (other) q->kernels->add(x + i * n_elems, other + i * n_elems, n_elems);
+        q->kernels->layer_norm(x + i * n_elems, w, b, eps, n_elems, x + i * n_elems);
+    }
+    return LODE_CUDA_OK;
+}
+
+static int
+gelu(lode_cuda_queue *q, float *x, size_t n_elems, size_t n, int by_tanh, char *error)
+{
+    (void)error;
+    (by_tanh ? q->kernels->gelu_tanh : q->kernels->gelu_erf)(x, n_elems * n);
+    return LODE_CUDA_OK;
+}
+
+static int
+attend_texts(lode_cuda_queue *q, const float *qkv, const uint32_t *first, size_t n_texts,
+             uint32_t n_heads, uint32_t head_dim, float scale, float *out, char *error)
+{
+    const size_t d = (size_t)n_heads * head_dim;
+
+    (void)error;
+    for (size_t t = 0; t < n_texts; t++) {
+        const uint32_t n = first[t + 1] - first[t];
+        g_autofree float *scores = g_new(float, n);
+        for (uint32_t i = first[t]; i < first[t + 1]; i++) {
+            for (uint32_t h = 0; h < n_heads; h++) {
+                float *to = out + i * d + h * head_dim;
+                for (uint32_t p = 0; p < n; p++)
+                    scores[p] =
+                        q->kernels->dot(qkv + i * 3 * d + h * head_dim,
+                                        qkv + (first[t] + p) * 3 * d + d + h * head_dim, head_dim);
+                q->kernels->softmax(scores, n, scale);
+                q->kernels->weighted_sum(scores, n, 1,
+                                         qkv + first[t] * 3 * d + 2 * d + h * head_dim, 3 * d, n,
+                                         head_dim, to, head_dim);
+            }
+        }
+    }
+    return LODE_CUDA_OK;
+}
+
+static int
+pool_texts(lode_cuda_queue *q, const float *x, const uint32_t *first, size_t n_texts,
+           size_t n_elems, int mean, int unit, float *out, char *error)
+{
+    (void)error;
+    for (size_t t = 0; t < n_texts; t++) {
+        float *to = out + t * n_elems;
+        memcpy(to, x + first[t] * n_elems, n_elems * sizeof *to);
+        for (uint32_t i = first[t] + 1; mean && i < first[t + 1]; i++)
+            q->kernels->add(to, x + i * n_elems, n_elems);
+        if (mean) q->kernels->scale(to, 1.0f / (float)(first[t + 1] - first[t]), n_elems);
+        if (unit)
+            q->kernels->scale(to, 1.0f / fmaxf(sqrtf(q->kernels->dot(to, to, n_elems)), 1e-12f),
+                              n_elems);
+    }
+    return LODE_CUDA_OK;
+}
+
+static int
+search(lode_cuda_queue *q, const float *vectors, size_t n, size_t n_elems, const float *queries,
+       size_t n_queries, uint32_t k, int64_t *ids, float *scores, char *error)
+{
+    (void)error;
+    for (size_t i = 0; i < n_queries; i++) {
+        uint32_t n_found = 0;
+        for (uint32_t j = 0; j < k; j++)
+            ids[i * k + j] = -1;
+        for (size_t v = 0; v < n; v++) {
+            const float s = q->kernels->dot(queries + i * n_elems, vectors + v * n_elems, n_elems);
+            uint32_t at = n_found < k ? n_found++ : k;
+            for (; at > 0 && s > scores[i * k + at - 1]; at--)
+                if (at < k) {
+                    scores[i * k + at] = scores[i * k + at - 1];
+                    ids[i * k + at] = ids[i * k + at - 1];
+                }
+            if (at == k) continue;
+            scores[i * k + at] = s;
+            ids[i * k + at] = (int64_t)v;
+        }
+    }
+    return LODE_CUDA_OK;
+}
+
 static const lode_cuda_compute HOST = {
     .struct_size = sizeof(lode_cuda_compute),
     .device_open = device_open,
@@ -572,6 +664,11 @@ static const lode_cuda_compute HOST = {
     .route = route,
     .experts = experts,
     .delta = delta,
+    .layer_norm = layer_norm,
+    .gelu = gelu,
+    .attend_texts = attend_texts,
+    .pool_texts = pool_texts,
+    .search = search,
 };
 
 const lode_cuda_compute *

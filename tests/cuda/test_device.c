@@ -56,6 +56,16 @@ chunks_batches_and_prefixes_change_nothing(void **state)
     assert_int_equal(host_compute_n_live(), 0);
 }
 
+static void
+an_encoder_makes_the_same_vectors(void **state)
+{
+    (void)state;
+    const device_kind k = kind();
+
+    forward_check_encoder(&k, 0);
+    assert_int_equal(host_compute_n_live(), 0);
+}
+
 /* ---- memory that runs out ---- */
 
 static engine_session *
@@ -121,6 +131,7 @@ main(void)
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(every_model_gives_the_reference_logits_wherever_its_parts_are),
         cmocka_unit_test(chunks_batches_and_prefixes_change_nothing),
+        cmocka_unit_test(an_encoder_makes_the_same_vectors),
         cmocka_unit_test(memory_that_runs_out_anywhere_leaves_the_model_to_the_cpu),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);

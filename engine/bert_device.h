@@ -1,0 +1,28 @@
+/* BERT on a GPU, for embedding in bulk. */
+#ifndef LODE_ENGINE_BERT_DEVICE_H
+#define LODE_ENGINE_BERT_DEVICE_H
+
+#include "engine/bert.h"
+#include "engine/device.h"
+
+G_BEGIN_DECLS
+
+#define ENGINE_BERT_DEVICE_TOKENS 8192 /* of a batch; longer texts than that have no model */
+
+/* Weights and buffers on a device, which owns it (engine_device_bert). Locked inside. */
+typedef struct engine_bert_device engine_bert_device;
+
+engine_bert_device *engine_bert_device_new(const engine_model *model, engine_device *device,
+                                           GError **error);
+void engine_bert_device_free(engine_bert_device *bert); /* NULL is fine */
+
+/* As engine_bert_forward; at most ENGINE_BERT_DEVICE_TOKENS tokens. */
+gboolean engine_bert_device_forward(engine_bert_device *bert, const engine_bert_batch *batch,
+                                    float *out, GError **error);
+
+/* device.c: the device's own, made when it is first asked for; NULL with the error of that. */
+engine_bert_device *engine_device_bert(engine_device *device, const engine_model *model,
+                                       GError **error);
+
+G_END_DECLS
+#endif
