@@ -216,6 +216,24 @@ void engine_detokenize(const engine_model *model, const int32_t *tokens, size_t 
 gboolean engine_embed(const engine_model *model, engine_pool *pool, const char *const *texts,
                       size_t n, float *out, const int *cancel, GError **error);
 
+/* ---- vectors ---------------------------------------------------------------------------------- */
+
+/* Vectors in the memory of a model's GPU, for exact search: the k with the largest inner products, as a flat index of
+ * FAISS finds them. Locked inside. */
+typedef struct engine_vectors engine_vectors;
+
+/* vectors [n, n_dims], row-major, are copied there and used here too: they outlive it, and so does the model. ARGUMENT
+ * when the model has no GPU, LIMIT with numbers when its memory is too small. */
+engine_vectors *engine_vectors_new(const engine_model *model, const float *vectors, size_t n,
+                                   size_t n_dims, GError **error);
+void engine_vectors_free(engine_vectors *vectors); /* NULL is fine */
+G_DEFINE_AUTOPTR_CLEANUP_FUNC(engine_vectors, engine_vectors_free)
+
+/* queries [n_queries, n_dims]; ids and scores [n_queries, k], best first, the lower index first among equals. Where there
+ * are fewer than k vectors: -1 and minus infinity. */
+gboolean engine_vectors_search(engine_vectors *vectors, const float *queries, size_t n_queries,
+                               size_t k, int64_t *ids, float *scores, GError **error);
+
 /* ---- cross-encoders ------------------------------------------------------------------------- */
 
 /* How well passages [n] answer a query, in the eyes of an encoder that reads both at once, "[CLS] query [SEP] passage

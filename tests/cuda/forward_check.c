@@ -360,8 +360,7 @@ forward_check_encoder(const device_kind *kind, size_t n_texts)
 {
     g_autoptr(GError) error = NULL;
     g_autoptr(engine_pool) pool = engine_pool_new(1);
-    g_autoptr(engine_model) model =
-        engine_model_open(LODE_TEST_DATA "/engine/tiny_bert", &error);
+    g_autoptr(engine_model) model = engine_model_open(LODE_TEST_DATA "/engine/tiny_bert", &error);
     size_t n;
     g_auto(GStrv) texts = bert_texts(&n);
 
