@@ -6,4 +6,5 @@ set(LODE_CUDA_HOST_SOURCES
   cublas.cc
   gemm.cc
   memory.cc
+  queue.cc
   )
