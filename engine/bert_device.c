@@ -2,9 +2,6 @@
  * embedding tables stay here: a token's three rows are added on the way. */
 #include "engine/bert_device.h"
 
-#include <math.h>
-#include <string.h>
-
 struct engine_bert_device {
     const engine_model *model;
     engine_device *device; /* borrowed: it owns this */
@@ -174,8 +171,7 @@ run_layer(engine_bert_device *b, const engine_bert_layer *l, const engine_bert_b
 
     if (!code)
         code = c->attend_texts(b->queue, b->qkv, b->first, batch->n_texts, info->n_heads,
-                               info->head_dim, 1.0f / sqrtf((float)info->head_dim), b->mixed,
-                               b->message);
+                               info->head_dim, b->mixed, b->message);
     if (!code) code = c->project(b->queue, b->mixed, n, &mix, 1, b->message);
     if (!code) code = add_norm(b, b->delta, &l->attention_norm, n);
     if (!code) code = c->project(b->queue, b->x, n, &up, 1, b->message);

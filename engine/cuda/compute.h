@@ -122,6 +122,7 @@ typedef struct {
     uint32_t max_rows, max_spans;
     uint64_t max_pages;      /* of all spans of a pass together */
     uint32_t max_in;         /* the widest input of a product */
+    uint64_t max_weights;    /* elements of the largest matrix; memory for a part of them will do */
     uint32_t max_slots;      /* rows times experts of a token */
     uint32_t max_ff, n_embd; /* of an expert */
     uint32_t max_experts;
@@ -187,10 +188,10 @@ typedef struct {
     /* the exact one, or the approximation by tanh */
     int (*gelu)(lode_cuda_queue *q, float *x, size_t n_elems, size_t n, int by_tanh, char *error);
     /* Every text's tokens first_host [i] .. first_host [i + 1] - 1 attend to each other: qkv [n, 3 n_heads head_dim],
-     * out [n, n_heads head_dim] */
+     * out [n, n_heads head_dim] = softmax(q k / sqrt(head_dim)) v */
     int (*attend_texts)(lode_cuda_queue *q, const float *qkv, const uint32_t *first_host,
-                        size_t n_texts, uint32_t n_heads, uint32_t head_dim, float scale,
-                        float *out, char *error);
+                        size_t n_texts, uint32_t n_heads, uint32_t head_dim, float *out,
+                        char *error);
     /* out [n_texts, n_elems]: the mean of a text's rows, or its first; to unit length when asked */
     int (*pool_texts)(lode_cuda_queue *q, const float *x, const uint32_t *first_host,
                       size_t n_texts, size_t n_elems, int mean, int unit, float *out, char *error);
@@ -202,6 +203,9 @@ typedef struct {
                   const float *queries_host, size_t n_queries, uint32_t k, int64_t *ids_host,
                   float *scores_host, char *error);
 } lode_cuda_compute;
+
+/* compute.cc: the plug-in's; lives for ever. */
+const lode_cuda_compute *cuda_compute(void);
 
 #ifdef __cplusplus
 }

@@ -52,11 +52,11 @@ open_streams(lode_cuda_queue *q)
     return staging_open(&q->copies, q->stream);
 }
 
-/* Words of the pass's description: pages, four for each span, two for each row. */
+/* Words of the pass's description. */
 static size_t
 pass_words(const lode_cuda_sizes *s)
 {
-    return (size_t)s->max_pages + 4 * (size_t)s->max_spans + 2 * (size_t)s->max_rows;
+    return sizeof(cuda_span) / sizeof(uint32_t) * s->max_spans + (size_t)s->max_pages + s->max_rows;
 }
 
 static int
@@ -65,20 +65,23 @@ take_all(lode_cuda_queue *q, char *error)
     const lode_cuda_sizes *s = &q->sizes;
     const size_t rows = s->max_rows > s->max_slots ? s->max_rows : s->max_slots;
     const size_t wide = s->max_in > s->max_ff ? s->max_in : s->max_ff;
-    int code = take(q, pass_words(s), &q->pass, error);
+    int code = take(q, pass_words(s), &q->words, error);
 
-    if (!code) code = take(q, s->max_rows, &q->indices, error);
+    if (!code) code = take(q, (size_t)s->max_rows + 1, &q->indices, error);
     if (!code) code = take(q, MAX_ROT / 2, &q->inv_freq, error);
     if (!code) code = take(q, rows * wide * sizeof(float), &q->inputs, error);
     if (!code) code = take(q, QUEUE_TILE_BYTES, &q->tile, error);
     if (!code) code = take(q, GEMM_WORKSPACE, &q->blas_memory, error);
+    if (!code && s->max_pages > 0)
+        code = take(q, cuda_attend_floats(s->max_rows, s->max_heads, s->head_dim), &q->partials,
+                    error);
     if (!code && s->max_slots > 0) {
-        code = take(q, (size_t)s->max_slots * s->max_ff, &q->hidden, error);
+        code = take(q, 2 * (size_t)s->max_slots * s->max_ff, &q->hidden, error);
         if (!code) code = take(q, (size_t)s->max_slots * s->max_ff, &q->hidden_up, error);
         if (!code) code = take(q, (size_t)s->max_slots * s->n_embd, &q->outputs, error);
         if (!code) code = take(q, (size_t)s->max_experts + 1, &q->starts, error);
-        if (!code) code = take(q, s->max_slots, &q->slot_token, error);
-        if (!code) code = take(q, s->max_slots, &q->slot_of, error);
+        if (!code) code = take(q, s->max_slots, &q->place_row, error);
+        if (!code) code = take(q, s->max_slots, &q->place_of, error);
     }
     if (code) return code;
     q->here = static_cast<uint32_t *>(malloc(pass_words(s) * sizeof(uint32_t) + 1));
@@ -116,9 +119,9 @@ void
 cuda_queue_close(lode_cuda_queue *q)
 {
     if (!q) return;
-    void *const there[] = {q->pass,    q->indices,     q->inv_freq,   q->inputs,
-                           q->tile,    q->blas_memory, q->hidden,     q->hidden_up,
-                           q->outputs, q->starts,      q->slot_token, q->slot_of};
+    void *const there[] = {q->words,       q->indices,   q->inv_freq, q->inputs,    q->tile,
+                           q->blas_memory, q->partials,  q->hidden,   q->hidden_up, q->outputs,
+                           q->starts,      q->place_row, q->place_of};
 
     (void)cuda_use(q->device);
     if (q->stream) (void)cudaStreamSynchronize(q->stream);
@@ -176,14 +179,14 @@ cuda_wait(lode_cuda_queue *q, char *error)
 
 /* ---- a pass ---- */
 
-/* Pages of all spans, then of each span where its pages begin, its row, rows and first position, then of each row its
- * span and position: one copy. */
+/* The spans, the pages of all of them, the span of each row: one copy. */
 int
 cuda_begin_pass(lode_cuda_queue *q, const lode_cuda_span *spans, size_t n_spans, size_t n,
                 char *error)
 {
     const lode_cuda_sizes *s = &q->sizes;
-    size_t n_pages = 0;
+    const size_t span_words = sizeof(cuda_span) / sizeof(uint32_t);
+    size_t n_pages = 0, at = 0;
 
     for (size_t i = 0; i < n_spans; i++)
         n_pages += spans[i].n_pages;
@@ -192,31 +195,26 @@ cuda_begin_pass(lode_cuda_queue *q, const lode_cuda_span *spans, size_t n_spans,
                  n, n_spans, n_pages);
         return LODE_CUDA_FAILED;
     }
-    uint32_t *pages = q->here, *span = pages + n_pages, *row = span + 4 * n_spans;
-    q->longest = q->most = 0;
-    for (size_t i = 0, at = 0; i < n_spans; i++) {
-        memcpy(pages + at, spans[i].pages, spans[i].n_pages * sizeof *pages);
-        span[i] = (uint32_t)at;
-        span[n_spans + i] = spans[i].row;
-        span[2 * n_spans + i] = spans[i].n;
-        span[3 * n_spans + i] = spans[i].first;
-        for (uint32_t t = 0; t < spans[i].n; t++) {
-            row[spans[i].row + t] = (uint32_t)i;
-            row[n + spans[i].row + t] = spans[i].first + t;
-        }
-        at += spans[i].n_pages;
-        if (spans[i].first + spans[i].n > q->longest) q->longest = spans[i].first + spans[i].n;
-        if (spans[i].n > q->most) q->most = spans[i].n;
+    cuda_pass *pass = &q->pass;
+    uint32_t *pages = q->here + n_spans * span_words, *row = pages + n_pages;
+    *pass = cuda_pass();
+    pass->n_spans = (uint32_t)n_spans;
+    pass->n = (uint32_t)n;
+    pass->least = UINT32_MAX;
+    for (size_t i = 0; i < n_spans; i++) {
+        const lode_cuda_span *from = &spans[i];
+        const cuda_span span = {from->row, from->n, from->first, (uint32_t)at};
+        memcpy(q->here + i * span_words, &span, sizeof span);
+        memcpy(pages + at, from->pages, from->n_pages * sizeof *pages);
+        at += from->n_pages;
+        for (uint32_t t = 0; t < from->n; t++)
+            row[from->row + t] = (uint32_t)i;
+        if (from->n > pass->most) pass->most = from->n;
+        if (from->n < pass->least) pass->least = from->n;
     }
-    q->n_spans = n_spans;
-    q->n_rows = n;
-    q->pages = q->pass;
-    q->span_page = q->pass + n_pages;
-    q->span_row = q->span_page + n_spans;
-    q->span_n = q->span_row + n_spans;
-    q->span_first = q->span_n + n_spans;
-    q->row_span = q->span_first + n_spans;
-    q->row_position = q->row_span + n;
-    return cuda_copy_in(q, q->pass, q->here, (n_pages + 4 * n_spans + 2 * n) * sizeof *q->here,
-                        error);
+    pass->spans = reinterpret_cast<const cuda_span *>(q->words);
+    pass->pages = q->words + n_spans * span_words;
+    pass->row_span = pass->pages + n_pages;
+    return cuda_copy_in(q, q->words, q->here,
+                        (n_spans * span_words + n_pages + n) * sizeof *q->here, error);
 }

@@ -3,6 +3,7 @@
 #define LODE_CUDA_QUEUE_H
 
 #include "engine/cuda/gemm.h"
+#include "engine/cuda/kernels.h"
 #include "engine/cuda/memory.h"
 
 /* Elements of a tile of expanded weights: as many rows as that holds are multiplied at once. */
@@ -20,26 +21,21 @@ struct lode_cuda_queue {
     unsigned char
         *inputs; /* [max_rows or max_slots, max_in] in 16 bits or floats: inputs of cuBLAS */
 
-    /* experts: slots are (token, choice) pairs, sorted by expert */
-    float *hidden, *hidden_up; /* [max_slots, max_ff] */
+    /* experts: slots are (token, choice) pairs, places those sorted by expert */
+    float *hidden, *hidden_up; /* [max_slots, 2 max_ff], [max_slots, max_ff] */
     float *outputs;            /* [max_slots, n_embd] */
     uint32_t *starts;          /* [max_experts + 1] */
-    uint32_t *slot_token;      /* [max_slots] the token of a slot */
-    uint32_t *slot_of;         /* [max_slots] the slot of a choice */
+    uint32_t *place_row;       /* [max_slots] the token of a place */
+    uint32_t *place_of;        /* [max_slots] the place of a slot */
 
-    /* the pass at hand: one piece of memory, and where its parts begin */
-    uint32_t *pass;
-    const uint32_t *pages;                          /* of all spans, one behind the other */
-    const uint32_t *span_page;                      /* [n_spans] where a span's begin in pages */
-    const uint32_t *span_row, *span_n, *span_first; /* [n_spans] as lode_cuda_span */
-    const uint32_t *row_span;                       /* [n_rows] which span a row belongs to */
-    const uint32_t *row_position;                   /* [n_rows] */
-    uint32_t *here;                                 /* its copy in host memory */
-    size_t n_spans, n_rows;
-    uint32_t longest; /* positions of the longest sequence, its rows included */
-    uint32_t most;    /* rows of the longest span */
+    float *partials; /* of attention */
 
-    uint32_t *indices; /* [max_rows] tokens or rows of the call at hand */
+    /* the pass at hand: spans, page numbers, the span of each row; one piece of memory */
+    uint32_t *words; /* there */
+    uint32_t *here;  /* its copy in host memory */
+    cuda_pass pass;
+
+    uint32_t *indices; /* [max_rows + 1] tokens, rows or texts of the call at hand */
     float *inv_freq;   /* [256] of the tables at hand */
 };
 

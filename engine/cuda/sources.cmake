@@ -3,6 +3,7 @@
 set(LODE_CUDA_KERNEL_SOURCES
   )
 set(LODE_CUDA_HOST_SOURCES
+  compute.cc
   cublas.cc
   gemm.cc
   memory.cc
