@@ -469,8 +469,11 @@ widen(lode_cuda_sizes *sizes, uint32_t *dense_ff, const engine_decoder_layer *la
 {
     const uint32_t n_ff = layer->is_moe ? layer->moe.n_ff : layer->dense.n_ff;
     const engine_linear *mixer = layer->is_delta ? &layer->delta.out : &layer->attention.out;
+    const uint64_t n_in = sizes->n_embd;
 
     sizes->max_in = MAX(sizes->max_in, MAX((uint32_t)mixer->w->dims[0], n_ff));
+    sizes->max_weights =
+        MAX(sizes->max_weights, MAX(engine_tensor_n_elems(mixer->w), 2 * n_in * n_ff));
     if (layer->is_moe) {
         sizes->max_in = MAX(sizes->max_in, layer->moe.shared.n_ff);
         sizes->max_ff = MAX(sizes->max_ff, layer->moe.n_ff);
@@ -487,6 +490,7 @@ sizes_of(const engine_decoder *m, uint32_t max_rows, uint32_t n_pages, uint32_t 
                              .max_pages = n_pages,
                              .max_in = m->n_embd * (m->n_mtp > 0 ? 2 : 1),
                              .max_slots = max_rows * m->max_used,
+                             .max_weights = engine_tensor_n_elems(m->output),
                              .n_embd = m->n_embd,
                              .max_experts = m->max_experts,
                              .max_heads = m->n_heads,

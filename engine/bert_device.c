@@ -78,6 +78,8 @@ engine_bert_device_new(const engine_model *model, engine_device *device, GError 
     const lode_cuda_sizes sizes = {.max_rows = ENGINE_BERT_DEVICE_TOKENS,
                                    .max_spans = ENGINE_BERT_DEVICE_TOKENS,
                                    .max_in = MAX(model->info.n_embd, model->info.n_ff),
+                                   .max_weights = (uint64_t)model->info.n_embd *
+                                                  MAX(model->info.n_embd, model->info.n_ff),
                                    .n_embd = model->info.n_embd,
                                    .max_heads = model->info.n_heads,
                                    .head_dim = model->info.head_dim};

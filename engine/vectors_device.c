@@ -24,7 +24,8 @@ engine_vectors *
 engine_vectors_new(const engine_model *model, const float *vectors, size_t n, size_t n_dims,
                    GError **error)
 {
-    const lode_cuda_sizes sizes = {.max_rows = QUERIES, .max_in = (uint32_t)n_dims};
+    const lode_cuda_sizes sizes = {
+        .max_rows = QUERIES, .max_in = (uint32_t)n_dims, .max_weights = G_MAXUINT64};
     size_t n_bytes;
 
     if (!model->device || n == 0 || n_dims == 0 || n_dims > G_MAXINT32 ||

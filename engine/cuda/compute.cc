@@ -61,7 +61,7 @@ multiply_tiles(lode_cuda_queue *q, const lode_cuda_matrix *w, uint32_t to, const
                size_t n, float *y, size_t ldy)
 {
     const size_t row_bytes = w->n_in * element_bytes(to);
-    const uint32_t most = (uint32_t)std::min<size_t>(QUEUE_TILE_BYTES / row_bytes, w->n_out);
+    const uint32_t most = (uint32_t)std::min<size_t>(q->tile_bytes / row_bytes, w->n_out);
 
     if (w->type == to && !w->scales)
         return gemm(&q->blas, blas_type(to), w->data, inputs, y, ldy, w->n_out, w->n_in, n);
@@ -425,7 +425,7 @@ static cudaError_t
 search_pieces(lode_cuda_queue *q, const lode_cuda_matrix *vectors, size_t n_queries, uint32_t k,
               found_vector *best)
 {
-    const size_t n_best = n_queries * k, room = QUEUE_TILE_BYTES / sizeof(float);
+    const size_t n_best = n_queries * k, room = q->tile_bytes / sizeof(float);
     if (2 * n_best + n_queries * CUDA_TOP_K > room) return cudaErrorInvalidValue;
     const size_t most = std::min<size_t>((room - 2 * n_best) / n_queries, vectors->n_out);
     float *scores = reinterpret_cast<float *>(q->tile), *values = scores + most * n_queries;

@@ -6,16 +6,14 @@
 
 #include "engine/cuda/cublas.h"
 
-#define GEMM_WORKSPACE                                                                             \
-    ((size_t)32 << 20) /* bytes that cuBLAS may use: what it recommends for sm_90 */
-
 struct gemm_context {
     const lode_cublas *blas; /* NULL: the machine has none, gemm_available is false */
     cublas_handle handle;
     char status[128]; /* of the last call that failed */
 };
 
-/* workspace [GEMM_WORKSPACE] in device memory, the caller's. Without cuBLAS it is no failure. */
+/* workspace in device memory, the caller's: 32 MiB are what cuBLAS recommends for its fastest ways. Without cuBLAS it
+ * is no failure. */
 cudaError_t gemm_open(gemm_context *g, cudaStream_t stream, void *workspace, size_t n_bytes);
 void gemm_close(gemm_context *g);
 

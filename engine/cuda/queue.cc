@@ -65,13 +65,18 @@ take_all(lode_cuda_queue *q, char *error)
     const lode_cuda_sizes *s = &q->sizes;
     const size_t rows = s->max_rows > s->max_slots ? s->max_rows : s->max_slots;
     const size_t wide = s->max_in > s->max_ff ? s->max_in : s->max_ff;
+    /* a row of it at least */
+    q->tile_bytes = QUEUE_TILE_BYTES;
+    if (s->max_weights < q->tile_bytes / sizeof(float))
+        q->tile_bytes = (size_t)s->max_weights * sizeof(float);
+    if (q->tile_bytes < wide * sizeof(float)) q->tile_bytes = wide * sizeof(float);
     int code = take(q, pass_words(s), &q->words, error);
 
     if (!code) code = take(q, (size_t)s->max_rows + 1, &q->indices, error);
     if (!code) code = take(q, MAX_ROT / 2, &q->inv_freq, error);
     if (!code) code = take(q, rows * wide * sizeof(float), &q->inputs, error);
-    if (!code) code = take(q, QUEUE_TILE_BYTES, &q->tile, error);
-    if (!code) code = take(q, GEMM_WORKSPACE, &q->blas_memory, error);
+    if (!code) code = take(q, q->tile_bytes, &q->tile, error);
+    if (!code) code = take(q, q->tile_bytes, &q->blas_memory, error);
     if (!code && s->max_pages > 0)
         code = take(q, cuda_attend_floats(s->max_rows, s->max_heads, s->head_dim), &q->partials,
                     error);
@@ -106,7 +111,7 @@ cuda_queue_open(lode_cuda_device *device, const lode_cuda_sizes *sizes, lode_cud
     int code = cuda_report(open_streams(q), "opening a stream", error);
     if (!code) code = take_all(q, error);
     if (!code)
-        code = queue_report(q, gemm_open(&q->blas, q->stream, q->blas_memory, GEMM_WORKSPACE),
+        code = queue_report(q, gemm_open(&q->blas, q->stream, q->blas_memory, q->tile_bytes),
                             "opening cuBLAS", error);
     if (!code)
         *out = q;

@@ -6,7 +6,7 @@
 #include "engine/cuda/kernels.h"
 #include "engine/cuda/memory.h"
 
-/* Elements of a tile of expanded weights: as many rows as that holds are multiplied at once. */
+/* Of expanded weights at most, and of cuBLAS's workspace: less where all matrices are smaller. */
 #define QUEUE_TILE_BYTES ((size_t)32 << 20)
 
 struct lode_cuda_queue {
@@ -16,8 +16,9 @@ struct lode_cuda_queue {
     cudaStream_t stream; /* everything below runs in it, in order */
     staging copies; /* on the same stream: what is copied in is seen by what is asked for next */
     gemm_context blas;
-    unsigned char *blas_memory; /* [GEMM_WORKSPACE] */
-    unsigned char *tile;        /* [QUEUE_TILE_BYTES] expanded weights */
+    unsigned char *blas_memory; /* [tile_bytes] */
+    unsigned char *tile;        /* [tile_bytes] expanded weights */
+    size_t tile_bytes;
     unsigned char
         *inputs; /* [max_rows or max_slots, max_in] in 16 bits or floats: inputs of cuBLAS */
 
