@@ -51,6 +51,10 @@ typedef struct {
     float *out; /* [n, n_v * d_v] */
 } engine_delta_job;
 
+typedef enum { ENGINE_REPEAT_RUN, ENGINE_REPEAT_RECORD, ENGINE_REPEATED } engine_repeat;
+
+#define ENGINE_REPEAT_ROWS 8 /* rows of a pass that may be kept, at most */
+
 typedef struct {
     const char *name;
 
@@ -74,6 +78,13 @@ typedef struct {
     /* Ops that return nothing can still fail on a device: from the first failure on all of them do nothing, until this
      * is asked. FALSE with that failure, which is then forgotten. NULL: they cannot. */
     gboolean (*check)(engine_backend *b, GError **error);
+
+    /* A pass of few rows over the same memory again and again may be kept and repeated at once. `repeat` is asked with all
+     * that such a pass depends on, key [n_bytes]: REPEATED, it has done it; RECORD: the ops up to `record_end` are kept
+     * under the key, then done; RUN: neither. FALSE from record_end: they were not done, and must be asked for again.
+     * NULL: nothing is ever kept. */
+    engine_repeat (*repeat)(engine_backend *b, const void *key, size_t n_bytes);
+    gboolean (*record_end)(engine_backend *b);
 
     /* x [n, n_embd] = rows tokens [n] (host) of table */
     void (*embed)(engine_backend *b, const engine_tensor *table, const int32_t *tokens, size_t n,

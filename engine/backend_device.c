@@ -10,7 +10,15 @@
 
 #include <string.h>
 
-enum { MAX_JOBS = 8, MAX_LOGITS = 16 };
+enum { MAX_JOBS = 8, MAX_LOGITS = 16, MAX_RECORDINGS = 8 };
+
+/* A pass that was seen before. */
+typedef struct {
+    void *key; /* owned; NULL: none */
+    size_t n_bytes;
+    uint64_t used;
+    lode_cuda_graph *graph; /* NULL: not kept yet */
+} recording;
 
 typedef struct {
     engine_backend base;
@@ -29,7 +37,11 @@ typedef struct {
     int32_t *chosen_here;
     lode_cuda_span *spans; /* [max_rows] */
     const engine_kv *kv;   /* of the pass */
-    int failure;           /* of compute.h; LODE_CUDA_OK: none */
+    recording recordings[MAX_RECORDINGS], *at_hand;
+    uint64_t time;      /* of the last pass */
+    gboolean no_graphs; /* one could not be made: no other is tried */
+    uint32_t n_graphs;  /* that were made */
+    int failure;        /* of compute.h; LODE_CUDA_OK: none */
     char message[LODE_CUDA_ERROR];
 } device_backend;
 
@@ -433,6 +445,63 @@ device_delta(engine_backend *b, const engine_delta_job *job, size_t n)
     TRY(d, d->compute->delta(d->queue, &there, n, d->message));
 }
 
+/* ---- passes that are repeated ---- */
+
+static void
+forget(device_backend *d, recording *r)
+{
+    d->compute->graph_free(d->queue, r->graph);
+    g_free(r->key);
+    *r = (recording){0};
+}
+
+/* A pass seen for the first time is run as it is: a prompt's rest of few tokens may never come again. */
+static engine_repeat
+device_repeat(engine_backend *b, const void *key, size_t n_bytes)
+{
+    device_backend *d = self(b);
+    recording *oldest = &d->recordings[0];
+
+    if (d->no_graphs || d->failure != LODE_CUDA_OK) return ENGINE_REPEAT_RUN;
+    d->time++;
+    for (size_t i = 0; i < G_N_ELEMENTS(d->recordings); i++) {
+        recording *r = &d->recordings[i];
+        if (r->used < oldest->used) oldest = r;
+        if (!r->key || r->n_bytes != n_bytes || memcmp(r->key, key, n_bytes) != 0) continue;
+        r->used = d->time;
+        if (r->graph) {
+            TRY(d, d->compute->graph_launch(d->queue, r->graph, d->message));
+            return ENGINE_REPEATED;
+        }
+        d->no_graphs = d->compute->graph_begin(d->queue, d->message) != LODE_CUDA_OK;
+        d->at_hand = r;
+        return d->no_graphs ? ENGINE_REPEAT_RUN : ENGINE_REPEAT_RECORD;
+    }
+    forget(d, oldest);
+    *oldest = (recording){g_memdup2(key, n_bytes), n_bytes, d->time, NULL};
+    return ENGINE_REPEAT_RUN;
+}
+
+static gboolean
+device_record_end(engine_backend *b)
+{
+    device_backend *d = self(b);
+    recording *r = d->at_hand;
+    char message[LODE_CUDA_ERROR];
+    const gboolean kept = d->compute->graph_end(d->queue, &r->graph, message) == LODE_CUDA_OK &&
+                          d->failure == LODE_CUDA_OK;
+
+    if (kept) {
+        d->n_graphs++;
+        TRY(d, d->compute->graph_launch(d->queue, r->graph, d->message));
+        return TRUE;
+    }
+    forget(d, r);
+    d->no_graphs = TRUE; /* and what failed in it is tried as it is */
+    d->failure = LODE_CUDA_OK;
+    return FALSE;
+}
+
 static const engine_backend_ops DEVICE = {
     .name = "cuda",
     .alloc = device_alloc,
@@ -445,6 +514,8 @@ static const engine_backend_ops DEVICE = {
     .place_vector = device_place_vector,
     .place_experts = device_place_experts,
     .begin_pass = device_begin_pass,
+    .repeat = device_repeat,
+    .record_end = device_record_end,
     .check = device_check,
     .embed = device_embed,
     .rms_norm = device_rms_norm,
@@ -565,6 +636,8 @@ engine_device_backend_free(engine_backend *backend)
     device_backend *d = self(backend);
     void *const there[] = {d->sum, d->logits, d->gate, d->up};
 
+    for (size_t i = 0; i < G_N_ELEMENTS(d->recordings); i++)
+        forget(d, &d->recordings[i]);
     if (d->queue) d->compute->queue_close(d->queue);
     for (size_t i = 0; i < G_N_ELEMENTS(there); i++)
         device_release(backend, there[i]);
@@ -575,4 +648,10 @@ engine_device_backend_free(engine_backend *backend)
     g_free(d->spans);
     engine_device_unref(d->device);
     g_free(d);
+}
+
+uint32_t
+engine_device_backend_n_graphs(engine_backend *backend)
+{
+    return self(backend)->n_graphs;
 }

@@ -464,6 +464,68 @@ on_device(const engine_decoder_scratch *s, uint32_t layer)
     return s->placement && s->placement->layers[layer];
 }
 
+/* From the embedded tokens to the hidden states. */
+static gboolean
+run_layers(engine_decoder_scratch *s, const engine_decoder_pass *pass, GError **error)
+{
+    const engine_decoder *d = s->decoder;
+
+    for (uint32_t i = 0; i < d->n_layers; i++) {
+        engine_decoder_enter(s, on_device(s, i), pass->n);
+        if (!engine_decoder_run_layer(s, pass, &d->layers[i], error)) return FALSE;
+    }
+    engine_decoder_enter(s, s->placement && s->placement->output, pass->n);
+    s->backend->ops->rms_norm(s->backend, s->x, d->n_embd, d->output_norm, d->norm_eps, d->n_embd,
+                              pass->n, s->hidden, d->n_embd);
+    return TRUE;
+}
+
+/* Nothing of it on the host. */
+static gboolean
+is_whole(const engine_decoder_scratch *s)
+{
+    const engine_placement *p = s->placement;
+    return p && p->output && p->n_layers == s->decoder->n_layers &&
+           (p->experts || s->decoder->max_experts == 0);
+}
+
+/* What the work of a pass depends on besides what lies in memory. */
+typedef struct {
+    const void *kv;
+    size_t n, n_spans;
+    struct {
+        const void *recurrent;
+        uint32_t row, n;
+    } spans[ENGINE_REPEAT_ROWS];
+} pass_key;
+
+static gboolean
+run_or_repeat(engine_decoder_scratch *s, const engine_decoder_pass *pass, GError **error)
+{
+    engine_backend *b = s->backend;
+    pass_key key;
+
+    if (!is_whole(s) || !b->ops->repeat || pass->n > ENGINE_REPEAT_ROWS)
+        return run_layers(s, pass, error);
+    memset(&key, 0, sizeof key); /* holes included: it is compared as bytes */
+    key.kv = pass->kv;
+    key.n = pass->n;
+    key.n_spans = pass->n_spans;
+    for (size_t i = 0; i < pass->n_spans; i++) {
+        key.spans[i].recurrent = pass->spans[i].sequence->recurrent;
+        key.spans[i].row = pass->spans[i].row;
+        key.spans[i].n = pass->spans[i].n;
+    }
+    switch (b->ops->repeat(b, &key, sizeof key)) {
+    case ENGINE_REPEATED:
+        return TRUE;
+    case ENGINE_REPEAT_RECORD:
+        return run_layers(s, pass, error) && (b->ops->record_end(b) || run_layers(s, pass, error));
+    default:
+        return run_layers(s, pass, error);
+    }
+}
+
 gboolean
 engine_decoder_forward(engine_decoder_scratch *s, engine_kv *kv, const int32_t *tokens, size_t rows,
                        const engine_decoder_span *spans, size_t n_spans, GError **error)
@@ -475,14 +537,7 @@ engine_decoder_forward(engine_decoder_scratch *s, engine_kv *kv, const int32_t *
     engine_decoder_begin_pass(s, &pass);
     engine_decoder_enter(s, on_device(s, 0), 0);
     engine_decoder_embed(s, d->embd, tokens, rows, s->x, d->n_embd);
-    for (uint32_t i = 0; i < d->n_layers; i++) {
-        engine_decoder_enter(s, on_device(s, i), rows);
-        if (!engine_decoder_run_layer(s, &pass, &d->layers[i], error)) return FALSE;
-    }
-    engine_decoder_enter(s, s->placement && s->placement->output, rows);
-    s->backend->ops->rms_norm(s->backend, s->x, d->n_embd, d->output_norm, d->norm_eps, d->n_embd,
-                              rows, s->hidden, d->n_embd);
-    return engine_decoder_check(s, error);
+    return run_or_repeat(s, &pass, error) && engine_decoder_check(s, error);
 }
 
 gboolean

@@ -42,6 +42,8 @@ engine_backend *engine_device_backend_new(engine_device *device, const engine_mo
                                           engine_pool *pool, uint32_t max_rows, uint32_t n_pages,
                                           GError **error);
 void engine_device_backend_free(engine_backend *backend); /* NULL is fine */
+uint32_t engine_device_backend_n_graphs(
+    engine_backend *backend); /* passes kept so far, for tests */
 
 /* device.c, for backend_device.c */
 const lode_cuda_compute *engine_device_compute(const engine_device *device);

@@ -511,6 +511,10 @@ cuda_compute(void)
         attend_texts,
         pool_texts,
         search,
+        cuda_graph_begin,
+        cuda_graph_end,
+        cuda_graph_launch,
+        cuda_graph_free,
     };
     return &table;
 }

@@ -202,6 +202,13 @@ typedef struct {
     int (*search)(lode_cuda_queue *q, const float *vectors, size_t n, size_t n_elems,
                   const float *queries_host, size_t n_queries, uint32_t k, int64_t *ids_host,
                   float *scores_host, char *error);
+
+    /* What is asked for between begin and end is not done, but kept to be done by launch, any number of times, with the
+     * memory that it named as it is then. Copies from and to the host cannot be kept, nor products of more than 8 rows. */
+    int (*graph_begin)(lode_cuda_queue *q, char *error);
+    int (*graph_end)(lode_cuda_queue *q, lode_cuda_graph **out, char *error);
+    int (*graph_launch)(lode_cuda_queue *q, lode_cuda_graph *graph, char *error);
+    void (*graph_free)(lode_cuda_queue *q, lode_cuda_graph *graph); /* NULL is fine */
 } lode_cuda_compute;
 
 /* compute.cc: the plug-in's; lives for ever. */

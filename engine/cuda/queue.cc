@@ -184,7 +184,8 @@ cuda_wait(lode_cuda_queue *q, char *error)
 
 /* ---- a pass ---- */
 
-/* The spans, the pages of all of them, the span of each row: one copy. */
+/* The spans, the span of each row, the pages of all spans: one copy. Where each begins depends on the numbers of spans and
+ * rows alone, so that a graph finds them again when sequences have grown. */
 int
 cuda_begin_pass(lode_cuda_queue *q, const lode_cuda_span *spans, size_t n_spans, size_t n,
                 char *error)
@@ -201,7 +202,7 @@ cuda_begin_pass(lode_cuda_queue *q, const lode_cuda_span *spans, size_t n_spans,
         return LODE_CUDA_FAILED;
     }
     cuda_pass *pass = &q->pass;
-    uint32_t *pages = q->here + n_spans * span_words, *row = pages + n_pages;
+    uint32_t *row = q->here + n_spans * span_words, *pages = row + n;
     *pass = cuda_pass();
     pass->n_spans = (uint32_t)n_spans;
     pass->n = (uint32_t)n;
@@ -218,8 +219,58 @@ cuda_begin_pass(lode_cuda_queue *q, const lode_cuda_span *spans, size_t n_spans,
         if (from->n < pass->least) pass->least = from->n;
     }
     pass->spans = reinterpret_cast<const cuda_span *>(q->words);
-    pass->pages = q->words + n_spans * span_words;
-    pass->row_span = pass->pages + n_pages;
+    pass->row_span = q->words + n_spans * span_words;
+    pass->pages = pass->row_span + n;
     return cuda_copy_in(q, q->words, q->here,
                         (n_spans * span_words + n_pages + n) * sizeof *q->here, error);
+}
+
+/* ---- graphs ---- */
+
+int
+cuda_graph_begin(lode_cuda_queue *q, char *error)
+{
+    cudaError_t status = cuda_use(q->device);
+    if (status == cudaSuccess)
+        status = cudaStreamBeginCapture(q->stream, cudaStreamCaptureModeThreadLocal);
+    return cuda_report(status, "beginning a graph", error);
+}
+
+int
+cuda_graph_end(lode_cuda_queue *q, lode_cuda_graph **out, char *error)
+{
+    cudaGraph_t graph = NULL;
+    cudaGraphExec_t exec = NULL;
+    cudaError_t status = cudaStreamEndCapture(q->stream, &graph);
+
+    *out = NULL;
+    if (status == cudaSuccess) status = cudaGraphInstantiate(&exec, graph, 0);
+    if (graph) (void)cudaGraphDestroy(graph);
+    if (status == cudaSuccess) {
+        *out = new (std::nothrow) lode_cuda_graph();
+        if (!*out) status = cudaErrorMemoryAllocation;
+    }
+    if (status == cudaSuccess)
+        (*out)->exec = exec;
+    else if (exec)
+        (void)cudaGraphExecDestroy(exec);
+    return cuda_report(status, "making a graph", error);
+}
+
+int
+cuda_graph_launch(lode_cuda_queue *q, lode_cuda_graph *graph, char *error)
+{
+    cudaError_t status = cuda_use(q->device);
+    if (status == cudaSuccess) status = cudaGraphLaunch(graph->exec, q->stream);
+    return cuda_report(status, "launching a graph", error);
+}
+
+void
+cuda_graph_free(lode_cuda_queue *q, lode_cuda_graph *graph)
+{
+    if (!graph) return;
+    (void)cuda_use(q->device);
+    (void)cudaStreamSynchronize(q->stream);
+    (void)cudaGraphExecDestroy(graph->exec);
+    delete graph;
 }

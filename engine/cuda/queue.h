@@ -31,13 +31,17 @@ struct lode_cuda_queue {
 
     float *partials; /* of attention */
 
-    /* the pass at hand: spans, page numbers, the span of each row; one piece of memory */
+    /* the pass at hand: spans, the span of each row, page numbers; one piece of memory */
     uint32_t *words; /* there */
     uint32_t *here;  /* its copy in host memory */
     cuda_pass pass;
 
     uint32_t *indices; /* [max_rows + 1] tokens, rows or texts of the call at hand */
     float *inv_freq;   /* [256] of the tables at hand */
+};
+
+struct lode_cuda_graph {
+    cudaGraphExec_t exec;
 };
 
 /* A message, as cuda_report; cuBLAS's own where it was that. */
@@ -54,5 +58,9 @@ int cuda_clear(lode_cuda_queue *q, void *dst, size_t n_bytes, char *error);
 int cuda_wait(lode_cuda_queue *q, char *error);
 int cuda_begin_pass(lode_cuda_queue *q, const lode_cuda_span *spans, size_t n_spans, size_t n,
                     char *error);
+int cuda_graph_begin(lode_cuda_queue *q, char *error);
+int cuda_graph_end(lode_cuda_queue *q, lode_cuda_graph **out, char *error);
+int cuda_graph_launch(lode_cuda_queue *q, lode_cuda_graph *graph, char *error);
+void cuda_graph_free(lode_cuda_queue *q, lode_cuda_graph *graph);
 
 #endif

@@ -638,6 +638,22 @@ search(lode_cuda_queue *q, const float *vectors, size_t n, size_t n_elems, const
     return LODE_CUDA_OK;
 }
 
+/* Plain C is done when it is asked for: nothing can be kept. */
+static int
+graph_begin(lode_cuda_queue *q, char *error)
+{
+    (void)q;
+    snprintf(error, LODE_CUDA_ERROR, "no graphs");
+    return LODE_CUDA_UNSUPPORTED;
+}
+
+static void
+graph_free(lode_cuda_queue *q, lode_cuda_graph *graph)
+{
+    (void)q;
+    g_assert(!graph);
+}
+
 static const lode_cuda_compute HOST = {
     .struct_size = sizeof(lode_cuda_compute),
     .device_open = device_open,
@@ -670,6 +686,8 @@ static const lode_cuda_compute HOST = {
     .attend_texts = attend_texts,
     .pool_texts = pool_texts,
     .search = search,
+    .graph_begin = graph_begin,
+    .graph_free = graph_free,
 };
 
 const lode_cuda_compute *
