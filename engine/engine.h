@@ -64,6 +64,26 @@ typedef struct {
 } engine_machine;
 void engine_machine_measure(engine_pool *pool, engine_machine *out);
 
+/* ---- GPUs ----------------------------------------------------------------------------------- */
+
+/* CUDA comes as a plug-in, liblode_cuda.so: looked for in the file that LODE_CUDA_PLUGIN names (and then nowhere else;
+ * "none" for no plug-in), beside the program or library, and in lode's folder of the libraries. Nothing of it is
+ * touched before one of these functions, or a model opened for a GPU, asks. Thread-safe. */
+typedef struct {
+    char name[128];
+    int capability; /* 10 * major + minor: 89 is 8.9 */
+    int n_multiprocessors;
+    uint64_t memory_total, memory_free; /* bytes, now */
+} engine_gpu_info;
+
+/* GPUs on this machine, which engine_gpu_describe may yet refuse. 0: *reason, when not NULL, says why, one line, free
+ * with g_free: no plug-in, no driver, too old a driver, no card. */
+int engine_gpu_count(char **reason);
+/* UNSUPPORTED for one that models cannot run on, ARGUMENT for one that is not there, else IO. */
+gboolean engine_gpu_describe(int index, engine_gpu_info *out, GError **error);
+/* Which plug-in, CUDA, driver and cuBLAS there are, one line for people; NULL without a plug-in. g_free. */
+char *engine_gpu_software(void);
+
 /* ---- model ---------------------------------------------------------------------------------- */
 
 typedef enum {
@@ -108,7 +128,15 @@ engine_model *engine_model_open(const char *path, GError **error);
 
 typedef struct {
     gboolean exact; /* multiply packed weights in float32, not int8: slower; default FALSE */
+    /* "auto" or NULL (default): a GPU where there is one, else the CPU. "cpu". "cuda" or "cuda:N": that GPU, and an
+     * error with the reason where it cannot be used. */
+    const char *device;
+    uint64_t gpu_memory; /* bytes of the GPU's memory to use at most; 0: what is free (default) */
+    int n_gpu_layers;    /* layers that run on it, the last ones; -1: as many as fit (default) */
 } engine_model_options;
+
+/* NULL when text is a device as engine_model_options has it, else what is wrong with it; static. */
+const char *engine_device_check(const char *text);
 
 engine_model_options engine_model_options_default(void);
 engine_model *engine_model_open_with(const char *path, const engine_model_options *options,

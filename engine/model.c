@@ -3,6 +3,7 @@
 
 #include "engine/bert.h"
 #include "engine/device.h"
+#include "engine/gpu.h"
 
 #include <string.h>
 
@@ -94,7 +95,7 @@ fill_info(engine_model *model, const char *architecture)
 engine_model_options
 engine_model_options_default(void)
 {
-    return (engine_model_options){0};
+    return (engine_model_options){.n_gpu_layers = -1};
 }
 
 engine_model *
@@ -126,6 +127,7 @@ engine_model_open_with(const char *path, const engine_model_options *options, GE
     if (!(decoder ? engine_decoder_load(model, stated, error) : engine_bert_load(model, error)))
         return NULL;
     if (!load_tokenizer(model, error)) return NULL;
+    if (!engine_gpu_attach(model, options, error)) return NULL;
     if (model->tokenizer) {
         model->info.bos = engine_tokenizer_bos(model->tokenizer);
         model->info.eos = engine_tokenizer_eos(model->tokenizer);

@@ -8,4 +8,5 @@ set(LODE_CUDA_HOST_SOURCES
   gemm.cc
   memory.cc
   queue.cc
+  plugin.cc
   )
