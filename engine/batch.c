@@ -274,6 +274,12 @@ engine_batch_get_stats(const engine_batch *batch)
     return stats;
 }
 
+const char *
+engine_batch_get_placement(const engine_batch *batch)
+{
+    return batch->runtime.where;
+}
+
 /* Give everything back; the tokens stay. */
 static void
 leave(engine_batch *batch, request *r, engine_request_state state)

@@ -1,6 +1,7 @@
 /* The weights of a model in a GPU's memory: copied once in the blocks they are stored in, found by the pointer that
  * names them here. */
 #include "engine/bert_device.h"
+#include "engine/model.h"
 
 #include <string.h>
 
@@ -386,4 +387,17 @@ engine_device_bert(engine_device *device, const engine_model *model, GError **er
     engine_bert_device *bert = device->bert;
     g_mutex_unlock(&device->bert_mutex);
     return bert;
+}
+
+gboolean
+engine_model_use_device(engine_model *model, const lode_cuda_compute *compute, int index,
+                        uint64_t limit, gboolean demanded, int n_layers, GError **error)
+{
+    engine_device *device = engine_device_open(compute, index, limit, error);
+
+    if (!device) return FALSE;
+    engine_device_unref(model->device);
+    model->device = device;
+    model->wish = (engine_device_wish){demanded, n_layers};
+    return TRUE;
 }

@@ -18,6 +18,11 @@ engine_device *engine_device_ref(engine_device *device);
 void engine_device_unref(engine_device *device); /* NULL is fine */
 G_DEFINE_AUTOPTR_CLEANUP_FUNC(engine_device, engine_device_unref)
 
+/* Give a model a device, before its first session: runtimes then place on it what fits. demanded: what cannot be there is
+ * an error, not left to the CPU. n_layers: so many, the last ones; -1: as many as fit. */
+gboolean engine_model_use_device(engine_model *model, const lode_cuda_compute *compute, int index,
+                                 uint64_t limit, gboolean demanded, int n_layers, GError **error);
+
 /* Bytes that can still be taken; 0 when the device does not say. */
 uint64_t engine_device_left(engine_device *device);
 

@@ -166,6 +166,11 @@ const char *engine_kv_type_name(engine_kv_type type); /* "f16", "q8_0", "q4_0", 
 gboolean engine_model_memory(const engine_model *model, uint32_t n_context, uint32_t n_sequences,
                              engine_kv_type kv_type, engine_memory_plan *plan, GError **error);
 
+/* What of the model a session (n_sequences 1) or a batch would put on its GPU, one line for people; free with g_free. NULL
+ * with no error where the model has none, or is an encoder; LIMIT, with numbers, when nothing fits. */
+char *engine_model_describe_placement(const engine_model *model, uint32_t n_context,
+                                      uint32_t n_sequences, engine_kv_type kv_type, GError **error);
+
 /* One stored type and what of the model has it. */
 typedef struct {
     const char *name; /* "Q4_K" */
@@ -348,6 +353,9 @@ typedef struct {
     engine_expert_stats experts;
 } engine_session_stats;
 engine_session_stats engine_session_get_stats(const engine_session *session);
+/* One line for people: what of the model is on its GPU, or why nothing is; NULL where there is no GPU to speak of. Lives as
+ * long as the session. */
+const char *engine_session_get_placement(const engine_session *session);
 
 /* ---- many sequences at once ----------------------------------------------------------------- */
 
@@ -417,6 +425,7 @@ typedef struct {
     engine_expert_stats experts;
 } engine_batch_stats;
 engine_batch_stats engine_batch_get_stats(const engine_batch *batch);
+const char *engine_batch_get_placement(const engine_batch *batch); /* as of a session */
 
 /* What stands behind the beginning that the texts of a question share. */
 typedef struct {

@@ -31,6 +31,7 @@ engine_placement *engine_placement_choose(const engine_model *model,
                                           const engine_placement_use *use, uint64_t left,
                                           GError **error);
 void engine_placement_free(engine_placement *placement); /* NULL is fine */
+G_DEFINE_AUTOPTR_CLEANUP_FUNC(engine_placement, engine_placement_free)
 /* One line for people; free with g_free. */
 char *engine_placement_describe(const engine_placement *placement, const engine_model *model);
 

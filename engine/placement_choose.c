@@ -8,6 +8,7 @@
 #include "engine/model.h"
 #include "engine/placement.h"
 #include "engine/recurrent.h"
+#include "engine/runtime.h"
 
 typedef struct {
     uint64_t rest,
@@ -187,4 +188,26 @@ engine_placement_describe(const engine_placement *p, const engine_model *model)
         return g_strdup_printf("all %u layers on the GPU%s, %s", d->n_layers, experts, bytes);
     return g_strdup_printf("the last %u of %u layers on the GPU%s, the others on the CPU, %s",
                            p->n_layers, d->n_layers, experts, bytes);
+}
+
+char *
+engine_model_describe_placement(const engine_model *model, uint32_t n_context, uint32_t n_sequences,
+                                engine_kv_type kv_type, GError **error)
+{
+    if (!model->device || model->info.kind != ENGINE_KIND_DECODER) return NULL;
+    const uint32_t n = MAX(n_sequences, 1),
+                   n_tokens = n_context > 0 ? n_context : model->info.n_context;
+    const engine_type type = engine_kv_stored_type(kv_type);
+    const engine_kv_shape shape = engine_decoder_kv_shape(model, type, type);
+    const engine_placement_use use = {
+        .max_rows = MAX(ENGINE_DECODER_CHUNK, n),
+        .n_pages = (uint32_t)MIN(engine_memory_pages(n_tokens, n), G_MAXUINT32),
+        .n_states = n,
+        .kv_page_bytes = engine_kv_page_bytes(&shape),
+        .n_layers = model->wish.n_layers};
+
+    if (!engine_device_stores(&shape, error)) return NULL;
+    g_autoptr(engine_placement) p =
+        engine_placement_choose(model, &use, engine_device_left(model->device), error);
+    return p ? engine_placement_describe(p, model) : NULL;
 }

@@ -99,6 +99,12 @@ engine_session_get_stats(const engine_session *session)
     return stats;
 }
 
+const char *
+engine_session_get_placement(const engine_session *session)
+{
+    return session->runtime.where;
+}
+
 void
 engine_session_truncate(engine_session *session, uint32_t n_past)
 {

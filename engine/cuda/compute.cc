@@ -477,7 +477,7 @@ search(lode_cuda_queue *q, const float *vectors, size_t n, size_t n_elems, const
 /* ---- the table ---- */
 
 const lode_cuda_compute *
-cuda_compute(void)
+lode_cuda_compute_get(void)
 {
     static const lode_cuda_compute table = {
         sizeof(lode_cuda_compute),

@@ -212,7 +212,7 @@ typedef struct {
 } lode_cuda_compute;
 
 /* compute.cc: the plug-in's; lives for ever. */
-const lode_cuda_compute *cuda_compute(void);
+const lode_cuda_compute *lode_cuda_compute_get(void);
 
 #ifdef __cplusplus
 }

@@ -13,7 +13,7 @@
 static device_kind
 kind(size_t n_tokens)
 {
-    return (device_kind){.compute = cuda_compute(),
+    return (device_kind){.compute = lode_cuda_compute_get(),
                          .f32 = 5e-3,
                          .f16 = 1e-2,
                          .bf16 = 4e-2,
