@@ -222,12 +222,17 @@ typedef struct {
 #define LAYOUT_MAX_RULES 6000
 #define LAYOUT_MAX_FILLS 3000
 
-/* One page. A new member that holds a pointer must be known to residency.c. */
+/* One page, or one of the two that were scanned side by side (spread.c): they share a page of the file. A new member
+ * that holds a pointer must be known to residency.c. */
 typedef struct {
-    int index;           /* page index in the file */
-    float width, height; /* of the frame */
-    guint turn;          /* the frame is the page turned by this many quarters */
-    float page_width, page_height;
+    int index;                     /* among the sheets of its work */
+    int page;                      /* page index in the file */
+    gboolean second;               /* of the same page as the sheet before */
+    float width, height;           /* of the frame */
+    guint turn;                    /* the frame is the page turned by this many quarters */
+    float page_width, page_height; /* of its part of the page, which is all of it mostly */
+    layout_rect
+        whole; /* where the file's page lies for that part: from (0, 0) where it is all of it */
     float
         skew; /* parse_page's: the page was straightened about its centre, which layout_sheet_to_page() undoes */
     gboolean recognized; /* its text was read in pixels by parse, there was none in the file */
@@ -299,6 +304,7 @@ typedef struct layout_residency layout_residency;
 
 typedef struct {
     GPtrArray *sheets; /* layout_sheet, or NULL while it is put away: ask layout_work_sheet() */
+    guint n_pages;     /* of the file that they are of */
     layout_residency *residency;
     GArray *fonts; /* layout_font */
     GHashTable *font_ids;
@@ -415,6 +421,9 @@ guint layout_count_unreadable(const char *text, gsize len);
 
 /* ---- dropcap.c: first letters several lines high ---- */
 void layout_dropcaps_join(layout_sheet *sheet);
+
+/* How many quarters the page must be turned for this run to be upright (lines.c). */
+guint layout_run_turn(const parse_run *run);
 
 /* ---- words.c: the glyphs of one segment -> text ---- */
 typedef struct {
@@ -608,7 +617,11 @@ lode_document *layout_analyze(layout_work *work, layout_builder *builder, GError
  * with a work of its own: only its fonts may be used and changed here, and what is found out about the page
  * goes into the sheet. */
 layout_sheet *layout_sheet_boil(layout_work *fonts, const parse_page *page);
-/* The same, appended to work. */
+/* ---- spread.c ---- */
+/* The same for a page whose scan may show two pages side by side: then sheets[1] is the one that is read second, else
+ * it is NULL. */
+void layout_spread_boil(layout_work *fonts, const parse_page *page, layout_sheet *sheets[2]);
+/* The same as layout_sheet_boil, appended to work. */
 layout_sheet *layout_sheet_take(layout_work *work, const parse_page *page);
 
 G_END_DECLS

@@ -136,7 +136,7 @@ is_heading(const layout_work *work, const layout_outline *outline, layout_para *
     if (in_margin_column(layout_work_sheet(work, para->sheet), row)) return FALSE;
 
     para->outline =
-        layout_outline_level(outline, text, layout_work_sheet(work, para->sheet)->index);
+        layout_outline_level(outline, text, layout_work_sheet(work, para->sheet)->page);
     if (para->outline > 0 && (distinct || apart || form.numbered)) return TRUE;
     para->outline = 0;
     if (rows > 3) return FALSE;

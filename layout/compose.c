@@ -194,7 +194,7 @@ style_append(layout_composer *c, const layout_sheet *sheet, const layout_style *
 void
 layout_compose_take(layout_composer *c, layout_sheet *sheet, layout_seg *seg, guint n_glyphs)
 {
-    layout_ledger *ledger = &layout_builder_page(c->builder, sheet->index)->ledger;
+    layout_ledger *ledger = &layout_builder_page(c->builder, sheet->page)->ledger;
     seg->n_taken++;
     if (seg->role == LAYOUT_ROLE_TABLE)
         ledger->n_table += n_glyphs;
@@ -322,7 +322,7 @@ layout_compose_box(layout_composer *c, const layout_sheet *sheet, layout_rect fr
         layout_box *box = &g_array_index(c->boxes, layout_box, c->boxes->len - 1);
         box->rect = layout_rect_join(box->rect, rect);
     } else {
-        layout_box box = {sheet->index, rect};
+        layout_box box = {sheet->page, rect};
         g_array_append_val(c->boxes, box);
     }
     c->last_sheet = sheet->index;
@@ -364,7 +364,7 @@ layout_compose_segs(layout_composer *c, layout_sheet *sheet, const guint *segs, 
     const layout_seg *first = layout_sheet_seg(sheet, segs[0]);
     lines_meet(c, sheet->text->str + first->start, first->len);
     layout_line line = {.start = (uint32_t)c->text->len,
-                        .box = {sheet->index, layout_sheet_to_page(sheet, frame_box)}};
+                        .box = {sheet->page, layout_sheet_to_page(sheet, frame_box)}};
     for (guint i = 0; i < n; i++) {
         if (i == 0 && c->code) indent_append(c, layout_sheet_seg(sheet, segs[0]));
         gboolean blank = c->contents && c->text->len > 0 && c->text->str[c->text->len - 1] == ' ';

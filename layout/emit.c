@@ -214,14 +214,14 @@ figure_emit(layout_composer *c, layout_para *para)
     }
     layout_figure figure = {.block = para->block,
                             .caption = LAYOUT_NONE,
-                            .box = {sheet->index, layout_sheet_to_page(sheet, region->box)},
+                            .box = {sheet->page, layout_sheet_to_page(sheet, region->box)},
                             .vector = region->vector,
                             .label = para->marker};
     if (inner->len > 0) figure.inner_text = inner->str;
     g_autoptr(GArray) panels = g_array_new(FALSE, TRUE, sizeof(layout_panel));
     for (guint i = region->first_panel; i < region->first_panel + region->n_panels; i++) {
         const layout_panel_region *from = &g_array_index(sheet->panels, layout_panel_region, i);
-        layout_panel panel = {.box = {sheet->index, layout_sheet_to_page(sheet, from->box)},
+        layout_panel panel = {.box = {sheet->page, layout_sheet_to_page(sheet, from->box)},
                               .label = from->label[0] != '\0' ? from->label : NULL};
         g_array_append_val(panels, panel);
     }
@@ -240,6 +240,29 @@ cell_text(const layout_work *work, const char *lines, GString *out)
         if (joint.blank) g_string_append_c(out, ' ');
         g_string_append_len(out, at, (gssize)len);
         at += len + (at[len] == '\n' ? 1 : 0);
+    }
+}
+
+/* Words of a segment in doubt -> the cells they stand in; cells [region's] in the region's order. */
+static void
+cells_doubt(const layout_sheet *sheet, const layout_seg *seg, const layout_table_region *region,
+            layout_cell *cells)
+{
+    const float y = seg->baseline - 0.3F * seg->size_pt;
+    guint word = seg->first_word;
+    for (guint i = seg->first_style; i < seg->first_style + seg->n_styles; i++) {
+        const layout_style *style = layout_sheet_style(sheet, i);
+        if (!(style->flags & LAYOUT_SPAN_DOUBTFUL)) continue;
+        for (; word < seg->first_word + seg->n_words; word++) {
+            const layout_word *w = layout_sheet_word(sheet, word);
+            if (w->start >= style->start + style->len) break;
+            if (w->start + w->len <= style->start) continue;
+            const float x = 0.5F * (w->x0 + w->x1);
+            for (guint k = 0; k < region->cells->len; k++) {
+                const layout_rect box = g_array_index(region->cells, layout_grid_cell, k).box;
+                if (x > box.x0 && x < box.x1 && y > box.y0 && y < box.y1) cells[k].doubtful = TRUE;
+            }
+        }
     }
 }
 
@@ -262,17 +285,18 @@ part_append(layout_composer *c, layout_sheet *sheet, int index, guint first_row,
                             .col_span = from->col_span,
                             .header = from->header,
                             .text = g_string_chunk_insert_len(texts, text->str, (gssize)text->len),
-                            .box = {sheet->index, layout_sheet_to_page(sheet, from->box)}};
+                            .box = {sheet->page, layout_sheet_to_page(sheet, from->box)}};
         g_array_append_val(cells, cell);
-        layout_builder_page(c->builder, sheet->index)->ledger.n_table += from->n_glyphs;
+        layout_builder_page(c->builder, sheet->page)->ledger.n_table += from->n_glyphs;
         if (cell.text[0] == '\0') continue;
         if (c->text->len > 0) g_string_append_c(c->text, ' ');
         g_string_append(c->text, cell.text);
     }
     for (guint i = 0; i < sheet->segs->len; i++) {
         layout_seg *seg = layout_sheet_seg(sheet, i);
-        if (seg->role == LAYOUT_ROLE_TABLE && seg->owner == index)
-            layout_compose_take(c, sheet, seg, 0);
+        if (seg->role != LAYOUT_ROLE_TABLE || seg->owner != index) continue;
+        cells_doubt(sheet, seg, part, (layout_cell *)cells->data);
+        layout_compose_take(c, sheet, seg, 0);
     }
 }
 
@@ -499,14 +523,24 @@ compare_link(gconstpointer a, gconstpointer b)
     return (x->box.x1 > y->box.x1) - (x->box.x1 < y->box.x1);
 }
 
+/* What the sheet of a page's second half adds to it. */
+static void
+page_widen(layout_page *page, const layout_sheet *sheet)
+{
+    page->order_confidence = MIN(page->order_confidence, sheet->order_confidence);
+    page->ledger.n_glyphs += sheet->ledger.n_glyphs;
+    for (guint i = 0; i < LAYOUT_N_DISCARD_REASONS; i++)
+        page->ledger.n_discarded[i] += sheet->ledger.n_discarded[i];
+}
+
 static void
 pages_add(layout_work *work, layout_builder *builder)
 {
     for (guint s = 0; s < work->sheets->len; s++) {
         layout_sheet *sheet = layout_work_sheet(work, s);
         g_array_sort(sheet->links, compare_link);
-        layout_page page = {.width_pt = sheet->page_width,
-                            .height_pt = sheet->page_height,
+        layout_page page = {.width_pt = sheet->whole.x1 - sheet->whole.x0,
+                            .height_pt = sheet->whole.y1 - sheet->whole.y0,
                             .rotation = sheet->rotation,
                             .source = sheet->source,
                             .order_confidence = sheet->order_confidence,
@@ -514,6 +548,10 @@ pages_add(layout_work *work, layout_builder *builder)
                             .label = sheet->label,
                             .failure = sheet->failure,
                             .skipped = sheet->skipped};
+        if (sheet->second) {
+            page_widen(layout_builder_page(builder, sheet->page), sheet);
+            continue;
+        }
         int index = layout_builder_add_page(builder, &page);
         if (sheet->failure != NULL) layout_builder_add_warning(builder, index, sheet->failure);
         layout_work_release(work);

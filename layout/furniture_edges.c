@@ -218,7 +218,7 @@ is_drawn_or_math(const edge *e, const edge_row *row)
 static gboolean
 is_spread(const edge *e, const edge_row *row, float gap, float gap_inside)
 {
-    if (row->n_segs < 2 || row->n_segs > 4 || e->work->sheets->len > 1) return FALSE;
+    if (row->n_segs < 2 || row->n_segs > 4 || e->work->n_pages > 1) return FALSE;
     if (gap < 1.4F * gap_inside) return FALSE;
     for (guint i = 0; i < row->n_segs; i++) {
         gsize len;
@@ -301,7 +301,7 @@ is_own_number(const edge *e, const edge_row *row)
     if (row->n_segs > 1 || seg->len > 6 || row->size_pt > 1.45F * e->work->body_pt) return FALSE;
     g_autofree char *text = g_strndup(e->sheet->text->str + seg->start, seg->len);
     if (e->sheet->label != NULL && strcmp(text, e->sheet->label) == 0) return TRUE;
-    g_autofree char *number = g_strdup_printf("%d", e->sheet->index + 1);
+    g_autofree char *number = g_strdup_printf("%d", e->sheet->page + 1);
     return strcmp(text, number) == 0;
 }
 

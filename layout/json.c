@@ -25,10 +25,10 @@
  *       "font_size", "confidence",
  *       "markdown": [start, end],                                   bytes of the Markdown
  *       "boxes": [[page, x0, y0, x1, y1]],
- *       "spans": [{"start", "len", "style": [bold italic superscript subscript mono link math], "target"}],
+ *       "spans": [{"start", "len", "style": [bold italic superscript subscript mono link math doubtful], "target"}],
  *       "lines": [[start, len, page, x0, y0, x1, y1]]}],
  *     "tables": [{"block", "caption", "rows", "cols", "header_rows", "image",
- *                 "cells": [{"at": [row, col, row_span, col_span], "header": true, "box": [page, x0, y0, x1, y1],
+ *                 "cells": [{"at": [row, col, row_span, col_span], "header": true, "doubtful": true, "box": [page, x0, y0, x1, y1],
  *                            "text"}]}],                            row-major, the grid covered once
  *     "figures": [{"block", "caption", "box", "vector": true, "label", "inner_text", "image", "svg",
  *                  "panels": [{"box", "label"}]}],                  where it is made of several parts
@@ -53,7 +53,7 @@
 #include <string.h>
 
 const char *const layout_json_styles[LAYOUT_JSON_N_STYLES] = {
-    "bold", "italic", "superscript", "subscript", "mono", "link", "math",
+    "bold", "italic", "superscript", "subscript", "mono", "link", "math", "doubtful",
 };
 const char *const layout_json_sources[LAYOUT_TEXT_NONE + 1] = {"native", "ocr", "mixed", "none"};
 const char *const layout_json_places[LAYOUT_JSON_N_PLACES] = {"text", "table", "figure",
@@ -408,7 +408,8 @@ put_cell(GString *s, const layout_cell *cell)
         if (i > 0) g_string_append(s, ", ");
         put_integer(s, at[i]);
     }
-    g_string_append(s, cell->header ? "], \"header\": true, \"box\": [" : "], \"box\": [");
+    g_string_append(s, cell->header ? "], \"header\": true" : "]");
+    g_string_append(s, cell->doubtful ? ", \"doubtful\": true, \"box\": [" : ", \"box\": [");
     put_box(s, &cell->box);
     g_string_append(s, "], \"text\": ");
     put_string(s, cell->text);

@@ -329,7 +329,9 @@ read_cell(reader *r, const json_t *object, layout_cell *cell)
             return fail(r, "cells", "at is out of range");
         *places[i] = (guint)n;
     }
-    return get_true(r, object, "header", &cell->header) && get_box(r, object, "box", &cell->box) &&
+    return get_true(r, object, "header", &cell->header) &&
+           get_true(r, object, "doubtful", &cell->doubtful) &&
+           get_box(r, object, "box", &cell->box) &&
            get_string(r, object, "text", TRUE, &cell->text);
 }
 

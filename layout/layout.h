@@ -69,8 +69,9 @@ typedef enum {
     LAYOUT_SPAN_SUPERSCRIPT = 1 << 2,
     LAYOUT_SPAN_SUBSCRIPT = 1 << 3,
     LAYOUT_SPAN_MONO = 1 << 4,
-    LAYOUT_SPAN_LINK = 1 << 5, /* target holds the URI, or "#page=N" */
-    LAYOUT_SPAN_MATH = 1 << 6  /* target holds the LaTeX where known */
+    LAYOUT_SPAN_LINK = 1 << 5,    /* target holds the URI, or "#page=N" */
+    LAYOUT_SPAN_MATH = 1 << 6,    /* target holds the LaTeX where known */
+    LAYOUT_SPAN_DOUBTFUL = 1 << 7 /* read in pixels that were hardly legible */
 } layout_span_flags;
 
 /* A styled stretch of a block's text; text outside any span is plain. Sorted, not overlapping. */
@@ -110,6 +111,7 @@ typedef struct {
     gboolean header;
     const char *text;
     layout_box box;
+    gboolean doubtful; /* has words as LAYOUT_SPAN_DOUBTFUL */
 } layout_cell;
 
 typedef struct {

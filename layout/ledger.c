@@ -124,10 +124,10 @@ lost_add(const layout_sheet *sheet, const layout_seg *seg, layout_builder *build
 {
     g_autofree char *text = g_strndup(sheet->text->str + seg->start, seg->len);
     layout_discard discard = {.reason = LAYOUT_DISCARD_LOST,
-                              .box = {sheet->index, layout_sheet_to_page(sheet, seg->box)},
+                              .box = {sheet->page, layout_sheet_to_page(sheet, seg->box)},
                               .n_glyphs = layout_ledger_count(sheet, seg->start, seg->len),
                               .text = text};
-    layout_builder_page(builder, sheet->index)->ledger.n_discarded[LAYOUT_DISCARD_LOST] +=
+    layout_builder_page(builder, sheet->page)->ledger.n_discarded[LAYOUT_DISCARD_LOST] +=
         discard.n_glyphs;
     layout_builder_add_discard(builder, &discard);
 }
@@ -146,7 +146,7 @@ hidden_warn(const layout_sheet *sheet, layout_builder *builder)
         g_string_append_printf(message, "%s %u characters %s", message->len > empty ? "," : "", n,
                                reason_names[i]);
     }
-    if (message->len > empty) layout_builder_add_warning(builder, sheet->index, message->str);
+    if (message->len > empty) layout_builder_add_warning(builder, sheet->page, message->str);
 }
 
 guint
@@ -181,7 +181,7 @@ unreadable_warn(const layout_work *work, const layout_sheet *sheet, layout_build
         g_autofree char *message =
             g_strdup_printf("font %s: %u characters have no Unicode map and cannot be read",
                             *name != '\0' ? name : "without a name", counts[f]);
-        layout_builder_add_warning(builder, sheet->index, message);
+        layout_builder_add_warning(builder, sheet->page, message);
         n++;
     }
 }
@@ -192,8 +192,11 @@ layout_ledger_close(const layout_work *work, const layout_sheet *sheet, layout_b
     for (guint i = 0; i < sheet->losses->len; i++) {
         const layout_loss *loss = &g_array_index(sheet->losses, layout_loss, i);
         g_autofree char *text = g_strndup(sheet->text->str + loss->start, loss->len);
+        const float dx = sheet->whole.x0, dy = sheet->whole.y0;
+        const layout_rect box = {loss->box.x0 - dx, loss->box.y0 - dy, loss->box.x1 - dx,
+                                 loss->box.y1 - dy};
         layout_discard discard = {.reason = loss->reason,
-                                  .box = {sheet->index, loss->box},
+                                  .box = {sheet->page, box},
                                   .n_glyphs = loss->n_glyphs,
                                   .text = text};
         layout_builder_add_discard(builder, &discard);

@@ -47,8 +47,8 @@ is_wide_accent(uint32_t ch)
     return ch == 0x2C6 || ch == 0x2DC || ch == 0x302 || ch == 0x303 || ch == 0x20D7;
 }
 
-static guint
-turn_of_run(const parse_run *run)
+guint
+layout_run_turn(const parse_run *run)
 {
     if (fabsf(run->dir_x) >= fabsf(run->dir_y)) return run->dir_x >= 0 ? 0 : 2;
     return run->dir_y < 0 ? 1 : 3;
@@ -163,6 +163,7 @@ glyph_keep(collector *c, const parse_run *run, const parse_glyph *glyph, gboolea
                         .nth = (uint32_t)(glyph - page->glyphs)};
     if (layout_work_font(c->work, font)->upright && g_unichar_isalpha(out.ch) && out.ch < 0x80)
         out.flags &= ~(guint)LAYOUT_SPAN_MATH;
+    if (run->flags & PARSE_RUN_DOUBTFUL) out.flags |= LAYOUT_SPAN_DOUBTFUL;
     layout_rect box = {glyph->box.x0, glyph->box.y0, glyph->box.x1, glyph->box.y1};
     box = layout_rect_turn(box, turn, page->width_pt, page->height_pt);
     point_turn(turn, page->width_pt, page->height_pt, glyph->x, glyph->y, &out.x, &out.y);
@@ -187,7 +188,7 @@ verdict_of_run(const collector *c, const parse_run *run)
 static void
 run_collect(collector *c, const parse_run *run, gboolean last)
 {
-    guint turn = turn_of_run(run);
+    guint turn = layout_run_turn(run);
     GArray *list = c->glyphs[is_skewed(run) ? 4 : turn];
     int verdict = verdict_of_run(c, run);
     gboolean space = FALSE, twin_head = FALSE;
@@ -530,6 +531,7 @@ layout_lines_find(layout_work *work, layout_sheet *sheet, const parse_page *page
     sheet->turn = main_turn;
     sheet->page_width = page->width_pt;
     sheet->page_height = page->height_pt;
+    sheet->whole = (layout_rect){0, 0, page->width_pt, page->height_pt};
     sheet->width = main_turn & 1 ? page->height_pt : page->width_pt;
     sheet->height = main_turn & 1 ? page->width_pt : page->height_pt;
     sheet->rotation = page->rotation;

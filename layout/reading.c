@@ -19,7 +19,7 @@
 #define RING_SHARE  4 /* pages in the ring for each reader */
 
 typedef struct {
-    layout_sheet *sheet; /* NULL: the page failed */
+    layout_sheet *sheets[2]; /* the second of a page that is two; none: the page failed */
     GError *error;
     gboolean truncated, repaired;
     GArray *fonts;       /* layout_font that this reader had not met, in the order of its numbers */
@@ -63,7 +63,8 @@ static void
 page_read_free(page_read *page)
 {
     if (page == NULL) return;
-    layout_sheet_free(page->sheet);
+    layout_sheet_free(page->sheets[0]);
+    layout_sheet_free(page->sheets[1]);
     g_clear_error(&page->error);
     g_array_unref(page->fonts);
     g_ptr_array_unref(page->warnings);
@@ -127,7 +128,7 @@ page_make(reader *r, int index)
         primitives = page_recognize(r, page, primitives);
     if (primitives != NULL) {
         page->truncated = primitives->truncated;
-        page->sheet = layout_sheet_boil(r->fonts, primitives);
+        layout_spread_boil(r->fonts, primitives, page->sheets);
     }
     parse_page_free(primitives);
     news_take(r, page);
@@ -262,6 +263,7 @@ page_empty(layout_work *work)
     /* Letter size: nothing is known of this page but that it exists. */
     sheet->page_width = sheet->width = 612;
     sheet->page_height = sheet->height = 792;
+    sheet->whole = (layout_rect){0, 0, 612, 792};
     sheet->source = LAYOUT_TEXT_NONE;
     layout_work_add_sheet(work, sheet);
     return sheet;
@@ -277,19 +279,21 @@ page_merge(merge *m, page_read *page, int index)
     }
     warnings_merge(m, page);
     /* Page indices are those of the file: pages skipped are there, but empty. */
-    while (m->work->sheets->len < (guint)index) {
+    while (m->work->n_pages < (guint)index) {
         layout_work_release(m->work);
         page_empty(m->work)->skipped = TRUE;
     }
     layout_work_release(m->work);
-    if (page->sheet == NULL) {
+    if (page->sheets[0] == NULL) {
         page_empty(m->work)->failure = g_strdup(page->error->message);
         m->n_failed++;
         if (m->first_failure == NULL) m->first_failure = g_steal_pointer(&page->error);
         return;
     }
-    sheet_renumber(page->sheet, numbers);
-    layout_work_add_sheet(m->work, g_steal_pointer(&page->sheet));
+    for (guint i = 0; i < G_N_ELEMENTS(page->sheets) && page->sheets[i] != NULL; i++) {
+        sheet_renumber(page->sheets[i], numbers);
+        layout_work_add_sheet(m->work, g_steal_pointer(&page->sheets[i]));
+    }
     if (page->truncated) g_array_append_val(m->truncated, index);
 }
 

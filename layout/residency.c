@@ -42,7 +42,7 @@ static const struct {
 #define N_POINTERS 19
 G_STATIC_ASSERT(G_N_ELEMENTS(plain) + 5 == N_POINTERS); /* label failure text links tables */
 G_STATIC_ASSERT(sizeof(gpointer) != 8 ||
-                sizeof(layout_sheet) == 48 + N_POINTERS * 8 + 24 + sizeof(layout_ledger));
+                sizeof(layout_sheet) == 72 + N_POINTERS * 8 + 24 + sizeof(layout_ledger));
 
 static GArray **
 array_of(const layout_sheet *sheet, guint i)
@@ -234,6 +234,8 @@ layout_work_add_sheet(layout_work *work, layout_sheet *sheet)
     layout_residency *r = work->residency;
     guint index = work->sheets->len;
     sheet->index = (int)index;
+    if (!sheet->second) work->n_pages++;
+    sheet->page = (int)work->n_pages - 1;
     sheet->used = ++r->clock;
     g_ptr_array_add(work->sheets, sheet);
     g_array_set_size(r->slots, index + 1);
@@ -243,6 +245,7 @@ layout_work_add_sheet(layout_work *work, layout_sheet *sheet)
 void
 layout_work_forget_sheets(layout_work *work)
 {
+    work->n_pages = 0;
     layout_residency *fresh = layout_residency_new();
     fresh->window = work->residency->window;
     layout_residency_free(work->residency);

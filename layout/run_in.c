@@ -233,7 +233,7 @@ layout_run_in_mark(layout_work *work, const layout_outline *outline)
             g_string_truncate(text, 0);
             int level = 0;
             if (lead_find(sheet, row, work->body_font, &found))
-                level = layout_outline_level(outline, text->str, sheet->index);
+                level = layout_outline_level(outline, text->str, sheet->page);
             if (found.gap != 0 && is_heading(&found, row, level)) {
                 layout_para *heading = layout_para_new(work, LAYOUT_BLOCK_HEADING, para->sheet);
                 layout_para_add_place(heading, place->sheet, row_split(sheet, place->row, &found));

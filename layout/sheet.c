@@ -30,7 +30,7 @@ layout_sheet *
 layout_sheet_new(int index)
 {
     layout_sheet *sheet = g_new0(layout_sheet, 1);
-    sheet->index = index;
+    sheet->index = sheet->page = index;
     sheet->text = g_string_new(NULL);
     sheet->words = g_array_new(FALSE, FALSE, sizeof(layout_word));
     sheet->styles = g_array_new(FALSE, FALSE, sizeof(layout_style));
@@ -217,8 +217,10 @@ rect_unskew(layout_rect box, float width, float height, float skew)
 layout_rect
 layout_sheet_to_page(const layout_sheet *sheet, layout_rect box)
 {
-    float w = sheet->page_width, h = sheet->page_height;
-    layout_rect r = layout_rect_unturn(box, sheet->turn, w, h);
+    const float w = sheet->whole.x1 - sheet->whole.x0, h = sheet->whole.y1 - sheet->whole.y0;
+    layout_rect r = layout_rect_unturn(box, sheet->turn, sheet->page_width, sheet->page_height);
+    r = (layout_rect){r.x0 - sheet->whole.x0, r.y0 - sheet->whole.y0, r.x1 - sheet->whole.x0,
+                      r.y1 - sheet->whole.y0};
     if (sheet->skew != 0) r = rect_unskew(r, w, h, sheet->skew);
     r.x0 = CLAMP(r.x0, 0, w);
     r.x1 = CLAMP(r.x1, r.x0, w);

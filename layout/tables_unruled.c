@@ -172,7 +172,7 @@ layout_tables_find_unruled(layout_table_finder *f, guint lane)
         }
         const line *last = &g_array_index(lines, line, wrapped_below(&found, last_row, x0, x1));
         const line *top = &g_array_index(lines, line, header_above(f, &found, i, x0, x1));
-        gboolean front = f->sheet->index == 0 && first->baseline < 0.42F * f->sheet->height;
+        gboolean front = f->sheet->page == 0 && first->baseline < 0.42F * f->sheet->height;
         guint need = front ? 5 : pieces >= 3 * rows ? 3 : 4;
         const layout_rect box = {x0 - 2, top->baseline - top->size, x1 + 2,
                                  last->baseline + 0.4F * last->size};

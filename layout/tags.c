@@ -126,7 +126,7 @@ layout_tags_apply(layout_work *work)
         layout_sheet *sheet = layout_work_sheet(work, s);
         for (guint i = 0; i < sheet->segs->len; i++) {
             layout_seg *seg = layout_sheet_seg(sheet, i);
-            if (seg->mcid >= 0) seg->tag = element_of(leaves, sheet->index, seg->mcid);
+            if (seg->mcid >= 0) seg->tag = element_of(leaves, sheet->page, seg->mcid);
             all += seg->n_chars;
             artifacts += seg->mcid == LAYOUT_MCID_ARTIFACT ? seg->n_chars : 0;
             held += seg->tag >= 0 ? seg->n_chars : 0;

@@ -319,9 +319,9 @@ glyph_write(writer *w, const layout_glyph *g, gunichar accent, gboolean space)
     uint32_t style_start = (uint32_t)text->len;
     if (space && text->len > w->seg.start) {
         word_close(w);
-        /* a space belongs to what is before it, but not to a script */
-        guint scripts = LAYOUT_SPAN_SUPERSCRIPT | LAYOUT_SPAN_SUBSCRIPT;
-        if (w->has_style && (w->style.flags & scripts) && w->style.flags != flags) style_close(w);
+        /* a space belongs to what is before it, but not to a script nor to a word in doubt */
+        const guint own = LAYOUT_SPAN_SUPERSCRIPT | LAYOUT_SPAN_SUBSCRIPT | LAYOUT_SPAN_DOUBTFUL;
+        if (w->has_style && (w->style.flags & own) && w->style.flags != flags) style_close(w);
         g_string_append_c(text, ' ');
         if (w->has_style) style_start = (uint32_t)text->len;
     }

@@ -327,6 +327,39 @@ lode_document_block_box(const lode_document *document, size_t block, size_t inde
     return pipelines_box(&document->boxes[b->first_box + index]);
 }
 
+/* The index-th span in doubt of a block, and how many there are; NULL where there are not so many. */
+static const layout_span *
+doubtful_at(const lode_document *document, size_t block, size_t index, size_t *n)
+{
+    const layout_block *b = block_at(document, block);
+    const layout_span *found = NULL;
+    *n = 0;
+    for (guint i = 0; b != NULL && i < b->n_spans; i++) {
+        const layout_span *span = &document->spans[b->first_span + i];
+        if (!(span->flags & LAYOUT_SPAN_DOUBTFUL)) continue;
+        if (*n == index) found = span;
+        (*n)++;
+    }
+    return found;
+}
+
+size_t
+lode_document_block_n_doubtful(const lode_document *document, size_t block)
+{
+    size_t n;
+    doubtful_at(document, block, 0, &n);
+    return n;
+}
+
+size_t
+lode_document_block_doubtful(const lode_document *document, size_t block, size_t index, size_t *len)
+{
+    size_t n;
+    const layout_span *span = doubtful_at(document, block, index, &n);
+    if (len != NULL) *len = span != NULL ? span->len : 0;
+    return span != NULL ? span->start : 0;
+}
+
 /* ---- tables ---- */
 
 static const layout_table *
@@ -440,6 +473,12 @@ int
 lode_document_cell_is_header(const lode_document *document, size_t table, size_t cell)
 {
     return cell_at(document, table, cell)->header;
+}
+
+int
+lode_document_cell_is_doubtful(const lode_document *document, size_t table, size_t cell)
+{
+    return cell_at(document, table, cell)->doubtful;
 }
 
 char *

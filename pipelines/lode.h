@@ -166,6 +166,12 @@ LODE_API long lode_document_block_parent(const lode_document *document, size_t b
 LODE_API size_t lode_document_block_n_boxes(const lode_document *document, size_t block);
 LODE_API lode_box lode_document_block_box(const lode_document *document, size_t block,
                                           size_t index);
+/* Stretches of the block's text, in order, that were read in pixels (OCR) and hardly legible. */
+LODE_API size_t lode_document_block_n_doubtful(const lode_document *document, size_t block);
+/* Bytes into lode_document_block_text(): where the stretch starts; *len (may be NULL) is how long it is, 0 where index
+ * is too large. */
+LODE_API size_t lode_document_block_doubtful(const lode_document *document, size_t block,
+                                             size_t index, size_t *len);
 
 /* Tables, in reading order: a grid whose places are covered by cells. One that goes on over pages is one table; its
  * block has a box for each part. Indices out of range give 0 or NULL. */
@@ -193,6 +199,9 @@ LODE_API size_t lode_document_cell_column_span(const lode_document *document, si
                                                size_t cell);
 /* 1: a cell of a header. */
 LODE_API int lode_document_cell_is_header(const lode_document *document, size_t table, size_t cell);
+/* 1: some of it was read in pixels (OCR) and hardly legible. */
+LODE_API int lode_document_cell_is_doubtful(const lode_document *document, size_t table,
+                                            size_t cell);
 /* RFC 4180, UTF-8: a field for every column in every row. A cell over several places stands in the first of them, the
  * others are empty. A text that a spreadsheet would take for a formula, numbers apart, gets an apostrophe in front.
  * Release with lode_free. */

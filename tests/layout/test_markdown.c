@@ -307,10 +307,10 @@ bars_in_cells_do_not_end_them(void **state)
     layout_builder *b = sample_builder(1);
     const int block = sample_add(b, LAYOUT_BLOCK_TABLE, "", 0, 50);
     const layout_box box = {0, {60, 50, 540, 60}};
-    const layout_cell cells[] = {{0, 0, 1, 1, TRUE, "|x|", box},
-                                 {0, 1, 1, 1, TRUE, "y", box},
-                                 {1, 0, 1, 1, FALSE, "a || b", box},
-                                 {1, 1, 1, 1, FALSE, "", box}};
+    const layout_cell cells[] = {{0, 0, 1, 1, TRUE, "|x|", box, FALSE},
+                                 {0, 1, 1, 1, TRUE, "y", box, FALSE},
+                                 {1, 0, 1, 1, FALSE, "a || b", box, FALSE},
+                                 {1, 1, 1, 1, FALSE, "", box, FALSE}};
     const layout_table table = {
         .block = block, .caption = LAYOUT_NONE, .n_rows = 2, .n_cols = 2, .n_header_rows = 1};
     layout_builder_add_table(b, &table, cells, 4);
@@ -337,13 +337,13 @@ cells_that_gfm_cannot_hold_are_html(void **state)
 {
     (void)state;
     const layout_box box = {0, {60, 50, 540, 60}};
-    const layout_cell spans[] = {{0, 0, 1, 2, TRUE, "a < b & c|d", box},
-                                 {1, 0, 1, 1, FALSE, "1", box},
-                                 {1, 1, 1, 1, FALSE, "2", box}};
-    const layout_cell lines[] = {{0, 0, 1, 1, TRUE, "x", box},
-                                 {0, 1, 1, 1, TRUE, "y", box},
-                                 {1, 0, 1, 1, FALSE, "first\nsecond", box},
-                                 {1, 1, 1, 1, FALSE, "2", box}};
+    const layout_cell spans[] = {{0, 0, 1, 2, TRUE, "a < b & c|d", box, FALSE},
+                                 {1, 0, 1, 1, FALSE, "1", box, FALSE},
+                                 {1, 1, 1, 1, FALSE, "2", box, FALSE}};
+    const layout_cell lines[] = {{0, 0, 1, 1, TRUE, "x", box, FALSE},
+                                 {0, 1, 1, 1, TRUE, "y", box, FALSE},
+                                 {1, 0, 1, 1, FALSE, "first\nsecond", box, FALSE},
+                                 {1, 1, 1, 1, FALSE, "2", box, FALSE}};
     g_autoptr(lode_document) d = table_of(spans, 3), e = table_of(lines, 4);
     g_autofree char *spanned = layout_document_to_markdown(d, NULL);
     assert_string_equal(spanned, "<table>\n<tr><th colspan=\"2\">a &lt; b &amp; c|d</th></tr>\n"
@@ -357,12 +357,12 @@ csv_quotes_what_it_must_and_repeats_no_span(void **state)
 {
     (void)state;
     const layout_box box = {0, {60, 50, 540, 60}};
-    const layout_cell spans[] = {{0, 0, 1, 2, TRUE, "a \"b\", c", box},
-                                 {1, 0, 1, 1, FALSE, "-0.5 %", box},
-                                 {1, 1, 1, 1, FALSE, "=1+1", box}};
-    const layout_cell lines[] = {{0, 0, 2, 1, TRUE, "x\ny", box},
-                                 {0, 1, 1, 1, TRUE, "", box},
-                                 {1, 1, 1, 1, FALSE, "+x", box}};
+    const layout_cell spans[] = {{0, 0, 1, 2, TRUE, "a \"b\", c", box, FALSE},
+                                 {1, 0, 1, 1, FALSE, "-0.5 %", box, FALSE},
+                                 {1, 1, 1, 1, FALSE, "=1+1", box, FALSE}};
+    const layout_cell lines[] = {{0, 0, 2, 1, TRUE, "x\ny", box, FALSE},
+                                 {0, 1, 1, 1, TRUE, "", box, FALSE},
+                                 {1, 1, 1, 1, FALSE, "+x", box, FALSE}};
     g_autoptr(lode_document) d = table_of(spans, 3), e = table_of(lines, 3);
     g_autofree char *first = layout_table_to_csv(d, 0);
     assert_string_equal(first, "\"a \"\"b\"\", c\",\r\n-0.5 %,\"'=1+1\"\r\n");
