@@ -20,7 +20,6 @@
 #define MAX_ASPECT   1.9F
 #define MIN_GLYPHS   40     /* on either side */
 #define MIN_ROWS     2      /* likewise */
-#define NOISE        2      /* glyphs that may stand in the gutter: specks */
 #define MIDDLE_SHARE 0.05F  /* of the width: so far from the middle may the gutter end */
 #define MIN_GUTTER   0.045F /* of the width, where no page numbers tell */
 #define NUMBERED     0.02F  /* likewise, where they do */
@@ -124,7 +123,7 @@ widest_white(const finding *f, float from, float to, float *x0, float *x1)
 {
     float best = 0;
     for (guint i = 0, start = 0; i <= f->n_bins; i++) {
-        if (i < f->n_bins && f->crossed[i] <= NOISE) continue;
+        if (i < f->n_bins && f->crossed[i] == 0) continue;
         const float a = MAX((float)start, f->x0), z = MIN((float)i, f->x1);
         start = i + 1;
         if (z - a <= best || z < from || a > to) continue;
@@ -135,30 +134,23 @@ widest_white(const finding *f, float from, float to, float *x0, float *x1)
     return best;
 }
 
-/* Left and right edge of the text, specks left out. */
+/* Left and right edge of the text. */
 static void
 edges_find(finding *f)
 {
     guint first = 0, last = f->n_bins;
-    while (first < last && f->crossed[first] <= NOISE)
+    while (first < last && f->crossed[first] == 0)
         first++;
-    while (last > first && f->crossed[last - 1] <= NOISE)
+    while (last > first && f->crossed[last - 1] == 0)
         last--;
     f->x0 = (float)first;
     f->x1 = (float)last;
 }
 
-/* Does a line of text, a rule or a picture cross it? The picture that is the scan does not count. */
+/* Does a rule or a picture cross it? The picture that is the scan does not count. */
 static gboolean
 is_crossed(const finding *f, const parse_page *page)
 {
-    guint inside = 0;
-    for (guint i = 0; i < f->marks->len; i++) {
-        const mark *m = &g_array_index(f->marks, mark, i);
-        const float middle = 0.5F * (m->x0 + m->x1);
-        inside += middle > f->gutter_x0 && middle < f->gutter_x1 ? 1 : 0;
-    }
-    if (inside > NOISE) return TRUE;
     const guint n = page->n_images + page->n_paths;
     for (guint i = 0; i < n; i++) {
         const layout_rect box = to_frame(f, page,
