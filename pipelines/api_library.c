@@ -28,13 +28,40 @@ lode_engine_free(lode_engine *engine)
     g_free(engine);
 }
 
+lode_device_options
+lode_device_options_default(void)
+{
+    return (lode_device_options){.struct_size = sizeof(lode_device_options), .gpu_layers = -1};
+}
+
+/* The caller's options, which may be older and shorter, as the engine has them. */
+static engine_model_options
+model_options(const lode_device_options *given)
+{
+    lode_device_options filled = lode_device_options_default();
+    if (given != NULL) memcpy(&filled, given, MIN(given->struct_size, sizeof filled));
+    engine_model_options options = engine_model_options_default();
+    options.device = filled.device;
+    options.gpu_memory = filled.gpu_memory;
+    options.n_gpu_layers = filled.gpu_layers;
+    return options;
+}
+
 lode_status
 lode_embedder_open(const char *path, lode_embedder **out, lode_error *error)
+{
+    return lode_embedder_open_on(path, NULL, out, error);
+}
+
+lode_status
+lode_embedder_open_on(const char *path, const lode_device_options *options, lode_embedder **out,
+                      lode_error *error)
 {
     if (out == NULL) return pipelines_fail_argument(error, "out must not be NULL");
     *out = NULL;
     GError *failure = NULL;
-    pipelines_model *model = pipelines_model_open(path, ENGINE_KIND_ENCODER, &failure);
+    const engine_model_options on = model_options(options);
+    pipelines_model *model = pipelines_model_open(path, ENGINE_KIND_ENCODER, &on, &failure);
     if (model == NULL) return pipelines_fail(error, failure);
     *out = g_new0(lode_embedder, 1);
     (*out)->model = model;
@@ -77,10 +104,18 @@ lode_embedder_embed(const lode_embedder *embedder, lode_engine *engine, const ch
 lode_status
 lode_writer_open(const char *path, lode_writer **out, lode_error *error)
 {
+    return lode_writer_open_on(path, NULL, out, error);
+}
+
+lode_status
+lode_writer_open_on(const char *path, const lode_device_options *options, lode_writer **out,
+                    lode_error *error)
+{
     if (out == NULL) return pipelines_fail_argument(error, "out must not be NULL");
     *out = NULL;
     GError *failure = NULL;
-    *out = pipelines_writer_open_local(path, &failure);
+    const engine_model_options on = model_options(options);
+    *out = pipelines_writer_open_local(path, &on, &failure);
     return *out != NULL ? LODE_OK : pipelines_fail(error, failure);
 }
 
@@ -102,7 +137,7 @@ lode_reranker_open(const char *path, lode_engine *engine, lode_reranker **out, l
     if (path == NULL || engine == NULL || out == NULL)
         return pipelines_fail_argument(error, "path, engine and out must not be NULL");
     GError *failure = NULL;
-    *out = pipelines_reranker_open(path, NULL, engine->pool, &failure);
+    *out = pipelines_reranker_open(path, NULL, engine->pool, NULL, &failure);
     return *out != NULL ? LODE_OK : pipelines_fail(error, failure);
 }
 

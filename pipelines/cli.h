@@ -123,6 +123,40 @@ typedef struct {
 lode_writer *cli_open_endpoint(const endpoint_args *args, const char *model, uint32_t n_context,
                                GError **error);
 
+/* ---- the options of commands that run a model (cli_device.c) ---- */
+
+typedef struct {
+    char *device, *memory, *layers; /* as given; NULL: the defaults */
+} device_args;
+
+/* For a command's table of options. */
+#define CLI_DEVICE_ENTRIES(args)                                                                   \
+    {"device",                                                                                     \
+     0,                                                                                            \
+     0,                                                                                            \
+     G_OPTION_ARG_STRING,                                                                          \
+     &(args)->device,                                                                              \
+     "Where models run: auto (default; a GPU where there is one), cpu, cuda, or cuda:N; lode "     \
+     "doctor lists GPUs",                                                                          \
+     "WHERE"},                                                                                     \
+        {"gpu-memory",                                                                             \
+         0,                                                                                        \
+         0,                                                                                        \
+         G_OPTION_ARG_STRING,                                                                      \
+         &(args)->memory,                                                                          \
+         "Memory of the GPU to use at most, such as 6G or 800M (default: what is free)",           \
+         "SIZE"},                                                                                  \
+    {                                                                                              \
+        "gpu-layers", 0, 0, G_OPTION_ARG_STRING, &(args)->layers,                                  \
+            "Layers of a model that run on the GPU, the last ones (default: all, as many as fit)", \
+            "N"                                                                                    \
+    }
+
+/* EXIT_ALL_GOOD, or the exit code after a message. */
+int cli_device_check(const char *command_name, const device_args *args);
+/* args were checked, or are NULL: the defaults. The result borrows their strings. */
+engine_model_options cli_device_options(const device_args *args);
+
 /* ---- progress (progress.c) ---- */
 
 typedef struct cli_progress cli_progress;

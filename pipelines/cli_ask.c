@@ -31,6 +31,7 @@ cli_ask_entries(const GOptionEntry *own, ask_args *args)
          "SmolLM2-135M-Instruct, when installed)",
          "PATH"},
         CLI_ENDPOINT_ENTRIES(&args->endpoint),
+        CLI_DEVICE_ENTRIES(&args->device),
         {"embedder", 0, 0, G_OPTION_ARG_FILENAME, &args->embedder,
          "The embedder the library was made with (default: all-MiniLM-L6-v2, when installed)",
          "PATH"},
@@ -158,7 +159,7 @@ gboolean
 cli_ask_open(const ask_args *args, cli_session *s)
 {
     g_autoptr(GError) error = NULL;
-    cli_session_init(s);
+    cli_session_init(s, &args->device);
     if (!open_all(args, s, &error)) {
         cli_error(0, "%s", error->message);
         return FALSE;
@@ -172,6 +173,8 @@ cli_ask_check(const char *name, const ask_args *args)
 {
     if (args->library == NULL)
         return cli_usage_error(name, "which library? Name its folder with -L");
+    const int device = cli_device_check(name, &args->device);
+    if (device != EXIT_ALL_GOOD) return device;
     if (args->n_passages < 1 || args->n_passages > 1000)
         return cli_usage_error(name, "--passages: %d: must be from 1 to 1000", args->n_passages);
     if (args->max_tokens < 1 || args->n_scored < 0 || !(args->temperature >= 0))

@@ -10,6 +10,7 @@ typedef struct {
     common_args common;
     char *library, *model, *embedder, *context, *where, *rerank, *reranker;
     endpoint_args endpoint;
+    device_args device;
     int n_passages, max_tokens, n_scored, n_reranked;
     gint64 seed;
     double temperature, diversity;

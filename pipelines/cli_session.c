@@ -2,9 +2,9 @@
 #include "pipelines/cli_session.h"
 
 void
-cli_session_init(cli_session *s)
+cli_session_init(cli_session *s, const device_args *device)
 {
-    *s = (cli_session){.pool = engine_pool_new(0)};
+    *s = (cli_session){.pool = engine_pool_new(0), .on = cli_device_options(device)};
 }
 
 void
@@ -38,7 +38,7 @@ cli_session_open_embedder(cli_session *s, const char *path, const common_args *c
                           GError **error)
 {
     GError *cause = NULL;
-    s->embedder = pipelines_model_open(path, ENGINE_KIND_ENCODER, &cause);
+    s->embedder = pipelines_model_open(path, ENGINE_KIND_ENCODER, &s->on, &cause);
     return s->embedder != NULL ||
            done_without(path, common, "full-text search only, no embedder", cause, error);
 }
@@ -52,7 +52,7 @@ cli_session_open_writer(cli_session *s, const char *model, const endpoint_args *
         s->writer = cli_open_endpoint(endpoint, model, n_context, error);
         return s->writer != NULL;
     }
-    s->writer = pipelines_writer_open_local(model, &cause);
+    s->writer = pipelines_writer_open_local(model, &s->on, &cause);
     return s->writer != NULL ||
            done_without(model, common, "quoting instead of writing, no writer", cause, error);
 }
@@ -60,7 +60,7 @@ cli_session_open_writer(cli_session *s, const char *model, const endpoint_args *
 gboolean
 cli_session_open_reranker(cli_session *s, const char *path, GError **error)
 {
-    s->reranker = pipelines_reranker_open(path, s->writer, s->pool, error);
+    s->reranker = pipelines_reranker_open(path, s->writer, s->pool, &s->on, error);
     return s->reranker != NULL;
 }
 

@@ -9,6 +9,7 @@
 G_BEGIN_DECLS
 
 typedef struct {
+    engine_model_options on; /* where models run; its strings are the command's arguments */
     engine_pool *pool;
     pipelines_model *embedder;  /* NULL: full-text search only */
     lode_writer *writer;        /* NULL: quotes */
@@ -16,8 +17,8 @@ typedef struct {
     retrieval_library *library; /* NULL before it is opened */
 } cli_session;
 
-/* The session is all zeros but for the pool. */
-void cli_session_init(cli_session *session);
+/* The session is all zeros but for the pool and what `device`, NULL for the defaults, says. */
+void cli_session_init(cli_session *session, const device_args *device);
 void cli_session_close(cli_session *session);
 G_DEFINE_AUTO_CLEANUP_CLEAR_FUNC(cli_session, cli_session_close)
 

@@ -13,6 +13,7 @@ typedef struct {
     char *prefill, *depth;
     int n_decode, rounds, threads;
     gboolean no_machine, cpu_time;
+    device_args device;
 } bench_args;
 
 static void
@@ -38,6 +39,7 @@ bench_entries(gpointer data)
          "Runs of each test; best and median are told (default: 3)", "N"},
         {"threads", 't', 0, G_OPTION_ARG_INT, &args->threads, "Threads (default: 0, one per core)",
          "N"},
+        CLI_DEVICE_ENTRIES(&args->device),
         {"cpu-time", 0, 0, G_OPTION_ARG_NONE, &args->cpu_time,
          "Count processor time instead, for one thread on a busy machine (default: the clock)",
          NULL},
@@ -282,7 +284,8 @@ static gboolean
 start(bench *b, const char *path, GError **error)
 {
     const gint64 begin = now(b);
-    b->model = engine_model_open(path, error);
+    const engine_model_options on = cli_device_options(&b->args->device);
+    b->model = engine_model_open_with(path, &on, error);
     if (b->model == NULL) return FALSE;
     const engine_model_info *info = engine_model_get_info(b->model);
     if (info->kind != ENGINE_KIND_DECODER) {
@@ -380,6 +383,8 @@ run_bench(gpointer data, char **operands, int n_operands)
     if (!parse_sizes("prefill", args->prefill ? args->prefill : "512,2048", 1, &b.prefill) ||
         !parse_sizes("depth", args->depth ? args->depth : "0,2048,8192", 0, &b.depth))
         return EXIT_WRONG_USAGE;
+    const int device = cli_device_check("bench", &args->device);
+    if (device != EXIT_ALL_GOOD) return device;
     b.pool = engine_pool_new(args->threads);
     if (!args->no_machine) engine_machine_measure(b.pool, &b.machine);
     forget_peak();

@@ -1,7 +1,6 @@
 /* lode doctor: is everything here that lode needs, and what would make it do more? */
 #include "pipelines/cli.h"
 
-#include <dlfcn.h>
 #include <string.h>
 
 #include "parse/parse.h"
@@ -63,10 +62,28 @@ check_machine(examination *e)
 {
     g_autofree char *features = engine_cpu_features();
     note(e, FOUND, "cpu", "%s; %d cores", features, pipelines_n_cores());
-    void *driver = dlopen("libcuda.so.1", RTLD_LAZY | RTLD_LOCAL);
-    note(e, LACKING, "cuda", "%s; this build has no CUDA backend, models run on the CPU",
-         driver != NULL ? "a driver is installed" : "no driver");
-    if (driver != NULL) dlclose(driver);
+}
+
+/* Every GPU, or why models run on the CPU. */
+static void
+check_gpus(examination *e)
+{
+    g_autofree char *reason = NULL, *software = engine_gpu_software();
+    const int n = engine_gpu_count(&reason);
+    if (n == 0) note(e, LACKING, "cuda", "%s; models run on the CPU", reason);
+    if (software != NULL) note(e, FOUND, "cuda", "%s", software);
+    for (int i = 0; i < n; i++) {
+        g_autofree char *name = g_strdup_printf("cuda:%d", i);
+        g_autoptr(GError) error = NULL;
+        engine_gpu_info gpu;
+        if (!engine_gpu_describe(i, &gpu, &error)) {
+            note(e, LACKING, name, "%s", error->message);
+            continue;
+        }
+        note(e, FOUND, name, "%s, compute capability %d.%d, %.1f of %.1f GiB free", gpu.name,
+             gpu.capability / 10, gpu.capability % 10, (double)gpu.memory_free / 0x1p30,
+             (double)gpu.memory_total / 0x1p30);
+    }
 }
 
 static void
@@ -198,7 +215,7 @@ static void
 check_model(examination *e, const char *name, engine_kind kind, const char *without)
 {
     g_autoptr(GError) error = NULL;
-    g_autoptr(pipelines_model) model = pipelines_model_open(NULL, kind, &error);
+    g_autoptr(pipelines_model) model = pipelines_model_open(NULL, kind, NULL, &error);
     if (model != NULL) {
         const engine_model_info *info = engine_model_get_info(model->model);
         note(e, FOUND, name, "%s, %s %s, %.0f M parameters", model->id, info->format,
@@ -237,6 +254,7 @@ run_doctor(gpointer data, char **operands, int n_operands)
     if (n_operands > 0) return cli_usage_error("doctor", "%s: takes no arguments", operands[0]);
     examination e = {.checks = json_array(), .json = args->common.json};
     check_machine(&e);
+    check_gpus(&e);
     check_libraries(&e);
     check_ocr(&e);
     check_providers(&e);
@@ -261,11 +279,12 @@ const command cmd_doctor = {
     .name = "doctor",
     .summary = "check what is installed and what is missing",
     .usage = "[OPTIONS]",
-    .description = "Looks at the processor, the libraries with their versions, OCR languages, and "
-                   "the models with their\n"
-                   "hashes. One line per check: ok, missing (optional: what lode cannot do without "
-                   "it), or broken.\n"
-                   "Exits with 1 when something is broken.",
+    .description =
+        "Looks at the processor, GPUs, the libraries with their versions, OCR languages, and "
+        "the models with their\n"
+        "hashes. One line per check: ok, missing (optional: what lode cannot do without "
+        "it), or broken.\n"
+        "Exits with 1 when something is broken.",
     .examples = "  $ lode doctor\n  $ lode doctor -L lib/ --json",
     .args_size = sizeof(doctor_args),
     .entries = doctor_entries,

@@ -9,6 +9,7 @@ typedef struct {
     common_args common;
     char *out, *lane, *corpus, *model, *embedder;
     endpoint_args endpoint;
+    device_args device;
     gboolean extractive, no_embeddings;
     int n_passages, max_tokens, context, limit, jobs;
     gint64 seed;
@@ -44,6 +45,7 @@ eval_entries(gpointer data)
          "when installed)",
          "PATH"},
         CLI_ENDPOINT_ENTRIES(&args->endpoint),
+        CLI_DEVICE_ENTRIES(&args->device),
         {"embedder", 0, 0, G_OPTION_ARG_FILENAME, &args->embedder,
          "The embedder (default: all-MiniLM-L6-v2, when installed)", "PATH"},
         {"no-embeddings", 0, 0, G_OPTION_ARG_NONE, &args->no_embeddings,
@@ -174,7 +176,7 @@ needs_writer(const eval_args *args, const eval_session *s)
 static gboolean
 open_models(const eval_args *args, eval_session *s, GError **error)
 {
-    cli_session_init(&s->with);
+    cli_session_init(&s->with, &args->device);
     if (!args->no_embeddings &&
         !cli_session_open_embedder(&s->with, args->embedder, &args->common, error))
         return FALSE;

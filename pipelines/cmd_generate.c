@@ -16,6 +16,7 @@ typedef struct {
     common_args common;
     char *file, *system, *messages, *prompts, *tokens, *schema, *grammar, *kv_type, *cache, *logits;
     endpoint_args endpoint;
+    device_args device;
     char **stop;
     gboolean chat, raw, think, no_think, stream, ignore_eos, exact;
     int max_tokens, min_tokens, top_k, penalty_window, logprobs, context, threads, draft, memory_mb,
@@ -150,6 +151,7 @@ running_entries(generate_args *args, GArray *out)
         {"threads", 't', 0, G_OPTION_ARG_INT, &args->threads, "Threads (default: 0, one per core)",
          "N"},
         CLI_ENDPOINT_ENTRIES(&args->endpoint),
+        CLI_DEVICE_ENTRIES(&args->device),
         {"stream", 0, 0, G_OPTION_ARG_NONE, &args->stream,
          "With --json: a line of JSON per piece of text, the last with the rest", NULL},
     };
@@ -656,7 +658,7 @@ run(generation *g, const char *name, const char *operand, GError **error)
     if (g->args->endpoint.url != NULL) return run_remote(g, name, operand, error);
     g_autofree char *path = find_model(name, error);
     if (path == NULL) return FALSE;
-    engine_model_options options = engine_model_options_default();
+    engine_model_options options = cli_device_options(&g->args->device);
     options.exact = g->args->exact;
     g->model = engine_model_open_with(path, &options, error);
     if (g->model == NULL) return FALSE;
@@ -731,6 +733,8 @@ run_generate(gpointer data, char **operands, int n_operands)
     const generate_args *args = data;
     const char *mistake = find_mistake(args, n_operands);
     if (mistake != NULL) return cli_usage_error("generate", "%s", mistake);
+    const int device = cli_device_check("generate", &args->device);
+    if (device != EXIT_ALL_GOOD) return device;
     g_auto(generation) g = {
         .args = args,
         .tokens = g_array_new(FALSE, FALSE, sizeof(int32_t)),

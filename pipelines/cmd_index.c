@@ -7,6 +7,7 @@
 typedef struct {
     common_args common;
     reader_args reader;
+    device_args device;
     char *library, *embedder;
     char **metadata;
     gboolean prune, no_embeddings, reembed, verbose;
@@ -39,6 +40,7 @@ index_entries(gpointer data)
         {"metadata", 0, 0, G_OPTION_ARG_FILENAME_ARRAY, &args->metadata,
          "Complete titles, authors, years, venues, DOIs from BibTeX or CSL JSON; may be repeated",
          "FILE"},
+        CLI_DEVICE_ENTRIES(&args->device),
         {"verbose", 'v', 0, G_OPTION_ARG_NONE, &args->verbose,
          "Name the entries of --metadata that are of no document (default: count them)", NULL},
         G_OPTION_ENTRY_NULL,
@@ -187,7 +189,8 @@ open_embedder(const index_args *args, pipelines_model **model)
     *model = NULL;
     if (args->no_embeddings) return TRUE;
     g_autoptr(GError) error = NULL;
-    *model = pipelines_model_open(args->embedder, ENGINE_KIND_ENCODER, &error);
+    const engine_model_options on = cli_device_options(&args->device);
+    *model = pipelines_model_open(args->embedder, ENGINE_KIND_ENCODER, &on, &error);
     if (*model != NULL) return TRUE;
     if (args->embedder == NULL && g_error_matches(error, PIPELINES_ERROR, LODE_ERROR_NOT_FOUND)) {
         cli_note(&args->common, "note: full text only, search by meaning needs an embedder: %s",
@@ -252,6 +255,7 @@ run_index(gpointer data, char **operands, int n_operands)
     const index_args *args = data;
     pipelines_worker_options worker = {0};
     int code = check_args(args, n_operands, &worker);
+    if (code == EXIT_ALL_GOOD) code = cli_device_check("index", &args->device);
     if (code != EXIT_ALL_GOOD) return code;
     g_autofree char *password = NULL;
     if (!cli_password(&args->reader, &password)) return EXIT_NOTHING_DONE;

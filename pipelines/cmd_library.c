@@ -80,7 +80,7 @@ repair(const library_args *args, const char *dir)
     g_autoptr(GError) error = NULL;
     g_autoptr(pipelines_model) model = NULL;
     if (args->embedder != NULL &&
-        (model = pipelines_model_open(args->embedder, ENGINE_KIND_ENCODER, &error)) == NULL)
+        (model = pipelines_model_open(args->embedder, ENGINE_KIND_ENCODER, NULL, &error)) == NULL)
         return cli_error(EXIT_NOTHING_DONE, "%s", error->message);
     g_autoptr(engine_pool) pool = model != NULL ? engine_pool_new(0) : NULL;
     g_autoptr(retrieval_library) library = open_library(dir, RETRIEVAL_OPEN_REPAIR, model, pool);

@@ -32,7 +32,7 @@ static gboolean
 open_session(const replay_args *args, const char *dir, const json_t *record, cli_session *s,
              GError **error)
 {
-    cli_session_init(s);
+    cli_session_init(s, NULL);
     if (pipelines_replay_embedder(record) != NULL &&
         !cli_session_open_embedder(s, args->embedder, NULL, error))
         return FALSE;

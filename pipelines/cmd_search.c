@@ -81,6 +81,7 @@ search_entries(gpointer data)
          "(default: SmolLM2-135M-Instruct, when installed)",
          "PATH"},
         CLI_ENDPOINT_ENTRIES(&args->ask.endpoint),
+        CLI_DEVICE_ENTRIES(&args->ask.device),
         {"embedder", 0, 0, G_OPTION_ARG_FILENAME, &args->ask.embedder,
          "The model that compares by meaning (default: all-MiniLM-L6-v2, when installed)", "PATH"},
         {"no-embeddings", 0, 0, G_OPTION_ARG_NONE, &args->ask.no_embeddings,
@@ -285,6 +286,7 @@ run_search(gpointer data, char **operands, int n_operands)
 {
     const search_args *args = data;
     int wrong = check(args);
+    if (wrong == EXIT_ALL_GOOD) wrong = cli_device_check("search", &args->ask.device);
     if (wrong != EXIT_ALL_GOOD) return wrong;
     if (n_operands == 0) return cli_usage_error("search", "what is the question?");
     if (n_operands > 1)
@@ -293,7 +295,7 @@ run_search(gpointer data, char **operands, int n_operands)
     if (question[0] == '\0') return cli_usage_error("search", "the question is empty");
     g_autoptr(GError) error = NULL;
     g_auto(cli_session) session = {0};
-    cli_session_init(&session);
+    cli_session_init(&session, &args->ask.device);
     if (!open_models(args, &session, &error))
         return cli_error(EXIT_NOTHING_DONE, "%s", error->message);
     display d = {.args = args,

@@ -289,9 +289,11 @@ typedef struct {
     char *query_prefix; /* embedders; "" where none */
 } pipelines_model;
 
-/* path NULL: the default of its kind, LODE_ERROR_NOT_FOUND when it is not installed. */
-pipelines_model *pipelines_model_open(const char *path, engine_kind kind, GError **error);
-pipelines_model *pipelines_model_open_any(const char *path, GError **error);
+/* options NULL: the defaults. path NULL: the default of its kind, LODE_ERROR_NOT_FOUND when it is not installed. */
+pipelines_model *pipelines_model_open(const char *path, engine_kind kind,
+                                      const engine_model_options *options, GError **error);
+pipelines_model *pipelines_model_open_any(const char *path, const engine_model_options *options,
+                                          GError **error);
 /* SHA-256 of a large file, remembered between runs; g_free. */
 char *pipelines_cached_sha256(const char *file, GError **error);
 void pipelines_model_free(pipelines_model *model);
@@ -449,7 +451,8 @@ struct lode_reranker {
 
 /* path NULL: the writer's own model, which must run here and outlive it. */
 lode_reranker *pipelines_reranker_open(const char *path, const lode_writer *writer,
-                                       engine_pool *pool, GError **error);
+                                       engine_pool *pool, const engine_model_options *options,
+                                       GError **error);
 
 typedef struct {
     retrieval_library *library;

@@ -278,12 +278,26 @@ typedef struct lode_engine lode_engine;
 LODE_API lode_engine *lode_engine_new(int n_threads);
 LODE_API void lode_engine_free(lode_engine *engine); /* NULL is fine */
 
+/* Where a model runs. */
+typedef struct {
+    size_t struct_size;
+    const char *device;  /* "auto" or NULL (default): a GPU where there is one, else the CPU; "cpu"; "cuda", "cuda:N" */
+    uint64_t gpu_memory; /* bytes of the GPU's memory to use at most; 0 (default): what is free */
+    int gpu_layers;      /* of a model that writes, the last ones; -1 (default): as many as fit */
+} lode_device_options;
+
+LODE_API lode_device_options lode_device_options_default(void);
+
 /* A model that turns text into vectors. Immutable. */
 typedef struct lode_embedder lode_embedder;
 
 /* path: a folder, .safetensors or .gguf file; NULL: the default embedder, as `lode model pull` installs it.
  * LODE_ERROR_NOT_FOUND when there is none. Keep it alive longer than the libraries that use it. */
 LODE_API lode_status lode_embedder_open(const char *path, lode_embedder **out, lode_error *error);
+/* The same, on a device; options NULL means the defaults. LODE_ERROR_ARGUMENT for a device that is none,
+ * LODE_ERROR_IO and LODE_ERROR_UNSUPPORTED, with the reason, for a GPU that was asked for and cannot be used. */
+LODE_API lode_status lode_embedder_open_on(const char *path, const lode_device_options *options,
+                                           lode_embedder **out, lode_error *error);
 LODE_API void lode_embedder_free(lode_embedder *embedder); /* NULL is fine */
 LODE_API size_t lode_embedder_n_dims(const lode_embedder *embedder);
 LODE_API const char *lode_embedder_id(const lode_embedder *embedder); /* name and hash */
@@ -298,6 +312,9 @@ typedef struct lode_writer lode_writer;
 
 /* path: a .gguf file or a model's folder; NULL: the default writer. LODE_ERROR_NOT_FOUND when there is none. */
 LODE_API lode_status lode_writer_open(const char *path, lode_writer **out, lode_error *error);
+/* The same, on a device, as lode_embedder_open_on has it. */
+LODE_API lode_status lode_writer_open_on(const char *path, const lode_device_options *options,
+                                         lode_writer **out, lode_error *error);
 LODE_API void lode_writer_free(lode_writer *writer);            /* NULL is fine */
 LODE_API const char *lode_writer_id(const lode_writer *writer); /* name and hash */
 

@@ -107,10 +107,11 @@ check_kind(const pipelines_model *model, const char *path, engine_kind kind, GEr
 /* kind NULL: any. */
 static pipelines_model *
 open_found(const models_registry *registry, const char *found, const engine_kind *kind,
-           GError **error)
+           const engine_model_options *options, GError **error)
 {
     g_autoptr(pipelines_model) model = g_new0(pipelines_model, 1);
-    model->model = engine_model_open(found, error);
+    model->model = options != NULL ? engine_model_open_with(found, options, error)
+                                   : engine_model_open(found, error);
     if (model->model == NULL || (kind != NULL && !check_kind(model, found, *kind, error)))
         return NULL;
     g_autofree char *weights = weights_of(found);
@@ -127,20 +128,21 @@ open_found(const models_registry *registry, const char *found, const engine_kind
 }
 
 pipelines_model *
-pipelines_model_open(const char *path, engine_kind kind, GError **error)
+pipelines_model_open(const char *path, engine_kind kind, const engine_model_options *options,
+                     GError **error)
 {
     g_autoptr(models_registry) registry = models_registry_load(NULL, 0, error);
     if (registry == NULL) return NULL;
     const char *role = kind == ENGINE_KIND_ENCODER ? "embedder" : "writer";
     g_autofree char *found = path != NULL ? g_strdup(path) : models_find(registry, role, error);
-    return found != NULL ? open_found(registry, found, &kind, error) : NULL;
+    return found != NULL ? open_found(registry, found, &kind, options, error) : NULL;
 }
 
 pipelines_model *
-pipelines_model_open_any(const char *path, GError **error)
+pipelines_model_open_any(const char *path, const engine_model_options *options, GError **error)
 {
     g_autoptr(models_registry) registry = models_registry_load(NULL, 0, error);
-    return registry != NULL ? open_found(registry, path, NULL, error) : NULL;
+    return registry != NULL ? open_found(registry, path, NULL, options, error) : NULL;
 }
 
 void

@@ -4,11 +4,11 @@
 
 lode_reranker *
 pipelines_reranker_open(const char *path, const lode_writer *writer, engine_pool *pool,
-                        GError **error)
+                        const engine_model_options *options, GError **error)
 {
     pipelines_model *model = NULL;
     if (path != NULL) {
-        model = pipelines_model_open_any(path, error);
+        model = pipelines_model_open_any(path, options, error);
         if (model == NULL) return NULL;
     } else if (writer == NULL || writer->model == NULL) {
         g_set_error(error, PIPELINES_ERROR, LODE_ERROR_UNSUPPORTED,

@@ -109,9 +109,9 @@ static const pipelines_writer_kind local_kind = {
 /* ---- any writer ---- */
 
 lode_writer *
-pipelines_writer_open_local(const char *path, GError **error)
+pipelines_writer_open_local(const char *path, const engine_model_options *options, GError **error)
 {
-    pipelines_model *model = pipelines_model_open(path, ENGINE_KIND_DECODER, error);
+    pipelines_model *model = pipelines_model_open(path, ENGINE_KIND_DECODER, options, error);
     if (model == NULL) return NULL;
     const engine_model_info *info = engine_model_get_info(model->model);
     lode_writer *writer = g_new0(lode_writer, 1);

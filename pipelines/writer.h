@@ -64,8 +64,9 @@ struct lode_writer {
     gboolean keeps_schema;  /* else the schema is asked for in words, and the reply may break it */
 };
 
-/* path NULL: the default writer. LODE_ERROR_NOT_FOUND when it is not installed. */
-lode_writer *pipelines_writer_open_local(const char *path, GError **error);
+/* path NULL: the default writer. LODE_ERROR_NOT_FOUND when it is not installed. options NULL: the defaults. */
+lode_writer *pipelines_writer_open_local(const char *path, const engine_model_options *options,
+                                         GError **error);
 /* A writer behind an OpenAI-compatible endpoint (writer_endpoint.c); options as of lode.h, NULL: the defaults. */
 lode_writer *pipelines_writer_open_endpoint(const char *url, const char *name,
                                             const lode_endpoint_options *options, GError **error);
