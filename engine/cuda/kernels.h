@@ -111,7 +111,7 @@ cudaError_t cuda_add_bias(cudaStream_t s, float *y, size_t ldy, const float *bia
 cudaError_t cuda_pool(cudaStream_t s, const float *x, const uint32_t *first, size_t n_texts,
                       size_t n_elems, bool mean, bool normalize, float *out);
 /* out [n, n_heads dim] = softmax(q k / sqrt(dim)) v inside each text, both ways; qkv [n, 3 n_heads dim]. longest (host):
- * rows of the longest text. On tensor cores when exact is false; dim <= 256. */
+ * rows of the longest text; dim <= 256. */
 cudaError_t cuda_attend_text(cudaStream_t s, const float *qkv, const uint32_t *first,
                              size_t n_texts, size_t longest, uint32_t n_heads, uint32_t dim,
                              float *out);

@@ -426,6 +426,13 @@ emulation_cosf(float x)
     return std::cos(x);
 }
 
+static inline void
+sincospif(float x, float *s, float *c)
+{
+    *s = (float)std::sin(3.14159265358979323846 * (double)x);
+    *c = (float)std::cos(3.14159265358979323846 * (double)x);
+}
+
 static inline float
 __fdividef(float x, float y)
 {

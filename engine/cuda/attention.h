@@ -1,0 +1,43 @@
+/* What the attention kernels share: where rows of the cache lie and how they are read. */
+#ifndef LODE_CUDA_ATTENTION_H
+#define LODE_CUDA_ATTENTION_H
+
+#include "engine/cuda/blocks.h"
+
+#define CUDA_HEAD_DIM    256 /* the widest head */
+#define CUDA_DECODE_ROWS 8   /* spans of more rows go through the prefill kernel */
+
+static __device__ __forceinline__ uint8_t *
+cache_row(const lode_cuda_kv &kv, const uint32_t *pages, unsigned position, unsigned kv_head,
+          bool value)
+{
+    uint8_t *head = kv.arena + pages[position / kv.page_tokens] * kv.page_bytes + kv.at +
+                    kv_head * kv.head_bytes;
+    const unsigned within = position % kv.page_tokens;
+    return head + (value ? kv.at_v + (size_t)within * kv.row_v : (size_t)within * kv.row_k);
+}
+
+/* Elements at .. at+7 of a cached row of dim; those from dim on are 0. */
+template <unsigned TYPE>
+static __device__ __forceinline__ void
+read_8(const uint8_t *row, unsigned at, unsigned dim, float v[8])
+{
+    if constexpr (TYPE == CUDA_F16) {
+        if (dim % 8 == 0) { /* rows then begin at multiples of 16 bytes */
+            const uint4 u = *reinterpret_cast<const uint4 *>(row + 2 * at);
+            const unsigned w[4] = {u.x, u.y, u.z, u.w};
+#pragma unroll
+            for (int k = 0; k < 8; k++)
+                v[k] = half_bits(w[k / 2] >> (k % 2 * 16) & 0xffffu);
+            return;
+        }
+    }
+    decode_8<TYPE>(row, at, dim, v);
+}
+
+/* The spans of few rows (attention_decode.cu) and the others (attention_prefill.cu). */
+cudaError_t cuda_attend_few(cudaStream_t s, const lode_cuda_attention *a, const cuda_pass *pass,
+                            float *partials);
+cudaError_t cuda_attend_many(cudaStream_t s, const lode_cuda_attention *a, const cuda_pass *pass);
+
+#endif
