@@ -9,10 +9,13 @@
 #include <string.h>
 #include <tesseract/capi.h>
 
-#define SUFFIX      ".traineddata"
-#define DOUBT_TURN  0.6F /* confidence below which a page with few letters is tried upside down */
-#define LINE_PT     16.0 /* a field no higher holds one line */
-#define PAGE_FACTOR 6.0  /* recognition may take so many times the limit for a page */
+#define SUFFIX           ".traineddata"
+#define DOUBT_TURN       0.6F /* confidence below which a page with few letters is tried upside down */
+#define MISSED_SURE      0.85F /* of a word read in a second look */
+#define MAX_DIGITS       3
+#define MIN_LINE_NUMBERS 5    /* one more than the one above */
+#define LINE_PT          16.0 /* a field no higher holds one line */
+#define PAGE_FACTOR      6.0  /* recognition may take so many times the limit for a page */
 
 struct parse_ocr {
     TessBaseAPI *api;
@@ -289,6 +292,84 @@ fields_read(parse_ocr *ocr, const parse_ocr_image *image, const GArray *fields, 
     }
 }
 
+/* Was a piece that had been passed over read, from word first on? A figure or a dash may stand alone; any other mark by
+ * itself is as likely a speck or a part of a drawing. */
+static gboolean
+is_read(const parse_ocr_text *text, guint first)
+{
+    guint n_letters = 0, n_figures = 0, n_marks = 0;
+    for (guint w = first; w < text->words->len; w++) {
+        const parse_ocr_word *word = &g_array_index(text->words, parse_ocr_word, w);
+        if (word->confidence < MISSED_SURE) return FALSE;
+        for (guint i = 0; i < word->n_symbols; i++) {
+            const uint32_t ch =
+                g_array_index(text->symbols, parse_ocr_symbol, word->first_symbol + i).unicode;
+            if (g_unichar_isdigit(ch))
+                n_figures++;
+            else if (g_unichar_isalpha(ch))
+                n_letters++;
+            else if (ch != '-' || word->n_symbols > 1)
+                n_marks++;
+        }
+    }
+    if (first == text->words->len) return FALSE;
+    return n_letters == 1 ? n_figures > 0 : n_letters + n_figures > 0 || n_marks == 0;
+}
+
+/* The number that a word is, -1 for any other word. */
+static int
+number_of(const parse_ocr_text *text, const parse_ocr_word *word)
+{
+    int number = 0;
+    if (word->n_symbols == 0 || word->n_symbols > MAX_DIGITS) return -1;
+    for (guint i = 0; i < word->n_symbols; i++) {
+        const uint32_t ch =
+            g_array_index(text->symbols, parse_ocr_symbol, word->first_symbol + i).unicode;
+        if (ch < '0' || ch > '9') return -1;
+        number = 10 * number + (int)(ch - '0');
+    }
+    return number;
+}
+
+/* Words from first on that count lines, beside the text or in the picture of a listing, get no confidence: numbers
+ * below each other, most of which are one more than the one above. */
+static void
+line_numbers_doubt(parse_ocr_text *text, guint first)
+{
+    guint n_steps = 0;
+    const parse_ocr_word *words = (const parse_ocr_word *)(gpointer)text->words->data;
+    for (guint w = first + 1; w < text->words->len; w++) {
+        const int before = number_of(text, &words[w - 1]), number = number_of(text, &words[w]);
+        if (before >= 0 && number == before + 1 && words[w].x0 < words[w - 1].x1 &&
+            words[w - 1].x0 < words[w].x1 && words[w].y0 >= words[w - 1].y1)
+            n_steps++;
+    }
+    if (n_steps < MIN_LINE_NUMBERS) return;
+    for (guint w = first; w < text->words->len; w++)
+        if (number_of(text, &words[w]) >= 0)
+            g_array_index(text->words, parse_ocr_word, w).confidence = 0;
+}
+
+/* Reads what was passed over. */
+static void
+missed_read(parse_ocr *ocr, const parse_ocr_image *image, gint64 end_us, parse_ocr_text *text)
+{
+    g_autoptr(GArray) pieces = parse_ocr_missed_find(image, text);
+    if (pieces->len == 0) return;
+    const guint first = text->words->len;
+    image_show(ocr, image->gray, image->dpi);
+    for (guint i = 0; i < pieces->len && !text->cut; i++) {
+        const guint n_symbols = text->symbols->len, n_words = text->words->len,
+                    n_lines = text->lines->len;
+        recognize(ocr, PSM_SINGLE_LINE, &g_array_index(pieces, parse_rect, i), end_us, text);
+        if (is_read(text, n_words)) continue;
+        g_array_set_size(text->symbols, n_symbols);
+        g_array_set_size(text->words, n_words);
+        g_array_set_size(text->lines, n_lines);
+    }
+    line_numbers_doubt(text, first);
+}
+
 /* The text of an image; the caller has loaded the languages. */
 static parse_ocr_text *
 image_read(parse_ocr *ocr, parse_ocr_image *image, double seconds)
@@ -304,8 +385,10 @@ image_read(parse_ocr *ocr, parse_ocr_image *image, double seconds)
     image_show(ocr, rest ? rest : image->gray, image->dpi);
     recognize(ocr, PSM_AUTO, NULL, end_us, text);
     fields_read(ocr, image, fields, end_us, text);
-    pixDestroy(&rest);
     parse_ocr_pictures_join(text->pictures, image->dpi);
+    parse_ocr_drawings_find(image, text);
+    missed_read(ocr, image, end_us, text);
+    pixDestroy(&rest);
     return g_steal_pointer(&text);
 }
 

@@ -39,6 +39,7 @@ typedef struct {
     guint line;
     float baseline; /* pixels: the line's, unless it clearly stands on another */
     float stroke;   /* mean thickness of its strokes in pixels, 0 unknown */
+    float weight;   /* its strokes against the page's usual ones, for its size */
     gboolean bold;
 } parse_ocr_word;
 
@@ -111,6 +112,14 @@ void parse_ocr_blank(PIX *gray, const parse_rect *part);
 gboolean parse_ocr_ink(const parse_ocr_image *image, const parse_rect *part, parse_rect *ink);
 /* The fields (parse_rect, pixels) of the grids that rules make up; free with g_array_unref. */
 GArray *parse_ocr_fields_find(const parse_ocr_image *image, const GArray *rules);
+
+/* ---- ocr_drawings.c ---- */
+/* Appends to the pictures of text what is drawn on the page in lines, once its words are known. */
+void parse_ocr_drawings_find(const parse_ocr_image *image, parse_ocr_text *text);
+
+/* ---- ocr_missed.c ---- */
+/* Parts of the image (parse_rect, pixels), each a piece of a line, whose ink no word covers; g_array_unref. */
+GArray *parse_ocr_missed_find(const parse_ocr_image *image, const parse_ocr_text *text);
 
 /* ---- ocr_page.c ---- */
 /* A page of its own that has page's index, size, label, rotation and links; with_content: and what is drawn on it. */

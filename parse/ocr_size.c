@@ -9,19 +9,23 @@
 #include <stdlib.h>
 #include <string.h>
 
-#define TALL_EM        0.69F
-#define SMALL_EM       0.45F
-#define DEEP_EM        0.66F /* of small letters with a descender */
-#define MIN_LETTERS    3
-#define SAME_SIZE      0.07F /* relative: lines of one font differ by so much from their mean */
-#define MAX_GROUPED    2000  /* lines */
-#define OTHER_LINE_EM  0.25F
-#define BOLD_RATIO     1.28F
-#define STEP_PT        0.5F
-#define EN_DASH_EM     0.40F
-#define LONG_HYPHEN_EM 0.55F
-#define EM_DASH_EM     0.75F
-#define DISC_FILL      0.66F /* a disc fills pi/4 of its box */
+#define TALL_EM  0.69F
+#define SMALL_EM 0.45F
+#define DEEP_EM  0.66F /* of small letters with a descender */
+#define CAPS_QUANTILE                                                                              \
+    0.85 /* of a line without small letters: in small capitals only the initials are as high */
+#define MIN_LETTERS      3
+#define SAME_SIZE        0.07F /* relative: lines of one font differ by so much from their mean */
+#define MAX_GROUPED      2000  /* lines */
+#define OTHER_LINE_EM    0.25F
+#define BOLD_RATIO       1.22F
+#define BOLD_SHORT_RATIO 1.28F
+#define MANY             4 /* letters, which tell the weight more surely */
+#define STEP_PT          0.5F
+#define EN_DASH_EM       0.40F
+#define LONG_HYPHEN_EM   0.55F
+#define EM_DASH_EM       0.75F
+#define DISC_FILL        0.66F /* a disc fills pi/4 of its box */
 
 /* Height of a character in em, 0 where it varies from face to face. */
 static float
@@ -48,11 +52,17 @@ compare_float(const void *a, const void *b)
 }
 
 static float
-median_of(GArray *values)
+quantile_of(GArray *values, double share)
 {
     if (values->len == 0) return 0;
     qsort(values->data, values->len, sizeof(float), compare_float);
-    return g_array_index(values, float, values->len / 2);
+    return g_array_index(values, float, (guint)(share * values->len));
+}
+
+static float
+median_of(GArray *values)
+{
+    return quantile_of(values, 0.5);
 }
 
 /* Does a character stand on the baseline? */
@@ -129,6 +139,7 @@ baselines_measure(parse_ocr_text *text, GArray *feet)
 static void
 line_measure(const parse_ocr_text *text, parse_ocr_line *line, GArray *ems)
 {
+    gboolean small = FALSE;
     g_array_set_size(ems, 0);
     for (guint w = 0; w < line->n_words; w++) {
         const parse_ocr_word *word =
@@ -138,11 +149,12 @@ line_measure(const parse_ocr_text *text, parse_ocr_line *line, GArray *ems)
                 &g_array_index(text->symbols, parse_ocr_symbol, word->first_symbol + i);
             const float em = height_em(symbol->unicode);
             if (em <= 0) continue;
+            small = small || g_unichar_islower(symbol->unicode);
             const float size = (float)(symbol->y1 - symbol->y0) / em;
             g_array_append_val(ems, size);
         }
     }
-    line->em = ems->len >= MIN_LETTERS ? median_of(ems) : 0;
+    line->em = ems->len >= MIN_LETTERS ? quantile_of(ems, small ? 0.5 : CAPS_QUANTILE) : 0;
 }
 
 typedef struct {
@@ -251,7 +263,18 @@ stroke_of(PIX *binary, const parse_ocr_word *word, float em)
     return n >= 4 ? (float)sum / (float)n : 0;
 }
 
-/* A word or two of another weight among words of a line that agree were measured wrongly. */
+static guint
+count_letters(const parse_ocr_text *text, const parse_ocr_word *word)
+{
+    guint n = 0;
+    for (guint i = 0; i < word->n_symbols; i++)
+        n += (guint)g_unichar_isalpha(
+            g_array_index(text->symbols, parse_ocr_symbol, word->first_symbol + i).unicode);
+    return n;
+}
+
+/* A word or two of another weight among words of a line that agree were measured wrongly. Figures and marks tell
+ * less than letters do. */
 static void
 weights_smooth(parse_ocr_text *text)
 {
@@ -259,12 +282,17 @@ weights_smooth(parse_ocr_text *text)
         const parse_ocr_line *line = &g_array_index(text->lines, parse_ocr_line, i);
         parse_ocr_word *words = &g_array_index(text->words, parse_ocr_word, line->first_word);
         guint n_bold = 0, n = 0;
+        double weight = 0;
         for (guint w = 0; w < line->n_words; w++) {
-            n += words[w].n_symbols;
-            if (words[w].bold) n_bold += words[w].n_symbols;
+            const guint letters = count_letters(text, &words[w]);
+            n += letters;
+            weight += (double)words[w].weight * letters;
+            if (words[w].bold) n_bold += letters;
         }
+        const gboolean all =
+            n > 0 && (4 * n_bold > 3 * n || (2 * n_bold > n && weight > (double)BOLD_RATIO * n));
         for (guint w = 0; w < line->n_words; w++)
-            if (4 * n_bold > 3 * n) words[w].bold = TRUE;
+            if (all) words[w].bold = TRUE;
         for (guint w = 1; w + 1 < line->n_words; w++)
             if (words[w - 1].bold == words[w + 1].bold) words[w].bold = words[w - 1].bold;
     }
@@ -287,7 +315,9 @@ weights_measure(parse_ocr_text *text, const parse_ocr_image *image)
     for (guint i = 0; i < text->words->len; i++) {
         parse_ocr_word *word = &g_array_index(text->words, parse_ocr_word, i);
         const float em = g_array_index(text->lines, parse_ocr_line, word->line).em;
-        word->bold = word->n_symbols >= 2 && word->stroke > BOLD_RATIO * usual * em;
+        word->weight = word->stroke / (usual * em);
+        word->bold = word->n_symbols >= 2 &&
+                     word->weight > (word->n_symbols >= MANY ? BOLD_RATIO : BOLD_SHORT_RATIO);
     }
     weights_smooth(text);
 }

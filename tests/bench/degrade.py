@@ -123,7 +123,7 @@ KINDS = {
 
 def render(path, dpi, last_page):
     with tempfile.TemporaryDirectory() as folder:
-        subprocess.run(["pdftoppm", "-r", str(dpi), "-gray", *(["-l", str(last_page)] if last_page else []), path,
+        subprocess.run(["pdftoppm", "-r", str(dpi), "-gray", "-hide-annotations", *(["-l", str(last_page)] if last_page else []), path,
                         os.path.join(folder, "p")], check=True, capture_output=True)
         pages = []
         for name in sorted(os.listdir(folder)):

@@ -101,9 +101,9 @@ def papers(score, folder, work, names, targets):
                      for which in ("native", "image"))
     for name in sorted(image):
         print("%-44s %s" % (name, "  ".join("%s %.3f>%.3f" % (m, native[name][m], image[name][m])
-                                            for m in PAPER_METRICS if m in image[name])))
+                                            for m in PAPER_METRICS if image[name].get(m) is not None)))
     for metric in PAPER_METRICS:
-        both = [(native[n][metric], image[n][metric]) for n in image if metric in image[n] and metric in native[n]]
+        both = [(native[n][metric], image[n][metric]) for n in image if image[n].get(metric) is not None and native[n].get(metric) is not None]
         if both:
             a, b = mean(v[0] for v in both), mean(v[1] for v in both)
             targets.check(b >= a - 0.05, "papers as pictures: %-8s %.4f, native %.4f: %+.4f" % (metric, b, a, b - a))

@@ -49,11 +49,11 @@ scratch(const char *name)
     return g_build_filename(dir, name, NULL);
 }
 
-/* The page as gray pixels. */
+/* What draws content on a page, as gray pixels. */
 static PIX *
-page_picture(void)
+picture_of(const char *content)
 {
-    g_autofree char *content = page_content(), *path = scratch("page.pdf");
+    g_autofree char *path = scratch("page.pdf");
     g_autofree char *pdf = g_strdup_printf(
         "%%PDF-1.4\n1 0 obj <</Type/Catalog/Pages 2 0 R>> endobj\n"
         "2 0 obj <</Type/Pages/Kids[3 0 R]/Count 1>> endobj\n"
@@ -72,6 +72,13 @@ page_picture(void)
     pixDestroy(&color);
     pixSetResolution(gray, DPI, DPI);
     return gray;
+}
+
+static PIX *
+page_picture(void)
+{
+    g_autofree char *content = page_content();
+    return picture_of(content);
 }
 
 /* A picture as a document of one page; takes pix. */
@@ -314,6 +321,98 @@ recognition_can_be_cancelled(void **state)
     assert_int_equal(error->code, PARSE_ERROR_CANCELLED);
 }
 
+/* What Tesseract would have said of content, had it read these places: words of six letters, in points from the upper
+ * left. */
+static parse_ocr_text *
+text_of(const parse_rect *places, guint n, double scale)
+{
+    parse_ocr_text *text = g_new0(parse_ocr_text, 1);
+    text->symbols = g_array_new(FALSE, FALSE, sizeof(parse_ocr_symbol));
+    text->words = g_array_new(FALSE, FALSE, sizeof(parse_ocr_word));
+    text->rules = g_array_new(FALSE, FALSE, sizeof(parse_path));
+    text->pictures = g_array_new(FALSE, FALSE, sizeof(parse_rect));
+    for (guint i = 0; i < n; i++) {
+        const parse_ocr_word word = {.first_symbol = text->symbols->len,
+                                     .n_symbols = 6,
+                                     .x0 = (int)((double)places[i].x0 * scale),
+                                     .y0 = (int)((double)places[i].y0 * scale),
+                                     .x1 = (int)((double)places[i].x1 * scale),
+                                     .y1 = (int)((double)places[i].y1 * scale),
+                                     .confidence = 0.95F};
+        for (int k = 0; k < 6; k++) {
+            const int width = (word.x1 - word.x0) / 6;
+            const parse_ocr_symbol symbol = {.unicode = 'n',
+                                             .x0 = word.x0 + k * width,
+                                             .y0 = word.y1 - (int)(5 * scale),
+                                             .x1 = word.x0 + (k + 1) * width,
+                                             .y1 = word.y1};
+            g_array_append_val(text->symbols, symbol);
+        }
+        g_array_append_val(text->words, word);
+    }
+    return text;
+}
+
+static void
+text_drop(parse_ocr_text *text)
+{
+    g_array_unref(text->symbols);
+    g_array_unref(text->words);
+    g_array_unref(text->rules);
+    g_array_unref(text->pictures);
+    g_free(text);
+}
+
+/* Two rows of a table without rules; the column in the middle, a dash and a number, went unread. */
+static void
+ink_that_no_word_covers_is_found_piece_by_piece(void **state)
+{
+    (void)state;
+    static const parse_rect read[] = {
+        {40, 90, 80, 102}, {300, 90, 340, 102}, {40, 114, 80, 126}, {300, 114, 340, 126}};
+    PIX *gray = picture_of(
+        "BT /F1 10 Tf 40 200 Td (Alphas) Tj 150 0 Td (-) Tj 110 0 Td (Omegas) Tj ET\n"
+        "BT /F1 10 Tf 40 176 Td (Gammas) Tj 148 0 Td (0.31) Tj 112 0 Td (Deltas) Tj ET\n");
+    parse_ocr_image image = {.gray = gray, .binary = parse_ocr_binary(gray), .dpi = DPI};
+    parse_ocr_text *text = text_of(read, G_N_ELEMENTS(read), DPI / 72.0);
+    g_autoptr(GArray) pieces = parse_ocr_missed_find(&image, text);
+    assert_int_equal(pieces->len, 2);
+    for (guint i = 0; i < pieces->len; i++) {
+        const parse_rect *piece = &g_array_index(pieces, parse_rect, i);
+        const double x = (double)piece->x0 * 72 / DPI;
+        assert_true(x > 182 && x < 192);
+    }
+    text_drop(text);
+    pixDestroy(&image.binary);
+    pixDestroy(&gray);
+}
+
+/* Slanted lines between labels are a drawing; with a paragraph over them, or read as letters, they would not be. */
+static void
+lines_that_are_no_letters_are_a_drawing(void **state)
+{
+    (void)state;
+    static const parse_rect label = {60, 20, 100, 32}, paragraph = {40, 40, 340, 190};
+    PIX *gray = picture_of("1 w 60 120 m 100 200 l 110 150 l S 106 130 m 160 210 l 170 140 l S\n"
+                           "166 120 m 220 190 l 230 130 l S 226 120 m 280 220 l 290 150 l S\n"
+                           "BT /F1 10 Tf 60 270 Td (Labels) Tj ET\n");
+    parse_ocr_image image = {.gray = gray, .binary = parse_ocr_binary(gray), .dpi = DPI};
+    parse_ocr_text *text = text_of(&label, 1, DPI / 72.0);
+    parse_ocr_drawings_find(&image, text);
+    assert_int_equal(text->pictures->len, 1);
+    const parse_rect *box = &g_array_index(text->pictures, parse_rect, 0);
+    assert_true(fabs((double)box->x0 * 72 / DPI - 60) < 4);
+    assert_true(fabs((double)box->x1 * 72 / DPI - 290) < 4);
+    assert_true(fabs((double)box->y1 * 72 / DPI - (HEIGHT - 120)) < 4);
+    text_drop(text);
+    text = text_of(&paragraph, 1, DPI / 72.0);
+    parse_ocr_drawings_find(&image, text);
+    assert_int_equal(text->pictures->len, 0);
+    text_drop(text);
+    pixDestroy(&image.binary);
+    pixDestroy(&gray);
+}
+
 int
 main(void)
 {
@@ -328,6 +427,8 @@ main(void)
         cmocka_unit_test(a_language_that_is_not_installed_is_named_with_its_package),
         cmocka_unit_test(a_script_is_read_with_the_languages_installed_for_it),
         cmocka_unit_test(recognition_can_be_cancelled),
+        cmocka_unit_test(ink_that_no_word_covers_is_found_piece_by_piece),
+        cmocka_unit_test(lines_that_are_no_letters_are_a_drawing),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }
