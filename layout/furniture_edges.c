@@ -252,7 +252,7 @@ starts_note(const edge *e, const edge_row *row)
 static gboolean
 is_lone_scan(const edge *e)
 {
-    return e->work->sheets->len == 1 && e->sheet->recognized;
+    return e->work->n_pages == 1 && e->sheet->recognized;
 }
 
 /* Does this row look like furniture, with such a gap behind its group, and such a one behind the next row? */

@@ -27,6 +27,7 @@
 #define OTHER_GUTTER 1.4F   /* times as wide as the widest between columns */
 #define MAX_EM       0.016F /* of the width: letters of slides and posters are larger */
 #define MIN_FILL     0.35F  /* of a block's rows: those of tables are white for the most part */
+#define SPECK_EM     2.0F   /* that a speck is away from all else */
 #define APART_EM     1.5F   /* between a page number and a header */
 #define WHOLE_SHARE  0.85F  /* of the width: the picture that is the scan */
 
@@ -104,6 +105,20 @@ marks_collect(finding *f, const parse_page *page)
 
 /* ---- the white in the middle ---- */
 
+/* Does it stand alone, or with one other, far from all else in its row? What a fold and dust look like. */
+static gboolean
+is_speck(const finding *f, guint index)
+{
+    const mark *all = (const mark *)f->marks->data, *own = &all[index];
+    guint n = 0;
+    if (own->ch >= '0' && own->ch <= '9') return FALSE;
+    for (guint i = index; i-- > 0 && own->y - all[i].y < 0.5F * own->size_pt;)
+        n += MAX(all[i].x0 - own->x1, own->x0 - all[i].x1) < SPECK_EM * own->size_pt ? 1 : 0;
+    for (guint i = index + 1; i < f->marks->len && all[i].y - own->y < 0.5F * own->size_pt; i++)
+        n += MAX(all[i].x0 - own->x1, own->x0 - all[i].x1) < SPECK_EM * own->size_pt ? 1 : 0;
+    return n < 2;
+}
+
 static void
 bins_fill(finding *f)
 {
@@ -111,6 +126,7 @@ bins_fill(finding *f)
     f->crossed = g_new0(guint, f->n_bins);
     for (guint i = 0; i < f->marks->len; i++) {
         const mark *m = &g_array_index(f->marks, mark, i);
+        if (is_speck(f, i)) continue;
         const guint to = (guint)CLAMP(m->x1, 0, (float)f->n_bins);
         for (guint x = (guint)CLAMP(m->x0, 0, (float)f->n_bins); x < to; x++)
             f->crossed[x]++;
