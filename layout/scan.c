@@ -23,7 +23,6 @@
 #define BAD_SHARE      0.2F  /* of glyphs without meaning */
 #define BAD_COSINE     0.75F
 #define CAPTION_REACH  30.0F /* points between a caption and its picture */
-#define MAX_REGIONS    8
 
 /* ---- what text is worth ---- */
 
@@ -207,7 +206,7 @@ captioned_table(const parse_page *page, parse_rect box)
 static void
 regions_find(const parse_page *page, layout_scan *scan)
 {
-    for (guint i = 0; i < page->n_images && scan->n_regions < MAX_REGIONS; i++) {
+    for (guint i = 0; i < page->n_images && scan->n_regions < LAYOUT_SCAN_MAX_REGIONS; i++) {
         const parse_rect box = on_page(page, page->images[i].box);
         if (page->images[i].mask || share_of(page, box) < PICTURE_SHARE) continue;
         if (captioned_table(page, box)) scan->regions[scan->n_regions++] = box;

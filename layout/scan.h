@@ -12,10 +12,12 @@ typedef enum {
     LAYOUT_SCAN_REGIONS
 } layout_scan_verdict;
 
+#define LAYOUT_SCAN_MAX_REGIONS 8
+
 typedef struct {
     layout_scan_verdict verdict;
     double worth; /* layout_scan_worth() of the page as it is */
-    parse_rect regions[8];
+    parse_rect regions[LAYOUT_SCAN_MAX_REGIONS];
     guint n_regions;
 } layout_scan;
 

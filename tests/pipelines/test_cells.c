@@ -63,7 +63,15 @@ cells_are_reached_by_their_place(void **state)
     assert_true(box.x0 < box.x1 && box.y0 < box.y1);
     assert_true(box.x0 >= whole.x0 - 1 && box.x1 <= whole.x1 + 1 && box.y0 >= whole.y0 - 1 &&
                 box.y1 <= whole.y1 + 1);
+    /* nothing of it was read in pixels */
+    size_t len = 1;
+    assert_int_equal(lode_document_cell_is_doubtful(document, table, cell), 0);
+    assert_int_equal(lode_document_block_n_doubtful(document, block), 0);
+    assert_int_equal(lode_document_block_doubtful(document, block, 0, &len), 0);
+    assert_int_equal(len, 0);
     /* out of range */
+    assert_int_equal(lode_document_block_n_doubtful(document, 100000), 0);
+    assert_int_equal(lode_document_cell_is_doubtful(document, 1000, 0), 0);
     assert_null(lode_document_cell_text(document, table, 1000));
     assert_null(lode_document_cell_text(document, 1000, 0));
     assert_int_equal(lode_document_cell_box(document, 1000, 0).page_number, 0);
