@@ -47,12 +47,59 @@ guarded(Call call) noexcept
 
 /* ---- lists in a file and behind them lists in memory ---- */
 
+/* Labels of a list as they stand in the file: how far each is from the one before, zigzag coded, base 128, for they
+ * rise but where something was removed. */
+std::vector<uint8_t>
+pack_labels(const faiss::Index::idx_t *labels, size_t n)
+{
+    std::vector<uint8_t> bytes;
+    faiss::Index::idx_t before = 0;
+    for (size_t i = 0; i < n; i++) {
+        const auto step = static_cast<uint64_t>(labels[i] - before);
+        uint64_t value = step << 1 ^ (labels[i] < before ? ~UINT64_C(0) : 0);
+        for (; value >= 0x80; value >>= 7)
+            bytes.push_back(static_cast<uint8_t>(value | 0x80));
+        bytes.push_back(static_cast<uint8_t>(value));
+        before = labels[i];
+    }
+    return bytes;
+}
+
+/* FALSE where bytes [n_bytes] are not just n labels. */
+bool
+unpack_labels(const uint8_t *bytes, size_t n_bytes, faiss::Index::idx_t *labels, size_t n)
+{
+    uint64_t before = 0;
+    size_t at = 0;
+    for (size_t i = 0; i < n; i++) {
+        uint64_t value = 0;
+        unsigned shift = 0;
+        for (bool more = true; more; shift += 7) {
+            if (at == n_bytes || shift > 63) return false;
+            value |= static_cast<uint64_t>(bytes[at] & 0x7f) << shift;
+            more = (bytes[at++] & 0x80) != 0;
+        }
+        before += value >> 1 ^ (~(value & 1) + 1);
+        labels[i] = static_cast<faiss::Index::idx_t>(before);
+    }
+    return at == n_bytes;
+}
+
+/* Where a list stands in a file: its codes, then n_label_bytes of labels, packed or, in older files, eight bytes each.
+ */
+struct mapped_list {
+    size_t n, start, n_label_bytes;
+};
+
 /* FAISS's own lists on disk start threads to read ahead for every search, and cannot grow where they are read-only. */
 class mapped_lists : public faiss::InvertedLists
 {
   public:
-    mapped_lists(size_t n_lists, size_t n_bytes, FILE *file, const std::vector<size_t> &n_mapped)
-        : InvertedLists(n_lists, n_bytes), sizes(n_mapped), starts(n_lists), added(n_lists, n_bytes)
+    /* Lists of n entries each that begin where the file is read; n_label_bytes empty: labels are not packed. */
+    mapped_lists(size_t n_lists, size_t n_bytes, FILE *file, const std::vector<size_t> &n_mapped,
+                 const std::vector<uint32_t> &n_label_bytes)
+        : InvertedLists(n_lists, n_bytes), is_packed(!n_label_bytes.empty()), lists(n_lists),
+          added(n_lists, n_bytes)
     {
         struct stat info;
         const off_t start = ftello(file);
@@ -60,11 +107,15 @@ class mapped_lists : public faiss::InvertedLists
         n_file = static_cast<size_t>(info.st_size);
         size_t at = static_cast<size_t>(start);
         for (size_t i = 0; i < n_lists; i++) {
-            const size_t each = n_bytes + sizeof(faiss::Index::idx_t);
-            FAISS_THROW_IF_NOT_MSG(at <= n_file && sizes[i] <= (n_file - at) / each,
+            const size_t n = n_mapped[i], size = sizeof(faiss::Index::idx_t);
+            const size_t least = n_bytes + (is_packed ? 0 : size);
+            FAISS_THROW_IF_NOT_MSG(at <= n_file && n <= (n_file - at) / least,
                                    "a list reaches over the end of the file");
-            starts[i] = at;
-            at += sizes[i] * each;
+            lists[i] = {n, at, is_packed ? n_label_bytes[i] : n * size};
+            at += n * n_bytes;
+            FAISS_THROW_IF_NOT_MSG(lists[i].n_label_bytes <= n_file - at,
+                                   "a list reaches over the end of the file");
+            at += lists[i].n_label_bytes;
         }
         FAISS_THROW_IF_NOT_MSG(fseeko(file, static_cast<off_t>(at), SEEK_SET) == 0, "cannot seek");
         void *bytes = mmap(nullptr, n_file, PROT_READ, MAP_SHARED, fileno(file), 0);
@@ -81,17 +132,17 @@ class mapped_lists : public faiss::InvertedLists
     size_t
     list_size(size_t list) const override
     {
-        return sizes[list] + added.list_size(list);
+        return lists[list].n + added.list_size(list);
     }
 
     const uint8_t *
     get_codes(size_t list) const override
     {
         if (added.list_size(list) == 0) return mapped_codes(list);
-        if (sizes[list] == 0) return added.get_codes(list);
+        if (lists[list].n == 0) return added.get_codes(list);
         auto *both = new uint8_t[list_size(list) * code_size];
-        memcpy(both, mapped_codes(list), sizes[list] * code_size);
-        memcpy(both + sizes[list] * code_size, added.get_codes(list),
+        memcpy(both, mapped_codes(list), lists[list].n * code_size);
+        memcpy(both + lists[list].n * code_size, added.get_codes(list),
                added.list_size(list) * code_size);
         return both;
     }
@@ -105,32 +156,34 @@ class mapped_lists : public faiss::InvertedLists
     const faiss::Index::idx_t *
     get_ids(size_t list) const override
     {
-        if (sizes[list] == 0) return added.get_ids(list);
-        auto *both = new faiss::Index::idx_t[list_size(list)];
-        memcpy(both, mapped_codes(list) + sizes[list] * code_size, sizes[list] * sizeof *both);
+        const mapped_list &l = lists[list];
+        if (l.n == 0) return added.get_ids(list);
+        auto both = std::make_unique<faiss::Index::idx_t[]>(list_size(list));
+        const uint8_t *labels = mapped_codes(list) + l.n * code_size;
+        if (!is_packed)
+            memcpy(both.get(), labels, l.n_label_bytes);
+        else if (!unpack_labels(labels, l.n_label_bytes, both.get(), l.n))
+            FAISS_THROW_MSG("the labels of a list cannot be read");
         if (added.list_size(list) > 0)
-            memcpy(both + sizes[list], added.get_ids(list), added.list_size(list) * sizeof *both);
-        return both;
+            memcpy(both.get() + l.n, added.get_ids(list), added.list_size(list) * sizeof both[0]);
+        return both.release();
     }
     void
     release_ids(size_t list, const faiss::Index::idx_t *ids) const override
     {
-        if (sizes[list] > 0) delete[] ids;
+        if (lists[list].n > 0) delete[] ids;
     }
     faiss::Index::idx_t
     get_single_id(size_t list, size_t offset) const override
     {
-        if (offset >= sizes[list]) return added.get_single_id(list, offset - sizes[list]);
-        faiss::Index::idx_t id;
-        memcpy(&id, mapped_codes(list) + sizes[list] * code_size + offset * sizeof id, sizeof id);
-        return id;
+        return ScopedIds(this, list)[offset];
     }
     const uint8_t *
     get_single_code(size_t list, size_t offset) const override
     {
-        const uint8_t *code = offset < sizes[list]
+        const uint8_t *code = offset < lists[list].n
                                   ? mapped_codes(list) + offset * code_size
-                                  : added.get_codes(list) + (offset - sizes[list]) * code_size;
+                                  : added.get_codes(list) + (offset - lists[list].n) * code_size;
         if (!is_joined(list)) return code;
         auto *copy = new uint8_t[code_size]; /* release_codes will delete it */
         memcpy(copy, code, code_size);
@@ -141,7 +194,7 @@ class mapped_lists : public faiss::InvertedLists
     add_entries(size_t list, size_t n, const faiss::Index::idx_t *ids,
                 const uint8_t *codes) override
     {
-        return sizes[list] + added.add_entries(list, n, ids, codes);
+        return lists[list].n + added.add_entries(list, n, ids, codes);
     }
     void
     update_entries(size_t, size_t, size_t, const faiss::Index::idx_t *, const uint8_t *) override
@@ -158,17 +211,18 @@ class mapped_lists : public faiss::InvertedLists
     bool
     is_joined(size_t list) const
     {
-        return sizes[list] > 0 && added.list_size(list) > 0;
+        return lists[list].n > 0 && added.list_size(list) > 0;
     }
     const uint8_t *
     mapped_codes(size_t list) const
     {
-        return base + starts[list];
+        return base + lists[list].start;
     }
 
     const uint8_t *base = nullptr; /* of the file, owned */
     size_t n_file = 0;
-    std::vector<size_t> sizes, starts; /* of what is mapped: entries, bytes from base */
+    bool is_packed;
+    std::vector<mapped_list> lists;
     faiss::ArrayInvertedLists added;
 };
 
@@ -187,48 +241,153 @@ put(faiss::IOWriter *writer, const T *values, size_t n)
     FAISS_THROW_IF_NOT_MSG((*writer)(values, sizeof *values, n) == n, "cannot write");
 }
 
-/* Reads FAISS's "ilar" lists, and writes them. */
-struct mapped_lists_hook : faiss::InvertedListsIOHook {
-    static const int flags = faiss::IO_FLAG_SKIP_IVF_DATA | 'l' << 16 | 'm' << 24;
+template <typename T>
+void
+get(faiss::IOReader *reader, T *values, size_t n)
+{
+    FAISS_THROW_IF_NOT_MSG((*reader)(values, sizeof *values, n) == n, "cannot read");
+}
 
-    mapped_lists_hook() : InvertedListsIOHook("illm", typeid(mapped_lists).name())
+/* Any lists, to be written with their labels packed. Borrows them. */
+class packed_lists : public faiss::ReadOnlyInvertedLists
+{
+  public:
+    explicit packed_lists(const faiss::InvertedLists *lists)
+        : ReadOnlyInvertedLists(lists->nlist, lists->code_size), of(lists)
+    {
+    }
+    size_t
+    list_size(size_t list) const override
+    {
+        return of->list_size(list);
+    }
+    const uint8_t *
+    get_codes(size_t list) const override
+    {
+        return of->get_codes(list);
+    }
+    void
+    release_codes(size_t list, const uint8_t *codes) const override
+    {
+        of->release_codes(list, codes);
+    }
+    const faiss::Index::idx_t *
+    get_ids(size_t list) const override
+    {
+        return of->get_ids(list);
+    }
+    void
+    release_ids(size_t list, const faiss::Index::idx_t *ids) const override
+    {
+        of->release_ids(list, ids);
+    }
+
+  private:
+    const faiss::InvertedLists *of;
+};
+
+constexpr size_t MAX_LISTS = 1 << 20;
+
+/* Writes packed lists, and reads them and FAISS's own "ilar" lists as mapped ones:
+ *
+ *     "lopl", lists, bytes of a code (uint64 each), entries of each list (uint64), bytes of its labels (uint32), then
+ *     list by list codes and labels */
+struct mapped_lists_hook : faiss::InvertedListsIOHook {
+    static const int flags = faiss::IO_FLAG_SKIP_IVF_DATA | 'l' << 16 | 'o' << 24;
+
+    mapped_lists_hook() : InvertedListsIOHook("lopl", typeid(packed_lists).name())
     {
     }
 
     void
     write(const faiss::InvertedLists *lists, faiss::IOWriter *writer) const override
     {
-        std::vector<size_t> sizes(lists->nlist);
         const size_t n_lists = lists->nlist;
-        const uint32_t form = fourcc("ilar"), order = fourcc("full");
-        for (size_t i = 0; i < n_lists; i++)
+        const uint32_t form = fourcc("lopl");
+        std::vector<size_t> sizes(n_lists);
+        std::vector<uint32_t> label_bytes(n_lists);
+        for (size_t i = 0; i < n_lists; i++) {
             sizes[i] = lists->list_size(i);
+            if (sizes[i] == 0) continue;
+            faiss::InvertedLists::ScopedIds labels(lists, i);
+            const size_t n = pack_labels(labels.get(), sizes[i]).size();
+            FAISS_THROW_IF_NOT_MSG(n <= UINT32_MAX, "a list is too long");
+            label_bytes[i] = static_cast<uint32_t>(n);
+        }
         put(writer, &form, 1);
         put(writer, &lists->nlist, 1);
         put(writer, &lists->code_size, 1);
-        put(writer, &order, 1);
-        put(writer, &n_lists, 1);
         put(writer, sizes.data(), n_lists);
+        put(writer, label_bytes.data(), n_lists);
         for (size_t i = 0; i < n_lists; i++) {
             if (sizes[i] == 0) continue;
+            faiss::InvertedLists::ScopedIds labels(lists, i);
+            const std::vector<uint8_t> packed = pack_labels(labels.get(), sizes[i]);
             put(writer, faiss::InvertedLists::ScopedCodes(lists, i).get(),
                 sizes[i] * lists->code_size);
-            put(writer, faiss::InvertedLists::ScopedIds(lists, i).get(), sizes[i]);
+            put(writer, packed.data(), packed.size());
         }
     }
     faiss::InvertedLists *
-    read(faiss::IOReader *, int) const override
+    read(faiss::IOReader *reader, int) const override
     {
-        FAISS_THROW_MSG("these lists are written as FAISS's own");
+        size_t n_lists = 0, n_bytes = 0;
+        get(reader, &n_lists, 1);
+        get(reader, &n_bytes, 1);
+        FAISS_THROW_IF_NOT_MSG(n_lists <= MAX_LISTS && n_bytes > 0 && n_bytes <= MAX_LISTS,
+                               "not a file of lists");
+        std::vector<size_t> sizes(n_lists);
+        std::vector<uint32_t> label_bytes(n_lists);
+        get(reader, sizes.data(), n_lists);
+        get(reader, label_bytes.data(), n_lists);
+        return new mapped_lists(n_lists, n_bytes, file_of(reader), sizes, label_bytes);
     }
     faiss::InvertedLists *
     read_ArrayInvertedLists(faiss::IOReader *reader, int, size_t n_lists, size_t n_bytes,
                             const std::vector<size_t> &sizes) const override
     {
-        auto *file = dynamic_cast<faiss::FileIOReader *>(reader);
-        FAISS_THROW_IF_NOT_MSG(file && sizes.size() == n_lists, "not a file of lists");
-        return new mapped_lists(n_lists, n_bytes, file->f, sizes);
+        FAISS_THROW_IF_NOT_MSG(sizes.size() == n_lists && n_bytes > 0, "not a file of lists");
+        return new mapped_lists(n_lists, n_bytes, file_of(reader), sizes, {});
     }
+
+  private:
+    static FILE *
+    file_of(faiss::IOReader *reader)
+    {
+        auto *file = dynamic_cast<faiss::FileIOReader *>(reader);
+        FAISS_THROW_IF_NOT_MSG(file, "not a file");
+        return file->f;
+    }
+};
+
+void
+add_hook()
+{
+    static std::once_flag once;
+    std::call_once(once, [] {
+        faiss::InvertedListsIOHook::add_callback(new mapped_lists_hook); /* theirs now */
+    });
+}
+
+/* Puts an index's lists back, whatever happens. */
+class lists_exchange
+{
+  public:
+    lists_exchange(faiss::IndexIVF *inverted, faiss::InvertedLists *lists)
+        : index(inverted), own(inverted->invlists)
+    {
+        index->invlists = lists;
+    }
+    lists_exchange(const lists_exchange &) = delete;
+    lists_exchange &operator=(const lists_exchange &) = delete;
+    ~lists_exchange()
+    {
+        index->invlists = own;
+    }
+
+  private:
+    faiss::IndexIVF *index;
+    faiss::InvertedLists *own;
 };
 
 } // namespace
@@ -251,12 +410,26 @@ retrieval_faiss_train_faster(FaissIndex *index)
 extern "C" int
 retrieval_faiss_read_mapped(FILE *file, FaissIndex **index)
 {
-    static std::once_flag once;
     return guarded([=] {
-        std::call_once(once, [] {
-            faiss::InvertedListsIOHook::add_callback(new mapped_lists_hook); /* theirs now */
-        });
+        add_hook();
         *index = reinterpret_cast<FaissIndex *>(faiss::read_index(file, mapped_lists_hook::flags));
+    });
+}
+
+extern "C" int
+retrieval_faiss_write_packed(FaissIndex *index, FILE *file)
+{
+    return guarded([=] {
+        auto *plain = reinterpret_cast<faiss::Index *>(index);
+        auto *inverted = dynamic_cast<faiss::IndexIVF *>(plain);
+        if (!inverted) {
+            faiss::write_index(plain, file);
+            return;
+        }
+        add_hook();
+        packed_lists lists(inverted->invlists);
+        const lists_exchange exchange(inverted, &lists);
+        faiss::write_index(plain, file);
     });
 }
 

@@ -21,9 +21,12 @@ int retrieval_faiss_map_sparse(FaissIndexIVF *index);
 void retrieval_faiss_train_faster(FaissIndex *index);
 
 /* As faiss_read_index for an inverted file, whose lists stay in the file: they are mapped, and what is added later
- * stands behind them in memory. faiss_write_index writes both as one again. The file may be renamed or deleted, but not
- * changed. */
+ * stands behind them in memory. The file may be renamed or deleted, but not changed. */
 int retrieval_faiss_read_mapped(FILE *file, FaissIndex **index);
+
+/* As faiss_write_index; the labels of inverted lists take two bytes each, not eight. For retrieval_faiss_read_mapped
+ * alone, which also reads what faiss_write_index wrote. */
+int retrieval_faiss_write_packed(FaissIndex *index, FILE *file);
 
 /* Take lists that were mapped into memory, where vectors can be removed from them. Nothing for others. */
 int retrieval_faiss_unmap(FaissIndexIVF *index);

@@ -6,9 +6,12 @@
  *     | FAISS: "IxFI" header, 45 bytes       |    | FAISS: an inverted file              |
  *     | n * d float32                        |    |                                      |
  *     +--------------------------------------+    +--------------------------------------+
- *     | n int64: chunk ids, rising           |    | n uint32: chunk ids, rising; 0: gone |
+ *     | n int64: chunk ids, rising           |    | runs of n chunk ids, rising; 0: gone |
  *     | trailer: magic, version, n, d, ...   |    | trailer                              |
  *     +--------------------------------------+    +--------------------------------------+
+ *
+ * A run: how many ids follow each other, and how far the first is from the end of the run before (from 0: 0 says that
+ * they are gone and stand for no id), uint32 each. Older files ("lodevec1") have a uint32 for each id.
  *
  * Host byte order throughout, as FAISS does; the magic number tells another order apart. FAISS allocates by the
  * numbers it reads: an exact index's header is checked against the file's size before, an inverted file by the
@@ -38,6 +41,7 @@
 #include "retrieval/retrieval.h"
 
 #define VECTORS_MAGIC        UINT64_C(0x3163657665646f6c) /* "lodevec1" */
+#define VECTORS_MAGIC_RUNS   UINT64_C(0x3263657665646f6c) /* "lodevec2" */
 #define FAISS_FLAT_HEADER    45
 #define FAISS_FLAT_IP_FOURCC UINT32_C(0x49467849) /* "IxFI" */
 
@@ -493,20 +497,36 @@ retrieval_sync_folder(const char *path)
     return done;
 }
 
+/* A run of ids; see the top. */
+typedef struct {
+    uint32_t n, step;
+} id_run;
+
+static gboolean
+write_runs(const retrieval_vectors *vectors, FILE *file)
+{
+    const guint n = vectors->ids->len;
+    int64_t before = 0; /* the last id that is not gone */
+    for (guint i = 0; i < n;) {
+        const int64_t first = id_at(vectors, i);
+        id_run run = {1, first > 0 ? (uint32_t)(first - before) : 0};
+        while (i + run.n < n && id_at(vectors, i + run.n) == (first > 0 ? first + run.n : 0))
+            run.n++;
+        if (fwrite(&run, sizeof run, 1, file) != 1) return FALSE;
+        i += run.n;
+        if (first > 0) before = id_at(vectors, i - 1);
+    }
+    return TRUE;
+}
+
 /* What FAISS writes, then the ids. */
 static gboolean
 write_index(const retrieval_vectors *vectors, FILE *file)
 {
     const size_t n = vectors->ids->len;
-    if (faiss_write_index(vectors->index, file) != 0) return FALSE;
-    if (n == 0) return TRUE;
-    if (vectors->kind == RETRIEVAL_INDEX_EXACT)
-        return fwrite(vectors->ids->data, sizeof(int64_t), n, file) == n;
-    for (guint i = 0; i < vectors->ids->len; i++) {
-        const uint32_t id = (uint32_t)id_at(vectors, i);
-        if (fwrite(&id, sizeof id, 1, file) != 1) return FALSE;
-    }
-    return TRUE;
+    if (retrieval_faiss_write_packed(vectors->index, file) != 0) return FALSE;
+    if (vectors->kind != RETRIEVAL_INDEX_EXACT) return write_runs(vectors, file);
+    return n == 0 || fwrite(vectors->ids->data, sizeof(int64_t), n, file) == n;
 }
 
 static gboolean
@@ -529,7 +549,8 @@ gboolean
 retrieval_vectors_save(const retrieval_vectors *vectors, const char *path,
                        const retrieval_version *version, GError **error)
 {
-    vectors_trailer trailer = {.magic = VECTORS_MAGIC,
+    const gboolean is_exact = vectors->kind == RETRIEVAL_INDEX_EXACT;
+    vectors_trailer trailer = {.magic = is_exact ? VECTORS_MAGIC : VECTORS_MAGIC_RUNS,
                                .generation = version->generation,
                                .n = vectors->ids->len,
                                .n_dims = vectors->n_dims,
@@ -585,8 +606,10 @@ read_trailer(FILE *file, uint32_t n_dims, vectors_trailer *trailer, uint64_t *n_
     if (fread(trailer, sizeof *trailer, 1, file) != 1) return FALSE;
     *n_before = size - sizeof *trailer;
     rewind(file);
-    return trailer->magic == VECTORS_MAGIC && trailer->n_dims == n_dims &&
-           trailer->n <= G_MAXINT32 && trailer->kind <= RETRIEVAL_INDEX_PRODUCT;
+    return (trailer->magic == VECTORS_MAGIC ||
+            (trailer->magic == VECTORS_MAGIC_RUNS && trailer->kind != RETRIEVAL_INDEX_EXACT)) &&
+           trailer->n_dims == n_dims && trailer->n <= G_MAXINT32 &&
+           trailer->kind <= RETRIEVAL_INDEX_PRODUCT;
 }
 
 static gboolean
@@ -606,15 +629,37 @@ static gboolean
 inverted_is_sound(FILE *file, const vectors_trailer *trailer, uint64_t n_before)
 {
     uint64_t hash = 0;
-    return trailer->n * sizeof(uint32_t) < n_before &&
+    return (trailer->magic == VECTORS_MAGIC_RUNS || trailer->n * sizeof(uint32_t) < n_before) &&
            file_checksum(file, n_before, trailer, &hash) && hash == trailer->checksum;
 }
 
+/* ids has n of them. */
 static gboolean
-read_ids(retrieval_vectors *vectors, FILE *file, guint n)
+read_runs(retrieval_vectors *vectors, FILE *file, guint n)
 {
+    int64_t before = 0;
+    for (guint i = 0; i < n;) {
+        id_run run;
+        if (fread(&run, sizeof run, 1, file) != 1 || run.n == 0 || run.n > n - i) return FALSE;
+        const int64_t first = before + run.step;
+        for (guint k = 0; k < run.n; k++)
+            g_array_index(vectors->ids, int64_t, i + k) = run.step > 0 ? first + k : 0;
+        if (run.step > 0)
+            before = first + run.n - 1;
+        else
+            vectors->n_removed += run.n;
+        i += run.n;
+    }
+    return TRUE;
+}
+
+static gboolean
+read_ids(retrieval_vectors *vectors, FILE *file, const vectors_trailer *trailer)
+{
+    const guint n = (guint)trailer->n;
     g_array_set_size(vectors->ids, n);
     if (n == 0) return TRUE;
+    if (trailer->magic == VECTORS_MAGIC_RUNS) return read_runs(vectors, file, n);
     if (vectors->kind == RETRIEVAL_INDEX_EXACT)
         return fread(vectors->ids->data, sizeof(int64_t), n, file) == n;
     for (guint i = 0; i < n; i++) {
@@ -641,7 +686,7 @@ read_all(FILE *file, uint32_t n_dims, vectors_trailer *trailer)
     g_autoptr(retrieval_vectors) vectors =
         wrap_index(index, (retrieval_index_kind)trailer->kind, n_dims);
     if (!(is_exact ? faiss_IndexFlat_cast(index) : faiss_IndexIVF_cast(index)) ||
-        faiss_Index_d(index) != (int)n_dims || !read_ids(vectors, file, (guint)trailer->n) ||
+        faiss_Index_d(index) != (int)n_dims || !read_ids(vectors, file, trailer) ||
         faiss_Index_ntotal(index) !=
             (idx_t)(is_exact ? trailer->n : retrieval_vectors_count(vectors)))
         return NULL;

@@ -16,9 +16,62 @@
 #include "retrieval/vectors.h"
 #include "retrieval/words_private.h"
 
+/* ---- lengths ---- */
+
+void
+words_pack_lengths(GByteArray *bytes, const uint16_t *lengths, size_t n)
+{
+    for (size_t at = 0; at < n; at += LENGTHS_BLOCK) {
+        const size_t n_here = MIN(n - at, LENGTHS_BLOCK);
+        guint low = G_MAXUINT16, high = 0, bits = 0, gap = 0;
+        for (size_t i = 0; i < n_here; i++) {
+            if (lengths[at + i] == 0) gap = 1;
+            if (lengths[at + i] > 0) low = MIN(low, lengths[at + i]);
+            high = MAX(high, lengths[at + i]);
+        }
+        if (high == 0) low = 0; /* gaps alone */
+        while ((high - low + gap) >> bits != 0)
+            bits++;
+        const guint8 head[] = {(guint8)(bits | gap << 7), (guint8)(low & 0xff), (guint8)(low >> 8)};
+        guint8 packed[LENGTHS_BLOCK * 17 / 8 + 4] = {0};
+        for (size_t i = 0; i < n_here; i++) {
+            const guint value = lengths[at + i] > 0 ? lengths[at + i] - low + gap : 0;
+            for (guint b = 0; b < bits; b++)
+                packed[(i * bits + b) / 8] |= (guint8)((value >> b & 1) << (i * bits + b) % 8);
+        }
+        g_byte_array_append(bytes, head, sizeof head);
+        g_byte_array_append(bytes, packed, (guint)((n_here * bits + 7) / 8));
+    }
+}
+
+gboolean
+words_unpack_lengths(const uint8_t *bytes, uint64_t n_bytes, uint16_t *lengths, size_t n)
+{
+    enum { HEAD = 3 };
+    for (size_t at = 0; at < n; at += LENGTHS_BLOCK) {
+        const size_t n_here = MIN(n - at, LENGTHS_BLOCK);
+        if (n_bytes < HEAD) return FALSE;
+        const guint bits = bytes[0] & 0x7f, gap = bytes[0] >> 7;
+        const guint low = bytes[1] | (guint)bytes[2] << 8;
+        const size_t n_packed = (n_here * bits + 7) / 8;
+        bytes += HEAD, n_bytes -= HEAD;
+        if (bits > 17 || n_packed > n_bytes) return FALSE;
+        for (size_t i = 0; i < n_here; i++) {
+            guint value = 0;
+            for (guint b = 0; b < bits; b++)
+                value |= (guint)(bytes[(i * bits + b) / 8] >> (i * bits + b) % 8 & 1) << b;
+            const guint length = gap && value == 0 ? 0 : value - gap + low;
+            if (length > G_MAXUINT16) return FALSE;
+            lengths[at + i] = (uint16_t)length;
+        }
+        bytes += n_packed, n_bytes -= n_packed;
+    }
+    return n_bytes == 0;
+}
+
 /* ---- opening ---- */
 
-/* Where each part stands, when they fill the file exactly. */
+/* Where each part stands, when they fill the file exactly; the file is whole. */
 static gboolean
 find_parts(retrieval_words *words)
 {
@@ -35,20 +88,25 @@ find_parts(retrieval_words *words)
     if (t->n_words > left) return FALSE; /* each has a byte and more, so what follows cannot wrap */
     const uint64_t n_steps = (t->n_words + WORDS_STEP - 1) / WORDS_STEP;
     const uint64_t n_lengths = (uint64_t)t->last_id + 1;
-    if (left != n_steps * sizeof(words_step) + n_lengths * sizeof(uint16_t)) return FALSE;
+    if (n_steps * sizeof(words_step) > left) return FALSE;
+    left -= n_steps * sizeof(words_step);
     words->postings = words->bytes;
     words->vocabulary = words->postings + t->n_postings_bytes;
     words->steps = words->vocabulary + t->n_vocabulary_bytes;
-    words->lengths = words->steps + n_steps * sizeof(words_step);
-    return TRUE;
+    words->lengths = g_try_new(uint16_t, (size_t)n_lengths);
+    return words->lengths && words_unpack_lengths(words->steps + n_steps * sizeof(words_step), left,
+                                                  words->lengths, (size_t)n_lengths);
 }
 
+/* The checksum is the last of the trailer. */
 static gboolean
 is_whole(const retrieval_words *words, int fd)
 {
-    const uint64_t n = words->n_bytes - sizeof words->trailer + offsetof(words_trailer, checksum);
-    uint64_t hash = WORDS_MAGIC;
-    return retrieval_checksum_file(fd, n, &hash) && hash == words->trailer.checksum;
+    uint64_t hash = WORDS_MAGIC, checksum;
+    if (words->n_bytes < sizeof words->trailer) return FALSE;
+    const size_t n = words->n_bytes - sizeof checksum;
+    memcpy(&checksum, words->bytes + n, sizeof checksum);
+    return retrieval_checksum_file(fd, n, &hash) && hash == checksum;
 }
 
 static void
@@ -56,6 +114,7 @@ words_clear(gpointer data)
 {
     retrieval_words *words = data;
     if (words->bytes) munmap((void *)words->bytes, words->n_bytes);
+    g_free(words->lengths);
 }
 
 retrieval_words *
@@ -76,7 +135,7 @@ retrieval_words_open(const char *path, GError **error)
     void *bytes =
         words->n_bytes > 0 ? mmap(NULL, words->n_bytes, PROT_READ, MAP_SHARED, fd, 0) : MAP_FAILED;
     words->bytes = bytes != MAP_FAILED ? bytes : NULL;
-    const gboolean is_sound = words->bytes && find_parts(words) && is_whole(words, fd);
+    const gboolean is_sound = words->bytes && is_whole(words, fd) && find_parts(words);
     close(fd);
     if (is_sound) return g_steal_pointer(&words);
     g_set_error(error, RETRIEVAL_ERROR, RETRIEVAL_ERROR_FORMAT, "%s: damaged", path);
@@ -131,19 +190,25 @@ gboolean
 words_next(const retrieval_words *words, words_cursor *cursor, words_entry *entry)
 {
     const words_trailer *t = &words->trailer;
-    uint64_t len, rice;
-    if (cursor->at >= t->n_vocabulary_bytes || !read_number(words, &cursor->at, &len) ||
-        len > t->n_vocabulary_bytes - cursor->at)
+    uint64_t common = 0, len, rice, run;
+    if (cursor->at >= t->n_vocabulary_bytes ||
+        (cursor->i++ % WORDS_STEP != 0 && !read_number(words, &cursor->at, &common)) ||
+        !read_number(words, &cursor->at, &len) || len > t->n_vocabulary_bytes - cursor->at ||
+        (common > 0 && common > entry->len) || len >= sizeof entry->text - common)
         return FALSE;
-    entry->text = (const char *)words->vocabulary + cursor->at;
-    entry->len = len;
+    memcpy(entry->text + common, words->vocabulary + cursor->at, len);
+    entry->len = common + len;
     cursor->at += len;
     if (!read_number(words, &cursor->at, &entry->n) || !read_number(words, &cursor->at, &rice) ||
-        !read_number(words, &cursor->at, &entry->n_bytes) || rice > 31)
+        !read_number(words, &cursor->at, &entry->n_bytes))
         return FALSE;
+    run = rice / WORDS_RICES;
+    rice %= WORDS_RICES;
+    if (run >= WORDS_RICES) return FALSE;
     const uint64_t most = t->n_postings_bytes - WORDS_PAD;
     if (cursor->postings > most || entry->n_bytes > most - cursor->postings) return FALSE;
     entry->rice = (guint)rice;
+    entry->run = (guint)run;
     entry->start = cursor->postings;
     cursor->postings += entry->n_bytes;
     return TRUE;
@@ -161,7 +226,7 @@ step_at(const retrieval_words *words, uint64_t i)
 {
     words_step step;
     memcpy(&step, words->steps + i * sizeof step, sizeof step);
-    return (words_cursor){step.vocabulary, step.postings};
+    return (words_cursor){step.vocabulary, step.postings, 0};
 }
 
 static gboolean
@@ -200,6 +265,7 @@ words_postings_of(const retrieval_words *words, const words_entry *entry)
     return (words_postings){.bytes = words->postings + entry->start,
                             .end = entry->n_bytes * 8,
                             .rice = entry->rice,
+                            .run = entry->run,
                             .left = entry->n};
 }
 
@@ -251,14 +317,6 @@ retrieval_words_digest(const retrieval_words *words, gboolean (*keep)(int64_t id
 
 /* ---- BM25 ---- */
 
-static uint16_t
-length_of(const retrieval_words *words, int64_t id)
-{
-    uint16_t length;
-    memcpy(&length, words->lengths + (size_t)id * sizeof length, sizeof length);
-    return length;
-}
-
 static void
 add_scores(const retrieval_words *words, const words_entry *entry, double idf, double mean_length,
            float *scores)
@@ -270,7 +328,7 @@ add_scores(const retrieval_words *words, const words_entry *entry, double idf, d
     words_postings p = words_postings_of(words, entry);
     while (words_postings_next(&p) && p.id <= last) {
         const float f = (float)p.f;
-        scores[p.id] += weight * f / (f + base + slope * (float)length_of(words, p.id));
+        scores[p.id] += weight * f / (f + base + slope * (float)words->lengths[p.id]);
     }
 }
 

@@ -1,15 +1,19 @@
 /* words: the full-text index of a large library, in a file of its own.
  *
  * FTS5 takes some 550 bytes for a passage of a hundred words and reads posting lists row by row. What is in here takes
- * about 110 and is read at 5 ns a posting, so that every word of a question counts in every passage. It is made from
+ * about 105 and is read at 5 ns a posting, so that every word of a question counts in every passage. It is made from
  * passages by the thousand and never changed: retrieval_words_write makes the next one of the last and what came since.
  *
- *     postings     word by word, a stream of bits: for each passage, the distance to the id before it less one, Rice
- *                  coded (Rice and Plaunt, IEEE Trans. Comm. 19, 1971; parameter by word), and how often the word is
- *                  there, in unary
- *     vocabulary   words in order: length, bytes, passages, parameter, bytes of postings; numbers in base 128
+ *     postings     word by word, a stream of bits: how many passages follow that have the word once; for each of them,
+ *                  and for the one behind them, the distance to the id before it less one; behind that one's, how often
+ *                  it has the word, less two, in unary; and so on. Numbers are Rice coded (Rice and Plaunt, IEEE Trans.
+ *                  Comm. 19, 1971; parameters by word). Most words are there once: a bit for each would be a tenth of
+ *                  the file
+ *     vocabulary   words in order: bytes in common with the word before (none for a step's first), bytes that follow,
+ *                  these, passages, parameters, bytes of postings; numbers in base 128
  *     steps        every 16th word: where it and its postings begin
- *     lengths      [last id + 1] uint16: words of a passage; 0: it is not in here
+ *     lengths      words of passages 0 .. last id, 64 in a block: bits of each (and 128 where one is not in here),
+ *                  the smallest (uint16), then what each is above it; in a block with gaps one more, and 0 is a gap
  *     trailer
  *
  * Host byte order. A checksum over all of it finds damage, not malice; what is read is checked against the file's

@@ -94,7 +94,7 @@ static gboolean
 add_token(const retrieval_token *token, void *user_data)
 {
     retrieval_words_builder *builder = user_data;
-    char key[512];
+    char key[WORDS_MAX_LEN];
     if (!token->is_colocated) builder->length++; /* as FTS5 counts */
     if (token->len == 0 || token->len >= sizeof key) return TRUE;
     memcpy(key, token->text, token->len);
@@ -195,6 +195,8 @@ typedef struct {
     GByteArray *vocabulary;
     GArray *steps; /* of words_step */
     uint64_t n_words;
+    char last[WORDS_MAX_LEN]; /* the word before */
+    size_t last_len;
     GArray *postings; /* of posting: of the word at hand */
     GByteArray *bits;
     uint64_t window;
@@ -216,41 +218,126 @@ put_bits(words_writer *w, uint64_t value, guint n)
     }
 }
 
-/* Near the parameter that is best for distances of a random set: ln 2 of their mean. */
+/* Bits of a number. */
 static guint
-rice_parameter(int64_t last_id, guint n)
+rice_cost(uint64_t value, guint rice)
 {
-    const double mean = (double)last_id / n * 0.6931;
+    const uint64_t ones = value >> rice;
+    return ones < RICE_ESCAPE ? (guint)ones + 1 + rice : RICE_ESCAPE + 32;
+}
+
+static void
+put_rice(words_writer *w, uint64_t value, guint rice)
+{
+    const uint64_t ones = value >> rice;
+    if (ones < RICE_ESCAPE) {
+        put_bits(w, (UINT64_C(1) << ones) - 1, (guint)ones + 1);
+        put_bits(w, value & ((UINT64_C(1) << rice) - 1), rice);
+    } else {
+        put_bits(w, (UINT64_C(1) << RICE_ESCAPE) - 1, RICE_ESCAPE);
+        put_bits(w, value, 32);
+    }
+}
+
+static void
+put_unary(words_writer *w, guint value)
+{
+    const guint ones = value - 2;
+    if (ones < UNARY_ESCAPE) {
+        put_bits(w, (UINT64_C(1) << ones) - 1, ones + 1);
+    } else {
+        put_bits(w, (UINT64_C(1) << UNARY_ESCAPE) - 1, UNARY_ESCAPE);
+        put_bits(w, value, 8);
+    }
+}
+
+/* The postings from i on that have the word once. */
+static guint
+count_once(const words_writer *w, guint i)
+{
+    guint n = 0;
+    while (i + n < w->postings->len && g_array_index(w->postings, posting, i + n).f == 1)
+        n++;
+    return n;
+}
+
+/* Near the parameter that is best for numbers of a geometric distribution: ln 2 of their mean. */
+static guint
+likely_rice(double mean)
+{
     guint rice = 0;
-    while (rice < 24 && (double)(UINT64_C(2) << rice) <= mean)
+    while (rice < 24 && (double)(UINT64_C(2) << rice) <= mean * 0.6931)
         rice++;
     return rice;
 }
 
+/* The best of that one and its neighbours, for the distances of the postings at hand. */
+static guint
+rice_of_distances(const words_writer *w)
+{
+    const guint n = w->postings->len;
+    const guint likely = likely_rice((double)g_array_index(w->postings, posting, n - 1).id / n);
+    const guint first = likely > 0 ? likely - 1 : 0;
+    uint64_t cost[3] = {0};
+    int64_t before = 0;
+    for (guint i = 0; i < n; i++) {
+        const int64_t id = g_array_index(w->postings, posting, i).id;
+        for (guint k = 0; k < G_N_ELEMENTS(cost); k++)
+            cost[k] += rice_cost((uint64_t)(id - before - 1), first + k);
+        before = id;
+    }
+    guint best = 0;
+    for (guint k = 1; k < G_N_ELEMENTS(cost); k++)
+        if (cost[k] < cost[best]) best = k;
+    return first + best;
+}
+
+static guint
+rice_of_runs(const words_writer *w)
+{
+    guint n_often = 0;
+    for (guint i = 0; i < w->postings->len; i++)
+        n_often += g_array_index(w->postings, posting, i).f > 1 ? 1 : 0;
+    return likely_rice((double)(w->postings->len - n_often) / (n_often + 1));
+}
+
 static void
-encode(words_writer *w, guint rice)
+encode(words_writer *w, guint rice, guint run)
 {
     int64_t before = 0;
+    guint once = count_once(w, 0);
     g_byte_array_set_size(w->bits, 0);
+    put_rice(w, once, run);
     for (guint i = 0; i < w->postings->len; i++) {
         const posting *p = &g_array_index(w->postings, posting, i);
-        const uint64_t distance = (uint64_t)(p->id - before - 1), ones = distance >> rice;
+        put_rice(w, (uint64_t)(p->id - before - 1), rice);
         before = p->id;
-        if (ones < RICE_ESCAPE) {
-            put_bits(w, (UINT64_C(1) << ones) - 1, (guint)ones + 1);
-            put_bits(w, distance & ((UINT64_C(1) << rice) - 1), rice);
-        } else {
-            put_bits(w, (UINT64_C(1) << RICE_ESCAPE) - 1, RICE_ESCAPE);
-            put_bits(w, distance, 32);
+        if (once > 0) {
+            once--;
+            continue;
         }
-        if (p->f - 1 < UNARY_ESCAPE) {
-            put_bits(w, (UINT64_C(1) << (p->f - 1)) - 1, p->f);
-        } else {
-            put_bits(w, (UINT64_C(1) << UNARY_ESCAPE) - 1, UNARY_ESCAPE);
-            put_bits(w, p->f, 8);
-        }
+        put_unary(w, p->f);
+        if (i + 1 == w->postings->len) break;
+        once = count_once(w, i + 1);
+        put_rice(w, once, run);
     }
     if (w->n_window > 0) put_bits(w, 0, 8 - w->n_window);
+}
+
+/* text is not the one that is kept. */
+static void
+put_word(words_writer *w, const char *text, size_t len)
+{
+    size_t common = 0;
+    if (w->n_words % WORDS_STEP != 0) {
+        while (common < MIN(len, w->last_len) && text[common] == w->last[common])
+            common++;
+        put_number(w->vocabulary, common);
+    }
+    put_number(w->vocabulary, len - common);
+    g_byte_array_append(w->vocabulary, (const guint8 *)text + common, (guint)(len - common));
+    memcpy(w->last, text, len);
+    w->last_len = len;
 }
 
 /* The word whose postings are at hand. */
@@ -259,16 +346,16 @@ write_word(words_writer *w, const char *text, size_t len)
 {
     const guint n = w->postings->len;
     if (n == 0) return TRUE; /* all of its chunks are gone */
-    const guint rice = rice_parameter(g_array_index(w->postings, posting, n - 1).id, n);
-    encode(w, rice);
-    if (w->n_words++ % WORDS_STEP == 0) {
+    const guint rice = rice_of_distances(w), run = rice_of_runs(w);
+    encode(w, rice, run);
+    if (w->n_words % WORDS_STEP == 0) {
         const words_step step = {w->vocabulary->len, w->n_postings_bytes};
         g_array_append_val(w->steps, step);
     }
-    put_number(w->vocabulary, len);
-    g_byte_array_append(w->vocabulary, (const guint8 *)text, (guint)len);
+    put_word(w, text, len);
+    w->n_words++;
     put_number(w->vocabulary, n);
-    put_number(w->vocabulary, rice);
+    put_number(w->vocabulary, rice + WORDS_RICES * run);
     put_number(w->vocabulary, w->bits->len);
     w->n_postings_bytes += w->bits->len;
     return fwrite(w->bits->data, 1, w->bits->len, w->file) == w->bits->len;
@@ -391,10 +478,12 @@ write_parts(words_writer *w, const retrieval_words *old, retrieval_words_builder
     trailer->n_postings_bytes = w->n_postings_bytes + sizeof pad;
     trailer->n_vocabulary_bytes = w->vocabulary->len;
     trailer->n_words = w->n_words;
+    g_autoptr(GByteArray) packed = g_byte_array_new();
+    words_pack_lengths(packed, lengths, n_ids);
     return put_items(w->file, pad, sizeof pad, 1) &&
            put_items(w->file, w->vocabulary->data, 1, w->vocabulary->len) &&
            put_items(w->file, w->steps->data, sizeof(words_step), w->steps->len) &&
-           put_items(w->file, lengths, sizeof *lengths, n_ids);
+           put_items(w->file, packed->data, 1, packed->len);
 }
 
 static gboolean

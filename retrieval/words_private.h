@@ -4,12 +4,15 @@
 
 #include "retrieval/words.h"
 
-#define WORDS_MAGIC  UINT64_C(0x3173647265646f6c) /* "loderds1" */
-#define WORDS_PAD    16  /* zeros behind the postings: readers look ahead */
-#define WORDS_STEP   16  /* words of a step */
-#define WORDS_MAX_F  255 /* how often a word counts at most */
-#define RICE_ESCAPE  24  /* ones, then the distance in 32 bits */
-#define UNARY_ESCAPE 15  /* ones, then the number in 8 bits */
+#define WORDS_MAGIC   UINT64_C(0x3273647265646f6c) /* "loderds2" */
+#define WORDS_PAD     16  /* zeros behind the postings: readers look ahead */
+#define WORDS_MAX_LEN 512 /* bytes of a word, and one more */
+#define WORDS_STEP    16  /* words of a step */
+#define WORDS_MAX_F   255 /* how often a word counts at most */
+#define WORDS_RICES   32  /* parameters of numbers are below; two of them make one number */
+#define RICE_ESCAPE   24  /* ones, then the distance in 32 bits */
+#define UNARY_ESCAPE  15  /* ones, then the number in 8 bits */
+#define LENGTHS_BLOCK 64  /* lengths packed together */
 
 typedef struct {
     uint64_t magic;
@@ -26,21 +29,24 @@ struct retrieval_words {
     const uint8_t *bytes; /* mapped, owned */
     size_t n_bytes;
     words_trailer trailer;
-    const uint8_t *postings, *vocabulary, *steps, *lengths; /* in bytes; not aligned */
+    const uint8_t *postings, *vocabulary, *steps; /* in bytes; not aligned */
+    uint16_t *lengths;                            /* [last id + 1], unpacked; owned */
 };
 
-/* One word of the vocabulary. */
+/* One word of the vocabulary. Those behind a step's first say only how they differ from the one before: a cursor reads
+ * them in order, with the entry of the one before. */
 typedef struct {
-    const char *text; /* [len], not terminated */
+    char text[WORDS_MAX_LEN]; /* [len], not terminated */
     size_t len;
-    uint64_t n; /* postings */
-    guint rice;
+    uint64_t n;              /* postings */
+    guint rice, run;         /* parameters: of distances, of how many in a row have the word once */
     uint64_t start, n_bytes; /* of its postings */
 } words_entry;
 
-/* Walks through the vocabulary: begin at 0, 0. FALSE at its end, or where it cannot be read. */
+/* Walks through the vocabulary: begin at 0, 0, 0. FALSE at its end, or where it cannot be read. */
 typedef struct {
     uint64_t at, postings;
+    guint i; /* words read */
 } words_cursor;
 gboolean words_next(const retrieval_words *words, words_cursor *cursor, words_entry *entry);
 
@@ -48,9 +54,11 @@ gboolean words_next(const retrieval_words *words, words_cursor *cursor, words_en
 typedef struct {
     const uint8_t *bytes;
     uint64_t at, end; /* bits */
-    guint rice;
-    uint64_t left; /* postings */
-    int64_t id;    /* of the last one, before the first 0 */
+    guint rice, run;
+    uint64_t left;  /* postings */
+    uint64_t once;  /* of them, how many follow that have the word once */
+    gboolean begun; /* once is known */
+    int64_t id;     /* of the last one, before the first 0 */
     guint f;
 } words_postings;
 words_postings words_postings_of(const retrieval_words *words, const words_entry *entry);
@@ -63,32 +71,50 @@ words_load(const uint8_t *bytes, uint64_t bit)
     return GUINT64_FROM_LE(window) >> (bit & 7); /* 57 bits and more */
 }
 
+/* A number of the parameter rice: its high part in unary, the low bits behind. */
+static inline uint64_t
+words_get_rice(words_postings *p, guint rice)
+{
+    const uint64_t window = words_load(p->bytes, p->at);
+    const guint ones = (guint)__builtin_ctzll(~window | UINT64_C(1) << 56);
+    if (ones < RICE_ESCAPE) {
+        p->at += ones + 1 + rice;
+        return (uint64_t)ones << rice | (window >> (ones + 1) & ((UINT64_C(1) << rice) - 1));
+    }
+    p->at += RICE_ESCAPE + 32;
+    return window >> RICE_ESCAPE & 0xffffffffu;
+}
+
+/* How often a word is there that is there more than once. */
+static inline guint
+words_get_unary(words_postings *p)
+{
+    const uint64_t window = words_load(p->bytes, p->at);
+    const guint ones = (guint)__builtin_ctzll(~window | UINT64_C(1) << 56);
+    p->at += ones < UNARY_ESCAPE ? ones + 1 : UNARY_ESCAPE + 8;
+    return ones < UNARY_ESCAPE ? ones + 2 : (guint)(window >> UNARY_ESCAPE & 0xff);
+}
+
 /* FALSE when there are no more, or the stream goes over its end. */
 static inline gboolean
 words_postings_next(words_postings *p)
 {
     if (p->left == 0 || p->at >= p->end) return FALSE;
     p->left--;
-    uint64_t window = words_load(p->bytes, p->at);
-    const guint ones = (guint)__builtin_ctzll(~window | UINT64_C(1) << 56);
-    if (ones < RICE_ESCAPE) {
-        const uint64_t low = window >> (ones + 1) & ((UINT64_C(1) << p->rice) - 1);
-        p->id += (int64_t)((uint64_t)ones << p->rice | low) + 1;
-        p->at += ones + 1 + p->rice;
-    } else {
-        p->id += (int64_t)(window >> RICE_ESCAPE & 0xffffffffu) + 1;
-        p->at += RICE_ESCAPE + 32;
+    if (!p->begun) {
+        p->begun = TRUE;
+        p->once = words_get_rice(p, p->run);
+        if (p->at >= p->end) return FALSE;
+    }
+    p->id += (int64_t)words_get_rice(p, p->rice) + 1;
+    if (p->once > 0) {
+        p->once--;
+        p->f = 1;
+        return p->at <= p->end;
     }
     if (p->at >= p->end) return FALSE;
-    window = words_load(p->bytes, p->at);
-    const guint more = (guint)__builtin_ctzll(~window | UINT64_C(1) << 56);
-    if (more < UNARY_ESCAPE) {
-        p->f = more + 1;
-        p->at += more + 1;
-    } else {
-        p->f = (guint)(window >> UNARY_ESCAPE & 0xff);
-        p->at += UNARY_ESCAPE + 8;
-    }
+    p->f = words_get_unary(p);
+    p->begun = FALSE;
     return p->at <= p->end;
 }
 
@@ -98,5 +124,9 @@ void words_forget(const retrieval_words *words, uint64_t *forgotten, uint64_t po
 
 /* What a posting adds to the digest. */
 uint64_t words_posting_digest(const char *word, size_t len, int64_t id, guint f);
+
+/* Lengths [n] as they stand in the file, appended to bytes; and back, FALSE where n_bytes are not just those. */
+void words_pack_lengths(GByteArray *bytes, const uint16_t *lengths, size_t n);
+gboolean words_unpack_lengths(const uint8_t *bytes, uint64_t n_bytes, uint16_t *lengths, size_t n);
 
 #endif
