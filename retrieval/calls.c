@@ -3,6 +3,7 @@
 
 #include <string.h>
 
+#include "retrieval/about.h"
 #include "retrieval/library.h"
 #include "retrieval/numbers.h"
 
@@ -156,9 +157,12 @@ load_calls(retrieval_store *store, int64_t chunk_id, int64_t *document, GArray *
         return FALSE;
     }
     *document = sqlite3_column_int64(row, 0);
-    const void *bytes = sqlite3_column_blob(row, 1);
-    const uint32_t len = (uint32_t)sqlite3_column_int64(row, 2);
-    retrieval_unpack_calls(bytes, (size_t)sqlite3_column_bytes(row, 1), calls);
+    const uint32_t len = (uint32_t)sqlite3_column_int64(row, 3);
+    g_auto(retrieval_about) about = {0};
+    retrieval_read_about(row, 1, len, &about);
+    gsize n_bytes = 0;
+    const void *bytes = about.calls ? g_bytes_get_data(about.calls, &n_bytes) : NULL;
+    retrieval_unpack_calls(bytes, n_bytes, calls);
     for (guint i = calls->len; i-- > 0;) { /* within the text, whatever the database says */
         const retrieval_call *call = &g_array_index(calls, retrieval_call, i);
         if (call->start > len || call->len > len - call->start) g_array_remove_index(calls, i);

@@ -4,8 +4,8 @@
 #include <math.h>
 #include <string.h>
 
+#include "retrieval/about.h"
 #include "retrieval/library.h"
-#include "retrieval/places.h"
 
 void
 retrieval_hit_free(retrieval_hit *hit)
@@ -60,11 +60,9 @@ column_lines(sqlite3_stmt *statement, int column)
 
 /* Stretches that lie in the text, whatever the database says. */
 static void
-read_places(retrieval_hit *hit, const void *bytes, int n_bytes)
+take_places(retrieval_hit *hit, const GArray *places)
 {
     const size_t len = strlen(hit->text);
-    g_autoptr(GArray) places = g_array_new(FALSE, FALSE, sizeof(retrieval_place));
-    retrieval_unpack_places(bytes, (size_t)n_bytes, places);
     hit->boxes = g_array_new(FALSE, FALSE, sizeof(layout_box));
     hit->places = g_array_new(FALSE, FALSE, sizeof(retrieval_place));
     for (guint i = 0; i < places->len; i++) {
@@ -86,23 +84,23 @@ read_hit(sqlite3_stmt *row)
     hit->title = column_string(row, 2);
     hit->section = column_string(row, 3);
     hit->text = column_string(row, 4);
-    const char *type = (const char *)sqlite3_column_text(row, 5);
-    if (!type || !layout_block_type_from_name(type, &hit->type)) hit->type = LAYOUT_BLOCK_PARAGRAPH;
-    hit->first_page = sqlite3_column_int(row, 6);
-    hit->last_page = sqlite3_column_int(row, 7);
-    hit->page_label = column_or_null(row, 8);
-    const void *places = sqlite3_column_blob(row, 9);
-    read_places(hit, places, sqlite3_column_bytes(row, 9));
-    hit->chunk_id = sqlite3_column_int64(row, 10);
-    hit->document_id = sqlite3_column_int64(row, 11);
-    hit->ordinal = sqlite3_column_int(row, 12);
-    hit->first_block = sqlite3_column_int(row, 13);
-    hit->last_block = sqlite3_column_int(row, 14);
-    hit->authors = column_lines(row, 15);
-    hit->year = sqlite3_column_int(row, 16);
-    hit->venue = column_or_null(row, 17);
-    hit->doi = column_or_null(row, 18);
-    hit->arxiv = column_or_null(row, 19);
+    g_auto(retrieval_about) about = {0};
+    retrieval_read_about(row, 5, strlen(hit->text), &about);
+    hit->type = about.type;
+    hit->first_page = about.first_page;
+    hit->last_page = about.last_page;
+    hit->page_label = g_steal_pointer(&about.page_label);
+    take_places(hit, about.places);
+    hit->chunk_id = sqlite3_column_int64(row, 7);
+    hit->document_id = sqlite3_column_int64(row, 8);
+    hit->ordinal = sqlite3_column_int(row, 9);
+    hit->first_block = about.first_block;
+    hit->last_block = about.last_block;
+    hit->authors = column_lines(row, 10);
+    hit->year = sqlite3_column_int(row, 11);
+    hit->venue = column_or_null(row, 12);
+    hit->doi = column_or_null(row, 13);
+    hit->arxiv = column_or_null(row, 14);
     return hit;
 }
 

@@ -154,6 +154,10 @@ retrieval_library_repair(retrieval_library *library, GError **error)
 
 /* ---- two into one ---- */
 
+enum {
+    ID_OF_DOCUMENT = 10
+}; /* column of STORE_COPY_DOCUMENTS; those before it are what is copied */
+
 typedef struct {
     retrieval_store *from;
     retrieval_vectors *vectors; /* of from; NULL: the database has them */
@@ -210,18 +214,17 @@ copy_chunks(merge *m, retrieval_store *store, int64_t document, GChecksum *diges
     guint n = 0;
     sqlite3_stmt *row = retrieval_store_get(m->from, STORE_COPY_CHUNKS, error);
     if (!row) return FALSE;
-    sqlite3_bind_int64(row, 1, sqlite3_column_int64(m->document, 9));
-    sqlite3_bind_int64(row, 2, document);
+    sqlite3_bind_int64(row, 1, sqlite3_column_int64(m->document, ID_OF_DOCUMENT));
     while (!failure && retrieval_store_next(m->from, row, &failure)) {
         sqlite3_stmt *insert = retrieval_store_get(store, STORE_INSERT_CHUNK, &failure);
         if (!insert) break;
-        bind_row(insert, row, 11);
-        const char *text = (const char *)sqlite3_column_text(row, 3);
+        bind_row(insert, row, 3);
+        const char *text = (const char *)sqlite3_column_text(row, 1);
         g_checksum_update(digest, (const guchar *)(text ? text : ""), -1);
         if (!retrieval_store_run(store, insert, &failure)) break;
         const int64_t chunk = sqlite3_last_insert_rowid(store->db);
         if (n++ == 0) first = chunk;
-        if (m->n_dims > 0) copy_vector(m, store, sqlite3_column_int64(row, 11), chunk, &failure);
+        if (m->n_dims > 0) copy_vector(m, store, sqlite3_column_int64(row, 3), chunk, &failure);
     }
     sqlite3_reset(row);
     if (!failure) return retrieval_store_set_chunks(store, document, first, n, error);
@@ -235,7 +238,7 @@ copy_entries(merge *m, retrieval_store *store, int64_t document, GError **error)
     GError *failure = NULL;
     sqlite3_stmt *row = retrieval_store_get(m->from, STORE_COPY_ENTRIES, error);
     if (!row) return FALSE;
-    sqlite3_bind_int64(row, 1, sqlite3_column_int64(m->document, 9));
+    sqlite3_bind_int64(row, 1, sqlite3_column_int64(m->document, ID_OF_DOCUMENT));
     sqlite3_bind_int64(row, 2, document);
     while (!failure && retrieval_store_next(m->from, row, &failure)) {
         sqlite3_stmt *insert = retrieval_store_get(store, STORE_INSERT_ENTRY, &failure);
@@ -272,7 +275,7 @@ copy_document(retrieval_library *library, void *data, GError **error)
     if (m->is_known) return TRUE;
     sqlite3_stmt *insert = retrieval_store_get(store, STORE_INSERT_DOCUMENT, error);
     if (!insert) return FALSE;
-    bind_row(insert, m->document, 9);
+    bind_row(insert, m->document, ID_OF_DOCUMENT);
     if (!retrieval_store_run(store, insert, error)) return FALSE;
     const int64_t id = sqlite3_last_insert_rowid(store->db);
     g_autoptr(GChecksum) digest = g_checksum_new(G_CHECKSUM_SHA256);

@@ -2,13 +2,15 @@
  * lines before lead to expect: a paragraph's next line goes on where the last one ended, as far below it as that was
  * below the one before.
  *
- *     -1 - n, then for each of n places: which numbers differ (a byte), len, those that differ
+ *     2 n + o, then for each of n places: which numbers differ (a byte), len, those that differ
  *
  * Bits, from the lowest: start, block, block_start, page, x0, y0, width, height. A number that differs is kept as its
- * difference to what was expected. In a table's cell block_start is minus its row, and its column follows. Numbers are
+ * difference to what was expected, of the first place by the document's frame. In a table's cell block_start is minus its
+ * row, and its column follows. The last place mostly ends where the text does: then o is 0 and it has no len. Numbers are
  * little-endian base 128, seven bits a byte, zigzag coded (0, -1, 1, -2, ...). Coordinates are in sixteenths of a point.
  *
- * Before, all nine numbers of every place stood there, after n: that is still read. */
+ * Schema 6 knew no frame and gave every place its len behind -1 - n; before, all nine numbers of every place stood there,
+ * after n. Both are still read. */
 #include "retrieval/places.h"
 
 #include <math.h>
@@ -117,20 +119,95 @@ append_place(GArray *places, const grid_place *now, int64_t col)
     g_array_append_val(places, place);
 }
 
+/* ---- frames ---- */
+
+static int
+compare_numbers(gconstpointer a, gconstpointer b)
+{
+    const int64_t x = *(const int64_t *)a, y = *(const int64_t *)b;
+    return (x > y) - (x < y);
+}
+
+static int64_t
+middle_of(GArray *numbers)
+{
+    g_array_sort(numbers, compare_numbers);
+    return numbers->len > 0 ? g_array_index(numbers, int64_t, numbers->len / 2) : 0;
+}
+
+retrieval_frame
+retrieval_frame_of(const GPtrArray *lists)
+{
+    enum { N = HEIGHT - X + 1 };
+    GArray *numbers[N];
+    for (int k = 0; k < N; k++)
+        numbers[k] = g_array_new(FALSE, FALSE, sizeof(int64_t));
+    for (guint i = 0; i < lists->len; i++) {
+        const GArray *places = lists->pdata[i];
+        if (!places || places->len == 0) continue;
+        const grid_place first = to_numbers(&g_array_index(places, retrieval_place, 0));
+        for (int k = 0; k < N; k++)
+            g_array_append_val(numbers[k], first.v[X + k]);
+    }
+    const retrieval_frame frame = {middle_of(numbers[0]), middle_of(numbers[1]),
+                                   middle_of(numbers[2]), middle_of(numbers[3])};
+    for (int k = 0; k < N; k++)
+        g_array_unref(numbers[k]);
+    return frame;
+}
+
 GBytes *
-retrieval_pack_places(const GArray *places)
+retrieval_pack_frame(const retrieval_frame *frame)
 {
     GByteArray *bytes = g_byte_array_new();
+    const int64_t numbers[] = {frame->x, frame->y, frame->width, frame->height};
+    for (gsize i = 0; i < G_N_ELEMENTS(numbers); i++)
+        retrieval_put_number(bytes, numbers[i]);
+    return g_byte_array_free_to_bytes(bytes);
+}
+
+retrieval_frame
+retrieval_unpack_frame(const void *bytes, size_t n_bytes)
+{
+    retrieval_number_reader r = {bytes, (const guint8 *)bytes + (bytes ? n_bytes : 0),
+                                 bytes == NULL};
+    int64_t v[4];
+    for (gsize i = 0; i < G_N_ELEMENTS(v); i++)
+        v[i] = retrieval_get_number_in(&r, 0, -FAR, FAR);
+    return r.failed ? (retrieval_frame){0} : (retrieval_frame){v[0], v[1], v[2], v[3]};
+}
+
+static expectation
+expect_frame(const retrieval_frame *frame)
+{
     expectation e = {0};
-    retrieval_put_number(bytes, -1 - (int64_t)places->len);
-    for (guint i = 0; i < places->len; i++) {
+    if (!frame) return e;
+    e.last.v[X] = frame->x;
+    e.last.v[Y] = frame->y;
+    e.last.v[WIDTH] = frame->width;
+    e.last.v[HEIGHT] = frame->height;
+    return e;
+}
+
+/* ---- places ---- */
+
+GBytes *
+retrieval_pack_places(const GArray *places, const retrieval_frame *frame, size_t text_len)
+{
+    GByteArray *bytes = g_byte_array_new();
+    expectation e = expect_frame(frame);
+    const guint n = places ? places->len : 0;
+    const retrieval_place *last = n > 0 ? &g_array_index(places, retrieval_place, n - 1) : NULL;
+    const gboolean is_open = last && (uint64_t)last->start + last->len != text_len;
+    retrieval_put_number(bytes, frame ? (int64_t)n * 2 + is_open : -1 - (int64_t)n);
+    for (guint i = 0; i < n; i++) {
         const retrieval_place *p = &g_array_index(places, retrieval_place, i);
         const grid_place now = to_numbers(p);
         guint8 differ = 0;
         for (int k = 0; k < N_NUMBERS; k++)
             if (now.v[k] != expected(&e, &now, k)) differ |= (guint8)(1 << k);
         g_byte_array_append(bytes, &differ, 1);
-        retrieval_put_number(bytes, now.len);
+        if (!frame || is_open || p != last) retrieval_put_number(bytes, now.len);
         for (int k = 0; k < N_NUMBERS; k++)
             if (differ >> k & 1) retrieval_put_number(bytes, now.v[k] - expected(&e, &now, k));
         if (now.v[BLOCK_START] < 0) retrieval_put_number(bytes, p->col);
@@ -164,27 +241,41 @@ unpack_all(retrieval_number_reader *r, int64_t n, GArray *places)
     }
 }
 
+/* The numbers of a place that is not all told. ends: it has no len of its own, for the text ends with it. */
+static gboolean
+unpack_place(retrieval_number_reader *r, expectation *e, const size_t *ends, GArray *places)
+{
+    if (r->at == r->end) return FALSE;
+    const guint8 differ = *r->at++;
+    grid_place now = {.len = ends ? 0 : retrieval_get_number_in(r, 0, 0, G_MAXINT32)};
+    for (int k = 0; k < N_NUMBERS; k++) {
+        const int64_t likely = expected(e, &now, k);
+        now.v[k] = differ >> k & 1 ? retrieval_get_number_in(r, likely, lowest[k], highest[k])
+                                   : CLAMP(likely, lowest[k], highest[k]);
+    }
+    const int64_t col = read_column(r, &now);
+    if (r->failed || (ends && (uint64_t)now.v[START] > *ends)) return FALSE;
+    if (ends) now.len = MIN((int64_t)*ends - now.v[START], G_MAXINT32);
+    append_place(places, &now, col);
+    learn(e, &now);
+    return TRUE;
+}
+
 gboolean
-retrieval_unpack_places(const void *bytes, size_t n_bytes, GArray *places)
+retrieval_unpack_places(const void *bytes, size_t n_bytes, const retrieval_frame *frame,
+                        size_t text_len, GArray *places)
 {
     retrieval_number_reader r = {bytes, (const guint8 *)bytes + (bytes ? n_bytes : 0),
                                  bytes == NULL};
-    expectation e = {0};
+    expectation e = expect_frame(frame);
     const int64_t head = retrieval_get_number(&r);
-    if (head >= 0) unpack_all(&r, head, places);
-    for (int64_t n = head < 0 ? -1 - head : 0; n > 0 && !r.failed; n--) {
-        if (r.at == r.end) return FALSE;
-        const guint8 differ = *r.at++;
-        grid_place now = {.len = retrieval_get_number_in(&r, 0, 0, G_MAXINT32)};
-        for (int k = 0; k < N_NUMBERS; k++) {
-            const int64_t likely = expected(&e, &now, k);
-            now.v[k] = differ >> k & 1 ? retrieval_get_number_in(&r, likely, lowest[k], highest[k])
-                                       : CLAMP(likely, lowest[k], highest[k]);
-        }
-        const int64_t col = read_column(&r, &now);
-        if (r.failed) return FALSE;
-        append_place(places, &now, col);
-        learn(&e, &now);
+    if (!frame && head >= 0) {
+        unpack_all(&r, head, places);
+        return !r.failed;
     }
-    return !r.failed;
+    if (r.failed || (frame && head < 0)) return FALSE;
+    const gboolean is_open = !frame || head % 2 != 0;
+    for (int64_t n = frame ? head / 2 : -1 - head; n > 0; n--)
+        if (!unpack_place(&r, &e, !is_open && n == 1 ? &text_len : NULL, places)) return FALSE;
+    return TRUE;
 }

@@ -2,6 +2,8 @@
  * condition asks for what differs between chunks, the chunks of those documents it can hold for. */
 #include "retrieval/selection.h"
 
+#include "retrieval/about.h"
+
 gboolean
 retrieval_selection_has(const retrieval_selection *selection, int64_t chunk_id)
 {
@@ -42,9 +44,11 @@ select_of_document(retrieval_selection *selection, retrieval_store *store,
     sqlite3_bind_int64(chunks, 1, document);
     while (!failure && retrieval_store_next(store, chunks, &failure)) {
         if (needs_chunks) {
-            row->type = text_at(chunks, 1);
-            row->section = text_at(chunks, 2);
-            row->page = sqlite3_column_int(chunks, 3) + 1;
+            g_auto(retrieval_about) about = {0};
+            retrieval_read_about(chunks, 2, (size_t)sqlite3_column_int64(chunks, 4), &about);
+            row->type = layout_block_type_name(about.type);
+            row->section = text_at(chunks, 1);
+            row->page = about.first_page + 1;
             if (!retrieval_where_holds(where, row)) continue;
         }
         select_chunk(selection, sqlite3_column_int64(chunks, 0), store->path, &failure);

@@ -2,8 +2,8 @@
  *
  *     settings    embedder_id, n_dims
  *     documents   one row per path, with what is known of it as a publication
- *     chunks      text, section, pages, places of passages. Those of a document follow each other: it says which is the
- *                 first, and how many there are, which saves an index of 14 bytes a passage
+ *     chunks      text, section and whatever else there is of passages. Those of a document follow each other: it says
+ *                 which is the first, and how many there are
  *     embeddings  one half-precision vector per chunk; absent in a full-text library
  *     chunk_index FTS5 over title, section and text; keeps no text of its own, and only words of chunks behind the
  *                 setting words_through, and of those in reworded: the others are in a words file, see words.h
@@ -38,7 +38,9 @@ static const char schema[] =
     " doi TEXT,"
     " arxiv TEXT,"
     " first_chunk INTEGER NOT NULL DEFAULT 0,"
-    " n_chunks INTEGER NOT NULL DEFAULT 0);" RETRIEVAL_CREATE_CHUNKS(
+    " n_chunks INTEGER NOT NULL DEFAULT 0,"
+    " frame BLOB);" /* what about of its chunks is told by: places.h */
+    RETRIEVAL_CREATE_RANGES RETRIEVAL_CREATE_CHUNKS(
         "chunks") "CREATE TABLE embeddings("
                   " chunk INTEGER PRIMARY KEY NOT NULL REFERENCES chunks(id) ON DELETE CASCADE,"
                   " vector BLOB NOT NULL);" /* binary16, little endian */
@@ -55,23 +57,14 @@ static const char schema[] =
                   " action TEXT NOT NULL," /* add, replace, remove, embed, describe */
                   " path TEXT NOT NULL,"
                   " sha256 TEXT NOT NULL,"
-                  " state BLOB NOT NULL);"
-                  "CREATE VIEW chunk_text(id, title, section, text) AS"
-                  " SELECT c.id, d.title, c.section, c.text FROM chunks c JOIN documents d ON d.id "
-                  "= c.document;"
-                  "CREATE VIEW indexed_text(id, title, section, text) AS"
-                  " SELECT c.id, d.title, c.section, c.text FROM chunks c JOIN documents d ON d.id "
-                  "= c.document"
-                  " WHERE c.id > (SELECT coalesce(max(CAST(value AS INTEGER)), 0) FROM settings"
-                  "  WHERE key = 'words_through') OR EXISTS(SELECT 1 FROM reworded r WHERE r.chunk "
-                  "= c.id);"
+                  " state BLOB NOT NULL);" RETRIEVAL_CREATE_VIEWS
                   "CREATE VIRTUAL TABLE chunk_index USING fts5(title, section, text,"
                   " content='indexed_text', content_rowid='id', tokenize='lode');"
                   "PRAGMA application_id = 1280263237;"
-                  "PRAGMA user_version = 6;";
+                  "PRAGMA user_version = 7;";
 
 G_STATIC_ASSERT(RETRIEVAL_APPLICATION_ID == 1280263237);
-G_STATIC_ASSERT(RETRIEVAL_SCHEMA_VERSION == 6);
+G_STATIC_ASSERT(RETRIEVAL_SCHEMA_VERSION == 7);
 
 #define DOCUMENT_WITH_CHUNKS                                                                       \
     "documents d JOIN chunks c ON c.id BETWEEN d.first_chunk AND d.first_chunk + d.n_chunks - 1 "
@@ -79,10 +72,8 @@ G_STATIC_ASSERT(RETRIEVAL_SCHEMA_VERSION == 6);
 /* A chunk with its document. */
 #define SELECT_HIT                                                                                 \
     "SELECT d.path, d.sha256, d.title, c.section, c.text,"                                         \
-    " coalesce(c.type, 'paragraph'), c.first_page, c.last_page,"                                   \
-    " c.page_label, c.places, c.id, d.id, c.id - d.first_chunk, c.first_block, c.last_block, "     \
-    "d.authors,"                                                                                   \
-    " d.year, d.venue, d.doi, d.arxiv FROM chunks c JOIN documents d ON d.id = c.document "
+    " c.about, d.frame, c.id, d.id, c.id - d.first_chunk, d.authors,"                              \
+    " d.year, d.venue, d.doi, d.arxiv FROM "
 
 static const char *const statement_sql[STORE_N_STATEMENTS] = {
     [STORE_BEGIN_READ] = "BEGIN",
@@ -104,8 +95,8 @@ static const char *const statement_sql[STORE_N_STATEMENTS] = {
     [STORE_FIND_DOCUMENT] = "SELECT id, sha256 FROM documents WHERE path = ?1",
     [STORE_LIST_DOCUMENTS] = "SELECT path FROM documents ORDER BY path",
     [STORE_INSERT_DOCUMENT] =
-        "INSERT INTO documents(path, sha256, title, n_pages, authors, year, venue, doi, arxiv)"
-        " VALUES(?1, ?2, ?3, ?4, ?5, ?6, ?7, ?8, ?9)",
+        "INSERT INTO documents(path, sha256, title, n_pages, authors, year, venue, doi, arxiv,"
+        " frame) VALUES(?1, ?2, ?3, ?4, ?5, ?6, ?7, ?8, ?9, ?10)",
     [STORE_UPDATE_METADATA] =
         "UPDATE documents SET title = coalesce(?2, title), authors = coalesce(?3, authors),"
         " year = coalesce(?4, year), venue = coalesce(?5, venue), doi = coalesce(?6, doi),"
@@ -117,10 +108,7 @@ static const char *const statement_sql[STORE_N_STATEMENTS] = {
         "DELETE FROM chunks WHERE id BETWEEN (SELECT first_chunk FROM documents WHERE id = ?1)"
         " AND (SELECT first_chunk + n_chunks - 1 FROM documents WHERE id = ?1)",
     [STORE_DELETE_DOCUMENT] = "DELETE FROM documents WHERE id = ?1",
-    [STORE_INSERT_CHUNK] =
-        "INSERT INTO chunks(document, type, section, text, first_block, last_block,"
-        " first_page, last_page, page_label, places, calls)"
-        " VALUES(?1, nullif(?2, 'paragraph'), ?3, ?4, ?5, ?6, ?7, ?8, ?9, ?10, ?11)",
+    [STORE_INSERT_CHUNK] = "INSERT INTO chunks(section, text, about) VALUES(?1, ?2, ?3)",
     [STORE_INDEX_CHUNK] =
         "INSERT INTO chunk_index(rowid, title, section, text) VALUES(?1, ?2, ?3, ?4)",
     /* an index without a text of its own forgets a row when told what the row said */
@@ -139,8 +127,8 @@ static const char *const statement_sql[STORE_N_STATEMENTS] = {
     [STORE_FORGET_REWORDED] = "DELETE FROM reworded",
     [STORE_COUNT_WORDLESS] = "SELECT count(*) FROM chunks WHERE id > ?1",
     [STORE_WORDLESS_CHUNKS] =
-        "SELECT c.id, d.title, c.section, c.text FROM chunks c JOIN documents d"
-        " ON d.id = c.document WHERE c.id > ?1 AND (c.id > ?2"
+        "SELECT c.id, d.title, c.section, c.text FROM " RETRIEVAL_CHUNK_WITH_DOCUMENT
+        "WHERE c.id > ?1 AND (c.id > ?2"
         " OR EXISTS(SELECT 1 FROM reworded r WHERE r.chunk = c.id)) ORDER BY c.id LIMIT ?3",
     [STORE_LIST_KEPT_CHUNKS] =
         "SELECT id FROM chunks WHERE id <= ?1"
@@ -151,8 +139,8 @@ static const char *const statement_sql[STORE_N_STATEMENTS] = {
     [STORE_LOAD_ENTRIES] =
         "SELECT number, key, text, authors, title, venue, year, doi, arxiv, url FROM entries"
         " WHERE document = ?1 AND number = ?2",
-    [STORE_GET_CALLS] = "SELECT document, calls, length(CAST(text AS BLOB)) FROM chunks"
-                        " WHERE id = ?1",
+    [STORE_GET_CALLS] = "SELECT d.id, c.about, d.frame, length(CAST(c.text AS BLOB)) "
+                        "FROM " RETRIEVAL_CHUNK_WITH_DOCUMENT "WHERE c.id = ?1",
     [STORE_COPY_ENTRIES] =
         "SELECT ?2, number, key, text, authors, title, venue, year, doi, arxiv, url FROM entries"
         " WHERE document = ?1",
@@ -171,33 +159,29 @@ static const char *const statement_sql[STORE_N_STATEMENTS] = {
     [STORE_RANK_FULLTEXT] = "SELECT rowid, lode_bm25(chunk_index, ?3) AS score FROM chunk_index"
                             " WHERE chunk_index MATCH ?1 AND lode_selected(rowid, ?4)"
                             " ORDER BY score DESC, rowid LIMIT ?2",
-    [STORE_LOAD_HIT] = SELECT_HIT "WHERE c.id = ?1",
-    [STORE_LOAD_RANGE] = SELECT_HIT "WHERE d.id = ?1 AND c.id BETWEEN d.first_chunk + ?2"
-                                    " AND d.first_chunk + min(?3, d.n_chunks - 1) ORDER BY c.id",
+    [STORE_LOAD_HIT] = SELECT_HIT RETRIEVAL_CHUNK_WITH_DOCUMENT "WHERE c.id = ?1",
+    [STORE_LOAD_RANGE] =
+        SELECT_HIT DOCUMENT_WITH_CHUNKS "WHERE d.id = ?1 AND c.id >= d.first_chunk + ?2"
+                                        " AND c.id <= d.first_chunk + ?3 ORDER BY c.id",
     [STORE_HIGHEST_CHUNK] = "SELECT coalesce(max(id), 0) FROM chunks",
     [STORE_LIST_DESCRIBED] =
         "SELECT id, path, title, authors, year, venue, doi, arxiv FROM documents",
     [STORE_LIST_CHUNKS] = "SELECT c.id FROM " DOCUMENT_WITH_CHUNKS "WHERE d.id = ?1",
-    [STORE_LIST_PLACED_CHUNKS] =
-        "SELECT c.id, coalesce(c.type, 'paragraph'), c.section, c.first_page"
-        " FROM " DOCUMENT_WITH_CHUNKS "WHERE d.id = ?1",
+    [STORE_LIST_PLACED_CHUNKS] = "SELECT c.id, c.section, c.about, d.frame, length(CAST(c.text AS "
+                                 "BLOB)) FROM " DOCUMENT_WITH_CHUNKS "WHERE d.id = ?1",
     [STORE_COPY_DOCUMENTS] = "SELECT path, sha256, title, n_pages, authors, year, venue, doi,"
-                             " arxiv, id FROM documents ORDER BY id",
-    [STORE_COPY_CHUNKS] =
-        "SELECT ?2, c.type, c.section, c.text, c.first_block, c.last_block, c.first_page,"
-        " c.last_page, c.page_label, c.places, c.calls, c.id FROM " DOCUMENT_WITH_CHUNKS
-        "WHERE d.id = ?1 ORDER BY c.id",
+                             " arxiv, frame, id FROM documents ORDER BY id",
+    [STORE_COPY_CHUNKS] = "SELECT c.section, c.text, c.about, c.id FROM " DOCUMENT_WITH_CHUNKS
+                          "WHERE d.id = ?1 ORDER BY c.id",
     [STORE_UNSET_SETTING] = "DELETE FROM settings WHERE key = ?1",
     [STORE_COUNT] =
         "SELECT (SELECT count(*) FROM documents), (SELECT count(*) FROM chunks),"
         " (SELECT count(*) FROM embeddings) + (SELECT count(*) FROM chunks WHERE id <= ?1)",
     [STORE_DUMP_DOCUMENTS] = "SELECT id, path, sha256, title, n_pages, authors, year, venue,"
-                             " doi, arxiv FROM documents ORDER BY path",
-    [STORE_DUMP_CHUNKS] =
-        "SELECT c.id - d.first_chunk, c.type, c.section, c.text, c.first_block, c.last_block,"
-        " c.first_page, c.last_page, c.page_label, c.places, c.calls, e.vector"
-        " FROM " DOCUMENT_WITH_CHUNKS "LEFT JOIN embeddings e ON e.chunk = c.id"
-        " WHERE d.id = ?1 ORDER BY c.id",
+                             " doi, arxiv, frame FROM documents ORDER BY path",
+    [STORE_DUMP_CHUNKS] = "SELECT c.id - d.first_chunk, c.section, c.text, c.about, e.vector"
+                          " FROM " DOCUMENT_WITH_CHUNKS "LEFT JOIN embeddings e ON e.chunk = c.id"
+                          " WHERE d.id = ?1 ORDER BY c.id",
 };
 
 static void
@@ -329,8 +313,8 @@ check_schema(retrieval_store *store, gboolean writable, GError **error)
                     "%s: a database, but not a library", store->path);
         return FALSE;
     }
-    if (version == RETRIEVAL_UPGRADED_VERSION) {
-        if (writable) return retrieval_store_upgrade(store, error);
+    if (version >= RETRIEVAL_OLDEST_VERSION && version < RETRIEVAL_SCHEMA_VERSION) {
+        if (writable) return retrieval_store_upgrade(store, (int)version, error);
         g_set_error(error, RETRIEVAL_ERROR, RETRIEVAL_ERROR_FORMAT,
                     "%s: made by an older program (schema %d, now %d): 'lode library repair DIR' "
                     "brings it up to date",
@@ -366,9 +350,9 @@ retrieval_store_open(const char *path, gboolean writable, GError **error)
     if (!exec_sql(store, "PRAGMA trusted_schema = OFF; PRAGMA cell_size_check = ON;", error))
         return NULL;
     /* What is deleted is overwritten. The first two only speak to a new file: of pages of 4096 bytes, into which five
-     * passages fit, a sixth would stay empty, of these a fiftieth. */
+     * passages fit, a sixth would stay empty, of these less than a hundredth. */
     if (writable && !exec_sql(store,
-                              "PRAGMA page_size = 32768; PRAGMA auto_vacuum = INCREMENTAL;"
+                              "PRAGMA page_size = 65536; PRAGMA auto_vacuum = INCREMENTAL;"
                               "PRAGMA journal_mode = WAL; PRAGMA synchronous = FULL;"
                               "PRAGMA secure_delete = ON;",
                               error))

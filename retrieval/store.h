@@ -10,24 +10,31 @@
 #include "retrieval/retrieval.h"
 #include "retrieval/vectors.h"
 
-#define RETRIEVAL_APPLICATION_ID   0x4c4f4445 /* "LODE" */
-#define RETRIEVAL_SCHEMA_VERSION   6
-#define RETRIEVAL_UPGRADED_VERSION 5 /* the one that upgrade.c knows */
+#define RETRIEVAL_APPLICATION_ID 0x4c4f4445 /* "LODE" */
+#define RETRIEVAL_SCHEMA_VERSION 7
+#define RETRIEVAL_OLDEST_VERSION 5 /* from which on upgrade.c brings databases up to date */
 
 #define RETRIEVAL_CREATE_CHUNKS(name)                                                              \
     "CREATE TABLE " name "("                                                                       \
     " id INTEGER PRIMARY KEY AUTOINCREMENT,"                                                       \
-    " document INTEGER NOT NULL,"                                                                  \
-    " type TEXT," /* NULL: a paragraph, as most are */                                             \
     " section TEXT NOT NULL,"                                                                      \
     " text TEXT NOT NULL,"                                                                         \
-    " first_block INTEGER NOT NULL,"                                                               \
-    " last_block INTEGER NOT NULL,"                                                                \
-    " first_page INTEGER NOT NULL,"                                                                \
-    " last_page INTEGER NOT NULL,"                                                                 \
-    " page_label TEXT,"                                                                            \
-    " places BLOB NOT NULL," /* see places.c */                                                    \
-    " calls BLOB);"          /* see calls.c; NULL where it calls nothing */
+    " about BLOB NOT NULL);" /* see about.c */
+
+/* A document finds its chunks by their range; a chunk its document by this. */
+#define RETRIEVAL_CREATE_RANGES                                                                    \
+    "CREATE INDEX documents_by_chunk ON documents(first_chunk) WHERE n_chunks > 0;"
+#define RETRIEVAL_CHUNK_WITH_DOCUMENT                                                              \
+    "chunks c JOIN documents d ON d.id = (SELECT o.id FROM documents o WHERE o.n_chunks > 0"       \
+    " AND o.first_chunk <= c.id ORDER BY o.first_chunk DESC LIMIT 1) "
+
+#define RETRIEVAL_CREATE_VIEWS                                                                     \
+    "CREATE VIEW chunk_text(id, title, section, text) AS"                                          \
+    " SELECT c.id, d.title, c.section, c.text FROM " RETRIEVAL_CHUNK_WITH_DOCUMENT ";"             \
+    "CREATE VIEW indexed_text(id, title, section, text) AS"                                        \
+    " SELECT c.id, d.title, c.section, c.text FROM " RETRIEVAL_CHUNK_WITH_DOCUMENT                 \
+    " WHERE c.id > (SELECT coalesce(max(CAST(value AS INTEGER)), 0) FROM settings"                 \
+    "  WHERE key = 'words_through') OR EXISTS(SELECT 1 FROM reworded r WHERE r.chunk = c.id);"
 
 typedef enum {
     STORE_BEGIN_READ,
@@ -119,13 +126,13 @@ gboolean retrieval_store_set_setting(retrieval_store *store, const char *key, co
 gboolean retrieval_store_find_document(retrieval_store *store, const char *path, int64_t *id,
                                        char **sha256, GError **error);
 
-/* The chunks of a document: n, whose ids follow each other. */
+/* The chunks of a document: n, whose ids follow each other; where they begin on their pages, mostly. */
 gboolean retrieval_store_set_chunks(retrieval_store *store, int64_t document, int64_t first,
                                     guint n, GError **error);
 
-/* upgrade.c: a database of RETRIEVAL_UPGRADED_VERSION to the schema of today, in one transaction; store is open for
- * writing. What it holds stays the same: ids, texts, places, vectors, journal. */
-gboolean retrieval_store_upgrade(retrieval_store *store, GError **error);
+/* upgrade.c: a database of RETRIEVAL_OLDEST_VERSION or a later one to the schema of today, in one transaction; store is
+ * open for writing. What it holds stays the same: ids, texts, places, vectors, journal. */
+gboolean retrieval_store_upgrade(retrieval_store *store, int version, GError **error);
 
 /* Generation 0 and a state of zeros in a library to which nothing was ever done. */
 gboolean retrieval_store_get_version(retrieval_store *store, retrieval_version *version,

@@ -4,9 +4,9 @@
 
 #include <string.h>
 
+#include "retrieval/about.h"
 #include "retrieval/calls.h"
 #include "retrieval/chunk.h"
-#include "retrieval/places.h"
 
 static gboolean
 is_cancelled(const int *cancel, GError **error)
@@ -49,7 +49,7 @@ digest_string(GChecksum *digest, const char *text)
 }
 
 static gboolean
-insert_chunk(retrieval_library *library, const record *r, int64_t document, guint index,
+insert_chunk(retrieval_library *library, const record *r, const retrieval_frame *frame, guint index,
              GChecksum *digest, int64_t *chunk_id, GError **error)
 {
     const retrieval_chunk *chunk = r->chunks->pdata[index];
@@ -57,28 +57,25 @@ insert_chunk(retrieval_library *library, const record *r, int64_t document, guin
     const char *label = NULL;
     if (r->document && chunk->first_page >= 0 && (guint)chunk->first_page < r->document->n_pages)
         label = r->document->pages[chunk->first_page].label;
-    g_autoptr(GBytes) places = retrieval_pack_places(chunk->places);
     g_autoptr(GArray) found = r->document ? retrieval_find_calls(r->document, chunk) : NULL;
     g_autoptr(GBytes) calls = found ? retrieval_pack_calls(found) : NULL;
+    const retrieval_about about = {.type = chunk->type,
+                                   .first_block = chunk->first_block,
+                                   .last_block = chunk->last_block,
+                                   .first_page = chunk->first_page,
+                                   .last_page = chunk->last_page,
+                                   .page_label = (char *)label, /* lent, as the rest */
+                                   .calls = calls,
+                                   .places = chunk->places};
+    g_autoptr(GBytes) packed = retrieval_pack_about(&about, frame, strlen(chunk->text));
 
     sqlite3_stmt *statement = retrieval_store_get(store, STORE_INSERT_CHUNK, error);
     if (!statement) return FALSE;
-    sqlite3_bind_int64(statement, 1, document);
-    sqlite3_bind_text(statement, 2, layout_block_type_name(chunk->type), -1, SQLITE_STATIC);
-    sqlite3_bind_text(statement, 3, chunk->section, -1, SQLITE_STATIC);
-    sqlite3_bind_text(statement, 4, chunk->text, -1, SQLITE_STATIC);
-    sqlite3_bind_int(statement, 5, chunk->first_block);
-    sqlite3_bind_int(statement, 6, chunk->last_block);
-    sqlite3_bind_int(statement, 7, chunk->first_page);
-    sqlite3_bind_int(statement, 8, chunk->last_page);
-    if (label) sqlite3_bind_text(statement, 9, label, -1, SQLITE_STATIC);
+    sqlite3_bind_text(statement, 1, chunk->section, -1, SQLITE_STATIC);
+    sqlite3_bind_text(statement, 2, chunk->text, -1, SQLITE_STATIC);
     gsize n_bytes = 0;
-    const void *bytes = g_bytes_get_data(places, &n_bytes);
-    sqlite3_bind_blob64(statement, 10, bytes ? bytes : "", n_bytes, SQLITE_STATIC);
-    if (calls) {
-        const void *packed = g_bytes_get_data(calls, &n_bytes);
-        sqlite3_bind_blob64(statement, 11, packed, n_bytes, SQLITE_STATIC);
-    }
+    const void *bytes = g_bytes_get_data(packed, &n_bytes);
+    sqlite3_bind_blob64(statement, 3, bytes, n_bytes, SQLITE_STATIC);
     if (!retrieval_store_run(store, statement, error)) return FALSE;
     const int64_t id = *chunk_id = sqlite3_last_insert_rowid(store->db);
 
@@ -165,6 +162,15 @@ bind_metadata(sqlite3_stmt *statement, int first, const retrieval_metadata *meta
     return authors;
 }
 
+static retrieval_frame
+frame_of(const record *r)
+{
+    g_autoptr(GPtrArray) lists = g_ptr_array_new();
+    for (guint i = 0; i < r->chunks->len; i++)
+        g_ptr_array_add(lists, ((const retrieval_chunk *)r->chunks->pdata[i])->places);
+    return retrieval_frame_of(lists);
+}
+
 /* Inside a transaction. */
 static gboolean
 write_record(retrieval_library *library, const record *r, GError **error)
@@ -181,6 +187,11 @@ write_record(retrieval_library *library, const record *r, GError **error)
     sqlite3_bind_text(statement, 3, r->title, -1, SQLITE_STATIC);
     sqlite3_bind_int(statement, 4, r->n_pages);
     g_autofree char *authors = bind_metadata(statement, 5, r->metadata);
+    const retrieval_frame frame = frame_of(r);
+    g_autoptr(GBytes) packed = retrieval_pack_frame(&frame);
+    gsize n_bytes = 0;
+    const void *bytes = g_bytes_get_data(packed, &n_bytes);
+    sqlite3_bind_blob64(statement, 10, bytes, n_bytes, SQLITE_STATIC);
     if (!retrieval_store_run(store, statement, error)) return FALSE;
     const int64_t id = sqlite3_last_insert_rowid(store->db);
 
@@ -188,7 +199,7 @@ write_record(retrieval_library *library, const record *r, GError **error)
     digest_string(digest, r->title);
     int64_t chunk = 0;
     for (guint i = 0; i < r->chunks->len; i++)
-        if (!insert_chunk(library, r, id, i, digest, &chunk, error)) return FALSE;
+        if (!insert_chunk(library, r, &frame, i, digest, &chunk, error)) return FALSE;
     /* in one transaction, so that they follow each other */
     const int64_t first_chunk = chunk - (int64_t)r->chunks->len + 1;
     if (!retrieval_store_set_chunks(store, id, first_chunk, r->chunks->len, error)) return FALSE;

@@ -3,7 +3,7 @@
 
 #include <string.h>
 
-#include "retrieval/places.h"
+#include "retrieval/about.h"
 
 static GArray *
 random_places(GRand *rand, guint n)
@@ -36,15 +36,24 @@ packed_places_come_back_unchanged(void **state)
 {
     (void)state;
     g_autoptr(GRand) rand = g_rand_new_with_seed(5);
-    for (guint n = 0; n < 40; n++) {
-        g_autoptr(GArray) places = random_places(rand, n);
-        g_autoptr(GBytes) bytes = retrieval_pack_places(places);
+    for (guint n = 0; n < 120; n++) {
+        g_autoptr(GArray) places = random_places(rand, n / 3);
+        g_autoptr(GPtrArray) lists = g_ptr_array_new();
+        g_ptr_array_add(lists, places);
+        const retrieval_frame of = retrieval_frame_of(lists);
+        const retrieval_frame *frame = n % 3 == 0 ? NULL : &of; /* as schema 6 had them, else */
+        const retrieval_place *last =
+            places->len > 0 ? &g_array_index(places, retrieval_place, places->len - 1) : NULL;
+        /* the last place ends the text, or does not */
+        const size_t text_len = last ? last->start + last->len + (n % 3 == 2 ? 9 : 0) : 9;
+        g_autoptr(GBytes) bytes = retrieval_pack_places(places, frame, text_len);
         g_autoptr(GArray) back = g_array_new(FALSE, FALSE, sizeof(retrieval_place));
         gsize size = 0;
         const void *data = g_bytes_get_data(bytes, &size);
-        assert_true(retrieval_unpack_places(data, size, back));
-        assert_int_equal(back->len, n);
-        if (n > 0) assert_memory_equal(back->data, places->data, n * sizeof(retrieval_place));
+        assert_true(retrieval_unpack_places(data, size, frame, text_len, back));
+        assert_int_equal(back->len, places->len);
+        if (last)
+            assert_memory_equal(back->data, places->data, places->len * sizeof(retrieval_place));
     }
 }
 
@@ -57,14 +66,14 @@ places_packed_with_all_their_numbers_are_read(void **state)
                                  0x80, 0x12, 0x80, 0x75, 0xa0, 0x03, 0x02, 0x08,
                                  0x00, 0x02, 0x00, 0x00, 0xc0, 0x03, 0x00, 0x00};
     g_autoptr(GArray) places = g_array_new(FALSE, FALSE, sizeof(retrieval_place));
-    assert_true(retrieval_unpack_places(old, sizeof old, places));
+    assert_true(retrieval_unpack_places(old, sizeof old, NULL, 0, places));
     assert_int_equal(places->len, 2);
     static const retrieval_place wanted[] = {
         {0, 5, 7, 0, {2, {72, 72, 540, 85}}, 0, 0},
         {6, 4, 7, 6, {2, {72, 86, 540, 99}}, 0, 0},
     };
     assert_memory_equal(places->data, wanted, sizeof wanted);
-    g_autoptr(GBytes) packed = retrieval_pack_places(places);
+    g_autoptr(GBytes) packed = retrieval_pack_places(places, NULL, 0);
     assert_true(g_bytes_get_size(packed) < sizeof old);
 }
 
@@ -83,8 +92,68 @@ a_paragraph_takes_few_bytes(void **state)
         start += place.len + 1;
         g_array_append_val(places, place);
     }
-    g_autoptr(GBytes) bytes = retrieval_pack_places(places);
+    const retrieval_frame frame = {72 * 16, 100 * 16, 468 * 16, 160};
+    g_autoptr(GBytes) bytes = retrieval_pack_places(places, &frame, start - 1);
     assert_in_range(g_bytes_get_size(bytes), N * 2, N * 3 + 20);
+}
+
+/* What a chunk's row says: of each kind with and without what most have not. */
+static void
+what_is_known_about_a_chunk_comes_back(void **state)
+{
+    (void)state;
+    g_autoptr(GRand) rand = g_rand_new_with_seed(8);
+    const retrieval_frame frame = {1000, 700, 4000, 300};
+    for (guint i = 0; i < 64; i++) {
+        g_autoptr(GArray) places = random_places(rand, i % 5);
+        g_autoptr(GBytes) calls = i & 8 ? g_bytes_new("\x02\x04\x06\x08", 4) : NULL;
+        const retrieval_about about = {.type = i & 1 ? LAYOUT_BLOCK_TABLE : LAYOUT_BLOCK_PARAGRAPH,
+                                       .first_block = i & 2 ? 20000 : LAYOUT_NONE,
+                                       .last_block = i & 2 ? 20003 : LAYOUT_NONE,
+                                       .first_page = i & 2 ? 7 : 0,
+                                       .last_page = i & 2 ? 9 : 0,
+                                       .page_label = i & 4 ? "xvii" : NULL,
+                                       .calls = calls,
+                                       .places = places};
+        g_autoptr(GBytes) bytes = retrieval_pack_about(&about, &frame, 500);
+        gsize size = 0;
+        const guint8 *data = g_bytes_get_data(bytes, &size);
+        g_auto(retrieval_about) back = {0};
+        assert_true(retrieval_unpack_about(data, size, &frame, 500, &back));
+        assert_int_equal(back.type, about.type);
+        assert_int_equal(back.first_block, about.first_block);
+        assert_int_equal(back.last_block, about.last_block);
+        assert_int_equal(back.first_page, about.first_page);
+        assert_int_equal(back.last_page, about.last_page);
+        assert_true(g_strcmp0(back.page_label, about.page_label) == 0);
+        assert_true(calls ? back.calls && g_bytes_equal(back.calls, calls) : !back.calls);
+        assert_int_equal(back.places->len, places->len);
+        for (gsize len = 0; len < size; len++) { /* cut short anywhere */
+            g_auto(retrieval_about) cut = {0};
+            g_autofree guint8 *copy = g_memdup2(data, len);
+            assert_false(retrieval_unpack_about(copy, len, &frame, 500, &cut));
+        }
+    }
+}
+
+static void
+a_plain_passage_needs_few_bytes(void **state)
+{
+    (void)state;
+    const retrieval_place place = {0, 640, 12, 0, {4, {72, 72, 540, 720}}, 0, 0};
+    g_autoptr(GArray) places = g_array_new(FALSE, FALSE, sizeof place);
+    g_autoptr(GPtrArray) lists = g_ptr_array_new();
+    g_array_append_val(places, place);
+    g_ptr_array_add(lists, places);
+    const retrieval_frame frame = retrieval_frame_of(lists);
+    const retrieval_about about = {.type = LAYOUT_BLOCK_PARAGRAPH,
+                                   .first_block = 12,
+                                   .last_block = 12,
+                                   .first_page = 4,
+                                   .last_page = 4,
+                                   .places = places};
+    g_autoptr(GBytes) bytes = retrieval_pack_about(&about, &frame, 640);
+    assert_in_range(g_bytes_get_size(bytes), 1, 5);
 }
 
 static void
@@ -93,7 +162,8 @@ damaged_places_never_leave_their_ranges(void **state)
     (void)state;
     g_autoptr(GRand) rand = g_rand_new_with_seed(6);
     g_autoptr(GArray) places = random_places(rand, 20);
-    g_autoptr(GBytes) bytes = retrieval_pack_places(places);
+    const retrieval_frame frame = {1000, -20, 3, 1};
+    g_autoptr(GBytes) bytes = retrieval_pack_places(places, &frame, 100000);
     gsize size = 0;
     const guint8 *data = g_bytes_get_data(bytes, &size);
     guint n_refused = 0;
@@ -102,7 +172,7 @@ damaged_places_never_leave_their_ranges(void **state)
         g_autofree guint8 *copy = g_memdup2(data, len);
         if (i >= size) copy[g_rand_int_range(rand, 0, (int)size)] = (guint8)g_rand_int(rand);
         g_autoptr(GArray) back = g_array_new(FALSE, FALSE, sizeof(retrieval_place));
-        if (!retrieval_unpack_places(copy, len, back)) n_refused++;
+        if (!retrieval_unpack_places(copy, len, &frame, 100000, back)) n_refused++;
         for (guint j = 0; j < back->len; j++) {
             const retrieval_place *place = &g_array_index(back, retrieval_place, j);
             assert_true(place->start <= G_MAXINT32 && place->len <= G_MAXINT32);
@@ -167,6 +237,8 @@ main(void)
         cmocka_unit_test(packed_places_come_back_unchanged),
         cmocka_unit_test(places_packed_with_all_their_numbers_are_read),
         cmocka_unit_test(a_paragraph_takes_few_bytes),
+        cmocka_unit_test(what_is_known_about_a_chunk_comes_back),
+        cmocka_unit_test(a_plain_passage_needs_few_bytes),
         cmocka_unit_test(damaged_places_never_leave_their_ranges),
         cmocka_unit_test(a_quote_is_found_in_the_lines_that_print_it),
         cmocka_unit_test(a_cell_of_a_table_has_its_own_box),
