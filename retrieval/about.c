@@ -3,7 +3,8 @@
  *     flags, then what they say is there: the type's name; first block, last block less that, first page, last page less
  *     that; the page's label; the calls; and always: places
  *
- * A string is its length, then its bytes. Most chunks are paragraphs whose blocks and pages are those of their places:
+ * Flags are the lower four bits of a byte. Over them stands 2 n + o of the places, which then is not written there, or 15
+ * where it is. A string is its length, then its bytes. Most chunks are paragraphs whose blocks and pages are those of their places:
  * then there are the flags and the places alone. */
 #include "retrieval/about.h"
 
@@ -11,7 +12,14 @@
 
 #include "retrieval/numbers.h"
 
-enum { HAS_TYPE = 1, HAS_RANGES = 2, HAS_LABEL = 4, HAS_CALLS = 8 };
+enum {
+    HAS_TYPE = 1,
+    HAS_RANGES = 2,
+    HAS_LABEL = 4,
+    HAS_CALLS = 8,
+    HEAD_SHIFT = 4,
+    HEAD_BEHIND = 15 /* the number of places does not fit over the flags */
+};
 
 typedef struct {
     int first_block, last_block, first_page, last_page;
@@ -61,6 +69,12 @@ retrieval_pack_about(const retrieval_about *about, const retrieval_frame *frame,
         flags |= HAS_RANGES;
     if (about->page_label) flags |= HAS_LABEL;
     if (about->calls) flags |= HAS_CALLS;
+    g_autoptr(GBytes) places = retrieval_pack_places(about->places, frame, text_len);
+    gsize size = 0;
+    const guint8 *packed = g_bytes_get_data(places, &size);
+    /* a zigzag coded number below 15 is one byte, twice as large */
+    const guint8 head = packed[0] < 2 * HEAD_BEHIND ? packed[0] / 2 : HEAD_BEHIND;
+    flags |= (guint8)(head << HEAD_SHIFT);
     g_byte_array_append(bytes, &flags, 1);
     if (flags & HAS_TYPE) {
         const char *name = layout_block_type_name(about->type);
@@ -74,14 +88,12 @@ retrieval_pack_about(const retrieval_about *about, const retrieval_frame *frame,
     }
     if (flags & HAS_LABEL) put_string(bytes, about->page_label, strlen(about->page_label));
     if (flags & HAS_CALLS) {
-        gsize size = 0;
-        const void *calls = g_bytes_get_data(about->calls, &size);
-        put_string(bytes, calls, size);
+        gsize n_calls = 0;
+        const void *calls = g_bytes_get_data(about->calls, &n_calls);
+        put_string(bytes, calls, n_calls);
     }
-    g_autoptr(GBytes) places = retrieval_pack_places(about->places, frame, text_len);
-    gsize size = 0;
-    const void *packed = g_bytes_get_data(places, &size);
-    g_byte_array_append(bytes, packed, (guint)size);
+    const guint from = head < HEAD_BEHIND ? 1 : 0;
+    g_byte_array_append(bytes, packed + from, (guint)size - from);
     return g_byte_array_free_to_bytes(bytes);
 }
 
@@ -149,8 +161,10 @@ retrieval_unpack_about(const void *bytes, size_t n_bytes, const retrieval_frame 
     if (flags & HAS_RANGES) read_ranges(&r, about);
     if (flags & HAS_LABEL) read_label(&r, about);
     if (flags & HAS_CALLS) read_calls(&r, about);
-    const gboolean done = !r.failed && retrieval_unpack_places(r.at, (size_t)(r.end - r.at), frame,
-                                                               text_len, about->places);
+    const int64_t head = flags >> HEAD_SHIFT;
+    const gboolean done = !r.failed && retrieval_unpack_counted_places(
+                                           head < HEAD_BEHIND ? &head : NULL, r.at,
+                                           (size_t)(r.end - r.at), frame, text_len, about->places);
     if (flags & HAS_RANGES) return done;
     const ranges of = ranges_of(about->places);
     about->first_block = of.first_block;

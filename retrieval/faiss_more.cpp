@@ -47,42 +47,88 @@ guarded(Call call) noexcept
 
 /* ---- lists in a file and behind them lists in memory ---- */
 
-/* Labels of a list as they stand in the file: how far each is from the one before, zigzag coded, base 128, for they
- * rise but where something was removed. */
+/* Labels of a list as they stand in the file: how far each is from the one before, zigzag coded, for they rise but where
+ * something was removed, and Rice coded (as in words.h), its parameter before them in a byte. */
+constexpr unsigned MAX_RICE = 40, RICE_ESCAPE = 48;
+
 std::vector<uint8_t>
 pack_labels(const faiss::Index::idx_t *labels, size_t n)
 {
-    std::vector<uint8_t> bytes;
-    faiss::Index::idx_t before = 0;
+    std::vector<uint64_t> steps(n);
+    double sum = 0;
     for (size_t i = 0; i < n; i++) {
-        const auto step = static_cast<uint64_t>(labels[i] - before);
-        uint64_t value = step << 1 ^ (labels[i] < before ? ~UINT64_C(0) : 0);
-        for (; value >= 0x80; value >>= 7)
-            bytes.push_back(static_cast<uint8_t>(value | 0x80));
-        bytes.push_back(static_cast<uint8_t>(value));
-        before = labels[i];
+        const int64_t step = labels[i] - (i > 0 ? labels[i - 1] : 0);
+        steps[i] = static_cast<uint64_t>(step) << 1 ^ (step < 0 ? ~UINT64_C(0) : 0);
+        sum += static_cast<double>(steps[i]);
+    }
+    unsigned rice = 0;
+    while (rice < MAX_RICE &&
+           static_cast<double>(UINT64_C(2) << rice) <= 0.6931 * sum / static_cast<double>(n))
+        rice++;
+    std::vector<uint8_t> bytes(1, static_cast<uint8_t>(rice));
+    unsigned n_bits = 0; /* of the last byte */
+    const auto put = [&](uint64_t value, unsigned bits) {
+        for (unsigned b = 0; b < bits; b++, n_bits = (n_bits + 1) % 8) {
+            if (n_bits == 0) bytes.push_back(0);
+            bytes.back() |= static_cast<uint8_t>((value >> b & 1) << n_bits);
+        }
+    };
+    for (const uint64_t step : steps) {
+        const uint64_t ones = step >> rice;
+        if (ones < RICE_ESCAPE) {
+            put((UINT64_C(1) << ones) - 1, static_cast<unsigned>(ones) + 1);
+            put(step, rice);
+        } else {
+            put((UINT64_C(1) << RICE_ESCAPE) - 1, RICE_ESCAPE);
+            put(step, 64);
+        }
     }
     return bytes;
+}
+
+/* 56 bits of bytes [n_bytes] from the bit at; zeros behind their end. */
+uint64_t
+load_bits(const uint8_t *bytes, size_t n_bytes, uint64_t at)
+{
+    uint64_t window = 0;
+    const size_t from = at / 8;
+    if (from + sizeof window <= n_bytes)
+        memcpy(&window, bytes + from,
+               sizeof window); /* little endian, as all machines FAISS runs on */
+    else
+        for (size_t i = from; i < n_bytes; i++)
+            window |= static_cast<uint64_t>(bytes[i]) << 8 * (i - from);
+    return window >> at % 8 & ((UINT64_C(1) << 56) - 1);
 }
 
 /* FALSE where bytes [n_bytes] are not just n labels. */
 bool
 unpack_labels(const uint8_t *bytes, size_t n_bytes, faiss::Index::idx_t *labels, size_t n)
 {
-    uint64_t before = 0;
-    size_t at = 0;
+    if (n_bytes == 0 || bytes[0] > MAX_RICE) return false;
+    const unsigned rice = bytes[0];
+    const uint64_t end = uint64_t{n_bytes} * 8;
+    uint64_t at = 8, before = 0;
     for (size_t i = 0; i < n; i++) {
-        uint64_t value = 0;
-        unsigned shift = 0;
-        for (bool more = true; more; shift += 7) {
-            if (at == n_bytes || shift > 63) return false;
-            value |= static_cast<uint64_t>(bytes[at] & 0x7f) << shift;
-            more = (bytes[at++] & 0x80) != 0;
+        const auto ones =
+            static_cast<unsigned>(__builtin_ctzll(~load_bits(bytes, n_bytes, at) | 1ULL << 56));
+        uint64_t step;
+        if (ones < RICE_ESCAPE) {
+            at += ones + 1;
+            step = uint64_t{ones} << rice |
+                   (load_bits(bytes, n_bytes, at) & ((UINT64_C(1) << rice) - 1));
+            at += rice;
+        } else {
+            at += RICE_ESCAPE;
+            step = (load_bits(bytes, n_bytes, at) & 0xffffffffu) |
+                   (load_bits(bytes, n_bytes, at + 32) & 0xffffffffu) << 32;
+            at += 64;
         }
-        before += value >> 1 ^ (~(value & 1) + 1);
+        if (at > end) return false;
+        before += step >> 1 ^ (~(step & 1) + 1);
         labels[i] = static_cast<faiss::Index::idx_t>(before);
     }
-    return at == n_bytes;
+    return (at + 7) / 8 == n_bytes;
 }
 
 /* Where a list stands in a file: its codes, then n_label_bytes of labels, packed or, in older files, eight bytes each.

@@ -24,7 +24,7 @@ void retrieval_faiss_train_faster(FaissIndex *index);
  * stands behind them in memory. The file may be renamed or deleted, but not changed. */
 int retrieval_faiss_read_mapped(FILE *file, FaissIndex **index);
 
-/* As faiss_write_index; the labels of inverted lists take two bytes each, not eight. For retrieval_faiss_read_mapped
+/* As faiss_write_index; the labels of inverted lists take some twelve bits each, not 64. For retrieval_faiss_read_mapped
  * alone, which also reads what faiss_write_index wrote. */
 int retrieval_faiss_write_packed(FaissIndex *index, FILE *file);
 

@@ -261,21 +261,39 @@ unpack_place(retrieval_number_reader *r, expectation *e, const size_t *ends, GAr
     return TRUE;
 }
 
+/* As many as a head of today says. */
+static gboolean
+unpack_framed(retrieval_number_reader *r, int64_t head, const retrieval_frame *frame,
+              size_t text_len, GArray *places)
+{
+    expectation e = expect_frame(frame);
+    if (r->failed || head < 0) return FALSE;
+    for (int64_t n = head / 2; n > 0; n--)
+        if (!unpack_place(r, &e, head % 2 == 0 && n == 1 ? &text_len : NULL, places)) return FALSE;
+    return TRUE;
+}
+
+gboolean
+retrieval_unpack_counted_places(const int64_t *head, const void *bytes, size_t n_bytes,
+                                const retrieval_frame *frame, size_t text_len, GArray *places)
+{
+    retrieval_number_reader r = {bytes, (const guint8 *)bytes + (bytes ? n_bytes : 0),
+                                 bytes == NULL};
+    return unpack_framed(&r, head ? *head : retrieval_get_number(&r), frame, text_len, places);
+}
+
 gboolean
 retrieval_unpack_places(const void *bytes, size_t n_bytes, const retrieval_frame *frame,
                         size_t text_len, GArray *places)
 {
+    if (frame)
+        return retrieval_unpack_counted_places(NULL, bytes, n_bytes, frame, text_len, places);
     retrieval_number_reader r = {bytes, (const guint8 *)bytes + (bytes ? n_bytes : 0),
                                  bytes == NULL};
-    expectation e = expect_frame(frame);
+    expectation e = {0};
     const int64_t head = retrieval_get_number(&r);
-    if (!frame && head >= 0) {
-        unpack_all(&r, head, places);
-        return !r.failed;
-    }
-    if (r.failed || (frame && head < 0)) return FALSE;
-    const gboolean is_open = !frame || head % 2 != 0;
-    for (int64_t n = frame ? head / 2 : -1 - head; n > 0; n--)
-        if (!unpack_place(&r, &e, !is_open && n == 1 ? &text_len : NULL, places)) return FALSE;
-    return TRUE;
+    if (head >= 0) unpack_all(&r, head, places);
+    for (int64_t n = head < 0 ? -1 - head : 0; n > 0; n--)
+        if (!unpack_place(&r, &e, NULL, places)) return FALSE;
+    return !r.failed;
 }

@@ -27,5 +27,9 @@ GBytes *retrieval_pack_places(const GArray *places, const retrieval_frame *frame
  * and gives FALSE. */
 gboolean retrieval_unpack_places(const void *bytes, size_t n_bytes, const retrieval_frame *frame,
                                  size_t text_len, GArray *places);
+/* The same where a frame is given and the first number of it stands elsewhere: head (NULL: it does not). */
+gboolean retrieval_unpack_counted_places(const int64_t *head, const void *bytes, size_t n_bytes,
+                                         const retrieval_frame *frame, size_t text_len,
+                                         GArray *places);
 
 #endif

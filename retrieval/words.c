@@ -190,7 +190,7 @@ gboolean
 words_next(const retrieval_words *words, words_cursor *cursor, words_entry *entry)
 {
     const words_trailer *t = &words->trailer;
-    uint64_t common = 0, len, rice, run;
+    uint64_t common = 0, len, rice, run, often;
     if (cursor->at >= t->n_vocabulary_bytes ||
         (cursor->i++ % WORDS_STEP != 0 && !read_number(words, &cursor->at, &common)) ||
         !read_number(words, &cursor->at, &len) || len > t->n_vocabulary_bytes - cursor->at ||
@@ -203,12 +203,13 @@ words_next(const retrieval_words *words, words_cursor *cursor, words_entry *entr
         !read_number(words, &cursor->at, &entry->n_bytes))
         return FALSE;
     run = rice / WORDS_RICES;
-    rice %= WORDS_RICES;
-    if (run >= WORDS_RICES) return FALSE;
+    often = run / WORDS_RICES;
+    if (often >= WORDS_RICES) return FALSE;
     const uint64_t most = t->n_postings_bytes - WORDS_PAD;
     if (cursor->postings > most || entry->n_bytes > most - cursor->postings) return FALSE;
-    entry->rice = (guint)rice;
-    entry->run = (guint)run;
+    entry->rice = (guint)(rice % WORDS_RICES);
+    entry->run = (guint)(run % WORDS_RICES);
+    entry->often = (guint)often;
     entry->start = cursor->postings;
     cursor->postings += entry->n_bytes;
     return TRUE;
@@ -266,6 +267,7 @@ words_postings_of(const retrieval_words *words, const words_entry *entry)
                             .end = entry->n_bytes * 8,
                             .rice = entry->rice,
                             .run = entry->run,
+                            .often = entry->often,
                             .left = entry->n};
 }
 

@@ -6,8 +6,8 @@
  *
  *     postings     word by word, a stream of bits: how many passages follow that have the word once; for each of them,
  *                  and for the one behind them, the distance to the id before it less one; behind that one's, how often
- *                  it has the word, less two, in unary; and so on. Numbers are Rice coded (Rice and Plaunt, IEEE Trans.
- *                  Comm. 19, 1971; parameters by word). Most words are there once: a bit for each would be a tenth of
+ *                  it has the word, less two; and so on. Numbers are Rice coded (Rice and Plaunt, IEEE Trans. Comm. 19,
+ *                  1971; parameters by word). Most words are there once: a bit for each would be a tenth of
  *                  the file
  *     vocabulary   words in order: bytes in common with the word before (none for a step's first), bytes that follow,
  *                  these, passages, parameters, bytes of postings; numbers in base 128

@@ -239,18 +239,6 @@ put_rice(words_writer *w, uint64_t value, guint rice)
     }
 }
 
-static void
-put_unary(words_writer *w, guint value)
-{
-    const guint ones = value - 2;
-    if (ones < UNARY_ESCAPE) {
-        put_bits(w, (UINT64_C(1) << ones) - 1, ones + 1);
-    } else {
-        put_bits(w, (UINT64_C(1) << UNARY_ESCAPE) - 1, UNARY_ESCAPE);
-        put_bits(w, value, 8);
-    }
-}
-
 /* The postings from i on that have the word once. */
 static guint
 count_once(const words_writer *w, guint i)
@@ -292,17 +280,23 @@ rice_of_distances(const words_writer *w)
     return first + best;
 }
 
-static guint
-rice_of_runs(const words_writer *w)
+/* Of runs of passages that have the word once, and of how often the others have it, less two. */
+static void
+rices_of_counts(const words_writer *w, guint *run, guint *often)
 {
-    guint n_often = 0;
-    for (guint i = 0; i < w->postings->len; i++)
-        n_often += g_array_index(w->postings, posting, i).f > 1 ? 1 : 0;
-    return likely_rice((double)(w->postings->len - n_often) / (n_often + 1));
+    uint64_t n_often = 0, sum = 0;
+    for (guint i = 0; i < w->postings->len; i++) {
+        const guint f = g_array_index(w->postings, posting, i).f;
+        if (f == 1) continue;
+        n_often++;
+        sum += f - 2;
+    }
+    *run = likely_rice((double)(w->postings->len - n_often) / (double)(n_often + 1));
+    *often = n_often > 0 ? likely_rice((double)sum / (double)n_often) : 0;
 }
 
 static void
-encode(words_writer *w, guint rice, guint run)
+encode(words_writer *w, guint rice, guint run, guint often)
 {
     int64_t before = 0;
     guint once = count_once(w, 0);
@@ -316,7 +310,7 @@ encode(words_writer *w, guint rice, guint run)
             once--;
             continue;
         }
-        put_unary(w, p->f);
+        put_rice(w, p->f - 2, often);
         if (i + 1 == w->postings->len) break;
         once = count_once(w, i + 1);
         put_rice(w, once, run);
@@ -346,8 +340,10 @@ write_word(words_writer *w, const char *text, size_t len)
 {
     const guint n = w->postings->len;
     if (n == 0) return TRUE; /* all of its chunks are gone */
-    const guint rice = rice_of_distances(w), run = rice_of_runs(w);
-    encode(w, rice, run);
+    const guint rice = rice_of_distances(w);
+    guint run, often;
+    rices_of_counts(w, &run, &often);
+    encode(w, rice, run, often);
     if (w->n_words % WORDS_STEP == 0) {
         const words_step step = {w->vocabulary->len, w->n_postings_bytes};
         g_array_append_val(w->steps, step);
@@ -355,7 +351,7 @@ write_word(words_writer *w, const char *text, size_t len)
     put_word(w, text, len);
     w->n_words++;
     put_number(w->vocabulary, n);
-    put_number(w->vocabulary, rice + WORDS_RICES * run);
+    put_number(w->vocabulary, rice + WORDS_RICES * (run + WORDS_RICES * often));
     put_number(w->vocabulary, w->bits->len);
     w->n_postings_bytes += w->bits->len;
     return fwrite(w->bits->data, 1, w->bits->len, w->file) == w->bits->len;

@@ -9,9 +9,8 @@
 #define WORDS_MAX_LEN 512 /* bytes of a word, and one more */
 #define WORDS_STEP    16  /* words of a step */
 #define WORDS_MAX_F   255 /* how often a word counts at most */
-#define WORDS_RICES   32  /* parameters of numbers are below; two of them make one number */
+#define WORDS_RICES   32  /* parameters of numbers are below; three of them make one number */
 #define RICE_ESCAPE   24  /* ones, then the distance in 32 bits */
-#define UNARY_ESCAPE  15  /* ones, then the number in 8 bits */
 #define LENGTHS_BLOCK 64  /* lengths packed together */
 
 typedef struct {
@@ -38,8 +37,10 @@ struct retrieval_words {
 typedef struct {
     char text[WORDS_MAX_LEN]; /* [len], not terminated */
     size_t len;
-    uint64_t n;              /* postings */
-    guint rice, run;         /* parameters: of distances, of how many in a row have the word once */
+    uint64_t n; /* postings */
+    guint rice, run,
+        often; /* parameters: of distances, of how many in a row have the word once, and
+                              * of how often those between them have it */
     uint64_t start, n_bytes; /* of its postings */
 } words_entry;
 
@@ -54,7 +55,7 @@ gboolean words_next(const retrieval_words *words, words_cursor *cursor, words_en
 typedef struct {
     const uint8_t *bytes;
     uint64_t at, end; /* bits */
-    guint rice, run;
+    guint rice, run, often;
     uint64_t left;  /* postings */
     uint64_t once;  /* of them, how many follow that have the word once */
     gboolean begun; /* once is known */
@@ -85,16 +86,6 @@ words_get_rice(words_postings *p, guint rice)
     return window >> RICE_ESCAPE & 0xffffffffu;
 }
 
-/* How often a word is there that is there more than once. */
-static inline guint
-words_get_unary(words_postings *p)
-{
-    const uint64_t window = words_load(p->bytes, p->at);
-    const guint ones = (guint)__builtin_ctzll(~window | UINT64_C(1) << 56);
-    p->at += ones < UNARY_ESCAPE ? ones + 1 : UNARY_ESCAPE + 8;
-    return ones < UNARY_ESCAPE ? ones + 2 : (guint)(window >> UNARY_ESCAPE & 0xff);
-}
-
 /* FALSE when there are no more, or the stream goes over its end. */
 static inline gboolean
 words_postings_next(words_postings *p)
@@ -113,7 +104,8 @@ words_postings_next(words_postings *p)
         return p->at <= p->end;
     }
     if (p->at >= p->end) return FALSE;
-    p->f = words_get_unary(p);
+    const uint64_t more = words_get_rice(p, p->often);
+    p->f = (guint)MIN(more, WORDS_MAX_F - 2) + 2;
     p->begun = FALSE;
     return p->at <= p->end;
 }

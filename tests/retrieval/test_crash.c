@@ -412,14 +412,21 @@ a_full_database_keeps_what_it_had(void **state)
     const int n_pages = sqlite3_column_int(statement, 0);
     sqlite3_finalize(statement);
     g_autofree char *before = retrieval_library_dump_hash(library, NULL);
-    g_autoptr(lode_document) document = random_document(4);
+    enum { N = 12 }; /* passages that fill several pages */
+    g_autofree char *text = g_strnfill(40000, 'x');
+    retrieval_passage passages[N];
+    char ids[N][8];
+    for (int i = 0; i < N; i++) {
+        g_snprintf(ids[i], sizeof ids[i], "p%d", i);
+        passages[i] = (retrieval_passage){.id = ids[i], .title = "", .text = text};
+    }
     gboolean done = FALSE;
     int n_failures = 0;
     for (int limit = n_pages; !done; limit++) {
         g_autoptr(GError) error = NULL;
         g_autofree char *sql = g_strdup_printf("PRAGMA max_page_count = %d", limit);
         assert_int_equal(sqlite3_exec(library->store->db, sql, NULL, NULL, NULL), SQLITE_OK);
-        done = retrieval_library_add(library, "/p", document, NULL, NULL, &error);
+        done = retrieval_library_add_passages(library, passages, N, NULL, &error);
         assert_true(done == (error == NULL));
         if (done) break;
         n_failures++;
