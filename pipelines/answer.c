@@ -447,6 +447,7 @@ ask(const pipelines_ask_context *context, const char *question, const lode_ask_o
     answer->answer_seconds = (double)(g_get_monotonic_time() - retrieved) / 1e6;
     if (context->writer != NULL) {
         answer->writer_context = context->writer->n_context;
+        answer->writer_claims = context->writer->most_claims;
         answer->replies = json_incref(pipelines_writer_replies(context->writer));
     }
     if (filled.record) {

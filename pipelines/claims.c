@@ -12,10 +12,10 @@
 #include "pipelines/answer.h"
 #include "pipelines/writer.h"
 
-enum { MAX_CLAIMS = 12, MIN_QUOTE_CHARS = 12, JSON_TOKENS = 3 };
+enum { MIN_QUOTE_CHARS = 12, JSON_TOKENS = 3 };
 
-/* What the schema lets a writer say: given room for more, a small one goes on until there is none. */
-enum { MOST_WRITTEN = 3, QUOTE_CHARS = 300, TEXT_CHARS = 200 };
+/* What the schema lets a writer say in a claim. */
+enum { QUOTE_CHARS = 300, TEXT_CHARS = 200 };
 
 /* Of the claim's content words: a writer that quotes may use its own words, one whose sentence lode finds may not. */
 #define SHARED_WORDS   0.5
@@ -221,7 +221,8 @@ pipelines_read_claims(lode_answer *answer, const char *json, size_t len)
     const char *missing = json_string_value(json_object_get(reply, "missing"));
     if (missing != NULL && missing[0] != '\0')
         g_ptr_array_add(answer->shortfall.missing, clean_text(missing));
-    for (size_t i = 0; i < json_array_size(claims) && answer->claims->len < MAX_CLAIMS; i++) {
+    for (size_t i = 0; i < json_array_size(claims) && answer->claims->len < PIPELINES_MOST_CLAIMS;
+         i++) {
         const json_t *item = json_array_get(claims, i);
         const char *text = json_string_value(json_object_get(item, "text"));
         const char *quote = json_string_value(json_object_get(item, "quote"));
@@ -243,10 +244,10 @@ pipelines_read_claims(lode_answer *answer, const char *json, size_t len)
 /* ---- writing ---- */
 
 static char *
-claims_schema(guint n_passages)
+claims_schema(guint n_passages, guint most_claims)
 {
     return g_strdup_printf(
-        "{\"type\":\"object\",\"properties\":{\"claims\":{\"type\":\"array\",\"maxItems\":%d,"
+        "{\"type\":\"object\",\"properties\":{\"claims\":{\"type\":\"array\",\"maxItems\":%u,"
         "\"items\":{\"type\":\"object\",\"properties\":{"
         "\"text\":{\"type\":\"string\",\"minLength\":1,\"maxLength\":%d},"
         "\"passage\":{\"type\":\"integer\",\"minimum\":1,\"maximum\":%u},"
@@ -254,7 +255,7 @@ claims_schema(guint n_passages)
         "\"required\":[\"text\",\"passage\",\"quote\"],\"additionalProperties\":false}},"
         "\"missing\":{\"type\":\"string\",\"maxLength\":200}},"
         "\"required\":[\"claims\",\"missing\"],\"additionalProperties\":false}",
-        MOST_WRITTEN, TEXT_CHARS, n_passages, QUOTE_CHARS);
+        most_claims, TEXT_CHARS, n_passages, QUOTE_CHARS);
 }
 
 gboolean
@@ -268,7 +269,8 @@ pipelines_write_claims(lode_answer *answer, const pipelines_ask_context *context
         answer->question, n_context, max_tokens, error);
     if (prompt == NULL) return FALSE;
     answer->n_shown = prompt->n_passages;
-    g_autofree char *schema = claims_schema(prompt->n_passages);
+    g_autofree char *schema = claims_schema(
+        prompt->n_passages, pipelines_writer_most_claims(context->writer, max_tokens));
     pipelines_write_request request = {.messages = prompt->messages,
                                        .n_messages = G_N_ELEMENTS(prompt->messages),
                                        .json_schema = schema,

@@ -359,7 +359,7 @@ pipelines_quote pipelines_cell_narrow(const retrieval_hit *hit, const pipelines_
 
 typedef struct {
     engine_message messages[2]; /* system, user; their texts are the prompt's own */
-    char *user;
+    char *system, *user;
     guint n_passages; /* the first so many hits are in it */
 } pipelines_prompt;
 void pipelines_prompt_free(pipelines_prompt *prompt);
@@ -437,6 +437,7 @@ struct lode_answer {
     char *reasoning; /* a reasoning writer's thoughts, NULL where there are none */
     char *writer_id, *embedder_id, *reranker_id;
     uint32_t writer_context; /* tokens it holds; 0: not known, or no writer */
+    guint writer_claims;     /* pipelines_writer: most_claims */
     json_t *replies;         /* of a writer elsewhere: writer_record.c; NULL: none */
     lode_ask_options options;
     engine_generate_result generation;

@@ -176,6 +176,7 @@ settings_to_json(const lode_answer *answer)
     json_object_set_new(json, "temperature", json_real(o->temperature));
     json_object_set_new(json, "seed", json_integer((json_int_t)o->seed));
     json_object_set_new(json, "writer_context", json_integer(answer->writer_context));
+    json_object_set_new(json, "writer_claims", json_integer(answer->writer_claims));
     json_object_set_new(json, "strict", json_boolean(o->strict));
     json_object_set_new(json, "read", json_string(context_name(o->context)));
     json_object_set_new(json, "scored", json_integer((json_int_t)o->n_scored));

@@ -67,11 +67,13 @@ pipelines_replay_is_remote(const json_t *record)
 lode_writer *
 pipelines_replay_new_writer(const json_t *record)
 {
-    const json_int_t n =
-        json_integer_value(json_object_get(json_object_get(record, "settings"), "writer_context"));
-    return pipelines_writer_new_replay(json_object_get(record, "replies"),
-                                       pipelines_replay_writer(record),
-                                       (uint32_t)CLAMP(n, 0, G_MAXUINT32));
+    const json_t *settings = json_object_get(record, "settings");
+    const json_int_t n = json_integer_value(json_object_get(settings, "writer_context"));
+    /* not there in older records, of PIPELINES_FEW_CLAIMS */
+    const json_int_t claims = json_integer_value(json_object_get(settings, "writer_claims"));
+    return pipelines_writer_new_replay(
+        json_object_get(record, "replies"), pipelines_replay_writer(record),
+        (uint32_t)CLAMP(n, 0, G_MAXUINT32), (guint)CLAMP(claims, 0, PIPELINES_MOST_CLAIMS));
 }
 
 /* ---- differences ---- */

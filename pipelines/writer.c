@@ -120,6 +120,8 @@ pipelines_writer_open_local(const char *path, const engine_model_options *option
     writer->id = g_strdup(model->id);
     writer->n_context = info->n_context;
     writer->is_small = info->n_parameters < PIPELINES_SMALL_WRITER;
+    writer->most_claims =
+        info->n_parameters < PIPELINES_LARGE_WRITER ? PIPELINES_FEW_CLAIMS : PIPELINES_MOST_CLAIMS;
     writer->keeps_schema = TRUE;
     return writer;
 }
@@ -137,6 +139,14 @@ const char *
 lode_writer_id(const lode_writer *writer)
 {
     return writer->id;
+}
+
+guint
+pipelines_writer_most_claims(const lode_writer *writer, uint32_t max_tokens)
+{
+    enum { CLAIM_TOKENS = 128 }; /* sentence and quote of the lengths in claims.c, and the marks */
+    const guint most = MAX(writer->most_claims, PIPELINES_FEW_CLAIMS);
+    return CLAMP(max_tokens / CLAIM_TOKENS, PIPELINES_FEW_CLAIMS, most);
 }
 
 uint32_t

@@ -10,6 +10,12 @@ G_BEGIN_DECLS
  * sentences, and lode finds the quotes. */
 #define PIPELINES_SMALL_WRITER 1400000000u
 
+/* A writer with fewer goes on claiming until it may not: three of Qwen2.5-Coder-1.5B's claims are about the question.
+ * A larger one knows when to end, and a question of several parts needs more. */
+#define PIPELINES_LARGE_WRITER 4000000000u
+#define PIPELINES_FEW_CLAIMS   3u
+#define PIPELINES_MOST_CLAIMS  12u
+
 /* Tokens of prompt and reply where nothing else is said. */
 #define PIPELINES_MAX_CONTEXT 8192u
 
@@ -61,6 +67,7 @@ struct lode_writer {
     char *id;               /* name and hash, or endpoint and name: for the record */
     uint32_t n_context;     /* 0: not known */
     gboolean is_small;      /* PIPELINES_SMALL_WRITER */
+    guint most_claims;      /* that it may make where there is room; 0: PIPELINES_FEW_CLAIMS */
     gboolean keeps_schema;  /* else the schema is asked for in words, and the reply may break it */
 };
 
@@ -82,9 +89,14 @@ size_t pipelines_endpoint_tokens(const pipelines_write_request *request);
 /* Like inner, which is lent, but remembers the replies. One that replies with them again: LODE_ERROR_MISMATCH for what
  * was not asked then. */
 lode_writer *pipelines_writer_new_recording(const lode_writer *inner);
-lode_writer *pipelines_writer_new_replay(json_t *replies, const char *id, uint32_t n_context);
+lode_writer *pipelines_writer_new_replay(json_t *replies, const char *id, uint32_t n_context,
+                                         guint most_claims);
 /* Of one of those, lent; else NULL. */
 json_t *pipelines_writer_replies(const lode_writer *writer);
+
+/* Claims that a writer may make in a reply of so many tokens: as many as have room when each is as long as it may be, no
+ * fewer than PIPELINES_FEW_CLAIMS and no more than its kind should. */
+guint pipelines_writer_most_claims(const lode_writer *writer, uint32_t max_tokens);
 
 /* The context to plan with: wanted tokens (0: PIPELINES_MAX_CONTEXT), at most what the model was trained for. */
 uint32_t pipelines_writer_context(const lode_writer *writer, uint32_t wanted);

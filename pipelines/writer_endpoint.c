@@ -118,6 +118,37 @@ endpoint_free(lode_writer *writer)
 static const pipelines_writer_kind endpoint_kind = {
     .name = "endpoint", .write = endpoint_write, .count = endpoint_count, .free = endpoint_free};
 
+/* Parameters that a model's name tells: "qwen2.5-7b-instruct", "mixtral-8x7b", "SmolLM2-135M"; the most of several, 0
+ * where it tells none. */
+static double
+named_parameters(const char *name)
+{
+    double most = 0;
+    for (const char *p = name; *p != '\0';) {
+        const gboolean begins = p == name || !(g_ascii_isalnum(p[-1]) || p[-1] == '.');
+        if (!begins || !g_ascii_isdigit(*p)) {
+            p++;
+            continue;
+        }
+        char *end = NULL;
+        double n = g_ascii_strtod(p, &end);
+        if (*end == 'x' && g_ascii_isdigit(end[1])) n *= g_ascii_strtod(end + 1, &end);
+        const char unit = g_ascii_tolower(*end);
+        if ((unit == 'b' || unit == 'm') && !g_ascii_isalnum(end[1]))
+            most = MAX(most, n * (unit == 'b' ? 1e9 : 1e6));
+        p = MAX(end, p + 1);
+    }
+    return most;
+}
+
+/* Of a model whose name does not say that it is small: it is behind an endpoint because it has no room here. */
+static guint
+most_claims_of(const char *name)
+{
+    const double n = named_parameters(name);
+    return n > 0 && n < PIPELINES_LARGE_WRITER ? PIPELINES_FEW_CLAIMS : PIPELINES_MOST_CLAIMS;
+}
+
 lode_writer *
 pipelines_writer_open_endpoint(const char *url, const char *name,
                                const lode_endpoint_options *options, GError **error)
@@ -138,6 +169,7 @@ pipelines_writer_open_endpoint(const char *url, const char *name,
     writer->data = remote;
     writer->id = g_strdup(engine_remote_id(remote));
     writer->n_context = filled.n_context > 0 ? filled.n_context : PIPELINES_MAX_CONTEXT;
+    writer->most_claims = most_claims_of(name);
     writer->keeps_schema = TRUE; /* an answer that does not is asked for again, then refused */
     return writer;
 }

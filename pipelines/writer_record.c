@@ -133,16 +133,18 @@ pipelines_writer_new_recording(const lode_writer *inner)
     lode_writer *writer = writer_new(inner, json_object(), inner->id);
     writer->n_context = inner->n_context;
     writer->is_small = inner->is_small;
+    writer->most_claims = inner->most_claims;
     writer->keeps_schema = inner->keeps_schema;
     return writer;
 }
 
 lode_writer *
-pipelines_writer_new_replay(json_t *replies, const char *id, uint32_t n_context)
+pipelines_writer_new_replay(json_t *replies, const char *id, uint32_t n_context, guint most_claims)
 {
     lode_writer *writer =
         writer_new(NULL, json_is_object(replies) ? json_incref(replies) : json_object(), id);
     writer->n_context = n_context;
+    writer->most_claims = most_claims;
     return writer;
 }
 

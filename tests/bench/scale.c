@@ -165,7 +165,7 @@ measure(retrieval_library *library, retrieval_method method, const char *name, g
 static void
 print_sizes(const char *dir, uint64_t n, double text)
 {
-    double index = 0;
+    double index = 0, all = 0;
     g_autoptr(GDir) files = g_dir_open(dir, 0, NULL);
     for (const char *name; files && (name = g_dir_read_name(files));) {
         g_autofree char *path = g_build_filename(dir, name, NULL);
@@ -173,11 +173,13 @@ print_sizes(const char *dir, uint64_t n, double text)
         if (g_stat(path, &info) != 0 || info.st_size == 0) continue;
         const double each = (double)info.st_size / (double)n;
         printf("%-28s %8.1f MB, %6.1f bytes a passage\n", name, (double)info.st_size / 1e6, each);
+        all += each;
         if (!g_str_has_prefix(name, "library.")) index += each;
         if (strcmp(name, "library.db") == 0 && text > 0)
             printf("%-28s %17.1f of them are not text\n", "", each - text);
     }
     printf("words and vectors %.1f bytes a passage\n", index);
+    if (text > 0) printf("all besides text %.1f bytes a passage\n", all - text);
 }
 
 int

@@ -9,6 +9,7 @@
 #include <string.h>
 
 #include "engine/engine.h"
+#include "pipelines/answer.h"
 #include "pipelines/writer.h"
 #include "tests/pipelines/endpoint_server.h"
 
@@ -427,14 +428,92 @@ recorded_replies_stand_for_the_server(void **state)
     assert_string_equal(text, "one two");
     assert_string_equal(lode_writer_id(recorder), lode_writer_id(writer));
     endpoint_server_reset(server);
-    g_autoptr(lode_writer) replay = pipelines_writer_new_replay(
-        pipelines_writer_replies(recorder), lode_writer_id(writer), writer->n_context);
+    g_autoptr(lode_writer) replay =
+        pipelines_writer_new_replay(pipelines_writer_replies(recorder), lode_writer_id(writer),
+                                    writer->n_context, writer->most_claims);
     g_autofree char *again = write_once(replay, "count", NULL);
     assert_string_equal(again, "one two");
     g_autoptr(GError) error = NULL;
     assert_null(write_once(replay, "count more", &error));
     assert_int_equal(error->code, LODE_ERROR_MISMATCH);
     assert_int_equal(endpoint_server_requests(server), 0);
+}
+
+/* ---- claims ---- */
+
+/* The server says twelve things that a passage says, whoever it is asked for. How many of them come through, and what the
+ * server was asked. */
+static guint
+ask_for_claims(const char *model, uint32_t max_tokens, char **asked)
+{
+    enum { N = 12 };
+    g_autoptr(GError) error = NULL;
+    g_autoptr(json_t) reply = json_pack("{s:[], s:s}", "claims", "missing", "");
+    GString *passage = g_string_new(NULL);
+    for (int i = 0; i < N; i++) {
+        g_autofree char *text = g_strdup_printf("Plot %d held %d tussocks of sedge.", i, 40 + i);
+        g_string_append_printf(passage, "%s ", text);
+        json_array_append_new(
+            json_object_get(reply, "claims"),
+            json_pack("{s:s, s:i, s:s}", "text", text, "passage", 1, "quote", text));
+    }
+    /* no more than the schema lets it say */
+    g_autofree char *url = endpoint_server_url(server, "says");
+    g_autoptr(lode_writer) writer = pipelines_writer_open_endpoint(url, model, NULL, &error);
+    assert_non_null(writer);
+    const guint most = pipelines_writer_most_claims(writer, max_tokens * 3);
+    while (json_array_size(json_object_get(reply, "claims")) > most)
+        json_array_remove(json_object_get(reply, "claims"), most);
+    g_autofree char *text = json_dumps(reply, JSON_COMPACT);
+    endpoint_server_set_text(server, text);
+
+    lode_ask_options options = lode_ask_options_default();
+    options.max_tokens = max_tokens;
+    const pipelines_ask_context context = {.writer = writer};
+    g_autoptr(lode_answer) answer =
+        pipelines_answer_new(&context, "How many tussocks did the plots hold?", &options);
+    answer->extractive = FALSE;
+    answer->hits = g_ptr_array_new_with_free_func((GDestroyNotify)retrieval_hit_free);
+    retrieval_hit *hit = g_new0(retrieval_hit, 1);
+    hit->path = g_strdup("/plots.pdf");
+    hit->title = g_strdup("Plots");
+    hit->section = g_strdup("");
+    hit->sha256 = g_strdup("00");
+    hit->text = g_string_free(passage, FALSE);
+    hit->boxes = g_array_new(FALSE, FALSE, sizeof(layout_box));
+    hit->places = g_array_new(FALSE, FALSE, sizeof(retrieval_place));
+    g_ptr_array_add(answer->hits, hit);
+    answer->n_shown = 1;
+    assert_true(pipelines_write_claims(answer, &context, &error));
+    *asked = endpoint_server_last_body(server);
+    guint n = 0;
+    for (guint i = 0; i < answer->claims->len; i++)
+        n += ((const pipelines_claim *)answer->claims->pdata[i])->supported ? 1u : 0u;
+    return n;
+}
+
+static void
+a_large_writer_may_claim_as_much_as_has_room(void **state)
+{
+    (void)state;
+    static const struct {
+        const char *model;
+        uint32_t max_tokens;
+        guint n;
+        const char *in_words;
+    } cases[] = {{"gpt-large", 512, 12, "twelve at most"},
+                 {"gpt-large", 256, 6, "six at most"},
+                 {"gpt-large", 16, 3, "three at most"},
+                 {"meta/Llama-3.1-70B-Instruct", 512, 12, "twelve at most"},
+                 {"mixtral-8x7b", 512, 12, "twelve at most"},
+                 {"qwen3-30b-a3b", 512, 12, "twelve at most"},
+                 {"qwen2.5-coder-1.5b-instruct", 512, 3, "three at most"},
+                 {"SmolLM2-135M", 512, 3, "three at most"}};
+    for (size_t i = 0; i < G_N_ELEMENTS(cases); i++) {
+        g_autofree char *asked = NULL;
+        assert_int_equal(ask_for_claims(cases[i].model, cases[i].max_tokens, &asked), cases[i].n);
+        assert_non_null(strstr(asked, cases[i].in_words));
+    }
 }
 
 static int
@@ -472,6 +551,7 @@ main(void)
         cmocka_unit_test(addresses_are_checked),
         cmocka_unit_test(a_schema_tells_values_apart),
         cmocka_unit_test(lode_generate_works_with_an_endpoint),
+        cmocka_unit_test(a_large_writer_may_claim_as_much_as_has_room),
         cmocka_unit_test(recorded_replies_stand_for_the_server),
     };
     return cmocka_run_group_tests(tests, start, stop);
