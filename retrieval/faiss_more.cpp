@@ -236,6 +236,28 @@ class mapped_lists : public faiss::InvertedLists
         return copy;
     }
 
+    /* In which list of the file each label stands, NONE where in none. Made when it is first asked for, four bytes a
+     * label: to read all labels for a few takes as long as the search. */
+    static constexpr uint32_t NONE = UINT32_MAX;
+    const std::vector<uint32_t> &
+    lists_of_labels() const
+    {
+        std::call_once(owners_made, [this] {
+            for (size_t list = 0; list < nlist; list++) {
+                if (lists[list].n == 0) continue;
+                const ScopedIds labels(this, list);
+                for (size_t i = 0; i < lists[list].n; i++) {
+                    FAISS_THROW_IF_NOT_MSG(labels[i] >= 0 && labels[i] < INT32_MAX,
+                                           "a label is out of range");
+                    const auto label = static_cast<size_t>(labels[i]);
+                    if (label >= owners.size()) owners.resize(label + 1, uint32_t{NONE});
+                    owners[label] = static_cast<uint32_t>(list);
+                }
+            }
+        });
+        return owners;
+    }
+
     size_t
     add_entries(size_t list, size_t n, const faiss::Index::idx_t *ids,
                 const uint8_t *codes) override
@@ -270,6 +292,8 @@ class mapped_lists : public faiss::InvertedLists
     bool is_packed;
     std::vector<mapped_list> lists;
     faiss::ArrayInvertedLists added;
+    mutable std::once_flag owners_made;
+    mutable std::vector<uint32_t> owners;
 };
 
 uint32_t
@@ -513,8 +537,22 @@ retrieval_faiss_find(const FaissIndexIVF *index, const int64_t *labels, size_t n
             wanted[static_cast<size_t>(labels[i])] = true;
             rows[labels[i]].push_back(i);
         }
+        /* the lists that may have them: all, unless every label is known to stand in one of the file's */
+        const auto *mapped = dynamic_cast<const mapped_lists *>(inverted->invlists);
+        std::vector<bool> has(inverted->nlist, !mapped);
+        for (auto row = rows.begin(); mapped && row != rows.end(); ++row) {
+            const std::vector<uint32_t> &owners = mapped->lists_of_labels();
+            const auto label = static_cast<size_t>(row->first);
+            if (label < owners.size() && owners[label] != mapped_lists::NONE) {
+                has[owners[label]] = true;
+                continue;
+            }
+            has.assign(inverted->nlist, true);
+            break;
+        }
         size_t left = rows.size();
         for (size_t list = 0; left > 0 && list < inverted->nlist; list++) {
+            if (!has[list]) continue;
             const size_t size = inverted->invlists->list_size(list);
             const faiss::InvertedLists::ScopedIds ids(inverted->invlists, list);
             for (size_t i = 0; i < size; i++) {
