@@ -54,6 +54,7 @@ forward_open(const device_kind *kind, const char *name, tiny_format format, devi
     g_autoptr(GError) error = NULL;
     forward_bench b = {.c = tiny_case_load(name)};
 
+    if (kind->reset) kind->reset();
     b.folder = tiny_case_write(b.c, format);
     b.model = engine_model_open(b.folder, &error);
     assert_no_error(error);
@@ -83,6 +84,7 @@ open_session(const forward_bench *b, engine_kv_type kv_type, engine_prefix_store
 
     options.n_context = (uint32_t)b->c->n_ids;
     options.kv_type = kv_type;
+    options.chunk = (uint32_t)MAX(b->n, 8);
     options.prefixes = store;
     engine_session *session = engine_session_open(b->model, b->pool, &options, &error);
     assert_no_error(error);
@@ -134,6 +136,7 @@ assert_same(const device_kind *kind, const float *a, const float *b, size_t n, c
             const char *what)
 {
     const double off = difference(a, b, n);
+    if (g_getenv("LODE_TINY_VERBOSE")) print_message("%s: %s: %.2e\n", name, what, off);
     if (!(off <= kind->same)) fail_msg("%s: %s: off by %.2e of the largest logit", name, what, off);
 }
 
@@ -177,6 +180,9 @@ forward_check_reference(const device_kind *kind, const char *name, tiny_format f
     if (!(off <= allowed))
         fail_msg("%s (%s, %s, %s): off by %.2e of the largest logit", name,
                  tiny_format_name(format), type, SHARES[share], off);
+    if (g_getenv("LODE_TINY_VERBOSE"))
+        print_message("%s (%s, %s, %s): %.2e\n", name, tiny_format_name(format), type,
+                      SHARES[share], off);
     forward_close(&b);
 }
 
@@ -245,8 +251,9 @@ forward_check_batch(const device_kind *kind, const char *name, device_share shar
     g_autoptr(GError) error = NULL;
     follower followers[G_N_ELEMENTS(prompts)];
 
-    options.n_cached = 1024;
+    options.n_cached = 512;
     options.n_sequences = 2;
+    options.chunk = 16;
     options.kv_type = ENGINE_KV_F16;
     g_autofree float *alone = forward_logits(&b, 1, ENGINE_KV_F16);
     g_autoptr(engine_batch) batch = engine_batch_new(b.model, b.pool, &options, &error);
@@ -292,7 +299,7 @@ void
 forward_check_prefixes(const device_kind *kind, const char *name, device_share share)
 {
     forward_bench b = forward_open(kind, name, TINY_F32, share);
-    const size_t n_known = b.n / 2, n_vocab = b.c->n_vocab, n_left = b.n - n_known;
+    const size_t n_known = b.n - 4, n_vocab = b.c->n_vocab, n_left = b.n - n_known;
     g_autofree char *folder = g_dir_make_tmp("lode-prefixes-XXXXXX", NULL);
     g_autoptr(GError) error = NULL;
     g_autoptr(engine_prefix_store) store = engine_prefix_store_open(folder, 0, NULL, NULL, &error);
@@ -362,6 +369,7 @@ forward_check_encoder(const device_kind *kind, size_t n_texts)
     g_autoptr(engine_pool) pool = engine_pool_new(1);
     g_autoptr(engine_model) model = engine_model_open(LODE_TEST_DATA "/engine/tiny_bert", &error);
     size_t n;
+    if (kind->reset) kind->reset();
     g_auto(GStrv) texts = bert_texts(&n);
 
     assert_no_error(error);

@@ -15,7 +15,8 @@ typedef struct {
     double f32, f16,
         bf16;    /* from the recorded logits, by the type of the matrices; packed types as f16 */
     double same; /* between two ways through the same model; 0: every bit */
-    size_t n_tokens; /* of a case at most; 0: all */
+    size_t n_tokens;     /* of a case at most; 0: all */
+    void (*reset)(void); /* before a model is opened; may be NULL */
 } device_kind;
 
 typedef enum {

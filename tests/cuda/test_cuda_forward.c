@@ -1,5 +1,5 @@
 /* Every decoder through the plug-in's own kernels, on the emulated card. */
-#include "forward_check.h"
+#include "emulated_card.h"
 
 #include <setjmp.h>
 #include <stdarg.h>
@@ -8,33 +8,50 @@
 
 #include <cmocka.h>
 
-/* Weights in floats stay floats; others are multiplied as 16-bit numbers when there are many rows, and so are keys and
- * values in attention over a prompt. */
-static device_kind
-kind(size_t n_tokens)
-{
-    return (device_kind){.compute = lode_cuda_compute_get(),
-                         .f32 = 5e-3,
-                         .f16 = 1e-2,
-                         .bf16 = 4e-2,
-                         .same = 1e-2,
-                         .n_tokens = n_tokens};
-}
-
 static void
 every_model_gives_the_reference_logits(void **state)
 {
     (void)state;
-    const device_kind k = kind(20);
-    const char *only = g_getenv("LODE_TINY_CASE");
+    const device_kind k = emulated_kind(10);
+    const char *only = g_getenv("LODE_TINY_CASE"); /* one case, by hand */
     g_auto(GStrv) names = tiny_case_names();
 
-    for (char **name = names; *name; name++) {
-        if (only && strcmp(only, *name) != 0) continue;
-        const gint64 start = g_get_monotonic_time();
-        forward_check_reference(&k, *name, TINY_F32, DEVICE_WHOLE);
-        print_message("%s: %.2f s\n", *name, 1e-6 * (double)(g_get_monotonic_time() - start));
-    }
+    for (char **name = names; *name; name++)
+        if (!only || strcmp(only, *name) == 0)
+            forward_check_reference(&k, *name, TINY_F32, DEVICE_WHOLE);
+}
+
+static void
+weights_of_16_bits_and_packed_ones_too(void **state)
+{
+    (void)state;
+    static const char *const names[] = {"llama_untied", "qwen3_moe"};
+    const device_kind k = emulated_kind(10);
+
+    for (size_t i = 0; i < G_N_ELEMENTS(names); i++)
+        for (int format = TINY_BF16; format < TINY_N_FORMATS; format++)
+            forward_check_reference(&k, names[i], (tiny_format)format, DEVICE_WHOLE);
+}
+
+static void
+parts_on_the_host_change_little(void **state)
+{
+    (void)state;
+    static const char *const names[] = {"llama_untied", "qwen3_moe", "intern_s2_preview"};
+    const device_kind k = emulated_kind(10);
+
+    for (size_t i = 0; i < G_N_ELEMENTS(names); i++)
+        for (int share = DEVICE_EXPERTS; share <= DEVICE_HALF; share++)
+            forward_check_reference(&k, names[i], TINY_F32, (device_share)share);
+}
+
+static void
+an_encoder_makes_the_same_vectors(void **state)
+{
+    (void)state;
+    const device_kind k = emulated_kind(0);
+
+    forward_check_encoder(&k, 6);
 }
 
 int
@@ -42,6 +59,9 @@ main(void)
 {
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(every_model_gives_the_reference_logits),
+        cmocka_unit_test(weights_of_16_bits_and_packed_ones_too),
+        cmocka_unit_test(parts_on_the_host_change_little),
+        cmocka_unit_test(an_encoder_makes_the_same_vectors),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }
