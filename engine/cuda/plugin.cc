@@ -102,13 +102,13 @@ const lode_cuda_plugin *
 lode_cuda_plugin_get(uint32_t abi)
 {
     static const lode_cuda_plugin plugin = {
-        LODE_CUDA_ABI,           (uint32_t)sizeof(lode_cuda_plugin), versions, n_devices, describe,
+        LODE_CUDA_ABI,
+        (uint32_t)sizeof(lode_cuda_plugin),
+        versions,
+        n_devices,
+        describe,
         cublas_version,
-#ifdef LODE_CUDA_HAVE_COMPUTE
         lode_cuda_compute_get(),
-#else
-        NULL,
-#endif
     };
 
     (void)abi; /* one so far; the caller compares */

@@ -46,9 +46,6 @@ typedef struct {
 typedef const lode_cuda_plugin *(*lode_cuda_plugin_get_function)(uint32_t abi);
 __attribute__((visibility("default"))) const lode_cuda_plugin *lode_cuda_plugin_get(uint32_t abi);
 
-/* compute.cc */
-const lode_cuda_compute *lode_cuda_compute_get(void);
-
 #ifdef __cplusplus
 }
 #endif
