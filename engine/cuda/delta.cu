@@ -4,7 +4,8 @@
  * The rule goes token by token, in prompts too: a block keeps 32 columns of one head's state in registers, a warp an eighth
  * of their rows, and all tokens pass over it, so that the state is read and written once. With S the state before a token,
  *     seen = S^T k,  step = beta (v - alpha seen),  S' = alpha S + k step^T,  out = S'^T q = alpha S^T q + (q.k) step
- * so that one joining of the warps' sums, and one barrier, is enough for both products.
+ * so that one joining of the warps' sums, and one barrier, is enough for both products. The form that takes many tokens at
+ * once by matrix products is left out, as in delta.c: it sums in another order, and a prompt's cut into chunks would show.
  *
  * Source: Yang et al., Gated Delta Networks, arXiv:2412.06464. */
 #include "engine/cuda/kernels.h"
