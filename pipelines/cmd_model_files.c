@@ -134,6 +134,10 @@ show_memory(const engine_model *model, const model_args *args)
             "  memory    %s for %s%u tokens with KV %s: weights %s (mapped), KV %s, buffers %s\n",
             total, times, plan.n_context, engine_kv_type_name(KV_TYPES[i]), weights, kv, scratch);
     }
+    g_autoptr(GError) cause = NULL;
+    g_autofree char *placement = engine_model_describe_placement(
+        model, (uint32_t)args->context, (uint32_t)args->parallel, ENGINE_KV_F16, &cause);
+    if (placement || cause) cli_print("  gpu       %s\n", placement ? placement : cause->message);
     return EXIT_ALL_GOOD;
 }
 
