@@ -56,6 +56,7 @@ layout_analyze(layout_work *work, layout_builder *builder, GError **error)
     layout_contents_level(work);
     layout_captions_bind(work);
     layout_tables_join(work);
+    layout_footnotes_of_tables(work);
     layout_footnotes_bind(work);
     layout_floats_place(work);
     layout_emit(work, builder);

@@ -174,10 +174,19 @@ typedef struct {
     int block;                   /* once emitted */
 } layout_figure_region;
 
+/* Where a piece of a cell's text stands in that of its sheet. */
+typedef struct {
+    guint seg;
+    uint32_t start, len;
+    gboolean line; /* begins a printed line */
+} layout_cell_part;
+
 typedef struct {
     guint row, col, row_span, col_span;
     gboolean header;
-    char *text; /* its printed lines, a line feed between them */
+    layout_align align; /* of its column, where it is a part of that and no heading */
+    char *text;         /* its printed lines, a line feed between them */
+    GArray *parts; /* layout_cell_part: what text is made of; NULL in a table without mathematics */
     layout_rect box;
     guint n_glyphs;
 } layout_grid_cell;

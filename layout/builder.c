@@ -210,6 +210,7 @@ layout_builder_end_table(layout_builder *builder, const layout_table *table)
 {
     layout_table copy = *table;
     copy.image = layout_builder_copy(builder, table->image, -1);
+    copy.align = layout_builder_copy(builder, table->align, -1);
     copy.first_cell = builder->first_cell;
     copy.n_cells = builder->cells->len - builder->first_cell;
     const int index = (int)builder->tables->len;

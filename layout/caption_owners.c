@@ -1,4 +1,4 @@
-/* Which captions belong to which figure or table: both sides may say so, writers want one answer. */
+/* Which captions, and notes of tables, belong to which figure or table: both sides may say so, writers want one answer. */
 #include "layout/writers.h"
 
 static gboolean
@@ -30,7 +30,10 @@ layout_captions_init(layout_captions *captions, const lode_document *d)
     for (guint b = d->n_blocks; b-- > 0;) {
         layout_document_pass(d, b);
         const layout_block *block = &d->blocks[b];
-        if (block->type != LAYOUT_BLOCK_CAPTION) continue;
+        const gboolean note = block->type == LAYOUT_BLOCK_FOOTNOTE &&
+                              block->parent != LAYOUT_NONE &&
+                              d->blocks[block->parent].type == LAYOUT_BLOCK_TABLE;
+        if (block->type != LAYOUT_BLOCK_CAPTION && !note) continue;
         if (block->parent != LAYOUT_NONE && holds_captions(d->blocks[block->parent].type))
             captions->owner[b] = block->parent;
         const int owner = captions->owner[b];

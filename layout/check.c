@@ -181,6 +181,9 @@ check_tables(const lode_document *d, GError **error)
         if (table->n_rows > LAYOUT_MAX_TABLE_ROWS || table->n_cols > LAYOUT_MAX_TABLE_COLS ||
             table->n_header_rows > table->n_rows)
             return wrong(error, "tables", t, "too many rows, columns or header rows");
+        if (table->align && (strlen(table->align) != table->n_cols ||
+                             strspn(table->align, "-lcrd") != table->n_cols))
+            return wrong(error, "tables", t, "align is not a letter of \"-lcrd\" for each column");
         if (!range_is_fine(table->first_cell, table->n_cells, d->n_cells))
             return wrong(error, "tables", t, "cells out of range");
         if (!grid_is_covered(d, table))

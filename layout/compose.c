@@ -10,6 +10,35 @@
 #define MAX_LINKS_PER_SEG  64
 
 void
+layout_composer_init(layout_composer *c, layout_work *work, layout_builder *builder)
+{
+    *c = (layout_composer){.work = work,
+                           .builder = builder,
+                           .text = g_string_new(NULL),
+                           .spans = g_array_new(FALSE, TRUE, sizeof(layout_span)),
+                           .lines = g_array_new(FALSE, TRUE, sizeof(layout_line)),
+                           .boxes = g_array_new(FALSE, TRUE, sizeof(layout_box)),
+                           .uses = g_array_new(FALSE, TRUE, sizeof(layout_link_use)),
+                           .origins = g_array_new(FALSE, TRUE, sizeof(layout_origin)),
+                           .strings = g_string_chunk_new(4096),
+                           .latex = g_string_new(NULL)};
+    c->last_sheet = LAYOUT_NONE;
+}
+
+void
+layout_composer_clear(layout_composer *c)
+{
+    g_string_free(c->text, TRUE);
+    g_string_free(c->latex, TRUE);
+    g_string_chunk_free(c->strings);
+    g_array_unref(c->spans);
+    g_array_unref(c->lines);
+    g_array_unref(c->boxes);
+    g_array_unref(c->uses);
+    g_array_unref(c->origins);
+}
+
+void
 layout_compose_reset(layout_composer *c)
 {
     g_string_truncate(c->text, 0);
@@ -18,7 +47,7 @@ layout_compose_reset(layout_composer *c)
     g_array_set_size(c->boxes, 0);
     g_array_set_size(c->uses, 0);
     g_array_set_size(c->origins, 0);
-    if (c->strings != NULL) g_string_chunk_clear(c->strings);
+    g_string_chunk_clear(c->strings);
     c->last_sheet = LAYOUT_NONE;
     c->skip = 0;
     c->code = FALSE;
@@ -379,6 +408,27 @@ layout_compose_segs(layout_composer *c, layout_sheet *sheet, const guint *segs, 
     line.len = (uint32_t)c->text->len - line.start;
     g_array_append_val(c->lines, line);
     layout_compose_box(c, sheet, frame_box, region);
+}
+
+void
+layout_compose_part(layout_composer *c, const layout_sheet *sheet, const layout_cell_part *part)
+{
+    const layout_seg *seg = layout_sheet_seg(sheet, part->seg);
+    const char *text = sheet->text->str;
+    if (part->line)
+        lines_meet(c, text + part->start, part->len);
+    else if (c->text->len > 0)
+        g_string_append_c(c->text, ' ');
+    for (guint i = seg->first_style; i < seg->first_style + seg->n_styles; i++) {
+        const layout_style *style = layout_sheet_style(sheet, i);
+        const uint32_t from = MAX(style->start, part->start);
+        const uint32_t end = MIN(style->start + style->len, part->start + part->len);
+        if (from >= end) continue;
+        const uint32_t start = (uint32_t)c->text->len;
+        g_string_append_len(c->text, text + from, (gssize)(end - from));
+        origin_add(c, sheet, start, end - from, from);
+        span_add(c, start, end - from, style->flags, NULL);
+    }
 }
 
 void

@@ -32,6 +32,8 @@ typedef struct {
     gboolean furniture;    /* the block in hand is none of the text */
 } layout_composer;
 
+void layout_composer_init(layout_composer *c, layout_work *work, layout_builder *builder);
+void layout_composer_clear(layout_composer *c);
 /* Empties it for the next block. */
 void layout_compose_reset(layout_composer *c);
 /* Appends row as a printed line, which meets the one before it. */
@@ -39,6 +41,9 @@ void layout_compose_row(layout_composer *c, layout_sheet *sheet, const layout_ro
 /* Appends segs [n] of sheet as one printed line with this box, and takes their glyphs. */
 void layout_compose_segs(layout_composer *c, layout_sheet *sheet, const guint *segs, guint n,
                          layout_rect frame_box, guint region);
+/* Appends part of a table's cell, which meets the one before it. */
+void layout_compose_part(layout_composer *c, const layout_sheet *sheet,
+                         const layout_cell_part *part);
 /* Enters n_glyphs of a segment into the page's ledger: the block in hand takes them. */
 void layout_compose_take(layout_composer *c, layout_sheet *sheet, layout_seg *seg, guint n_glyphs);
 /* Adds a box, or extends the last one if it is of the same region of the same sheet. */

@@ -72,13 +72,14 @@ set_image_path(json_t *entry, const char *image)
     json_object_set_new(entry, "img_path", mineru_string(path));
 }
 
-/* All captions of one figure or table, in reading order. */
+/* All captions of one figure or table, or notes of a table, in reading order. */
 static json_t *
-make_captions(const writer *w, guint owner)
+make_captions(const writer *w, guint owner, layout_block_type type)
 {
     json_t *array = json_array();
     for (int c = w->captions.first[owner]; c != LAYOUT_NONE; c = w->captions.next[c])
-        json_array_append_new(array, mineru_marked_text(w->document, &w->document->blocks[c]));
+        if (w->document->blocks[c].type == type)
+            json_array_append_new(array, mineru_marked_text(w->document, &w->document->blocks[c]));
     return array;
 }
 
@@ -87,10 +88,10 @@ append_table(writer *w, guint index, const layout_table *table)
 {
     json_t *entry = append_entry(w, "table");
     set_image_path(entry, layout_has_crop(w->options, table->image) ? table->image : NULL);
-    json_object_set_new(entry, "table_caption", make_captions(w, index));
-    json_object_set_new(entry, "table_footnote", json_array());
+    json_object_set_new(entry, "table_caption", make_captions(w, index, LAYOUT_BLOCK_CAPTION));
+    json_object_set_new(entry, "table_footnote", make_captions(w, index, LAYOUT_BLOCK_FOOTNOTE));
     g_autoptr(GString) html = g_string_new(NULL);
-    layout_table_to_html(html, w->document, table, TRUE);
+    layout_table_to_html(html, w->document, table, LAYOUT_TABLE_LINE);
     json_object_set_new(entry, "table_body", mineru_string(html->str));
 }
 
@@ -100,7 +101,7 @@ append_figure(writer *w, guint index, const layout_figure *figure)
     json_t *entry = append_entry(w, "image");
     set_image_path(entry,
                    layout_has_figure_image(w->options, figure->image) ? figure->image : NULL);
-    json_object_set_new(entry, "image_caption", make_captions(w, index));
+    json_object_set_new(entry, "image_caption", make_captions(w, index, LAYOUT_BLOCK_CAPTION));
     json_object_set_new(entry, "image_footnote", json_array());
 }
 

@@ -6,6 +6,7 @@
 #include "layout/mathtext.h"
 
 #include <math.h>
+#include <string.h>
 
 #define PARAS_AT_ONCE 64 /* between two rests of the builder */
 
@@ -228,134 +229,6 @@ figure_emit(layout_composer *c, layout_para *para)
     layout_builder_add_figure(c->builder, &figure, (layout_panel *)panels->data, panels->len);
 }
 
-/* The printed lines of a cell as one. */
-static void
-cell_text(const layout_work *work, const char *lines, GString *out)
-{
-    g_string_truncate(out, 0);
-    for (const char *at = lines != NULL ? lines : ""; *at != '\0';) {
-        const gsize len = strcspn(at, "\n");
-        layout_joint joint = layout_compose_joint(work, out, at, len);
-        g_string_truncate(out, out->len - joint.cut);
-        if (joint.blank) g_string_append_c(out, ' ');
-        g_string_append_len(out, at, (gssize)len);
-        at += len + (at[len] == '\n' ? 1 : 0);
-    }
-}
-
-/* Words of a segment in doubt -> the cells they stand in; cells [region's] in the region's order. */
-static void
-cells_doubt(const layout_sheet *sheet, const layout_seg *seg, const layout_table_region *region,
-            layout_cell *cells)
-{
-    const float y = seg->baseline - 0.3F * seg->size_pt;
-    guint word = seg->first_word;
-    for (guint i = seg->first_style; i < seg->first_style + seg->n_styles; i++) {
-        const layout_style *style = layout_sheet_style(sheet, i);
-        if (!(style->flags & LAYOUT_SPAN_DOUBTFUL)) continue;
-        for (; word < seg->first_word + seg->n_words; word++) {
-            const layout_word *w = layout_sheet_word(sheet, word);
-            if (w->start >= style->start + style->len) break;
-            if (w->start + w->len <= style->start) continue;
-            const float x = 0.5F * (w->x0 + w->x1);
-            for (guint k = 0; k < region->cells->len; k++) {
-                const layout_rect box = g_array_index(region->cells, layout_grid_cell, k).box;
-                if (x > box.x0 && x < box.x1 && y > box.y0 && y < box.y1) cells[k].doubtful = TRUE;
-            }
-        }
-    }
-}
-
-/* The cells of one part of a table, its first row being the first_row-th of the whole. The block's text gets them in
- * order, for whoever only reads text. texts keeps what cells point to. */
-static void
-part_append(layout_composer *c, layout_sheet *sheet, int index, guint first_row, GArray *cells,
-            GStringChunk *texts)
-{
-    const layout_table_region *part = &g_array_index(sheet->tables, layout_table_region, index);
-    g_autoptr(GString) text = g_string_new(NULL);
-    g_string_chunk_clear(texts);
-    g_array_set_size(cells, 0);
-    for (guint i = 0; i < part->cells->len; i++) {
-        const layout_grid_cell *from = &g_array_index(part->cells, layout_grid_cell, i);
-        cell_text(c->work, from->text, text);
-        layout_cell cell = {.row = first_row + from->row,
-                            .col = from->col,
-                            .row_span = from->row_span,
-                            .col_span = from->col_span,
-                            .header = from->header,
-                            .text = g_string_chunk_insert_len(texts, text->str, (gssize)text->len),
-                            .box = {sheet->page, layout_sheet_to_page(sheet, from->box)}};
-        g_array_append_val(cells, cell);
-        layout_builder_page(c->builder, sheet->page)->ledger.n_table += from->n_glyphs;
-        if (cell.text[0] == '\0') continue;
-        if (c->text->len > 0) g_string_append_c(c->text, ' ');
-        g_string_append(c->text, cell.text);
-    }
-    for (guint i = 0; i < sheet->segs->len; i++) {
-        layout_seg *seg = layout_sheet_seg(sheet, i);
-        if (seg->role != LAYOUT_ROLE_TABLE || seg->owner != index) continue;
-        cells_doubt(sheet, seg, part, (layout_cell *)cells->data);
-        layout_compose_take(c, sheet, seg, 0);
-    }
-}
-
-/* One part after the other: those of a long table are not in memory at once. */
-static void
-table_emit(layout_composer *c, layout_para *para)
-{
-    layout_sheet *sheet = layout_work_sheet(c->work, para->sheet);
-    const layout_table_region *region =
-        &g_array_index(sheet->tables, layout_table_region, para->table);
-    g_autoptr(GArray) cells = g_array_new(FALSE, TRUE, sizeof(layout_cell));
-    g_autoptr(GStringChunk) texts = g_string_chunk_new(4096);
-    layout_table table = {.caption = LAYOUT_NONE,
-                          .n_rows = region->n_rows,
-                          .n_cols = region->n_cols,
-                          .n_header_rows = region->n_header_rows};
-    const float confidence = region->confidence;
-    layout_compose_box(c, sheet, region->box, G_MAXUINT);
-    part_append(c, sheet, para->table, 0, cells, texts);
-    layout_builder_begin_table(c->builder, (layout_cell *)cells->data, cells->len);
-    for (guint i = 0; i < para->places->len; i++) {
-        const layout_place *place = &g_array_index(para->places, layout_place, i);
-        layout_work_release(c->work);
-        sheet = layout_work_sheet(c->work, place->sheet);
-        const int index = layout_sheet_row(sheet, place->row)->table;
-        region = &g_array_index(sheet->tables, layout_table_region, index);
-        layout_compose_box(c, sheet, region->box, G_MAXUINT - 1 - i);
-        part_append(c, sheet, index, table.n_rows, cells, texts);
-        table.n_rows += region->n_rows;
-        layout_builder_add_cells(c->builder, (layout_cell *)cells->data, cells->len);
-    }
-    para->block = table.block = block_add(c, LAYOUT_BLOCK_TABLE, 0, NULL, 0, confidence);
-    layout_builder_end_table(c->builder, &table);
-}
-
-static void
-reference_emit(layout_composer *c, layout_para *para)
-{
-    layout_reference reference = {.block = para->block};
-    g_autoptr(GArray) names = g_array_new(FALSE, FALSE, sizeof(layout_name));
-    layout_reference_parse(c->builder, c->text->str, (layout_span *)c->spans->data, c->spans->len,
-                           para->marker, &reference, names);
-    layout_builder_add_reference(c->builder, &reference, (layout_name *)names->data, names->len);
-}
-
-/* A heading that stands alone loses what divided it from its paragraph. */
-static void
-run_in_trim(layout_composer *c)
-{
-    gsize len = c->text->len;
-    while (len > 0) {
-        const char *last = g_utf8_prev_char(c->text->str + len);
-        gunichar ch = g_utf8_get_char(last);
-        if (ch != ' ' && ch != 0x2013 && ch != 0x2014 && ch != '-' && ch != ':' && ch != '.') break;
-        len = (gsize)(last - c->text->str);
-    }
-    if (len > 0) layout_compose_cut(c, len);
-}
-
 #define INLINE_SURE 0.7F /* below, the characters one after the other say more */
 
 static gboolean
@@ -432,6 +305,192 @@ inline_latex(gsize from, gsize to, gpointer data)
         if (z == to && !line_latex(c, origin->sheet, marks, out)) return NULL;
     }
     return out->len > 0 ? g_string_free(g_steal_pointer(&out), FALSE) : NULL;
+}
+
+/* ---- tables ---- */
+
+/* Numbers and signs say the same without LaTeX, and can be sorted and added up: "1.2 ± 0.3", "3.20×". */
+static gboolean
+is_plain(const layout_composer *c, const layout_span *math)
+{
+    static const char *const built[] = {"^", "_", "\\frac", "\\sqrt"};
+    for (guint i = 0; i < G_N_ELEMENTS(built); i++)
+        if (strstr(math->target, built[i]) != NULL) return FALSE;
+    const char *end = c->text->str + math->start + math->len;
+    for (const char *at = end - math->len; at < end; at = g_utf8_next_char(at)) {
+        const gunichar ch = g_utf8_get_char(at);
+        if (g_unichar_isalpha(ch) || ch == '\\') return FALSE;
+    }
+    return TRUE;
+}
+
+/* The text of a cell, its printed lines as one, mathematics between dollars. in_cell: for what one cell needs. */
+static void
+cell_text(layout_composer *in_cell, const layout_sheet *sheet, const layout_grid_cell *cell,
+          GString *out)
+{
+    g_string_truncate(out, 0);
+    if (cell->parts == NULL) {
+        for (const char *at = cell->text != NULL ? cell->text : ""; *at != '\0';) {
+            const gsize len = strcspn(at, "\n");
+            layout_joint joint = layout_compose_joint(in_cell->work, out, at, len);
+            g_string_truncate(out, out->len - joint.cut);
+            if (joint.blank) g_string_append_c(out, ' ');
+            g_string_append_len(out, at, (gssize)len);
+            at += len + (at[len] == '\n' ? 1 : 0);
+        }
+        return;
+    }
+    layout_compose_reset(in_cell);
+    for (guint i = 0; i < cell->parts->len; i++)
+        layout_compose_part(in_cell, sheet, &g_array_index(cell->parts, layout_cell_part, i));
+    const GString *text = in_cell->text;
+    layout_math_spans(text->str, text->len, in_cell->spans, in_cell->strings, inline_latex,
+                      in_cell);
+    gsize done = 0;
+    for (guint i = 0; i < in_cell->spans->len; i++) {
+        const layout_span *span = &g_array_index(in_cell->spans, layout_span, i);
+        if (!(span->flags & LAYOUT_SPAN_MATH) || span->target == NULL || is_plain(in_cell, span))
+            continue;
+        g_string_append_len(out, text->str + done, (gssize)(span->start - done));
+        g_string_append_printf(out, "$%s$", span->target);
+        done = span->start + span->len;
+    }
+    g_string_append_len(out, text->str + done, (gssize)(text->len - done));
+}
+
+/* Words of a segment in doubt -> the cells they stand in; cells [region's] in the region's order. */
+static void
+cells_doubt(const layout_sheet *sheet, const layout_seg *seg, const layout_table_region *region,
+            layout_cell *cells)
+{
+    const float y = seg->baseline - 0.3F * seg->size_pt;
+    guint word = seg->first_word;
+    for (guint i = seg->first_style; i < seg->first_style + seg->n_styles; i++) {
+        const layout_style *style = layout_sheet_style(sheet, i);
+        if (!(style->flags & LAYOUT_SPAN_DOUBTFUL)) continue;
+        for (; word < seg->first_word + seg->n_words; word++) {
+            const layout_word *w = layout_sheet_word(sheet, word);
+            if (w->start >= style->start + style->len) break;
+            if (w->start + w->len <= style->start) continue;
+            const float x = 0.5F * (w->x0 + w->x1);
+            for (guint k = 0; k < region->cells->len; k++) {
+                const layout_rect box = g_array_index(region->cells, layout_grid_cell, k).box;
+                if (x > box.x0 && x < box.x1 && y > box.y0 && y < box.y1) cells[k].doubtful = TRUE;
+            }
+        }
+    }
+}
+
+/* The cells of one part of a table, its first row being the first_row-th of the whole. The block's text gets them in
+ * order, for whoever only reads text. texts keeps what cells point to. */
+static void
+part_append(layout_composer *c, layout_sheet *sheet, int index, guint first_row, GArray *cells,
+            GStringChunk *texts)
+{
+    const layout_table_region *part = &g_array_index(sheet->tables, layout_table_region, index);
+    g_autoptr(GString) text = g_string_new(NULL);
+    layout_composer in_cell;
+    layout_composer_init(&in_cell, c->work, c->builder);
+    g_string_chunk_clear(texts);
+    g_array_set_size(cells, 0);
+    for (guint i = 0; i < part->cells->len; i++) {
+        const layout_grid_cell *from = &g_array_index(part->cells, layout_grid_cell, i);
+        cell_text(&in_cell, sheet, from, text);
+        layout_cell cell = {.row = first_row + from->row,
+                            .col = from->col,
+                            .row_span = from->row_span,
+                            .col_span = from->col_span,
+                            .header = from->header,
+                            .text = g_string_chunk_insert_len(texts, text->str, (gssize)text->len),
+                            .box = {sheet->page, layout_sheet_to_page(sheet, from->box)}};
+        g_array_append_val(cells, cell);
+        layout_builder_page(c->builder, sheet->page)->ledger.n_table += from->n_glyphs;
+        if (cell.text[0] == '\0') continue;
+        if (c->text->len > 0) g_string_append_c(c->text, ' ');
+        g_string_append(c->text, cell.text);
+    }
+    for (guint i = 0; i < sheet->segs->len; i++) {
+        layout_seg *seg = layout_sheet_seg(sheet, i);
+        if (seg->role != LAYOUT_ROLE_TABLE || seg->owner != index) continue;
+        cells_doubt(sheet, seg, part, (layout_cell *)cells->data);
+        layout_compose_take(c, sheet, seg, 0);
+    }
+    layout_composer_clear(&in_cell);
+}
+
+/* A letter for each column, as far as it is known, into out; NULL: none is. */
+static const char *
+columns_align(const layout_table_region *region, GString *out)
+{
+    gboolean known = FALSE;
+    g_string_set_size(out, region->n_cols);
+    memset(out->str, LAYOUT_ALIGN_NONE, region->n_cols);
+    for (guint i = 0; i < region->cells->len; i++) {
+        const layout_grid_cell *cell = &g_array_index(region->cells, layout_grid_cell, i);
+        if (cell->align == 0 || cell->col_span > 1) continue;
+        out->str[cell->col] = (char)cell->align;
+        known |= cell->align != LAYOUT_ALIGN_NONE;
+    }
+    return known ? out->str : NULL;
+}
+
+/* One part after the other: those of a long table are not in memory at once. */
+static void
+table_emit(layout_composer *c, layout_para *para)
+{
+    layout_sheet *sheet = layout_work_sheet(c->work, para->sheet);
+    const layout_table_region *region =
+        &g_array_index(sheet->tables, layout_table_region, para->table);
+    g_autoptr(GArray) cells = g_array_new(FALSE, TRUE, sizeof(layout_cell));
+    g_autoptr(GStringChunk) texts = g_string_chunk_new(4096);
+    g_autoptr(GString) align = g_string_new(NULL);
+    layout_table table = {.caption = LAYOUT_NONE,
+                          .n_rows = region->n_rows,
+                          .n_cols = region->n_cols,
+                          .n_header_rows = region->n_header_rows,
+                          .align = columns_align(region, align)};
+    const float confidence = region->confidence;
+    layout_compose_box(c, sheet, region->box, G_MAXUINT);
+    part_append(c, sheet, para->table, 0, cells, texts);
+    layout_builder_begin_table(c->builder, (layout_cell *)cells->data, cells->len);
+    for (guint i = 0; i < para->places->len; i++) {
+        const layout_place *place = &g_array_index(para->places, layout_place, i);
+        layout_work_release(c->work);
+        sheet = layout_work_sheet(c->work, place->sheet);
+        const int index = layout_sheet_row(sheet, place->row)->table;
+        region = &g_array_index(sheet->tables, layout_table_region, index);
+        layout_compose_box(c, sheet, region->box, G_MAXUINT - 1 - i);
+        part_append(c, sheet, index, table.n_rows, cells, texts);
+        table.n_rows += region->n_rows;
+        layout_builder_add_cells(c->builder, (layout_cell *)cells->data, cells->len);
+    }
+    para->block = table.block = block_add(c, LAYOUT_BLOCK_TABLE, 0, NULL, 0, confidence);
+    layout_builder_end_table(c->builder, &table);
+}
+
+static void
+reference_emit(layout_composer *c, layout_para *para)
+{
+    layout_reference reference = {.block = para->block};
+    g_autoptr(GArray) names = g_array_new(FALSE, FALSE, sizeof(layout_name));
+    layout_reference_parse(c->builder, c->text->str, (layout_span *)c->spans->data, c->spans->len,
+                           para->marker, &reference, names);
+    layout_builder_add_reference(c->builder, &reference, (layout_name *)names->data, names->len);
+}
+
+/* A heading that stands alone loses what divided it from its paragraph. */
+static void
+run_in_trim(layout_composer *c)
+{
+    gsize len = c->text->len;
+    while (len > 0) {
+        const char *last = g_utf8_prev_char(c->text->str + len);
+        gunichar ch = g_utf8_get_char(last);
+        if (ch != ' ' && ch != 0x2013 && ch != 0x2014 && ch != '-' && ch != ':' && ch != '.') break;
+        len = (gsize)(last - c->text->str);
+    }
+    if (len > 0) layout_compose_cut(c, len);
 }
 
 static void
@@ -573,16 +632,8 @@ parents_set(layout_work *work, layout_builder *builder)
 void
 layout_emit(layout_work *work, layout_builder *builder)
 {
-    layout_composer c = {.work = work,
-                         .builder = builder,
-                         .text = g_string_new(NULL),
-                         .spans = g_array_new(FALSE, TRUE, sizeof(layout_span)),
-                         .lines = g_array_new(FALSE, TRUE, sizeof(layout_line)),
-                         .boxes = g_array_new(FALSE, TRUE, sizeof(layout_box)),
-                         .uses = g_array_new(FALSE, TRUE, sizeof(layout_link_use)),
-                         .origins = g_array_new(FALSE, TRUE, sizeof(layout_origin))};
-    c.strings = g_string_chunk_new(4096);
-    c.latex = g_string_new(NULL);
+    layout_composer c;
+    layout_composer_init(&c, work, builder);
     pages_add(work, builder);
     guint s = 0;
     for (guint i = 0; i < work->paras->len; i++) {
@@ -603,12 +654,5 @@ layout_emit(layout_work *work, layout_builder *builder)
         layout_ledger_close(work, layout_work_sheet(work, s), builder);
         if (s % 8 == 0) layout_builder_rest(builder);
     }
-    g_string_free(c.text, TRUE);
-    g_string_free(c.latex, TRUE);
-    g_string_chunk_free(c.strings);
-    g_array_unref(c.spans);
-    g_array_unref(c.lines);
-    g_array_unref(c.boxes);
-    g_array_unref(c.uses);
-    g_array_unref(c.origins);
+    layout_composer_clear(&c);
 }

@@ -51,6 +51,10 @@ gboolean layout_contents_in(const layout_sheet *sheet, layout_rect box);
 void layout_footnotes_mark(layout_work *work);
 /* Notes that go on on the next page become one. */
 void layout_footnotes_join(layout_work *work);
+/* What stands under tables and speaks of them. After layout_tables_join. */
+void layout_footnotes_of_tables(layout_work *work);
+/* Does a text begin as such a note does? */
+gboolean layout_table_note_starts(const layout_work *work, const layout_para *para);
 /* Sets the parent of each note to the block that calls it. */
 void layout_footnotes_bind(layout_work *work);
 

@@ -104,6 +104,86 @@ layout_footnotes_join(layout_work *work)
     layout_paras_drop_empty(work);
 }
 
+/* ---- notes of tables ---- */
+
+#define NOTE_GAP_LINES 2.5F /* between a table and its first note */
+#define MAX_NOTES      12   /* of one table */
+
+/* Does a text begin as what is said below a table: "* p < 0.05", "a Of whom ...", "Note: ...", "Source: ..."? */
+gboolean
+layout_table_note_starts(const layout_work *work, const layout_para *para)
+{
+    static const char *const words[] = {"Note",   "Source", "Abbreviation", "Legend",
+                                        "Quelle", "Anm",    "Remark"};
+    g_autofree char *text = layout_para_row_text(work, para, 0);
+    if (starts_with_mark(work, para, text)) return TRUE;
+    for (guint i = 0; i < G_N_ELEMENTS(words); i++)
+        if (g_ascii_strncasecmp(text, words[i], strlen(words[i])) == 0 &&
+            strcspn(text, ":.") <= strlen(words[i]) + 2)
+            return TRUE;
+    return FALSE;
+}
+
+/* The last part of a table: where it stands. */
+static const layout_table_region *
+last_part(const layout_work *work, const layout_para *table, guint *sheet)
+{
+    *sheet = table->sheet;
+    int index = table->table;
+    if (table->places->len > 0) {
+        const layout_place *place =
+            &g_array_index(table->places, layout_place, table->places->len - 1);
+        *sheet = place->sheet;
+        index = layout_sheet_row(layout_work_sheet(work, place->sheet), place->row)->table;
+    }
+    return &g_array_index(layout_work_sheet(work, *sheet)->tables, layout_table_region, index);
+}
+
+/* Those that stand closely under the table, one after the other, become footnotes of it. */
+static void
+notes_take(layout_work *work, guint index)
+{
+    guint sheet;
+    const layout_rect box = last_part(work, layout_work_para(work, index), &sheet)->box;
+    float bottom = box.y1;
+    guint taken = 0;
+    for (guint i = index + 1; i < work->paras->len && taken < MAX_NOTES; i++) {
+        layout_para *para = layout_work_para(work, i);
+        if (para->type == LAYOUT_BLOCK_CAPTION && para->parent == (int)index) {
+            const layout_row *row = layout_para_row(work, para, para->places->len - 1);
+            if (para->sheet == sheet && row->box.y0 > bottom) bottom = row->box.y1;
+            continue;
+        }
+        if (para->places->len == 0 || para->sheet != sheet || para->parent >= 0) return;
+        const layout_row *first = layout_para_row(work, para, 0);
+        /* a star looks like a bullet */
+        const gboolean item = para->type == LAYOUT_BLOCK_LIST_ITEM && !para->contents &&
+                              first->size_pt < 0.97F * work->body_pt;
+        if (!item && para->type != LAYOUT_BLOCK_PARAGRAPH && para->type != LAYOUT_BLOCK_FOOTNOTE)
+            return;
+        const layout_row *last = layout_para_row(work, para, para->places->len - 1);
+        const float gap = first->box.y0 - bottom;
+        if (gap < -0.5F * first->size_pt || gap > NOTE_GAP_LINES * first->size_pt ||
+            first->box.x0 < box.x0 - 12 || first->box.x0 > box.x1 ||
+            first->size_pt > 1.02F * work->body_pt || !layout_table_note_starts(work, para))
+            return;
+        para->type = LAYOUT_BLOCK_FOOTNOTE;
+        para->level = 0;
+        para->parent = (int)index;
+        bottom = last->box.y1;
+        taken++;
+    }
+}
+
+void
+layout_footnotes_of_tables(layout_work *work)
+{
+    for (guint i = 0; i < work->paras->len; i++) {
+        layout_work_release(work);
+        if (layout_work_para(work, i)->table >= 0) notes_take(work, i);
+    }
+}
+
 /* ---- calls ---- */
 
 typedef struct {
@@ -234,7 +314,7 @@ layout_footnotes_bind(layout_work *work)
         layout_para *note = layout_work_para(work, i);
         layout_work_release(work);
         char mark[MAX_MARK];
-        if (note->type != LAYOUT_BLOCK_FOOTNOTE || note->places->len == 0 ||
+        if (note->type != LAYOUT_BLOCK_FOOTNOTE || note->parent >= 0 || note->places->len == 0 ||
             !note_mark(work, note, mark))
             continue;
         guint low = 0, high = calls->len;

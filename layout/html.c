@@ -220,7 +220,7 @@ append_table(writer *w, guint index)
     open_tag(w, "figure", "table", index);
     g_string_append_c(w->out, '\n');
     append_captions(w, index, TRUE);
-    layout_table_to_html(w->out, w->document, &w->document->tables[block->item], FALSE);
+    layout_table_to_html(w->out, w->document, &w->document->tables[block->item], LAYOUT_TABLE_PAGE);
     append_captions(w, index, FALSE);
     g_string_append(w->out, "</figure>\n");
 }
@@ -278,7 +278,9 @@ append_captions(writer *w, guint owner, gboolean before)
         /* a figure has one figcaption */
         if (!open) g_string_append(w->out, "<figcaption>\n");
         open = TRUE;
-        append_simple(w, "p", "caption", (guint)c);
+        append_simple(w, "p",
+                      w->document->blocks[c].type == LAYOUT_BLOCK_FOOTNOTE ? "note" : "caption",
+                      (guint)c);
     }
     if (open) g_string_append(w->out, "</figcaption>\n");
 }

@@ -1,11 +1,90 @@
-/* A table as HTML: for Markdown where cells span, and for content lists. */
+/* A table as HTML: for Markdown where cells span, for pages and for content lists; and what its cells hold. */
 #include "layout/writers.h"
+
+#include <string.h>
+
+/* May this stand between dollars without a command or a script in it: a letter, a sum, a relation? An amount, "$5", or
+ * two of them may not. */
+static gboolean
+is_formula(const char *text, const char *open, const char *close)
+{
+    gboolean letter = FALSE;
+    if (close == open + 1 || g_ascii_isdigit(close[1]) || g_ascii_isalpha(close[1])) return FALSE;
+    if (open > text && (g_ascii_isalnum(open[-1]) || open[-1] == '$')) return FALSE;
+    if (open[1] == ' ' || close[-1] == ' ' || strchr("/,;.)", open[1]) != NULL) return FALSE;
+    for (const char *at = open + 1; at < close; at++) {
+        letter |= g_ascii_isalpha(*at) && !g_ascii_isalpha(at[1]) && !g_ascii_isalpha(at[-1]);
+        if (g_ascii_isalpha(*at) && g_ascii_isalpha(at[1]) && g_ascii_isalpha(at[-1])) return FALSE;
+    }
+    return letter || strpbrk(open, "<=>") < close;
+}
+
+void
+layout_cell_math(const char *text, GArray *spans, GStringChunk *strings)
+{
+    g_array_set_size(spans, 0);
+    for (const char *open = text; (open = strchr(open, '$')) != NULL;) {
+        const char *close = strchr(open + 1, '$');
+        if (close == NULL) return;
+        g_autofree char *latex = g_strndup(open + 1, (gsize)(close - open - 1));
+        /* what has a command or a script in it is no price */
+        if (strpbrk(latex, "\\^_") == NULL && !is_formula(text, open, close)) {
+            open++;
+            continue;
+        }
+        const layout_span span = {(uint32_t)(open - text), (uint32_t)(close + 1 - open),
+                                  LAYOUT_SPAN_MATH, g_string_chunk_insert(strings, latex)};
+        g_array_append_val(spans, span);
+        open = close + 1;
+    }
+}
+
+static void
+append_text(GString *out, const char *text, gsize len)
+{
+    g_autofree char *part = g_strndup(text, len);
+    html_append_escaped(out, part);
+}
+
+static void
+append_cell_text(GString *out, const char *text, layout_table_place place)
+{
+    if (place != LAYOUT_TABLE_PAGE || strchr(text, '$') == NULL) {
+        html_append_escaped(out, text);
+        return;
+    }
+    g_autoptr(GArray) spans = g_array_new(FALSE, FALSE, sizeof(layout_span));
+    g_autoptr(GStringChunk) strings = g_string_chunk_new(256);
+    layout_cell_math(text, spans, strings);
+    gsize done = 0;
+    for (guint i = 0; i < spans->len; i++) {
+        const layout_span *span = &g_array_index(spans, layout_span, i);
+        append_text(out, text + done, span->start - done);
+        g_string_append(out, "\\(");
+        html_append_escaped(out, span->target);
+        g_string_append(out, "\\)");
+        done = span->start + span->len;
+    }
+    html_append_escaped(out, text + done);
+}
+
+static void
+append_align(GString *out, const layout_table *table, const layout_cell *cell)
+{
+    if (table->align == NULL || cell->col_span > 1) return;
+    const char align = table->align[cell->col];
+    if (align == LAYOUT_ALIGN_NONE) return;
+    g_string_append_printf(out, " style=\"text-align: %s\"",
+                           align == LAYOUT_ALIGN_LEFT     ? "left"
+                           : align == LAYOUT_ALIGN_CENTER ? "center"
+                                                          : "right");
+}
 
 void
 layout_table_to_html(GString *out, const lode_document *document, const layout_table *table,
-                     gboolean one_line)
+                     layout_table_place place)
 {
-    const char *line_end = one_line ? "" : "\n";
+    const char *line_end = place == LAYOUT_TABLE_LINE ? "" : "\n";
     g_string_append_printf(out, "<table>%s", line_end);
     guint i = 0;
     for (guint row = 0; row < table->n_rows; row++) {
@@ -17,8 +96,9 @@ layout_table_to_html(GString *out, const lode_document *document, const layout_t
             g_string_append_printf(out, "<%s", tag);
             if (cell->row_span > 1) g_string_append_printf(out, " rowspan=\"%u\"", cell->row_span);
             if (cell->col_span > 1) g_string_append_printf(out, " colspan=\"%u\"", cell->col_span);
+            if (place == LAYOUT_TABLE_PAGE) append_align(out, table, cell);
             g_string_append_c(out, '>');
-            html_append_escaped(out, cell->text);
+            append_cell_text(out, cell->text, place);
             g_string_append_printf(out, "</%s>", tag);
         }
         g_string_append_printf(out, "</tr>%s", line_end);

@@ -123,13 +123,30 @@ render_svg(const renderer *r, const char *name, const layout_box *box, GError **
     return TRUE;
 }
 
-/* The first box of a block; a table that goes on over the page is shown by its beginning. */
+/* The first box of a block. */
 static gboolean
 render_block(const renderer *r, const char *name, int block, GError **error)
 {
     const layout_block *b = &r->document->blocks[block];
     if (!name || b->n_boxes == 0) return TRUE;
     return render(r, name, &r->document->boxes[b->first_box], error);
+}
+
+/* A table that goes on in another column or page: a picture of each part, "page-3-table-1.png", "page-3-table-1-2.png",
+ * "page-3-table-1-3.png". */
+static gboolean
+render_parts(const renderer *r, const layout_table *table, GError **error)
+{
+    const layout_block *b = &r->document->blocks[table->block];
+    if (!render_block(r, table->image, table->block, error)) return FALSE;
+    for (guint i = 1; table->image && i < b->n_boxes; i++) {
+        const char *suffix = strrchr(table->image, '.');
+        const int len = (int)(suffix ? suffix - table->image : (gssize)strlen(table->image));
+        g_autofree char *name =
+            g_strdup_printf("%.*s-%u%s", len, table->image, i + 1, suffix ? suffix : "");
+        if (!render(r, name, &r->document->boxes[b->first_box + i], error)) return FALSE;
+    }
+    return TRUE;
 }
 
 gboolean
@@ -210,8 +227,7 @@ layout_document_write_images(const lode_document *document, const char *path, co
     if (!figures_write(&r, error)) return FALSE;
     if (options->which != LAYOUT_IMAGES_ALL) return TRUE;
     for (guint i = 0; i < document->n_tables; i++) {
-        if (!render_block(&r, document->tables[i].image, document->tables[i].block, error))
-            return FALSE;
+        if (!render_parts(&r, &document->tables[i], error)) return FALSE;
     }
     for (guint i = 0; i < document->n_formulas; i++) {
         const layout_formula *formula = &document->formulas[i];

@@ -20,14 +20,16 @@
  *       "type",      title author abstract heading paragraph list_item table figure formula code caption
  *                    footnote reference header footer page_number watermark
  *       "level", "run_in": true, "marker", "text",
- *       "parent",    index of a block: caption -> figure or table, footnote -> caller
+ *       "parent",    index of a block: caption -> figure or table, footnote -> caller, or the table that it stands under
  *       "item",      index into tables, figures, formulas or references, by type
  *       "font_size", "confidence",
  *       "markdown": [start, end],                                   bytes of the Markdown
  *       "boxes": [[page, x0, y0, x1, y1]],
  *       "spans": [{"start", "len", "style": [bold italic superscript subscript mono link math doubtful], "target"}],
  *       "lines": [[start, len, page, x0, y0, x1, y1]]}],
- *     "tables": [{"block", "caption", "rows", "cols", "header_rows", "image",
+ *     "tables": [{"block", "caption", "rows", "cols", "header_rows",
+ *                 "align",    a letter for each column: l(eft) c(enter) r(ight) d(ecimal point) - (not known)
+ *                 "image",    of the first part; of others the same with "-2", "-3" before the suffix
  *                 "cells": [{"at": [row, col, row_span, col_span], "header": true, "doubtful": true, "box": [page, x0, y0, x1, y1],
  *                            "text"}]}],                            row-major, the grid covered once
  *     "figures": [{"block", "caption", "box", "vector": true, "label", "inner_text", "image", "svg",
@@ -424,6 +426,7 @@ put_table(json_out *o, const lode_document *d, const layout_table *table)
     key_integer(o, "rows", table->n_rows);
     key_integer(o, "cols", table->n_cols);
     key_integer(o, "header_rows", table->n_header_rows);
+    key_string(o, "align", table->align);
     if (layout_has_crop(o->options, table->image)) key_string(o, "image", table->image);
     put_key(o, "cells");
     open_container(o, '[');

@@ -344,6 +344,7 @@ read_table(reader *r, const json_t *object)
         !get_guint(r, object, "rows", &table.n_rows) ||
         !get_guint(r, object, "cols", &table.n_cols) ||
         !get_guint(r, object, "header_rows", &table.n_header_rows) ||
+        !get_string(r, object, "align", FALSE, &table.align) ||
         !get_string(r, object, "image", FALSE, &table.image))
         return FALSE;
     const json_t *array = json_object_get(object, "cells");

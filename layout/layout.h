@@ -100,7 +100,7 @@ typedef struct {
     gboolean
         run_in; /* a heading that begins the line of the paragraph behind it and has no bookmark:
                            Markdown keeps it there, as bold or italic words */
-    int parent; /* caption -> its figure or table, footnote -> its caller; LAYOUT_NONE */
+    int parent; /* caption -> its figure or table, footnote -> its caller or table; LAYOUT_NONE */
     int item;   /* index into tables, figures, formulas, references by type; LAYOUT_NONE */
     float font_size_pt; /* most of its glyphs */
     float confidence;   /* 0..1, 1 for native text without doubt */
@@ -114,13 +114,24 @@ typedef struct {
     gboolean doubtful; /* has words as LAYOUT_SPAN_DOUBTFUL */
 } layout_cell;
 
+/* How the cells of a column stand in it. */
+typedef enum {
+    LAYOUT_ALIGN_NONE = '-', /* not known */
+    LAYOUT_ALIGN_LEFT = 'l',
+    LAYOUT_ALIGN_CENTER = 'c',
+    LAYOUT_ALIGN_RIGHT = 'r',
+    LAYOUT_ALIGN_DECIMAL = 'd' /* decimal points under each other */
+} layout_align;
+
 typedef struct {
     int block;   /* its LAYOUT_BLOCK_TABLE */
     int caption; /* block, LAYOUT_NONE */
     guint n_rows, n_cols, n_header_rows;
+    const char *align; /* a layout_align for each column; NULL: none is known */
     guint first_cell, n_cells; /* row-major by (row, col); every grid place is covered once */
     const char *
-        image; /* file name for layout_document_write_images, NULL where there is nothing to render */
+        image; /* file name for layout_document_write_images, NULL where there is nothing to render; of the
+                  second part of a table that goes on it is the same with "-2" before the suffix, ... */
 } layout_table;
 
 /* One part of a figure made of several. */

@@ -287,24 +287,20 @@ escape_bars(GString *out, gsize start)
         if (out->str[i] == '|') g_string_insert_c(out, (gssize)i++, '\\');
 }
 
-/* Cells have no spans: readers of markup put their mathematics between dollars. What has a command or a script in it is
- * no price. */
-static void
-find_cell_math(const char *text, GArray *spans, GStringChunk *strings)
+/* What stands under the heading of a column; GFM has nothing for decimal points. */
+static const char *
+rule_of(const layout_table *table, guint column)
 {
-    g_array_set_size(spans, 0);
-    for (const char *open = text; (open = strchr(open, '$')) != NULL;) {
-        const char *close = strchr(open + 1, '$');
-        if (close == NULL) return;
-        g_autofree char *latex = g_strndup(open + 1, (gsize)(close - open - 1));
-        if (strpbrk(latex, "\\^_") == NULL) {
-            open++;
-            continue;
-        }
-        const layout_span span = {(uint32_t)(open - text), (uint32_t)(close + 1 - open),
-                                  LAYOUT_SPAN_MATH, g_string_chunk_insert(strings, latex)};
-        g_array_append_val(spans, span);
-        open = close + 1;
+    switch (table->align != NULL ? table->align[column] : LAYOUT_ALIGN_NONE) {
+    case LAYOUT_ALIGN_LEFT:
+        return "| :--- ";
+    case LAYOUT_ALIGN_CENTER:
+        return "| :---: ";
+    case LAYOUT_ALIGN_RIGHT:
+    case LAYOUT_ALIGN_DECIMAL:
+        return "| ---: ";
+    default:
+        return "| --- ";
     }
 }
 
@@ -317,7 +313,7 @@ append_gfm_table(writer *w, const layout_table *table)
         const layout_cell *cell = &w->document->cells[table->first_cell + i];
         g_string_append(w->out, cell->col == 0 ? "| " : " | ");
         const gsize start = w->out->len;
-        find_cell_math(cell->text, spans, strings);
+        layout_cell_math(cell->text, spans, strings);
         markdown_inline(w->out, cell->text, (uint32_t)strlen(cell->text),
                         (const layout_span *)(gpointer)spans->data, spans->len, NULL, 0,
                         MARKDOWN_NO_EMPHASIS);
@@ -326,7 +322,7 @@ append_gfm_table(writer *w, const layout_table *table)
         g_string_append(w->out, " |\n");
         if (cell->row > 0) continue;
         for (guint c = 0; c < table->n_cols; c++)
-            g_string_append(w->out, "| --- ");
+            g_string_append(w->out, rule_of(table, c));
         g_string_append(w->out, "|\n");
     }
 }
@@ -353,7 +349,7 @@ append_table(writer *w, guint index)
     if (is_plain_grid(w->document, table))
         append_gfm_table(w, table);
     else
-        layout_table_to_html(w->out, w->document, table, FALSE);
+        layout_table_to_html(w->out, w->document, table, LAYOUT_TABLE_MARKDOWN);
     end_block(w, index, start);
     append_captions(w, index, FALSE);
 }

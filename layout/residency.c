@@ -80,6 +80,13 @@ put_array(GByteArray *out, const GArray *array, gsize element)
 }
 
 static void
+put_cell(GByteArray *out, const layout_grid_cell *cell)
+{
+    put_string(out, cell->text);
+    if (cell->parts != NULL) put_array(out, cell->parts, sizeof(layout_cell_part));
+}
+
+static void
 sheet_write(GByteArray *out, const layout_sheet *sheet)
 {
     g_byte_array_set_size(out, 0);
@@ -101,7 +108,7 @@ sheet_write(GByteArray *out, const layout_sheet *sheet)
         const GArray *cells = g_array_index(sheet->tables, layout_table_region, i).cells;
         put_array(out, cells, sizeof(layout_grid_cell));
         for (guint k = 0; k < cells->len; k++)
-            put_string(out, g_array_index(cells, layout_grid_cell, k).text);
+            put_cell(out, &g_array_index(cells, layout_grid_cell, k));
     }
 }
 
@@ -138,6 +145,15 @@ get_array(source *in, GArray *array, gsize element)
     in->at += n * element;
 }
 
+static void
+get_cell(source *in, layout_grid_cell *cell)
+{
+    cell->text = get_string(in);
+    if (cell->parts == NULL) return; /* where they once were */
+    cell->parts = g_array_new(FALSE, FALSE, sizeof(layout_cell_part));
+    get_array(in, cell->parts, sizeof(layout_cell_part));
+}
+
 static layout_sheet *
 sheet_read(const guint8 *data)
 {
@@ -171,7 +187,7 @@ sheet_read(const guint8 *data)
         g_array_index(sheet->tables, layout_table_region, i).cells = cells;
         get_array(&in, cells, sizeof(layout_grid_cell));
         for (guint k = 0; k < cells->len; k++)
-            g_array_index(cells, layout_grid_cell, k).text = get_string(&in);
+            get_cell(&in, &g_array_index(cells, layout_grid_cell, k));
     }
     return sheet;
 }

@@ -16,7 +16,9 @@ link_clear(gpointer data)
 static void
 grid_cell_clear(gpointer data)
 {
-    g_free(((layout_grid_cell *)data)->text);
+    layout_grid_cell *cell = data;
+    g_free(cell->text);
+    g_clear_pointer(&cell->parts, g_array_unref);
 }
 
 static void

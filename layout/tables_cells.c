@@ -174,6 +174,17 @@ without_leader(const char *text, gsize len)
     return dots >= 4 ? end : len;
 }
 
+/* A piece of text becomes a part of a cell. */
+static void
+part_add(const layout_grid *g, layout_grid_cell *cell, const layout_piece *p, gsize len,
+         gboolean line)
+{
+    if (!g->math || len == 0) return;
+    if (cell->parts == NULL) cell->parts = g_array_new(FALSE, FALSE, sizeof(layout_cell_part));
+    const layout_cell_part part = {p->seg, p->start, (uint32_t)len, line};
+    g_array_append_val(cell->parts, part);
+}
+
 /* text goes on a cell, after what stands between lines or pieces. */
 static void
 cell_append(layout_grid_cell *cell, const char *text, gsize len, char between)
@@ -204,6 +215,7 @@ cells_make(layout_grid *g, layout_table_region *table, guint32 *owner)
             const gboolean same_line =
                 i > 0 && fabsf(p->baseline - p[-1].baseline) < 0.4F * p->size;
             cell_append(cell, text, len, same_line ? ' ' : '\n');
+            part_add(g, cell, p, len, !same_line);
             cell->n_glyphs += n_glyphs;
             continue;
         }
@@ -219,6 +231,7 @@ cells_make(layout_grid *g, layout_table_region *table, guint32 *owner)
             last++;
         cell.col_span = last - p->col0 + 1;
         cell.box = cell_box(g, p->row, p->col0, last);
+        part_add(g, &cell, p, len, TRUE);
         g_array_append_val(table->cells, cell);
         for (guint c = p->col0; c <= last; c++)
             owner[p->row * cols + c] = table->cells->len;
@@ -290,6 +303,10 @@ cells_stack(layout_table_region *table, guint32 *owner, layout_grid_cell *above,
     guint32 k = owner[above->row * table->n_cols + above->col];
     if (below != NULL && below != above) {
         cell_append(above, below->text, strlen(below->text), '\n');
+        if (above->parts == NULL)
+            above->parts = g_steal_pointer(&below->parts);
+        else if (below->parts != NULL)
+            g_array_append_vals(above->parts, below->parts->data, below->parts->len);
         above->n_glyphs += below->n_glyphs;
         above->box = layout_rect_join(above->box, below->box);
         below->row_span = 0; /* dropped by cells_fill */
@@ -459,6 +476,7 @@ layout_grid_cells(layout_grid *g, layout_table_region *table)
     else
         header_cells_join(g, table, owner);
     if (!g->lattice) stub_cells_join(g, table, owner);
+    layout_grid_align(g, table);
     cells_fill(g, table, owner);
     g_array_index(table->cells, layout_grid_cell, 0).n_glyphs += g->n_drawn;
     idle_columns_drop(table, owner);

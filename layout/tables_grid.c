@@ -396,9 +396,13 @@ is_typed_rule(const char *text, gsize len)
 
 /* A segment, cut where words stand further apart than within a sentence. */
 static void
-pieces_of_seg(layout_grid *g, const layout_seg *seg)
+pieces_of_seg(layout_grid *g, guint index)
 {
-    layout_piece p = {.baseline = seg->baseline, .size = seg->size_pt, .flags = seg->flags};
+    const layout_seg *seg = layout_sheet_seg(g->sheet, index);
+    layout_piece p = {
+        .seg = index, .baseline = seg->baseline, .size = seg->size_pt, .flags = seg->flags};
+    for (guint i = seg->first_style; i < seg->first_style + seg->n_styles; i++)
+        g->math |= (layout_sheet_style(g->sheet, i)->flags & LAYOUT_SPAN_MATH) != 0;
     if (is_typed_rule(g->sheet->text->str + seg->start, seg->len)) {
         g->n_drawn += layout_ledger_count(g->sheet, seg->start, seg->len);
         return;
@@ -467,7 +471,7 @@ layout_grid_build(const layout_sheet *sheet, layout_table_region *table,
     g.size = median_size(sheet, segs);
     for (guint i = 0; i < segs->len; i++) {
         const layout_seg *seg = layout_sheet_seg(sheet, g_array_index(segs, guint, i));
-        pieces_of_seg(&g, seg);
+        pieces_of_seg(&g, g_array_index(segs, guint, i));
         g.box.x0 = MIN(g.box.x0, seg->box.x0 - 1);
         g.box.x1 = MAX(g.box.x1, seg->box.x1 + 1);
     }

@@ -12,7 +12,8 @@ typedef struct {
     float x0, x1, first_x1; /* and where its first word ends */
     float baseline, size;
     uint32_t start, len;
-    guint flags;           /* as its segment's */
+    guint seg;             /* index, and its flags */
+    guint flags;
     guint row, col0, col1; /* columns, inclusive */
 } layout_piece;
 
@@ -32,6 +33,7 @@ typedef struct {
     GArray *cuts;          /* float: x between columns */
     gboolean lattice;      /* rows are what horizontal rules separate */
     gboolean header_ruled; /* a rule says which bands are the header */
+    gboolean math;         /* some of its text is mathematics */
     float size;
     guint n_drawn; /* glyphs of rules drawn with letters */
 } layout_grid;
@@ -86,6 +88,11 @@ void layout_grid_spans(layout_grid *grid);
 
 /* Cells of all places, row-major, into table. */
 void layout_grid_cells(layout_grid *grid, layout_table_region *table);
+
+/* ---- tables_align.c ---- */
+
+/* How the cells of table, made of the pieces in their order, stand in their columns. */
+void layout_grid_align(const layout_grid *grid, layout_table_region *table);
 
 G_END_DECLS
 #endif

@@ -90,17 +90,12 @@ same_label(const layout_para *a, const layout_para *b)
     return strcmp(x, y) == 0;
 }
 
-/* "* p < 0.05", "Source: ...": a note below a table that layout did not take for one. */
+/* A note below a table that layout did not take for one yet. */
 static gboolean
 is_note(const layout_work *work, const layout_para *para)
 {
-    static const char *const begins[] = {"*",    "\xE2\x80\xA0", "\xE2\x80\xA1", "\xC2\xA7", "Note",
-                                         "NOTE", "Source",       "SOURCE",       "Quelle",   "Anm"};
-    if (para->places->len == 0 || para->type != LAYOUT_BLOCK_PARAGRAPH) return FALSE;
-    g_autofree char *text = layout_para_row_text(work, para, 0);
-    for (guint i = 0; i < G_N_ELEMENTS(begins); i++)
-        if (g_str_has_prefix(text, begins[i])) return TRUE;
-    return FALSE;
+    return para->places->len > 0 && para->type == LAYOUT_BLOCK_PARAGRAPH &&
+           layout_table_note_starts(work, para);
 }
 
 /* ---- deciding ---- */

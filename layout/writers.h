@@ -52,11 +52,20 @@ gboolean markdown_is_bullet(const char *marker);
  * heading, a quote, a rule, a fence or a link definition. */
 void markdown_escape_block_start(GString *out, gsize start);
 
-/* Append the table as HTML: <table>, one line per row, spans as attributes, <th> in header rows. */
-void layout_table_to_html(GString *out, const lode_document *document, const layout_table *table,
-                          gboolean one_line);
+/* The mathematics that cells hold between dollars, as spans (layout_span) over the dollars, LaTeX kept in strings. */
+void layout_cell_math(const char *text, GArray *spans, GStringChunk *strings);
 
-/* For each block: the figure's or table's block that a caption stands with, and the list of captions that
+typedef enum {
+    LAYOUT_TABLE_MARKDOWN, /* a line per row, nothing but structure */
+    LAYOUT_TABLE_LINE,     /* all in one line */
+    LAYOUT_TABLE_PAGE      /* in a page of HTML: with alignment, and \\(...\\) for mathematics */
+} layout_table_place;
+
+/* Append the table as HTML: <table>, spans as attributes, <th> in header rows. */
+void layout_table_to_html(GString *out, const lode_document *document, const layout_table *table,
+                          layout_table_place place);
+
+/* For each block: the figure's or table's block that a caption or a table's note stands with, and the list of those that
  * a figure or table has, in reading order; LAYOUT_NONE where none. */
 typedef struct {
     int *owner; /* [n_blocks] by caption */

@@ -411,6 +411,25 @@ lode_document_table_n_header_rows(const lode_document *document, size_t table)
     return t != NULL ? t->n_header_rows : 0;
 }
 
+const char *
+lode_document_table_column_align(const lode_document *document, size_t table, size_t column)
+{
+    const layout_table *t = table_at(document, table);
+    if (t == NULL || column >= t->n_cols) return NULL;
+    switch (t->align != NULL ? t->align[column] : LAYOUT_ALIGN_NONE) {
+    case LAYOUT_ALIGN_LEFT:
+        return "left";
+    case LAYOUT_ALIGN_CENTER:
+        return "center";
+    case LAYOUT_ALIGN_RIGHT:
+        return "right";
+    case LAYOUT_ALIGN_DECIMAL:
+        return "decimal";
+    default:
+        return "none";
+    }
+}
+
 size_t
 lode_document_table_n_cells(const lode_document *document, size_t table)
 {

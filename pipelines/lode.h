@@ -161,7 +161,7 @@ LODE_API const char *lode_document_block_type(const lode_document *document, siz
 /* Headings: 1.. ; list items: depth of nesting. */
 LODE_API int lode_document_block_level(const lode_document *document, size_t block);
 LODE_API const char *lode_document_block_text(const lode_document *document, size_t block);
-/* The block it belongs to (caption -> its figure or table), -1 for none. */
+/* The block it belongs to (caption -> its figure or table, footnote -> its caller or the table it stands under), -1 for none. */
 LODE_API long lode_document_block_parent(const lode_document *document, size_t block);
 LODE_API size_t lode_document_block_n_boxes(const lode_document *document, size_t block);
 LODE_API lode_box lode_document_block_box(const lode_document *document, size_t block,
@@ -182,7 +182,11 @@ LODE_API size_t lode_document_table_n_rows(const lode_document *document, size_t
 LODE_API size_t lode_document_table_n_columns(const lode_document *document, size_t table);
 /* Rows at its top that name columns. */
 LODE_API size_t lode_document_table_n_header_rows(const lode_document *document, size_t table);
-/* Cells from left to right, row by row; empty ones are among them. */
+/* How the cells of a column stand in it: "left", "center", "right", "decimal" (by their points), "none" where that is
+ * not known; static. NULL where there is no such column. */
+LODE_API const char *lode_document_table_column_align(const lode_document *document, size_t table,
+                                                      size_t column);
+/* Cells from left to right, row by row; empty ones are among them. Mathematics in them stands as LaTeX between dollars. */
 LODE_API size_t lode_document_table_n_cells(const lode_document *document, size_t table);
 /* The cell that covers a place of the grid, both counted from 0; the number of cells where there is none. */
 LODE_API size_t lode_document_table_cell_at(const lode_document *document, size_t table, size_t row,

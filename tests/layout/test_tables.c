@@ -557,6 +557,70 @@ years_that_head_rows_are_no_line_numbers(void **state)
     assert_non_null(strstr(found, "\n2019 | "));
 }
 
+/* ---- columns, mathematics, notes ---- */
+
+static void
+cells_say_how_their_columns_are_aligned(void **state)
+{
+    (void)state;
+    page_maker *maker = page_new();
+    booktabs(maker, 200, 216, 270);
+    static const put cells[] = {
+        {104, 212, "Name"},   {275, 212, "Count"}, {367.5F, 212, "Class"}, {437, 212, "Value"},
+        {104, 232, "aa"},     {295, 232, "7"},     {375, 232, "ab"},       {445, 232, "1.25"},
+        {104, 246, "bbbb"},   {285, 246, "123"},   {365, 246, "abcdef"},   {440, 246, "12.5"},
+        {104, 260, "cccccc"}, {290, 260, "12"},    {370, 260, "abcd"},     {435, 260, "103.125"},
+    };
+    PUT(maker, MAKER_ROMAN, cells);
+    g_autoptr(lode_document) document = page_maker_document(&maker, 1);
+    assert_int_equal(document->n_tables, 1);
+    assert_string_equal(document->tables[0].align, "lrcd");
+    g_autofree char *markdown = layout_document_to_markdown(document, NULL);
+    assert_non_null(strstr(markdown, "| :--- | ---: | :---: | ---: |\n"));
+    g_autofree char *html = layout_document_to_html(document, NULL);
+    assert_non_null(strstr(html, "<td style=\"text-align: center\">abcdef</td>"));
+}
+
+static void
+mathematics_in_cells_is_latex_but_numbers_are_not(void **state)
+{
+    (void)state;
+    page_maker *maker = page_new();
+    booktabs(maker, 200, 216, 270);
+    static const put cells[] = {
+        {104, 212, "Size"},       {300, 212, "Share"}, {104, 232, "12 kg"}, {300, 232, "0.5"},
+        {323, 232, "0.1"},        {104, 246, "CO2"},   {300, 246, "0.7"},   {323, 246, "0.2"},
+        {104, 260, "more of it"}, {300, 260, "0.9"},   {323, 260, "0.1"},
+    };
+    PUT(maker, MAKER_ROMAN, cells);
+    page_maker_text(maker, MAKER_MATH, 10, 127, 212, "n");
+    for (guint i = 0; i < 3; i++)
+        page_maker_text(maker, MAKER_MATH, 10, 316.5F, 232 + 14 * (float)i, "\xC2\xB1");
+    expect(maker, "Size $n$ | Share\n12 kg | 0.5\xC2\xB1\x30.1\nCO2 | 0.7\xC2\xB1\x30.2\n"
+                  "more of it | 0.9\xC2\xB1\x30.1\n");
+}
+
+static void
+notes_under_a_table_are_its_own(void **state)
+{
+    (void)state;
+    page_maker *maker = page_new();
+    booktabs(maker, 200, 216, 270);
+    static const put cells[] = {
+        {104, 212, "Dose"}, {300, 212, "Weight"}, {104, 232, "250"}, {300, 232, "5.9*"},
+        {104, 246, "500"},  {300, 246, "6.1"},    {104, 260, "750"}, {300, 260, "6.4"},
+    };
+    PUT(maker, MAKER_ROMAN, cells);
+    page_maker_text(maker, MAKER_ROMAN, 8, 100, 282, "* of those that were weighed twice");
+    g_autoptr(lode_document) document = page_maker_document(&maker, 1);
+    assert_int_equal(document->n_tables, 1);
+    const layout_block *note = document_find(document, LAYOUT_BLOCK_FOOTNOTE, "* of those");
+    assert_non_null(note);
+    assert_int_equal(note->parent, document->tables[0].block);
+    g_autofree char *markdown = layout_document_to_markdown(document, NULL);
+    assert_non_null(strstr(markdown, "| 6.4 |\n\n\\* of those that were weighed twice\n"));
+}
+
 int
 main(void)
 {
@@ -581,6 +645,9 @@ main(void)
         cmocka_unit_test(the_axes_of_a_plot_are_no_table),
         cmocka_unit_test(the_same_numbers_in_uneven_steps_are_one),
         cmocka_unit_test(years_that_head_rows_are_no_line_numbers),
+        cmocka_unit_test(cells_say_how_their_columns_are_aligned),
+        cmocka_unit_test(mathematics_in_cells_is_latex_but_numbers_are_not),
+        cmocka_unit_test(notes_under_a_table_are_its_own),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }
