@@ -20,6 +20,7 @@
 #define OTHER_LINE_EM    0.25F
 #define BOLD_RATIO       1.22F
 #define BOLD_SHORT_RATIO 1.28F
+#define LIGHT_RATIO      1.12F
 #define MANY             4 /* letters, which tell the weight more surely */
 #define STEP_PT          0.5F
 #define EN_DASH_EM       0.40F
@@ -281,16 +282,14 @@ weights_smooth(parse_ocr_text *text)
     for (guint i = 0; i < text->lines->len; i++) {
         const parse_ocr_line *line = &g_array_index(text->lines, parse_ocr_line, i);
         parse_ocr_word *words = &g_array_index(text->words, parse_ocr_word, line->first_word);
-        guint n_bold = 0, n = 0;
-        double weight = 0;
+        guint n_bold = 0, n_light = 0, n = 0;
         for (guint w = 0; w < line->n_words; w++) {
             const guint letters = count_letters(text, &words[w]);
             n += letters;
-            weight += (double)words[w].weight * letters;
             if (words[w].bold) n_bold += letters;
+            if (letters >= MANY && words[w].weight < LIGHT_RATIO) n_light += letters;
         }
-        const gboolean all =
-            n > 0 && (4 * n_bold > 3 * n || (2 * n_bold > n && weight > (double)BOLD_RATIO * n));
+        const gboolean all = n_light == 0 ? 2 * n_bold > n : 8 * n_bold > 7 * n;
         for (guint w = 0; w < line->n_words; w++)
             if (all) words[w].bold = TRUE;
         for (guint w = 1; w + 1 < line->n_words; w++)
