@@ -289,7 +289,7 @@ run(bench *b, const char *library, const char *file, GError **error)
 {
     gboolean writes = strcmp(b->mode, "index") == 0;
     b->pool = engine_pool_new(0);
-    b->embedder = pipelines_model_open(NULL, ENGINE_KIND_ENCODER, NULL);
+    b->embedder = pipelines_model_open(NULL, ENGINE_KIND_ENCODER, NULL, NULL);
     retrieval_library_options options = {0};
     if (b->embedder != NULL)
         options = (retrieval_library_options){.embedder = b->embedder->model,
