@@ -335,7 +335,7 @@ void
 forward_check_drafts(const device_kind *kind, const char *name)
 {
     forward_bench b = forward_open(kind, name, TINY_F32, DEVICE_WHOLE);
-    g_autofree int32_t *texts[2] = {g_new0(int32_t, 16), g_new0(int32_t, 16)};
+    int32_t texts[2][16] = {{0}};
     g_autofree float *logits = g_new0(float, b.c->n_vocab);
     g_autoptr(GError) error = NULL;
 
@@ -358,7 +358,7 @@ forward_check_drafts(const device_kind *kind, const char *name)
             assert_no_error(error);
         }
     }
-    assert_memory_equal(texts[0], texts[1], 16 * sizeof(int32_t));
+    assert_memory_equal(texts[0], texts[1], sizeof texts[0]);
     forward_close(&b);
 }
 
