@@ -380,8 +380,10 @@ image_read(parse_ocr *ocr, parse_ocr_image *image, double seconds)
     parse_ocr_rules_erase(image, text->rules);
     g_autoptr(GArray) fields = parse_ocr_fields_find(image, text->rules);
     PIX *rest = fields->len > 0 ? pixCopy(NULL, image->gray) : pixClone(image->gray);
-    for (guint i = 0; rest != NULL && i < fields->len; i++)
-        parse_ocr_blank(rest, &g_array_index(fields, parse_rect, i));
+    for (guint i = 0; rest != NULL && i < fields->len; i++) {
+        const parse_rect *field = &g_array_index(fields, parse_rect, i);
+        parse_ocr_paint(rest, (int)field->x0, (int)field->y0, (int)field->x1, (int)field->y1, TRUE);
+    }
     image_show(ocr, rest ? rest : image->gray, image->dpi);
     recognize(ocr, PSM_AUTO, NULL, end_us, text);
     fields_read(ocr, image, fields, end_us, text);

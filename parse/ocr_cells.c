@@ -26,20 +26,8 @@ is_ink(PIX *binary, int x, int y)
 static void
 blank(parse_ocr_image *image, int x0, int y0, int x1, int y1)
 {
-    BOX *box = boxCreate(x0, y0, MAX(x1 - x0, 1), MAX(y1 - y0, 1));
-    if (box == NULL) return;
-    pixSetInRect(image->gray, box);
-    pixClearInRect(image->binary, box);
-    boxDestroy(&box);
-}
-
-void
-parse_ocr_blank(PIX *gray, const parse_rect *part)
-{
-    BOX *box = boxCreate((int)part->x0, (int)part->y0, MAX((int)(part->x1 - part->x0), 1),
-                         MAX((int)(part->y1 - part->y0), 1));
-    if (box != NULL) pixSetInRect(gray, box);
-    boxDestroy(&box);
+    parse_ocr_paint(image->gray, x0, y0, x1, y1, TRUE);
+    parse_ocr_paint(image->binary, x0, y0, x1, y1, FALSE);
 }
 
 gboolean
@@ -101,11 +89,8 @@ rules_draw(const parse_ocr_image *image, const GArray *rules)
         const parse_path *rule = &g_array_index(rules, parse_path, i);
         const gboolean across = rule->kind == PARSE_PATH_RULE_H;
         const int dx = across ? reach : 1, dy = across ? 1 : reach;
-        BOX *box = boxCreate((int)rule->box.x0 - dx, (int)rule->box.y0 - dy,
-                             (int)(rule->box.x1 - rule->box.x0) + 2 * dx,
-                             (int)(rule->box.y1 - rule->box.y0) + 2 * dy);
-        if (box != NULL) pixSetInRect(drawn, box);
-        boxDestroy(&box);
+        parse_ocr_paint(drawn, (int)rule->box.x0 - dx, (int)rule->box.y0 - dy,
+                        (int)rule->box.x1 + dx, (int)rule->box.y1 + dy, TRUE);
     }
     return drawn;
 }

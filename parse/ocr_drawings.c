@@ -16,18 +16,12 @@
 #define MOST_READ     0.25 /* of a drawing's box, covered by words */
 #define MOST_OF_SHEET 0.8  /* larger than that is no drawing but a sheet that could not be read */
 
+/* A rectangle of the image in one reduced by scale. */
 static void
 fill(PIX *pix, double scale, float x0, float y0, float x1, float y1, gboolean black)
 {
-    const int left = (int)((double)x0 * scale), top = (int)((double)y0 * scale);
-    BOX *box = boxCreate(left, top, MAX((int)((double)x1 * scale + 0.999) - left, 1),
-                         MAX((int)((double)y1 * scale + 0.999) - top, 1));
-    if (box == NULL) return;
-    if (black)
-        pixSetInRect(pix, box);
-    else
-        pixClearInRect(pix, box);
-    boxDestroy(&box);
+    parse_ocr_paint(pix, (int)((double)x0 * scale), (int)((double)y0 * scale),
+                    (int)((double)x1 * scale + 0.999), (int)((double)y1 * scale + 0.999), black);
 }
 
 static gboolean
@@ -120,13 +114,8 @@ drawings_add(const parse_ocr_image *image, const GArray *parts, const GArray *cl
 void
 parse_ocr_drawings_find(const parse_ocr_image *image, parse_ocr_text *text)
 {
-    int factor = 1;
-    PIX *ink = pixClone(image->binary);
-    for (; ink && image->dpi / factor >= 2 * DRAWINGS_DPI - 30; factor *= 2) {
-        PIX *half = pixReduceRankBinary2(ink, 1, NULL);
-        pixDestroy(&ink);
-        ink = half;
-    }
+    int factor;
+    PIX *ink = parse_ocr_reduced(image, 2 * DRAWINGS_DPI - 30, &factor);
     PIX *rest = ink ? pixCopy(NULL, ink) : NULL;
     pixDestroy(&ink);
     if (rest == NULL) return;

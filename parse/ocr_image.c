@@ -142,6 +142,30 @@ parse_ocr_binary(PIX *gray)
     return binary;
 }
 
+void
+parse_ocr_paint(PIX *pix, int x0, int y0, int x1, int y1, gboolean set)
+{
+    BOX *box = boxCreate(x0, y0, MAX(x1 - x0, 1), MAX(y1 - y0, 1));
+    if (box == NULL) return;
+    if (set)
+        pixSetInRect(pix, box);
+    else
+        pixClearInRect(pix, box);
+    boxDestroy(&box);
+}
+
+PIX *
+parse_ocr_reduced(const parse_ocr_image *image, double dpi, int *factor)
+{
+    PIX *pix = pixClone(image->binary);
+    for (*factor = 1; pix != NULL && image->dpi / *factor >= dpi; *factor *= 2) {
+        PIX *half = pixReduceRankBinary2(pix, 1, NULL);
+        pixDestroy(&pix);
+        pix = half;
+    }
+    return pix;
+}
+
 /* Are there straighter lines when the page is laid on its side? */
 static gboolean
 lies_sideways(PIX *binary)

@@ -89,6 +89,12 @@ G_DEFINE_AUTOPTR_CLEANUP_FUNC(parse_ocr_image, parse_ocr_image_free)
 void parse_ocr_pix_replace(PIX **pix, PIX *made);
 /* Black is 1, by one threshold for all of it (Otsu's); NULL where there is no memory. */
 PIX *parse_ocr_binary(PIX *gray);
+/* Sets all bits of a rectangle, one pixel at least, or clears them: set is white in gray images and black in binary
+ * ones. */
+void parse_ocr_paint(PIX *pix, int x0, int y0, int x1, int y1, gboolean set);
+/* The binary image, halved until it has less than so many dots per inch; factor: a pixel of it is so many wide. NULL
+ * where there is no memory. */
+PIX *parse_ocr_reduced(const parse_ocr_image *image, double dpi, int *factor);
 
 /* ---- ocr_clean.c ---- */
 /* Takes out what scanners, copiers and cameras add. */
@@ -97,6 +103,8 @@ void parse_ocr_image_clean(parse_ocr_image *image);
 /* ---- ocr_size.c ---- */
 /* Shrinks the boxes of symbols to their ink; fills in em of lines, and baseline, stroke and bold of words. */
 void parse_ocr_measure(parse_ocr_text *text, const parse_ocr_image *image);
+/* Of floats, the upper one of two; 0 where there are none. Sorts them. */
+float parse_ocr_median(GArray *values);
 
 /* ---- ocr_shapes.c ---- */
 /* Appends rules (parse_path) and pictures (parse_rect), in pixels. */
@@ -107,7 +115,6 @@ void parse_ocr_pictures_join(GArray *pictures, double dpi);
 /* ---- ocr_cells.c ---- */
 /* Paints rules white. */
 void parse_ocr_rules_erase(parse_ocr_image *image, const GArray *rules);
-void parse_ocr_blank(PIX *gray, const parse_rect *part);
 /* The box of what is black in part, with a little margin inside it; FALSE where nothing is. */
 gboolean parse_ocr_ink(const parse_ocr_image *image, const parse_rect *part, parse_rect *ink);
 /* The fields (parse_rect, pixels) of the grids that rules make up; free with g_array_unref. */

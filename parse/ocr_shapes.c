@@ -113,14 +113,8 @@ shapes_read(PIX *page, double scale, double dpi, GArray *pictures, GArray *paths
 void
 parse_ocr_shapes_find(const parse_ocr_image *image, GArray *rules, GArray *pictures)
 {
-    int factor = 1;
-    PIX *page = pixClone(image->binary);
-    while (page && image->dpi / factor >= 2 * SHAPES_DPI - 60) {
-        PIX *half = pixReduceRankBinary2(page, 1, NULL);
-        pixDestroy(&page);
-        page = half;
-        factor *= 2;
-    }
+    int factor;
+    PIX *page = parse_ocr_reduced(image, 2 * SHAPES_DPI - 60, &factor);
     if (page != NULL) shapes_read(page, factor, image->dpi, pictures, rules);
     pixDestroy(&page);
     parse_ocr_pictures_join(pictures, image->dpi);

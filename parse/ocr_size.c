@@ -9,11 +9,10 @@
 #include <stdlib.h>
 #include <string.h>
 
-#define TALL_EM  0.69F
-#define SMALL_EM 0.45F
-#define DEEP_EM  0.66F /* of small letters with a descender */
-#define CAPS_QUANTILE                                                                              \
-    0.85 /* of a line without small letters: in small capitals only the initials are as high */
+#define TALL_EM          0.69F
+#define SMALL_EM         0.45F
+#define DEEP_EM          0.66F /* of small letters with a descender */
+#define CAPS_QUANTILE    0.85  /* in small capitals only the initials are as high as capitals */
 #define MIN_LETTERS      3
 #define SAME_SIZE        0.07F /* relative: lines of one font differ by so much from their mean */
 #define MAX_GROUPED      2000  /* lines */
@@ -60,8 +59,8 @@ quantile_of(GArray *values, double share)
     return g_array_index(values, float, (guint)(share * values->len));
 }
 
-static float
-median_of(GArray *values)
+float
+parse_ocr_median(GArray *values)
 {
     return quantile_of(values, 0.5);
 }
@@ -116,7 +115,7 @@ baseline_of(const parse_ocr_text *text, guint first, guint n, guint least, float
             if (sits(symbol->unicode)) g_array_append_val(feet, foot);
         }
     }
-    return feet->len >= least ? median_of(feet) : fallback;
+    return feet->len >= least ? parse_ocr_median(feet) : fallback;
 }
 
 static void
@@ -309,7 +308,7 @@ weights_measure(parse_ocr_text *text, const parse_ocr_image *image)
         for (guint k = 0; k < word->n_symbols && word->stroke > 0; k++)
             g_array_append_val(ratios, ratio);
     }
-    const float usual = median_of(ratios);
+    const float usual = parse_ocr_median(ratios);
     if (usual <= 0) return;
     for (guint i = 0; i < text->words->len; i++) {
         parse_ocr_word *word = &g_array_index(text->words, parse_ocr_word, i);
