@@ -435,6 +435,8 @@ void layout_dropcaps_join(layout_sheet *sheet);
 guint layout_run_turn(const parse_run *run);
 
 /* ---- words.c: the glyphs of one segment -> text ---- */
+/* Of Hebrew, Arabic and the scripts beside them, presentation forms too. */
+gboolean layout_is_rtl(gunichar ch);
 typedef struct {
     float x, x1, y;    /* origin and advance end on the frame's axes, baseline */
     float top, bottom; /* LAYOUT_STYLE_SYMBOL: of the ink */

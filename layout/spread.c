@@ -436,8 +436,7 @@ is_right_to_left(const parse_page *page)
     guint rtl = 0, other = 0;
     for (guint i = 0; i < page->n_glyphs; i++) {
         const uint32_t ch = page->glyphs[i].unicode;
-        if ((ch >= 0x590 && ch <= 0x8FF) || (ch >= 0xFB1D && ch <= 0xFDFF) ||
-            (ch >= 0xFE70 && ch <= 0xFEFC))
+        if (layout_is_rtl(ch))
             rtl++;
         else if (ch > ' ' && g_unichar_isalpha(ch))
             other++;

@@ -98,8 +98,8 @@ is_thin_before(const layout_glyph *last, const layout_glyph *g)
            ((g->flags & LAYOUT_SPAN_MATH) && (last->ch == ')' || last->ch == ']'));
 }
 
-static gboolean
-is_rtl(gunichar ch)
+gboolean
+layout_is_rtl(gunichar ch)
 {
     return (ch >= 0x590 && ch <= 0x8FF) || (ch >= 0xFB1D && ch <= 0xFDFF) ||
            (ch >= 0xFE70 && ch <= 0xFEFC);
@@ -108,7 +108,7 @@ is_rtl(gunichar ch)
 static gboolean
 is_ltr(gunichar ch)
 {
-    return (g_unichar_isalpha(ch) && !is_rtl(ch)) || g_unichar_isdigit(ch);
+    return (g_unichar_isalpha(ch) && !layout_is_rtl(ch)) || g_unichar_isdigit(ch);
 }
 
 static void
@@ -128,15 +128,15 @@ order_rtl(const layout_glyph **g, guint n)
 {
     guint rtl = 0, ltr = 0;
     for (guint i = 0; i < n; i++) {
-        if (is_rtl(g[i]->ch)) rtl++;
-        if (g_unichar_isalpha(g[i]->ch) && !is_rtl(g[i]->ch)) ltr++;
+        if (layout_is_rtl(g[i]->ch)) rtl++;
+        if (g_unichar_isalpha(g[i]->ch) && !layout_is_rtl(g[i]->ch)) ltr++;
     }
     if (rtl <= ltr) return FALSE;
     reverse(g, n);
     for (guint i = 0; i < n; i++) {
         if (!is_ltr(g[i]->ch)) continue;
         guint end = i;
-        for (guint j = i; j < n && !is_rtl(g[j]->ch); j++)
+        for (guint j = i; j < n && !layout_is_rtl(g[j]->ch); j++)
             if (is_ltr(g[j]->ch)) end = j;
         reverse(g + i, end - i + 1);
         i = end;
@@ -407,7 +407,7 @@ layout_words_append(layout_work *work, layout_sheet *sheet, const layout_glyph *
     g_autofree const layout_glyph **g = g_memdup2(glyphs, n * sizeof *glyphs);
     gboolean rtl = FALSE;
     for (guint i = 0; i < n && !rtl; i++)
-        rtl = is_rtl(g[i]->ch);
+        rtl = layout_is_rtl(g[i]->ch);
     if (rtl) {
         qsort(g, n, sizeof *g, compare_x);
         rtl = order_rtl(g, n);
