@@ -43,6 +43,20 @@ doubts_of(const lode_document *document, const layout_block *block)
     return g_string_free(out, FALSE);
 }
 
+/* The document that its JSON tells of. */
+static lode_document *
+through_json(lode_document *document, char **json)
+{
+    g_autoptr(GError) error = NULL;
+    document->meta.source_name = "scan.pdf";
+    document->meta.format = "PDF 1.5";
+    document->meta.source_sha256 = "00";
+    *json = layout_document_to_json(document);
+    lode_document *again = layout_document_from_json(*json, strlen(*json), &error);
+    if (again == NULL) fail_msg("%s", error->message);
+    return again;
+}
+
 static void
 words_in_doubt_stay_marked_over_line_ends(void **state)
 {
@@ -58,14 +72,9 @@ words_in_doubt_stay_marked_over_line_ends(void **state)
     assert_non_null(strstr(block->text, "is brokem in two"));
     assert_string_equal(doubts, "wcrd|brokem|and agoin|");
     /* and come back from the JSON */
-    document->meta.source_name = "scan.pdf";
-    document->meta.format = "PDF 1.5";
-    document->meta.source_sha256 = "00";
-    g_autofree char *json = layout_document_to_json(document);
+    g_autofree char *json = NULL;
+    lode_document *again = through_json(document, &json);
     assert_non_null(strstr(json, "\"style\": [\"doubtful\"]"));
-    GError *error = NULL;
-    lode_document *again = layout_document_from_json(json, strlen(json), &error);
-    if (again == NULL) fail_msg("%s", error->message);
     g_autofree char *doubts_again =
         doubts_of(again, document_find(again, LAYOUT_BLOCK_PARAGRAPH, "The first"));
     assert_string_equal(doubts_again, doubts);
@@ -112,14 +121,9 @@ a_cell_tells_that_its_words_are_in_doubt(void **state)
     assert_int_equal(document->n_tables, 1);
     for (guint i = 0; i < document->n_cells; i++)
         assert_int_equal(document->cells[i].doubtful, strcmp(document->cells[i].text, "1O.5") == 0);
-    document->meta.source_name = "scan.pdf";
-    document->meta.format = "PDF 1.5";
-    document->meta.source_sha256 = "00";
-    g_autofree char *json = layout_document_to_json(document);
+    g_autofree char *json = NULL;
+    lode_document *again = through_json(document, &json);
     assert_non_null(strstr(json, "\"at\": [1, 1, 1, 1], \"doubtful\": true"));
-    GError *error = NULL;
-    lode_document *again = layout_document_from_json(json, strlen(json), &error);
-    if (again == NULL) fail_msg("%s", error->message);
     g_autofree char *json_again = layout_document_to_json(again);
     assert_string_equal(json, json_again);
     lode_document_free(again);
