@@ -26,6 +26,7 @@ typedef enum { KIND_F32, KIND_F16, KIND_Q8_0, KIND_Q4_0 } kv_kind;
 enum {
     PER_TILE = ENGINE_KV_TILE / VW, /* vectors of one dimension of a tile */
     TILE_ROW = ENGINE_KV_TILE * 2,  /* bytes of one dimension of a tile of halves */
+    LINE = 64,                      /* bytes that one prefetch brings */
     ROWS_AHEAD = 64                 /* values asked for before they are needed */
 };
 
@@ -84,7 +85,11 @@ score_block(const kv_kind kind, const size_t rows, const size_t vectors, const u
     }
     if (kind == KIND_F32 || kind == KIND_F16) {
         for (size_t d = 0; d < dim; d++) {
-            if (kind == KIND_F16) prefetch(k + (d % tiles + 3 * tiles) * tile_bytes + d * TILE_ROW);
+            if (kind == KIND_F16 && d * TILE_ROW % LINE == 0) {
+                UNROLL
+                for (size_t t = 0; t < tiles; t++)
+                    prefetch(k + (t + 3 * tiles) * tile_bytes + d * TILE_ROW);
+            }
             UNROLL
             for (size_t j = 0; j < vectors; j++)
                 kv[j] = tile_vector(kind, k + j / PER_TILE * tile_bytes, d, j % PER_TILE);
@@ -318,7 +323,11 @@ weigh_block(const kv_kind kind, const size_t rows, const size_t vectors, const u
             acc[r][j] = v_load(out + r * ldo + at + j * VW);
     }
     for (size_t p = 0; p < n_pos; p++) {
-        if (kind != KIND_F32) prefetch(v + (p + ROWS_AHEAD) * row_bytes + at / 32 * block_bytes);
+        if (kind != KIND_F32) {
+            UNROLL
+            for (size_t i = 0; i < vectors * VW; i += 32)
+                prefetch(v + (p + ROWS_AHEAD) * row_bytes + (at + i) / 32 * block_bytes);
+        }
         UNROLL
         for (size_t j = 0; j < vectors; j++)
             row[j] = row_vector(kind, v + p * row_bytes, at + j * VW);

@@ -105,24 +105,28 @@ int8_avx2(size_t steps)
     return _mm256_extract_epi32(sum[0], 0);
 }
 
-/* 24 sums of 16 numbers: 64 products a step and sum. */
+/* 12 sums of 16 numbers: 64 products a step and sum. In one piece of assembly: from intrinsics GCC 12 makes a loop
+ * that copies registers and tells half of what a processor with two such units does. */
 __attribute__((target("avx512f,avx512bw,avx512vnni"))) static int32_t
 int8_vnni(size_t steps)
 {
-    __m512i sum[24], a = _mm512_set1_epi8(3);
-    const __m512i b = _mm512_set1_epi8(5);
+    const __m512i a = _mm512_set1_epi8(3), b = _mm512_set1_epi8(5);
+    __m512i s0, s1, s2, s3, s4, s5, s6, s7, s8, s9, s10, s11;
 
-    for (int k = 0; k < 24; k++)
-        sum[k] = _mm512_setzero_si512();
+    s0 = s1 = s2 = s3 = s4 = s5 = s6 = s7 = s8 = s9 = s10 = s11 = _mm512_setzero_si512();
     for (size_t i = 0; i < steps; i++) {
-        for (int k = 0; k < 24; k++) {
-            __asm__ volatile("" : "+v"(a));
-            sum[k] = _mm512_dpbusd_epi32(sum[k], a, b);
-        }
+        __asm__ volatile("vpdpbusd %13, %12, %0\n\tvpdpbusd %13, %12, %1\n\t"
+                         "vpdpbusd %13, %12, %2\n\tvpdpbusd %13, %12, %3\n\t"
+                         "vpdpbusd %13, %12, %4\n\tvpdpbusd %13, %12, %5\n\t"
+                         "vpdpbusd %13, %12, %6\n\tvpdpbusd %13, %12, %7\n\t"
+                         "vpdpbusd %13, %12, %8\n\tvpdpbusd %13, %12, %9\n\t"
+                         "vpdpbusd %13, %12, %10\n\tvpdpbusd %13, %12, %11"
+                         : "+v"(s0), "+v"(s1), "+v"(s2), "+v"(s3), "+v"(s4), "+v"(s5), "+v"(s6),
+                           "+v"(s7), "+v"(s8), "+v"(s9), "+v"(s10), "+v"(s11)
+                         : "v"(a), "v"(b));
     }
-    for (int k = 1; k < 24; k++)
-        sum[0] = _mm512_add_epi32(sum[0], sum[k]);
-    return _mm512_cvtsi512_si32(sum[0]);
+    s0 = s0 + s1 + s2 + s3 + s4 + s5 + s6 + s7 + s8 + s9 + s10 + s11;
+    return _mm512_cvtsi512_si32(s0);
 }
 #endif
 
@@ -144,7 +148,7 @@ measure_int8(engine_pool *pool)
 
 #if HAVE_X86
     if (__builtin_cpu_supports("avx512bw") && __builtin_cpu_supports("avx512vnni"))
-        fn = int8_vnni, products = 24.0 * 64.0;
+        fn = int8_vnni, products = 12.0 * 64.0;
     else if (__builtin_cpu_supports("avx2"))
         fn = int8_avx2, products = 12.0 * 32.0;
 #endif

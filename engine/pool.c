@@ -22,14 +22,16 @@
  * more threads than processors does not spin at all.
  *
  * A pool as large as the machine pins its workers, one to a processor, so that the scheduler does not put
- * two on one. The caller, whose thread is not ours, is left where it is. Smaller pools are not pinned:
- * several of them would meet on the first processors. */
+ * two on one. The caller, whose thread is not ours, is left where it is; a worker that it meets there moves to the
+ * processor left free (a kernel that packs threads otherwise keeps both on one: half the speed). Smaller pools are
+ * not pinned: several of them would meet on the first processors. */
 #include "engine/pool.h"
 
 #include <sched.h>
 #include <stdatomic.h>
 #include <stdlib.h>
 #include <sys/mman.h>
+#include <unistd.h>
 
 #define MAX_THREADS    256
 #define HUGE_PAGE      ((size_t)2 << 20)
@@ -75,6 +77,9 @@ struct engine_pool {
     spin_budget caller_spin; /* held by who holds the lock */
     int64_t most_spin;
     gboolean pinned;
+    int processors
+        [MAX_THREADS]; /* of pinned workers, [0]: left to the caller; held by who holds the lock */
+    atomic_int ids[MAX_THREADS]; /* the kernel's, of pinned workers; 0: not begun */
 
     size_t n_posted; /* by workers, before this run; held by who holds the lock */
 
@@ -239,18 +244,44 @@ count_processors(void)
     return get_processors(&set) ? MAX(1, CPU_COUNT(&set)) : (int)g_get_num_processors();
 }
 
-/* Keep the calling thread to the nth of the processors. Failing is harmless. */
-static void
-pin_to(int nth)
+/* The first n processors into out; FALSE when there are fewer. */
+static gboolean
+list_processors(int n, int *out)
 {
-    cpu_set_t all, one;
+    cpu_set_t all;
+    int found = 0;
 
-    if (!get_processors(&all)) return;
-    for (size_t cpu = 0; cpu < CPU_SETSIZE; cpu++) {
-        if (!CPU_ISSET(cpu, &all) || nth-- > 0) continue;
-        CPU_ZERO(&one);
-        CPU_SET(cpu, &one);
-        sched_setaffinity(0, sizeof one, &one);
+    if (!get_processors(&all)) return FALSE;
+    for (int cpu = 0; cpu < CPU_SETSIZE && found < n; cpu++)
+        if (CPU_ISSET((size_t)cpu, &all)) out[found++] = cpu;
+    return found == n;
+}
+
+/* Keep a thread (0: the calling one) to one processor. */
+static gboolean
+keep_to(pid_t thread, int processor)
+{
+    cpu_set_t one;
+
+    CPU_ZERO(&one);
+    CPU_SET((size_t)processor, &one);
+    return sched_setaffinity(thread, sizeof one, &one) == 0;
+}
+
+/* The caller runs where a worker is kept: the worker takes the free processor. */
+static void
+make_way(engine_pool *pool)
+{
+    const int here = sched_getcpu();
+
+    if (here == pool->processors[0]) return;
+    for (int i = 1; i < pool->n_threads; i++) {
+        if (pool->processors[i] != here) continue;
+        const pid_t id = atomic_load(&pool->ids[i]);
+        if (id > 0 && keep_to(id, pool->processors[0])) {
+            pool->processors[i] = pool->processors[0];
+            pool->processors[0] = here;
+        }
         return;
     }
 }
@@ -263,7 +294,8 @@ worker_main(gpointer arg)
     spin_budget budget = {pool->most_spin, pool->most_spin};
     run_notice run = {0};
 
-    if (pool->pinned) pin_to(start.worker);
+    if (pool->pinned && keep_to(0, pool->processors[start.worker]))
+        atomic_store(&pool->ids[start.worker], gettid());
     g_free(arg);
     for (;;) {
         const uint32_t last = run.sequence;
@@ -294,7 +326,7 @@ engine_pool_new(int n_threads)
     n_threads = MIN(n_threads, MAX_THREADS);
     pool->most_spin = n_threads > n_processors ? 0 : SPIN_US;
     pool->caller_spin = (spin_budget){pool->most_spin, pool->most_spin};
-    pool->pinned = n_threads == n_processors;
+    pool->pinned = n_threads == n_processors && list_processors(n_threads, pool->processors);
     g_rec_mutex_init(&pool->caller);
     g_mutex_init(&pool->mutex);
     g_cond_init(&pool->has_work);
@@ -379,6 +411,7 @@ engine_pool_run(engine_pool *pool, size_t n_tasks, engine_pool_fn fn, void *data
             fn(data, i, 0);
     } else {
         run_notice run = {.n_tasks = (uint32_t)n_tasks, .fn = fn, .data = data};
+        if (pool->pinned) make_way(pool);
         announce(pool, &run);
         pool->n_posted += n_tasks - work(pool, &run, 0);
         wait_until_done(pool, pool->n_posted);

@@ -1,6 +1,7 @@
 /* The thread pool: every task once, whoever calls, however often. */
 #include "engine/pool.h"
 
+#include <sched.h>
 #include <setjmp.h>
 #include <stdarg.h>
 #include <stdatomic.h>
@@ -151,6 +152,57 @@ a_share_whose_thread_is_kept_busy_is_done_by_the_others(void **state)
     }
 }
 
+typedef struct {
+    int caller; /* the processor that worker 0 is kept to */
+    atomic_int n_beside, n_met;
+} processor_run;
+
+static void
+see_processor(void *data, size_t task, int worker)
+{
+    processor_run *run = data;
+    const gint64 until = g_get_monotonic_time() + 200; /* long enough for every thread to come by */
+
+    (void)task;
+    while (g_get_monotonic_time() < until)
+        continue;
+    if (worker > 0)
+        atomic_fetch_add(sched_getcpu() == run->caller ? &run->n_met : &run->n_beside, 1);
+}
+
+/* A worker that a caller on its processor held up would do nothing, or share it. */
+static void
+workers_make_way_for_the_caller(void **state)
+{
+    cpu_set_t before;
+
+    (void)state;
+    if (sched_getaffinity(0, sizeof before, &before) != 0 || CPU_COUNT(&before) < 2) skip();
+    g_autoptr(engine_pool) pool = engine_pool_new(0);
+    processor_run start = {.caller = -1};
+    int n_beside = 0;
+    /* a worker that has not begun cannot be moved */
+    for (int i = 0; i < 1000 && atomic_load(&start.n_beside) == 0; i++)
+        engine_pool_run(pool, 64, see_processor, &start);
+    for (int round = 0; round < 3; round++) {
+        for (int cpu = 0; cpu < CPU_SETSIZE; cpu++) {
+            cpu_set_t one;
+            if (!CPU_ISSET((size_t)cpu, &before)) continue;
+            CPU_ZERO(&one);
+            CPU_SET((size_t)cpu, &one);
+            assert_int_equal(sched_setaffinity(0, sizeof one, &one), 0);
+            processor_run run = {.caller = cpu};
+            engine_pool_run(pool, 1, see_processor, &run); /* one task: the caller's */
+            assert_int_equal(atomic_load(&run.n_beside) + atomic_load(&run.n_met), 0);
+            engine_pool_run(pool, 64, see_processor, &run);
+            n_beside += atomic_load(&run.n_beside);
+            assert_int_equal(atomic_load(&run.n_met), 0);
+        }
+    }
+    assert_int_equal(sched_setaffinity(0, sizeof before, &before), 0);
+    assert_true(n_beside > 0);
+}
+
 int
 main(void)
 {
@@ -161,6 +213,7 @@ main(void)
         cmocka_unit_test(callers_from_several_threads_take_turns),
         cmocka_unit_test(work_arrives_after_the_workers_fell_asleep),
         cmocka_unit_test(scratch_belongs_to_one_worker),
+        cmocka_unit_test(workers_make_way_for_the_caller),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }
