@@ -26,10 +26,11 @@ cli_ask_entries(const GOptionEntry *own, ask_args *args)
         {"passages", 'k', 0, G_OPTION_ARG_INT, &args->n_passages,
          "Passages to answer from (default: 8)", "N"},
         {"model", 'm', 0, G_OPTION_ARG_FILENAME, &args->model,
-         "The model that writes, a .gguf file or folder, or with --endpoint its name there "
+         "The model that writes: a .gguf file, a folder or a name of `lode model list`; or with "
+         "--endpoint its name there "
          "(default: "
          "SmolLM2-135M-Instruct, when installed)",
-         "PATH"},
+         "MODEL"},
         CLI_ENDPOINT_ENTRIES(&args->endpoint),
         CLI_DEVICE_ENTRIES(&args->device),
         {"embedder", 0, 0, G_OPTION_ARG_FILENAME, &args->embedder,

@@ -1,5 +1,6 @@
 /* lode bench MODEL: how fast a model runs here, and how near that is to what the machine could do. */
 #include "pipelines/cli.h"
+#include "pipelines/models.h"
 
 #include <fcntl.h>
 #include <stdlib.h>
@@ -281,8 +282,10 @@ longest_test(const bench *b)
 
 /* Model, session, and the time from nothing to the logits of one token. */
 static gboolean
-start(bench *b, const char *path, GError **error)
+start(bench *b, const char *name, GError **error)
 {
+    g_autofree char *path = models_find_named(name, error);
+    if (path == NULL) return FALSE;
     const gint64 begin = now(b);
     const engine_model_options on = cli_device_options(&b->args->device);
     b->model = engine_model_open_with(path, &on, error);

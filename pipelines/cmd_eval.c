@@ -40,10 +40,11 @@ eval_entries(gpointer data)
         {"extractive", 0, 0, G_OPTION_ARG_NONE, &args->extractive,
          "Quote, let no model write (default: when no writer is installed)", NULL},
         {"model", 'm', 0, G_OPTION_ARG_FILENAME, &args->model,
-         "The model that writes, or with --endpoint its name there (default: "
+         "The model that writes, a path or a name of `lode model list`; or with --endpoint its "
+         "name there (default: "
          "SmolLM2-135M-Instruct, "
          "when installed)",
-         "PATH"},
+         "MODEL"},
         CLI_ENDPOINT_ENTRIES(&args->endpoint),
         CLI_DEVICE_ENTRIES(&args->device),
         {"embedder", 0, 0, G_OPTION_ARG_FILENAME, &args->embedder,

@@ -203,26 +203,6 @@ generation_clear(generation *g)
 }
 G_DEFINE_AUTO_CLEANUP_CLEAR_FUNC(generation, generation_clear)
 
-/* MODEL: a file, a folder, or a name that `lode model list` shows. */
-static char *
-find_model(const char *name, GError **error)
-{
-    g_autofree char *where = NULL;
-    if (g_file_test(name, G_FILE_TEST_EXISTS)) return g_strdup(name);
-    g_autoptr(models_registry) registry = models_registry_load(NULL, 0, error);
-    if (registry == NULL) return NULL;
-    const models_entry *entry = models_registry_lookup(registry, name, NULL);
-    if (entry != NULL && models_entry_state(entry, &where) == MODELS_INSTALLED)
-        return g_steal_pointer(&where);
-    if (entry != NULL)
-        g_set_error(error, PIPELINES_ERROR, LODE_ERROR_NOT_FOUND,
-                    "%s is not installed: lode model pull %s", name, name);
-    else
-        g_set_error(error, PIPELINES_ERROR, LODE_ERROR_NOT_FOUND,
-                    "%s: no such file, and no model of this name", name);
-    return NULL;
-}
-
 static gboolean
 read_whole(const char *path, char **text, gsize *len, GError **error)
 {
@@ -656,7 +636,7 @@ static gboolean
 run(generation *g, const char *name, const char *operand, GError **error)
 {
     if (g->args->endpoint.url != NULL) return run_remote(g, name, operand, error);
-    g_autofree char *path = find_model(name, error);
+    g_autofree char *path = models_find_named(name, error);
     if (path == NULL) return FALSE;
     engine_model_options options = cli_device_options(&g->args->device);
     options.exact = g->args->exact;

@@ -229,8 +229,9 @@ enum {
     LODE_FORMAT_LAYOUT = 256,     /* STEM_layout.pdf: the source with every block drawn over it */
     LODE_FORMAT_CSV =
         512, /* tables/page-P-table-N.csv: each table, see lode_document_table_to_csv */
-    LODE_FORMAT_PDF_OCR = 1024, /* STEM_ocr.pdf: the source, what was read in its pixels on it as unseen text */
-    LODE_FORMAT_ALL = 2047      /* every format of this version */
+    LODE_FORMAT_PDF_OCR =
+        1024, /* STEM_ocr.pdf: the source, what was read in its pixels on it as unseen text */
+    LODE_FORMAT_ALL = 2047 /* every format of this version */
 };
 
 /* Any one of the above that is text; CSV: all tables, an empty line between two. NULL for NULL and for what is not one format. */
@@ -285,7 +286,8 @@ LODE_API void lode_engine_free(lode_engine *engine); /* NULL is fine */
 /* Where a model runs. */
 typedef struct {
     size_t struct_size;
-    const char *device;  /* "auto" or NULL (default): a GPU where there is one, else the CPU; "cpu"; "cuda", "cuda:N" */
+    const char *
+        device; /* "auto" or NULL (default): a GPU where there is one, else the CPU; "cpu"; "cuda", "cuda:N" */
     uint64_t gpu_memory; /* bytes of the GPU's memory to use at most; 0 (default): what is free */
     int gpu_layers;      /* of a model that writes, the last ones; -1 (default): as many as fit */
 } lode_device_options;
@@ -295,7 +297,8 @@ LODE_API lode_device_options lode_device_options_default(void);
 /* A model that turns text into vectors. Immutable. */
 typedef struct lode_embedder lode_embedder;
 
-/* path: a folder, .safetensors or .gguf file; NULL: the default embedder, as `lode model pull` installs it.
+/* path: a folder, .safetensors or .gguf file, or a name of `lode model list`; NULL: the default embedder, as
+ * `lode model pull` installs it.
  * LODE_ERROR_NOT_FOUND when there is none. Keep it alive longer than the libraries that use it. */
 LODE_API lode_status lode_embedder_open(const char *path, lode_embedder **out, lode_error *error);
 /* The same, on a device; options NULL means the defaults. LODE_ERROR_ARGUMENT for a device that is none,
@@ -314,7 +317,8 @@ LODE_API lode_status lode_embedder_embed(const lode_embedder *embedder, lode_eng
 /* A model that writes text. Immutable. */
 typedef struct lode_writer lode_writer;
 
-/* path: a .gguf file or a model's folder; NULL: the default writer. LODE_ERROR_NOT_FOUND when there is none. */
+/* path: a .gguf file or a model's folder, or a name of `lode model list`; NULL: the default writer.
+ * LODE_ERROR_NOT_FOUND when there is none. */
 LODE_API lode_status lode_writer_open(const char *path, lode_writer **out, lode_error *error);
 /* The same, on a device, as lode_embedder_open_on has it. */
 LODE_API lode_status lode_writer_open_on(const char *path, const lode_device_options *options,

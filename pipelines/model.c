@@ -134,7 +134,8 @@ pipelines_model_open(const char *path, engine_kind kind, const engine_model_opti
     g_autoptr(models_registry) registry = models_registry_load(NULL, 0, error);
     if (registry == NULL) return NULL;
     const char *role = kind == ENGINE_KIND_ENCODER ? "embedder" : "writer";
-    g_autofree char *found = path != NULL ? g_strdup(path) : models_find(registry, role, error);
+    g_autofree char *found =
+        path != NULL ? models_find_named(path, error) : models_find(registry, role, error);
     return found != NULL ? open_found(registry, found, &kind, options, error) : NULL;
 }
 
@@ -142,7 +143,9 @@ pipelines_model *
 pipelines_model_open_any(const char *path, const engine_model_options *options, GError **error)
 {
     g_autoptr(models_registry) registry = models_registry_load(NULL, 0, error);
-    return registry != NULL ? open_found(registry, path, NULL, options, error) : NULL;
+    if (registry == NULL) return NULL;
+    g_autofree char *found = models_find_named(path, error);
+    return found != NULL ? open_found(registry, found, NULL, options, error) : NULL;
 }
 
 void

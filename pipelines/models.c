@@ -471,3 +471,24 @@ models_find(const models_registry *registry, const char *role, GError **error)
                 preferred ? "`" : "");
     return NULL;
 }
+
+char *
+models_find_named(const char *name, GError **error)
+{
+    g_autofree char *where = NULL;
+
+    if (g_file_test(name, G_FILE_TEST_EXISTS)) return g_strdup(name);
+    g_autoptr(models_registry) registry = models_registry_load(NULL, 0, error);
+    if (registry == NULL) return NULL;
+    const models_entry *entry = models_registry_lookup(registry, name, NULL);
+    if (entry != NULL && models_entry_state(entry, &where) == MODELS_INSTALLED)
+        return g_steal_pointer(&where);
+    g_autofree char *shown = g_filename_display_name(name);
+    if (entry != NULL)
+        g_set_error(error, PIPELINES_ERROR, LODE_ERROR_NOT_FOUND,
+                    "%s is not installed: lode model pull %s", shown, entry->name);
+    else
+        g_set_error(error, PIPELINES_ERROR, LODE_ERROR_NOT_FOUND,
+                    "%s: no such file, and no model of this name", shown);
+    return NULL;
+}

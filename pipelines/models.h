@@ -94,6 +94,10 @@ gboolean models_verify(const models_entry *entry, const int *cancel, GError **er
  * LODE_ERROR_NOT_FOUND, which names the command to run. g_free. */
 char *models_find(const models_registry *registry, const char *role, GError **error);
 
+/* What to open for a name that the user gave: the file or folder of that path, else the installed model that
+ * `lode model list` shows under it. NULL with LODE_ERROR_NOT_FOUND, which names the command to run. g_free. */
+char *models_find_named(const char *name, GError **error);
+
 typedef struct {
     const char *dir;           /* NULL: models_user_dir() */
     models_source_kind source; /* AUTO: what $LODE_MODEL_SOURCE says, else auto */

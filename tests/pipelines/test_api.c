@@ -422,7 +422,7 @@ models_answer_with_sources(void **state)
     assert_true(cosine > 0.5);
     free(vectors);
     lode_writer *none = NULL;
-    assert_int_equal(lode_writer_open("/nonexistent.gguf", &none, &error), LODE_ERROR_IO);
+    assert_int_equal(lode_writer_open("/nonexistent.gguf", &none, &error), LODE_ERROR_NOT_FOUND);
     assert_null(none);
 
     lode_library *library = NULL;
