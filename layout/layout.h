@@ -127,7 +127,7 @@ typedef struct {
     int block;   /* its LAYOUT_BLOCK_TABLE */
     int caption; /* block, LAYOUT_NONE */
     guint n_rows, n_cols, n_header_rows;
-    const char *align; /* a layout_align for each column; NULL: none is known */
+    const char *align;         /* a layout_align for each column; NULL: none is known */
     guint first_cell, n_cells; /* row-major by (row, col); every grid place is covered once */
     const char *
         image; /* file name for layout_document_write_images, NULL where there is nothing to render; of the
@@ -560,6 +560,40 @@ char *layout_document_to_bibtex(const lode_document *document);
 /* The same as CSL JSON (an array of items, two spaces of indentation, newline at the end): ids are BibTeX's keys. "[]" for
  * a document without references. Free with g_free. */
 char *layout_document_to_csl(const lode_document *document);
+
+/* ---- BibTeX files ---- */
+
+#define LAYOUT_BIBTEX_MAX_BYTES   (64u << 20) /* that a file's @strings expand to */
+#define LAYOUT_BIBTEX_MAX_ENTRIES (1u << 20)
+
+/* One entry as it stands. Lent for the time of a call. */
+typedef struct {
+    const char *kind;   /* "article": in lower case, without its @ */
+    const char *key;    /* "li2023"; "" where there is none */
+    GHashTable *fields; /* lower-case name -> TeX; of several with one name the first */
+} layout_bibtex_entry;
+
+typedef void (*layout_bibtex_visit)(const layout_bibtex_entry *entry, gpointer user_data);
+
+/* Show visit each entry of text [len], UTF-8 without zero bytes, in their order; name stands in messages.
+ *
+ * BibTeX as in Patashnik, "BibTeXing" (1988): @string, @preamble and @comment, # between values, values in braces or
+ * quotes, entries in braces or parentheses, month names; also % comments between entries. A @string that was never
+ * given is empty. What a crossref leads to is the caller's. FALSE: error is LAYOUT_ERROR_FORMAT and names file, line
+ * and column (a character's, from 1); the entries in front of the place were shown. Thread-safe. */
+gboolean layout_bibtex_read(const char *name, const char *text, size_t len,
+                            layout_bibtex_visit visit, gpointer user_data, GError **error);
+
+/* A person's name, each part TeX. */
+typedef struct {
+    char *last;   /* "von Last"; the whole name where no comma divides it */
+    char *first;  /* NULL: not told apart */
+    char *junior; /* NULL */
+} layout_bibtex_name;
+
+/* The names of an author field, "Last, First and First Last and ..." ("others" is one of them): layout_bibtex_name *, owned
+ * by the array. Thread-safe. */
+GPtrArray *layout_bibtex_people(const char *tex);
 
 typedef struct {
     layout_images which;

@@ -6,8 +6,8 @@
 
 G_BEGIN_DECLS
 
-#define BIBLIOGRAPHY_MAX_BYTES   (64u << 20) /* of a file, and of what its @strings expand to */
-#define BIBLIOGRAPHY_MAX_ENTRIES (1u << 20)  /* of a file */
+#define BIBLIOGRAPHY_MAX_BYTES   LAYOUT_BIBTEX_MAX_BYTES /* of a file */
+#define BIBLIOGRAPHY_MAX_ENTRIES LAYOUT_BIBTEX_MAX_ENTRIES
 
 /* One entry. Immutable once it was read. */
 typedef struct {
@@ -24,10 +24,7 @@ typedef struct {
 GPtrArray *pipelines_bibliography_load(const char *path, GError **error);
 
 /* The same from text [len], UTF-8 without zero bytes; name stands in messages.
- *
- * BibTeX as in Patashnik, "BibTeXing" (1988): @string, @preamble and @comment, # between values, values in braces or
- * quotes, entries in braces or parentheses, month names, "von Last, Jr, First"; also biblatex' journaltitle, date and
- * eprint and subtitle, crossref, and % comments between entries. A @string that was never given is empty. */
+ * BibTeX as layout_bibtex_read has it. */
 GPtrArray *pipelines_bibtex_parse(const char *name, const char *text, size_t len, GError **error);
 /* CSL JSON (citeproc's csl-data.json): a list of items, one item, or an object with a list "items". */
 GPtrArray *pipelines_csl_parse(const char *name, const char *text, size_t len, GError **error);

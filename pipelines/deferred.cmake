@@ -76,6 +76,9 @@ deferred_library(lode archive
 
 deferred_library(lode md4c md_parse)
 
+deferred_library(lode uchardet
+  uchardet_data_end uchardet_delete uchardet_get_charset uchardet_handle_data uchardet_new)
+
 # What MuPDF calls.
 deferred_library(lode freetype
   FT_Add_Default_Modules FT_Done_Face FT_Done_Glyph FT_Done_Library FT_Get_Advance FT_Get_CMap_Format

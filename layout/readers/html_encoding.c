@@ -1,13 +1,16 @@
 /* Bytes of a page -> clean UTF-8.
  *
  * The order is that of the WHATWG Encoding and HTML standards: byte order mark, transport, <meta> in the
- * first kilobytes; then UTF-8 if the bytes are valid UTF-8, else windows-1252, which every byte is. Labels
+ * first kilobytes; then UTF-8 if the bytes are valid UTF-8, else what uchardet (Li and Momoi, "A composite approach to
+ * language/encoding detection", 2001) recognises and the bytes bear out, else windows-1252, which every byte is. Labels
  * mean there what browsers take them for: "iso-8859-1" is windows-1252, "gb2312" is GB 18030. */
 #include "layout/readers/html.h"
 
 #include <string.h>
+#include <uchardet.h>
 
-#define META_SPAN 4096 /* the standard says 1024; real pages put scripts in front */
+#define GUESS_SPAN ((gsize)256 << 10) /* that an encoding is guessed from */
+#define META_SPAN  4096               /* the standard says 1024; real pages put scripts in front */
 
 typedef struct {
     const char *label, *iconv;
@@ -121,6 +124,75 @@ drop_forbidden(GString *text)
     g_string_truncate(text, to);
 }
 
+/* What a guess must show: one of a few bytes is chance, above all where ASCII is most of the text. */
+typedef struct {
+    const char *found, *iconv; /* uchardet's name, iconv's */
+    gsize least;               /* bytes outside of ASCII */
+} known_guess;
+
+static const known_guess guesses[] = {{"GB18030", "GB18030", 4},
+                                      {"BIG5", "BIG5-HKSCS", 4},
+                                      {"SHIFT_JIS", "CP932", 4},
+                                      {"EUC-JP", "EUC-JP", 4},
+                                      {"EUC-KR", "CP949", 4},
+                                      {"UHC", "CP949", 4},
+                                      {"EUC-TW", "EUC-TW", 8},
+                                      {"WINDOWS-1251", "CP1251", 8},
+                                      {"KOI8-R", "KOI8-R", 8},
+                                      {"IBM866", "CP866", 8},
+                                      {"ISO-8859-5", "ISO-8859-5", 8},
+                                      {"MAC-CYRILLIC", "MAC-CYRILLIC", 8},
+                                      {"WINDOWS-1253", "CP1253", 8},
+                                      {"ISO-8859-7", "ISO-8859-7", 8},
+                                      {"WINDOWS-1255", "CP1255", 8},
+                                      {"ISO-8859-8", "CP1255", 8},
+                                      {"WINDOWS-1256", "CP1256", 8},
+                                      {"ISO-8859-6", "ISO-8859-6", 8},
+                                      {"TIS-620", "CP874", 8},
+                                      {"WINDOWS-1250", "CP1250", 8},
+                                      {"ISO-8859-2", "ISO-8859-2", 8},
+                                      {"WINDOWS-1254", "CP1254", 8},
+                                      {"ISO-8859-9", "CP1254", 8},
+                                      {"WINDOWS-1257", "CP1257", 8},
+                                      {"ISO-8859-13", "ISO-8859-13", 8},
+                                      {"ISO-8859-4", "ISO-8859-4", 8},
+                                      {"WINDOWS-1258", "CP1258", 8}};
+
+/* Are there enough bytes outside of ASCII, and is every one of them a part of a character? */
+static gboolean
+bears_out(const char *bytes, gsize len, const known_guess *guess)
+{
+    gsize high = 0;
+    for (gsize i = 0; i < len; i++)
+        high += (guchar)bytes[i] >= 0x80 ? 1 : 0;
+    if (high < guess->least) return FALSE;
+    g_autoptr(GError) error = NULL;
+    gsize read = 0;
+    g_autofree char *text =
+        g_convert(bytes, (gssize)len, "UTF-8", guess->iconv, &read, NULL, &error);
+    /* the last character of the span may be cut */
+    return text != NULL && len - read < 4;
+}
+
+/* iconv's name for what the bytes, which are no UTF-8, seem to be written in; NULL: nothing says. */
+static const char *
+guess_encoding(const char *bytes, gsize len)
+{
+    len = MIN(len, GUESS_SPAN);
+    uchardet_t detector = uchardet_new();
+    const char *iconv = NULL;
+    if (uchardet_handle_data(detector, bytes, len) == 0) {
+        uchardet_data_end(detector);
+        const char *found = uchardet_get_charset(detector);
+        for (gsize i = 0; i < G_N_ELEMENTS(guesses) && iconv == NULL; i++)
+            if (g_ascii_strcasecmp(found, guesses[i].found) == 0 &&
+                bears_out(bytes, len, &guesses[i]))
+                iconv = guesses[i].iconv;
+    }
+    uchardet_delete(detector);
+    return iconv;
+}
+
 static GString *
 decode(const char *html, size_t len, const char *charset)
 {
@@ -142,7 +214,9 @@ decode(const char *html, size_t len, const char *charset)
     if (declared && !is_utf8_label(declared)) out = convert(html, len, declared);
     if (out) return out;
     if (valid) return g_string_new_len(html, (gssize)len);
-    return convert(html, len, declared ? "UTF-8" : "CP1252");
+    if (declared) return convert(html, len, "UTF-8");
+    const char *guess = guess_encoding(html, len);
+    return convert(html, len, guess ? guess : "CP1252");
 }
 
 GString *

@@ -376,6 +376,9 @@ pass(const layout_source *source, const char *text, layout_builder *builder, tex
                     .kinds = kept->kinds,
                     .cite_text = kept->cite_text,
                     .author_year = kept->author_year,
+                    .all_cited = kept->all_cited,
+                    .bib_files = g_strdup(kept->bib_files),
+                    .bib_style = g_strdup(kept->bib_style),
                     .final = final,
                     .pictures = pictures};
     pass_begin(&r, builder);
@@ -390,11 +393,17 @@ pass(const layout_source *source, const char *text, layout_builder *builder, tex
     tex_front(&r);
     tex_end_block(&r);
     if (!r.bibliography_done && r.bib_files != NULL) tex_bibliography(&r);
+    if (r.bib_waits) tex_bib_entries(&r, r.cited);
     tex_number_calls(&r);
     layout_pen_finish(&r.pen);
     if (final && r.failed == NULL && r.pen.chars == 0)
         r.failed = g_error_new_literal(LAYOUT_ERROR, LAYOUT_ERROR_FORMAT, "LaTeX without text");
     kept->author_year = r.author_year;
+    if (!final) {
+        kept->all_cited = g_hash_table_ref(r.cited);
+        kept->bib_files = g_steal_pointer(&r.bib_files);
+        kept->bib_style = g_steal_pointer(&r.bib_style);
+    }
     GError *failed = r.failed;
     pass_end(&r);
     if (failed != NULL) g_propagate_error(error, failed);
@@ -423,6 +432,9 @@ layout_latex_read(const layout_source *source, const layout_options *options,
     g_hash_table_unref(kept.labels);
     g_hash_table_unref(kept.kinds);
     g_hash_table_unref(kept.cite_text);
+    if (kept.all_cited != NULL) g_hash_table_unref(kept.all_cited);
+    g_free(kept.bib_files);
+    g_free(kept.bib_style);
     g_string_free(text, TRUE);
     return done;
 }

@@ -97,8 +97,13 @@ typedef struct {
     /* the bibliography: latex_cite.c */
     GHashTable *cited;     /* key -> order of its first call, from 1 */
     GHashTable *cite_text; /* key -> "Li et al.\n2023" or its number, kept between the runs */
+    GHashTable
+        *all_cited; /* the first reading's cited, in the second; bib_files and bib_style too */
     gboolean author_year, bibliography_done;
-    char *bib_files, *bib_style;
+    gboolean cite_numbers; /* a package's option says so, whatever the style's name */
+    gboolean bib_waits, bib_written;
+    char *bib_files; /* names with commas between */
+    char *bib_style; /* as named; biblatex' style and sorting */
 } tex_reader;
 
 /* ---- latex_input.c ---- */
@@ -175,10 +180,21 @@ gboolean tex_is_math_environment(const char *name);
 /* \cite and its like. FALSE: command is none of them. */
 gboolean tex_cite(tex_reader *r, const char *command);
 void tex_thebibliography(tex_reader *r, const char *body);
-/* \bibliography, \printbibliography: from the .bbl beside the document. */
+/* \bibliography, \printbibliography: from the .bbl beside the document, else from the .bib files. */
 void tex_bibliography(tex_reader *r);
+/* The heading. */
+void tex_begin_bibliography(tex_reader *r);
+/* The text of a file beside the document or in it, UTF-8; NULL where there is none. Free with g_free. */
+char *tex_load_beside(tex_reader *r, const char *name);
 /* Call-outs of entries that are nowhere get numbers in the order of their first call. */
 void tex_number_calls(tex_reader *r);
+
+/* ---- latex_bib.c ---- */
+/* The bibliography from .bib files; calls: key -> order of its first call; "*" among them: all entries. FALSE: nothing was
+ * written. */
+gboolean tex_bib_entries(tex_reader *r, GHashTable *calls);
+/* Commands that say where the bibliography comes from and how it looks. FALSE: it is none. */
+gboolean tex_bib_command(tex_reader *r, const char *name);
 
 G_END_DECLS
 #endif

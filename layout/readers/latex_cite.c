@@ -1,7 +1,8 @@
 /* Call-outs and bibliographies of LaTeX documents.
  *
- * Entries come from a thebibliography, or from the .bbl that BibTeX left beside the document. What a call-out looks like ("[3]", "(Li et al., 2023)") is known when the entries are: the first of
- * the two readings learns it. */
+ * Entries come from a thebibliography, from the .bbl that BibTeX left beside the document or, without one, from the .bib
+ * files (latex_bib.c). What a call-out looks like ("[3]", "(Li et al., 2023)") is known when the entries are: the first
+ * of the two readings learns it. */
 #include "layout/readers/latex.h"
 
 #include <string.h>
@@ -68,12 +69,23 @@ put_call(tex_reader *r, const char *key, cite_form form)
     layout_pen_call(&r->pen, start, key);
 }
 
+static void
+remember_calls(tex_reader *r, const char *all)
+{
+    g_auto(GStrv) keys = g_strsplit(all, ",", -1);
+    for (char **key = keys; *key != NULL; key++)
+        if (!g_hash_table_contains(r->cited, g_strstrip(*key)))
+            g_hash_table_insert(r->cited, g_strdup(*key),
+                                GUINT_TO_POINTER(g_hash_table_size(r->cited) + 1));
+}
+
 gboolean
 tex_cite(tex_reader *r, const char *command)
 {
     cite_form form;
     if (strcmp(command, "nocite") == 0) {
-        g_free(tex_argument(r));
+        g_autofree char *all = tex_name_argument(r);
+        remember_calls(r, all);
         return TRUE;
     }
     if (!form_of(command, &form)) return FALSE;
@@ -81,6 +93,7 @@ tex_cite(tex_reader *r, const char *command)
     g_autofree char *first = tex_optional(r), *second = first != NULL ? tex_optional(r) : NULL;
     const char *before = second != NULL ? first : NULL, *after = second != NULL ? second : first;
     g_autofree char *all = tex_name_argument(r);
+    remember_calls(r, all);
     g_auto(GStrv) keys = g_strsplit(all, ",", -1);
     const gboolean around = form == CITE_BRACKETS;
     const guint style = r->pen.style;
@@ -92,9 +105,6 @@ tex_cite(tex_reader *r, const char *command)
     }
     for (guint i = 0; keys[i] != NULL; i++) {
         const char *key = g_strstrip(keys[i]);
-        if (!g_hash_table_contains(r->cited, key))
-            g_hash_table_insert(r->cited, g_strdup(key),
-                                GUINT_TO_POINTER(g_hash_table_size(r->cited) + 1));
         if (i > 0) layout_pen_text(&r->pen, r->author_year && around ? "; " : ", ", 2);
         put_call(r, key, form);
     }
@@ -109,8 +119,8 @@ tex_cite(tex_reader *r, const char *command)
 
 /* ---- entries as printed ---- */
 
-static void
-begin_bibliography(tex_reader *r)
+void
+tex_begin_bibliography(tex_reader *r)
 {
     tex_end_block(r);
     layout_pen_text(&r->pen, "References", -1);
@@ -153,7 +163,7 @@ write_entry(tex_reader *r, const char *key, const char *label, const char *text,
 void
 tex_thebibliography(tex_reader *r, const char *body)
 {
-    begin_bibliography(r);
+    tex_begin_bibliography(r);
     guint number = 0;
     const char *at = strstr(body, "\\bibitem");
     /* what stands in front defines the style's own commands */
@@ -188,9 +198,8 @@ tex_thebibliography(tex_reader *r, const char *body)
 
 /* ---- .bbl ---- */
 
-/* The text of a file beside the document; NULL where there is none. */
-static char *
-load_beside(tex_reader *r, const char *name)
+char *
+tex_load_beside(tex_reader *r, const char *name)
 {
     const char *own = g_hash_table_lookup(r->files, name);
     if (own != NULL) return g_strdup(own);
@@ -209,7 +218,7 @@ load_bbl(tex_reader *r)
     char *dot = strrchr(base, '.');
     if (dot != NULL) *dot = '\0';
     g_autofree char *bbl = g_strconcat(base, ".bbl", NULL);
-    return load_beside(r, bbl);
+    return tex_load_beside(r, bbl);
 }
 
 void
@@ -219,7 +228,14 @@ tex_bibliography(tex_reader *r)
     r->bibliography_done = TRUE;
     g_autofree char *bbl = load_bbl(r);
     const char *begin = bbl != NULL ? strstr(bbl, "\\begin{thebibliography}") : NULL;
-    if (begin == NULL) return;
+    if (begin == NULL) {
+        /* all that is called, also behind this place: known when the first reading ends */
+        if (r->final)
+            tex_bib_entries(r, r->all_cited);
+        else
+            r->bib_waits = TRUE;
+        return;
+    }
     tex_end_block(r);
     tex_run(r, bbl);
 }
@@ -236,5 +252,5 @@ number_one(gpointer key, gpointer order, gpointer data)
 void
 tex_number_calls(tex_reader *r)
 {
-    g_hash_table_foreach(r->cited, number_one, r);
+    if (!r->bib_written) g_hash_table_foreach(r->cited, number_one, r);
 }

@@ -120,15 +120,12 @@ static const struct {
     guint n_args;
 } dropped[] = {{"vspace", 1},
                {"hspace", 1},
-               {"bibliographystyle", 1},
                {"setlength", 2},
                {"addtolength", 2},
                {"setcounter", 2},
                {"addtocounter", 2},
                {"pagestyle", 1},
                {"thispagestyle", 1},
-               {"usepackage", 1},
-               {"RequirePackage", 1},
                {"documentclass", 1},
                {"hypersetup", 1},
                {"definecolor", 3},
@@ -142,7 +139,6 @@ static const struct {
                {"hphantom", 1},
                {"vphantom", 1},
                {"index", 1},
-               {"nocite", 1},
                {"markboth", 2},
                {"markright", 1},
                {"pdfbookmark", 2},
@@ -207,7 +203,6 @@ static const struct {
                {"newcolumntype", 1},
                {"tikzset", 1},
                {"DeclareUnicodeCharacter", 2},
-               {"addbibresource", 0},
                {"footnotetext", 0},
                {"renewbibmacro", 2},
                {"makeatletter", 0},
@@ -831,18 +826,6 @@ other(tex_reader *r, const char *name)
         else
             tex_inline_math(r, raw->str);
         g_string_free(raw, TRUE);
-    } else if (strcmp(name, "bibliography") == 0 || strcmp(name, "addbibresource") == 0) {
-        g_free(tex_optional(r));
-        char *files = tex_name_argument(r);
-        g_free(r->bib_files);
-        r->bib_files = files;
-        if (name[0] == 'b') tex_bibliography(r);
-    } else if (strcmp(name, "printbibliography") == 0) {
-        g_free(tex_optional(r));
-        tex_bibliography(r);
-    } else if (strcmp(name, "bibliographystyle") == 0) {
-        g_free(r->bib_style);
-        r->bib_style = tex_name_argument(r);
     } else if (strcmp(name, "abstract") == 0) {
         g_autofree char *text = tex_argument(r);
         tex_front(r);
@@ -928,12 +911,10 @@ tex_command(tex_reader *r, const char *name)
     else if (tex_define(r, name) || tex_expand(r, name))
         return;
     if (put_condition(r, name) || structure(r, name) || take_front(r, name) ||
-        (strcmp(name, "bibliographystyle") != 0 && strcmp(name, "documentclass") != 0 &&
-         strcmp(name, "addbibresource") != 0 && drop_arguments(r, name)))
+        tex_bib_command(r, name) || (strcmp(name, "documentclass") != 0 && drop_arguments(r, name)))
         return;
-    if (!r->in_document && strcmp(name, "input") != 0 && strcmp(name, "bibliographystyle") != 0 &&
-        strcmp(name, "documentclass") != 0 && strcmp(name, "documentstyle") != 0 &&
-        strcmp(name, "addbibresource") != 0 && r->flat == 0)
+    if (!r->in_document && strcmp(name, "input") != 0 && strcmp(name, "documentclass") != 0 &&
+        strcmp(name, "documentstyle") != 0 && r->flat == 0)
         return;
     if (put_step(r, name) || put_character(r, name) || put_styled(r, name) ||
         keep_argument(r, name) || put_heading(r, name) || put_run_in(r, name) ||

@@ -58,6 +58,10 @@ each_kind_is_read_as_what_it_is(void **state)
         {"utf16.txt", "plain text"},
         {"nul.txt", "plain text"},
         {"source/main.tex", "LaTeX"},
+        {"bib/plain.tex", "LaTeX"},
+        {"bib/unsrt.tex", "LaTeX"},
+        {"bib/years.tex", "LaTeX"},
+        {"bib/broken.tex", "LaTeX"},
         {"source.tar.gz", "LaTeX"},
         {"papers.zip!/a/paper.md", "Markdown"},
         {"outside.zip!/evil/paper.md", "Markdown"},
@@ -103,6 +107,66 @@ hostile_inputs_are_refused_with_a_reason(void **state)
     }
 }
 
+/* As other programs left them: nothing in the file says how it is written. */
+static void
+old_encodings_are_told_by_their_bytes(void **state)
+{
+    (void)state;
+    static const struct {
+        const char *encoding, *text;
+    } cases[] = {
+        {"GBK", "这是一个用于测试的简短文本。我们研究了湖泊的水位变化，并给出结果。"},
+        {"BIG5", "這是一個用於測試的簡短文字。我們研究了湖泊的水位變化，並給出結果。"},
+        {"CP932", "これは短い試験の文章です。湖の水位の変化を調べ、結果を示します。"},
+        {"EUC-JP", "これは短い試験の文章です。湖の水位の変化を調べ、結果を示します。"},
+        {"EUC-KR", "이것은 짧은 시험용 글입니다. 호수의 수위 변화를 조사하고 결과를 보입니다."},
+        {"CP1251", "Это короткий проверочный текст. Мы изучили изменения уровня озера."},
+        {"KOI8-R", "Это короткий проверочный текст. Мы изучили изменения уровня озера."},
+        {"CP1253", "Αυτό είναι ένα σύντομο κείμενο. Μελετήσαμε τη στάθμη της λίμνης."},
+        {"CP1255", "זהו טקסט קצר לבדיקה. חקרנו את השינויים במפלס האגם והצגנו את התוצאות."},
+        {"CP1256", "هذا نص قصير للاختبار. درسنا تغيرات منسوب البحيرة وعرضنا النتائج."},
+        {"CP1250", "Toto je krátký zkušební text. Zkoumali jsme změny hladiny jezera a uvádíme "
+                   "výsledky, které byly získány během několika let pozorování."},
+        {"CP1254", "Bu kısa bir deneme metnidir. Göldeki su seviyesinin değişimlerini inceledik "
+                   "ve sonuçları gösterdik. Çeşitli ölçümler yapıldı."},
+        {"CP1252", "Nous avons étudié les variations du niveau du lac — les résultats sont "
+                   "présentés là où la mère a été décrite à côté."},
+        {"CP1252", "Wir haben die Änderungen des Seespiegels untersucht; die Größe fällt."},
+        {"CP1252", "A naïve façade stood by the café."}};
+    static const struct {
+        const char *name, *front, *end;
+    } kinds[] = {{"plain.txt", "", ".\n"},
+                 {"marks.md", "# Title\n\n", ".\n"},
+                 {"page.html", "<html><body><p>", ".</p></body></html>"}};
+    g_autofree char *folder = g_dir_make_tmp("lode-encodings-XXXXXX", NULL);
+    for (gsize i = 0; i < G_N_ELEMENTS(cases); i++)
+        for (gsize k = 0; k < G_N_ELEMENTS(kinds); k++) {
+            g_autoptr(GError) error = NULL;
+            gsize size = 0;
+            g_autofree char *whole = g_strconcat(kinds[k].front, cases[i].text, kinds[k].end, NULL);
+            g_autofree char *bytes =
+                g_convert(whole, -1, cases[i].encoding, "UTF-8", NULL, &size, &error);
+            assert_non_null(bytes);
+            g_autofree char *path = g_build_filename(folder, kinds[k].name, NULL);
+            assert_true(g_file_set_contents(path, bytes, (gssize)size, NULL));
+            g_autoptr(lode_document) document = layout_document_open(path, NULL, &error);
+            if (document == NULL) fail_msg("%s: %s", cases[i].encoding, error->message);
+            g_autofree char *text = layout_document_to_text(document, NULL);
+            if (strstr(text, cases[i].text) == NULL)
+                fail_msg("%s in %s: %s", cases[i].encoding, kinds[k].name, text);
+            g_remove(path);
+            if (k > 0) continue;
+            /* cut inside a character, or with a byte that is none: the rest is still read */
+            bytes[size / 2] = (char)0xFF;
+            assert_true(g_file_set_contents(path, bytes, (gssize)size - 3, NULL));
+            g_autoptr(lode_document) hurt = layout_document_open(path, NULL, &error);
+            assert_non_null(hurt);
+            assert_true(hurt->n_blocks > 0);
+            g_remove(path);
+        }
+    assert_int_equal(g_rmdir(folder), 0);
+}
+
 static gboolean
 warns_of(const lode_document *document, const char *words)
 {
@@ -121,6 +185,50 @@ files_outside_of_the_folder_and_cycles_are_not_followed(void **state)
     assert_true(warns_of(document, "../outside.tex: leads out of the document's folder"));
     assert_true(warns_of(document, "\\input{missing}: not read"));
     assert_int_equal(document->n_warnings, 4);
+}
+
+static const layout_reference *
+reference_titled(const lode_document *d, const char *title)
+{
+    for (guint i = 0; i < d->n_references; i++)
+        if (g_strcmp0(d->references[i].title, title) == 0) return &d->references[i];
+    fail_msg("no reference \"%s\"", title);
+    return NULL;
+}
+
+static void
+entries_come_from_the_bib_files_where_no_bbl_is(void **state)
+{
+    (void)state;
+    g_autoptr(lode_document) plain = open_input("bib/plain.tex");
+    g_autoptr(lode_document) unsrt = open_input("bib/unsrt.tex");
+    g_autoptr(lode_document) years = open_input("bib/years.tex");
+    /* only what is called, by name or as called; with \nocite{*} all there is */
+    assert_int_equal(plain->n_references, 5);
+    assert_int_equal(unsrt->n_references, 5);
+    assert_int_equal(years->n_references, 7);
+    assert_string_equal(plain->references[1].title, "On peat");
+    assert_string_equal(unsrt->references[0].title, "Lake levels: 100% of a $\\alpha$-model");
+    assert_string_equal(unsrt->references[3].title, "A page without people");
+    const layout_reference *lake = &unsrt->references[0];
+    assert_int_equal(lake->kind, LAYOUT_REFERENCE_ARTICLE);
+    assert_string_equal(lake->venue, "Water Resources Research");
+    assert_string_equal(lake->pages, "45-67");
+    assert_string_equal(lake->doi, "10.5555/made.up.7");
+    assert_int_equal(lake->n_names, 3);
+    assert_string_equal(unsrt->names[lake->first_name + 1].family, "van der Berg");
+    assert_string_equal(unsrt->names[lake->first_name + 1].given, "Ludwig");
+    const layout_reference *drains = reference_titled(unsrt, "Drains & dykes");
+    assert_string_equal(drains->venue, "Proceedings of the Dyke Days");
+    assert_string_equal(drains->year, "2009");
+    assert_string_equal(reference_titled(unsrt, "A note")->arxiv, "1101.00001");
+    assert_true(reference_titled(unsrt, "A note")->et_al);
+    /* calls lead to them, also those behind the list; one entry that is nowhere leads nowhere */
+    assert_int_equal(plain->n_citations, 5);
+    assert_int_equal(years->n_citations, 2);
+    g_autoptr(lode_document) broken = open_input("bib/broken.tex");
+    assert_true(warns_of(broken, "broken.bib: line 2"));
+    assert_int_equal(broken->n_references, 1);
 }
 
 static void
@@ -211,6 +319,8 @@ main(int argc, char **argv)
         cmocka_unit_test(each_kind_is_read_as_what_it_is),
         cmocka_unit_test(hostile_inputs_are_refused_with_a_reason),
         cmocka_unit_test(files_outside_of_the_folder_and_cycles_are_not_followed),
+        cmocka_unit_test(old_encodings_are_told_by_their_bytes),
+        cmocka_unit_test(entries_come_from_the_bib_files_where_no_bbl_is),
         cmocka_unit_test(damaged_xml_is_kept_up_to_the_damage),
         cmocka_unit_test(tags_of_an_article_say_what_it_cites),
         cmocka_unit_test(an_archive_gives_its_documents_in_their_order),
