@@ -105,11 +105,9 @@ append_styled(GString *out, const layout_block *block, const layout_span *span, 
     static const struct {
         guint flag;
         const char *tag;
-    } styles[] = {{LAYOUT_SPAN_BOLD, "strong"},
-                  {LAYOUT_SPAN_ITALIC, "em"},
-                  {LAYOUT_SPAN_MONO, "code"},
-                  {LAYOUT_SPAN_SUPERSCRIPT, "sup"},
-                  {LAYOUT_SPAN_SUBSCRIPT, "sub"}};
+    } styles[] = {{LAYOUT_SPAN_BOLD, "strong"},     {LAYOUT_SPAN_ITALIC, "em"},
+                  {LAYOUT_SPAN_STRUCK, "del"},      {LAYOUT_SPAN_MONO, "code"},
+                  {LAYOUT_SPAN_SUPERSCRIPT, "sup"}, {LAYOUT_SPAN_SUBSCRIPT, "sub"}};
     const guint flags = span ? span->flags : 0;
     if ((flags & LAYOUT_SPAN_MATH) && span->target && *span->target &&
         !(flags & LAYOUT_SPAN_LINK)) {

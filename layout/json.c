@@ -25,7 +25,7 @@
  *       "font_size", "confidence",
  *       "markdown": [start, end],                                   bytes of the Markdown
  *       "boxes": [[page, x0, y0, x1, y1]],
- *       "spans": [{"start", "len", "style": [bold italic superscript subscript mono link math doubtful], "target"}],
+ *       "spans": [{"start", "len", "style": [bold italic superscript subscript mono link math doubtful struck], "target"}],
  *       "lines": [[start, len, page, x0, y0, x1, y1]]}],
  *     "tables": [{"block", "caption", "rows", "cols", "header_rows",
  *                 "align",    a letter for each column: l(eft) c(enter) r(ight) d(ecimal point) - (not known)
@@ -55,7 +55,7 @@
 #include <string.h>
 
 const char *const layout_json_styles[LAYOUT_JSON_N_STYLES] = {
-    "bold", "italic", "superscript", "subscript", "mono", "link", "math", "doubtful",
+    "bold", "italic", "superscript", "subscript", "mono", "link", "math", "doubtful", "struck",
 };
 const char *const layout_json_sources[LAYOUT_TEXT_NONE + 1] = {"native", "ocr", "mixed", "none"};
 const char *const layout_json_places[LAYOUT_JSON_N_PLACES] = {"text", "table", "figure",

@@ -8,7 +8,7 @@ G_BEGIN_DECLS
 
 #define LAYOUT_JSON_SCHEMA   "lode-document"
 #define LAYOUT_JSON_VERSION  2
-#define LAYOUT_JSON_N_STYLES 8
+#define LAYOUT_JSON_N_STYLES 9
 #define LAYOUT_JSON_N_PLACES 4
 
 /* Bit i of layout_span_flags. */

@@ -69,9 +69,10 @@ typedef enum {
     LAYOUT_SPAN_SUPERSCRIPT = 1 << 2,
     LAYOUT_SPAN_SUBSCRIPT = 1 << 3,
     LAYOUT_SPAN_MONO = 1 << 4,
-    LAYOUT_SPAN_LINK = 1 << 5,    /* target holds the URI, or "#page=N" */
-    LAYOUT_SPAN_MATH = 1 << 6,    /* target holds the LaTeX where known */
-    LAYOUT_SPAN_DOUBTFUL = 1 << 7 /* read in pixels that were hardly legible */
+    LAYOUT_SPAN_LINK = 1 << 5,     /* target holds the URI, or "#page=N" */
+    LAYOUT_SPAN_MATH = 1 << 6,     /* target holds the LaTeX where known */
+    LAYOUT_SPAN_DOUBTFUL = 1 << 7, /* read in pixels that were hardly legible */
+    LAYOUT_SPAN_STRUCK = 1 << 8    /* a line through it: taken back by its author */
 } layout_span_flags;
 
 /* A styled stretch of a block's text; text outside any span is plain. Sorted, not overlapping. */

@@ -13,7 +13,8 @@ typedef enum {
     PIECE_TEXT,
     PIECE_SUP,
     PIECE_SUB,
-    PIECE_MONO,
+    PIECE_MONO, /* from here on without emphasis inside */
+    PIECE_STRUCK,
     PIECE_MATH,
     PIECE_LINK,
     PIECE_CALL
@@ -81,6 +82,8 @@ classify(piece *p, const layout_span *span)
         p->kind = PIECE_SUP;
     } else if (span->flags & LAYOUT_SPAN_SUBSCRIPT) {
         p->kind = PIECE_SUB;
+    } else if (span->flags & LAYOUT_SPAN_STRUCK) {
+        p->kind = PIECE_STRUCK;
     }
 }
 
@@ -108,7 +111,8 @@ add_piece(GArray *pieces, const char *text, piece p)
     if (p.start == p.end) return;
     if (pieces->len > 0) {
         piece *last = &g_array_index(pieces, piece, pieces->len - 1);
-        const gboolean over_blank = p.kind == PIECE_LINK || p.kind == PIECE_MONO;
+        const gboolean over_blank =
+            p.kind == PIECE_LINK || p.kind == PIECE_MONO || p.kind == PIECE_STRUCK;
         if (last->kind == p.kind && p.kind != PIECE_MATH && p.kind != PIECE_CALL &&
             g_strcmp0(last->target, p.target) == 0 &&
             (last->end == p.start || (over_blank && is_blank(text, last->end, p.start)))) {
@@ -303,6 +307,7 @@ find_danger(const char *text, uint32_t len, gboolean has_emphasis, const GArray 
         n_ticks += g_array_index(pieces, piece, i).kind == PIECE_MONO;
         d.dollar |= g_array_index(pieces, piece, i).kind == PIECE_MATH;
         d.bracket_paren |= g_array_index(pieces, piece, i).kind == PIECE_LINK;
+        d.tilde |= g_array_index(pieces, piece, i).kind == PIECE_STRUCK;
     }
     for (uint32_t i = 0; i < len; i++) {
         gboolean opens, closes;
@@ -488,6 +493,20 @@ layout_append_script(GString *out, const char *text, uint32_t start, uint32_t en
     return TRUE;
 }
 
+/* Do readers see "~~" here as marks around text (CommonMark's flanking runs)? Where a sign is next to a letter, and beside
+ * another tilde, they do not. */
+static gboolean
+takes_tildes(const char *text, uint32_t len, uint32_t start, uint32_t end)
+{
+    const gunichar first = g_utf8_get_char(text + start);
+    const gunichar last = g_utf8_get_char(g_utf8_prev_char(text + end));
+    const gunichar before = start > 0 ? g_utf8_get_char(g_utf8_prev_char(text + start)) : ' ';
+    const gunichar after = end < len ? g_utf8_get_char(text + end) : ' ';
+    if (first == '~' || last == '~' || before == '~' || after == '~') return FALSE;
+    return !(g_unichar_ispunct(first) && g_unichar_isalnum(before)) &&
+           !(g_unichar_ispunct(last) && g_unichar_isalnum(after));
+}
+
 static void
 append_piece(GString *out, const char *text, uint32_t len, const piece *p, const danger *d)
 {
@@ -503,6 +522,13 @@ append_piece(GString *out, const char *text, uint32_t len, const piece *p, const
         append_escaped(out, text, len, p->start, p->end, d);
         g_string_append(out, p->kind == PIECE_SUP ? "</sup>" : "</sub>");
         break;
+    case PIECE_STRUCK: {
+        const char *sign = takes_tildes(text, len, p->start, p->end) ? "~~" : NULL;
+        g_string_append(out, sign != NULL ? sign : "<del>");
+        append_escaped(out, text, len, p->start, p->end, d);
+        g_string_append(out, sign != NULL ? sign : "</del>");
+        break;
+    }
     case PIECE_MONO:
         append_code(out, text, p->start, p->end);
         break;

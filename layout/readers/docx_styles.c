@@ -78,6 +78,9 @@ docx_run_flags(const xmlNode *properties, guint flags, gboolean *is_hidden)
              docx_is_on(properties, "b", (flags & LAYOUT_SPAN_BOLD) != 0));
     set_flag(&flags, LAYOUT_SPAN_ITALIC,
              docx_is_on(properties, "i", (flags & LAYOUT_SPAN_ITALIC) != 0));
+    set_flag(&flags, LAYOUT_SPAN_STRUCK,
+             docx_is_on(properties, "strike",
+                        docx_is_on(properties, "dstrike", (flags & LAYOUT_SPAN_STRUCK) != 0)));
     *is_hidden = docx_is_on(properties, "vanish", *is_hidden);
     const char *raised = docx_value(properties, "vertAlign");
     if (raised != NULL) {

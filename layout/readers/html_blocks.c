@@ -242,6 +242,7 @@ style_of(const xmlNode *node)
     if (layout_html_is_one_of(node, " b strong ")) return LAYOUT_SPAN_BOLD;
     if (layout_html_is_one_of(node, " i em cite var dfn ")) return LAYOUT_SPAN_ITALIC;
     if (layout_html_is_one_of(node, " code tt kbd samp ")) return LAYOUT_SPAN_MONO;
+    if (layout_html_is_one_of(node, " del s strike ")) return LAYOUT_SPAN_STRUCK;
     if (layout_html_is(node, "sup")) return LAYOUT_SPAN_SUPERSCRIPT;
     if (layout_html_is(node, "sub")) return LAYOUT_SPAN_SUBSCRIPT;
     return 0;

@@ -112,7 +112,8 @@ style_of(const xmlNode *node)
         guint style;
     } styles[] = {{"bold", LAYOUT_SPAN_BOLD},       {"italic", LAYOUT_SPAN_ITALIC},
                   {"sup", LAYOUT_SPAN_SUPERSCRIPT}, {"sub", LAYOUT_SPAN_SUBSCRIPT},
-                  {"monospace", LAYOUT_SPAN_MONO},  {"code", LAYOUT_SPAN_MONO}};
+                  {"monospace", LAYOUT_SPAN_MONO},  {"code", LAYOUT_SPAN_MONO},
+                  {"strike", LAYOUT_SPAN_STRUCK}};
     for (gsize i = 0; i < G_N_ELEMENTS(styles); i++)
         if (layout_xml_is(node, styles[i].name)) return styles[i].style;
     return 0;

@@ -104,7 +104,9 @@ static const struct {
               {"texttt", LAYOUT_SPAN_MONO},
               {"textsuperscript", LAYOUT_SPAN_SUPERSCRIPT},
               {"textsubscript", LAYOUT_SPAN_SUBSCRIPT},
-              {"inst", LAYOUT_SPAN_SUPERSCRIPT}};
+              {"inst", LAYOUT_SPAN_SUPERSCRIPT},
+              {"sout", LAYOUT_SPAN_STRUCK},
+              {"st", LAYOUT_SPAN_STRUCK}};
 
 static const struct {
     const char *name;

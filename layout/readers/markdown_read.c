@@ -560,6 +560,9 @@ on_enter_span(MD_SPANTYPE type, void *detail, void *user_data)
     case MD_SPAN_CODE:
         r->pen.style |= LAYOUT_SPAN_MONO;
         break;
+    case MD_SPAN_DEL:
+        r->pen.style |= LAYOUT_SPAN_STRUCK;
+        break;
     case MD_SPAN_A: {
         g_autofree char *href = attribute_text(&((MD_SPAN_A_DETAIL *)detail)->href);
         if (!g_str_has_prefix(href, "http://") && !g_str_has_prefix(href, "https://")) break;
@@ -618,6 +621,9 @@ on_leave_span(MD_SPANTYPE type, void *detail, void *user_data)
         break;
     case MD_SPAN_CODE:
         r->pen.style &= ~(guint)LAYOUT_SPAN_MONO;
+        break;
+    case MD_SPAN_DEL:
+        r->pen.style &= ~(guint)LAYOUT_SPAN_STRUCK;
         break;
     case MD_SPAN_A:
         r->pen.style &= ~(guint)LAYOUT_SPAN_LINK;

@@ -121,6 +121,8 @@ take_properties(odt_style *style, const xmlNode *node)
     if (weight != NULL)
         set_flag(style, LAYOUT_SPAN_BOLD, strcmp(weight, "bold") == 0 || atoi(weight) >= 600);
     if (slant != NULL) set_flag(style, LAYOUT_SPAN_ITALIC, strcmp(slant, "normal") != 0);
+    const char *through = layout_html_attribute(text, "text-line-through-style");
+    if (through != NULL) set_flag(style, LAYOUT_SPAN_STRUCK, strcmp(through, "none") != 0);
     if (position != NULL) {
         const gboolean low = g_str_has_prefix(position, "sub") || position[0] == '-';
         const gboolean flat = atoi(position) == 0 && g_ascii_isdigit(position[0]);

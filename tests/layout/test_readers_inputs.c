@@ -167,6 +167,49 @@ old_encodings_are_told_by_their_bytes(void **state)
     assert_int_equal(g_rmdir(folder), 0);
 }
 
+static void
+what_is_struck_out_stays_struck_out(void **state)
+{
+    (void)state;
+    static const struct {
+        const char *name, *source, *markdown;
+    } cases[] = {
+        {"a.md", "Say ~~no~~ yes, ~~*two words* here~~.\n", "Say ~~no~~ yes, ~~two words here~~."},
+        {"b.md", "Open ~~ended, a~b~c and 1~2.\n", NULL},
+        {"c.md", "~~a~b~~ and x\\~~y.\n", NULL},
+        {"a.html",
+         "<html><body><p>Say <del>no</del> yes, <s>two <b>words</b></s>; x<s>(y)</s>z.</p>",
+         "Say ~~no~~ yes, ~~two words~~; x<del>(y)</del>z."},
+        {"b.html", "<html><body><p>Never <strike>closed.</p><p>Behind.</p></body>", NULL},
+        {"a.tex", "\\begin{document}Say \\sout{no} yes.\\end{document}", "Say ~~no~~ yes."}};
+    g_autofree char *folder = g_dir_make_tmp("lode-struck-XXXXXX", NULL);
+    for (gsize i = 0; i < G_N_ELEMENTS(cases); i++) {
+        g_autofree char *path = g_build_filename(folder, cases[i].name, NULL);
+        assert_true(g_file_set_contents(path, cases[i].source, -1, NULL));
+        g_autoptr(lode_document) document = layout_document_open(path, NULL, NULL);
+        assert_non_null(document);
+        g_autofree char *markdown = layout_document_to_markdown(document, NULL);
+        if (cases[i].markdown != NULL && strstr(markdown, cases[i].markdown) == NULL)
+            fail_msg("%s: %s", cases[i].name, markdown);
+        /* what was written is read as what it was */
+        g_autofree char *again_path = g_build_filename(folder, "again.md", NULL);
+        assert_true(g_file_set_contents(again_path, markdown, -1, NULL));
+        g_autoptr(lode_document) again = layout_document_open(again_path, NULL, NULL);
+        g_autofree char *before = layout_document_to_text(document, NULL);
+        g_autofree char *after = layout_document_to_text(again, NULL);
+        if (strstr(markdown, "<del>") == NULL) assert_string_equal(before, after);
+        g_autofree char *json = layout_document_to_json(document);
+        g_autoptr(lode_document) read = layout_document_from_json(json, strlen(json), NULL);
+        assert_non_null(read);
+        assert_int_equal(read->n_spans, document->n_spans);
+        for (guint k = 0; k < read->n_spans; k++)
+            assert_int_equal(read->spans[k].flags, document->spans[k].flags);
+        g_remove(path);
+        g_remove(again_path);
+    }
+    assert_int_equal(g_rmdir(folder), 0);
+}
+
 static gboolean
 warns_of(const lode_document *document, const char *words)
 {
@@ -320,6 +363,7 @@ main(int argc, char **argv)
         cmocka_unit_test(hostile_inputs_are_refused_with_a_reason),
         cmocka_unit_test(files_outside_of_the_folder_and_cycles_are_not_followed),
         cmocka_unit_test(old_encodings_are_told_by_their_bytes),
+        cmocka_unit_test(what_is_struck_out_stays_struck_out),
         cmocka_unit_test(entries_come_from_the_bib_files_where_no_bbl_is),
         cmocka_unit_test(damaged_xml_is_kept_up_to_the_damage),
         cmocka_unit_test(tags_of_an_article_say_what_it_cites),

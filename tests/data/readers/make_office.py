@@ -121,7 +121,7 @@ def docx_parts():
         p(field('TOC \\o "1-2"', r("1 Methods\t2")), "TOC1"),
         p(r("Methods"), "H1"),
         p(r("We measured ") + r("twelve", "<w:b/>") + r(" lakes") + r("2", '<w:vertAlign w:val="superscript"/>') +
-          r(" with a ") + r("line", '<w:rStyle w:val="Strong"/>') + r(" and a ") +
+          r(" with ") + r("half ", "<w:strike/>") + r("a", "<w:b/><w:dstrike/>") + r(" a ") + r("line", '<w:rStyle w:val="Strong"/>') + r(" and a ") +
           '<w:hyperlink r:id="rId6">%s</w:hyperlink>' % r("sonar") + r(".") +
           '<w:r><w:footnoteReference w:id="2"/></w:r>' +
           '<w:ins w:id="9">%s</w:ins><w:del w:id="10"><w:r><w:delText>Old words.</w:delText></w:r></w:del>' % r(" New words.") +
@@ -244,6 +244,7 @@ def odt_parts():
         ' xmlns:xlink="http://www.w3.org/1999/xlink" xmlns:svg="urn:oasis:names:tc:opendocument:xmlns:svg-compatible:1.0"' \
         ' xmlns:dc="http://purl.org/dc/elements/1.1/"'
     automatic = ('<style:style style:name="T1" style:family="text"><style:text-properties fo:font-weight="bold"/></style:style>'
+                 '<style:style style:name="T9" style:family="text"><style:text-properties style:text-line-through-style="solid"/></style:style>'
                  '<style:style style:name="T2" style:family="text"><style:text-properties style:text-position="super 58%"/></style:style>'
                  '<style:style style:name="T3" style:family="text"><style:text-properties text:display="none"/></style:style>'
                  '<style:style style:name="P1" style:family="paragraph" style:parent-style-name="Title"/>'
@@ -270,7 +271,7 @@ def odt_parts():
         "<table:table-cell>%s</table:table-cell>" % tp(t) for t in ("Lake", "Depth"))
     body = "".join([
         tp("Letters from a lake", "P1"), h(1, "Arrival"), h(2, "The harbour"),
-        tp('It was <text:span text:style-name="T1">cold</text:span>, 12 m<text:span text:style-name="T2">2</text:span>'
+        tp('It was <text:span text:style-name="T9">warm?</text:span> <text:span text:style-name="T1">cold</text:span>, 12 m<text:span text:style-name="T2">2</text:span>'
            '<text:span text:style-name="T3">secret</text:span> and <text:a xlink:href="https://example.org/far">far</text:a>.'
            '<text:note text:note-class="footnote"><text:note-citation>1</text:note-citation><text:note-body>%s</text:note-body></text:note>'
            "<office:annotation><dc:creator>B</dc:creator>%s</office:annotation>" % (tp("In May."), tp("Really?"))),
