@@ -121,6 +121,17 @@ new_appearance(fz_context *ctx, pdf_document *pdf, const parse_overlay_page *pag
 
 /* ---- the page ---- */
 
+fz_matrix
+parse_points_to_pdf(fz_context *ctx, fz_page *page, fz_rect *bounds)
+{
+    fz_rect mediabox;
+    fz_matrix ctm;
+    pdf_page_transform(ctx, pdf_page_from_fz_page(ctx, page), &mediabox, &ctm);
+    const fz_rect box = fz_bound_page(ctx, page);
+    if (bounds != NULL) *bounds = (fz_rect){0, 0, box.x1 - box.x0, box.y1 - box.y0};
+    return fz_concat(fz_translate(box.x0, box.y0), fz_invert_matrix(ctm));
+}
+
 /* A list of annotations of the page's own: what was there may be shared, or no array at all. */
 static void
 put_annotation(fz_context *ctx, pdf_document *pdf, pdf_obj *page, pdf_obj *annotation)
@@ -151,13 +162,8 @@ draw_page(fz_context *ctx, parse_file *file, const parse_overlay_page *marks)
     fz_try(ctx)
     {
         page = fz_load_page(ctx, file->doc, marks->page);
-        pdf_page *pdf_page_ = pdf_page_from_fz_page(ctx, page);
-        fz_rect mediabox;
-        fz_matrix ctm;
-        pdf_page_transform(ctx, pdf_page_, &mediabox, &ctm);
-        const fz_rect box = fz_bound_page(ctx, page);
-        const fz_rect bounds = {0, 0, box.x1 - box.x0, box.y1 - box.y0};
-        const fz_matrix to_page = fz_concat(fz_translate(box.x0, box.y0), fz_invert_matrix(ctm));
+        fz_rect bounds;
+        const fz_matrix to_page = parse_points_to_pdf(ctx, page, &bounds);
         form = new_appearance(ctx, file->pdf, marks, bounds, to_page);
         dict = pdf_new_dict(ctx, file->pdf, 6);
         pdf_dict_put(ctx, dict, PDF_NAME(Type), PDF_NAME(Annot));
@@ -166,7 +172,7 @@ draw_page(fz_context *ctx, parse_file *file, const parse_overlay_page *marks)
         pdf_dict_put_int(ctx, dict, PDF_NAME(F), 4 | 64 | 128); /* print, read only, locked */
         pdf_dict_put(ctx, pdf_dict_put_dict(ctx, dict, PDF_NAME(AP), 1), PDF_NAME(N), form);
         annotation = pdf_add_object(ctx, file->pdf, dict);
-        put_annotation(ctx, file->pdf, pdf_page_->obj, annotation);
+        put_annotation(ctx, file->pdf, pdf_page_from_fz_page(ctx, page)->obj, annotation);
     }
     fz_always(ctx)
     {

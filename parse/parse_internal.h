@@ -72,9 +72,9 @@ struct parse_file {
     GStringChunk *strings; /* owns every string below */
     parse_metadata metadata;
     gboolean from_tex; /* so the metadata say */
-    GArray *outline; /* parse_outline_item */
-    GArray *tags;    /* parse_tag, NULL until asked for */
-    GArray *labels;  /* parse_label_range, by first */
+    GArray *outline;   /* parse_outline_item */
+    GArray *tags;      /* parse_tag, NULL until asked for */
+    GArray *labels;    /* parse_label_range, by first */
     GPtrArray *warnings;
     GHashTable *warnings_seen; /* borrowed from warnings */
     parse_builder *builder;    /* of the page being loaded, for the callbacks */
@@ -230,6 +230,10 @@ fz_device *parse_device_new(fz_context *ctx, parse_builder *builder);
 /* content.c: run a page through dev, keeping track of marked content where it is a PDF. */
 void parse_content_run(fz_context *ctx, parse_builder *builder, fz_page *page, fz_device *dev,
                        fz_matrix ctm);
+
+/* overlay.c: from the points of parse.h (the page as it is seen, y downwards) to the coordinates of a PDF's page. bounds:
+ * NULL, or where the page lies in points. Throws as MuPDF does. */
+fz_matrix parse_points_to_pdf(fz_context *ctx, fz_page *page, fz_rect *bounds);
 
 /* page.c */
 void parse_builder_stop(parse_builder *builder); /* a limit: keep what there is, read no further */

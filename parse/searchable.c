@@ -413,11 +413,7 @@ put_words_on_page(fz_context *ctx, layer *l, parse_file *file, const parse_page 
     {
         page = fz_load_page(ctx, file->doc, words->index);
         pdf_page *pdf = pdf_page_from_fz_page(ctx, page);
-        fz_rect mediabox;
-        fz_matrix ctm;
-        pdf_page_transform(ctx, pdf, &mediabox, &ctm);
-        const fz_rect box = fz_bound_page(ctx, page);
-        const fz_matrix to_page = fz_concat(fz_translate(box.x0, box.y0), fz_invert_matrix(ctm));
+        const fz_matrix to_page = parse_points_to_pdf(ctx, page, NULL);
         text = new_text(ctx, l, words, to_page);
         if (text) {
             put_font(ctx, l, pdf->obj);
