@@ -123,6 +123,8 @@ char *tex_optional(tex_reader *r);
 char *tex_name_argument(tex_reader *r);
 /* What stands before \end{name}, which is taken, too. Free with g_free. */
 char *tex_environment_body(tex_reader *r, const char *name, gboolean verbatim);
+/* \if..., \else, \fi, and what sets a condition. FALSE: command is none of them. */
+gboolean tex_condition(tex_reader *r, const char *command);
 /* Behind the next \else (where it counts) or \fi of this condition. */
 void tex_skip_condition(tex_reader *r, gboolean until_else);
 /* \input{name}: puts the file on the stack, or warns. */
@@ -154,6 +156,10 @@ void tex_label(tex_reader *r, const char *label);
 /* In front of a command's name: LaTeX's own, whatever the document made of it since (\let\old\emph). */
 #define TEX_BUILT_IN "lode@"
 void tex_command(tex_reader *r, const char *name);
+
+/* ---- latex_references.c ---- */
+/* \ref and its like, links, footnotes, units, \verb. FALSE: command is none of them. */
+gboolean tex_reference(tex_reader *r, const char *command);
 
 /* ---- latex_environments.c ---- */
 void tex_begin(tex_reader *r, const char *name);

@@ -626,3 +626,39 @@ tex_expand(tex_reader *r, const char *name)
     tex_push(r, text, NULL, what);
     return TRUE;
 }
+
+/* ---- conditions ---- */
+
+gboolean
+tex_condition(tex_reader *r, const char *name)
+{
+    if (strcmp(name, "fi") == 0) return TRUE;
+    if (strcmp(name, "else") == 0) {
+        tex_skip_condition(r, FALSE);
+        return TRUE;
+    }
+    if (g_str_has_suffix(name, "true") || g_str_has_suffix(name, "false")) {
+        const gboolean value = g_str_has_suffix(name, "true");
+        g_autofree char *flag =
+            g_strdup_printf("if%.*s", (int)strlen(name) - (value ? 4 : 5), name);
+        if (!g_hash_table_contains(r->flags, flag)) return FALSE;
+        g_hash_table_replace(r->flags, g_steal_pointer(&flag), GINT_TO_POINTER(value));
+        return TRUE;
+    }
+    if (strcmp(name, "ifdefempty") == 0 || strcmp(name, "ifstrempty") == 0 ||
+        strcmp(name, "ifthenelse") == 0 || strcmp(name, "ifdef") == 0) {
+        g_autofree char *what = tex_name_argument(r), *yes = tex_argument(r), *no = tex_argument(r);
+        const tex_macro *macro = g_hash_table_lookup(r->macros, *what == '\\' ? what + 1 : what);
+        const gboolean empty =
+            *what == '\\' ? macro == NULL || *macro->body == '\0' : *what == '\0';
+        const gboolean holds = strcmp(name, "ifdef") == 0 ? macro != NULL : empty;
+        const char *taken = holds ? yes : no;
+        if (taken != NULL) tex_push(r, g_strdup(taken), NULL, name);
+        return TRUE;
+    }
+    if (!g_str_has_prefix(name, "if") || strcmp(name, "iff") == 0) return FALSE;
+    const gboolean holds =
+        strcmp(name, "iftrue") == 0 || GPOINTER_TO_INT(g_hash_table_lookup(r->flags, name));
+    if (!holds) tex_skip_condition(r, TRUE);
+    return TRUE;
+}
