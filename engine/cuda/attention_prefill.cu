@@ -91,9 +91,10 @@ lane_key(const uint16_t *m, unsigned ld, unsigned row, unsigned column)
     return m + (row + lane / 16 * 8 + lane % 8) * ld + column + lane / 8 % 2 * 8;
 }
 
+/* Two blocks a multiprocessor at least: left to itself, ptxas spills on some cards to fit a third. */
 template <unsigned SOURCE, unsigned D>
 static __global__ void
-__launch_bounds__(shape<D>::WARPS *LODE_WARP) attend_tiles(prefill_job job)
+__launch_bounds__(shape<D>::WARPS *LODE_WARP, 2) attend_tiles(prefill_job job)
 {
     constexpr unsigned TILE = shape<D>::TILE, ROWS = shape<D>::ROWS, LD = shape<D>::LD;
     constexpr bool KEEP = D <= 128; /* queries in registers */

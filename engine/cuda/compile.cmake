@@ -11,6 +11,7 @@ execute_process(COMMAND ${LAUNCHER} ${NVCC} ${host} ${FLAGS} -MD -MF ${OBJECT}.d
 file(WRITE ${OBJECT}.log "${said}")
 if(NOT code EQUAL 0)
   file(REMOVE ${OBJECT})
+  string(REGEX REPLACE "(ptxas info|    [0-9]+ bytes stack frame)[^\n]*\n" "" said "${said}") # of every kernel there is
   message("${said}")
   message(FATAL_ERROR "nvcc failed (${code}) for ${SOURCE}")
 endif()

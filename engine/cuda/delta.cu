@@ -89,10 +89,11 @@ __launch_bounds__(ROW_WARPS *LODE_WARP) make_rows(lode_cuda_delta d)
         if (lane + i * LODE_WARP < n) out[lane + i * LODE_WARP] = v[i] * scale;
 }
 
-/* Columns 32 blockIdx.x .. of head blockIdx.y through n tokens. ROWS: of the state in a warp. */
+/* Columns 32 blockIdx.x .. of head blockIdx.y through n tokens. ROWS: of the state in a warp. There is hardly more than one
+ * block for each multiprocessor, so registers, not blocks: left to itself, ptxas spills to fit a fifth one. */
 template <unsigned ROWS>
 static __global__ void
-__launch_bounds__(RULE_WARPS *LODE_WARP) run_rule(lode_cuda_delta d, unsigned n)
+__launch_bounds__(RULE_WARPS *LODE_WARP, 2) run_rule(lode_cuda_delta d, unsigned n)
 {
     constexpr unsigned MOST = ROWS * RULE_WARPS, THREADS = RULE_WARPS * LODE_WARP;
     /* three tokens' keys and queries: the one before may still be read when the next is fetched */

@@ -119,6 +119,8 @@ block_max(float value, float *scratch)
 
 #ifdef LODE_CUDA_EMULATED
 
+#define LODE_BF16_CORES true
+
 static inline void
 mma_f16(float d[4], const unsigned a[4], const unsigned b[2], const float c[4], EMULATION_HERE)
 {
@@ -205,37 +207,24 @@ mma_f16(float d[4], const unsigned a[4], const unsigned b[2], const float c[4])
 #endif
 }
 
-/* Below 80 without tensor cores: right, and slow; a backend there multiplies in half. */
+/* Tensor cores have bfloat16 from 80 on: LODE_BF16_CORES. Code for less never gets here, and multiplies in half. */
+#if defined(__CUDA_ARCH__) && __CUDA_ARCH__ < 800
+#define LODE_BF16_CORES false
+#else
+#define LODE_BF16_CORES true
+#endif
+
 static __device__ __forceinline__ void
 mma_bf16(float d[4], const unsigned a[4], const unsigned b[2], const float c[4])
 {
-#if defined(__CUDA_ARCH__) && __CUDA_ARCH__ >= 800
+#if LODE_BF16_CORES
     asm volatile("mma.sync.aligned.m16n8k16.row.col.f32.bf16.bf16.f32 "
                  "{%0,%1,%2,%3}, {%4,%5,%6,%7}, {%8,%9}, {%10,%11,%12,%13};\n"
                  : "=f"(d[0]), "=f"(d[1]), "=f"(d[2]), "=f"(d[3])
                  : "r"(a[0]), "r"(a[1]), "r"(a[2]), "r"(a[3]), "r"(b[0]), "r"(b[1]), "f"(c[0]),
                    "f"(c[1]), "f"(c[2]), "f"(c[3]));
 #else
-    const int g = (int)(threadIdx.x % LODE_WARP) / 4, t = (int)(threadIdx.x % LODE_WARP) % 4;
-    float sum[4] = {c[0], c[1], c[2], c[3]};
-#pragma unroll
-    for (int k = 0; k < 16; k++) {
-        const int from = k % 8 / 2, shift = k % 2 * 16; /* lane of the quad, half of the word */
-        const unsigned low = __shfl_sync(LODE_ALL_LANES, a[k / 8 * 2], g * 4 + from);
-        const unsigned high = __shfl_sync(LODE_ALL_LANES, a[k / 8 * 2 + 1], g * 4 + from);
-        const unsigned b0 = __shfl_sync(LODE_ALL_LANES, b[k / 8], 2 * t * 4 + from);
-        const unsigned b1 = __shfl_sync(LODE_ALL_LANES, b[k / 8], (2 * t + 1) * 4 + from);
-        const float x = __uint_as_float(low >> shift << 16),
-                    y = __uint_as_float(high >> shift << 16);
-        const float u = __uint_as_float(b0 >> shift << 16), v = __uint_as_float(b1 >> shift << 16);
-        sum[0] += x * u;
-        sum[1] += x * v;
-        sum[2] += y * u;
-        sum[3] += y * v;
-    }
-#pragma unroll
-    for (int i = 0; i < 4; i++)
-        d[i] = sum[i];
+    __trap();
 #endif
 }
 

@@ -33,4 +33,4 @@ if(NOT LODE_CUDART)
   set(LODE_CUDA_WHY "no libcudart_static.a in ${root}/lib64 or ${root}/lib")
   return()
 endif()
-find_program(LODE_CUOBJDUMP cuobjdump HINTS ${root}/bin ${wheels}/bin)
+find_program(LODE_CUOBJDUMP cuobjdump HINTS ${root}/bin ${wheels}/bin) # for the test cuda_code

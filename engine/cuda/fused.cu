@@ -77,10 +77,12 @@ multiply(float d[4], const unsigned a[4], const unsigned b[2])
         mma_f16(d, a, b, d);
 }
 
-template <unsigned TYPE, bool BF16>
+/* Four blocks a multiprocessor at least: left to itself, ptxas spills some types on some cards to fit a fifth. */
+template <unsigned TYPE, bool BRAINS>
 static __global__ void
-__launch_bounds__(THREADS) multiply_tiles(fused_job job)
+__launch_bounds__(THREADS, 4) multiply_tiles(fused_job job)
 {
+    constexpr bool BF16 = BRAINS && LODE_BF16_CORES;
     LODE_STATIC_SHARED(uint16_t, xs, ROWS * LD);
     LODE_STATIC_SHARED(uint16_t, ws, COLUMNS * LD);
     constexpr unsigned PIECES = ROWS * DEPTH / 8 / THREADS; /* of eight, each of x and w */

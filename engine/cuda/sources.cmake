@@ -1,15 +1,15 @@
 # The plug-in's sources, of both its builds: by nvcc, and by the C++ compiler against the tests' emulation.
-# .cu files hold kernels. Few and large: each is compiled once per architecture.
+# .cu files hold kernels. Few and large: each is compiled once per architecture; those that take longest come first.
 set(LODE_CUDA_KERNEL_SOURCES
-  attention_decode.cu
-  attention_prefill.cu
-  delta.cu
-  fused.cu
   gemv.cu
+  attention_prefill.cu
+  fused.cu
+  weights.cu
+  attention_decode.cu
+  delta.cu
   heads.cu
   route.cu
   rows.cu
-  weights.cu
   )
 set(LODE_CUDA_HOST_SOURCES
   compute.cc
