@@ -135,6 +135,9 @@ typedef struct {
     int n_gpu_layers;    /* layers that run on it, the last ones; -1: as many as fit (default) */
 } engine_model_options;
 
+/* Has the model been given a GPU? */
+gboolean engine_model_has_device(const engine_model *model);
+
 /* NULL when text is a device as engine_model_options has it, else what is wrong with it; static. */
 const char *engine_device_check(const char *text);
 
@@ -262,8 +265,9 @@ engine_vectors *engine_vectors_new(const engine_model *model, const float *vecto
 void engine_vectors_free(engine_vectors *vectors); /* NULL is fine */
 G_DEFINE_AUTOPTR_CLEANUP_FUNC(engine_vectors, engine_vectors_free)
 
-/* queries [n_queries, n_dims]; ids and scores [n_queries, k], best first, the lower index first among equals. Where there
- * are fewer than k vectors: -1 and minus infinity. */
+/* queries [n_queries, n_dims]; ids and scores [n_queries, k], best first, the lower index first among equals; scores are
+ * the exact products, rounded. Where there are fewer than k vectors: -1 and minus infinity. UNSUPPORTED when k, or so
+ * many that equal the k-th, are more than the device finds at once; LIMIT without memory for them. */
 gboolean engine_vectors_search(engine_vectors *vectors, const float *queries, size_t n_queries,
                                size_t k, int64_t *ids, float *scores, GError **error);
 

@@ -210,6 +210,12 @@ open_device(int index, uint64_t limit, GError **error)
 }
 
 gboolean
+engine_model_has_device(const engine_model *model)
+{
+    return model->device != NULL;
+}
+
+gboolean
 engine_gpu_attach(engine_model *model, const engine_model_options *options, GError **error)
 {
     g_autoptr(GError) reason = NULL;

@@ -1,8 +1,11 @@
 /* Exact search among vectors in a GPU's memory. The device's sums find a few more than are asked for; those are scored
- * again here, in double, and put in order: what comes out does not depend on how a card adds up, nor on the batch. */
+ * again here, in double, and put in order: what comes out does not depend on how a card adds up, nor on the batch. Where
+ * the last that was found is as good as the k-th within the error of such sums, more are asked for: what was left out
+ * can then not belong among the best. */
 #include "engine/device.h"
 #include "engine/model.h"
 
+#include <float.h>
 #include <math.h>
 #include <stdlib.h>
 
@@ -17,8 +20,29 @@ struct engine_vectors {
     const float *here; /* borrowed */
     float *there;      /* [n, n_dims] */
     size_t n, n_dims;
+    double longest; /* of the vectors */
     char message[LODE_CUDA_ERROR];
 };
+
+static double
+product(const float *a, const float *b, size_t n)
+{
+    double sum = 0.0;
+
+    for (size_t i = 0; i < n; i++)
+        sum += (double)a[i] * (double)b[i];
+    return sum;
+}
+
+static double
+longest_of(const float *vectors, size_t n, size_t n_dims)
+{
+    double most = 0.0;
+
+    for (size_t i = 0; i < n; i++)
+        most = fmax(most, product(vectors + i * n_dims, vectors + i * n_dims, n_dims));
+    return sqrt(most);
+}
 
 engine_vectors *
 engine_vectors_new(const engine_model *model, const float *vectors, size_t n, size_t n_dims,
@@ -43,6 +67,7 @@ engine_vectors_new(const engine_model *model, const float *vectors, size_t n, si
     v->here = vectors;
     v->n = n;
     v->n_dims = n_dims;
+    v->longest = longest_of(vectors, n, n_dims);
     lode_cuda_device *handle = engine_device_handle(v->device);
     int code = v->compute->alloc(handle, n_bytes, &memory, v->message);
     v->there = memory;
@@ -87,10 +112,8 @@ put_in_order(const engine_vectors *v, const float *query, const int64_t *found, 
     for (size_t i = 0; i < n_found; i++) {
         if (found[i] < 0 || (uint64_t)found[i] >= v->n) continue;
         const float *vector = v->here + (size_t)found[i] * v->n_dims;
-        double sum = 0.0;
-        for (size_t j = 0; j < v->n_dims; j++)
-            sum += (double)query[j] * (double)vector[j];
-        list[n++] = (candidate){sum, found[i]};
+        const double score = product(query, vector, v->n_dims);
+        if (!isnan(score)) list[n++] = (candidate){score, found[i]};
     }
     qsort(list, n, sizeof *list, best_first);
     for (size_t i = 0; i < k; i++) {
@@ -99,33 +122,93 @@ put_in_order(const engine_vectors *v, const float *query, const int64_t *found, 
     }
 }
 
+/* Buffers of one call of the device, for n_each queries. */
+typedef struct {
+    int64_t *found; /* [n_each, most] */
+    float *sums;
+    candidate *list; /* [most] */
+    size_t most;     /* found of each query */
+} search_room;
+
+static void
+clear_room(search_room *room)
+{
+    g_free(room->found);
+    g_free(room->sums);
+    g_free(room->list);
+    *room = (search_room){0};
+}
+
+static gboolean
+make_room(search_room *room, size_t n_each, size_t most, GError **error)
+{
+    size_t n = 0;
+
+    clear_room(room);
+    room->most = most;
+    if (most <= G_MAXUINT32 && g_size_checked_mul(&n, n_each, most)) {
+        room->found = g_try_new(int64_t, n);
+        room->sums = g_try_new(float, n);
+        room->list = g_try_new(candidate, most);
+    }
+    if (room->found && room->sums && room->list) return TRUE;
+    g_set_error(error, ENGINE_ERROR, ENGINE_ERROR_LIMIT, "no memory to search for %zu vectors",
+                most);
+    return FALSE;
+}
+
+/* Could one that was not found be better than the k-th? A sum of n float products is off by n roundings of the vectors'
+ * lengths at most (Higham, Accuracy and Stability of Numerical Algorithms, section 3.1), either way. */
+static gboolean
+is_close(const engine_vectors *v, const float *query, const float *sums, size_t most, size_t k)
+{
+    if (most == v->n) return FALSE;
+    const double error =
+        (double)v->n_dims * FLT_EPSILON * v->longest * sqrt(product(query, query, v->n_dims));
+    return !((double)sums[most - 1] + 2.0 * error < (double)sums[k - 1]);
+}
+
+/* Queries [n] in one call of the device, and further ones while it is close. */
+static gboolean
+search_some(engine_vectors *v, search_room *room, const float *queries, size_t n, size_t k,
+            GError **error)
+{
+    for (;;) {
+        const int code = v->compute->search(v->queue, v->there, v->n, v->n_dims, queries, n,
+                                            (uint32_t)room->most, room->found, room->sums,
+                                            v->message);
+        if (code != LODE_CUDA_OK) {
+            engine_device_set_error(error, code, v->message);
+            return FALSE;
+        }
+        size_t i = 0;
+        while (i < n && !is_close(v, queries + i * v->n_dims, room->sums + i * room->most,
+                                  room->most, MIN(k, v->n)))
+            i++;
+        if (i == n) return TRUE;
+        if (!make_room(room, n, MIN(2 * room->most, v->n), error)) return FALSE;
+    }
+}
+
 gboolean
 engine_vectors_search(engine_vectors *v, const float *queries, size_t n_queries, size_t k,
                       int64_t *ids, float *scores, GError **error)
 {
-    const size_t most = MIN(k + MARGIN, v->n), n_each = MIN(n_queries, QUERIES);
-    g_autofree int64_t *found = g_try_new(int64_t, n_each * most);
-    g_autofree float *sums = g_try_new(float, n_each *most);
-    g_autofree candidate *list = g_try_new(candidate, most);
-    int code = LODE_CUDA_OK;
+    const size_t n_each = MIN(n_queries, QUERIES), most = k < v->n ? MIN(k + MARGIN, v->n) : v->n;
+    search_room room = {0};
+    gboolean ok = TRUE;
 
     if (k == 0 || n_queries == 0) return TRUE;
-    if (!found || !sums || !list || most > G_MAXUINT32) {
-        g_set_error(error, ENGINE_ERROR, ENGINE_ERROR_LIMIT, "no memory to search for %zu vectors",
-                    k);
-        return FALSE;
-    }
     g_mutex_lock(&v->mutex);
-    for (size_t done = 0; !code && done < n_queries; done += n_each) {
+    for (size_t done = 0; ok && done < n_queries; done += n_each) {
         const size_t n = MIN(n_each, n_queries - done);
         const float *some = queries + done * v->n_dims;
-        code = v->compute->search(v->queue, v->there, v->n, v->n_dims, some, n, (uint32_t)most,
-                                  found, sums, v->message);
-        for (size_t i = 0; !code && i < n; i++)
-            put_in_order(v, some + i * v->n_dims, found + i * most, most, list, k,
-                         ids + (done + i) * k, scores + (done + i) * k);
+        ok = make_room(&room, n, most, error) && search_some(v, &room, some, n, k, error);
+        for (size_t i = 0; ok && i < n; i++)
+            put_in_order(v, some + i * v->n_dims, room.found + i * room.most, room.most, room.list,
+                         k, ids + (done + i) * k, scores + (done + i) * k);
     }
-    if (code) engine_device_set_error(error, code, v->message);
     g_mutex_unlock(&v->mutex);
-    return code == LODE_CUDA_OK;
+    clear_room(&room);
+    return ok;
 }

@@ -115,6 +115,16 @@ faiss_Index_search(const FaissIndex *index, idx_t n, const float *x, idx_t k, fl
 }
 
 extern "C" int
+faiss_IndexFlat_compute_distance_subset(FaissIndex *index, idx_t n, const float *x, idx_t k,
+                                        float *distances, const idx_t *labels)
+{
+    return guarded([&] {
+        dynamic_cast<faiss::IndexFlat &>(*cpp(index))
+            .compute_distance_subset(n, x, k, distances, labels);
+    });
+}
+
+extern "C" int
 faiss_index_factory(FaissIndex **p_index, int d, const char *description, FaissMetricType metric)
 {
     return guarded([&] {

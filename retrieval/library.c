@@ -187,6 +187,7 @@ retrieval_library_open_with(const char *dir, retrieval_open_mode mode,
     library->scalar_limit = SCALAR_LIMIT;
     library->embed = embedder->embed;
     library->embed_data = embedder->user_data;
+    library->searcher = embedder->searcher;
     library->n_dims = embedder->embed ? embedder->n_dims : 0;
     library->embedder_id = g_strdup(embedder->id ? embedder->id : "");
     library->query_prefix = g_strdup(embedder->query_prefix ? embedder->query_prefix : "");
@@ -231,6 +232,7 @@ retrieval_library_open(const char *dir, retrieval_open_mode mode,
                                         .id = options->embedder_id,
                                         .query_prefix = options->query_prefix,
                                         .reembed = options->reembed};
+        if (engine_model_has_device(options->embedder)) embedder.searcher = options->embedder;
     }
     retrieval_library *library = retrieval_library_open_with(dir, mode, &embedder, error);
     if (library)

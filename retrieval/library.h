@@ -18,6 +18,7 @@ typedef struct {
     const char *id;
     const char *query_prefix; /* may be NULL */
     gboolean reembed;
+    const engine_model *searcher; /* whose GPU searches too; NULL: none */
 } retrieval_embedder;
 
 struct retrieval_library {
@@ -29,6 +30,7 @@ struct retrieval_library {
     void *embed_data;
     uint32_t n_dims; /* of the embedder, 0 without */
     char *embedder_id, *query_prefix;
+    const engine_model *searcher; /* has a GPU; NULL: none */
     struct retrieval_engine_embedder *engine; /* embed_data of the public function, else NULL */
 
     /* tests lower these */

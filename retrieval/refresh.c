@@ -225,20 +225,38 @@ is_fresh(const retrieval_library *library, const retrieval_version *version)
                                 retrieval_version_equal(&library->vectors_version, version));
 }
 
+/* Where there is a GPU to search with: are the vectors in its memory, or known not to fit? */
+static gboolean
+is_placed(const retrieval_library *library)
+{
+    return !library->searcher || !library->vectors || retrieval_vectors_is_placed(library->vectors);
+}
+
 gboolean
 retrieval_library_lock_vectors(retrieval_library *library, retrieval_store *store, GError **error)
 {
     retrieval_version version;
     if (!retrieval_store_get_version(store, &version, error)) return FALSE;
     g_rw_lock_reader_lock(&library->vectors_lock);
-    if (is_fresh(library, &version)) return TRUE;
+    if (is_fresh(library, &version) && is_placed(library)) return TRUE;
     g_rw_lock_reader_unlock(&library->vectors_lock);
 
     g_rw_lock_writer_lock(&library->vectors_lock);
     const gboolean done = is_fresh(library, &version) || refresh(library, store, &version, error);
+    if (done && !is_placed(library))
+        retrieval_vectors_use_device(library->vectors, library->searcher);
     g_rw_lock_writer_unlock(&library->vectors_lock);
     if (done) g_rw_lock_reader_lock(&library->vectors_lock);
     return done;
+}
+
+char *
+retrieval_library_describe_searcher(retrieval_library *library)
+{
+    g_rw_lock_reader_lock(&library->vectors_lock);
+    char *text = library->vectors ? retrieval_vectors_describe_searcher(library->vectors) : NULL;
+    g_rw_lock_reader_unlock(&library->vectors_lock);
+    return text;
 }
 
 /* ---- writing ---- */

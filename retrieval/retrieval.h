@@ -109,6 +109,9 @@ typedef struct {
 } retrieval_stats;
 gboolean retrieval_library_get_stats(retrieval_library *library, retrieval_stats *stats,
                                      GError **error);
+/* Who looked for the nearest vectors in the last search: "GPU", "CPU", "CPU: reason" where an embedder with a GPU could
+ * not use it; NULL before any. Free with g_free. */
+char *retrieval_library_describe_searcher(retrieval_library *library);
 
 typedef enum {
     RETRIEVAL_FILE_UNKNOWN,   /* not in the library */

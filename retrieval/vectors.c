@@ -22,6 +22,7 @@
 
 #include <errno.h>
 #include <fcntl.h>
+#include <float.h>
 #include <glib/gstdio.h>
 #include <math.h>
 #include <stdio.h>
@@ -39,6 +40,7 @@
 
 #include "retrieval/faiss_more.h"
 #include "retrieval/retrieval.h"
+#include "retrieval/vectors_device.h"
 
 #define VECTORS_MAGIC        UINT64_C(0x3163657665646f6c) /* "lodevec1" */
 #define VECTORS_MAGIC_RUNS   UINT64_C(0x3263657665646f6c) /* "lodevec2" */
@@ -65,6 +67,7 @@ struct retrieval_vectors {
     size_t n_removed;
     uint32_t n_dims;
     gboolean has_map; /* can look up a single vector */
+    retrieval_vectors_device *device; /* what a GPU has of them; NULL: not asked since a change */
 };
 
 static void
@@ -181,6 +184,7 @@ void
 retrieval_vectors_free(retrieval_vectors *vectors)
 {
     if (!vectors) return;
+    retrieval_vectors_device_free(vectors->device); /* it looks at the index's vectors */
     if (vectors->index) faiss_Index_free(vectors->index);
     g_array_unref(vectors->ids);
     g_free(vectors);
@@ -249,6 +253,7 @@ retrieval_vectors_remove(retrieval_vectors *vectors, gboolean (*keep)(int64_t id
             g_array_append_val(labels, label);
     }
     if (labels->len == 0) return 0;
+    g_clear_pointer(&vectors->device, retrieval_vectors_device_free);
     FaissIndexIVF *inverted = faiss_IndexIVF_cast(vectors->index);
     if (inverted && retrieval_faiss_unmap(inverted) != 0) {
         set_faiss_error(error, "cannot remove vectors");
@@ -353,6 +358,7 @@ retrieval_vectors_add(retrieval_vectors *vectors, const int64_t *ids, const floa
                     "too many vectors for one index");
         return FALSE;
     }
+    g_clear_pointer(&vectors->device, retrieval_vectors_device_free);
     if (faiss_Index_add(vectors->index, (idx_t)n, values) != 0) {
         set_faiss_error(error, "cannot add vectors");
         return FALSE;
@@ -367,6 +373,53 @@ compare_matches(gconstpointer a, gconstpointer b)
     const retrieval_match *x = a, *y = b;
     if (x->score != y->score) return x->score > y->score ? -1 : 1;
     return (x->id > y->id) - (x->id < y->id);
+}
+
+/* ---- searching ---- */
+
+void
+retrieval_vectors_use_device(retrieval_vectors *vectors, const engine_model *model)
+{
+    float *values = NULL;
+    size_t n_values = 0;
+    if (retrieval_vectors_is_placed(vectors)) return;
+    faiss_IndexFlat_xb((FaissIndexFlat *)vectors->index, &values, &n_values);
+    vectors->device =
+        retrieval_vectors_device_new(model, values, vectors->ids->len, vectors->n_dims);
+}
+
+gboolean
+retrieval_vectors_is_placed(const retrieval_vectors *vectors)
+{
+    return vectors->kind != RETRIEVAL_INDEX_EXACT || vectors->ids->len == 0 || vectors->device;
+}
+
+char *
+retrieval_vectors_describe_searcher(const retrieval_vectors *vectors)
+{
+    if (!vectors->device) return g_strdup("CPU");
+    g_autofree char *reason = retrieval_vectors_device_reason(vectors->device);
+    return reason ? g_strconcat("CPU: ", reason, NULL) : g_strdup("GPU");
+}
+
+/* Labels and FAISS's scores [k] of the nearest; *complete: nothing else scores as much as the wanted-th of them. */
+static gboolean
+find_nearest(const retrieval_vectors *vectors, const float *query, size_t wanted, size_t k,
+             float *scores, idx_t *labels, gboolean *complete)
+{
+    if (!vectors->device ||
+        !retrieval_vectors_device_find(vectors->device, query, k, labels, scores)) {
+        if (faiss_Index_search(vectors->index, 1, query, (idx_t)k, scores, labels) != 0)
+            return FALSE;
+        *complete = labels[k - 1] < 0 || !(scores[k - 1] >= scores[wanted - 1]);
+        return TRUE;
+    }
+    /* Exact scores rank near ties otherwise than FAISS's sums of floats, which are off by a rounding for each dimension
+     * (lengths are 1): its own are asked for, of all that could be among the wanted by them. */
+    const float rounding = FLT_EPSILON * (float)vectors->n_dims;
+    *complete = labels[k - 1] < 0 || scores[k - 1] + 2.0f * rounding < scores[wanted - 1];
+    return faiss_IndexFlat_compute_distance_subset(vectors->index, 1, query, (idx_t)k, scores,
+                                                   labels) == 0;
 }
 
 gboolean
@@ -385,12 +438,12 @@ retrieval_vectors_search(const retrieval_vectors *vectors, const float *query, s
     for (;;) {
         scores = g_renew(float, scores, asked);
         labels = g_renew(idx_t, labels, asked);
-        if (faiss_Index_search(vectors->index, 1, query, (idx_t)asked, scores, labels) != 0) {
+        gboolean complete;
+        if (!find_nearest(vectors, query, wanted, asked, scores, labels, &complete)) {
             set_faiss_error(error, "search failed");
             return FALSE;
         }
-        if (asked == n || labels[asked - 1] < 0 || !(scores[asked - 1] >= scores[wanted - 1]))
-            break;
+        if (asked == n || complete) break;
         asked = MIN(asked * 2, n);
     }
 

@@ -11,6 +11,8 @@
 #include <glib.h>
 #include <stdint.h>
 
+#include "engine/engine.h"
+
 typedef struct {
     int64_t id;
     float score; /* inner product */
@@ -79,6 +81,14 @@ gboolean retrieval_vectors_get_many(const retrieval_vectors *vectors, const int6
  * scores are near the true ones. */
 gboolean retrieval_vectors_search(const retrieval_vectors *vectors, const float *query, size_t k,
                                   GArray *matches, GError **error);
+
+/* Let the model's GPU search an exact index, from a copy of its vectors there, until it changes; the model outlives that.
+ * What is found is the same. Alone, as adding. Nothing fails: what the GPU cannot do is done here. */
+void retrieval_vectors_use_device(retrieval_vectors *vectors, const engine_model *model);
+/* Has that been asked for since the last change, or is there nothing to ask for (lists, or no vectors)? */
+gboolean retrieval_vectors_is_placed(const retrieval_vectors *vectors);
+/* Who searches: "GPU", "CPU", or "CPU: " with the reason why the GPU that was asked does not. Free with g_free. */
+char *retrieval_vectors_describe_searcher(const retrieval_vectors *vectors);
 
 /* Write atomically (path.tmp, fsync, rename). The caller holds the library's writer lock: there is one
  * temporary name. */
