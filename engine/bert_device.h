@@ -23,6 +23,9 @@ gboolean engine_bert_device_forward(engine_bert_device *bert, const engine_bert_
 /* device.c: the device's own, made when it is first asked for; NULL with the error of that. */
 engine_bert_device *engine_device_bert(engine_device *device, const engine_model *model,
                                        GError **error);
+/* Remember that embedding there failed, the first reason of several; and that reason, NULL: none. Free with g_free. */
+void engine_device_bert_fail(engine_device *device, const char *reason);
+char *engine_device_bert_failure(engine_device *device);
 
 G_END_DECLS
 #endif

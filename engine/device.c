@@ -23,6 +23,7 @@ struct engine_device {
     GHashTable *experts;  /* first tensor of down -> placed_experts, owned */
     GMutex bert_mutex;
     engine_bert_device *bert; /* owned; NULL: not asked for yet */
+    char *bert_failure;       /* why it is asked no more; NULL: it is */
 };
 
 void
@@ -76,6 +77,7 @@ engine_device_unref(engine_device *device)
     g_hash_table_unref(device->vectors);
     g_hash_table_unref(device->experts);
     g_mutex_clear(&device->mutex);
+    g_free(device->bert_failure);
     g_free(device);
 }
 
@@ -387,6 +389,23 @@ engine_device_bert(engine_device *device, const engine_model *model, GError **er
     engine_bert_device *bert = device->bert;
     g_mutex_unlock(&device->bert_mutex);
     return bert;
+}
+
+void
+engine_device_bert_fail(engine_device *device, const char *reason)
+{
+    g_mutex_lock(&device->bert_mutex);
+    if (!device->bert_failure) device->bert_failure = g_strdup(reason);
+    g_mutex_unlock(&device->bert_mutex);
+}
+
+char *
+engine_device_bert_failure(engine_device *device)
+{
+    g_mutex_lock(&device->bert_mutex);
+    char *reason = g_strdup(device->bert_failure);
+    g_mutex_unlock(&device->bert_mutex);
+    return reason;
 }
 
 gboolean

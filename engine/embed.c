@@ -37,34 +37,25 @@ check_arguments(const engine_model *model, GError **error)
     return TRUE;
 }
 
-/* How batches are computed: by the model's device, or here with scratch. */
+/* How batches are computed: by the model's device, or here with scratch. A device that was not demanded and fails is
+ * asked no more: what it was about to do is done here. */
 typedef struct {
     const engine_model *model;
     engine_pool *pool;
     engine_bert_device *device; /* NULL: here */
-    float *scratch;             /* owned */
+    float *scratch;             /* owned; for BATCH_TOKENS and a text more; NULL: not needed yet */
     size_t most; /* tokens at which a batch is full; one text more may begin before */
 } embedder;
 
 static gboolean
-open_embedder(embedder *e, GError **error)
+take_scratch(embedder *e, GError **error)
 {
     const engine_model *model = e->model;
-    g_autoptr(GError) failure = NULL;
     size_t n_floats = 0, n_bytes = 0;
 
     e->most = BATCH_TOKENS;
-    if (model->device && model->info.n_context < ENGINE_BERT_DEVICE_TOKENS) {
-        e->most = ENGINE_BERT_DEVICE_TOKENS - model->info.n_context;
-        e->device = engine_device_bert(model->device, model, &failure);
-        if (e->device) return TRUE;
-        if (model->wish.demanded) {
-            g_propagate_error(error, g_steal_pointer(&failure));
-            return FALSE;
-        }
-        e->most = BATCH_TOKENS;
-    }
-    if (engine_bert_scratch_size(model, e->most + model->info.n_context, &n_floats) &&
+    if (!e->scratch &&
+        engine_bert_scratch_size(model, (size_t)BATCH_TOKENS + model->info.n_context, &n_floats) &&
         g_size_checked_mul(&n_bytes, n_floats, sizeof(float)))
         e->scratch = g_try_malloc(n_bytes);
     if (e->scratch) return TRUE;
@@ -73,11 +64,61 @@ open_embedder(embedder *e, GError **error)
     return FALSE;
 }
 
+/* After the device's failure, which this takes over: on with the CPU, or FALSE where that is not wanted. */
 static gboolean
-embed_batch(const embedder *e, const engine_bert_batch *batch, float *out, GError **error)
+leave_device(embedder *e, GError *failure, GError **error)
 {
-    if (e->device) return engine_bert_device_forward(e->device, batch, out, error);
-    engine_bert_forward(e->model, e->pool, batch, e->scratch, out);
+    e->device = NULL;
+    if (e->model->wish.demanded) {
+        g_propagate_error(error, failure);
+        return FALSE;
+    }
+    engine_device_bert_fail(e->model->device, failure->message);
+    g_error_free(failure);
+    return take_scratch(e, error);
+}
+
+static gboolean
+open_embedder(embedder *e, GError **error)
+{
+    const engine_model *model = e->model;
+    GError *failure = NULL;
+
+    if (!model->device || model->info.n_context >= ENGINE_BERT_DEVICE_TOKENS)
+        return take_scratch(e, error);
+    g_autofree char *failed = engine_device_bert_failure(model->device);
+    if (failed) return take_scratch(e, error);
+    e->most = ENGINE_BERT_DEVICE_TOKENS - model->info.n_context;
+    e->device = engine_device_bert(model->device, model, &failure);
+    return e->device || leave_device(e, failure, error);
+}
+
+/* In pieces that the scratch has room for: a device's batch may be larger. */
+static void
+embed_here(const embedder *e, const engine_bert_batch *batch, float *out)
+{
+    g_autofree size_t *first = g_new(size_t, batch->n_texts + 1);
+
+    for (size_t i = 0, next; i < batch->n_texts; i = next) {
+        const size_t start = batch->first[i];
+        for (next = i; next < batch->n_texts && batch->first[next] - start < BATCH_TOKENS; next++)
+            first[next - i] = batch->first[next] - start;
+        first[next - i] = batch->first[next] - start;
+        const engine_bert_batch piece = {batch->tokens + start, first, NULL, next - i};
+        engine_bert_forward(e->model, e->pool, &piece, e->scratch, out + i * e->model->info.n_embd);
+    }
+}
+
+static gboolean
+embed_batch(embedder *e, const engine_bert_batch *batch, float *out, GError **error)
+{
+    GError *failure = NULL;
+
+    if (e->device) {
+        if (engine_bert_device_forward(e->device, batch, out, &failure)) return TRUE;
+        if (!leave_device(e, failure, error)) return FALSE;
+    }
+    embed_here(e, batch, out);
     return TRUE;
 }
 

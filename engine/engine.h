@@ -169,8 +169,9 @@ const char *engine_kv_type_name(engine_kv_type type); /* "f16", "q8_0", "q4_0", 
 gboolean engine_model_memory(const engine_model *model, uint32_t n_context, uint32_t n_sequences,
                              engine_kv_type kv_type, engine_memory_plan *plan, GError **error);
 
-/* What of the model a session (n_sequences 1) or a batch would put on its GPU, one line for people; free with g_free. NULL
- * with no error where the model has none, or is an encoder; LIMIT, with numbers, when nothing fits. */
+/* What of the model a session (n_sequences 1) or a batch would put on its GPU, one line for people; of an encoder, where it
+ * embeds, and why not there since it failed there. Free with g_free. NULL with no error where the model has no GPU;
+ * LIMIT, with numbers, when nothing fits. */
 char *engine_model_describe_placement(const engine_model *model, uint32_t n_context,
                                       uint32_t n_sequences, engine_kv_type kv_type, GError **error);
 

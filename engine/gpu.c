@@ -229,7 +229,6 @@ engine_gpu_attach(engine_model *model, const engine_model_options *options, GErr
     }
     model->wish = (engine_device_wish){.demanded = demanded, .n_layers = options->n_gpu_layers};
     if (!gpu || options->n_gpu_layers == 0) return TRUE;
-    if (model->info.kind != ENGINE_KIND_DECODER && !demanded) return TRUE;
     model->device = open_device(index, options->gpu_memory, &reason);
     if (model->device || !demanded) return TRUE;
     g_propagate_prefixed_error(error, g_steal_pointer(&reason), "%s: ", options->device);

@@ -4,7 +4,7 @@
  *   2. everything but the routed experts, which are nearly all of a mixture's bytes and few of which a token needs: one
  *      card then runs a model many times its memory (the idea is that of KTransformers and llama.cpp's --cpu-moe);
  *   3. the last layers and the output, as many as fit: the residual stream crosses over once. */
-#include "engine/device.h"
+#include "engine/bert_device.h"
 #include "engine/model.h"
 #include "engine/placement.h"
 #include "engine/recurrent.h"
@@ -190,11 +190,25 @@ engine_placement_describe(const engine_placement *p, const engine_model *model)
                            p->n_layers, d->n_layers, experts, bytes);
 }
 
+static char *
+describe_encoder(const engine_model *model)
+{
+    g_autofree char *failure = engine_device_bert_failure(model->device);
+
+    if (failure) return g_strconcat("embeds on the CPU: ", failure, NULL);
+    if (model->info.n_context >= ENGINE_BERT_DEVICE_TOKENS)
+        return g_strdup_printf("embeds on the CPU: its texts may have %u tokens",
+                               model->info.n_context);
+    return g_strdup(model->info.n_labels > 0 ? "judges on the CPU, embeds on the GPU"
+                                             : "embeds on the GPU");
+}
+
 char *
 engine_model_describe_placement(const engine_model *model, uint32_t n_context, uint32_t n_sequences,
                                 engine_kv_type kv_type, GError **error)
 {
-    if (!model->device || model->info.kind != ENGINE_KIND_DECODER) return NULL;
+    if (!model->device) return NULL;
+    if (model->info.kind == ENGINE_KIND_ENCODER) return describe_encoder(model);
     const uint32_t n = MAX(n_sequences, 1),
                    n_tokens = n_context > 0 ? n_context : model->info.n_context;
     const engine_type type = engine_kv_stored_type(kv_type);

@@ -174,9 +174,9 @@ search_some(engine_vectors *v, search_room *room, const float *queries, size_t n
             GError **error)
 {
     for (;;) {
-        const int code = v->compute->search(v->queue, v->there, v->n, v->n_dims, queries, n,
-                                            (uint32_t)room->most, room->found, room->sums,
-                                            v->message);
+        const int code =
+            v->compute->search(v->queue, v->there, v->n, v->n_dims, queries, n,
+                               (uint32_t)room->most, room->found, room->sums, v->message);
         if (code != LODE_CUDA_OK) {
             engine_device_set_error(error, code, v->message);
             return FALSE;

@@ -66,7 +66,7 @@ struct retrieval_vectors {
     GArray *ids; /* int64_t: FAISS numbers vectors 0.., this tells the chunk; 0: removed */
     size_t n_removed;
     uint32_t n_dims;
-    gboolean has_map; /* can look up a single vector */
+    gboolean has_map;                 /* can look up a single vector */
     retrieval_vectors_device *device; /* what a GPU has of them; NULL: not asked since a change */
 };
 

@@ -29,12 +29,14 @@ fails(char *error)
 }
 
 #define FAULTY(name, parameters, arguments, code)                                                  \
-    static int name parameters { return fails(error) ? code : base->name arguments; }
+    static int name parameters                                                                     \
+    {                                                                                              \
+        return fails(error) ? code : base->name arguments;                                         \
+    }
 
 FAULTY(alloc, (lode_cuda_device * device, size_t n_bytes, void **out, char *error),
        (device, n_bytes, out, error), LODE_CUDA_NO_MEMORY)
-FAULTY(fill,
-       (lode_cuda_device * device, void *dst, const void *host, size_t n_bytes, char *error),
+FAULTY(fill, (lode_cuda_device * device, void *dst, const void *host, size_t n_bytes, char *error),
        (device, dst, host, n_bytes, error), LODE_CUDA_FAILED)
 FAULTY(queue_open,
        (lode_cuda_device * device, const lode_cuda_sizes *sizes, lode_cuda_queue **out,
@@ -59,8 +61,8 @@ FAULTY(attend_texts,
         uint32_t n_heads, uint32_t head_dim, float *out, char *error),
        (q, qkv, first, n_texts, n_heads, head_dim, out, error), LODE_CUDA_FAILED)
 FAULTY(pool_texts,
-       (lode_cuda_queue * q, const float *x, const uint32_t *first, size_t n_texts,
-        size_t n_elems, int mean, int unit, float *out, char *error),
+       (lode_cuda_queue * q, const float *x, const uint32_t *first, size_t n_texts, size_t n_elems,
+        int mean, int unit, float *out, char *error),
        (q, x, first, n_texts, n_elems, mean, unit, out, error), LODE_CUDA_FAILED)
 FAULTY(search,
        (lode_cuda_queue * q, const float *vectors, size_t n, size_t n_elems, const float *queries,
