@@ -4,7 +4,7 @@
  * Ops return nothing and run later: the first failure is kept and every op after it does nothing, until `check` hands it
  * over. Routed experts that were not placed are computed on the host, by the CPU's own kernels: the layer's input goes
  * there and the sum comes back. */
-#include "engine/device.h"
+#include "engine/device_experts.h"
 #include "engine/kv_private.h"
 #include "engine/model.h"
 
@@ -35,8 +35,9 @@ typedef struct {
     /* here, for experts of the host; NULL when there are none */
     float *x_here, *y_here, *weights_here; /* [max_rows, n_embd] twice, [max_rows, most used] */
     int32_t *chosen_here;
-    lode_cuda_span *spans; /* [max_rows] */
-    const engine_kv *kv;   /* of the pass */
+    engine_device_cache *experts; /* of the host, those used most; NULL: none */
+    lode_cuda_span *spans;        /* [max_rows] */
+    const engine_kv *kv;          /* of the pass */
     recording recordings[MAX_RECORDINGS], *at_hand;
     uint64_t time;      /* of the last pass */
     gboolean no_graphs; /* one could not be made: no other is tried */
@@ -362,23 +363,41 @@ run_single(device_backend *d, const engine_moe_job *job, const float *x, size_t 
     device_add(&d->base, y, d->sum, NULL, d->n_embd, n);
 }
 
+/* Those of the choices in chosen_here that are not -1: y += their sum. */
+static gboolean
+run_choices_here(device_backend *d, const engine_moe_job *job, const float *x, size_t n, float *y,
+                 GError **error)
+{
+    const size_t n_bytes = n * d->n_embd * sizeof *x;
+    engine_moe_job here = *job;
+
+    here.chosen = d->chosen_here;
+    here.weights = d->weights_here;
+    memset(d->y_here, 0, n_bytes);
+    if (!engine_moe(d->pool, d->kernels, &here, d->x_here, n, d->y_here, error)) return FALSE;
+    device_copy_in(&d->base, d->sum, d->y_here, n_bytes);
+    device_add(&d->base, y, d->sum, NULL, d->n_embd, n);
+    return TRUE;
+}
+
+/* The host computes along with the device: what it needs of the device is fetched before that begins. */
 static gboolean
 run_on_host(device_backend *d, const engine_moe_job *job, const float *x, size_t n, float *y,
             GError **error)
 {
     const size_t n_chosen = n * job->n_used, n_bytes = n * d->n_embd * sizeof *x;
-    engine_moe_job here = *job;
+    size_t n_here = n_chosen;
 
-    here.chosen = d->chosen_here;
-    here.weights = d->weights_here;
-    device_copy_out(&d->base, d->x_here, x, n_bytes);
-    device_copy_out(&d->base, d->chosen_here, job->chosen, n_chosen * sizeof *here.chosen);
-    device_copy_out(&d->base, d->weights_here, job->weights, n_chosen * sizeof *here.weights);
+    device_copy_out(&d->base, d->chosen_here, job->chosen, n_chosen * sizeof *d->chosen_here);
+    device_copy_out(&d->base, d->weights_here, job->weights, n_chosen * sizeof *d->weights_here);
     if (d->failure != LODE_CUDA_OK) return device_check(&d->base, error);
-    memset(d->y_here, 0, n_bytes);
-    if (!engine_moe(d->pool, d->kernels, &here, d->x_here, n, d->y_here, error)) return FALSE;
-    device_copy_in(&d->base, d->sum, d->y_here, n_bytes);
-    device_add(&d->base, y, d->sum, NULL, d->n_embd, n);
+    if (d->experts)
+        n_here = engine_device_cache_split(d->experts, job, n, d->chosen_here, d->weights_here);
+    if (n_here > 0) device_copy_out(&d->base, d->x_here, x, n_bytes);
+    if (d->experts) TRY(d, engine_device_cache_run(d->experts, x, n, y, d->message));
+    if (d->failure != LODE_CUDA_OK) return device_check(&d->base, error);
+    if (n_here > 0 && !run_choices_here(d, job, x, n, y, error)) return FALSE;
+    if (d->experts) TRY(d, engine_device_cache_bring(d->experts, d->message));
     return TRUE;
 }
 
@@ -638,6 +657,7 @@ engine_device_backend_free(engine_backend *backend)
 
     for (size_t i = 0; i < G_N_ELEMENTS(d->recordings); i++)
         forget(d, &d->recordings[i]);
+    engine_device_cache_free(d->experts);
     if (d->queue) d->compute->queue_close(d->queue);
     for (size_t i = 0; i < G_N_ELEMENTS(there); i++)
         device_release(backend, there[i]);
@@ -648,6 +668,24 @@ engine_device_backend_free(engine_backend *backend)
     g_free(d->spans);
     engine_device_unref(d->device);
     g_free(d);
+}
+
+void
+engine_device_backend_cache(engine_backend *backend, const engine_model *model, uint64_t n_bytes)
+{
+    device_backend *d = self(backend);
+    const engine_decoder *m = model->arch;
+
+    if (m->max_used > 0 && !d->experts)
+        d->experts =
+            engine_device_cache_new(d->device, d->queue, model, d->max_rows, n_bytes, NULL);
+}
+
+engine_device_expert_stats
+engine_device_backend_expert_stats(engine_backend *backend)
+{
+    const device_backend *d = self(backend);
+    return d->experts ? engine_device_cache_get_stats(d->experts) : (engine_device_expert_stats){0};
 }
 
 uint32_t

@@ -269,6 +269,7 @@ engine_batch_get_stats(const engine_batch *batch)
 {
     engine_batch_stats stats = batch->stats;
 
+    stats.gpu_experts = engine_runtime_gpu_experts(&batch->runtime);
     if (batch->runtime.experts)
         stats.experts = engine_expert_cache_get_stats(batch->runtime.experts);
     return stats;

@@ -417,6 +417,6 @@ engine_model_use_device(engine_model *model, const lode_cuda_compute *compute, i
     if (!device) return FALSE;
     engine_device_unref(model->device);
     model->device = device;
-    model->wish = (engine_device_wish){demanded, n_layers};
+    model->wish = (engine_device_wish){.demanded = demanded, .n_layers = n_layers};
     return TRUE;
 }

@@ -47,6 +47,12 @@ engine_backend *engine_device_backend_new(engine_device *device, const engine_mo
                                           engine_pool *pool, uint32_t max_rows, uint32_t n_pages,
                                           GError **error);
 void engine_device_backend_free(engine_backend *backend); /* NULL is fine */
+/* Let the backend keep experts of the host in at most n_bytes of the device's memory; nothing changes where that holds
+ * none. Once, before the first pass. */
+void engine_device_backend_cache(engine_backend *backend, const engine_model *model,
+                                 uint64_t n_bytes);
+engine_device_expert_stats
+engine_device_backend_expert_stats(engine_backend *backend); /* all 0 without a cache */
 uint32_t engine_device_backend_n_graphs(
     engine_backend *backend); /* passes kept so far, for tests */
 

@@ -351,11 +351,21 @@ typedef struct {
     uint32_t n_slabs; /* experts that there is room for */
 } engine_expert_stats;
 
+/* Experts of the CPU that lie in spare GPU memory too and are computed there; all 0 where none do. */
+typedef struct {
+    uint64_t n_asked;   /* experts needed, by a layer of a pass */
+    uint64_t n_hits;    /* of those, there */
+    uint64_t n_brought; /* copied there */
+    uint64_t n_bytes;   /* of those */
+    uint32_t n_slabs;   /* experts that there is room for */
+} engine_device_expert_stats;
+
 /* Since the session was opened. */
 typedef struct {
     uint64_t n_passes;              /* forward passes */
     uint64_t n_drafted, n_accepted; /* tokens guessed; those that turned out right */
     engine_expert_stats experts;
+    engine_device_expert_stats gpu_experts;
 } engine_session_stats;
 engine_session_stats engine_session_get_stats(const engine_session *session);
 /* One line for people: what of the model is on its GPU, or why nothing is; NULL where there is no GPU to speak of. Lives as
@@ -428,6 +438,7 @@ typedef struct {
     uint64_t n_preempted;           /* times a sequence had to give its pages back */
     uint64_t n_drafted, n_accepted; /* tokens guessed; those that turned out right */
     engine_expert_stats experts;
+    engine_device_expert_stats gpu_experts;
 } engine_batch_stats;
 engine_batch_stats engine_batch_get_stats(const engine_batch *batch);
 const char *engine_batch_get_placement(const engine_batch *batch); /* as of a session */

@@ -227,7 +227,9 @@ engine_gpu_attach(engine_model *model, const engine_model_options *options, GErr
                     engine_device_check(options->device));
         return FALSE;
     }
-    model->wish = (engine_device_wish){.demanded = demanded, .n_layers = options->n_gpu_layers};
+    model->wish = (engine_device_wish){.demanded = demanded,
+                                       .n_layers = options->n_gpu_layers,
+                                       .expert_cache = G_MAXUINT64};
     if (!gpu || options->n_gpu_layers == 0) return TRUE;
     model->device = open_device(index, options->gpu_memory, &reason);
     if (model->device || !demanded) return TRUE;

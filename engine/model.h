@@ -14,6 +14,7 @@ struct engine_device; /* device.h */
 typedef struct {
     gboolean demanded; /* an error where the device cannot be used, instead of the CPU */
     int n_layers;      /* on the device, the last ones; -1: as many as fit */
+    uint64_t expert_cache; /* bytes of the device's memory for experts of the host, at most */
 } engine_device_wish;
 
 struct engine_model {

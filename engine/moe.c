@@ -19,6 +19,7 @@
 
 #include <string.h>
 
+#define NO_SLOT   G_MAXUINT32 /* of a choice that is left out */
 #define MAX_BYTES (64u << 20) /* of the buffers of one pass; more tokens are cut into several */
 
 typedef struct {
@@ -34,7 +35,7 @@ typedef struct {
     uint32_t *start;  /* [n_experts + 1] first slot of an expert */
     uint32_t *active; /* [n_active] experts with slots, the busiest first */
     uint32_t *token;  /* [n_slots] the token of a slot */
-    uint32_t *slot;   /* [n_tokens, n_used] the slot of a choice */
+    uint32_t *slot;   /* [n_tokens, n_used] the slot of a choice, or NO_SLOT */
     size_t n_active, tile, tiles_per_expert;
     engine_int8_block *x8; /* [n_tokens, n_embd / 32] */
     float *gathered; /* [n_slots, n_embd]: the inputs of float experts; NULL for a single one: x */
@@ -115,8 +116,8 @@ assign_slots(moe_run *run, const int32_t *chosen)
 
     memset(run->start, 0, ((size_t)n_experts + 1) * sizeof *run->start);
     for (size_t i = 0; i < run->n_slots; i++) {
-        g_assert(chosen[i] >= 0 && (uint32_t)chosen[i] < n_experts);
-        run->start[chosen[i] + 1]++;
+        g_assert(chosen[i] >= -1 && chosen[i] < (int64_t)n_experts);
+        if (chosen[i] >= 0) run->start[chosen[i] + 1]++;
     }
     run->n_active = 0;
     for (uint32_t e = 0; e < n_experts; e++) {
@@ -125,6 +126,8 @@ assign_slots(moe_run *run, const int32_t *chosen)
     }
     /* start[e] walks to the end of e's slots, which is where e + 1 begins ... */
     for (size_t i = 0; i < run->n_slots; i++) {
+        run->slot[i] = NO_SLOT;
+        if (chosen[i] < 0) continue;
         const uint32_t slot = run->start[chosen[i]]++;
         run->slot[i] = slot;
         run->token[slot] = (uint32_t)(i / run->job->n_used);
@@ -132,6 +135,7 @@ assign_slots(moe_run *run, const int32_t *chosen)
     /* ... so moving everything up by one restores the beginnings */
     memmove(run->start + 1, run->start, n_experts * sizeof *run->start);
     run->start[0] = 0;
+    run->n_slots = run->start[n_experts]; /* without those left out */
 }
 
 /* ---- tasks ---- */
@@ -253,10 +257,12 @@ sum_token(const moe_run *run, const float *weights, size_t t)
         run->kernels->add(run->y + t * run->n_embd, run->out + t * run->n_embd, run->n_embd);
         return;
     }
-    for (uint32_t j = 0; j < k; j++)
-        run->kernels->blend(run->y + t * run->n_embd, 1.0f,
-                            run->out + run->slot[t * k + j] * run->n_embd, weights[t * k + j],
-                            run->n_embd);
+    for (uint32_t j = 0; j < k; j++) {
+        const uint32_t slot = run->slot[t * k + j];
+        if (slot == NO_SLOT) continue;
+        run->kernels->blend(run->y + t * run->n_embd, 1.0f, run->out + slot * run->n_embd,
+                            weights[t * k + j], run->n_embd);
+    }
 }
 
 typedef struct {
@@ -310,6 +316,7 @@ run_tokens(moe_run *run, const int32_t *chosen, const float *weights, GError **e
 {
     if (chosen) {
         assign_slots(run, chosen);
+        if (run->n_slots == 0) return TRUE;
         sort_by_load(run);
     } else {
         assign_all(run);

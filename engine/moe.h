@@ -33,7 +33,8 @@ typedef struct {
     const engine_tensor *gate_up;   /* [n_experts] of {n_embd, 2 n_ff}, gate rows first; then gate
                                            and up are NULL */
     uint32_t n_experts, n_used;     /* n_used: chosen experts of each token, k */
-    const int32_t *chosen; /* [n_tokens, n_used]; NULL: the one expert there is, with weight 1 */
+    const int32_t *chosen; /* [n_tokens, n_used]; NULL: the one expert there is, with weight 1. -1: a choice that
+                              is left out */
     const float *weights;  /* [n_tokens, n_used] */
     const engine_expert_source *source; /* NULL: the tensors' own data */
     const float *gate_bias, *up_bias;   /* [n_ff] of a single expert with gate and up; NULL: none */

@@ -3,6 +3,9 @@
 
 #include "engine/device.h"
 
+/* Of what a device has left: the rest is for other sessions and models. */
+#define CACHE_PART 2
+
 /* What of the model its device has room for, with the weights copied there and a backend to run them. */
 static gboolean
 take_device(engine_runtime *runtime, const engine_runtime_options *options,
@@ -64,6 +67,13 @@ allocate(engine_runtime *runtime, const engine_runtime_options *options,
     return TRUE;
 }
 
+engine_device_expert_stats
+engine_runtime_gpu_experts(const engine_runtime *runtime)
+{
+    return runtime->placement ? engine_device_backend_expert_stats(runtime->placement->device)
+                              : (engine_device_expert_stats){0};
+}
+
 static void
 give_back(engine_runtime *runtime)
 {
@@ -87,6 +97,10 @@ allocate_somewhere(engine_runtime *runtime, const engine_runtime_options *option
     if (!model->device || options->host_only) return allocate(runtime, options, shape, error);
     if (take_device(runtime, options, shape, &failure) &&
         allocate(runtime, options, shape, &failure)) {
+        if (!runtime->placement->experts && options->expert_bytes == 0)
+            engine_device_backend_cache(
+                runtime->placement->device, model,
+                MIN(engine_device_left(model->device) / CACHE_PART, model->wish.expert_cache));
         runtime->where = engine_placement_describe(runtime->placement, model);
         return TRUE;
     }

@@ -73,6 +73,9 @@ gboolean engine_runtime_init(engine_runtime *runtime, const engine_model *model,
                              const engine_runtime_options *options, GError **error);
 void engine_runtime_clear(engine_runtime *runtime); /* all sequences are gone */
 
+/* All 0 where no experts lie in spare GPU memory. */
+engine_device_expert_stats engine_runtime_gpu_experts(const engine_runtime *runtime);
+
 /* A state of the model's recurrent layers, NULL with no error where it has none. */
 engine_recurrent *engine_runtime_recurrent(engine_runtime *runtime, GError **error);
 void engine_runtime_give_recurrent(engine_runtime *runtime, engine_recurrent **state); /* back */

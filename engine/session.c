@@ -94,6 +94,7 @@ engine_session_get_stats(const engine_session *session)
 {
     engine_session_stats stats = session->stats;
 
+    stats.gpu_experts = engine_runtime_gpu_experts(&session->runtime);
     if (session->runtime.experts)
         stats.experts = engine_expert_cache_get_stats(session->runtime.experts);
     return stats;

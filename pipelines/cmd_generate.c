@@ -391,6 +391,16 @@ add_experts(const engine_expert_stats *experts, json_t *into)
 }
 
 static void
+add_gpu_experts(const engine_device_expert_stats *experts, json_t *into)
+{
+    if (experts->n_slabs == 0) return;
+    json_object_set_new(into, "gpu_experts_asked", json_integer((json_int_t)experts->n_asked));
+    json_object_set_new(into, "gpu_experts_found", json_integer((json_int_t)experts->n_hits));
+    json_object_set_new(into, "gpu_experts_copied", json_integer((json_int_t)experts->n_brought));
+    json_object_set_new(into, "gpu_experts_room", json_integer((json_int_t)experts->n_slabs));
+}
+
+static void
 print_result(const generation *g, const engine_generate_result *result)
 {
     g_autoptr(json_t) json = json_object();
@@ -404,6 +414,7 @@ print_result(const generation *g, const engine_generate_result *result)
         json_object_set(json, "logprobs", g->reply.logprobs);
     generate_result_to_json(result, g->args->draft > 0, TRUE, json);
     add_experts(&stats.experts, json);
+    add_gpu_experts(&stats.gpu_experts, json);
     if (stream)
         print_line(json_incref(json));
     else
@@ -417,6 +428,17 @@ tell_experts(const generation *g, const engine_expert_stats *experts)
         cli_note(&g->args->common, "%.0f%% of experts were in memory, %.2f GB were read",
                  100.0 * (double)experts->n_hits / (double)(experts->n_hits + experts->n_reads),
                  (double)experts->n_bytes * 1e-9);
+}
+
+static void
+tell_gpu_experts(const generation *g, const engine_device_expert_stats *experts)
+{
+    if (experts->n_asked > 0)
+        cli_note(&g->args->common,
+                 "%.0f%% of the experts needed were on the GPU, %" G_GUINT64_FORMAT
+                 " were copied there (room for %u)",
+                 100.0 * (double)experts->n_hits / (double)experts->n_asked, experts->n_brought,
+                 experts->n_slabs);
 }
 
 static void
@@ -435,6 +457,7 @@ print_statistics(const generation *g, const engine_generate_result *result)
                  result->n_drafted);
     const engine_session_stats stats = engine_session_get_stats(g->session);
     tell_experts(g, &stats.experts);
+    tell_gpu_experts(g, &stats.gpu_experts);
 }
 
 static void
@@ -629,6 +652,7 @@ write_prompts(generation *g, GError **error)
              stats.n, stats.n_failed, stats.n_read, stats.n_written, stats.seconds,
              (double)stats.n_written / MAX(stats.seconds, 1e-6), stats.batch.n_passes);
     tell_experts(g, &stats.batch.experts);
+    tell_gpu_experts(g, &stats.batch.gpu_experts);
     return TRUE;
 }
 

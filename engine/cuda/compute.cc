@@ -515,6 +515,8 @@ lode_cuda_compute_get(void)
         cuda_graph_end,
         cuda_graph_launch,
         cuda_graph_free,
+        cuda_bring,
+        cuda_brought,
     };
     return &table;
 }

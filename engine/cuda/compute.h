@@ -3,7 +3,7 @@
  * (compute.cu) calls kernels (kernels.h) and cuBLAS (gemm.h).
  *
  *   device   one GPU: its memory, counted against a limit. Locked inside.
- *   queue    two streams (work; copies), cuBLAS, a workspace, the description of the pass at hand. One thread at a time;
+ *   queue    two streams (work; what is brought beside it), cuBLAS, a workspace, the description of the pass at hand. One thread at a time;
  *            everything asked of a queue happens in order, later than the call.
  *
  * Functions return 0, or another number with the reason, one line, in error [LODE_CUDA_ERROR] (never NULL).
@@ -102,7 +102,7 @@ typedef struct {
     uint32_t n_experts, n_used, n_ff;
     int joined;            /* gate is {n_embd, 2 n_ff} */
     const int32_t *chosen; /* [n, n_used] */
-    const float *weights;  /* [n, n_used] */
+    const float *weights;  /* [n, n_used]; 0: left out, whatever that expert makes of the row */
 } lode_cuda_experts;
 
 /* As engine_delta_shape, engine_delta_layer and engine_delta_job. */
@@ -209,6 +209,12 @@ typedef struct {
     int (*graph_end)(lode_cuda_queue *q, lode_cuda_graph **out, char *error);
     int (*graph_launch)(lode_cuda_queue *q, lode_cuda_graph *graph, char *error);
     void (*graph_free)(lode_cuda_queue *q, lode_cuda_graph *graph); /* NULL is fine */
+
+    /* A copy from the host beside the work: it begins when all that was asked for before is done, which may still read
+     * dst, and what is asked for later runs along with it, until `brought`. host is free to be used again. */
+    int (*bring)(lode_cuda_queue *q, void *dst, const void *host, size_t n_bytes, char *error);
+    /* What is asked for from now on waits for what was brought. */
+    int (*brought)(lode_cuda_queue *q, char *error);
 } lode_cuda_compute;
 
 /* compute.cc: the plug-in's; lives for ever. */

@@ -120,6 +120,18 @@ cuda_queue_open(lode_cuda_device *device, const lode_cuda_sizes *sizes, lode_cud
     return code;
 }
 
+static void
+close_side(lode_cuda_queue *q)
+{
+    if (q->side) (void)cudaStreamSynchronize(q->side);
+    staging_close(&q->side_copies);
+    if (q->asked) (void)cudaEventDestroy(q->asked);
+    if (q->brought) (void)cudaEventDestroy(q->brought);
+    if (q->side) (void)cudaStreamDestroy(q->side);
+    q->side = NULL;
+    q->asked = q->brought = NULL;
+}
+
 void
 cuda_queue_close(lode_cuda_queue *q)
 {
@@ -134,6 +146,7 @@ cuda_queue_close(lode_cuda_queue *q)
     for (void *memory : there)
         cuda_release(q->device, memory);
     staging_close(&q->copies);
+    close_side(q);
     if (q->stream) (void)cudaStreamDestroy(q->stream);
     free(q->here);
     delete q;
@@ -172,6 +185,57 @@ cuda_clear(lode_cuda_queue *q, void *dst, size_t n_bytes, char *error)
     cudaError_t status = cuda_use(q->device);
     if (status == cudaSuccess) status = cudaMemsetAsync(dst, 0, n_bytes, q->stream);
     return cuda_report(status, "clearing memory of the GPU", error);
+}
+
+/* ---- beside the work ---- */
+
+static cudaError_t
+open_side_parts(lode_cuda_queue *q)
+{
+    LODE_TRY(cudaStreamCreateWithFlags(&q->side, cudaStreamNonBlocking));
+    LODE_TRY(cudaEventCreateWithFlags(&q->asked, cudaEventDisableTiming));
+    LODE_TRY(cudaEventCreateWithFlags(&q->brought, cudaEventDisableTiming));
+    return staging_open(&q->side_copies, q->side);
+}
+
+static cudaError_t
+open_side(lode_cuda_queue *q)
+{
+    if (q->side) return cudaSuccess;
+    const cudaError_t status = open_side_parts(q);
+    if (status != cudaSuccess) close_side(q);
+    return status;
+}
+
+static cudaError_t
+bring(lode_cuda_queue *q, void *dst, const void *host, size_t n_bytes)
+{
+    LODE_TRY(cuda_use(q->device));
+    LODE_TRY(open_side(q));
+    LODE_TRY(cudaEventRecord(q->asked, q->stream));
+    LODE_TRY(cudaStreamWaitEvent(q->side, q->asked, 0));
+    return staging_in(&q->side_copies, dst, host, n_bytes);
+}
+
+int
+cuda_bring(lode_cuda_queue *q, void *dst, const void *host, size_t n_bytes, char *error)
+{
+    return cuda_report(bring(q, dst, host, n_bytes), "copying to the GPU", error);
+}
+
+static cudaError_t
+join_side(lode_cuda_queue *q)
+{
+    if (!q->side) return cudaSuccess; /* nothing was brought */
+    LODE_TRY(cuda_use(q->device));
+    LODE_TRY(cudaEventRecord(q->brought, q->side));
+    return cudaStreamWaitEvent(q->stream, q->brought, 0);
+}
+
+int
+cuda_brought(lode_cuda_queue *q, char *error)
+{
+    return cuda_report(join_side(q), "waiting for a copy", error);
 }
 
 int

@@ -15,6 +15,10 @@ struct lode_cuda_queue {
     int capability;      /* 80: compute capability 8.0 */
     cudaStream_t stream; /* everything below runs in it, in order */
     staging copies; /* on the same stream: what is copied in is seen by what is asked for next */
+    /* what is brought beside the work; opened when it is first used */
+    cudaStream_t side;
+    staging side_copies;
+    cudaEvent_t asked, brought; /* of the work, of the side */
     gemm_context blas;
     unsigned char *blas_memory; /* [tile_bytes] */
     unsigned char *tile;        /* [tile_bytes] expanded weights */
@@ -58,6 +62,8 @@ int cuda_clear(lode_cuda_queue *q, void *dst, size_t n_bytes, char *error);
 int cuda_wait(lode_cuda_queue *q, char *error);
 int cuda_begin_pass(lode_cuda_queue *q, const lode_cuda_span *spans, size_t n_spans, size_t n,
                     char *error);
+int cuda_bring(lode_cuda_queue *q, void *dst, const void *host, size_t n_bytes, char *error);
+int cuda_brought(lode_cuda_queue *q, char *error);
 int cuda_graph_begin(lode_cuda_queue *q, char *error);
 int cuda_graph_end(lode_cuda_queue *q, lode_cuda_graph **out, char *error);
 int cuda_graph_launch(lode_cuda_queue *q, lode_cuda_graph *graph, char *error);

@@ -202,7 +202,8 @@ static __global__ void __launch_bounds__(256)
         float sum = y[i];
         for (unsigned j = 0; j < n_used; j++) {
             const size_t from = place ? place[slot + j] : slot + j;
-            sum += (weights ? weights[slot + j] : 1.0f) * out[from * n_elems + i % n_elems];
+            const float weight = weights ? weights[slot + j] : 1.0f;
+            if (weight != 0.0f) sum += weight * out[from * n_elems + i % n_elems];
         }
         y[i] = sum;
     }

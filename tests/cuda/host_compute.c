@@ -485,6 +485,7 @@ experts(lode_cuda_queue *q, const lode_cuda_experts *e, const float *x, size_t n
     for (size_t t = 0; t < n; t++) {
         for (uint32_t j = 0; j < e->n_used; j++) {
             const int32_t i = e->chosen[t * e->n_used + j];
+            if (e->weights[t * e->n_used + j] == 0.0f) continue;
             multiply(q, &e->gate, e->gates[i], e->gate_scales ? e->gate_scales[i] : NULL, NULL,
                      x + t * n_embd, 1, h, e->joined ? 2 * n_ff : n_ff);
             if (!e->joined)
@@ -688,6 +689,8 @@ static const lode_cuda_compute HOST = {
     .search = search,
     .graph_begin = graph_begin,
     .graph_free = graph_free,
+    .bring = copy,
+    .brought = wait_for_all,
 };
 
 const lode_cuda_compute *
