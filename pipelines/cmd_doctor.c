@@ -1,5 +1,5 @@
 /* lode doctor: is everything here that lode needs, and what would make it do more? */
-#include "pipelines/cli.h"
+#include "pipelines/cli_session.h"
 
 #include <string.h>
 
@@ -227,6 +227,35 @@ check_model(examination *e, const char *name, engine_kind kind, const char *with
     }
 }
 
+/* With an embedder on a GPU: does that find the nearest passages too? Asks for something to know. */
+static void
+check_searcher(examination *e, const char *dir)
+{
+    g_autoptr(GError) error = NULL;
+    g_autoptr(pipelines_model) model =
+        pipelines_model_open(NULL, ENGINE_KIND_ENCODER, NULL, &error);
+    if (model == NULL || !engine_model_has_device(model->model)) return;
+    g_autoptr(engine_pool) pool = engine_pool_new(0);
+    const retrieval_library_options options = cli_library_options(model, pool);
+    retrieval_search_options search = retrieval_search_options_default();
+    search.method = RETRIEVAL_DENSE;
+    g_autoptr(retrieval_library) library =
+        retrieval_library_open(dir, RETRIEVAL_OPEN_READ, &options, &error);
+    g_autoptr(GPtrArray) hits =
+        library != NULL ? retrieval_library_search(library, "results", &search, &error) : NULL;
+    if (hits == NULL) {
+        note(e, BROKEN, "library", "%s", error->message);
+        return;
+    }
+    g_autofree char *searcher = retrieval_library_describe_searcher(library);
+    g_autofree char *embeds =
+        engine_model_describe_placement(model->model, 0, 1, ENGINE_KV_F16, NULL);
+    if (searcher != NULL)
+        note(e, strcmp(searcher, "GPU") == 0 ? FOUND : LACKING, "search",
+             "nearest passages are found by the %s; the embedder %s", searcher,
+             embeds != NULL ? embeds : "embeds on the CPU");
+}
+
 static void
 check_library(examination *e, const char *dir)
 {
@@ -264,7 +293,10 @@ run_doctor(gpointer data, char **operands, int n_operands)
          there ? "" : ": no such folder yet, lode model pull makes it");
     check_model(&e, "embedder", ENGINE_KIND_ENCODER, "search is by words only");
     check_model(&e, "writer", ENGINE_KIND_DECODER, "answers are quotes only");
-    if (args->library != NULL) check_library(&e, args->library);
+    if (args->library != NULL) {
+        check_library(&e, args->library);
+        if (!e.broken) check_searcher(&e, args->library);
+    }
     if (args->common.json) {
         g_autoptr(json_t) json = json_object();
         json_object_set_new(json, "ok", json_boolean(!e.broken));
