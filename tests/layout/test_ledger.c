@@ -43,6 +43,29 @@ bag_add(bag *b, const char *text)
         bag_add_char(b, g_utf8_get_char(text), 1);
 }
 
+/* A cell's mathematics is LaTeX: a Greek letter is the name behind a backslash, other names are signs and no letters. */
+static void
+bag_add_cell(bag *b, const char *text)
+{
+    static const struct {
+        const char *name;
+        gunichar letter;
+    } greek[] = {{"alpha", 0x3B1}, {"beta", 0x3B2}};
+
+    for (const char *at = text; at != NULL && *at != '\0';) {
+        if (*at != '\\' || !g_ascii_isalpha(at[1])) {
+            bag_add_char(b, g_utf8_get_char(at), 1);
+            at = g_utf8_next_char(at);
+            continue;
+        }
+        const size_t len = strspn(++at, G_CSET_a_2_z G_CSET_A_2_Z);
+        for (guint i = 0; i < G_N_ELEMENTS(greek); i++)
+            if (strlen(greek[i].name) == len && memcmp(greek[i].name, at, len) == 0)
+                bag_add_char(b, greek[i].letter, 1);
+        at += len;
+    }
+}
+
 /* Everything a document says, once: a table's block repeats its cells. */
 static void
 bag_add_document(bag *b, const lode_document *d)
@@ -52,7 +75,7 @@ bag_add_document(bag *b, const lode_document *d)
         if (d->blocks[i].type != LAYOUT_BLOCK_TABLE) bag_add(b, d->blocks[i].text);
     }
     for (guint i = 0; i < d->n_cells; i++)
-        bag_add(b, d->cells[i].text);
+        bag_add_cell(b, d->cells[i].text);
     for (guint i = 0; i < d->n_figures; i++)
         bag_add(b, d->figures[i].inner_text);
     for (guint i = 0; i < d->n_formulas; i++)
