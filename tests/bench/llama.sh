@@ -17,13 +17,15 @@
 #
 # TOKENS   (environment) of TEXT, default 1000; SELF=no leaves out llama.cpp against itself
 # ROUNDS   default 5                     THREADS  default "1 2"       KV       default f16
+# PASSES   of each test in a round, a round being a process; its best counts; default 2: the first is what maps the
+#          weights and fills the cache's pages with zeros, which llama.cpp does while it loads
 # PREFILL  default 512,2048              DEPTH    default 0,2048,8192 DECODE   tokens at each depth, default 64
 # CLOCK    cpu: processor time, for one thread on a busy machine; default: the clock
 # PEER     llama-cpp-python (default; built from source) or ik-llama-cpp-python (a fork), both from PyPI
 # CACHE    where it is installed and quantised files stay, default $XDG_CACHE_HOME/lode-llama
 set -eu
 if [ $# -lt 3 ]; then
-    sed -n '4,24s/^# \{0,3\}//p' "$0" >&2
+    sed -n '4,26s/^# \{0,3\}//p' "$0" >&2
     exit 2
 fi
 here=$(cd "$(dirname "$0")" && pwd)
@@ -86,12 +88,12 @@ speed() {
             : > "$work/rounds"
             for round in $(seq "${ROUNDS:-5}"); do
                 # shellcheck disable=SC2086 # the options are words
-                "$lode" bench "$model" -r 1 $args --json | tr -d '\n' >> "$work/rounds"
+                "$lode" bench "$model" -r "${PASSES:-2}" $args --json | tr -d '\n' >> "$work/rounds"
                 echo >> "$work/rounds"
                 # shellcheck disable=SC2086 # nothing or an option
                 "$python" "$here/llama_peer.py" speed "$model" --threads "$threads" --kv "${KV:-f16}" $cpu \
                     --prefill "${PREFILL:-512,2048}" --depth "${DEPTH:-0,2048,8192}" \
-                    --decode "${DECODE:-64}" >> "$work/rounds"
+                    --decode "${DECODE:-64}" --passes "${PASSES:-2}" >> "$work/rounds"
             done
             echo "== $(basename "$model"), $threads threads, ${ROUNDS:-5} rounds, $peer"
             "$python" "$here/llama_peer.py" report "$work/rounds"
