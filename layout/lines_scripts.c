@@ -63,6 +63,14 @@ bands_make(bands *b, const GArray *pieces)
     g_qsort_with_data(b->order, (gint)pieces->len, sizeof(guint), compare_band, &order);
 }
 
+/* Does p stand right above or below h, which is hardly wider: a mark in the row above that of another mark? */
+static gboolean
+is_stacked(const line_piece *p, const line_piece *h)
+{
+    const float width = p->u1 - p->u0, shared = layout_overlap_1d(p->u0, p->u1, h->u0, h->u1);
+    return shared > 0.5F * width && h->u1 - h->u0 < 2 * width;
+}
+
 /* How badly p sits as a script of h; negative: not at all. */
 static float
 script_cost(const line_piece *p, const line_piece *h)
@@ -74,7 +82,7 @@ script_cost(const line_piece *p, const line_piece *h)
         return over && dv > -0.5F * s && dv < 0.2F * s && p->size > 0.7F * s ? 0 : -1;
     }
     if (p->symbol) {
-        if (fabsf(dv) > 1.1F * s || p->size > 1.6F * s) return -1;
+        if (fabsf(dv) > (is_stacked(p, h) ? 0.6F : 1.1F) * s || p->size > 1.6F * s) return -1;
     } else if (p->size <= 0.88F * s) {
         if (p->size < 0.4F * s || dv < -0.8F * s || dv > 0.45F * s) return -1;
         if (p->n_glyphs > 40 || (p->n_glyphs > 12 && h->n_glyphs <= 2)) return -1;

@@ -241,6 +241,7 @@ layout_table_try(layout_table_finder *f, layout_rect box, float confidence,
         layout_table_is_prose(f->sheet, segs, &table) ||
         (confidence < 0.7F && layout_table_is_columns(f->sheet, segs)) ||
         layout_table_is_bibliography(&table) || layout_table_is_plot(f->sheet, &table) ||
+        !layout_table_has_columns(&table) || layout_table_is_legend(f->sheet, segs, box) ||
         layout_contents_in(f->sheet, box)) {
         g_array_unref(table.cells);
         return FALSE;
@@ -499,6 +500,23 @@ ruled_find(finder *f)
 
 /* ---- booktabs ---- */
 
+/* Above the rule over the body the header may have one over some of its columns only, up to the right edge: the
+ * corner over the labels is left open. */
+static float
+open_corner(const finder *f, const layout_rule *top)
+{
+    for (guint i = 0; i < f->rules.horizontal->len; i++) {
+        const layout_rule *r = &g_array_index(f->rules.horizontal, layout_rule, i);
+        if (r->y0 > top->y0 - 6) break;
+        if (r->y0 < top->y0 - EXTEND_PT || fabsf(r->x1 - top->x1) > SAME_X_PT ||
+            r->x0 < top->x0 + SAME_X_PT || r->x1 - r->x0 < 0.4F * (top->x1 - top->x0))
+            continue;
+        between b = look_between(f, (layout_rect){top->x0 - 2, r->y0, top->x1 + 2, top->y0});
+        if (!b.caption && b.n_full == 0 && b.n_multi > 0 && b.n_segs >= 3) return r->y0;
+    }
+    return top->y0;
+}
+
 static void
 booktabs_find(finder *f)
 {
@@ -527,8 +545,8 @@ booktabs_find(finder *f)
         }
         if (n_rules < 2 || rows < 2 || multi < 1 || multi * 3 < rows) continue;
         if (n_rules == 2 && multi < 2) continue;
-        layout_table_try(f, (layout_rect){top.x0 - 2, top.y0 - 1, top.x1 + 2, end_y + 1}, 0.85F,
-                         30);
+        const float y0 = open_corner(f, &top);
+        layout_table_try(f, (layout_rect){top.x0 - 2, y0 - 1, top.x1 + 2, end_y + 1}, 0.85F, 30);
     }
 }
 

@@ -18,6 +18,9 @@ typedef struct {
 gboolean layout_grid_build(const layout_sheet *sheet, layout_table_region *table,
                            const layout_table_rules *rules, const GArray *segs);
 
+/* "----------": a rule drawn with a typewriter. */
+gboolean layout_table_is_typed_rule(const char *text, gsize len);
+
 /* ---- tables.c: what its finders share ---- */
 
 typedef struct {
@@ -63,7 +66,13 @@ gboolean layout_table_is_bibliography(const layout_table_region *table);
  * drawn. */
 gboolean layout_table_is_drawing(const layout_sheet *sheet, layout_rect box);
 
-/* A plot by what is written at its axes: steps of one size. */
+/* Do cells of two columns or more hold text? */
+gboolean layout_table_has_columns(const layout_table_region *table);
+
+/* The legend of a plot: text in one corner of its frame. segs: what stands in box. */
+gboolean layout_table_is_legend(const layout_sheet *sheet, const GArray *segs, layout_rect box);
+
+/* A plot by what is written at its axes, within the table or on the line below it: steps of one size. */
 gboolean layout_table_is_plot(const layout_sheet *sheet, const layout_table_region *table);
 
 /* An algorithm or a listing. captioned: as a table, so that a typewriter face proves nothing. */

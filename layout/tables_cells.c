@@ -163,9 +163,8 @@ cell_box(const layout_grid *g, guint row, guint col0, guint col1)
     return (layout_rect){x0, b->top, MAX(x0, x1), MAX(b->top, b->bottom)};
 }
 
-/* Dots that lead from a label to its numbers say nothing. */
-static gsize
-without_leader(const char *text, gsize len)
+gsize
+layout_grid_without_leader(const char *text, gsize len)
 {
     gsize end = len;
     guint dots = 0;
@@ -207,7 +206,7 @@ cells_make(layout_grid *g, layout_table_region *table, guint32 *owner)
     for (guint i = 0; i < g->pieces->len; i++) {
         const layout_piece *p = layout_grid_piece(g, i);
         const char *text = g->sheet->text->str + p->start;
-        const gsize len = without_leader(text, p->len);
+        const gsize len = layout_grid_without_leader(text, p->len);
         guint32 *place = &owner[p->row * cols + p->col0];
         guint n_glyphs = layout_ledger_count(g->sheet, p->start, p->len);
         if (*place != 0) {

@@ -5,15 +5,17 @@
  * go on a cell being put back to it. A piece of text over several columns spans them (tables_cells.c). No text is
  * dropped: what fits no column goes to the nearest. */
 #include "layout/tables_grid.h"
+#include "layout/tables_parts.h"
 
 #include <math.h>
 #include <stdlib.h>
 #include <string.h>
 
-#define MAX_CELLS   60000
-#define WORD_GAP_EM 0.47F
-#define MONO_GAP_EM 0.95F /* where a blank is as wide as a letter */
-#define BINS_PER_PT 2
+#define MAX_CELLS    60000
+#define WORD_GAP_EM  0.47F
+#define MONO_GAP_EM  0.95F /* where a blank is as wide as a letter */
+#define BINS_PER_PT  2
+#define MAX_COMPARED 1500 /* pieces, each with each */
 
 /* Values that lie within slack become one, their mean. */
 void
@@ -64,6 +66,7 @@ typedef struct {
     gint32 across;  /* rows of few pieces, one of which covers it: headings within the table */
     gint32 between; /* rows with text left and right of it */
     gint32 head;    /* lines of the header that cover it */
+    gint32 begin;   /* pieces or words of rows that begin there */
 } bin;
 
 /* The middle of the widest stretch of [from, to) that the header covers least. */
@@ -120,9 +123,73 @@ bins_add_words(const layout_grid *g, bin *bins, guint n, const layout_piece *p)
     for (guint w = word_at(g->sheet, p->start); w < g->sheet->words->len; w++) {
         const layout_word *word = layout_sheet_word(g->sheet, w);
         if (word->start >= p->start + p->len) break;
+        bins[bin_at(g, n, word->x0)].begin++;
         bins[bin_at(g, n, word->x0)].words++;
         bins[bin_at(g, n, word->x1 + 0.49F)].words--;
     }
+}
+
+/* Cells that p looks like: numbers close to each other are one each. */
+static guint
+cells_like(const layout_grid *g, const layout_piece *p)
+{
+    guint numbers = 0;
+    for (guint w = word_at(g->sheet, p->start); w < g->sheet->words->len; w++) {
+        const layout_word *word = layout_sheet_word(g->sheet, w);
+        if (word->start >= p->start + p->len) break;
+        const char *text = g->sheet->text->str + word->start;
+        if (layout_parts_is_number(text, word->len))
+            numbers++;
+        else if (layout_grid_without_leader(text, word->len) > 0)
+            return 1;
+    }
+    return MAX(numbers, 1);
+}
+
+/* Does p stand in the middle below or above two neighbours, in most rows that have text there? Then it is a cell over
+ * both of their columns. The pieces are in the order of their rows. */
+static gboolean
+is_centred_over_two(const layout_grid *g, const layout_piece *p)
+{
+    const float middle = 0.5F * (p->x0 + p->x1), slack = 0.35F * p->size;
+    guint over = 0, others = 0;
+    if (g->pieces->len > MAX_COMPARED) return FALSE;
+    for (guint i = 0; i < g->pieces->len; i++) {
+        const layout_piece *a = layout_grid_piece(g, i), *b = a + 1;
+        if (a->row == p->row || layout_grid_band(g, a->row)->header) continue;
+        others += a->x0 < middle - slack && a->x1 > middle + slack ? 1 : 0;
+        if (i + 1 == g->pieces->len || b->row != a->row) continue;
+        over += a->x0 < p->x0 && b->x1 > p->x1 && p->x0 < a->x1 && p->x1 > b->x0 &&
+                fabsf(0.5F * (a->x0 + b->x1) - middle) < slack;
+    }
+    return over >= 2 && over > others;
+}
+
+/* Marks the lines of the body that may be sentences over all columns: from edge to edge, without a blank as wide as one
+ * between cells. Where most lines are like that, cells are close to each other. Pieces are in the order of their bands. */
+static void
+remarks_find(layout_grid *g)
+{
+    guint body = 0, n = 0;
+    for (guint i = 0, end; i < g->pieces->len; i = end) {
+        const layout_piece *first = layout_grid_piece(g, i);
+        layout_band *band = layout_grid_band(g, first->row);
+        gboolean close = !band->header;
+        guint numbers = 0;
+        for (end = i; end < g->pieces->len && layout_grid_piece(g, end)->row == first->row; end++) {
+            const layout_piece *p = layout_grid_piece(g, end);
+            numbers += layout_parts_is_number(g->sheet->text->str + p->start, p->len) ? 1 : 0;
+            close = close && p->seg == first->seg &&
+                    (p == first || (p->x0 - p[-1].x1 < 0.9F * p->size && p->start > p[-1].start));
+        }
+        const layout_piece *last = layout_grid_piece(g, end - 1);
+        body += band->header ? 0 : 1;
+        band->remark = close && end - i > 1 && 2 * numbers < end - i &&
+                       last->x1 - first->x0 > 0.96F * (g->box.x1 - g->box.x0);
+        n += band->remark ? 1 : 0;
+    }
+    for (guint b = 0; 3 * n > body && b < g->bands->len; b++)
+        layout_grid_band(g, b)->remark = FALSE;
 }
 
 /* Counts what stands over each bin, as differences first. */
@@ -138,7 +205,7 @@ bins_fill(const layout_grid *g, bin *bins, guint n, gboolean has_body)
     }
     for (guint i = 0; i < g->pieces->len; i++) {
         const layout_piece *p = layout_grid_piece(g, i);
-        pieces[p->row]++;
+        pieces[p->row] += cells_like(g, p);
         x0[p->row] = MIN(x0[p->row], p->x0);
         x1[p->row] = MAX(x1[p->row], p->x1);
     }
@@ -146,9 +213,11 @@ bins_fill(const layout_grid *g, bin *bins, guint n, gboolean has_body)
     qsort(sorted, n_bands, sizeof *sorted, compare_uint);
     guint usual = sorted[n_bands * 3 / 4];
     for (guint i = 0; i < g->pieces->len; i++) {
-        const layout_piece *p = layout_grid_piece(g, i);
+        layout_piece *p = layout_grid_piece(g, i);
         guint from = bin_at(g, n, p->x0), to = bin_at(g, n, p->x1 + 0.49F);
-        gboolean few = 2 * pieces[p->row] <= usual;
+        p->over_two = is_centred_over_two(g, p);
+        gboolean few =
+            p->over_two || layout_grid_band(g, p->row)->remark || 2 * pieces[p->row] <= usual;
         gint32 *count = &bins[from].over, *end = &bins[to].over;
         if (has_body && layout_grid_band(g, p->row)->header)
             count = &bins[from].head, end = &bins[to].head;
@@ -193,6 +262,27 @@ least_across(const bin *bins, guint from, guint to, guint *first, guint *end)
     }
 }
 
+/* A full cell may all but touch the column to its right, or stretch its blanks so that its last word seems to belong
+ * there. Where that column is aligned left, the border is the last stretch without words before it. from, to: a strip
+ * that at most a few rows cross; first, end: its emptiest stretch, moved. */
+static void
+before_aligned(const bin *bins, guint from, guint to, gint32 rows, guint *first, guint *end)
+{
+    const gint32 across = bins[*first].across;
+    guint last = to;
+    while (last > from && (bins[last - 1].words > 0 || bins[last - 1].across > across))
+        last--;
+    guint begin = last;
+    while (begin > from && bins[begin - 1].words == 0 && bins[begin - 1].across <= across)
+        begin--;
+    gint32 aligned = 0;
+    for (guint i = last > 0 ? last - 1 : 0; i <= last + 1; i++)
+        aligned += bins[i].begin;
+    if (begin < *end || begin == last || 2 * aligned < rows) return;
+    *first = begin;
+    *end = last;
+}
+
 /* Does a rule, one of the first n cuts, already divide the strip? */
 static gboolean
 cut_within(const layout_grid *g, guint n, guint from, guint to)
@@ -216,6 +306,7 @@ cuts_from_gutters(layout_grid *g)
         body += layout_grid_band(g, i)->header ? 0 : 1;
     gboolean has_body = body > 0;
     guint rows = has_body ? body : g->bands->len, n_ruled = g->cuts->len;
+    if (!g->lattice) remarks_find(g);
     bins_fill(g, bins, n, has_body);
     /* a full cell may come close to its neighbour: its blank counts, where most rows have more than that */
     gint32 tight = g->lattice ? 0 : (gint32)(rows / 12),
@@ -242,11 +333,70 @@ cuts_from_gutters(layout_grid *g)
                                              : (float)(right - left) >= least;
         if ((float)(to - from) >= least && wide && bins[a].words <= tight && between >= enough &&
             bins[a].across <= 2 * between && !cut_within(g, n_ruled, from, to)) {
+            if (bins[a].words == 0) before_aligned(bins, left, right, between, &a, &b);
             float x = g->box.x0 + quietest(bins, a, b) / BINS_PER_PT;
             g_array_append_val(g->cuts, x);
         }
         from = to;
     }
+}
+
+/* How many of the borders between columns a word of p lies across. */
+static guint
+cuts_crossed(const layout_grid *g, const layout_piece *p)
+{
+    guint n = 0;
+    for (guint w = word_at(g->sheet, p->start); w < g->sheet->words->len; w++) {
+        const layout_word *word = layout_sheet_word(g->sheet, w);
+        if (word->start >= p->start + p->len) break;
+        for (guint c = 0; c < g->cuts->len; c++) {
+            const float x = g_array_index(g->cuts, float, c);
+            n += word->x0 < x - 1 && word->x1 > x + 1 ? 1 : 0;
+        }
+    }
+    return n;
+}
+
+/* A remark over all columns may have wide blanks, too, where it is justified: one piece when its words lie across the
+ * borders of the columns. Pieces are in the order of their bands. */
+static void
+remarks_join(layout_grid *g)
+{
+    guint kept = 0;
+    for (guint i = 0, end; i < g->pieces->len; i = end) {
+        layout_piece whole = *layout_grid_piece(g, i);
+        guint crossed = 0;
+        for (end = i; end < g->pieces->len && layout_grid_piece(g, end)->row == whole.row; end++)
+            crossed += cuts_crossed(g, layout_grid_piece(g, end));
+        const layout_piece *last = layout_grid_piece(g, end - 1);
+        layout_band *band = layout_grid_band(g, whole.row);
+        if (band->remark && crossed > 0) {
+            whole.x1 = last->x1;
+            whole.len = last->start + last->len - whole.start;
+            band->n_pieces = 1;
+            g_array_index(g->pieces, layout_piece, kept++) = whole;
+            continue;
+        }
+        for (guint k = i; k < end; k++)
+            g_array_index(g->pieces, layout_piece, kept++) = *layout_grid_piece(g, k);
+    }
+    g_array_set_size(g->pieces, kept);
+}
+
+/* Do most rows of the body have a piece that begins where x0 is, or has its middle in common with x0..x1? */
+static gboolean
+is_column_head(const layout_grid *g, float x0, float x1)
+{
+    guint n = 0, body = 0;
+    for (guint b = 0; b < g->bands->len; b++)
+        body +=
+            !layout_grid_band(g, b)->header && 2 * layout_grid_band(g, b)->n_pieces > g->cuts->len;
+    for (guint i = 0; i < g->pieces->len; i++) {
+        const layout_piece *p = layout_grid_piece(g, i);
+        gboolean here = fabsf(p->x0 - x0) < 1 || fabsf(p->x0 + p->x1 - x0 - x1) < 0.6F * p->size;
+        n += here && !layout_grid_band(g, p->row)->header ? 1 : 0;
+    }
+    return n >= 2 && 2 * n > body;
 }
 
 /* Cut pieces at column borders that fall into one of their wider word gaps. */
@@ -273,8 +423,10 @@ pieces_split(layout_grid *g)
             float gap = after->x0 - before->x1;
             /* a row's cells may all but touch; a heading or remark alone on its line is whole */
             const layout_band *band = layout_grid_band(g, p.row);
-            gboolean within = !band->header && 2 * band->n_pieces > g->cuts->len &&
-                              before->x1 <= x + 0.5F && after->x0 >= x - 0.5F;
+            gboolean within = before->x1 <= x + 0.5F && after->x0 >= x - 0.5F &&
+                              (band->header ? is_column_head(g, p.x0, before->x1) &&
+                                                  is_column_head(g, after->x0, p.x1)
+                                            : 2 * band->n_pieces > g->cuts->len);
             if (gap < (g->lattice ? 0.1F : within ? 0.15F : 0.45F) * p.size || after->x0 < x - 2)
                 continue;
             layout_piece right = p;
@@ -347,12 +499,12 @@ columns_assign(layout_grid *g)
         layout_piece *p = layout_grid_piece(g, i);
         guint a = layout_grid_column(g, p->x0 + 1), b = MAX(a, layout_grid_column(g, p->x1 - 1));
         /* Reaching a little into a neighbour is not spanning it. */
-        while (a < b) {
+        while (a < b && !p->over_two) {
             float over = layout_overlap_1d(p->x0, p->x1, x0[a], x1[a]);
             if (x0[a] > x1[a] || over > MIN(0.35F * (x1[a] - x0[a]), p->x1 - p->x0)) break;
             a++;
         }
-        while (b > a) {
+        while (b > a && !p->over_two) {
             float over = layout_overlap_1d(p->x0, p->x1, x0[b], x1[b]);
             if (x0[b] > x1[b] || over > MIN(0.35F * (x1[b] - x0[b]), p->x1 - p->x0)) break;
             b--;
@@ -384,9 +536,8 @@ empty_columns_drop(layout_grid *g)
     }
 }
 
-/* "----------": a rule drawn with a typewriter. */
-static gboolean
-is_typed_rule(const char *text, gsize len)
+gboolean
+layout_table_is_typed_rule(const char *text, gsize len)
 {
     gsize dashes = 0;
     for (gsize i = 0; i < len; i++)
@@ -403,7 +554,7 @@ pieces_of_seg(layout_grid *g, guint index)
         .seg = index, .baseline = seg->baseline, .size = seg->size_pt, .flags = seg->flags};
     for (guint i = seg->first_style; i < seg->first_style + seg->n_styles; i++)
         g->math |= (layout_sheet_style(g->sheet, i)->flags & LAYOUT_SPAN_MATH) != 0;
-    if (is_typed_rule(g->sheet->text->str + seg->start, seg->len)) {
+    if (layout_table_is_typed_rule(g->sheet->text->str + seg->start, seg->len)) {
         g->n_drawn += layout_ledger_count(g->sheet, seg->start, seg->len);
         return;
     }
@@ -455,6 +606,7 @@ columns_find(layout_grid *g)
     /* within vertical rules gutters may divide further */
     cuts_from_gutters(g);
     layout_grid_snap(g->cuts, 5);
+    if (!g->lattice) remarks_join(g);
     pieces_split(g);
     empty_columns_drop(g);
     columns_assign(g);
@@ -477,6 +629,10 @@ layout_grid_build(const layout_sheet *sheet, layout_table_region *table,
     }
     if (pieces->len < 4) return FALSE;
     layout_grid_bands(&g);
+    for (guint i = 0; i < pieces->len; i++) {
+        const layout_piece *p = layout_grid_piece(&g, i);
+        layout_grid_band(&g, p->row)->n_pieces += cells_like(&g, p) - 1;
+    }
     layout_grid_header(&g);
     columns_find(&g);
     if (cuts->len == 0) return FALSE;

@@ -12,15 +12,17 @@ typedef struct {
     float x0, x1, first_x1; /* and where its first word ends */
     float baseline, size;
     uint32_t start, len;
-    guint seg;             /* index, and its flags */
+    guint seg; /* index, and its flags */
     guint flags;
     guint row, col0, col1; /* columns, inclusive */
+    gboolean over_two;     /* a cell over two columns, by its middle */
 } layout_piece;
 
 /* A printed line, later a row of the table. */
 typedef struct {
     float top, bottom, baseline;
     gboolean header;
+    gboolean remark; /* may be a sentence over all columns */
     guint n_pieces;
 } layout_band;
 
@@ -85,6 +87,9 @@ gboolean layout_grid_ruled_rows(layout_grid *grid);
 
 /* Which columns a heading over several of them spans. */
 void layout_grid_spans(layout_grid *grid);
+
+/* The length of text without the dots that lead from a label to its numbers. */
+gsize layout_grid_without_leader(const char *text, gsize len);
 
 /* Cells of all places, row-major, into table. */
 void layout_grid_cells(layout_grid *grid, layout_table_region *table);

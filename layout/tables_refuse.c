@@ -157,6 +157,30 @@ layout_table_is_columns(const layout_sheet *sheet, GArray *segs)
     return columns >= 2 && held * 10 >= segs->len * 7 && words >= 3 * segs->len;
 }
 
+gboolean
+layout_table_has_columns(const layout_table_region *table)
+{
+    guint first = 0;
+    gboolean found = FALSE;
+    for (guint i = 0; i < table->cells->len; i++) {
+        const layout_grid_cell *cell = &g_array_index(table->cells, layout_grid_cell, i);
+        if (*cell->text == '\0') continue;
+        if (found && cell->col != first) return TRUE;
+        first = cell->col;
+        found = TRUE;
+    }
+    return FALSE;
+}
+
+gboolean
+layout_table_is_legend(const layout_sheet *sheet, const GArray *segs, layout_rect box)
+{
+    layout_rect text = layout_sheet_seg(sheet, g_array_index(segs, guint, 0))->box;
+    for (guint i = 1; i < segs->len; i++)
+        text = layout_rect_join(text, layout_sheet_seg(sheet, g_array_index(segs, guint, i))->box);
+    return width_of(text) < 0.5F * width_of(box) && text.y1 - text.y0 < 0.5F * (box.y1 - box.y0);
+}
+
 /* ---- plots ---- */
 
 #define MAX_STEPS 64
@@ -206,10 +230,37 @@ is_axis(const steps *s, guint least, gboolean down)
     return !years;
 }
 
+/* Do the steps of an axis stand right below box? */
+static gboolean
+is_axis_below(const layout_sheet *sheet, layout_rect box)
+{
+    steps s = {0};
+    float baseline = G_MAXFLOAT, x1 = -G_MAXFLOAT;
+    gboolean sorted = TRUE;
+    for (guint pass = 0; pass < 2; pass++)
+        for (guint i = 0; i < sheet->segs->len; i++) {
+            const layout_seg *seg = layout_sheet_seg(sheet, i);
+            const float middle = seg->baseline - 0.3F * seg->size_pt;
+            if (seg->turn != 0 || middle < box.y1 || middle > box.y1 + 2.5F * seg->size_pt ||
+                seg->box.x0 < box.x0 - 2 * seg->size_pt || seg->box.x1 > box.x1 + 2 * seg->size_pt)
+                continue;
+            if (pass == 0) {
+                baseline = MIN(baseline, seg->baseline);
+            } else if (seg->baseline < baseline + 0.4F * seg->size_pt) {
+                g_autofree char *text = g_strndup(sheet->text->str + seg->start, seg->len);
+                sorted = sorted && seg->box.x0 > x1;
+                x1 = seg->box.x1;
+                steps_read(&s, text);
+            }
+        }
+    return sorted && !s.other && is_axis(&s, 5, FALSE);
+}
+
 gboolean
 layout_table_is_plot(const layout_sheet *sheet, const layout_table_region *table)
 {
     if (layout_table_has_caption(sheet, table->box)) return FALSE;
+    if (is_axis_below(sheet, table->box)) return TRUE;
     guint axes = 0, held = 0, filled = layout_table_filled(table);
     for (guint c = 0; c < table->n_cols; c++) {
         steps s = {0};

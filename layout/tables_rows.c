@@ -31,8 +31,9 @@ typedef struct {
     uint32_t start, end;
     guint flags;
     gboolean number, year;
-    int above;  /* the line nearest above in one of its columns, -1 */
-    float link; /* how well it goes on that */
+    gboolean stretched; /* blanks wider than others: justified, and not the last line of its cell */
+    int above;          /* the line nearest above in one of its columns, -1 */
+    float link;         /* how well it goes on that */
 } line;
 
 typedef struct {
@@ -150,6 +151,15 @@ words_link(const rows *r, const line *a, const line *b)
     return -0.6F;
 }
 
+/* Is a a remark over all columns, b alone on the next line, below its start? */
+static gboolean
+is_paragraph(const rows *r, const line *a, const line *b)
+{
+    return a->col0 == 0 && a->col1 > 0 && a->col1 + 1 == r->n_cols && b->col0 == 0 &&
+           b->band == a->band + 1 && r->first[b->band + 1] - r->first[b->band] == 1 &&
+           fabsf(a->x0 - b->x0) < 2;
+}
+
 /* Above 0: b goes on a, both in the same columns of the body. */
 static float
 body_link(const rows *r, const line *a, const line *b)
@@ -160,11 +170,17 @@ body_link(const rows *r, const line *a, const line *b)
     float limit = 0;
     for (guint c = a->col0; c <= a->col1; c++)
         limit += r->widest[c];
+    /* over all columns its room is theirs and the blanks between them */
+    if (a->col0 == 0 && a->col1 > 0 && a->col1 + 1 == r->n_cols)
+        limit = MAX(limit, r->grid->box.x1 - a->x0 - 0.5F * size);
     float first = b->first_x1 - b->x0;
     if (layout_is_ideograph(g_utf8_get_char(r->grid->sheet->text->str + b->start)))
         first = 2 * b->size;
     gboolean full = a->x1 - a->x0 + 0.25F * a->size + first > 0.98F * limit;
-    if (!full) link -= 0.8F;
+    if (!full)
+        link -= 0.8F;
+    else if (a->stretched || (a->col1 > a->col0 && is_paragraph(r, a, b)))
+        link += 0.8F;
     if (a->number != b->number) link -= 0.4F;
     if (a->number && b->number) link -= 2;
     if ((a->flags ^ b->flags) & LAYOUT_SPAN_BOLD) link -= 0.5F;
@@ -192,7 +208,7 @@ link_of(const rows *r, const line *a, const line *b)
     if (layout_grid_rule_between(g, a->baseline, b->baseline - 0.5F * b->size, MAX(a->x0, b->x0),
                                  MIN(a->x1, b->x1)))
         return -3;
-    if (a->col0 != b->col0 || a->col1 != b->col1) return -1;
+    if (!is_paragraph(r, a, b) && (a->col0 != b->col0 || a->col1 != b->col1)) return -1;
     return from->header ? header_link(r, a, b) : body_link(r, a, b);
 }
 
@@ -237,6 +253,7 @@ lines_collect(rows *r)
         if (last != NULL && last->band == l.band && last->col0 == l.col0 && last->col1 == l.col1) {
             last->x0 = MIN(last->x0, l.x0);
             last->x1 = MAX(last->x1, l.x1);
+            last->stretched = TRUE;
             if (l.start >= last->end) last->end = l.end;
             continue;
         }
@@ -289,9 +306,9 @@ leading_find(rows *r)
     for (guint i = 0; i < r->lines->len; i++) {
         const line *l = &g_array_index(r->lines, line, i);
         if (l->above < 0 || l->col0 != l->col1) continue;
-        /* what follows the header stands apart anyway */
+        /* what follows the header or a heading over columns stands apart anyway */
         const line *above = &g_array_index(r->lines, line, (guint)l->above);
-        if (layout_grid_band(r->grid, above->band)->header) continue;
+        if (layout_grid_band(r->grid, above->band)->header || above->col0 != above->col1) continue;
         float step = l->baseline - above->baseline;
         if (step > 0.85F * l->size) g_array_append_val(steps, step);
     }
@@ -434,7 +451,8 @@ costs_from(const rows *r, guint from, row_align how, float *costs)
                 here++;
             }
         }
-        if (b > from && here == r->n_cols && !layout_grid_band(r->grid, b)->header)
+        if (b > from && here == r->n_cols && r->first[b + 1] - r->first[b] > 1 &&
+            !layout_grid_band(r->grid, b)->header)
             links += COST_FULL;
         float bottom = layout_grid_band(r->grid, b)->baseline;
         float cost = links + COST_EMPTY * (1 - (float)used / (float)r->n_cols);

@@ -105,6 +105,13 @@ is_header_line(const layout_table_finder *f, const lines_found *found, const lin
     return l->n >= 2 || l->x0 > x0 + 0.2F * (x1 - x0);
 }
 
+static gboolean
+is_typed_rule(const layout_table_finder *f, const lines_found *found, const line *l)
+{
+    const layout_seg *seg = layout_sheet_seg(f->sheet, g_array_index(found->segs, guint, l->first));
+    return l->n == 1 && layout_table_is_typed_rule(f->sheet->text->str + seg->start, seg->len);
+}
+
 /* The first of the lines above row i that belong to the header of the rows from there on. */
 static guint
 header_above(const layout_table_finder *f, const lines_found *found, guint i, float x0, float x1)
@@ -114,6 +121,7 @@ header_above(const layout_table_finder *f, const lines_found *found, guint i, fl
         const line *l = &g_array_index(found->lines, line, k);
         const line *below = &g_array_index(found->lines, line, k + 1);
         if (below->baseline - l->baseline > 2.1F * MAX(l->size, below->size)) break;
+        if (is_typed_rule(f, found, l)) continue;
         if (!is_header_line(f, found, l, x0, x1)) break;
         first = k;
     }

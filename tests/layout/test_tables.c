@@ -273,6 +273,28 @@ a_lone_figure_in_its_column_spans_nothing(void **state)
     assert_non_null(strstr(found, " |  | (0.001) | \n"));
 }
 
+/* The corner over the labels has no rule above it. */
+static void
+a_header_may_be_ruled_over_its_figures_alone(void **state)
+{
+    (void)state;
+    page_maker *maker = page_new();
+    page_maker_rule_h(maker, 250, 500, 200);
+    page_maker_rule_h(maker, 250, 500, 216);
+    page_maker_rule_h(maker, 100, 500, 232);
+    page_maker_rule_h(maker, 100, 500, 290);
+    static const put cells[] = {
+        {104, 220, "Measure"}, {360, 212, "Year"},  {260, 228, "1997"}, {350, 228, "1998"},
+        {440, 228, "1999"},    {104, 246, "Gain"},  {260, 246, "0.45"}, {350, 246, "0.46"},
+        {440, 246, "0.47"},    {104, 262, "Loss"},  {260, 262, "7.10"}, {350, 262, "6.90"},
+        {440, 262, "6.80"},    {104, 278, "Years"}, {260, 278, "0.87"}, {350, 278, "0.88"},
+        {440, 278, "0.89"},
+    };
+    PUT(maker, MAKER_ROMAN, cells);
+    expect(maker, "Measure{2x1} | Year{1x3}\n1997 | 1998 | 1999\nGain | 0.45 | 0.46 | 0.47\n"
+                  "Loss | 7.10 | 6.90 | 6.80\nYears | 0.87 | 0.88 | 0.89\n");
+}
+
 /* ---- columns ---- */
 
 static void
@@ -330,6 +352,54 @@ a_full_cell_may_come_close_to_its_neighbour(void **state)
     PUT(maker, MAKER_ROMAN, cells);
     g_autofree char *found = tables_of(maker);
     assert_non_null(strstr(found, "Kwon | a multimode cw diode pumps | experiment\n"));
+}
+
+/* A typewriter's long numbers leave one blank between them, in the first row and the last. */
+static void
+numbers_one_blank_apart_are_cells(void **state)
+{
+    (void)state;
+    page_maker *maker = page_new();
+    booktabs(maker, 200, 216, 356);
+    static const put header[] = {{104, 212, "Share"},
+                                 {320, 212, "1.0"},
+                                 {348, 212, "1.1"},
+                                 {376, 212, "1.2"},
+                                 {404, 212, "1.3"}};
+    static const put ends[] = {{104, 228, "0.9"},
+                               {310, 228, "1,360 1,440 1,520 1,600"},
+                               {104, 354, "0.1"},
+                               {310, 354, "1,760 1,840 1,920 2,000"}};
+    PUT(maker, MAKER_ROMAN, header);
+    PUT(maker, MAKER_ROMAN, ends);
+    for (guint row = 1; row < 9; row++) {
+        const float y = 228 + 14 * (float)row;
+        page_maker_text(maker, MAKER_ROMAN, 10, 104, y, "0.5");
+        for (guint c = 0; c < 4; c++) {
+            g_autofree char *number = g_strdup_printf("%u", 136 + 17 * row + 29 * c);
+            page_maker_text(maker, MAKER_ROMAN, 10, 320 + 28 * (float)c, y, number);
+        }
+    }
+    g_autofree char *found = tables_of(maker);
+    assert_non_null(strstr(found, "\n0.9 | 1,360 | 1,440 | 1,520 | 1,600\n"));
+    assert_non_null(strstr(found, "\n0.1 | 1,760 | 1,840 | 1,920 | 2,000\n"));
+}
+
+/* Two of three rows say that there are two columns, the third that it is of both. */
+static void
+a_cell_in_the_middle_of_two_columns_spans_them(void **state)
+{
+    (void)state;
+    page_maker *maker = page_new();
+    booktabs(maker, 200, 216, 262);
+    static const put cells[] = {
+        {104, 212, "Kind"}, {302, 212, "Loss"}, {334, 212, "Gain"}, {104, 228, "Brass"},
+        {302, 228, "2.86"}, {334, 228, "3.75"}, {104, 242, "Wood"}, {312, 242, "unknown"},
+        {104, 256, "Tin"},  {302, 256, "2.75"}, {334, 256, "3.59"},
+    };
+    PUT(maker, MAKER_ROMAN, cells);
+    expect(maker, "Kind | Loss | Gain\nBrass | 2.86 | 3.75\nWood | unknown{1x2}\n"
+                  "Tin | 2.75 | 3.59\n");
 }
 
 static void
@@ -514,6 +584,52 @@ the_axes_of_a_plot_are_no_table(void **state)
     expect(maker, "");
 }
 
+/* What stands in one corner of a frame is not its cells. */
+static void
+the_legend_of_a_plot_is_no_table(void **state)
+{
+    (void)state;
+    page_maker *maker = page_new();
+    page_maker_rule_h(maker, 100, 500, 200);
+    page_maker_rule_h(maker, 100, 500, 390);
+    page_maker_rule_v(maker, 100, 200, 390);
+    page_maker_rule_v(maker, 500, 200, 390);
+    page_maker_rule_h(maker, 100, 500, 300);
+    static const put cells[] = {
+        {130, 220, "Greece"}, {210, 220, "Spain"},    {130, 240, "Ireland"},
+        {210, 240, "Italy"},  {130, 260, "Portugal"}, {210, 260, "Malta"},
+    };
+    PUT(maker, MAKER_ROMAN, cells);
+    expect(maker, "");
+}
+
+/* Bars with their values in a frame, below it their axis. */
+static void
+bars_over_their_axis_are_no_table(void **state)
+{
+    (void)state;
+    for (guint uneven = 0; uneven < 2; uneven++) {
+        page_maker *maker = page_new();
+        for (guint i = 0; i < 4; i++)
+            page_maker_rule_h(maker, 100, 500, 200 + 30 * (float)i);
+        for (guint i = 0; i < 5; i++)
+            page_maker_rule_v(maker, 100 + 100 * (float)i, 200, 290);
+        static const put cells[] = {
+            {110, 220, "2001"}, {220, 220, "30.5"}, {320, 220, "49.0"}, {420, 220, "20.4"},
+            {110, 250, "2005"}, {220, 250, "29.7"}, {320, 250, "48.6"}, {420, 250, "21.7"},
+            {110, 280, "2010"}, {220, 280, "28.7"}, {320, 280, "46.3"}, {420, 280, "25.0"},
+        };
+        PUT(maker, MAKER_ROMAN, cells);
+        for (guint i = 0; i < 6; i++) {
+            g_autofree char *step = g_strdup_printf("%u", 20 * i + (i == 3 ? 7 * uneven : 0));
+            page_maker_text(maker, MAKER_ROMAN, 10, 110 + 70 * (float)i, 304, step);
+        }
+        lode_document *document = page_maker_document(&maker, 1);
+        assert_int_equal(document->n_tables, uneven);
+        lode_document_free(document);
+    }
+}
+
 static void
 the_same_numbers_in_uneven_steps_are_one(void **state)
 {
@@ -634,8 +750,11 @@ main(void)
         cmocka_unit_test(a_heading_without_a_rule_spans_what_it_is_centred_over),
         cmocka_unit_test(lines_of_a_header_stack_to_one_row),
         cmocka_unit_test(a_lone_figure_in_its_column_spans_nothing),
+        cmocka_unit_test(a_header_may_be_ruled_over_its_figures_alone),
         cmocka_unit_test(a_heading_across_the_body_hides_no_column),
         cmocka_unit_test(a_full_cell_may_come_close_to_its_neighbour),
+        cmocka_unit_test(numbers_one_blank_apart_are_cells),
+        cmocka_unit_test(a_cell_in_the_middle_of_two_columns_spans_them),
         cmocka_unit_test(typed_tables_have_wide_blanks_and_leaders),
         cmocka_unit_test(edges_between_fills_of_one_colour_are_no_rules),
         cmocka_unit_test(white_lines_on_a_fill_are_rules),
@@ -643,6 +762,8 @@ main(void)
         cmocka_unit_test(rows_shaded_by_turns_are_one_table),
         cmocka_unit_test(a_frame_keeps_title_and_source_out_of_its_table),
         cmocka_unit_test(the_axes_of_a_plot_are_no_table),
+        cmocka_unit_test(the_legend_of_a_plot_is_no_table),
+        cmocka_unit_test(bars_over_their_axis_are_no_table),
         cmocka_unit_test(the_same_numbers_in_uneven_steps_are_one),
         cmocka_unit_test(years_that_head_rows_are_no_line_numbers),
         cmocka_unit_test(cells_say_how_their_columns_are_aligned),
