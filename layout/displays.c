@@ -222,6 +222,16 @@ shares_a_bar(const layout_sheet *sheet, const hull *formula, const layout_row *r
     return FALSE;
 }
 
+/* A formula as wide as its column begins at the margin: "f = g(" beside a fraction, whose rows stand above and below. */
+static gboolean
+is_left_side(const layout_sheet *sheet, const hull *formula, const layout_row *row, const hull *own)
+{
+    const math_count c = count_math(sheet, row);
+    return c.relation && c.math > 0 && c.words <= 1 && row->n_segs == 1 &&
+           layout_overlap_1d(formula->y0, formula->y1, own->y0, own->y1) > 0 &&
+           fabsf(formula->x0 - row->box.x1) < 1.5F * formula->size;
+}
+
 /* Is row, which does not look like a formula by itself, a part of the one beside it? */
 static gboolean
 is_part(const layout_sheet *sheet, const hull *formula, const layout_row *row, const hull *own)
@@ -233,7 +243,7 @@ is_part(const layout_sheet *sheet, const hull *formula, const layout_row *row, c
     if (row_is_number(sheet, row)) return !formula->numbered;
     if (row_has_brace(sheet, row)) return overlap > -0.6F * em;
     const float indent = row->box.x0 - row->col_x0;
-    if (indent < 0.5F * em) return FALSE;
+    if (indent < 0.5F * em) return is_left_side(sheet, formula, row, own);
     guint n_shared = 0;
     for (guint i = 0; i < row->n_segs; i++)
         n_shared += shares_a_bar(sheet, formula, row, row_seg(sheet, row, i)) ? 1 : 0;

@@ -15,7 +15,8 @@
 #define CHAIN_AHEAD 200
 #define SAME_X_PT   4.0F
 #define MAX_TABLES  200
-#define MAX_STRIPES 600   /* of more fills a page is a drawing */
+#define MAX_STRIPES 600 /* of more fills a page is a drawing */
+#define N_STRIPS    64
 #define EXTEND_PT   40.0F /* a header of two lines */
 
 typedef layout_table_finder finder;
@@ -26,17 +27,55 @@ width_of(layout_rect r)
     return r.x1 - r.x0;
 }
 
+/* Fills by the strips of the page they reach into, so that those at a height are found without asking all. */
+typedef struct {
+    const GArray *fills;
+    guint *at; /* indices of fills, strip by strip */
+    guint starts[N_STRIPS + 1];
+    float y0, height; /* of all strips; of one */
+} fill_strips;
+
+static guint
+strip_of(const fill_strips *s, float y)
+{
+    const float k = (y - s->y0) / s->height;
+    return !(k > 0) ? 0 : k >= N_STRIPS ? N_STRIPS - 1 : (guint)k;
+}
+
+static void
+fill_strips_make(fill_strips *s, const GArray *fills)
+{
+    float y0 = G_MAXFLOAT, y1 = -G_MAXFLOAT;
+    for (guint i = 0; i < fills->len; i++) {
+        y0 = MIN(y0, g_array_index(fills, layout_fill, i).box.y0);
+        y1 = MAX(y1, g_array_index(fills, layout_fill, i).box.y1);
+    }
+    *s = (fill_strips){.fills = fills, .y0 = y0, .height = MAX((y1 - y0) / N_STRIPS, 0.1F)};
+    s->at = g_new(guint, (gsize)fills->len * N_STRIPS + 1);
+    guint n = 0;
+    for (guint k = 0; k < N_STRIPS; k++) {
+        s->starts[k] = n;
+        for (guint i = 0; i < fills->len; i++) {
+            const layout_rect b = g_array_index(fills, layout_fill, i).box;
+            if (strip_of(s, b.y0) <= k && strip_of(s, b.y1) >= k) s->at[n++] = i;
+        }
+    }
+    s->starts[N_STRIPS] = n;
+}
+
 /* An edge between two fills of one colour is not seen. at: where the edge is, along x if vertical; from, to: how far it
  * reaches; out: on which side of it the fill is not. */
 static gboolean
-edge_hidden(const GArray *fills, guint own, gboolean vertical, float at, float from, float to,
+edge_hidden(const fill_strips *s, guint own, gboolean vertical, float at, float from, float to,
             int out)
 {
-    const layout_fill *self = &g_array_index(fills, layout_fill, own);
+    const layout_fill *self = &g_array_index(s->fills, layout_fill, own);
     if (self->outline) return FALSE;
-    for (guint i = 0; i < fills->len; i++) {
-        const layout_fill *f = &g_array_index(fills, layout_fill, i);
-        if (i == own || f->outline || f->color != self->color) continue;
+    /* what hides most of the edge lies at this height */
+    const guint strip = strip_of(s, vertical ? 0.5F * (from + to) : at + 1.75F * (float)out);
+    for (guint k = s->starts[strip]; k < s->starts[strip + 1]; k++) {
+        const layout_fill *f = &g_array_index(s->fills, layout_fill, s->at[k]);
+        if (s->at[k] == own || f->outline || f->color != self->color) continue;
         float near = vertical ? f->box.x0 : f->box.y0, far = vertical ? f->box.x1 : f->box.y1;
         if (out < 0 ? near > at - 2 || far < at - 1.5F : far < at + 2 || near > at + 1.5F) continue;
         float shared = vertical ? layout_overlap_1d(f->box.y0, f->box.y1, from, to)
@@ -47,14 +86,14 @@ edge_hidden(const GArray *fills, guint own, gboolean vertical, float at, float f
 }
 
 static void
-edges_add(GArray *rules, const GArray *fills, guint i, gboolean vertical)
+edges_add(GArray *rules, const fill_strips *strips, guint i, gboolean vertical)
 {
-    layout_rect r = g_array_index(fills, layout_fill, i).box;
+    layout_rect r = g_array_index(strips->fills, layout_fill, i).box;
     if (r.x1 - r.x0 < 6 || r.y1 - r.y0 < 5) return;
     for (int out = -1; out <= 1; out += 2) {
         float at = vertical ? (out < 0 ? r.x0 : r.x1) : (out < 0 ? r.y0 : r.y1);
         float from = vertical ? r.y0 : r.x0, to = vertical ? r.y1 : r.x1;
-        if (edge_hidden(fills, i, vertical, at, from, to, out)) continue;
+        if (edge_hidden(strips, i, vertical, at, from, to, out)) continue;
         layout_rule rule = vertical ? (layout_rule){at, at, from, to, 0.5F}
                                     : (layout_rule){from, to, at, at, 0.5F};
         g_array_append_val(rules, rule);
@@ -63,12 +102,12 @@ edges_add(GArray *rules, const GArray *fills, guint i, gboolean vertical)
 
 /* Pieces of one rule, drawn cell by cell, become one. */
 static GArray *
-rules_join(const GArray *from, const GArray *fills, gboolean vertical)
+rules_join(const GArray *from, const fill_strips *strips, gboolean vertical)
 {
     g_autoptr(GArray) all = g_array_new(FALSE, FALSE, sizeof(layout_rule));
     g_array_append_vals(all, from->data, from->len);
-    for (guint i = 0; i < fills->len; i++)
-        edges_add(all, fills, i, vertical);
+    for (guint i = 0; i < strips->fills->len; i++)
+        edges_add(all, strips, i, vertical);
     g_array_sort(all, vertical ? layout_compare_vrule : layout_compare_hrule);
     GArray *joined = g_array_new(FALSE, FALSE, sizeof(layout_rule));
     for (guint i = 0; i < all->len; i++) {
@@ -225,8 +264,8 @@ layout_table_try(layout_table_finder *f, layout_rect box, float confidence,
     box = frame_trim(f, box, &rules);
     g_autoptr(GArray) segs = segs_in(f, box);
     layout_table_region table = {.box = box, .confidence = confidence};
-    gboolean program = layout_table_is_program(f->work, f->sheet, segs, &rules,
-                                               layout_table_has_caption(f->sheet, box));
+    const gboolean captioned = layout_table_has_caption(f->sheet, box);
+    const gboolean program = layout_table_is_program(f->work, f->sheet, segs, &rules, captioned);
     /* nor is what its inner rules frame */
     if (program) g_array_append_val(f->programs, box);
     gboolean fine = segs->len >= 4 && !program && layout_grid_build(f->sheet, &table, &rules, segs);
@@ -240,7 +279,8 @@ layout_table_try(layout_table_finder *f, layout_rect box, float confidence,
     if (steps * 2 > segs->len || filled * 100 < places * least_filled_percent ||
         layout_table_is_prose(f->sheet, segs, &table) ||
         (confidence < 0.7F && layout_table_is_columns(f->sheet, segs)) ||
-        layout_table_is_bibliography(&table) || layout_table_is_plot(f->sheet, &table) ||
+        layout_table_is_bibliography(&table) ||
+        (!captioned && layout_table_is_plot(f->sheet, &table)) ||
         !layout_table_has_columns(&table) || layout_table_is_legend(f->sheet, segs, box) ||
         layout_contents_in(f->sheet, box)) {
         g_array_unref(table.cells);
@@ -581,8 +621,11 @@ layout_tables_find(layout_work *work, layout_sheet *sheet)
     if (sheet->hrules->len > LAYOUT_MAX_RULES || sheet->vrules->len > LAYOUT_MAX_RULES ||
         sheet->segs->len < 4)
         return;
-    f.rules.horizontal = rules_join(sheet->hrules, sheet->fills, FALSE);
-    f.rules.vertical = rules_join(sheet->vrules, sheet->fills, TRUE);
+    fill_strips strips;
+    fill_strips_make(&strips, sheet->fills);
+    f.rules.horizontal = rules_join(sheet->hrules, &strips, FALSE);
+    f.rules.vertical = rules_join(sheet->vrules, &strips, TRUE);
+    g_free(strips.at);
     f.programs = g_array_new(FALSE, FALSE, sizeof(layout_rect));
     f.by_y = g_new(guint, sheet->segs->len + 1);
     for (guint i = 0; i < sheet->segs->len; i++) {

@@ -72,7 +72,8 @@ gboolean layout_table_has_columns(const layout_table_region *table);
 /* The legend of a plot: text in one corner of its frame. segs: what stands in box. */
 gboolean layout_table_is_legend(const layout_sheet *sheet, const GArray *segs, layout_rect box);
 
-/* A plot by what is written at its axes, within the table or on the line below it: steps of one size. */
+/* A plot by what is written at its axes, within the table or on the line below it: steps of one size. For what has no
+ * caption as a table. */
 gboolean layout_table_is_plot(const layout_sheet *sheet, const layout_table_region *table);
 
 /* An algorithm or a listing. captioned: as a table, so that a typewriter face proves nothing. */

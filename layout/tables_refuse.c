@@ -259,7 +259,6 @@ is_axis_below(const layout_sheet *sheet, layout_rect box)
 gboolean
 layout_table_is_plot(const layout_sheet *sheet, const layout_table_region *table)
 {
-    if (layout_table_has_caption(sheet, table->box)) return FALSE;
     if (is_axis_below(sheet, table->box)) return TRUE;
     guint axes = 0, held = 0, filled = layout_table_filled(table);
     for (guint c = 0; c < table->n_cols; c++) {
