@@ -5,6 +5,7 @@
 #include <string.h>
 
 #include "retrieval/chunk.h"
+#include "retrieval/fuse.h"
 
 /* Of a writer's logit, tamed by tanh, beside the score of the fusion; see fuse.c. nDCG@10 of questions of HotpotQA's
  * development part, the ten best judged: SmolLM2-135M .856 with any weight up to 1 and without one (34 questions); of
@@ -93,15 +94,6 @@ count(counts *c, int64_t document, int page)
     g_hash_table_insert(c->taken, key, GUINT_TO_POINTER(n + 1));
 }
 
-static double
-cosine(const float *a, const float *b, uint32_t n)
-{
-    double sum = 0.0;
-    for (uint32_t i = 0; i < n; i++)
-        sum += (double)a[i] * (double)b[i];
-    return sum;
-}
-
 /* 1 for the first, 0 for the last. By score as far as scores fall with the order, which a reranker may have changed:
  * then by place. */
 static double *
@@ -153,7 +145,7 @@ retrieval_choose(GArray *choices, uint32_t n_dims, const retrieval_search_option
         for (guint i = 0; diversity > 0.0 && chosen->vector && i < n; i++)
             if (!is_gone[i] && at(choices, i)->vector)
                 likeness[i] =
-                    MAX(likeness[i], cosine(chosen->vector, at(choices, i)->vector, n_dims));
+                    MAX(likeness[i], retrieval_dot(chosen->vector, at(choices, i)->vector, n_dims));
         g_ptr_array_add(hits, g_steal_pointer(&chosen->hit));
     }
 }

@@ -117,13 +117,7 @@ bm25_function(const Fts5ExtensionApi *api, Fts5Context *context, sqlite3_context
 gboolean
 retrieval_fulltext_register(sqlite3 *db)
 {
-    fts5_api *api = NULL;
-    sqlite3_stmt *statement = NULL;
-    if (sqlite3_prepare_v2(db, "SELECT fts5(?1)", -1, &statement, NULL) == SQLITE_OK) {
-        sqlite3_bind_pointer(statement, 1, &api, "fts5_api_ptr", NULL);
-        sqlite3_step(statement);
-    }
-    sqlite3_finalize(statement);
+    fts5_api *api = retrieval_lookup_fts5(db);
     return api && api->xCreateFunction(api, "lode_bm25", NULL, bm25_function, NULL) == SQLITE_OK;
 }
 

@@ -87,8 +87,8 @@ factor(double value, double usual)
     return CLAMP(pow(MAX(value, 0.0) / usual, power), least_factor, most_factor);
 }
 
-static double
-dot(const float *a, const float *b, uint32_t n)
+double
+retrieval_dot(const float *a, const float *b, uint32_t n)
 {
     double sum = 0.0;
     for (uint32_t i = 0; i < n; i++)
@@ -145,7 +145,8 @@ add_likeness(GArray *all, const retrieval_fuse_vectors *vectors)
     find_centre(all, vectors, centre);
     for (guint i = 0; i < all->len; i++) {
         if (!vectors->known[i]) continue;
-        likeness[i] = dot(vectors->values + (gsize)i * vectors->n_dims, centre, vectors->n_dims);
+        likeness[i] =
+            retrieval_dot(vectors->values + (gsize)i * vectors->n_dims, centre, vectors->n_dims);
         least = MIN(least, likeness[i]);
     }
     for (guint i = 0; i < all->len; i++)

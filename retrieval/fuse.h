@@ -20,6 +20,9 @@ typedef struct {
     double bm25, cosine;
 } retrieval_fused;
 
+/* The inner product of a [n] and b [n], summed in doubles: of unit vectors their cosine. */
+double retrieval_dot(const float *a, const float *b, uint32_t n);
+
 /* Everything that one of the rankings (GArray of retrieval_candidate, best first) has, once: a GArray of
  * retrieval_fused. What only the words found has the lowest cosine of those that the vectors found, until somebody knows
  * better; what only the vectors found has the lowest BM25 of a list of n_full passages, which goes on, or none. */

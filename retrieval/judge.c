@@ -4,6 +4,8 @@
 
 #include "retrieval/retrieval.h"
 
+#include "retrieval/error.h"
+
 enum { MAX_PASSAGE_BYTES = 2400 };
 
 static const char SYSTEM[] =
@@ -180,11 +182,6 @@ retrieval_reranker_judge(const retrieval_reranker *reranker, const char *questio
     if (n == 0 || (is_cross_encoder(reranker) ? judge_pairs : judge_by_writer)(
                       reranker, question, passages, n, scores, cancel, &failure))
         return TRUE;
-    if (g_error_matches(failure, ENGINE_ERROR, ENGINE_ERROR_CANCELLED)) {
-        g_set_error_literal(error, RETRIEVAL_ERROR, RETRIEVAL_ERROR_CANCELLED, failure->message);
-        g_error_free(failure);
-    } else {
-        g_propagate_error(error, failure);
-    }
+    retrieval_take_engine_error(error, failure);
     return FALSE;
 }

@@ -14,6 +14,7 @@
 #include <sys/file.h>
 #include <unistd.h>
 
+#include "retrieval/error.h"
 #include "retrieval/fulltext.h"
 #include "retrieval/tokens.h"
 
@@ -43,12 +44,7 @@ embed_with_engine(void *user_data, const char *const *texts, size_t n, float *ou
     const struct retrieval_engine_embedder *engine = user_data;
     GError *failure = NULL;
     if (engine_embed(engine->model, engine->pool, texts, n, out, cancel, &failure)) return TRUE;
-    if (g_error_matches(failure, ENGINE_ERROR, ENGINE_ERROR_CANCELLED)) {
-        g_set_error_literal(error, RETRIEVAL_ERROR, RETRIEVAL_ERROR_CANCELLED, failure->message);
-        g_error_free(failure);
-    } else {
-        g_propagate_error(error, failure);
-    }
+    retrieval_take_engine_error(error, failure);
     return FALSE;
 }
 

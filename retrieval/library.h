@@ -30,7 +30,7 @@ struct retrieval_library {
     void *embed_data;
     uint32_t n_dims; /* of the embedder, 0 without */
     char *embedder_id, *query_prefix;
-    const engine_model *searcher; /* has a GPU; NULL: none */
+    const engine_model *searcher;             /* has a GPU; NULL: none */
     struct retrieval_engine_embedder *engine; /* embed_data of the public function, else NULL */
 
     /* tests lower these */
@@ -95,6 +95,9 @@ gboolean retrieval_library_examine_words(retrieval_library *library,
 
 /* The number of dimensions the stored vectors have; 0 when there never was one. */
 gboolean retrieval_stored_dims(retrieval_store *store, uint32_t *n_dims, GError **error);
+
+/* FALSE with error for one that was opened for reading. */
+gboolean retrieval_library_is_writable(const retrieval_library *library, GError **error);
 
 /* Run what write does between BEGIN and COMMIT; all of it or nothing. */
 gboolean retrieval_library_in_transaction(retrieval_library *library,

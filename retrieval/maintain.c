@@ -5,6 +5,8 @@
 
 #include "retrieval/library.h"
 
+#include "retrieval/half.h"
+
 /* ---- looking ---- */
 
 typedef struct {
@@ -190,8 +192,7 @@ copy_vector(merge *m, retrieval_store *store, int64_t from_chunk, int64_t chunk,
     sqlite3_reset(row);
     if (!found && !failure && m->vectors &&
         retrieval_vectors_get(m->vectors, from_chunk, values, &failure)) {
-        for (uint32_t i = 0; i < m->n_dims; i++)
-            halves[i] = GUINT16_TO_LE(retrieval_half_from_float(values[i]));
+        retrieval_pack_halves(values, m->n_dims, halves);
         found = TRUE;
     }
     if (failure) {

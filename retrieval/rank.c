@@ -7,6 +7,7 @@
 #include "retrieval/choose.h"
 #include "retrieval/fulltext.h"
 #include "retrieval/fuse.h"
+#include "retrieval/half.h"
 #include "retrieval/hits.h"
 #include "retrieval/selection.h"
 
@@ -213,27 +214,13 @@ load_vector(const search *s, int64_t id, float *values, gboolean *has, GError **
     sqlite3_bind_int64(row, 1, id);
     if (retrieval_store_next(s->store, row, &failure) &&
         (size_t)sqlite3_column_bytes(row, 0) == n_dims * sizeof(uint16_t)) {
-        const uint8_t *bytes = sqlite3_column_blob(row, 0);
-        for (uint32_t j = 0; j < n_dims; j++) {
-            uint16_t half;
-            memcpy(&half, bytes + j * sizeof half, sizeof half);
-            values[j] = retrieval_half_to_float(GUINT16_FROM_LE(half));
-        }
+        retrieval_unpack_halves(sqlite3_column_blob(row, 0), n_dims, values);
         *has = TRUE;
     }
     sqlite3_reset(row);
     if (!failure) return TRUE;
     g_propagate_error(error, failure);
     return FALSE;
-}
-
-static double
-dot(const float *a, const float *b, uint32_t n)
-{
-    double sum = 0.0;
-    for (uint32_t i = 0; i < n; i++)
-        sum += (double)a[i] * (double)b[i];
-    return sum;
 }
 
 /* Those of ids [n] that have one, from the database, else from the index, into values [n, n_dims]; known [n] says
@@ -267,7 +254,7 @@ score_exactly(const search *s, int64_t id, float *scratch, double *score, GError
     gboolean has;
     if (id <= s->compact_through) return TRUE;
     if (!load_vector(s, id, scratch, &has, error)) return FALSE;
-    if (has) *score = dot(scratch, s->vector, s->library->n_dims);
+    if (has) *score = retrieval_dot(scratch, s->vector, s->library->n_dims);
     return TRUE;
 }
 
@@ -362,7 +349,7 @@ fuse_scores(const search *s, GArray *all, double spread, GError **error)
     for (guint i = 0; i < all->len; i++) {
         retrieval_fused *f = &g_array_index(all, retrieval_fused, i);
         if (f->found.dense_rank == 0 && known[i])
-            f->cosine = dot(values + (gsize)i * n_dims, s->vector, n_dims);
+            f->cosine = retrieval_dot(values + (gsize)i * n_dims, s->vector, n_dims);
     }
     const retrieval_fuse_vectors vectors = {n_dims, values, known};
     retrieval_fuse_scores(all, s->ideal, spread, &vectors);
@@ -422,7 +409,7 @@ load_choice_vectors(const search *s, GArray *choices, GError **error)
     if (!load_vectors(s, ids, n, values, known, error)) return FALSE;
     for (guint i = 0; i < n; i++) {
         float *row = values + (gsize)i * n_dims;
-        const double length = known[i] ? sqrt(dot(row, row, n_dims)) : 0.0;
+        const double length = known[i] ? sqrt(retrieval_dot(row, row, n_dims)) : 0.0;
         if (!(length > 0.0)) continue;
         for (uint32_t j = 0; j < n_dims; j++)
             row[j] = (float)((double)row[j] / length); /* what was quantised is a little short */

@@ -14,6 +14,8 @@
 #include <glib/gstdio.h>
 #include <string.h>
 
+#include "retrieval/half.h"
+
 retrieval_index_kind
 retrieval_library_kind_for(const retrieval_library *library, uint64_t n)
 {
@@ -31,21 +33,18 @@ for_each_vector(retrieval_store *store, uint32_t n_dims, int64_t after, vector_f
                 void *user_data, GError **error)
 {
     GError *failure = NULL;
-    g_autofree uint16_t *halves = g_new(uint16_t, n_dims);
     g_autofree float *values = g_new(float, n_dims);
     sqlite3_stmt *statement = retrieval_store_get(store, STORE_VECTORS_AFTER, error);
     if (!statement) return FALSE;
     sqlite3_bind_int64(statement, 1, after);
     while (!failure && retrieval_store_next(store, statement, &failure)) {
         const void *blob = sqlite3_column_blob(statement, 1);
-        if (!blob || (size_t)sqlite3_column_bytes(statement, 1) != n_dims * sizeof *halves) {
+        if (!blob || (size_t)sqlite3_column_bytes(statement, 1) != n_dims * sizeof(uint16_t)) {
             g_set_error(&failure, RETRIEVAL_ERROR, RETRIEVAL_ERROR_FORMAT,
                         "%s: a vector has the wrong size", store->path);
             break;
         }
-        memcpy(halves, blob, n_dims * sizeof *halves);
-        for (uint32_t i = 0; i < n_dims; i++)
-            values[i] = retrieval_half_to_float(GUINT16_FROM_LE(halves[i]));
+        retrieval_unpack_halves(blob, n_dims, values);
         each(sqlite3_column_int64(statement, 0), values, user_data, &failure);
     }
     sqlite3_reset(statement);
@@ -386,11 +385,7 @@ retrieval_library_commit(retrieval_library *library, GError **error)
 {
     g_autoptr(GMutexLocker) locker = g_mutex_locker_new(&library->lock);
     (void)locker;
-    if (!library->writable) {
-        g_set_error(error, RETRIEVAL_ERROR, RETRIEVAL_ERROR_IO, "%s: opened for reading",
-                    library->dir);
-        return FALSE;
-    }
+    if (!retrieval_library_is_writable(library, error)) return FALSE;
     library->n_waiting = 0;
     /* nobody else writes: what the index is now it stays until the lock is given back */
     return refresh_and_rebuild(library, error) && save_file(library, error) &&

@@ -492,8 +492,8 @@ tokenizer_tokenize(Fts5Tokenizer *tokenizer, void *context, int flags, const cha
     return sink.code;
 }
 
-gboolean
-retrieval_tokens_register(sqlite3 *db)
+fts5_api *
+retrieval_lookup_fts5(sqlite3 *db)
 {
     fts5_api *api = NULL;
     sqlite3_stmt *statement = NULL;
@@ -502,6 +502,13 @@ retrieval_tokens_register(sqlite3 *db)
         sqlite3_step(statement);
     }
     sqlite3_finalize(statement);
+    return api;
+}
+
+gboolean
+retrieval_tokens_register(sqlite3 *db)
+{
+    fts5_api *api = retrieval_lookup_fts5(db);
     fts5_tokenizer tokenizer = {tokenizer_create, tokenizer_delete, tokenizer_tokenize};
     return api && api->xCreateTokenizer(api, "lode", NULL, &tokenizer, NULL) == SQLITE_OK;
 }

@@ -24,6 +24,9 @@ typedef gboolean (*retrieval_token_func)(const retrieval_token *token, void *use
 /* text [len], any bytes. */
 void retrieval_tokenize(const char *text, size_t len, retrieval_token_func each, void *user_data);
 
+/* What a connection extends FTS5 by, as long as it lives; NULL: no FTS5. */
+fts5_api *retrieval_lookup_fts5(sqlite3 *db);
+
 /* Make the FTS5 tokenizer "lode" known to a connection. In a query a string is one word as retrieval_tokenize
  * gives it. FALSE: no FTS5. */
 gboolean retrieval_tokens_register(sqlite3 *db);

@@ -100,19 +100,4 @@ gboolean retrieval_vectors_save(const retrieval_vectors *vectors, const char *pa
 retrieval_vectors *retrieval_vectors_load(const char *path, uint32_t n_dims,
                                           retrieval_version *version, GError **error);
 
-/* ---- files ---- */
-
-/* Of data [len], going on from hash: finds damage, not malice. */
-uint64_t retrieval_checksum(uint64_t hash, const void *data, size_t len);
-/* Of the first n_bytes of a file, block by block: what is only summed up shall not fill the memory, as a mapping would.
- * *hash goes on from what it is. FALSE with errno. */
-gboolean retrieval_checksum_file(int fd, uint64_t n_bytes, uint64_t *hash);
-/* A rename to path is on disk for certain only when its folder is: FALSE with errno. */
-gboolean retrieval_sync_folder(const char *path);
-
-/* ---- half precision, as embeddings are stored in the database (IEEE 754 binary16, little endian) ---- */
-
-uint16_t retrieval_half_from_float(float value); /* round to nearest, ties to even */
-float retrieval_half_to_float(uint16_t half);
-
 #endif

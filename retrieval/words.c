@@ -11,9 +11,9 @@
 #include <sys/stat.h>
 #include <unistd.h>
 
+#include "retrieval/files.h"
 #include "retrieval/fulltext.h"
 #include "retrieval/retrieval.h"
-#include "retrieval/vectors.h"
 #include "retrieval/words_private.h"
 
 /* ---- lengths ---- */

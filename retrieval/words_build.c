@@ -7,8 +7,8 @@
 #include <unistd.h>
 
 #include "retrieval/retrieval.h"
+#include "retrieval/files.h"
 #include "retrieval/tokens.h"
-#include "retrieval/vectors.h"
 #include "retrieval/words_private.h"
 
 /* As fulltext.c weights columns, in whole numbers: title, section, text. */

@@ -7,6 +7,7 @@
 #include "retrieval/about.h"
 #include "retrieval/calls.h"
 #include "retrieval/chunk.h"
+#include "retrieval/half.h"
 
 static gboolean
 is_cancelled(const int *cancel, GError **error)
@@ -32,8 +33,7 @@ insert_vector(retrieval_library *library, int64_t chunk, const float *vector, GC
 {
     const uint32_t n = library->n_dims;
     g_autofree uint16_t *halves = g_new(uint16_t, n);
-    for (uint32_t i = 0; i < n; i++)
-        halves[i] = GUINT16_TO_LE(retrieval_half_from_float(vector[i]));
+    retrieval_pack_halves(vector, n, halves);
     if (digest) g_checksum_update(digest, (const guchar *)halves, (gssize)(n * sizeof *halves));
     sqlite3_stmt *statement = retrieval_store_get(library->store, STORE_INSERT_VECTOR, error);
     if (!statement) return FALSE;
@@ -220,17 +220,21 @@ record_embedder(retrieval_library *library, GError **error)
 }
 
 gboolean
+retrieval_library_is_writable(const retrieval_library *library, GError **error)
+{
+    if (library->writable) return TRUE;
+    g_set_error(error, RETRIEVAL_ERROR, RETRIEVAL_ERROR_IO, "%s: opened for reading", library->dir);
+    return FALSE;
+}
+
+gboolean
 retrieval_library_in_transaction(retrieval_library *library,
                                  gboolean (*write)(retrieval_library *, void *, GError **),
                                  void *data, GError **error)
 {
     g_autoptr(GMutexLocker) locker = g_mutex_locker_new(&library->lock);
     (void)locker;
-    if (!library->writable) {
-        g_set_error(error, RETRIEVAL_ERROR, RETRIEVAL_ERROR_IO, "%s: opened for reading",
-                    library->dir);
-        return FALSE;
-    }
+    if (!retrieval_library_is_writable(library, error)) return FALSE;
     if (!retrieval_store_exec(library->store, STORE_BEGIN_WRITE, error)) return FALSE;
     if (write(library, data, error) && retrieval_store_exec(library->store, STORE_COMMIT, error))
         return TRUE;

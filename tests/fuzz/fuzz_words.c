@@ -9,8 +9,8 @@
 #include <stdlib.h>
 #include <string.h>
 
+#include "retrieval/files.h"
 #include "retrieval/retrieval.h"
-#include "retrieval/vectors.h"
 #include "retrieval/words_private.h"
 
 int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size);

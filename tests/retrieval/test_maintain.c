@@ -4,6 +4,8 @@
 #include <glib/gstdio.h>
 #include <string.h>
 
+#include "retrieval/half.h"
+
 static void
 add(retrieval_library *library, const char *id, const char *text)
 {
@@ -195,8 +197,7 @@ what_was_removed_is_in_no_file(void **state)
     const char *const texts[] = {secret};
     assert_true(retrieval_library_embed(library, texts, 1, vector, NULL, &error));
     uint16_t halves[FAKE_DIMS];
-    for (int i = 0; i < FAKE_DIMS; i++)
-        halves[i] = GUINT16_TO_LE(retrieval_half_from_float(vector[i]));
+    retrieval_pack_halves(vector, FAKE_DIMS, halves);
     assert_true(folder_holds("xylophag", 8));
     assert_true(folder_holds((const char *)halves, sizeof halves));
 
@@ -207,8 +208,7 @@ what_was_removed_is_in_no_file(void **state)
     assert_false(folder_holds("zz-secret", 9));
     assert_false(folder_holds((const char *)halves, sizeof halves));
     float *const exact = vector; /* as vectors.faiss had it */
-    for (int i = 0; i < FAKE_DIMS; i++)
-        exact[i] = retrieval_half_to_float(GUINT16_FROM_LE(halves[i]));
+    retrieval_unpack_halves(halves, FAKE_DIMS, exact);
     assert_false(folder_holds((const char *)exact, sizeof vector));
     assert_int_equal(count_problems(library), 0);
 }

@@ -6,6 +6,8 @@
 #include <stdio.h>
 #include <string.h>
 
+#include "retrieval/half.h"
+
 enum { DIMS = 24 };
 
 static retrieval_vectors *
