@@ -358,13 +358,19 @@ class packed_lists : public faiss::ReadOnlyInvertedLists
 
 constexpr size_t MAX_LISTS = 1 << 20;
 
-/* Writes packed lists, and reads them and FAISS's own "ilar" lists as mapped ones:
+FILE *
+file_of(faiss::IOReader *reader)
+{
+    auto *file = dynamic_cast<faiss::FileIOReader *>(reader);
+    FAISS_THROW_IF_NOT_MSG(file, "not a file");
+    return file->f;
+}
+
+/* Writes packed lists and reads them as mapped ones:
  *
  *     "lopl", lists, bytes of a code (uint64 each), entries of each list (uint64), bytes of its labels (uint32), then
  *     list by list codes and labels */
 struct mapped_lists_hook : faiss::InvertedListsIOHook {
-    static const int flags = faiss::IO_FLAG_SKIP_IVF_DATA | 'l' << 16 | 'o' << 24;
-
     mapped_lists_hook() : InvertedListsIOHook("lopl", typeid(packed_lists).name())
     {
     }
@@ -412,21 +418,31 @@ struct mapped_lists_hook : faiss::InvertedListsIOHook {
         get(reader, label_bytes.data(), n_lists);
         return new mapped_lists(n_lists, n_bytes, file_of(reader), sizes, label_bytes);
     }
+};
+
+/* Reads FAISS's own "ilar" lists as mapped ones, which older files have. FAISS asks for "il" and two letters of the flags. */
+struct plain_lists_hook : faiss::InvertedListsIOHook {
+    static const int flags = faiss::IO_FLAG_SKIP_IVF_DATA | 'l' << 16 | 'o' << 24;
+
+    plain_lists_hook() : InvertedListsIOHook("illo", typeid(mapped_lists).name())
+    {
+    }
+    void
+    write(const faiss::InvertedLists *, faiss::IOWriter *) const override
+    {
+        FAISS_THROW_MSG("lists are written packed");
+    }
+    faiss::InvertedLists *
+    read(faiss::IOReader *, int) const override
+    {
+        FAISS_THROW_MSG("not a file of lists");
+    }
     faiss::InvertedLists *
     read_ArrayInvertedLists(faiss::IOReader *reader, int, size_t n_lists, size_t n_bytes,
                             const std::vector<size_t> &sizes) const override
     {
         FAISS_THROW_IF_NOT_MSG(sizes.size() == n_lists && n_bytes > 0, "not a file of lists");
         return new mapped_lists(n_lists, n_bytes, file_of(reader), sizes, {});
-    }
-
-  private:
-    static FILE *
-    file_of(faiss::IOReader *reader)
-    {
-        auto *file = dynamic_cast<faiss::FileIOReader *>(reader);
-        FAISS_THROW_IF_NOT_MSG(file, "not a file");
-        return file->f;
     }
 };
 
@@ -436,6 +452,7 @@ add_hook()
     static std::once_flag once;
     std::call_once(once, [] {
         faiss::InvertedListsIOHook::add_callback(new mapped_lists_hook); /* theirs now */
+        faiss::InvertedListsIOHook::add_callback(new plain_lists_hook);
     });
 }
 
@@ -482,7 +499,7 @@ retrieval_faiss_read_mapped(FILE *file, FaissIndex **index)
 {
     return guarded([=] {
         add_hook();
-        *index = reinterpret_cast<FaissIndex *>(faiss::read_index(file, mapped_lists_hook::flags));
+        *index = reinterpret_cast<FaissIndex *>(faiss::read_index(file, plain_lists_hook::flags));
     });
 }
 

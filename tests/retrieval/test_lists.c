@@ -3,7 +3,13 @@
 
 #include <glib/gstdio.h>
 #include <math.h>
+#include <stdio.h>
 #include <string.h>
+
+#include <faiss/c_api/index_io_c.h>
+
+#include "retrieval/files.h"
+#include "retrieval/vectors_private.h"
 
 enum { DIMS = 24, N = 10240, N_TOPICS = 60, N_QUERIES = 60, TOP = 100 };
 
@@ -110,21 +116,38 @@ recall(const collection *c, retrieval_index_kind kind, guint n_best, guint n_fou
     return (double)n_hit / (N_QUERIES * n_best);
 }
 
-/* A search takes three times the candidates and scores them exactly, where the exact vectors are kept: the best
- * hundred of all are then its best hundred. */
+/* R@100 as FAISS and the paper of product quantisation count it: how often the nearest of all is among the hundred
+ * found. Every kind is to be within 0.01 of a search of all. */
 static void
-eight_bits_find_what_a_search_of_all_finds(void **state)
+every_kind_finds_the_nearest_among_a_hundred(void **state)
 {
-    const double r = recall(*state, RETRIEVAL_INDEX_SCALAR, TOP, 3 * TOP);
-    if (r < 0.99) fail_msg("R@100 %.4f", r);
+    for (int kind = 0; kind <= RETRIEVAL_INDEX_PRODUCT; kind++) {
+        const double r = recall(*state, (retrieval_index_kind)kind, 1, TOP);
+        if (r < 0.99) fail_msg("%s: %.4f", retrieval_index_kind_name(kind), r);
+    }
 }
 
+/* The stricter count: how many of the true best hundred are found. A search takes three times as many from lists and scores
+ * them by the exact vectors where these are kept, as for eight bits a dimension: then the hundred are its own hundred.
+ * Product-quantised lists are the only copy of their vectors: what they take for the hundred holds most of it. */
 static void
-product_quantised_lists_find_the_best_among_a_hundred(void **state)
+the_best_hundred_are_among_those_that_a_search_takes(void **state)
 {
-    const double best = recall(*state, RETRIEVAL_INDEX_PRODUCT, 1, TOP);
-    const double ten = recall(*state, RETRIEVAL_INDEX_PRODUCT, 10, TOP);
-    if (best < 0.99 || ten < 0.99) fail_msg("best %.4f, ten best %.4f", best, ten);
+    static const struct {
+        retrieval_index_kind kind;
+        guint n_best, n_found;
+        double least;
+    } bars[] = {{RETRIEVAL_INDEX_EXACT, TOP, TOP, 1.0},
+                {RETRIEVAL_INDEX_SCALAR, TOP, 3 * TOP, 0.99},
+                {RETRIEVAL_INDEX_PRODUCT, 10, TOP, 0.99},
+                {RETRIEVAL_INDEX_PRODUCT, TOP, 3 * TOP, 0.99},
+                {RETRIEVAL_INDEX_PRODUCT, TOP, TOP, 0.90}};
+    for (gsize i = 0; i < G_N_ELEMENTS(bars); i++) {
+        const double r = recall(*state, bars[i].kind, bars[i].n_best, bars[i].n_found);
+        if (r < bars[i].least)
+            fail_msg("%s: %.4f of the best %u among %u", retrieval_index_kind_name(bars[i].kind), r,
+                     bars[i].n_best, bars[i].n_found);
+    }
 }
 
 static gboolean
@@ -280,6 +303,95 @@ lists_in_a_file_grow_as_those_in_memory(void **state)
         for (guint i = 0; i < left->len; i++)
             assert_true(keep_even(g_array_index(left, retrieval_match, i).id, NULL));
         assert_int_equal(left->len, 100);
+    }
+    remove_folder(dir);
+}
+
+/* As programs wrote it before ids became runs: what FAISS itself writes of lists, an id for every vector, 0 for a removed
+ * one, and a trailer of another magic number. */
+static void
+write_old_file(const retrieval_vectors *vectors, const char *path)
+{
+    struct {
+        uint64_t magic, generation;
+        uint8_t state[RETRIEVAL_STATE_SIZE];
+        uint64_t n;
+        uint32_t n_dims, kind;
+        uint64_t checksum;
+    } trailer = {.magic = UINT64_C(0x3163657665646f6c), /* "lodevec1" */
+                 .generation = 5,
+                 .state = {9},
+                 .n = vectors->ids->len,
+                 .n_dims = DIMS,
+                 .kind = (uint32_t)vectors->kind};
+    FILE *file = g_fopen(path, "w+be");
+    assert_non_null(file);
+    assert_int_equal(faiss_write_index(vectors->index, file), 0);
+    for (guint i = 0; i < vectors->ids->len; i++) {
+        const uint32_t id = (uint32_t)vectors_id_at(vectors, i);
+        assert_int_equal(fwrite(&id, sizeof id, 1, file), 1);
+    }
+    assert_int_equal(fflush(file), 0);
+    trailer.checksum = trailer.magic;
+    assert_true(retrieval_checksum_file(fileno(file), (uint64_t)ftell(file), &trailer.checksum));
+    trailer.checksum = retrieval_checksum(trailer.checksum, &trailer,
+                                          G_STRUCT_OFFSET(__typeof__(trailer), checksum));
+    assert_int_equal(fwrite(&trailer, sizeof trailer, 1, file), 1);
+    assert_int_equal(fclose(file), 0);
+}
+
+static void
+check_same_nearest(const collection *c, const retrieval_vectors *a, const retrieval_vectors *b)
+{
+    for (int i = 0; i < 5; i++) {
+        g_autoptr(GArray) x = nearest(a, c->values + i * 1000 * DIMS, TOP);
+        g_autoptr(GArray) y = nearest(b, c->values + i * 1000 * DIMS, TOP);
+        assert_int_equal(x->len, TOP);
+        assert_int_equal(y->len, TOP);
+        assert_memory_equal(x->data, y->data, TOP * sizeof(retrieval_match));
+    }
+}
+
+/* Read, looked into, grown and written anew, in today's form. */
+static void
+lists_of_older_programs_are_read(void **state)
+{
+    const collection *c = *state;
+    const retrieval_version version = {.generation = 6};
+    g_autofree char *dir = make_folder("lists");
+    g_autofree char *path = g_build_filename(dir, "v.faiss", NULL);
+    for (int kind = RETRIEVAL_INDEX_SCALAR; kind <= RETRIEVAL_INDEX_PRODUCT; kind++) {
+        g_autoptr(GError) error = NULL;
+        const int64_t id = c->ids[N - 1] + 1;
+        retrieval_version read;
+        float value[DIMS], same[DIMS];
+        g_autoptr(retrieval_vectors) built = build_index(c, (retrieval_index_kind)kind);
+        assert_int_equal(retrieval_vectors_remove(built, keep_even, NULL, &error), N / 2);
+        write_old_file(built, path);
+        g_autoptr(retrieval_vectors) old = retrieval_vectors_load(path, DIMS, &read, &error);
+        assert_no_error(error);
+        assert_true(read.generation == 5 && read.state[0] == 9);
+        assert_int_equal(retrieval_vectors_count(old), N / 2);
+        assert_true(retrieval_vectors_last_id(old) == c->ids[N - 2]);
+        check_same_nearest(c, built, old);
+        assert_true(retrieval_vectors_add(old, &id, c->values, 1, &error));
+        assert_true(retrieval_vectors_add(built, &id, c->values, 1, &error));
+        assert_true(retrieval_vectors_save(old, path, &version, &error));
+        g_autoptr(retrieval_vectors) again = retrieval_vectors_load(path, DIMS, &read, &error);
+        assert_no_error(error);
+        assert_true(read.generation == 6);
+        check_same_nearest(c, built, again);
+        assert_true(retrieval_vectors_get(again, c->ids[4], value, &error));
+        assert_true(retrieval_vectors_get(old, c->ids[4], same, &error));
+        assert_memory_equal(value, same, sizeof value);
+
+        write_old_file(built, path); /* cut in its ids */
+        g_autofree char *bytes = NULL;
+        gsize n = 0;
+        assert_true(g_file_get_contents(path, &bytes, &n, &error));
+        memmove(bytes + n - 72 - 400, bytes + n - 72, 72);
+        assert_true(g_file_set_contents(path, bytes, (gssize)n - 400, &error));
+        assert_null(retrieval_vectors_load(path, DIMS, &read, NULL));
     }
     remove_folder(dir);
 }
@@ -567,11 +679,12 @@ int
 main(void)
 {
     const struct CMUnitTest lists[] = {
-        cmocka_unit_test(eight_bits_find_what_a_search_of_all_finds),
-        cmocka_unit_test(product_quantised_lists_find_the_best_among_a_hundred),
+        cmocka_unit_test(every_kind_finds_the_nearest_among_a_hundred),
+        cmocka_unit_test(the_best_hundred_are_among_those_that_a_search_takes),
         cmocka_unit_test(what_is_removed_is_not_found_and_not_in_the_file),
         cmocka_unit_test(many_vectors_can_be_had_back_at_once),
         cmocka_unit_test(lists_in_a_file_grow_as_those_in_memory),
+        cmocka_unit_test(lists_of_older_programs_are_read),
         cmocka_unit_test(damage_to_lists_is_noticed),
         cmocka_unit_test(a_vector_can_be_had_back_after_others_were_removed),
         cmocka_unit_test(a_vector_can_be_had_back_nearly),
