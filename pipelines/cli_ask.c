@@ -161,6 +161,7 @@ cli_ask_open(const ask_args *args, cli_session *s)
 {
     g_autoptr(GError) error = NULL;
     cli_session_init(s, &args->device);
+    cli_session_expect_questions(s);
     if (!open_all(args, s, &error)) {
         cli_error(0, "%s", error->message);
         return FALSE;

@@ -5,6 +5,13 @@ void
 cli_session_init(cli_session *s, const device_args *device)
 {
     *s = (cli_session){.pool = engine_pool_new(0), .on = cli_device_options(device)};
+    s->embedder_on = s->on;
+}
+
+void
+cli_session_expect_questions(cli_session *s)
+{
+    if (g_strcmp0(s->on.device, "auto") == 0 || s->on.device == NULL) s->embedder_on.device = "cpu";
 }
 
 void
@@ -38,7 +45,7 @@ cli_session_open_embedder(cli_session *s, const char *path, const common_args *c
                           GError **error)
 {
     GError *cause = NULL;
-    s->embedder = pipelines_model_open(path, ENGINE_KIND_ENCODER, &s->on, &cause);
+    s->embedder = pipelines_model_open(path, ENGINE_KIND_ENCODER, &s->embedder_on, &cause);
     return s->embedder != NULL ||
            done_without(path, common, "full-text search only, no embedder", cause, error);
 }

@@ -10,6 +10,7 @@ G_BEGIN_DECLS
 
 typedef struct {
     engine_model_options on; /* where models run; its strings are the command's arguments */
+    engine_model_options embedder_on; /* the same, but for cli_session_expect_questions */
     engine_pool *pool;
     pipelines_model *embedder;  /* NULL: full-text search only */
     lode_writer *writer;        /* NULL: quotes */
@@ -19,6 +20,9 @@ typedef struct {
 
 /* The session is all zeros but for the pool and what `device`, NULL for the defaults, says. */
 void cli_session_init(cli_session *session, const device_args *device);
+/* Before the embedder is opened: it will embed nothing but questions, one at a time. Unless a GPU was asked for it stays on
+ * the CPU, which has a question's vector before a GPU's context is open and the library's vectors are there. */
+void cli_session_expect_questions(cli_session *session);
 void cli_session_close(cli_session *session);
 G_DEFINE_AUTO_CLEANUP_CLEAR_FUNC(cli_session, cli_session_close)
 

@@ -33,6 +33,7 @@ open_session(const replay_args *args, const char *dir, const json_t *record, cli
              GError **error)
 {
     cli_session_init(s, NULL);
+    cli_session_expect_questions(s);
     if (pipelines_replay_embedder(record) != NULL &&
         !cli_session_open_embedder(s, args->embedder, NULL, error))
         return FALSE;

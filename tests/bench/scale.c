@@ -5,8 +5,8 @@
  * Documents of 100 passages each. Texts are about 100 words whose frequencies fall as 1 / rank (Zipf) from a vocabulary
  * of 200,000; every tenth word belongs to one of 5,000 topics. Vectors are unit vectors around their topic's. A question
  * is six words of a topic and two common ones, with a vector near the topic's. A library that is there already is
- * searched as it is. Searches run on one thread, after one that loads the index; OMP_NUM_THREADS=1 and
- * OPENBLAS_NUM_THREADS=1 keep it so. */
+ * searched as it is; what its index of vectors finds is held against the products with all of them. Searches run on one
+ * thread, after one that loads the index; OMP_NUM_THREADS=1 and OPENBLAS_NUM_THREADS=1 keep it so. */
 #include <glib.h>
 #include <glib/gstdio.h>
 #include <math.h>
@@ -16,9 +16,17 @@
 #include <sys/resource.h>
 #include <time.h>
 
+#include "retrieval/fuse.h"
 #include "retrieval/library.h"
 
-enum { VOCABULARY = 200000, N_TOPICS = 5000, TOPIC_WORDS = 40, PASSAGES = 100, STEP = 100000 };
+enum {
+    VOCABULARY = 200000,
+    N_TOPICS = 5000,
+    TOPIC_WORDS = 40,
+    PASSAGES = 100,
+    STEP = 100000,
+    MAX_DIMS = 4096
+};
 
 static uint32_t n_dims = 384;
 
@@ -161,6 +169,89 @@ measure(retrieval_library *library, retrieval_method method, const char *name, g
     return TRUE;
 }
 
+enum { N_BEST = 100 };
+
+/* The best N_BEST so far, the worst of them first found by looking: few are let in. */
+typedef struct {
+    float vector[MAX_DIMS];
+    retrieval_match best[N_BEST];
+    guint n;
+} asked;
+
+static void
+offer(asked *query, int64_t id, const float *vector)
+{
+    const float score = (float)retrieval_dot(vector, query->vector, n_dims);
+    guint place = query->n;
+    if (query->n < N_BEST)
+        query->n++;
+    else
+        for (guint i = place = 0; i < N_BEST; i++)
+            if (query->best[i].score < query->best[place].score) place = i;
+    if (place < query->n && (query->best[place].id == 0 || query->best[place].score < score))
+        query->best[place] = (retrieval_match){id, score};
+}
+
+static void
+embed_unit(const char *text, float *out)
+{
+    const char *const texts[] = {text};
+    embed(NULL, texts, 1, out, NULL, NULL);
+    const double length = sqrt(retrieval_dot(out, out, n_dims));
+    for (uint32_t j = 0; j < n_dims; j++)
+        out[j] = (float)((double)out[j] / length);
+}
+
+/* How many of the first n_found are among the best of all. */
+static guint
+count_best(const asked *query, const GArray *found, guint n_found)
+{
+    guint n = 0;
+    for (guint i = 0; i < MIN(found->len, n_found); i++)
+        for (guint k = 0; k < query->n; k++)
+            n += query->best[k].id == g_array_index(found, retrieval_match, i).id ? 1 : 0;
+    return n;
+}
+
+/* Against the products with all vectors, which are generated again. Chunks are numbered from 1 on as they were added. */
+static gboolean
+measure_recall(retrieval_library *library, guint n, GError **error)
+{
+    enum { N_ASKED = 20 };
+    static const guint taken[] = {100, 300, 1000};
+    g_autofree asked *queries = g_new0(asked, N_ASKED);
+    g_autofree float *vector = g_new(float, n_dims);
+    uint64_t state = 99, passages = 1;
+    for (guint q = 0; q < N_ASKED; q++) {
+        g_autofree char *text = make_text(&state, 2, 6);
+        embed_unit(text, queries[q].vector);
+    }
+    for (guint i = 0; i < n; i++) {
+        g_autofree char *text = make_text(&passages, 90, 10);
+        embed_unit(text, vector);
+        for (guint q = 0; q < N_ASKED; q++)
+            offer(&queries[q], i + 1, vector);
+    }
+    guint n_best[G_N_ELEMENTS(taken)] = {0}, n_nearest = 0;
+    for (guint q = 0; q < N_ASKED; q++) {
+        g_autoptr(GArray) found = g_array_new(FALSE, FALSE, sizeof(retrieval_match));
+        asked nearest = {.n = 1, .best = {queries[q].best[0]}};
+        for (guint i = 1; i < queries[q].n; i++)
+            if (queries[q].best[i].score > nearest.best[0].score)
+                nearest.best[0] = queries[q].best[i];
+        if (!retrieval_vectors_search(library->vectors, queries[q].vector, 1000, found, error))
+            return FALSE;
+        n_nearest += count_best(&nearest, found, N_BEST);
+        for (gsize i = 0; i < G_N_ELEMENTS(taken); i++)
+            n_best[i] += count_best(&queries[q], found, taken[i]);
+    }
+    printf("nearest among 100 found: %.3f; of the best 100 among 100, 300, 1000 found: %.3f, %.3f, "
+           "%.3f (%d queries)\n",
+           (double)n_nearest / N_ASKED, n_best[0] / (double)(N_ASKED * N_BEST),
+           n_best[1] / (double)(N_ASKED * N_BEST), n_best[2] / (double)(N_ASKED * N_BEST), N_ASKED);
+    return TRUE;
+}
+
 /* All files but the lock; what stands in library.db besides text: keys, places, the journal, free pages. */
 static void
 print_sizes(const char *dir, uint64_t n, double text)
@@ -191,7 +282,7 @@ main(int argc, char **argv)
     }
     const guint n = (guint)strtoul(argv[2], NULL, 10);
     const guint n_queries = argc > 3 ? (guint)strtoul(argv[3], NULL, 10) : 200;
-    if (argc > 4) n_dims = (uint32_t)strtoul(argv[4], NULL, 10);
+    if (argc > 4) n_dims = (uint32_t)CLAMP(strtoul(argv[4], NULL, 10), 1, MAX_DIMS);
     g_autoptr(GError) error = NULL;
     retrieval_embedder embedder = {.embed = embed, .n_dims = n_dims, .id = "generated"};
     uint64_t text_bytes = 0;
@@ -208,7 +299,8 @@ main(int argc, char **argv)
         done ? retrieval_library_open_with(argv[1], RETRIEVAL_OPEN_READ, &embedder, &error) : NULL;
     done = library && measure(library, RETRIEVAL_FUSION, "fusion", n_queries, &error) &&
            measure(library, RETRIEVAL_BM25, "bm25", n_queries, &error) &&
-           measure(library, RETRIEVAL_DENSE, "dense", n_queries, &error);
+           measure(library, RETRIEVAL_DENSE, "dense", n_queries, &error) &&
+           measure_recall(library, n, &error);
     if (!done) {
         g_printerr("error: %s\n", error->message);
         return 1;
