@@ -14,6 +14,8 @@
 
 #include <leptonica/allheaders.h>
 
+#define PARSE_OCR_DOUBTFUL 0.6F /* confidence of a word below which it is marked */
+
 /* An image of (part of) a page, as Tesseract gets it. */
 typedef struct {
     PIX *gray;   /* 8 bits per pixel: upright, straight, clean */

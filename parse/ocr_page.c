@@ -8,8 +8,7 @@
 
 #define ASCENDER       0.75F
 #define DESCENDER      (-0.25F)
-#define DOUBTFUL       0.6F  /* confidence of a word below which it is marked */
-#define NOISE          0.05F /* and below which a short one is a speck */
+#define NOISE          0.05F /* confidence of a word below which a short one is a speck */
 #define NOISE_SYMBOLS  3
 #define SCRIPT_RISE_EM 0.2F  /* of the lower edge above the baseline */
 #define SCRIPT_HIGH_EM 0.55F /* a raised figure is no higher */
@@ -137,7 +136,7 @@ run_start(placing *p, const parse_ocr_word *word, const setting *s)
 {
     static const float direction[4][2] = {{1, 0}, {0, -1}, {-1, 0}, {0, 1}};
     guint flags = PARSE_RUN_OCR;
-    if (word->confidence < DOUBTFUL) flags |= PARSE_RUN_DOUBTFUL;
+    if (word->confidence < PARSE_OCR_DOUBTFUL) flags |= PARSE_RUN_DOUBTFUL;
     parse_run run = {.font = p->first_font + (word->bold ? FONT_BOLD : FONT_REGULAR),
                      .size_pt = s->em * p->scale,
                      .dir_x = direction[p->image->turn][0],

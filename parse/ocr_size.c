@@ -14,6 +14,7 @@
 #define DEEP_EM          0.66F /* of small letters with a descender */
 #define CAPS_QUANTILE    0.85  /* in small capitals only the initials are as high as capitals */
 #define MIN_LETTERS      3
+#define MOST_SPREAD      1.3F  /* of the sizes that letters hardly legible speak for */
 #define SAME_SIZE        0.07F /* relative: lines of one font differ by so much from their mean */
 #define MAX_GROUPED      2000  /* lines */
 #define OTHER_LINE_EM    0.25F
@@ -136,14 +137,16 @@ baselines_measure(parse_ocr_text *text, GArray *feet)
 
 /* ---- sizes ---- */
 
-static void
-line_measure(const parse_ocr_text *text, parse_ocr_line *line, GArray *ems)
+/* The sizes that the letters of words at least so sure speak for; TRUE: small letters are among them. */
+static gboolean
+line_sizes(const parse_ocr_text *text, const parse_ocr_line *line, float least, GArray *ems)
 {
     gboolean small = FALSE;
     g_array_set_size(ems, 0);
     for (guint w = 0; w < line->n_words; w++) {
         const parse_ocr_word *word =
             &g_array_index(text->words, parse_ocr_word, line->first_word + w);
+        if (word->confidence < least) continue;
         for (guint i = 0; i < word->n_symbols; i++) {
             const parse_ocr_symbol *symbol =
                 &g_array_index(text->symbols, parse_ocr_symbol, word->first_symbol + i);
@@ -153,6 +156,19 @@ line_measure(const parse_ocr_text *text, parse_ocr_line *line, GArray *ems)
             const float size = (float)(symbol->y1 - symbol->y0) / em;
             g_array_append_val(ems, size);
         }
+    }
+    return small;
+}
+
+/* What was hardly legible may be no letters at all, such as a piece of a formula: their heights then agree on no size. */
+static void
+line_measure(const parse_ocr_text *text, parse_ocr_line *line, GArray *ems)
+{
+    gboolean small = line_sizes(text, line, PARSE_OCR_DOUBTFUL, ems);
+    if (ems->len < MIN_LETTERS) {
+        small = line_sizes(text, line, 0, ems);
+        const float low = quantile_of(ems, 0.25), high = quantile_of(ems, 0.75);
+        if (high > MOST_SPREAD * low) g_array_set_size(ems, 0);
     }
     line->em = ems->len >= MIN_LETTERS ? quantile_of(ems, small ? 0.5 : CAPS_QUANTILE) : 0;
 }

@@ -185,6 +185,9 @@ typedef struct parse_file parse_file;
 /* path: file name as the system spells it; messages show it as UTF-8. options NULL: defaults.
  * A file that had to be repaired opens, with metadata->repaired and a warning. */
 parse_file *parse_file_open(const char *path, const parse_options *options, GError **error);
+/* The same from bytes that outlive the file; name is for messages and for archives. */
+parse_file *parse_file_open_memory(const void *data, size_t size, const char *name,
+                                   const parse_options *options, GError **error);
 void parse_file_free(parse_file *file); /* NULL is fine */
 G_DEFINE_AUTOPTR_CLEANUP_FUNC(parse_file, parse_file_free)
 

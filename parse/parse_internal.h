@@ -152,9 +152,6 @@ parse_error_code parse_error_from_mupdf(fz_context *ctx);
 const char *parse_sniff(const uint8_t *head, size_t n, const char *name, const char **reason);
 
 /* file.c */
-/* Like parse_file_open, from bytes that outlive the file; name is for messages and for archives. */
-parse_file *parse_file_open_memory(const void *data, size_t size, const char *name,
-                                   const parse_options *options, GError **error);
 void parse_file_warn(parse_file *file,
                      const char *message); /* any bytes; made UTF-8, cut, counted once */
 

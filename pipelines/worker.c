@@ -26,9 +26,10 @@
 enum {
     MAX_JOBS = 64,
     POLL_MS = 100,
-    TERM_MS = 3000,         /* from SIGTERM to SIGKILL */
-    MAX_LINE = 16 << 20,    /* of a reply; its warnings are bounded by layout */
-    PROGRESS_US = 20 * 1000 /* at most 50 signs of life a second */
+    TERM_MS = 3000,          /* from SIGTERM to SIGKILL */
+    MAX_LINE = 16 << 20,     /* of a reply; its warnings are bounded by layout */
+    PROGRESS_US = 20 * 1000, /* at most 50 signs of life a second */
+    TRIM_PAGES = 8           /* after so many the heap gives back what is free */
 };
 #define MAX_DOCUMENT_BYTES ((json_int_t)2 << 30)
 #define DEFAULT_MEMORY     ((uint64_t)4 << 30)
@@ -342,6 +343,8 @@ report_page(int page, int n_pages, void *user_data)
 {
     reporter *r = user_data;
     gint64 now = g_get_monotonic_time();
+    /* what one page full of drawings took would stay in the heap for good */
+    if (page % TRIM_PAGES == 0 || page == n_pages) malloc_trim(0);
     if (now - r->last < PROGRESS_US) return;
     r->last = now;
     fprintf(r->out, "{\"page\":%d,\"of\":%d}\n", page, n_pages);
@@ -437,13 +440,14 @@ limit_memory(const char *text)
     setrlimit(RLIMIT_CORE, &none); /* a crash here is expected: no core files in people's folders */
 }
 
-/* Once a large block is freed, glibc keeps later ones of its size in the heap: after one page full of drawings
- * its memory is never given back. A threshold that was set stays. */
+/* Images of pages are some megabytes each and many are made for one page: blocks of the kernel's own for each would
+ * cost more in page faults than their pixels take to write, and with two threads the kernel's lock on the address space
+ * makes one wait for the other. Set, the thresholds no longer follow what is freed. */
 static void
-give_memory_back(void)
+keep_images_in_heap(void)
 {
-    mallopt(M_MMAP_THRESHOLD, 256 << 10);
-    mallopt(M_TRIM_THRESHOLD, 512 << 10);
+    mallopt(M_MMAP_THRESHOLD, 32 << 20);
+    mallopt(M_TRIM_THRESHOLD, 64 << 20);
 }
 
 int
@@ -454,7 +458,7 @@ pipelines_worker_main(int argc, char **argv)
     struct sigaction action = {.sa_handler = on_term};
     sigaction(SIGTERM, &action, NULL);
     if (argc > 1) limit_memory(argv[1]);
-    give_memory_back();
+    keep_images_in_heap();
     /* replies go over a descriptor of their own: what a library prints on stdout must not mix with them */
     int fd = fcntl(STDOUT_FILENO, F_DUPFD_CLOEXEC, 3);
     if (fd < 0 || dup2(STDERR_FILENO, STDOUT_FILENO) < 0) return 3;

@@ -1,9 +1,13 @@
 /* LaTeX's environments: lists, floats, theorems, code, and what is only a frame. */
 #include "layout/readers/latex.h"
+#include "parse/parse.h"
 
+#include <math.h>
 #include <string.h>
 
-#define MAX_PICTURE ((gsize)64 << 20)
+#define MAX_PICTURE  ((gsize)64 << 20)
+#define DRAWN_DPI    200.0
+#define DRAWN_PIXELS 16e6 /* of a picture that is a PDF; a poster is drawn coarser */
 
 static gboolean
 is_one_of(const char *name, const char *const *names)
@@ -55,26 +59,57 @@ tex_caption(tex_reader *r, const char *text)
     }
 }
 
-/* The first of the float's pictures that stands beside the document: its name there. NULL: none. */
+/* The first page of a PDF as a picture, which is what \includegraphics shows of it; NULL where it cannot be drawn. */
+static GBytes *
+draw_pdf(tex_reader *r, const char *name, GBytes *pdf)
+{
+    gsize len = 0;
+    const void *data = g_bytes_get_data(pdf, &len);
+    g_autoptr(GError) error = NULL;
+    g_autoptr(parse_file) file = parse_file_open_memory(data, len, name, NULL, &error);
+    g_autoptr(parse_page) page = file != NULL ? parse_file_load_page(file, 0, &error) : NULL;
+    GBytes *png = NULL;
+    if (page != NULL) {
+        const double inches = (double)(page->width_pt * page->height_pt) / (72.0 * 72.0);
+        const double dpi = MIN(DRAWN_DPI, sqrt(DRAWN_PIXELS / MAX(inches, 0.01)));
+        png = parse_file_render_png(file, 0, NULL, dpi, &error);
+    }
+    if (png == NULL) tex_warn(r, "\\includegraphics{%s}: not drawn: %s", name, error->message);
+    return png;
+}
+
+/* A picture beside the document under the name it has in the output; NULL: there is none. */
+static char *
+load_picture(tex_reader *r, const char *name)
+{
+    static const char *const endings[] = {".pdf", ".png", ".jpg", ".jpeg", ".svg", NULL};
+    const char *dot = strrchr(name, '.');
+    g_autofree char *ending = g_ascii_strdown(dot != NULL ? dot : "", -1);
+    if (!is_one_of(ending, endings)) return NULL;
+    g_autoptr(GBytes) bytes = layout_source_beside(r->source, name, MAX_PICTURE, NULL);
+    const gboolean pdf = strcmp(ending, ".pdf") == 0;
+    /* drawn in either reading: a name is given only to what can be */
+    g_autoptr(GBytes) shown = bytes == NULL ? NULL
+                              : pdf         ? draw_pdf(r, name, bytes)
+                                            : g_bytes_ref(bytes);
+    if (shown == NULL) return NULL;
+    char *made = g_strdup_printf("figure-%u%s", ++r->n_pictures, pdf ? ".png" : ending);
+    if (r->pictures != NULL) g_hash_table_insert(r->pictures, g_strdup(made), g_bytes_ref(shown));
+    return made;
+}
+
+/* The first of the float's pictures that stands beside the document: its name in the output. NULL: none. Without an
+ * ending the order is that of pdfTeX, which takes a PDF first. */
 static char *
 take_picture(tex_reader *r, const tex_float *f)
 {
-    static const char *const endings[] = {"", ".png", ".jpg", ".jpeg", ".svg"};
+    static const char *const endings[] = {"", ".pdf", ".png", ".jpg", ".jpeg", ".svg"};
+    if (!r->final) return NULL; /* the first reading is for labels */
     for (guint i = 0; i < f->pictures->len; i++) {
         for (gsize k = 0; k < G_N_ELEMENTS(endings); k++) {
             g_autofree char *name = g_strconcat(f->pictures->pdata[i], endings[k], NULL);
-            const char *dot = strrchr(name, '.');
-            if (dot == NULL) continue;
-            g_autofree char *ending = g_ascii_strdown(dot, -1);
-            if (!is_one_of(ending, endings + 1)) continue;
-            GBytes *bytes = layout_source_beside(r->source, name, MAX_PICTURE, NULL);
-            if (bytes == NULL) continue;
-            char *made = g_strdup_printf("figure-%u%s", ++r->n_pictures, ending);
-            if (r->pictures != NULL)
-                g_hash_table_insert(r->pictures, g_strdup(made), bytes);
-            else
-                g_bytes_unref(bytes);
-            return made;
+            char *made = load_picture(r, name);
+            if (made != NULL) return made;
         }
     }
     return NULL;

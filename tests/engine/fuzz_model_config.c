@@ -3,6 +3,8 @@
 #include "engine/engine.h"
 #include "weight_builder.h"
 
+#include <glib/gstdio.h>
+#include <stdlib.h>
 #include <string.h>
 
 int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size);
@@ -45,17 +47,32 @@ write_part(const char *dir, const char *name, const shape *shapes, size_t n)
     g_file_set_contents(path, (const char *)file->data, file->len, NULL);
 }
 
-/* Made once and left to the system's care of temporary files. */
+static char *dir;
+
+/* What the fuzzer writes, once it is done: nothing else stands in the folder. */
+static void
+remove_folder(void)
+{
+    static const char *const files[] = {"a.safetensors", "b.safetensors", "config.json",
+                                        "model.safetensors.index.json"};
+    for (size_t i = 0; i < G_N_ELEMENTS(files); i++) {
+        g_autofree char *path = g_build_filename(dir, files[i], NULL);
+        g_remove(path);
+    }
+    g_rmdir(dir);
+    g_clear_pointer(&dir, g_free);
+}
+
+/* Made once, and removed at the end of the program. */
 static const char *
 folder(void)
 {
-    static char *dir;
-
     if (dir) return dir;
     dir = g_dir_make_tmp("lode-fuzz-config-XXXXXX", NULL);
     g_assert(dir);
     write_part(dir, "a.safetensors", FIRST, G_N_ELEMENTS(FIRST));
     write_part(dir, "b.safetensors", SECOND, G_N_ELEMENTS(SECOND));
+    if (atexit(remove_folder) != 0) g_error("what is left behind would stay");
     return dir;
 }
 

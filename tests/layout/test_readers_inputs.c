@@ -218,6 +218,51 @@ warns_of(const lode_document *document, const char *words)
     return FALSE;
 }
 
+/* \includegraphics of a PDF: its first page as a picture; one that is none is told of, and what stands beside it taken. */
+static void
+pictures_that_are_pdfs_are_drawn(void **state)
+{
+    (void)state;
+    static const char pdf[] =
+        "%PDF-1.4\n1 0 obj <</Type/Catalog/Pages 2 0 R>> endobj\n"
+        "2 0 obj <</Type/Pages/Kids[3 0 R]/Count 1>> endobj\n"
+        "3 0 obj <</Type/Page/Parent 2 0 R/MediaBox[0 0 72 36]/Contents 4 0 R>> endobj\n"
+        "4 0 obj <</Length 17>> stream\n1 0 0 rg 0 0 36 36 re f\nendstream endobj\n"
+        "trailer <</Root 1 0 R>>\n";
+    static const char tex[] =
+        "\\begin{document}Text.\n"
+        "\\begin{figure}\\includegraphics{plot}\\caption{A plot.}\\end{figure}\n"
+        "\\begin{figure}\\includegraphics{torn}\\caption{Torn.}\\end{figure}\n"
+        "\\end{document}";
+    g_autofree char *folder = g_dir_make_tmp("lode-pictures-XXXXXX", NULL);
+    g_autofree char *source = g_build_filename(folder, "a.tex", NULL);
+    g_autofree char *plot = g_build_filename(folder, "plot.pdf", NULL);
+    g_autofree char *torn = g_build_filename(folder, "torn.pdf", NULL);
+    g_autofree char *out = g_build_filename(folder, "out", NULL);
+    g_autofree char *drawn = g_build_filename(out, "figure-1.png", NULL);
+    assert_true(g_file_set_contents(source, tex, -1, NULL));
+    assert_true(g_file_set_contents(plot, pdf, -1, NULL));
+    assert_true(g_file_set_contents(torn, "%PDF-1.4 and no more", -1, NULL));
+    g_autoptr(GError) error = NULL;
+    g_autoptr(lode_document) document = layout_document_open(source, NULL, &error);
+    assert_non_null(document);
+    assert_int_equal(document->n_figures, 2);
+    assert_string_equal(document->figures[0].image, "figure-1.png");
+    assert_null(document->figures[1].image);
+    assert_true(warns_of(document, "\\includegraphics{torn.pdf}: not drawn: torn.pdf"));
+    assert_true(layout_document_write_images(document, source, NULL, out, NULL, &error));
+    g_autofree char *bytes = NULL;
+    gsize len = 0;
+    assert_true(g_file_get_contents(drawn, &bytes, &len, NULL));
+    assert_true(len > 24 && memcmp(bytes, "\x89PNG", 4) == 0);
+    /* 72 by 36 points at 200 dpi, in the header's big-endian numbers */
+    assert_int_equal(((guint8)bytes[18] << 8) + (guint8)bytes[19], 200);
+    assert_int_equal(((guint8)bytes[22] << 8) + (guint8)bytes[23], 100);
+    g_remove(drawn), g_remove(source), g_remove(plot), g_remove(torn);
+    assert_int_equal(g_rmdir(out), 0);
+    assert_int_equal(g_rmdir(folder), 0);
+}
+
 static void
 files_outside_of_the_folder_and_cycles_are_not_followed(void **state)
 {
@@ -361,6 +406,7 @@ main(int argc, char **argv)
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(each_kind_is_read_as_what_it_is),
         cmocka_unit_test(hostile_inputs_are_refused_with_a_reason),
+        cmocka_unit_test(pictures_that_are_pdfs_are_drawn),
         cmocka_unit_test(files_outside_of_the_folder_and_cycles_are_not_followed),
         cmocka_unit_test(old_encodings_are_told_by_their_bytes),
         cmocka_unit_test(what_is_struck_out_stays_struck_out),

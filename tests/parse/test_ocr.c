@@ -40,13 +40,34 @@ page_content(void)
     return g_string_free(s, FALSE);
 }
 
+static char *folder;
+
+static int
+make_folder(void **state)
+{
+    (void)state;
+    folder = g_dir_make_tmp("lode-ocr-XXXXXX", NULL);
+    return folder != NULL ? 0 : -1;
+}
+
 static char *
 scratch(const char *name)
 {
-    static char *dir = NULL;
-    if (dir == NULL) dir = g_dir_make_tmp("lode-ocr-XXXXXX", NULL);
-    assert_non_null(dir);
-    return g_build_filename(dir, name, NULL);
+    return g_build_filename(folder, name, NULL);
+}
+
+static int
+remove_folder(void **state)
+{
+    static const char *const files[] = {"page.pdf", "page.png"};
+    (void)state;
+    for (guint i = 0; i < G_N_ELEMENTS(files); i++) {
+        g_autofree char *path = scratch(files[i]);
+        if (g_remove(path) != 0) return -1;
+    }
+    const int failed = g_rmdir(folder);
+    g_clear_pointer(&folder, g_free);
+    return failed;
 }
 
 /* What draws content on a page, as gray pixels. */
@@ -430,5 +451,5 @@ main(void)
         cmocka_unit_test(ink_that_no_word_covers_is_found_piece_by_piece),
         cmocka_unit_test(lines_that_are_no_letters_are_a_drawing),
     };
-    return cmocka_run_group_tests(tests, NULL, NULL);
+    return cmocka_run_group_tests(tests, make_folder, remove_folder);
 }
