@@ -15,7 +15,11 @@
 #define MAX_DIGITS       3
 #define MIN_LINE_NUMBERS 5    /* one more than the one above */
 #define LINE_PT          16.0 /* a field no higher holds one line */
-#define PAGE_FACTOR      6.0  /* recognition may take so many times the limit for a page */
+#define WHITELIST        "tessedit_char_whitelist"
+#define FIGURES_SURE     0.8F
+#define FIGURES_PX       36    /* the height at which raised figures are read */
+#define FIGURES_DPI      300.0 /* and what they are told to have */
+#define PAGE_FACTOR      6.0   /* recognition may take so many times the limit for a page */
 
 struct parse_ocr {
     TessBaseAPI *api;
@@ -370,6 +374,54 @@ missed_read(parse_ocr *ocr, const parse_ocr_image *image, gint64 end_us, parse_o
     line_numbers_doubt(text, first);
 }
 
+/* What a piece of an image shows as figures, "3,4"; NULL: surely none. Free with g_free. */
+static char *
+figures_read(parse_ocr *ocr, PIX *piece, gint64 end_us)
+{
+    g_autoptr(parse_ocr_text) read = text_new();
+    image_show(ocr, piece, FIGURES_DPI);
+    recognize(ocr, PSM_SINGLE_LINE, NULL, end_us, read);
+    g_autoptr(GString) figures = g_string_new(NULL);
+    for (guint w = 0; w < read->words->len; w++) {
+        const parse_ocr_word *word = &g_array_index(read->words, parse_ocr_word, w);
+        if (word->confidence < FIGURES_SURE) return NULL;
+        for (guint i = 0; i < word->n_symbols; i++)
+            g_string_append_unichar(
+                figures,
+                g_array_index(read->symbols, parse_ocr_symbol, word->first_symbol + i).unicode);
+    }
+    if (!g_regex_match_simple("^[1-9][0-9]{0,2}([,-][1-9][0-9]{0,2})*$", figures->str, 0, 0))
+        return NULL;
+    return g_strdup(figures->str);
+}
+
+/* Reads raised figures again that were taken for something else. */
+static void
+raised_read(parse_ocr *ocr, const parse_ocr_image *image, gint64 end_us, parse_ocr_text *text)
+{
+    g_autoptr(GArray) found = parse_ocr_raised_find(text);
+    if (found->len > 0) TessBaseAPISetVariable(ocr->api, WHITELIST, "0123456789,-");
+    for (guint i = 0; i < found->len && !text->cut; i++) {
+        const parse_ocr_raised *one = &g_array_index(found, parse_ocr_raised, i);
+        const int height = (int)(one->box.y1 - one->box.y0);
+        BOX *box =
+            boxCreate((int)one->box.x0, (int)one->box.y0, (int)(one->box.x1 - one->box.x0), height);
+        PIX *part = box ? pixClipRectangle(image->gray, box, NULL) : NULL;
+        const float factor = CLAMP(FIGURES_PX / (float)MAX(height, 1), 1, 4);
+        PIX *larger = part ? pixScale(part, factor, factor) : NULL;
+        PIX *framed = larger ? pixAddBorderGeneral(larger, FIGURES_PX / 2, FIGURES_PX / 2,
+                                                   FIGURES_PX / 2, FIGURES_PX / 2, 255)
+                             : NULL;
+        g_autofree char *figures = framed ? figures_read(ocr, framed, end_us) : NULL;
+        if (figures != NULL) parse_ocr_raised_put(text, one, figures);
+        pixDestroy(&framed);
+        pixDestroy(&larger);
+        pixDestroy(&part);
+        boxDestroy(&box);
+    }
+    if (found->len > 0) TessBaseAPISetVariable(ocr->api, WHITELIST, "");
+}
+
 /* The text of an image; the caller has loaded the languages. */
 static parse_ocr_text *
 image_read(parse_ocr *ocr, parse_ocr_image *image, double seconds)
@@ -469,6 +521,7 @@ part_read(parse_ocr *ocr, parse_file *file, const parse_page *page, const parse_
         return FALSE;
     }
     parse_ocr_measure(text, image);
+    raised_read(ocr, image, limit > 0 ? g_get_monotonic_time() + (gint64)(limit * 1e6) : 0, text);
     parse_ocr_page_add(result, image, text);
     result->truncated |= text->cut;
     return TRUE;

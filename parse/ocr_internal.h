@@ -5,6 +5,7 @@
  *   picture --ocr.c--> words         Tesseract's
  *   picture, words --ocr_size.c-->   font sizes and weights, which Tesseract's LSTM engine does not tell
  *   picture --ocr_shapes.c-->        rules and pictures
+ *   words --ocr_raised.c-->          raised figures, to be read once more
  *   rules --ocr_cells.c-->           fields of tables, which are read one by one
  *   all of it --ocr_page.c--> parse_page */
 #ifndef LODE_PARSE_OCR_INTERNAL_H
@@ -129,6 +130,21 @@ void parse_ocr_drawings_find(const parse_ocr_image *image, parse_ocr_text *text)
 /* ---- ocr_missed.c ---- */
 /* Parts of the image (parse_rect, pixels), each a piece of a line, whose ink no word covers; g_array_unref. */
 GArray *parse_ocr_missed_find(const parse_ocr_image *image, const parse_ocr_text *text);
+
+/* ---- ocr_raised.c ---- */
+typedef struct {
+    guint word, from, end; /* its symbols [from, end) are raised */
+    parse_rect box;        /* pixels */
+} parse_ocr_raised;
+
+/* May it stand behind raised figures, on the line? */
+gboolean parse_ocr_closes(uint32_t ch);
+/* Parts of words that are raised and were not read as figures (parse_ocr_raised), once sizes are measured;
+ * g_array_unref. */
+GArray *parse_ocr_raised_find(const parse_ocr_text *text);
+/* They are these figures (ASCII, not empty). */
+void parse_ocr_raised_put(parse_ocr_text *text, const parse_ocr_raised *raised,
+                          const char *figures);
 
 /* ---- ocr_page.c ---- */
 /* A page of its own that has page's index, size, label, rotation and links; with_content: and what is drawn on it. */

@@ -117,18 +117,21 @@ is_raised(const parse_ocr_line *line, float baseline, const parse_ocr_symbol *sy
            rise > SCRIPT_RISE_EM * line->em && height < SCRIPT_HIGH_EM * line->em;
 }
 
-/* How many symbols at the end of a word are raised figures, as the mark of a note or a reference is. */
-static guint
-n_raised(const parse_ocr_text *text, const parse_ocr_word *word)
+/* The symbols [from, end) of a word are raised figures, as the mark of a note or a reference is; nothing but closing
+ * marks follows them. */
+static void
+raised_find(const parse_ocr_text *text, const parse_ocr_word *word, guint *from, guint *end)
 {
     const parse_ocr_line *line = &g_array_index(text->lines, parse_ocr_line, word->line);
-    guint n = 0;
-    while (n < word->n_symbols &&
-           is_raised(line, word->baseline,
-                     &g_array_index(text->symbols, parse_ocr_symbol,
-                                    word->first_symbol + word->n_symbols - 1 - n)))
-        n++;
-    return n;
+    const parse_ocr_symbol *symbols =
+        &g_array_index(text->symbols, parse_ocr_symbol, word->first_symbol);
+    *end = word->n_symbols;
+    while (*end > 1 && parse_ocr_closes(symbols[*end - 1].unicode) &&
+           !is_raised(line, word->baseline, &symbols[*end - 1]))
+        (*end)--;
+    *from = *end;
+    while (*from > 0 && is_raised(line, word->baseline, &symbols[*from - 1]))
+        (*from)--;
 }
 
 static void
@@ -168,13 +171,20 @@ static void
 word_add(placing *p, const parse_ocr_text *text, const parse_ocr_word *word)
 {
     const parse_ocr_line *line = &g_array_index(text->lines, parse_ocr_line, word->line);
-    const guint raised_from = word->n_symbols - n_raised(text, word);
-    setting s = {word->baseline, line->em};
+    guint from, end;
+    raised_find(text, word, &from, &end);
+    /* of the first: a comma between raised figures hangs below them */
+    const float foot =
+        from < end
+            ? (float)g_array_index(text->symbols, parse_ocr_symbol, word->first_symbol + from).y1
+            : 0;
     for (guint i = 0; i < word->n_symbols; i++) {
         const parse_ocr_symbol *symbol =
             &g_array_index(text->symbols, parse_ocr_symbol, word->first_symbol + i);
-        if (i == raised_from) s = (setting){(float)symbol->y1, SCRIPT_SIZE * line->em};
-        if (i == 0 || i == raised_from) run_start(p, word, &s);
+        const gboolean raised = i >= from && i < end;
+        const setting s = {raised ? foot : word->baseline,
+                           raised ? SCRIPT_SIZE * line->em : line->em};
+        if (i == 0 || (from < end && (i == from || i == end))) run_start(p, word, &s);
         const float x1 =
             i + 1 < word->n_symbols ? (float)MAX(symbol[1].x0, symbol->x0 + 1) : (float)symbol->x1;
         glyph_add(p, symbol->unicode, (float)symbol->x0, x1, &s);

@@ -14,7 +14,6 @@
 #define DEEP_EM          0.66F /* of small letters with a descender */
 #define CAPS_QUANTILE    0.85  /* in small capitals only the initials are as high as capitals */
 #define MIN_LETTERS      3
-#define MOST_SPREAD      1.3F  /* of the sizes that letters hardly legible speak for */
 #define SAME_SIZE        0.07F /* relative: lines of one font differ by so much from their mean */
 #define MAX_GROUPED      2000  /* lines */
 #define OTHER_LINE_EM    0.25F
@@ -160,17 +159,30 @@ line_sizes(const parse_ocr_text *text, const parse_ocr_line *line, float least, 
     return small;
 }
 
-/* What was hardly legible may be no letters at all, such as a piece of a formula: their heights then agree on no size. */
 static void
-line_measure(const parse_ocr_text *text, parse_ocr_line *line, GArray *ems)
+line_measure(const parse_ocr_text *text, parse_ocr_line *line, float least, GArray *ems)
 {
-    gboolean small = line_sizes(text, line, PARSE_OCR_DOUBTFUL, ems);
-    if (ems->len < MIN_LETTERS) {
-        small = line_sizes(text, line, 0, ems);
-        const float low = quantile_of(ems, 0.25), high = quantile_of(ems, 0.75);
-        if (high > MOST_SPREAD * low) g_array_set_size(ems, 0);
-    }
+    const gboolean small = line_sizes(text, line, least, ems);
     line->em = ems->len >= MIN_LETTERS ? quantile_of(ems, small ? 0.5 : CAPS_QUANTILE) : 0;
+}
+
+/* Where no word was surely read there may be no letters at all, but a piece of a formula or a drawing: such a line is
+ * taken to be no larger than the largest that was read. */
+static void
+lines_measure(parse_ocr_text *text, GArray *ems)
+{
+    float largest = 0;
+    for (guint i = 0; i < text->lines->len; i++) {
+        parse_ocr_line *line = &g_array_index(text->lines, parse_ocr_line, i);
+        line_measure(text, line, PARSE_OCR_DOUBTFUL, ems);
+        largest = MAX(largest, line->em);
+    }
+    for (guint i = 0; i < text->lines->len; i++) {
+        parse_ocr_line *line = &g_array_index(text->lines, parse_ocr_line, i);
+        if (line->em > 0) continue;
+        line_measure(text, line, 0, ems);
+        if (largest > 0 && line->em > largest) line->em = 0;
+    }
 }
 
 typedef struct {
@@ -463,8 +475,7 @@ parse_ocr_measure(parse_ocr_text *text, const parse_ocr_image *image)
     g_autoptr(GArray) values = g_array_new(FALSE, FALSE, sizeof(float));
     for (guint i = 0; i < text->symbols->len; i++)
         symbol_shrink(&g_array_index(text->symbols, parse_ocr_symbol, i), image->binary);
-    for (guint i = 0; i < text->lines->len; i++)
-        line_measure(text, &g_array_index(text->lines, parse_ocr_line, i), values);
+    lines_measure(text, values);
     sizes_group(text, image->dpi);
     sizes_fill(text, image->dpi);
     baselines_measure(text, values);

@@ -325,6 +325,11 @@ a_script_is_read_with_the_languages_installed_for_it(void **state)
     }
     g_autofree char *package = parse_ocr_package("chi_sim");
     assert_string_equal(package, "tesseract-ocr-chi-sim");
+    for (guint i = 0; i < G_N_ELEMENTS(installed); i++) {
+        g_autofree char *path = g_strdup_printf("%s/%s.traineddata", dir, installed[i]);
+        assert_int_equal(g_remove(path), 0);
+    }
+    assert_int_equal(g_rmdir(dir), 0);
 }
 
 static void
@@ -434,6 +439,101 @@ lines_that_are_no_letters_are_a_drawing(void **state)
     pixDestroy(&gray);
 }
 
+/* The text of a page, with "^" before what is set smaller and "_" behind it. */
+static char *
+raised_text(const parse_page *page, float body_pt)
+{
+    GString *text = g_string_new(NULL);
+    for (guint r = 0; r < page->n_runs; r++) {
+        const parse_run *run = &page->runs[r];
+        const gboolean small = run->size_pt < 0.8F * body_pt;
+        if (small) g_string_append_c(text, '^');
+        for (guint i = 0; i < run->n_glyphs; i++)
+            g_string_append_unichar(text, page->glyphs[run->first_glyph + i].unicode);
+        if (small) g_string_append_c(text, '_');
+    }
+    return g_string_free(text, FALSE);
+}
+
+static void
+marks_of_notes_are_read_and_raised_inside_of_a_sentence_too(void **state)
+{
+    (void)state;
+    /* as small as they come on coarse scans */
+    GString *content = g_string_new(NULL);
+    for (guint i = 0; i < G_N_ELEMENTS(lines); i++)
+        g_string_append_printf(content, "BT /F1 10 Tf 40 %u Td (%s) Tj ET\n", 236 - 14 * i,
+                               lines[i]);
+    g_string_append(content,
+                    "BT /F1 10 Tf 40 150 Td (Wind is measured in other studies) Tj "
+                    "/F1 6.5 Tf 3.6 Ts (16) Tj /F1 10 Tf 0 Ts (, as was said, and in reports) Tj "
+                    "/F1 6.5 Tf 3.6 Ts (17) Tj /F1 10 Tf 0 Ts (.) Tj ET\n");
+    PIX *pix = picture_of(content->str);
+    g_string_free(content, TRUE);
+    g_autoptr(parse_page) page = read_picture(pix, NULL);
+    g_autofree char *text = raised_text(page, 10);
+    if (strstr(text, "studies^16_,") == NULL || strstr(text, "reports^17_.") == NULL)
+        fail_msg("%s", text);
+}
+
+static void
+add_symbols(parse_ocr_text *text, const char *characters, int x, int y0, int y1)
+{
+    for (; *characters != '\0'; characters++, x += 20) {
+        const parse_ocr_symbol symbol = {(uint32_t)*characters, x, y0, x + 18, y1};
+        g_array_append_val(text->symbols, symbol);
+    }
+}
+
+/* A word of 60 pixels' em on the baseline 100: "see", something raised that is so high, and a full stop. */
+static guint
+n_misread(const char *raised, int height, const char *figures, char **shown)
+{
+    parse_ocr_text text = {.symbols = g_array_new(FALSE, FALSE, sizeof(parse_ocr_symbol)),
+                           .words = g_array_new(FALSE, FALSE, sizeof(parse_ocr_word)),
+                           .lines = g_array_new(FALSE, FALSE, sizeof(parse_ocr_line))};
+    const parse_ocr_line line = {.n_words = 1, .baseline = 100, .em = 60};
+    const guint n = (guint)strlen(raised);
+    const parse_ocr_word word = {.n_symbols = 4 + n, .baseline = 100};
+    add_symbols(&text, "see", 0, 73, 100);
+    add_symbols(&text, raised, 60, 80 - height, 80);
+    add_symbols(&text, ".", 60 + 20 * (int)n, 95, 100);
+    g_array_append_val(text.lines, line);
+    g_array_append_val(text.words, word);
+    g_autoptr(GArray) found = parse_ocr_raised_find(&text);
+    if (found->len == 1)
+        parse_ocr_raised_put(&text, &g_array_index(found, parse_ocr_raised, 0), figures);
+    const parse_ocr_word *now = &g_array_index(text.words, parse_ocr_word, 0);
+    GString *out = g_string_new(NULL);
+    for (guint i = 0; i < now->n_symbols; i++)
+        g_string_append_unichar(
+            out, g_array_index(text.symbols, parse_ocr_symbol, now->first_symbol + i).unicode);
+    *shown = g_string_free(out, FALSE);
+    g_array_unref(text.symbols);
+    g_array_unref(text.words);
+    g_array_unref(text.lines);
+    return found->len;
+}
+
+static void
+what_was_misread_of_raised_figures_is_read_again(void **state)
+{
+    (void)state;
+    static const struct {
+        const char *raised;
+        int height; /* of 60 */
+        guint n;
+        const char *shown;
+    } cases[] = {{"!?", 26, 1, "see17."},   {"\"", 14, 0, "see\"."}, {"17", 26, 0, "see17."},
+                 {"**", 26, 0, "see**."},   {"*!", 26, 1, "see17."}, {"!", 50, 0, "see!."},
+                 {"?????????", 26, 0, NULL}};
+    for (guint i = 0; i < G_N_ELEMENTS(cases); i++) {
+        g_autofree char *shown = NULL;
+        assert_int_equal(n_misread(cases[i].raised, cases[i].height, "17", &shown), cases[i].n);
+        if (cases[i].shown != NULL) assert_string_equal(shown, cases[i].shown);
+    }
+}
+
 int
 main(void)
 {
@@ -448,6 +548,8 @@ main(void)
         cmocka_unit_test(a_language_that_is_not_installed_is_named_with_its_package),
         cmocka_unit_test(a_script_is_read_with_the_languages_installed_for_it),
         cmocka_unit_test(recognition_can_be_cancelled),
+        cmocka_unit_test(marks_of_notes_are_read_and_raised_inside_of_a_sentence_too),
+        cmocka_unit_test(what_was_misread_of_raised_figures_is_read_again),
         cmocka_unit_test(ink_that_no_word_covers_is_found_piece_by_piece),
         cmocka_unit_test(lines_that_are_no_letters_are_a_drawing),
     };
