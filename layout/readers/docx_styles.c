@@ -259,35 +259,21 @@ read_numbering(docx_styles *styles)
     }
 }
 
-static void
-append_roman(GString *out, int n)
-{
-    static const struct {
-        int value;
-        const char *digits;
-    } steps[] = {{1000, "m"}, {900, "cm"}, {500, "d"}, {400, "cd"}, {100, "c"},
-                 {90, "xc"},  {50, "l"},   {40, "xl"}, {10, "x"},   {9, "ix"},
-                 {5, "v"},    {4, "iv"},   {1, "i"}};
-    for (guint i = 0; i < G_N_ELEMENTS(steps); i++)
-        for (; n >= steps[i].value; n -= steps[i].value)
-            g_string_append(out, steps[i].digits);
-}
-
 /* A number as the level prints it. */
 static void
 append_number(GString *out, const char *format, int n)
 {
-    const gsize from = out->len;
-    if (format == NULL) format = "decimal";
-    if (strstr(format, "Roman") != NULL && n > 0 && n < 4000)
-        append_roman(out, n);
-    else if (strstr(format, "Letter") != NULL && n > 0 && n <= 26 * 20)
-        for (int i = 0; i <= (n - 1) / 26; i++)
-            g_string_append_c(out, (char)('a' + (n - 1) % 26)); /* aa follows z */
+    const gboolean upper = format != NULL && g_str_has_prefix(format, "upper");
+    if (g_strcmp0(format, "decimalZero") == 0)
+        g_string_append_printf(out, "%02d", n);
+    else if (format != NULL && strstr(format, "Roman") != NULL)
+        layout_number_append(out, upper ? 'I' : 'i', n);
     else
-        g_string_append_printf(out, strcmp(format, "decimalZero") == 0 ? "%02d" : "%d", n);
-    for (gsize i = from; g_str_has_prefix(format, "upper") && i < out->len; i++)
-        out->str[i] = g_ascii_toupper(out->str[i]);
+        layout_number_append(out,
+                             format == NULL || strstr(format, "Letter") == NULL ? '1'
+                             : upper                                            ? 'A'
+                                                                                : 'a',
+                             n);
 }
 
 static int

@@ -5,6 +5,7 @@
  * ("Related articles") goes with it. A <br> is a blank, two are a new paragraph. Paragraphs inside a list
  * item belong to the item. */
 #include "layout/readers/html_emit.h"
+#include "layout/readers/pen.h"
 #include "layout/readers/tex.h"
 
 #include <libxml/uri.h>
@@ -436,33 +437,14 @@ emit_code(layout_html_emitter *e, const xmlNode *node)
 /* ---- lists ---- */
 
 static char *
-roman(gint64 n, gboolean upper)
-{
-    static const struct {
-        int value;
-        const char *digits;
-    } steps[] = {{1000, "m"}, {900, "cm"}, {500, "d"}, {400, "cd"}, {100, "c"},
-                 {90, "xc"},  {50, "l"},   {40, "xl"}, {10, "x"},   {9, "ix"},
-                 {5, "v"},    {4, "iv"},   {1, "i"}};
-    GString *out = g_string_new(NULL);
-    for (gsize i = 0; i < G_N_ELEMENTS(steps); i++)
-        for (; n >= steps[i].value; n -= steps[i].value)
-            g_string_append(out, steps[i].digits);
-    if (upper) g_string_ascii_up(out);
-    return g_string_free(out, FALSE);
-}
-
-static char *
 list_marker(const char *type, gint64 n)
 {
-    char kind = type && strlen(type) == 1 ? type[0] : '1';
-    if ((kind == 'a' || kind == 'A') && n >= 1 && n <= 26)
-        return g_strdup_printf("%c.", kind + (char)(n - 1));
-    if ((kind == 'i' || kind == 'I') && n >= 1 && n < 4000) {
-        g_autofree char *digits = roman(n, kind == 'I');
-        return g_strconcat(digits, ".", NULL);
-    }
-    return g_strdup_printf("%" G_GINT64_FORMAT ".", n);
+    const char kind = type && strlen(type) == 1 ? type[0] : '1';
+    const gboolean letter = kind == 'a' || kind == 'A';
+    GString *out = g_string_new(NULL);
+    layout_number_append(out, letter && n > 26 ? '1' : kind, n);
+    g_string_append_c(out, '.');
+    return g_string_free(out, FALSE);
 }
 
 static gint64

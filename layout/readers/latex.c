@@ -325,7 +325,9 @@ tex_front(tex_reader *r)
 static void
 environment_clear(gpointer data)
 {
-    g_free(((tex_environment *)data)->name);
+    tex_environment *environment = data;
+    g_free(environment->name);
+    g_free(environment->option);
 }
 
 static void

@@ -42,6 +42,7 @@ typedef struct {
     const tex_macro *macro; /* of a user's environment */
     guint style;
     layout_block_type type;
+    char *option; /* of a list: how its items are labelled; NULL */
 } tex_environment;
 
 /* What a float collects: figure, table and their like. */
@@ -167,6 +168,12 @@ void tex_end(tex_reader *r, const char *name);
 void tex_caption(tex_reader *r, const char *text);
 /* \includegraphics */
 void tex_picture(tex_reader *r, const char *name);
+
+/* ---- latex_labels.c ---- */
+/* The printed label of the nth item of a numbered list with this option ("label=(\alph*)", "(i)", NULL). g_free */
+char *tex_item_label(tex_reader *r, const char *option, guint n);
+/* The number of its first item. */
+guint tex_list_start(const char *option);
 
 /* ---- latex_table.c ---- */
 layout_pen_grid *tex_table(tex_reader *r, const char *environment, const char *body);

@@ -374,14 +374,8 @@ static const char *const ranks[] = {"part", "chapter", "section", "subsection", 
 static char *
 roman(guint n)
 {
-    static const struct {
-        guint value;
-        const char *digits;
-    } steps[] = {{50, "L"}, {40, "XL"}, {10, "X"}, {9, "IX"}, {5, "V"}, {4, "IV"}, {1, "I"}};
     GString *out = g_string_new(NULL);
-    for (gsize i = 0; i < G_N_ELEMENTS(steps); i++)
-        for (; n >= steps[i].value && n < 90; n -= steps[i].value)
-            g_string_append(out, steps[i].digits);
+    layout_number_append(out, 'I', n);
     return g_string_free(out, FALSE);
 }
 
@@ -533,7 +527,8 @@ structure(tex_reader *r, const char *name)
         if (r->marker == NULL && r->environments->len > 0) {
             const tex_environment *list =
                 &g_array_index(r->environments, tex_environment, r->environments->len - 1);
-            if (g_str_has_prefix(list->name, "enumerate")) r->marker = g_strdup_printf("%u.", n);
+            if (g_str_has_prefix(list->name, "enumerate") || strcmp(list->name, "compactenum") == 0)
+                r->marker = tex_item_label(r, list->option, n);
         }
     } else {
         return FALSE;

@@ -417,9 +417,11 @@ tex_begin(tex_reader *r, const char *name)
         return;
     } else if (is_list(name)) {
         tex_end_block(r);
-        skip_frame_arguments(r, name);
-        open_environment(r, name);
-        if (r->list_depth < (int)G_N_ELEMENTS(r->items)) r->items[r->list_depth] = 0;
+        char *option = strcmp(name, "list") != 0 ? tex_optional(r) : NULL;
+        if (option == NULL) skip_frame_arguments(r, name);
+        open_environment(r, name)->option = option;
+        if (r->list_depth < (int)G_N_ELEMENTS(r->items))
+            r->items[r->list_depth] = tex_list_start(option) - 1U;
         r->list_depth++;
     } else if (strcmp(name, "abstract") == 0) {
         tex_front(r);

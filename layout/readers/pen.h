@@ -60,6 +60,11 @@ int layout_pen_printed_reference(layout_pen *pen, const char *key, const char *m
 /* Adds the call-outs to the document. Last of all. */
 void layout_pen_finish(layout_pen *pen);
 
+/* ---- numbering.c ---- */
+
+/* n as lists print it: kind '1', 'a' (aa behind z, then bb), 'A', 'i' or 'I'; digits where it has no such number. */
+void layout_number_append(GString *out, char kind, gint64 n);
+
 /* ---- grid.c: tables ---- */
 
 typedef struct layout_pen_grid layout_pen_grid;

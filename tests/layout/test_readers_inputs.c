@@ -264,6 +264,41 @@ pictures_that_are_pdfs_are_drawn(void **state)
 }
 
 static void
+lists_of_latex_are_labelled_as_they_are_printed(void **state)
+{
+    (void)state;
+    static const struct {
+        const char *option, *markers[3];
+    } cases[] = {{"", {"1.", "2.", "3."}},
+                 {"[label=(\\alph*)]", {"(a)", "(b)", "(c)"}},
+                 {"[leftmargin=*, label={\\textbf{\\Roman*},}, start=9]", {"IX,", "X,", "XI,"}},
+                 {"[label=\\arabic{enumi})]", {"1)", "2)", "3)"}},
+                 {"[start=26,label=\\Alph*:]", {"Z:", "AA:", "BB:"}},
+                 {"[(i)]", {"(i)", "(ii)", "(iii)"}},
+                 {"[{Ai} 1.]", {"Ai 1.", "Ai 2.", "Ai 3."}},
+                 {"[leftmargin=3pt]", {"1.", "2.", "3."}},
+                 {"[label={a very long label \\arabic*}]", {"1.", "2.", "3."}}};
+    g_autofree char *folder = g_dir_make_tmp("lode-labels-XXXXXX", NULL);
+    g_autofree char *path = g_build_filename(folder, "a.tex", NULL);
+    for (gsize i = 0; i < G_N_ELEMENTS(cases); i++) {
+        g_autofree char *tex = g_strdup_printf(
+            "\\begin{document}\\begin{enumerate}%s\\item One\\item Two\\item Three\n"
+            "\\end{enumerate}\\end{document}",
+            cases[i].option);
+        assert_true(g_file_set_contents(path, tex, -1, NULL));
+        g_autoptr(lode_document) document = layout_document_open(path, NULL, NULL);
+        assert_non_null(document);
+        assert_int_equal(document->n_blocks, 3);
+        for (guint k = 0; k < 3; k++) {
+            assert_int_equal(document->blocks[k].type, LAYOUT_BLOCK_LIST_ITEM);
+            assert_string_equal(document->blocks[k].marker, cases[i].markers[k]);
+        }
+    }
+    g_remove(path);
+    assert_int_equal(g_rmdir(folder), 0);
+}
+
+static void
 files_outside_of_the_folder_and_cycles_are_not_followed(void **state)
 {
     (void)state;
@@ -407,6 +442,7 @@ main(int argc, char **argv)
         cmocka_unit_test(each_kind_is_read_as_what_it_is),
         cmocka_unit_test(hostile_inputs_are_refused_with_a_reason),
         cmocka_unit_test(pictures_that_are_pdfs_are_drawn),
+        cmocka_unit_test(lists_of_latex_are_labelled_as_they_are_printed),
         cmocka_unit_test(files_outside_of_the_folder_and_cycles_are_not_followed),
         cmocka_unit_test(old_encodings_are_told_by_their_bytes),
         cmocka_unit_test(what_is_struck_out_stays_struck_out),
