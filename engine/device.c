@@ -374,7 +374,8 @@ engine_device_stores(const engine_kv_shape *shape, GError **error)
     const engine_type type = shape->type_k;
 
     if (type == shape->type_v &&
-        (type == ENGINE_TYPE_F32 || type == ENGINE_TYPE_F16 || type == ENGINE_TYPE_Q8_0))
+        (type == ENGINE_TYPE_F32 || type == ENGINE_TYPE_F16 || type == ENGINE_TYPE_Q8_0 ||
+         type == ENGINE_TYPE_Q4_0))
         return TRUE;
     g_set_error(error, ENGINE_ERROR, ENGINE_ERROR_UNSUPPORTED,
                 "a GPU keeps no keys and values as %s", engine_type_lookup((uint32_t)type)->name);

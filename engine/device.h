@@ -37,7 +37,7 @@ gboolean engine_device_place_experts(engine_device *device, const engine_moe_ffn
 const lode_cuda_matrix *engine_device_matrix(engine_device *device, const engine_tensor *tensor);
 const float *engine_device_vector(engine_device *device, const float *vector);
 const lode_cuda_experts *engine_device_experts(engine_device *device, const engine_tensor *down);
-/* Whether a cache of this shape can lie there: F32, F16 and Q8_0 alike for keys and values; else UNSUPPORTED. */
+/* Whether a cache of this shape can lie there: F32, F16, Q8_0 and Q4_0 alike for keys and values; else UNSUPPORTED. */
 gboolean engine_device_stores(const engine_kv_shape *shape, GError **error);
 /* Bytes that a tensor takes there. */
 uint64_t engine_device_tensor_bytes(const engine_tensor *tensor);

@@ -4,8 +4,9 @@
 
 #include "engine/cuda/blocks.h"
 
-#define CUDA_HEAD_DIM    256 /* the widest head */
-#define CUDA_DECODE_ROWS 8   /* spans of more rows go through the prefill kernel */
+#define CUDA_HEAD_DIM 256 /* the widest head */
+#define CUDA_DECODE_ROWS                                                                           \
+    8 /* spans of more rows go through the prefill kernel, unless the cache is one of floats */
 
 static __device__ __forceinline__ uint8_t *
 cache_row(const lode_cuda_kv &kv, const uint32_t *pages, unsigned position, unsigned kv_head,
@@ -35,9 +36,7 @@ read_8(const uint8_t *row, unsigned at, unsigned dim, float v[8])
     decode_8<TYPE>(row, at, dim, v);
 }
 
-/* The spans of few rows (attention_decode.cu) and the others (attention_prefill.cu). */
-cudaError_t cuda_attend_few(cudaStream_t s, const lode_cuda_attention *a, const cuda_pass *pass,
-                            float *partials);
+/* The spans of many rows, of any cache but one of floats (attention_prefill.cu). */
 cudaError_t cuda_attend_many(cudaStream_t s, const lode_cuda_attention *a, const cuda_pass *pass);
 
 #endif

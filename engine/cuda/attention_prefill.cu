@@ -3,7 +3,7 @@
  * A block takes ROWS rows, where a row is a token and one of the queries that share a KV head, token by token, and walks
  * the positions in tiles. A warp owns 16 of the rows: scores of its queries with the tile's keys (mma, sums in float32), the
  * running softmax in float32 in registers, weights rounded to half as they are, times the values. Queries, keys and values
- * are rounded to half. The fragments of a score matrix are those of a left operand, so weights never leave registers.
+ * are rounded to half (a cache of floats is read by attention_decode.cu's kernels, which round nothing). The fragments of a score matrix are those of a left operand, so weights never leave registers.
  * Heads up to 128 wide keep their queries in registers; wider ones leave room for that to their results.
  *
  * Source: Dao et al., FlashAttention, arXiv:2205.14135, and FlashAttention-2, arXiv:2307.08691. */
@@ -280,12 +280,12 @@ cuda_attend_many(cudaStream_t s, const lode_cuda_attention *a, const cuda_pass *
     job.gate_head = a->q_head;
     job.scale = a->scale;
     switch (a->kv.type) {
-    case CUDA_F32:
-        return launch<CUDA_F32>(s, job, pass->most, a->n_kv_heads, pass->n_spans);
     case CUDA_F16:
         return launch<CUDA_F16>(s, job, pass->most, a->n_kv_heads, pass->n_spans);
     case CUDA_Q8_0:
         return launch<CUDA_Q8_0>(s, job, pass->most, a->n_kv_heads, pass->n_spans);
+    case CUDA_Q4_0:
+        return launch<CUDA_Q4_0>(s, job, pass->most, a->n_kv_heads, pass->n_spans);
     default:
         return cudaErrorInvalidValue;
     }

@@ -59,7 +59,7 @@ typedef struct {
     uint8_t *arena;
     size_t page_bytes, at, head_bytes, at_v;
     uint32_t row_k, row_v, page_tokens;
-    uint32_t type; /* F32, F16, Q8_0 */
+    uint32_t type; /* F32, F16, Q8_0, Q4_0 */
 } lode_cuda_kv;
 
 /* An attention layer between its projections. Names as engine_head_layout and engine_heads_job have them. */

@@ -62,6 +62,45 @@ cuda_rope_tables(cudaStream_t s, const lode_cuda_rope *r, const float *inv_freq,
 
 #define HEAD_WARPS 4
 
+/* x [dim] in shared memory by the Hadamard matrix of the largest power of two that divides dim, piece by piece, as
+ * engine_kv_rotate does it; a warp together. Its own inverse and orthogonal: scores stay what they were. */
+static __device__ __forceinline__ void
+rotate(float *x, unsigned dim, unsigned lane)
+{
+    const unsigned n = dim & (~dim + 1);
+    const float scale = 1.0f / sqrtf((float)n);
+
+    for (unsigned apart = 1; apart < n; apart *= 2) {
+        for (unsigned j = lane; j < dim / 2; j += LODE_WARP) {
+            const unsigned i = j / apart * 2 * apart + j % apart;
+            const float a = x[i], b = x[i + apart];
+            x[i] = a + b;
+            x[i + apart] = a - b;
+        }
+        __syncwarp();
+    }
+    for (unsigned i = lane; i < dim; i += LODE_WARP)
+        x[i] *= scale;
+    __syncwarp();
+}
+
+/* A block of 32, an element each lane; the element of largest magnitude (of equals the first) becomes -8. */
+static __device__ __forceinline__ void
+store_q4_0(float v, unsigned lane, uint8_t *to)
+{
+    const float most = warp_max(fabsf(v));
+    const unsigned holders = __ballot_sync(LODE_ALL_LANES, fabsf(v) == most);
+    const float extreme =
+        holders ? __shfl_sync(LODE_ALL_LANES, v, __ffs((int)holders) - 1) : 0.0f; /* NaN: none */
+    const float scale = fminf(fmaxf(extreme, -65504.0f), 65504.0f) / -8.0f;
+    const float inverse = scale != 0.0f ? 1.0f / scale : 0.0f;
+    const unsigned q = (unsigned)fminf(fmaxf(v * inverse + 8.5f, 0.0f), 15.0f);
+    const unsigned high = __shfl_xor_sync(LODE_ALL_LANES, q, 16);
+
+    if (lane == 0) *reinterpret_cast<uint16_t *>(to) = (uint16_t)to_16_bits<false>(scale);
+    if (lane < 16) to[2 + lane] = (uint8_t)(q | high << 4);
+}
+
 /* A row of keys or values as the cache keeps it; x [dim] in shared memory, a warp together. */
 template <unsigned TYPE>
 static __device__ __forceinline__ void
@@ -75,6 +114,9 @@ store_row(const float *x, unsigned dim, unsigned lane, uint8_t *to)
                 *reinterpret_cast<uint16_t *>(to) = (uint16_t)to_16_bits<false>(most / 127.0f);
             to[2 + lane] = (uint8_t)(int8_t)q;
         }
+    } else if constexpr (TYPE == CUDA_Q4_0) {
+        for (unsigned b = 0; b < dim / 32; b++, to += 18)
+            store_q4_0(x[32 * b + lane], lane, to);
     } else {
         for (unsigned i = lane; i < dim; i += LODE_WARP) {
             if constexpr (TYPE == CUDA_F32)
@@ -127,6 +169,7 @@ __launch_bounds__(HEAD_WARPS *LODE_WARP) make_heads(lode_cuda_attention a, cuda_
         }
     }
     __syncwarp();
+    if (TYPE == CUDA_Q4_0 && !is_value) rotate(x, a.head_dim, lane);
     if (is_query) {
         float *q = a.q + ((size_t)row * a.n_heads + item) * a.head_dim;
         for (unsigned i = lane; i < a.head_dim; i += LODE_WARP)
@@ -155,6 +198,9 @@ cuda_heads(cudaStream_t s, const lode_cuda_attention *a, const cuda_pass *pass)
     case CUDA_Q8_0:
         if (a->head_dim % 32 != 0) return cudaErrorInvalidValue;
         return LODE_LAUNCH((make_heads<CUDA_Q8_0>), grid, n_threads, 0, s, *a, *pass);
+    case CUDA_Q4_0:
+        if (a->head_dim % 32 != 0) return cudaErrorInvalidValue;
+        return LODE_LAUNCH((make_heads<CUDA_Q4_0>), grid, n_threads, 0, s, *a, *pass);
     default:
         return cudaErrorInvalidValue;
     }

@@ -136,11 +136,13 @@ typedef struct {
  * device memory of r->inv_freq; n_rot <= 512. */
 cudaError_t cuda_rope_tables(cudaStream_t s, const lode_cuda_rope *r, const float *inv_freq,
                              size_t n, float *tables);
-/* a->q: heads of a->raw normed and turned; keys and values likewise into the cache (a->k, a->v are not used). */
+/* a->q: heads of a->raw normed and turned; keys and values likewise into the cache (a->k, a->v are not used). Beside a
+ * cache of Q4_0, queries and keys are rotated as kv.h says. */
 cudaError_t cuda_heads(cudaStream_t s, const lode_cuda_attention *a, const cuda_pass *pass);
 /* Floats that cuda_attend wants as partials for passes of so many rows. */
 size_t cuda_attend_floats(uint32_t n, uint32_t n_heads, uint32_t head_dim);
-/* a->out from a->q and the cache, times the sigmoid of the output gates where a->gate > 0. head_dim <= 256. */
+/* a->out from a->q and the cache, times the sigmoid of the output gates where a->gate > 0. head_dim <= 256. In float32
+ * throughout over a cache of floats; else spans of more than 8 rows round their factors to half. */
 cudaError_t cuda_attend(cudaStream_t s, const lode_cuda_attention *a, const cuda_pass *pass,
                         float *partials);
 

@@ -1,6 +1,7 @@
 #include "host_compute.h"
 
 #include "engine/backend.h"
+#include "engine/kv_private.h"
 #include "engine/router.h"
 
 #include <math.h>
@@ -347,11 +348,34 @@ row_at(const lode_cuda_attention *a, const lode_cuda_span *s, uint32_t position,
            position % kv->page_tokens * (size_t)(value ? kv->row_v : kv->row_k);
 }
 
+/* As kv_store.c rounds: the element of largest magnitude becomes -8. */
+static void
+store_q4_0(const float *x, uint8_t *to)
+{
+    float extreme = 0.0f;
+
+    for (uint32_t i = 0; i < 32; i++)
+        if (fabsf(x[i]) > fabsf(extreme)) extreme = x[i];
+    const float inverse = extreme != 0.0f ? 1.0f / (extreme / -8.0f) : 0.0f;
+    const uint16_t scale = engine_half_from_float(extreme / -8.0f);
+    memcpy(to, &scale, 2);
+    memset(to + 2, 0, 16);
+    for (uint32_t i = 0; i < 32; i++) {
+        const int q = (int)fminf(x[i] * inverse + 8.5f, 15.0f);
+        to[2 + i % 16] |= (uint8_t)(q << (i / 16 * 4));
+    }
+}
+
 static void
 store(const lode_cuda_attention *a, const float *x, uint8_t *to)
 {
     if (a->kv.type == ENGINE_TYPE_F32) {
         memcpy(to, x, a->head_dim * sizeof *x);
+        return;
+    }
+    if (a->kv.type == ENGINE_TYPE_Q4_0) {
+        for (uint32_t b = 0; b < a->head_dim; b += 32)
+            store_q4_0(x + b, to + b / 32 * 18);
         return;
     }
     for (uint32_t b = 0; b < a->head_dim; b += 32) {
@@ -423,6 +447,11 @@ make_row(const lode_cuda_queue *q, const lode_cuda_attention *a, const lode_cuda
                       a->q + (r * a->n_heads + h * group + i) * hd);
         float *k = a->k + (r * a->n_kv_heads + h) * hd;
         make_head(q, a, raw + a->k_at + h * a->k_head, a->k_norm, table, k);
+        if (a->kv.type == ENGINE_TYPE_Q4_0) {
+            engine_kv_rotate(k, hd);
+            for (uint32_t i = 0; i < group; i++)
+                engine_kv_rotate(a->q + (r * a->n_heads + h * group + i) * hd, hd);
+        }
         store(a, k, row_at(a, s, s->first + t, h, FALSE));
         store(a, raw + a->v_at + h * a->v_head, row_at(a, s, s->first + t, h, TRUE));
     }

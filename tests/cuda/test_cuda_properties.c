@@ -24,6 +24,8 @@ chunks_change_little_and_neighbours_nothing_to_speak_of(void **state)
         forward_check_batch(&k, NAMES[i], DEVICE_WHOLE);
     }
     forward_check_kv_types(&k, "llama_untied");
+    forward_check_kv_types(&k, "qwen3"); /* heads wide enough to be packed */
+    forward_check_kv_types(&k, "qwen3_5");
     forward_check_drafts(&k, "llama_untied");
 }
 

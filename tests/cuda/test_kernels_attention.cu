@@ -106,7 +106,8 @@ cache_of(const attention_case &c, uint8_t *arena)
     return kv;
 }
 
-/* few: within float rounding; many rows: queries, keys, values and weights are rounded to half. */
+/* few rows, and any over a cache of floats: within float rounding; many: queries, keys, values and weights are rounded to
+ * half. */
 static void
 check_attention(attention_case &c, bool gated)
 {
@@ -146,7 +147,7 @@ check_attention(attention_case &c, bool gated)
                 const float *gate = &raw[(size_t)(s.row + t) * width + h * 2 * c.dim + c.dim];
                 for (uint32_t i = 0; i < c.dim; i++) {
                     const double factor = gated ? 1.0 / (1.0 + std::exp(-(double)gate[i])) : 1.0;
-                    const double tolerance = s.n > 8 ? 6e-3 : 3e-5;
+                    const double tolerance = s.n > 8 && c.type != CUDA_F32 ? 6e-3 : 3e-5;
                     if (!(std::fabs((double)got[at + i] - want[i] * factor) <= tolerance))
                         fail_msg("type %u dim %u: token %u of %u behind %u, head %u, %u: %g, "
                                  "not %g",
@@ -157,13 +158,15 @@ check_attention(attention_case &c, bool gated)
         }
 }
 
+static const uint32_t CACHE_TYPES[] = {CUDA_F32, CUDA_F16, CUDA_Q8_0, CUDA_Q4_0};
+
 static void
 few_rows_attend_as_the_reference(void **)
 {
     uint64_t seed = 1;
-    for (const uint32_t type : {(uint32_t)CUDA_F32, (uint32_t)CUDA_F16, (uint32_t)CUDA_Q8_0})
+    for (const uint32_t type : CACHE_TYPES)
         for (const uint32_t dim : {16u, 64u, 80u, 96u, 128u, 256u}) {
-            if (type == CUDA_Q8_0 && dim % 32 != 0) continue;
+            if (type != CUDA_F32 && type != CUDA_F16 && dim % 32 != 0) continue;
             attention_case c(seed++, type, dim == 96 ? 10 : 4, dim == 96 ? 1 : 2, dim);
             c.add_span(0, 1);
             c.add_span(170, 3);
@@ -180,12 +183,12 @@ a_long_past_is_split_over_blocks(void **)
 }
 
 static void
-many_rows_attend_on_tensor_cores(void **)
+many_rows_attend_as_the_reference(void **)
 {
     uint64_t seed = 30;
-    for (const uint32_t type : {(uint32_t)CUDA_F32, (uint32_t)CUDA_F16, (uint32_t)CUDA_Q8_0})
+    for (const uint32_t type : CACHE_TYPES)
         for (const uint32_t dim : {16u, 64u, 80u, 96u, 128u, 256u}) {
-            if (type == CUDA_Q8_0 && dim % 32 != 0) continue;
+            if (type != CUDA_F32 && type != CUDA_F16 && dim % 32 != 0) continue;
             attention_case c(seed++, type, 3, 1, dim);
             c.add_span(dim == 80 ? 100 : 0, 9 + c.random.below(40));
             check_attention(c, dim == 128);
@@ -195,11 +198,25 @@ many_rows_attend_on_tensor_cores(void **)
 static void
 long_and_short_spans_share_a_pass(void **)
 {
-    attention_case c(60, CUDA_F16, 4, 2, 64);
-    c.add_span(40, 1);
-    c.add_span(10, 30);
-    c.add_span(0, 8);
-    check_attention(c, true);
+    for (const uint32_t type : {CUDA_F16, CUDA_F32}) {
+        attention_case c(60, type, 4, 2, 64);
+        c.add_span(40, 1);
+        c.add_span(10, 30);
+        c.add_span(0, 8);
+        check_attention(c, true);
+    }
+}
+
+/* More rows than a launch takes, of more spans than it takes. */
+static void
+floats_of_many_spans_take_several_launches(void **)
+{
+    attention_case alone(61, CUDA_F32, 2, 1, 16), many(62, CUDA_F32, 1, 1, 16);
+    alone.add_span(3, 70);
+    check_attention(alone, false);
+    for (uint32_t i = 0; i < 12; i++)
+        many.add_span(i, i == 9 ? 19 : 1 + i % 3);
+    check_attention(many, false);
 }
 
 static void
@@ -284,6 +301,39 @@ rotary_tables_are_the_reference_far_out_too(void **)
             }
 }
 
+/* x by the Hadamard matrix of its length's largest power of two, piece by piece, from the matrix's definition. */
+static std::vector<float>
+rotated(const std::vector<float> &x)
+{
+    const uint32_t dim = (uint32_t)x.size(), n = dim & (~dim + 1);
+    std::vector<float> out(dim);
+    for (uint32_t i = 0; i < dim; i++) {
+        double sum = 0.0;
+        for (uint32_t j = 0; j < n; j++)
+            sum += (__builtin_popcount(i % n & j) % 2 ? -1.0 : 1.0) * (double)x[i / n * n + j];
+        out[i] = (float)(sum / std::sqrt((double)n));
+    }
+    return out;
+}
+
+/* Half a step off at most, or a whole one at the end that has one number less. */
+static void
+check_q4_0(const std::vector<float> &got, const std::vector<float> &want)
+{
+    for (size_t b = 0; b < want.size(); b += 32) {
+        float extreme = 0.0f;
+        for (size_t i = b; i < b + 32; i++)
+            extreme = std::fabs(want[i]) > std::fabs(extreme) ? want[i] : extreme;
+        const float step = std::fabs(extreme) / 8.0f;
+        for (size_t i = b; i < b + 32; i++) {
+            const bool at_the_end = -want[i] * std::copysign(1.0f, extreme) > 7.4f * step;
+            const float allowed = step * (at_the_end ? 1.02f : 0.52f);
+            if (!(std::fabs(got[i] - want[i]) <= allowed))
+                fail_msg("q4_0: element %zu: %g, not %g", i, (double)got[i], (double)want[i]);
+        }
+    }
+}
+
 static void
 check_heads(uint32_t type, uint32_t dim, uint32_t n_rot, bool halves, bool normed, bool fope)
 {
@@ -339,9 +389,12 @@ check_heads(uint32_t type, uint32_t dim, uint32_t n_rot, bool halves, bool norme
                         want.data(),
                         &tables[((size_t)(s.row + t) * n_tables + (fope ? group : 0)) * n_rot],
                         n_rot / 2);
+                if (type == CUDA_Q4_0 && part < 4) want = rotated(want);
                 if (part < 3) {
                     const float *at = &got_q[((size_t)(s.row + t) * 6 + group * 3 + part) * dim];
                     check_near("query", std::vector<float>(at, at + dim), want, 1e-5f, 1e-5f);
+                } else if (type == CUDA_Q4_0) {
+                    check_q4_0(c.row(got_arena, s, s.first + t, group, part == 4), want);
                 } else {
                     check_near("cache", c.row(got_arena, s, s.first + t, group, part == 4), want,
                                1e-5f + step, step);
@@ -357,6 +410,8 @@ heads_are_normed_turned_and_stored(void **)
     check_heads(CUDA_F16, 96, 96, true, true, true);
     check_heads(CUDA_Q8_0, 128, 128, true, false, false);
     check_heads(CUDA_Q8_0, 256, 64, true, true, false); /* a part of the head turns */
+    check_heads(CUDA_Q4_0, 128, 128, true, true, false);
+    check_heads(CUDA_Q4_0, 96, 64, false, false, false); /* rotated in pieces of 32 */
     check_heads(CUDA_F32, 10, 6, false, false, false);
 }
 
@@ -366,8 +421,9 @@ main(void)
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(few_rows_attend_as_the_reference),
         cmocka_unit_test(a_long_past_is_split_over_blocks),
-        cmocka_unit_test(many_rows_attend_on_tensor_cores),
+        cmocka_unit_test(many_rows_attend_as_the_reference),
         cmocka_unit_test(long_and_short_spans_share_a_pass),
+        cmocka_unit_test(floats_of_many_spans_take_several_launches),
         cmocka_unit_test(texts_attend_both_ways),
         cmocka_unit_test(rotary_tables_are_the_reference_far_out_too),
         cmocka_unit_test(heads_are_normed_turned_and_stored),

@@ -444,7 +444,7 @@ main(int argc, char **argv)
     measure_weights();
     measure_experts();
     measure_rows();
-    for (const uint32_t type : {CUDA_F16, CUDA_Q8_0}) {
+    for (const uint32_t type : {CUDA_F16, CUDA_Q8_0, CUDA_Q4_0}) {
         measure_attention(type, 0, of(4096, 12));
         measure_attention(type, of(32767, 130), 1);
     }
