@@ -397,7 +397,7 @@ run_on_host(device_backend *d, const engine_moe_job *job, const float *x, size_t
     if (d->experts) TRY(d, engine_device_cache_run(d->experts, x, n, y, d->message));
     if (d->failure != LODE_CUDA_OK) return device_check(&d->base, error);
     if (n_here > 0 && !run_choices_here(d, job, x, n, y, error)) return FALSE;
-    if (d->experts) TRY(d, engine_device_cache_bring(d->experts, d->message));
+    if (d->experts) engine_device_cache_bring(d->experts);
     return TRUE;
 }
 

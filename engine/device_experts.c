@@ -332,29 +332,32 @@ bring_expert(engine_device_cache *c, uint32_t expert, int32_t slab, char *messag
     uint8_t *to = slab_at(c, slab);
     int code = LODE_CUDA_OK;
 
+    c->pending = TRUE;
     for (size_t i = 0; !code && i < N_PARTS; i++) {
         if (!p->parts[i]) continue;
         const engine_tensor *t = &p->parts[i][expert];
         code = c->compute->bring(c->queue, to + p->at[i], t->data, t->n_bytes, message);
-        c->stats.n_bytes += t->n_bytes;
+        if (!code) c->stats.n_bytes += t->n_bytes;
         if (!code && t->scales) code = bring_scales(c, t->scales, to + p->at[N_PARTS + i], message);
     }
-    c->stats.n_brought++;
-    c->pending = TRUE;
     return code;
 }
 
-int
-engine_device_cache_bring(engine_device_cache *c, char *message)
+/* An expert that cannot be copied stays the host's: nothing of this pass depends on it. */
+void
+engine_device_cache_bring(engine_device_cache *c)
 {
-    int code = LODE_CUDA_OK;
+    char message[LODE_CUDA_ERROR];
 
-    for (uint32_t e = 0, n = 0; !code && e < c->now->n_experts && n < MOST_BROUGHT; e++) {
+    for (uint32_t e = 0, n = 0; e < c->now->n_experts && n < MOST_BROUGHT; e++) {
         if (c->slabs[e] != -1) continue;
         const int32_t slab = engine_expert_policy_admit(c->policy, c->now_index, e);
         if (slab < 0) continue;
-        code = bring_expert(c, e, slab, message);
+        if (bring_expert(c, e, slab, message) != LODE_CUDA_OK) {
+            engine_expert_policy_forget(c->policy, c->now_index, e);
+            return;
+        }
+        c->stats.n_brought++;
         n++;
     }
-    return code;
 }

@@ -23,8 +23,8 @@ size_t engine_device_cache_split(engine_device_cache *cache, const engine_moe_jo
 /* y [n, n_embd] += the device's share of the last split, of x; both are there. A code of compute.h. */
 int engine_device_cache_run(engine_device_cache *cache, const float *x, size_t n, float *y,
                             char *message);
-/* Begin to copy what deserves it of the last split's misses. A code of compute.h. */
-int engine_device_cache_bring(engine_device_cache *cache, char *message);
+/* Begin to copy what deserves it of the last split's misses; what cannot be copied is left out. */
+void engine_device_cache_bring(engine_device_cache *cache);
 
 engine_device_expert_stats engine_device_cache_get_stats(const engine_device_cache *cache);
 

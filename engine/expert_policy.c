@@ -131,6 +131,15 @@ engine_expert_policy_admit(engine_expert_policy *p, uint32_t pack, uint32_t expe
     return place;
 }
 
+void
+engine_expert_policy_forget(engine_expert_policy *p, uint32_t pack, uint32_t expert)
+{
+    const uint32_t at = index_of(p, pack, expert);
+
+    g_assert(p->slab_of[at] >= 0);
+    p->slab_of[at] = -1;
+}
+
 uint64_t
 engine_expert_policy_n_asked(const engine_expert_policy *p)
 {

@@ -21,6 +21,9 @@ int32_t engine_expert_policy_ask(engine_expert_policy *policy, uint32_t pack, ui
 /* The slab that an expert which is not there should be put into, and then has; -1: it is not worth what would be let go. */
 int32_t engine_expert_policy_admit(engine_expert_policy *policy, uint32_t pack, uint32_t expert);
 
+/* An expert could not be put into the slab it was given: it is not there. */
+void engine_expert_policy_forget(engine_expert_policy *policy, uint32_t pack, uint32_t expert);
+
 uint64_t engine_expert_policy_n_asked(const engine_expert_policy *policy);
 uint64_t engine_expert_policy_n_hits(const engine_expert_policy *policy);
 

@@ -11,29 +11,45 @@
 #include "engine/runtime.h"
 
 typedef struct {
-    uint64_t rest,
-        experts; /* bytes of a layer: its routed experts and everything else, cache and state included */
+    uint64_t bytes, placed; /* placed: of those, what lies there already, for a session before */
+} amount;
+
+typedef struct {
+    amount rest,
+        experts; /* of a layer: its routed experts; everything else, cache and state included */
 } layer_bytes;
 
 typedef struct {
-    layer_bytes *layers; /* [n_layers] */
-    layer_bytes end;     /* output and draft heads */
-    uint64_t fixed;      /* buffers of a pass */
-    uint64_t kv, state;  /* of one layer */
+    engine_device *device; /* borrowed; NULL: nothing is placed yet */
+    layer_bytes *layers;   /* [n_layers] */
+    layer_bytes end;       /* output and draft heads */
+    uint64_t fixed;        /* buffers of a pass */
+    uint64_t kv, state;    /* of one layer */
     uint64_t all_experts;
 } sizes;
 
-static uint64_t
-linear_bytes(const engine_linear *linear)
+static void
+add_tensor(amount *sum, const engine_tensor *t, const sizes *s)
 {
-    return linear->w ? engine_device_tensor_bytes(linear->w) : 0;
+    const uint64_t n_bytes = engine_device_tensor_bytes(t);
+
+    sum->bytes += n_bytes;
+    if (s->device && engine_device_matrix(s->device, t)) sum->placed += n_bytes;
 }
 
-static uint64_t
-dense_bytes(const engine_dense_ffn *f)
+static void
+add_linear(amount *sum, const engine_linear *linear, const sizes *s)
 {
-    return f->n_ff == 0 ? 0
-                        : linear_bytes(&f->gate) + linear_bytes(&f->up) + linear_bytes(&f->down);
+    if (linear->w) add_tensor(sum, linear->w, s);
+}
+
+static void
+add_dense(amount *sum, const engine_dense_ffn *f, const sizes *s)
+{
+    if (f->n_ff == 0) return;
+    add_linear(sum, &f->gate, s);
+    add_linear(sum, &f->up, s);
+    add_linear(sum, &f->down, s);
 }
 
 static uint64_t
@@ -42,30 +58,42 @@ stack_bytes(const engine_tensor *tensors, uint32_t n)
     return tensors ? n * engine_device_tensor_bytes(tensors) : 0;
 }
 
+static void
+add_experts(amount *sum, const engine_moe_ffn *m, const sizes *s)
+{
+    const uint32_t n = m->router.n_experts;
+    const uint64_t n_bytes = stack_bytes(m->gate, n) + stack_bytes(m->up, n) +
+                             stack_bytes(m->gate_up, n) + stack_bytes(m->down, n);
+
+    sum->bytes += n_bytes;
+    if (s->device && engine_device_experts(s->device, m->down)) sum->placed += n_bytes;
+}
+
 static layer_bytes
 bytes_of(const engine_decoder *d, const engine_decoder_layer *layer, const sizes *s)
 {
     const engine_moe_ffn *m = &layer->moe;
-    layer_bytes n = {.rest = 4ull * d->n_embd * sizeof(float)};
+    layer_bytes n = {.rest.bytes = 4ull * d->n_embd * sizeof(float)};
 
     if (layer->is_delta) {
         for (uint32_t i = 0; i < layer->delta.n_in; i++)
-            n.rest += linear_bytes(&layer->delta.in[i]);
-        n.rest += linear_bytes(&layer->delta.out) + s->state +
-                  (uint64_t)d->delta.kernel * d->delta.n_channels * sizeof(float);
+            add_linear(&n.rest, &layer->delta.in[i], s);
+        add_linear(&n.rest, &layer->delta.out, s);
+        n.rest.bytes += s->state + (uint64_t)d->delta.kernel * d->delta.n_channels * sizeof(float);
     } else {
         for (uint32_t i = 0; i < layer->attention.n_in; i++)
-            n.rest += linear_bytes(&layer->attention.in[i]);
-        n.rest += linear_bytes(&layer->attention.out) + s->kv;
+            add_linear(&n.rest, &layer->attention.in[i], s);
+        add_linear(&n.rest, &layer->attention.out, s);
+        n.rest.bytes += s->kv;
     }
     if (!layer->is_moe) {
-        n.rest += dense_bytes(&layer->dense);
+        add_dense(&n.rest, &layer->dense, s);
         return n;
     }
-    n.rest += linear_bytes(&m->logits) + dense_bytes(&m->shared) + linear_bytes(&m->shared_gate);
-    const uint32_t n_experts = m->router.n_experts;
-    n.experts = stack_bytes(m->gate, n_experts) + stack_bytes(m->up, n_experts) +
-                stack_bytes(m->gate_up, n_experts) + stack_bytes(m->down, n_experts);
+    add_linear(&n.rest, &m->logits, s);
+    add_dense(&n.rest, &m->shared, s);
+    add_linear(&n.rest, &m->shared_gate, s);
+    add_experts(&n.experts, m, s);
     return n;
 }
 
@@ -73,7 +101,7 @@ static sizes
 measure(const engine_model *model, const engine_placement_use *use)
 {
     const engine_decoder *d = model->arch;
-    sizes s = {.layers = g_new0(layer_bytes, d->n_layers)};
+    sizes s = {.device = model->device, .layers = g_new0(layer_bytes, d->n_layers)};
 
     s.kv = use->kv_page_bytes / MAX(1, d->n_attention + (d->n_mtp > 0 ? 1 : 0)) * use->n_pages;
     if (d->n_delta > 0) s.state = engine_recurrent_bytes(model) / d->n_delta * use->n_states;
@@ -81,27 +109,42 @@ measure(const engine_model *model, const engine_placement_use *use)
     s.fixed = LODE_CUDA_WORKSPACE + 2 * engine_decoder_scratch_bytes(model, use->max_rows);
     for (uint32_t i = 0; i < d->n_layers; i++) {
         s.layers[i] = bytes_of(d, &d->layers[i], &s);
-        s.all_experts += s.layers[i].experts;
+        s.all_experts += s.layers[i].experts.bytes;
     }
-    s.end.rest = engine_device_tensor_bytes(d->output);
+    add_tensor(&s.end.rest, d->output, &s);
     for (uint32_t i = 0; i < d->n_mtp; i++) {
         const layer_bytes head = bytes_of(d, &d->mtp[i].layer, &s);
-        s.end.rest += head.rest + linear_bytes(&d->mtp[i].join);
-        s.end.experts += head.experts;
+        s.end.rest.bytes += head.rest.bytes;
+        s.end.rest.placed += head.rest.placed;
+        add_linear(&s.end.rest, &d->mtp[i].join, &s);
+        s.end.experts.bytes += head.experts.bytes;
+        s.end.experts.placed += head.experts.placed;
     }
-    s.all_experts += s.end.experts;
+    s.all_experts += s.end.experts.bytes;
     return s;
 }
 
 /* The last n layers with what comes behind them; n 0: that alone. */
+static amount
+amount_of_last(const sizes *s, uint32_t n_layers, uint32_t n, gboolean experts)
+{
+    amount sum = {s->fixed + s->end.rest.bytes, s->end.rest.placed};
+
+    if (experts) sum.bytes += s->end.experts.bytes, sum.placed += s->end.experts.placed;
+    for (uint32_t i = n_layers - n; i < n_layers; i++) {
+        const layer_bytes *layer = &s->layers[i];
+        sum.bytes += layer->rest.bytes + (experts ? layer->experts.bytes : 0);
+        sum.placed += layer->rest.placed + (experts ? layer->experts.placed : 0);
+    }
+    return sum;
+}
+
+/* What they still take. */
 static uint64_t
 bytes_of_last(const sizes *s, uint32_t n_layers, uint32_t n, gboolean experts)
 {
-    uint64_t sum = s->fixed + s->end.rest + (experts ? s->end.experts : 0);
-
-    for (uint32_t i = n_layers - n; i < n_layers; i++)
-        sum += s->layers[i].rest + (experts ? s->layers[i].experts : 0);
-    return sum;
+    const amount sum = amount_of_last(s, n_layers, n, experts);
+    return sum.bytes - sum.placed;
 }
 
 static engine_placement *
@@ -115,7 +158,7 @@ place_last(const engine_decoder *d, const sizes *s, uint32_t n, gboolean experts
     p->n_layers = n;
     p->experts = experts;
     p->output = TRUE;
-    p->n_bytes = bytes_of_last(s, d->n_layers, n, experts);
+    p->n_bytes = amount_of_last(s, d->n_layers, n, experts).bytes;
     return p;
 }
 

@@ -126,8 +126,9 @@ put_in_order(const engine_vectors *v, const float *query, const int64_t *found, 
 typedef struct {
     int64_t *found; /* [n_each, most] */
     float *sums;
-    candidate *list; /* [most] */
-    size_t most;     /* found of each query */
+    candidate *list;        /* [most] */
+    size_t most;            /* found of each query */
+    size_t n_found, n_list; /* elements there is room for */
 } search_room;
 
 static void
@@ -139,19 +140,23 @@ clear_room(search_room *room)
     *room = (search_room){0};
 }
 
+/* What room there is stays when it is enough: most searches take memory once. */
 static gboolean
 make_room(search_room *room, size_t n_each, size_t most, GError **error)
 {
     size_t n = 0;
+    const gboolean countable = most <= G_MAXUINT32 && g_size_checked_mul(&n, n_each, most);
 
-    clear_room(room);
-    room->most = most;
-    if (most <= G_MAXUINT32 && g_size_checked_mul(&n, n_each, most)) {
+    if (countable && (n > room->n_found || most > room->n_list)) {
+        clear_room(room);
         room->found = g_try_new(int64_t, n);
         room->sums = g_try_new(float, n);
         room->list = g_try_new(candidate, most);
+        room->n_found = n;
+        room->n_list = most;
     }
-    if (room->found && room->sums && room->list) return TRUE;
+    room->most = most;
+    if (countable && room->found && room->sums && room->list) return TRUE;
     g_set_error(error, ENGINE_ERROR, ENGINE_ERROR_LIMIT, "no memory to search for %zu vectors",
                 most);
     return FALSE;

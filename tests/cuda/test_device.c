@@ -3,6 +3,7 @@
 #include "host_compute.h"
 
 #include "engine/model.h"
+#include "engine/session.h"
 
 #include <setjmp.h>
 #include <stdarg.h>
@@ -52,6 +53,7 @@ chunks_batches_and_prefixes_change_nothing(void **state)
         forward_check_drafts(&k, NAMES[i]);
     }
     forward_check_kv_types(&k, "llama_untied");
+    forward_check_kv_types(&k, "qwen3"); /* heads wide enough to be packed */
     forward_check_kv_types(&k, "internlm2_dynamic");
     assert_int_equal(host_compute_n_live(), 0);
 }
@@ -125,6 +127,38 @@ memory_that_runs_out_anywhere_leaves_the_model_to_the_cpu(void **state)
     }
 }
 
+/* ---- more than one session ---- */
+
+/* Weights are on the device once: a second session needs room for its cache and buffers alone. */
+static void
+a_second_session_finds_the_weights_placed(void **state)
+{
+    (void)state;
+    const device_kind k = kind();
+    static const char *const names[] = {"llama_untied", "qwen3_moe", "intern_s2_preview"};
+
+    for (size_t i = 0; i < G_N_ELEMENTS(names); i++) {
+        forward_bench b = forward_open(&k, names[i], TINY_F32, DEVICE_WHOLE);
+        g_autoptr(engine_session) first = open_exhausted(&b, 0, FALSE, NULL);
+        const uint64_t n_bytes = first->runtime.placement->n_bytes, weights = b.model->info.n_bytes;
+        const uint64_t limit =
+            n_bytes + n_bytes - weights / 2; /* too little for the weights twice */
+        g_clear_pointer(&first, engine_session_free);
+        g_clear_pointer(&b.model->device, engine_device_unref);
+        b.model->device = engine_device_open(k.compute, 0, limit, NULL);
+        first = open_exhausted(&b, 0, FALSE, NULL);
+        g_autoptr(engine_session) second = open_exhausted(&b, 0, FALSE, NULL);
+        assert_int_equal(first->runtime.placement->n_layers, b.model->info.n_layers);
+        assert_int_equal(second->runtime.placement->n_layers, b.model->info.n_layers);
+        assert_int_equal(second->runtime.placement->experts, first->runtime.placement->experts);
+        assert_int_equal(second->runtime.placement->n_bytes, n_bytes);
+        g_clear_pointer(&second, engine_session_free);
+        g_clear_pointer(&first, engine_session_free);
+        forward_close(&b);
+    }
+    assert_int_equal(host_compute_n_live(), 0);
+}
+
 int
 main(void)
 {
@@ -133,6 +167,7 @@ main(void)
         cmocka_unit_test(chunks_batches_and_prefixes_change_nothing),
         cmocka_unit_test(an_encoder_makes_the_same_vectors),
         cmocka_unit_test(memory_that_runs_out_anywhere_leaves_the_model_to_the_cpu),
+        cmocka_unit_test(a_second_session_finds_the_weights_placed),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }

@@ -10,6 +10,7 @@
 #include <setjmp.h>
 #include <stdarg.h>
 #include <stddef.h>
+#include <stdio.h>
 #include <string.h>
 
 #include <cmocka.h>
@@ -255,6 +256,45 @@ a_cache_that_cannot_be_made_is_done_without(void **state)
     assert_int_equal(host_compute_n_live(), 0);
 }
 
+static unsigned n_copies, failing_each;
+
+static int
+failing_bring(lode_cuda_queue *q, void *dst, const void *host, size_t n_bytes, char *error)
+{
+    if (++n_copies % failing_each == 0) {
+        snprintf(error, LODE_CUDA_ERROR, "made to fail");
+        return LODE_CUDA_FAILED;
+    }
+    return host_compute()->bring(q, dst, host, n_bytes, error);
+}
+
+/* An expert that cannot be copied is computed here; a part of one that came is not taken for it. */
+static void
+a_copy_that_fails_fails_no_pass(void **state)
+{
+    (void)state;
+    lode_cuda_compute table = *host_compute();
+    const device_kind k = {.compute = &table, .f32 = 1e-4, .n_tokens = 8};
+    uint64_t limit;
+    forward_bench b = open_mixture(&k, "qwen3_moe", TINY_F32, &limit);
+    const size_t n = b.n * b.c->n_vocab;
+    engine_device_expert_stats stats;
+    g_autofree float *without = run(&k, &b, limit, 0, &stats);
+
+    table.bring = failing_bring;
+    for (failing_each = 1; failing_each < 7; failing_each++) {
+        n_copies = 0;
+        g_autofree float *with = run(&k, &b, limit, G_MAXUINT64, &stats);
+        assert_true(n_copies >= failing_each);
+        assert_true(stats.n_brought <= n_copies / 3);
+        if (failing_each <= 3) assert_int_equal(stats.n_brought, 0); /* an expert is three copies */
+        if (failing_each > 3) assert_true(stats.n_brought > 0 && stats.n_hits > 0);
+        assert_close(without, with, n, 1e-4, "with copies that fail");
+    }
+    forward_close(&b);
+    assert_int_equal(host_compute_n_live(), 0);
+}
+
 int
 main(void)
 {
@@ -265,6 +305,7 @@ main(void)
         cmocka_unit_test(a_model_says_the_same_with_none_some_and_all_experts_there),
         cmocka_unit_test(so_does_the_emulated_card),
         cmocka_unit_test(a_cache_that_cannot_be_made_is_done_without),
+        cmocka_unit_test(a_copy_that_fails_fails_no_pass),
     };
     return cmocka_run_group_tests_name("cuda_expert_cache", tests, NULL, NULL);
 }
