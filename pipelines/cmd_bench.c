@@ -1,5 +1,6 @@
 /* lode bench MODEL: how fast a model runs here, and how near that is to what the machine could do. */
 #include "pipelines/cli.h"
+#include "pipelines/generate_reply.h"
 #include "pipelines/models.h"
 
 #include <fcntl.h>
@@ -332,6 +333,8 @@ print_head(const bench *b)
               info->architecture, info->weight_type, (double)info->n_parameters / 1e6, size,
               active);
     cli_print("%s; %d threads\n", features, engine_pool_n_threads(b->pool));
+    if (engine_session_get_placement(b->session) != NULL)
+        cli_print("%s\n", engine_session_get_placement(b->session));
     if (!b->args->no_machine)
         cli_print("ceilings: reading %.1f GB/s (4 KiB pages), %.1f GB/s (2 MiB pages); 8-bit "
                   "arithmetic %.0f Gop/s\n",
@@ -362,6 +365,11 @@ print_json(const bench *b)
         json_object_set_new(json, "machine",
                             json_pack("{s:f,s:f,s:f}", "read_4k", b->machine.read_4k, "read_2m",
                                       b->machine.read_2m, "int8_ops", b->machine.int8_ops));
+    if (engine_session_get_placement(b->session) != NULL)
+        json_object_set_new(json, "placement",
+                            json_string(engine_session_get_placement(b->session)));
+    const engine_session_stats stats = engine_session_get_stats(b->session);
+    generate_experts_to_json(&stats, json);
     json_object_set_new(json, "load_seconds", json_real(b->load_seconds));
     json_object_set_new(json, "first_token_seconds", json_real(b->first_token_seconds));
     json_object_set(json, "tests", b->tests);
@@ -370,6 +378,23 @@ print_json(const bench *b)
     json_object_set_new(json, "huge_bytes", json_integer((json_int_t)huge_bytes()));
     json_object_set_new(json, "planned_bytes", json_integer((json_int_t)planned_bytes(b)));
     cli_print_json(json);
+}
+
+/* How many of the experts needed were where they are computed soonest. */
+static void
+print_experts(const bench *b)
+{
+    const engine_session_stats stats = engine_session_get_stats(b->session);
+    const engine_device_expert_stats *there = &stats.gpu_experts;
+    const engine_expert_stats *read = &stats.experts;
+
+    if (there->n_asked > 0)
+        cli_print("%.0f%% of the experts needed were on the GPU (room for %u)\n",
+                  100.0 * (double)there->n_hits / (double)there->n_asked, there->n_slabs);
+    if (read->n_reads > 0)
+        cli_print("%.0f%% of the experts needed were in memory, %.2f GB were read\n",
+                  100.0 * (double)read->n_hits / (double)(read->n_hits + read->n_reads),
+                  (double)read->n_bytes * 1e-9);
 }
 
 static int
@@ -408,6 +433,7 @@ run_bench(gpointer data, char **operands, int n_operands)
         cli_print("\npeak memory %s: %s before the model was opened, %s planned for it\n"
                   "weights mapped in pages of 2 MiB: %s\n",
                   peak, base, planned, huge);
+        print_experts(&b);
     }
     return EXIT_ALL_GOOD;
 }

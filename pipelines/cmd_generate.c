@@ -382,25 +382,6 @@ on_text(const char *text, size_t len, void *user_data)
 }
 
 static void
-add_experts(const engine_expert_stats *experts, json_t *into)
-{
-    if (experts->n_reads == 0) return;
-    json_object_set_new(into, "experts_found", json_integer((json_int_t)experts->n_hits));
-    json_object_set_new(into, "experts_read", json_integer((json_int_t)experts->n_reads));
-    json_object_set_new(into, "expert_bytes_read", json_integer((json_int_t)experts->n_bytes));
-}
-
-static void
-add_gpu_experts(const engine_device_expert_stats *experts, json_t *into)
-{
-    if (experts->n_slabs == 0) return;
-    json_object_set_new(into, "gpu_experts_asked", json_integer((json_int_t)experts->n_asked));
-    json_object_set_new(into, "gpu_experts_found", json_integer((json_int_t)experts->n_hits));
-    json_object_set_new(into, "gpu_experts_copied", json_integer((json_int_t)experts->n_brought));
-    json_object_set_new(into, "gpu_experts_room", json_integer((json_int_t)experts->n_slabs));
-}
-
-static void
 print_result(const generation *g, const engine_generate_result *result)
 {
     g_autoptr(json_t) json = json_object();
@@ -413,8 +394,7 @@ print_result(const generation *g, const engine_generate_result *result)
     else if (logprobs)
         json_object_set(json, "logprobs", g->reply.logprobs);
     generate_result_to_json(result, g->args->draft > 0, TRUE, json);
-    add_experts(&stats.experts, json);
-    add_gpu_experts(&stats.gpu_experts, json);
+    generate_experts_to_json(&stats, json);
     if (stream)
         print_line(json_incref(json));
     else

@@ -145,3 +145,22 @@ generate_result_to_json(const engine_generate_result *result, gboolean with_draf
     json_object_set_new(into, "prompt_seconds", json_real(result->prompt_seconds));
     json_object_set_new(into, "generate_seconds", json_real(result->generate_seconds));
 }
+
+void
+generate_experts_to_json(const engine_session_stats *stats, json_t *into)
+{
+    const engine_expert_stats *read = &stats->experts;
+    const engine_device_expert_stats *there = &stats->gpu_experts;
+
+    if (read->n_reads > 0) {
+        json_object_set_new(into, "experts_found", json_integer((json_int_t)read->n_hits));
+        json_object_set_new(into, "experts_read", json_integer((json_int_t)read->n_reads));
+        json_object_set_new(into, "expert_bytes_read", json_integer((json_int_t)read->n_bytes));
+    }
+    if (there->n_slabs > 0) {
+        json_object_set_new(into, "gpu_experts_asked", json_integer((json_int_t)there->n_asked));
+        json_object_set_new(into, "gpu_experts_found", json_integer((json_int_t)there->n_hits));
+        json_object_set_new(into, "gpu_experts_copied", json_integer((json_int_t)there->n_brought));
+        json_object_set_new(into, "gpu_experts_room", json_integer(there->n_slabs));
+    }
+}

@@ -43,6 +43,9 @@ void generate_reply_to_json(const generate_reply *reply, gboolean with_logprobs,
 /* And how it went; times are left out for a text that was written beside others. */
 void generate_result_to_json(const engine_generate_result *result, gboolean with_drafts,
                              gboolean with_times, json_t *into);
+/* Of experts read as they are needed, and of those kept in spare GPU memory: how many were there. Nothing where there are
+ * none. */
+void generate_experts_to_json(const engine_session_stats *stats, json_t *into);
 
 G_END_DECLS
 #endif
