@@ -80,7 +80,7 @@ warp_max(float value)
     return value;
 }
 
-/* Over all threads of a block (a multiple of 32, one dimension), in every thread. scratch: 32 floats of shared memory,
+/* The sum over all threads of a block (a multiple of 32, one dimension), in every thread. scratch: 32 floats of shared memory,
  * free again after the call's return in every thread. */
 static __device__ __forceinline__ float
 block_sum(float value, float *scratch)
@@ -91,19 +91,6 @@ block_sum(float value, float *scratch)
     if (lane == 0) scratch[warp] = value;
     __syncthreads();
     value = warp_sum(lane < blockDim.x / LODE_WARP ? scratch[lane] : 0.0f);
-    __syncthreads();
-    return value;
-}
-
-static __device__ __forceinline__ float
-block_max(float value, float *scratch)
-{
-    const unsigned lane = threadIdx.x % LODE_WARP, warp = threadIdx.x / LODE_WARP;
-
-    value = warp_max(value);
-    if (lane == 0) scratch[warp] = value;
-    __syncthreads();
-    value = warp_max(lane < blockDim.x / LODE_WARP ? scratch[lane] : -INFINITY);
     __syncthreads();
     return value;
 }
@@ -131,12 +118,6 @@ static inline void
 mma_bf16(float d[4], const unsigned a[4], const unsigned b[2], const float c[4], EMULATION_HERE)
 {
     emulation_mma_16816(d, a, b, c, true, file, line);
-}
-
-static inline void
-mma_s8(int d[4], const unsigned a[4], const unsigned b[2], const int c[4], EMULATION_HERE)
-{
-    emulation_mma_16832_s8(d, a, b, c, file, line);
 }
 
 static inline void
@@ -225,33 +206,6 @@ mma_bf16(float d[4], const unsigned a[4], const unsigned b[2], const float c[4])
                    "f"(c[1]), "f"(c[2]), "f"(c[3]));
 #else
     __trap();
-#endif
-}
-
-/* d [16, 8] = a [16, 32] b [32, 8] + c of signed bytes, int32 sums; as above with four bytes in a word: columns 4t to
- * 4t+3, and 16 further on in a[2], a[3], b[1]. Below 80 four m8n8k16. */
-static __device__ __forceinline__ void
-mma_s8(int d[4], const unsigned a[4], const unsigned b[2], const int c[4])
-{
-#if defined(__CUDA_ARCH__) && __CUDA_ARCH__ >= 800
-    asm volatile("mma.sync.aligned.m16n8k32.row.col.s32.s8.s8.s32 "
-                 "{%0,%1,%2,%3}, {%4,%5,%6,%7}, {%8,%9}, {%10,%11,%12,%13};\n"
-                 : "=r"(d[0]), "=r"(d[1]), "=r"(d[2]), "=r"(d[3])
-                 : "r"(a[0]), "r"(a[1]), "r"(a[2]), "r"(a[3]), "r"(b[0]), "r"(b[1]), "r"(c[0]),
-                   "r"(c[1]), "r"(c[2]), "r"(c[3]));
-#else
-    int e[4] = {c[0], c[1], c[2], c[3]};
-#pragma unroll
-    for (int k = 0; k < 2; k++)
-#pragma unroll
-        for (int half_rows = 0; half_rows < 2; half_rows++)
-            asm volatile(
-                "mma.sync.aligned.m8n8k16.row.col.s32.s8.s8.s32 {%0,%1}, {%2}, {%3}, {%0,%1};\n"
-                : "+r"(e[2 * half_rows]), "+r"(e[2 * half_rows + 1])
-                : "r"(a[2 * k + half_rows]), "r"(b[k]));
-#pragma unroll
-    for (int i = 0; i < 4; i++)
-        d[i] = e[i];
 #endif
 }
 

@@ -25,6 +25,27 @@ struct product {
     cublas_type type_a, type_b, type_c;
 };
 
+/* Factors are floats in host memory; of a group, one each. */
+static product
+make_product(cublas_operation op_a, cublas_operation op_b, int m, int n, int k, int lda, int ldb,
+             int ldc, const void *alpha, const void *beta, int group, cublas_type type_a,
+             cublas_type type_b, cublas_type type_c)
+{
+    return {op_a,
+            op_b,
+            m,
+            n,
+            k,
+            lda,
+            ldb,
+            ldc,
+            static_cast<const float *>(alpha)[group],
+            static_cast<const float *>(beta)[group],
+            type_a,
+            type_b,
+            type_c};
+}
+
 static size_t
 width(cublas_type type)
 {
@@ -196,19 +217,8 @@ gemm_strided_batched_ex(cublas_handle h, cublas_operation op_a, cublas_operation
                         long long stride_c, int n_batches, int compute, int)
 {
     const emulation_lock lock;
-    const product p = {op_a,
-                       op_b,
-                       m,
-                       n,
-                       k,
-                       lda,
-                       ldb,
-                       ldc,
-                       *static_cast<const float *>(alpha),
-                       *static_cast<const float *>(beta),
-                       type_a,
-                       type_b,
-                       type_c};
+    const product p =
+        make_product(op_a, op_b, m, n, k, lda, ldb, ldc, alpha, beta, 0, type_a, type_b, type_c);
     int status = check_call("cublasGemmStridedBatchedEx", h, compute);
 
     if (status == CUBLAS_SUCCESS) status = check_shape(p);
@@ -273,19 +283,8 @@ gemm_batched_ex(cublas_handle h, cublas_operation op_a, cublas_operation op_b, i
                 cublas_type type_c, int ldc, int n_batches, int compute, int)
 {
     const emulation_lock lock;
-    const product p = {op_a,
-                       op_b,
-                       m,
-                       n,
-                       k,
-                       lda,
-                       ldb,
-                       ldc,
-                       *static_cast<const float *>(alpha),
-                       *static_cast<const float *>(beta),
-                       type_a,
-                       type_b,
-                       type_c};
+    const product p =
+        make_product(op_a, op_b, m, n, k, lda, ldb, ldc, alpha, beta, 0, type_a, type_b, type_c);
     int status = check_call("cublasGemmBatchedEx", h, compute);
 
     if (status == CUBLAS_SUCCESS) status = check_shape(p);
@@ -311,19 +310,8 @@ gemm_grouped_batched_ex(cublas_handle h, const cublas_operation *op_a, const cub
     /* unlike the others it writes what it reads: half to half, bfloat16 to bfloat16, float to float */
     if (type_c != type_a) return CUBLAS_NOT_SUPPORTED;
     for (int g = 0; g < n_groups; g++) {
-        const product p = {op_a[g],
-                           op_b[g],
-                           m[g],
-                           n[g],
-                           k[g],
-                           lda[g],
-                           ldb[g],
-                           ldc[g],
-                           static_cast<const float *>(alpha)[g],
-                           static_cast<const float *>(beta)[g],
-                           type_a,
-                           type_b,
-                           type_c};
+        const product p = make_product(op_a[g], op_b[g], m[g], n[g], k[g], lda[g], ldb[g], ldc[g],
+                                       alpha, beta, g, type_a, type_b, type_c);
         status = check_shape(p);
         if (status != CUBLAS_SUCCESS) return status;
         if (group_size[g] < 0) return INVALID;

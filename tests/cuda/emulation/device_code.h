@@ -524,8 +524,6 @@ clock64()
 void emulation_mma_16816(float d[4], const unsigned a[4], const unsigned b[2], const float c[4],
                          bool bf16, const char *file, int line);
 /* d [16, 8] int32 = a [16, 32] b [32, 8] + c of signed bytes, mma.m16n8k32. */
-void emulation_mma_16832_s8(int d[4], const unsigned a[4], const unsigned b[2], const int c[4],
-                            const char *file, int line);
 /* ldmatrix of n (1, 2, 4) 8x8 tiles of 16 bits; lane 8 i + r points at row r of tile i. */
 void emulation_ldmatrix(unsigned *r, int n, bool transposed, const void *row, const char *file,
                         int line);

@@ -54,36 +54,6 @@ complete_16816(emulation_request *const lanes[32], unsigned)
 }
 
 static void
-complete_16832(emulation_request *const lanes[32], unsigned)
-{
-    int a[16][32], b[32][8];
-    const mma_request *r[32];
-
-    for (int lane = 0; lane < 32; lane++) {
-        const int g = lane / 4, t = lane % 4;
-        r[lane] = static_cast<const mma_request *>(lanes[lane]);
-        for (int e = 0; e < 4; e++) {
-            for (int i = 0; i < 4; i++)
-                a[g + (i & 1) * 8][4 * t + (i >> 1) * 16 + e] = (int8_t)(r[lane]->a[i] >> 8 * e);
-            for (int i = 0; i < 2; i++)
-                b[4 * t + 16 * i + e][g] = (int8_t)(r[lane]->b[i] >> 8 * e);
-        }
-    }
-    for (int lane = 0; lane < 32; lane++) {
-        const int g = lane / 4, t = lane % 4;
-        const int *c = static_cast<const int *>(r[lane]->c);
-        int d[4];
-        for (int i = 0; i < 4; i++) {
-            unsigned sum = (unsigned)c[i];
-            for (int k = 0; k < 32; k++)
-                sum += (unsigned)(a[g + (i >> 1) * 8][k] * b[k][2 * t + (i & 1)]);
-            d[i] = (int)sum;
-        }
-        memcpy(r[lane]->d, d, sizeof d);
-    }
-}
-
-static void
 multiply(emulation_complete complete, const char *name, void *d, const unsigned *a,
          const unsigned *b, const void *c, bool bf16, const char *file, int line)
 {
@@ -103,13 +73,6 @@ emulation_mma_16816(float d[4], const unsigned a[4], const unsigned b[2], const 
                     bool bf16, const char *file, int line)
 {
     multiply(complete_16816, bf16 ? "mma_bf16" : "mma_f16", d, a, b, c, bf16, file, line);
-}
-
-void
-emulation_mma_16832_s8(int d[4], const unsigned a[4], const unsigned b[2], const int c[4],
-                       const char *file, int line)
-{
-    multiply(complete_16832, "mma_s8", d, a, b, c, false, file, line);
 }
 
 /* ---- ldmatrix ---- */
