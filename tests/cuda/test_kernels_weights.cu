@@ -249,6 +249,138 @@ sorted_slots_multiply_expert_by_expert(void **)
     }
 }
 
+/* ---- the table's choice for many rows: cuBLAS, behind tiles of expanded weights ---- */
+
+struct table_queue {
+    const lode_cuda_compute *table;
+    lode_cuda_device *device;
+    lode_cuda_queue *queue;
+    char error[LODE_CUDA_ERROR];
+
+    explicit table_queue(const lode_cuda_sizes &sizes)
+        : table(lode_cuda_compute_get()), device(NULL), queue(NULL), error()
+    {
+        if (table->device_open(0, 0, &device, error) != LODE_CUDA_OK ||
+            table->queue_open(device, &sizes, &queue, error) != LODE_CUDA_OK)
+            fail_msg("%s", error);
+    }
+    table_queue(const table_queue &) = delete;
+    ~table_queue()
+    {
+        table->queue_close(queue);
+        table->device_close(device);
+    }
+};
+
+/* Two products of the same rows, one with a bias; tiles of three rows of the weights, the last one shorter. */
+static void
+many_rows_multiply_tile_by_tile(void **)
+{
+    check_random random(8);
+    for (const uint32_t type : CHECK_TYPES) {
+        const uint32_t n_in = engine_type_lookup(type)->block_elems > 32 ? 256 : 64, n_out = 20;
+        const uint32_t block = type == CUDA_F8_E4M3 ? 32 : 0;
+        const size_t n = 67, ldy = n_out + 3;
+        const std::vector<float> x = random.numbers(n * n_in), bias = random.numbers(n_out);
+        matrix_case a(random, type, n_in, n_out, block), b(random, type, n_in, n_out - 7, block);
+        lode_cuda_sizes sizes = {};
+        sizes.max_rows = (uint32_t)n;
+        sizes.max_in = n_in;
+        sizes.max_weights = 3 * n_in / (type == CUDA_F32 || type == CUDA_BF16 ? 1 : 2);
+        table_queue q(sizes);
+        device_array<float> x_there(x), bias_there(bias), first(n * ldy), second(n * b.w.n_out);
+        const lode_cuda_product products[] = {{&a.w, bias_there.data, first.data, ldy},
+                                              {&b.w, NULL, second.data, b.w.n_out}};
+        if (q.table->project(q.queue, x_there.data, n, products, 2, q.error) != LODE_CUDA_OK ||
+            q.table->wait(q.queue, q.error) != LODE_CUDA_OK)
+            fail_msg("%s", q.error);
+        const float tolerance = type == CUDA_F32 ? EXACT : type == CUDA_BF16 ? BRAINS : HALVES;
+        check_products("tiles", a, x.data(), n_in, bias.data(), first.get().data(), ldy, n,
+                       tolerance);
+        check_products("tiles", b, x.data(), n_in, NULL, second.get().data(), b.w.n_out, n,
+                       tolerance);
+    }
+}
+
+/* One row through its experts, in doubles. */
+static std::vector<double>
+experts_of_row(const experts_case &gate, const experts_case &up, const experts_case &down,
+               size_t row, uint32_t n_used, const float *x, const float *weights)
+{
+    const uint32_t n_in = gate.experts[0]->w.n_in, n_ff = gate.experts[0]->w.n_out;
+    std::vector<double> y(n_in, 0.0), hidden(n_ff);
+
+    for (uint32_t j = 0; j < n_used; j++) {
+        const size_t e = (size_t)gate.chosen[row * n_used + j];
+        for (uint32_t f = 0; f < n_ff; f++) {
+            double g = 0.0, u = 0.0;
+            for (uint32_t i = 0; i < n_in; i++) {
+                g += (double)gate.experts[e]->values[f * n_in + i] * (double)x[i];
+                u += (double)up.experts[e]->values[f * n_in + i] * (double)x[i];
+            }
+            hidden[f] = g / (1.0 + std::exp(-g)) * u;
+        }
+        for (uint32_t i = 0; i < n_in; i++)
+            for (uint32_t f = 0; f < n_ff; f++)
+                y[i] += (double)weights[row * n_used + j] *
+                        (double)down.experts[e]->values[i * n_ff + f] * hidden[f];
+    }
+    return y;
+}
+
+/* Few, some and so many slots that each expert is a product of cuBLAS's. */
+static void
+rows_go_through_their_experts(void **)
+{
+    check_random random(9);
+    const uint32_t n_in = 32, n_ff = 64, n_used = 2;
+    for (const uint32_t type : {CUDA_Q8_0, CUDA_F32})
+        for (const size_t n : {(size_t)3, (size_t)40, (size_t)170}) {
+            const experts_case gate(random, type, n_in, n_ff, n, n_used),
+                up(random, type, n_in, n_ff, n, n_used), down(random, type, n_ff, n_in, n, n_used);
+            const std::vector<float> x = random.numbers(n * n_in), w = random.numbers(n * n_used),
+                                     before = random.numbers(n * n_in);
+            device_array<float> x_there(x), w_there(w), y(before);
+            device_array<int32_t> chosen(gate.chosen);
+            lode_cuda_sizes sizes = {};
+            sizes.max_rows = (uint32_t)n;
+            sizes.max_in = sizes.max_ff = n_ff;
+            sizes.max_weights = 5 * n_ff;
+            sizes.max_slots = (uint32_t)n * n_used;
+            sizes.n_embd = n_in;
+            sizes.max_experts = (uint32_t)gate.experts.size();
+            table_queue q(sizes);
+            lode_cuda_experts job = {};
+            job.gate = gate.experts[0]->w;
+            job.up = up.experts[0]->w;
+            job.down = down.experts[0]->w;
+            job.gates = gate.matrices.data;
+            job.ups = up.matrices.data;
+            job.downs = down.matrices.data;
+            job.n_experts = sizes.max_experts;
+            job.n_used = n_used;
+            job.n_ff = n_ff;
+            job.chosen = chosen.data;
+            job.weights = w_there.data;
+            if (q.table->experts(q.queue, &job, x_there.data, n, y.data, q.error) != LODE_CUDA_OK ||
+                q.table->wait(q.queue, q.error) != LODE_CUDA_OK)
+                fail_msg("%s", q.error);
+            const std::vector<float> got = y.get();
+            double off = 0.0, most = 0.0;
+            for (size_t t = 0; t<n; t += n> 100 ? 7 : 1) {
+                const std::vector<double> want =
+                    experts_of_row(gate, up, down, t, n_used, &x[t * n_in], w.data());
+                for (uint32_t i = 0; i < n_in; i++) {
+                    const double sum = want[i] + (double)before[t * n_in + i];
+                    off = std::fmax(off, std::fabs((double)got[t * n_in + i] - sum));
+                    most = std::fmax(most, std::fabs(sum));
+                }
+            }
+            if (!(off <= (type == CUDA_F32 || n <= CUDA_GEMV_ROWS ? 1e-5 : 2e-3) * most))
+                fail_msg("experts of type %u, %zu rows: off by %g of %g", type, n, off, most);
+        }
+}
+
 int
 main(void)
 {
@@ -260,6 +392,8 @@ main(void)
         cmocka_unit_test(many_rows_multiply_on_tensor_cores),
         cmocka_unit_test(each_slot_multiplies_with_its_expert),
         cmocka_unit_test(sorted_slots_multiply_expert_by_expert),
+        cmocka_unit_test(many_rows_multiply_tile_by_tile),
+        cmocka_unit_test(rows_go_through_their_experts),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }
