@@ -41,7 +41,7 @@ gboolean engine_bert_load(engine_model *model, GError **error);
 typedef struct {
     const int32_t *tokens; /* [first[n_texts]] */
     const size_t *first;   /* [n_texts + 1] where each text's tokens start; none is empty */
-    const size_t *second; /* [n_texts] where each text's second part starts; NULL: none has one */
+    const size_t *second;  /* [n_texts] where each text's second part starts; NULL: none has one */
     size_t n_texts;
 } engine_bert_batch;
 
@@ -57,6 +57,9 @@ void engine_bert_forward(const engine_model *model, engine_pool *pool,
  * [2, n_texts, d]: scratch. */
 void engine_bert_judge(const engine_model *model, engine_pool *pool, const engine_bert_batch *batch,
                        float *scratch, float *first_rows, float *out);
+/* The head alone, for n texts whose first tokens' rows are there already: first_rows [2, n, d], the second half scratch. */
+void engine_bert_judge_rows(const engine_model *model, engine_pool *pool, float *first_rows,
+                            size_t n, float *out);
 
 G_END_DECLS
 #endif

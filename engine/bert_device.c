@@ -182,13 +182,12 @@ run_layer(engine_bert_device *b, const engine_bert_layer *l, const engine_bert_b
     return code ? code : add_norm(b, b->delta, &l->output_norm, n);
 }
 
-gboolean
-engine_bert_device_forward(engine_bert_device *b, const engine_bert_batch *batch, float *out,
-                           GError **error)
+static gboolean
+forward(engine_bert_device *b, const engine_bert_batch *batch, gboolean mean, gboolean normalize,
+        float *out, GError **error)
 {
-    const engine_model_info *info = &b->model->info;
     const engine_bert *bert = b->model->arch;
-    const size_t n = batch->first[batch->n_texts], d = info->n_embd;
+    const size_t n = batch->first[batch->n_texts], d = b->model->info.n_embd;
 
     g_assert(n <= ENGINE_BERT_DEVICE_TOKENS);
     g_mutex_lock(&b->mutex);
@@ -197,16 +196,57 @@ engine_bert_device_forward(engine_bert_device *b, const engine_bert_batch *batch
         b->first[i] = (uint32_t)batch->first[i];
     int code = b->compute->copy_in(b->queue, b->x, b->x_here, n * d * sizeof(float), b->message);
     if (!code) code = add_norm(b, NULL, &bert->embedding_norm, n);
-    for (uint32_t i = 0; !code && i < info->n_layers; i++)
+    for (uint32_t i = 0; !code && i < b->model->info.n_layers; i++)
         code = run_layer(b, &bert->layers[i], batch, n);
     if (!code)
-        code = b->compute->pool_texts(b->queue, b->x, b->first, batch->n_texts, d,
-                                      info->pooling == ENGINE_POOLING_MEAN, info->normalize, b->out,
-                                      b->message);
+        code = b->compute->pool_texts(b->queue, b->x, b->first, batch->n_texts, d, mean, normalize,
+                                      b->out, b->message);
     if (!code)
         code = b->compute->copy_out(b->queue, out, b->out, batch->n_texts * d * sizeof(float),
                                     b->message);
     if (code) engine_device_set_error(error, code, b->message);
     g_mutex_unlock(&b->mutex);
     return code == LODE_CUDA_OK;
+}
+
+gboolean
+engine_bert_device_forward(engine_bert_device *b, const engine_bert_batch *batch, float *out,
+                           GError **error)
+{
+    const engine_model_info *info = &b->model->info;
+    return forward(b, batch, info->pooling == ENGINE_POOLING_MEAN, info->normalize, out, error);
+}
+
+gboolean
+engine_bert_device_first_rows(engine_bert_device *b, const engine_bert_batch *batch, float *out,
+                              GError **error)
+{
+    return forward(b, batch, FALSE, FALSE, out, error);
+}
+
+/* ---- with or without ---- */
+
+gboolean
+engine_bert_device_give_up(const engine_model *model, GError *failure, GError **error)
+{
+    if (model->wish.demanded) {
+        g_propagate_error(error, failure);
+        return FALSE;
+    }
+    engine_device_bert_fail(model->device, failure->message);
+    g_error_free(failure);
+    return TRUE;
+}
+
+gboolean
+engine_bert_device_find(const engine_model *model, engine_bert_device **out, GError **error)
+{
+    GError *failure = NULL;
+
+    *out = NULL;
+    if (!model->device || model->info.n_context >= ENGINE_BERT_DEVICE_TOKENS) return TRUE;
+    g_autofree char *failed = engine_device_bert_failure(model->device);
+    if (failed) return TRUE;
+    *out = engine_device_bert(model->device, model, &failure);
+    return *out || engine_bert_device_give_up(model, failure, error);
 }

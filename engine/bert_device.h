@@ -1,4 +1,4 @@
-/* BERT on a GPU, for embedding in bulk. */
+/* BERT on a GPU, for embedding and judging in bulk. */
 #ifndef LODE_ENGINE_BERT_DEVICE_H
 #define LODE_ENGINE_BERT_DEVICE_H
 
@@ -19,6 +19,15 @@ void engine_bert_device_free(engine_bert_device *bert); /* NULL is fine */
 /* As engine_bert_forward; at most ENGINE_BERT_DEVICE_TOKENS tokens. */
 gboolean engine_bert_device_forward(engine_bert_device *bert, const engine_bert_batch *batch,
                                     float *out, GError **error);
+/* The rows of the texts' first tokens, as they are: what engine_bert_judge_rows judges by. */
+gboolean engine_bert_device_first_rows(engine_bert_device *bert, const engine_bert_batch *batch,
+                                       float *out, GError **error);
+
+/* What a model's batches should run on: *out NULL where that is the CPU. FALSE where its device is demanded and cannot. */
+gboolean engine_bert_device_find(const engine_model *model, engine_bert_device **out,
+                                 GError **error);
+/* After the device's failure, which this takes over: TRUE to go on with the CPU, now and later; else it becomes error. */
+gboolean engine_bert_device_give_up(const engine_model *model, GError *failure, GError **error);
 
 /* device.c: the device's own, made when it is first asked for; NULL with the error of that. */
 engine_bert_device *engine_device_bert(engine_device *device, const engine_model *model,

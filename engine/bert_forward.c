@@ -242,15 +242,13 @@ engine_bert_forward(const engine_model *model, engine_pool *pool, const engine_b
     engine_pool_unlock(pool);
 }
 
-void
-engine_bert_judge(const engine_model *model, engine_pool *pool, const engine_bert_batch *batch,
-                  float *scratch, float *first_rows, float *out)
+static void
+judge(const engine_model *model, engine_pool *pool, float *first_rows, size_t n, float *out)
 {
     const engine_bert *bert = model->arch;
-    const size_t n = batch->n_texts, d = model->info.n_embd;
+    const size_t d = model->info.n_embd;
     float *rows = first_rows;
-    engine_pool_lock(pool);
-    forward(model, pool, batch, ENGINE_POOLING_CLS, FALSE, scratch, rows);
+
     if (bert->pooler.w) {
         rows = first_rows + n * d;
         const engine_matmul_job job = {bert->pooler.w, bert->pooler.bias, rows, d};
@@ -260,5 +258,23 @@ engine_bert_judge(const engine_model *model, engine_pool *pool, const engine_ber
     }
     const engine_matmul_job job = {bert->labels.w, bert->labels.bias, out, model->info.n_labels};
     engine_gemm_f32_jobs(pool, model->kernels, &job, 1, rows, n);
+}
+
+void
+engine_bert_judge_rows(const engine_model *model, engine_pool *pool, float *first_rows, size_t n,
+                       float *out)
+{
+    engine_pool_lock(pool);
+    judge(model, pool, first_rows, n, out);
+    engine_pool_unlock(pool);
+}
+
+void
+engine_bert_judge(const engine_model *model, engine_pool *pool, const engine_bert_batch *batch,
+                  float *scratch, float *first_rows, float *out)
+{
+    engine_pool_lock(pool);
+    forward(model, pool, batch, ENGINE_POOLING_CLS, FALSE, scratch, first_rows);
+    judge(model, pool, first_rows, batch->n_texts, out);
     engine_pool_unlock(pool);
 }

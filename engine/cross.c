@@ -1,5 +1,5 @@
 /* engine_cross_score: pairs of query and passage to logits, in batches of a bounded number of tokens. */
-#include "engine/bert.h"
+#include "engine/bert_device.h"
 
 #include <string.h>
 
@@ -47,6 +47,10 @@ append_passage(const engine_model *model, const char *passage, const GArray *que
 }
 
 typedef struct {
+    const engine_model *model;
+    engine_pool *pool;
+    engine_bert_device *device; /* borrowed; NULL: here */
+    size_t most;             /* tokens at which a batch is full; one pair more may begin before */
     GArray *query, *tokens;  /* of int32_t */
     GArray *first, *second;  /* of size_t */
     float *scratch, *labels; /* as engine_bert_judge wants them */
@@ -67,19 +71,38 @@ cross_run_clear(cross_run *run)
 G_DEFINE_AUTO_CLEANUP_CLEAR_FUNC(cross_run, cross_run_clear)
 
 static gboolean
-cross_run_begin(cross_run *run, const engine_model *model, const char *query, size_t n,
-                GError **error)
+no_memory(const engine_model *model, GError **error)
+{
+    g_set_error(error, ENGINE_ERROR, ENGINE_ERROR_LIMIT, "%s: no memory to score with",
+                model->info.name);
+    return FALSE;
+}
+
+static gboolean
+take_scratch(cross_run *run, GError **error)
 {
     size_t n_floats = 0, n_bytes = 0;
-    if (engine_bert_scratch_size(model, BATCH_TOKENS + (size_t)model->info.n_context, &n_floats) &&
+
+    if (engine_bert_scratch_size(run->model, BATCH_TOKENS + (size_t)run->model->info.n_context,
+                                 &n_floats) &&
         g_size_checked_mul(&n_bytes, n_floats, sizeof(float)))
         run->scratch = g_try_malloc(n_bytes);
-    run->labels = g_try_new(float, MIN(n, BATCH_TOKENS) * MAX_LABELS);
-    if (!run->scratch || !run->labels) {
-        g_set_error(error, ENGINE_ERROR, ENGINE_ERROR_LIMIT, "%s: no memory to score with",
-                    model->info.name);
+    return run->scratch || no_memory(run->model, error);
+}
+
+static gboolean
+cross_run_begin(cross_run *run, const char *query, size_t n, GError **error)
+{
+    const engine_model *model = run->model;
+
+    if (!engine_bert_device_find(model, &run->device, error)) return FALSE;
+    run->most = BATCH_TOKENS;
+    if (run->device)
+        run->most = MIN(run->most, ENGINE_BERT_DEVICE_TOKENS - (size_t)model->info.n_context);
+    else if (!take_scratch(run, error))
         return FALSE;
-    }
+    run->labels = g_try_new(float, MIN(n, BATCH_TOKENS) * MAX_LABELS);
+    if (!run->labels) return no_memory(model, error);
     run->query = query_tokens(model, query);
     run->tokens = g_array_new(FALSE, FALSE, sizeof(int32_t));
     run->first = g_array_new(FALSE, FALSE, sizeof(size_t));
@@ -88,16 +111,36 @@ cross_run_begin(cross_run *run, const engine_model *model, const char *query, si
     return TRUE;
 }
 
-/* As many of passages [n] as make a batch, scored into out; returns how many. */
-static size_t
-score_batch(cross_run *run, const engine_model *model, engine_pool *pool,
-            const char *const *passages, size_t n, float *out)
+static gboolean
+judge(cross_run *run, const engine_bert_batch *batch, GError **error)
 {
+    float *rows = (float *)(void *)run->rows->data;
+    GError *failure = NULL;
+
+    if (run->device) {
+        if (engine_bert_device_first_rows(run->device, batch, rows, &failure)) {
+            engine_bert_judge_rows(run->model, run->pool, rows, batch->n_texts, run->labels);
+            return TRUE;
+        }
+        run->device = NULL;
+        if (!engine_bert_device_give_up(run->model, failure, error) || !take_scratch(run, error))
+            return FALSE;
+    }
+    engine_bert_judge(run->model, run->pool, batch, run->scratch, rows, run->labels);
+    return TRUE;
+}
+
+/* As many of passages [n] as make a batch, scored into out; *n_done: how many. */
+static gboolean
+score_batch(cross_run *run, const char *const *passages, size_t n, float *out, size_t *n_done,
+            GError **error)
+{
+    const engine_model *model = run->model;
     size_t i = 0, at = 0;
     g_array_set_size(run->tokens, 0);
     g_array_set_size(run->first, 0);
     g_array_set_size(run->second, 0);
-    for (; i < n && run->tokens->len < BATCH_TOKENS; i++) {
+    for (; i < n && run->tokens->len < run->most; i++) {
         const size_t second = at + run->query->len;
         g_array_append_val(run->first, at);
         g_array_append_val(run->second, second);
@@ -109,14 +152,14 @@ score_batch(cross_run *run, const engine_model *model, engine_pool *pool,
     const engine_bert_batch batch = {(const int32_t *)(const void *)run->tokens->data,
                                      (const size_t *)(const void *)run->first->data,
                                      (const size_t *)(const void *)run->second->data, i};
-    engine_bert_judge(model, pool, &batch, run->scratch, (float *)(void *)run->rows->data,
-                      run->labels);
+    if (!judge(run, &batch, error)) return FALSE;
     const size_t n_labels = model->info.n_labels;
     for (size_t k = 0; k < i; k++) {
         const float *labels = run->labels + k * n_labels;
         out[k] = n_labels == 1 ? labels[0] : labels[1] - labels[0];
     }
-    return i;
+    *n_done = i;
+    return TRUE;
 }
 
 gboolean
@@ -124,15 +167,14 @@ engine_cross_score(const engine_model *model, engine_pool *pool, const char *que
                    const char *const *passages, size_t n, float *out, const int *cancel,
                    GError **error)
 {
-    g_auto(cross_run) run = {0};
-    if (!check_arguments(model, error) || !cross_run_begin(&run, model, query, n, error))
-        return FALSE;
-    for (size_t i = 0; i < n;) {
+    g_auto(cross_run) run = {.model = model, .pool = pool};
+    if (!check_arguments(model, error) || !cross_run_begin(&run, query, n, error)) return FALSE;
+    for (size_t i = 0, n_done; i < n; i += n_done) {
         if (cancel && g_atomic_int_get(cancel) != 0) {
             g_set_error(error, ENGINE_ERROR, ENGINE_ERROR_CANCELLED, "scoring was cancelled");
             return FALSE;
         }
-        i += score_batch(&run, model, pool, passages + i, n - i, out + i);
+        if (!score_batch(&run, passages + i, n - i, out + i, &n_done, error)) return FALSE;
     }
     return TRUE;
 }

@@ -64,33 +64,12 @@ take_scratch(embedder *e, GError **error)
     return FALSE;
 }
 
-/* After the device's failure, which this takes over: on with the CPU, or FALSE where that is not wanted. */
-static gboolean
-leave_device(embedder *e, GError *failure, GError **error)
-{
-    e->device = NULL;
-    if (e->model->wish.demanded) {
-        g_propagate_error(error, failure);
-        return FALSE;
-    }
-    engine_device_bert_fail(e->model->device, failure->message);
-    g_error_free(failure);
-    return take_scratch(e, error);
-}
-
 static gboolean
 open_embedder(embedder *e, GError **error)
 {
-    const engine_model *model = e->model;
-    GError *failure = NULL;
-
-    if (!model->device || model->info.n_context >= ENGINE_BERT_DEVICE_TOKENS)
-        return take_scratch(e, error);
-    g_autofree char *failed = engine_device_bert_failure(model->device);
-    if (failed) return take_scratch(e, error);
-    e->most = ENGINE_BERT_DEVICE_TOKENS - model->info.n_context;
-    e->device = engine_device_bert(model->device, model, &failure);
-    return e->device || leave_device(e, failure, error);
+    if (!engine_bert_device_find(e->model, &e->device, error)) return FALSE;
+    e->most = ENGINE_BERT_DEVICE_TOKENS - e->model->info.n_context;
+    return e->device || take_scratch(e, error);
 }
 
 /* In pieces that the scratch has room for: a device's batch may be larger. */
@@ -116,7 +95,9 @@ embed_batch(embedder *e, const engine_bert_batch *batch, float *out, GError **er
 
     if (e->device) {
         if (engine_bert_device_forward(e->device, batch, out, &failure)) return TRUE;
-        if (!leave_device(e, failure, error)) return FALSE;
+        e->device = NULL;
+        if (!engine_bert_device_give_up(e->model, failure, error) || !take_scratch(e, error))
+            return FALSE;
     }
     embed_here(e, batch, out);
     return TRUE;

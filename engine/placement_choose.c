@@ -238,12 +238,12 @@ describe_encoder(const engine_model *model)
 {
     g_autofree char *failure = engine_device_bert_failure(model->device);
 
-    if (failure) return g_strconcat("embeds on the CPU: ", failure, NULL);
+    const char *does = model->info.n_labels > 0 ? "judges" : "embeds";
+    if (failure) return g_strdup_printf("%s on the CPU: %s", does, failure);
     if (model->info.n_context >= ENGINE_BERT_DEVICE_TOKENS)
-        return g_strdup_printf("embeds on the CPU: its texts may have %u tokens",
+        return g_strdup_printf("%s on the CPU: its texts may have %u tokens", does,
                                model->info.n_context);
-    return g_strdup(model->info.n_labels > 0 ? "judges on the CPU, embeds on the GPU"
-                                             : "embeds on the GPU");
+    return g_strdup_printf("%s on the GPU", does);
 }
 
 char *

@@ -407,3 +407,29 @@ forward_check_encoder(const device_kind *kind, size_t n_texts)
     }
     assert_same(kind, there, again, n * d, "the encoder", "one text at a time");
 }
+
+void
+forward_check_judge(const device_kind *kind, size_t n_texts)
+{
+    g_autoptr(GError) error = NULL;
+    g_autoptr(engine_pool) pool = engine_pool_new(1);
+    g_autoptr(engine_model) model = bert_open_judge();
+    size_t n;
+    if (kind->reset) kind->reset();
+    g_auto(GStrv) texts = bert_texts(&n);
+
+    n = MIN(n, n_texts);
+    const char *const *list = (const char *const *)texts;
+    g_autofree float *here = g_new0(float, n), *there = g_new0(float, n);
+    engine_cross_score(model, pool, list[n - 1], list, n, here, NULL, &error);
+    assert_no_error(error);
+    model->device = engine_device_open(kind->compute, 0, 0, &error);
+    assert_no_error(error);
+    model->wish.demanded = TRUE;
+    const uint64_t before = engine_device_left(model->device);
+    engine_cross_score(model, pool, list[n - 1], list, n, there, NULL, &error);
+    assert_no_error(error);
+    assert_true(engine_device_left(model->device) < before); /* it was there */
+    if (!(difference(here, there, n) <= kind->same + 1e-5))
+        fail_msg("the cross-encoder: off by %.2e", difference(here, there, n));
+}

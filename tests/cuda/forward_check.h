@@ -50,5 +50,7 @@ void forward_check_drafts(const device_kind *kind, const char *name);
 
 /* The tiny encoder, embedding the recorded texts (the first n_texts; 0: all): against the CPU's vectors. */
 void forward_check_encoder(const device_kind *kind, size_t n_texts);
+/* The tiny cross-encoder, judging the first n_texts beside each other: against the CPU's scores. */
+void forward_check_judge(const device_kind *kind, size_t n_texts);
 
 #endif

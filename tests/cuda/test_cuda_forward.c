@@ -46,12 +46,13 @@ parts_on_the_host_change_little(void **state)
 }
 
 static void
-an_encoder_makes_the_same_vectors(void **state)
+encoders_embed_and_judge_alike(void **state)
 {
     (void)state;
     const device_kind k = emulated_kind(0);
 
     forward_check_encoder(&k, 6);
+    forward_check_judge(&k, 5);
 }
 
 int
@@ -61,7 +62,7 @@ main(void)
         cmocka_unit_test(every_model_gives_the_reference_logits),
         cmocka_unit_test(weights_of_16_bits_and_packed_ones_too),
         cmocka_unit_test(parts_on_the_host_change_little),
-        cmocka_unit_test(an_encoder_makes_the_same_vectors),
+        cmocka_unit_test(encoders_embed_and_judge_alike),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }

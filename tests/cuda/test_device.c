@@ -59,12 +59,13 @@ chunks_batches_and_prefixes_change_nothing(void **state)
 }
 
 static void
-an_encoder_makes_the_same_vectors(void **state)
+encoders_embed_and_judge_alike(void **state)
 {
     (void)state;
     const device_kind k = kind();
 
     forward_check_encoder(&k, 0);
+    forward_check_judge(&k, 5);
     assert_int_equal(host_compute_n_live(), 0);
 }
 
@@ -165,7 +166,7 @@ main(void)
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(every_model_gives_the_reference_logits_wherever_its_parts_are),
         cmocka_unit_test(chunks_batches_and_prefixes_change_nothing),
-        cmocka_unit_test(an_encoder_makes_the_same_vectors),
+        cmocka_unit_test(encoders_embed_and_judge_alike),
         cmocka_unit_test(memory_that_runs_out_anywhere_leaves_the_model_to_the_cpu),
         cmocka_unit_test(a_second_session_finds_the_weights_placed),
     };

@@ -173,6 +173,45 @@ a_card_that_was_demanded_is_an_error(void **state)
     assert_int_equal(host_compute_n_live(), 0);
 }
 
+/* Judging pairs goes on with the CPU as embedding does; what a card that fails was about to do is done there. */
+static void
+a_judge_goes_on_with_the_cpu(void **state)
+{
+    (void)state;
+    enum { N = 6 };
+    const char *const passages[N] = {"stars", "a star's mass", "rain in the north",
+                                     "",      "mass",          "so"};
+    g_autoptr(GError) error = NULL;
+    encoder_case c = {.pool = engine_pool_new(1)};
+    float expected[N], found[N];
+    unsigned nth = 1;
+
+    c.model = bert_open_judge();
+    assert_true(
+        engine_cross_score(c.model, c.pool, "mass of a star", passages, N, expected, NULL, NULL));
+    for (gboolean fired = TRUE; fired; nth++) {
+        give_device(&c, faulty_compute(host_compute()), FALSE);
+        faulty_compute_arm(nth);
+        assert_true(
+            engine_cross_score(c.model, c.pool, "mass of a star", passages, N, found, NULL, NULL));
+        fired = faulty_compute_n_calls() >= nth;
+        faulty_compute_arm(0);
+        check_where(&c, fired ? "judges on the CPU: " : "judges on the GPU");
+        for (size_t i = 0; i < N; i++)
+            assert_true(fired ? found[i] == expected[i]
+                              : fabsf(found[i] - expected[i]) <= TOLERANCE);
+    }
+    assert_true(nth > 40);
+    give_device(&c, faulty_compute(host_compute()), TRUE);
+    faulty_compute_arm(nth / 2);
+    assert_false(
+        engine_cross_score(c.model, c.pool, "mass of a star", passages, N, found, NULL, &error));
+    assert_non_null(error);
+    faulty_compute_arm(0);
+    close_case(&c);
+    assert_int_equal(host_compute_n_live(), 0);
+}
+
 int
 main(void)
 {
@@ -181,6 +220,7 @@ main(void)
         cmocka_unit_test(nothing_is_kept_of_what_failed),
         cmocka_unit_test(a_large_batch_goes_on_with_the_cpu),
         cmocka_unit_test(a_card_that_was_demanded_is_an_error),
+        cmocka_unit_test(a_judge_goes_on_with_the_cpu),
     };
     return cmocka_run_group_tests_name("cuda_encoder_faults", tests, NULL, NULL);
 }

@@ -1,5 +1,6 @@
 #include "bert_check.h"
 
+#include <glib/gstdio.h>
 #include <jansson.h>
 #include <math.h>
 #include <setjmp.h>
@@ -64,4 +65,43 @@ bert_check_vectors(const engine_model *model, engine_pool *pool, const char *nam
     print_message("%s: %zu texts, least cosine 1 - %.1e, largest difference %.1e\n", name, n,
                   1 - worst, (double)farthest);
     assert_true(farthest < 1e-3f);
+}
+
+/* ---- the cross-encoder ---- */
+
+static const char *const FILES[] = {"config.json", "vocab.txt", "model.safetensors"};
+
+engine_model *
+bert_open_cross(const char *dir, const char *weights)
+{
+    const char *const from[] = {LODE_TEST_DATA "/engine/tiny_cross",
+                                LODE_TEST_DATA "/engine/tiny_bert", weights};
+    g_autoptr(GError) error = NULL;
+
+    assert_int_equal(g_mkdir_with_parents(dir, 0755), 0);
+    for (size_t i = 0; i < G_N_ELEMENTS(FILES); i++) {
+        g_autofree char *source = g_build_filename(from[i], FILES[i], NULL);
+        g_autofree char *to = g_build_filename(dir, FILES[i], NULL);
+        g_autofree char *data = NULL;
+        gsize n = 0;
+        assert_true(g_file_get_contents(source, &data, &n, NULL));
+        assert_true(g_file_set_contents(to, data, (gssize)n, NULL));
+    }
+    engine_model *model = engine_model_open(dir, &error);
+    if (!model) fail_msg("%s", error->message);
+    return model;
+}
+
+engine_model *
+bert_open_judge(void)
+{
+    g_autofree char *dir = g_dir_make_tmp("lode-cross-XXXXXX", NULL);
+    engine_model *model = bert_open_cross(dir, LODE_TEST_DATA "/engine/tiny_cross");
+
+    for (size_t i = 0; i < G_N_ELEMENTS(FILES); i++) {
+        g_autofree char *path = g_build_filename(dir, FILES[i], NULL);
+        g_unlink(path);
+    }
+    g_rmdir(dir);
+    return model;
 }

@@ -11,4 +11,10 @@ char **bert_texts(size_t *n);
  * 1 - 1e-6. Fails the cmocka test. */
 void bert_check_vectors(const engine_model *model, engine_pool *pool, const char *name);
 
+/* The tiny cross-encoder, its files put together in dir, which may be there already: it has its vocabulary from the tiny
+ * encoder. weights: the folder of its model.safetensors. Fails the cmocka test. */
+engine_model *bert_open_cross(const char *dir, const char *weights);
+/* The same from a folder that is gone again when it returns. */
+engine_model *bert_open_judge(void);
+
 #endif

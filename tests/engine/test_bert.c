@@ -101,24 +101,6 @@ cls_pooling_without_normalisation_agrees(void **state)
 
 #define CROSS LODE_TEST_DATA "/engine/tiny_cross"
 
-/* The model has its vocabulary from the encoder beside it. */
-static engine_model *
-open_cross(const char *dir, const char *weights)
-{
-    static const char *const files[] = {"config.json", "vocab.txt", "model.safetensors"};
-    const char *const from[] = {CROSS, TINY, weights};
-    assert_int_equal(g_mkdir_with_parents(dir, 0755), 0);
-    for (size_t i = 0; i < G_N_ELEMENTS(files); i++) {
-        g_autofree char *source = g_build_filename(from[i], files[i], NULL);
-        g_autofree char *to = g_build_filename(dir, files[i], NULL);
-        g_autofree char *data = NULL;
-        gsize n = 0;
-        assert_true(g_file_get_contents(source, &data, &n, NULL));
-        assert_true(g_file_set_contents(to, data, (gssize)n, NULL));
-    }
-    return open_model(dir);
-}
-
 static void
 pairs_are_judged_as_pytorch_does(void **state)
 {
@@ -133,7 +115,7 @@ pairs_are_judged_as_pytorch_does(void **state)
     assert_int_equal(n_bytes, G_N_ELEMENTS(queries) * n * sizeof(float));
     const float *expected = (const float *)(const void *)data;
     g_autofree float *out = g_new0(float, n);
-    g_autoptr(engine_model) model = open_cross("cross", CROSS);
+    g_autoptr(engine_model) model = bert_open_cross("cross", CROSS);
     assert_int_equal(engine_model_get_info(model)->n_labels, 1);
     g_autoptr(engine_pool) pool = engine_pool_new(2);
     for (int cpu = ENGINE_CPU_SCALAR; cpu <= (int)engine_cpu_best(); cpu++) {
@@ -160,7 +142,7 @@ a_pair_is_judged_alike_alone_and_among_others(void **state)
     size_t n = 0;
     g_auto(GStrv) texts = bert_texts(&n);
     g_autofree float *together = g_new0(float, n);
-    g_autoptr(engine_model) model = open_cross("cross", CROSS);
+    g_autoptr(engine_model) model = bert_open_cross("cross", CROSS);
     g_autoptr(engine_pool) one = engine_pool_new(1), three = engine_pool_new(3);
     g_autoptr(GError) error = NULL;
     assert_true(engine_cross_score(model, three, texts[3], (const char *const *)texts, n, together,
@@ -182,7 +164,7 @@ a_model_without_a_head_judges_nothing(void **state)
     float out = 0;
     g_autoptr(engine_pool) pool = engine_pool_new(1);
     g_autoptr(engine_model) plain = open_model(TINY);
-    g_autoptr(engine_model) model = open_cross("cross", CROSS);
+    g_autoptr(engine_model) model = bert_open_cross("cross", CROSS);
     g_autoptr(GError) error = NULL;
     assert_int_equal(engine_model_get_info(plain)->n_labels, 0);
     assert_false(engine_cross_score(plain, pool, "a", passages, 1, &out, NULL, &error));
