@@ -134,13 +134,13 @@ deferred_library(lode tesseract
 deferred_library(lode lept
   boxAdjustSides boxCreate boxDestroy boxGetGeometry boxaDestroy boxaGetBox boxaGetBoxGeometry boxaGetCount
   kernelDestroy leptSetStderrHandler makeFlatKernel makeOrientDecision numaDestroy numaHistogramGetValFromRank
-  pixAlphaBlendUniform pixBackgroundNormSimple pixClearInRect pixClipBoxToForeground pixClipRectangle pixClone
+  pixAddBorderGeneral pixAlphaBlendUniform pixBackgroundNormSimple pixClearInRect pixClipBoxToForeground pixClipRectangle pixClone
   pixCloseSafeBrick pixConnCompBB pixConvertTo8 pixConvolveSep pixCopy pixCountPixels pixCreate pixCreateNoInit
   pixDestroy pixDilateBrick pixFindSkewOrthogonalRange pixFindSkewSweepAndSearch pixGenHalftoneMask pixGetData
   pixGetDepth pixGetGrayHistogram pixGetGrayHistogramMasked pixGetHeight pixGetSpp pixGetWidth pixGetWpl
   pixInvert pixMedianFilter pixMirrorDetect pixOpenBrick pixOr pixOrientDetect pixOtsuAdaptiveThreshold
   pixReadMemFromMultipageTiff pixReadMemWebP pixReduceRankBinary2 pixRemoveBorderConnComps pixRemoveColormap
-  pixRotate pixRotateOrth pixScaleGrayLI pixScaleGrayMinMax pixSelectBySize pixSetInRect pixSetMasked
+  pixRotate pixRotateOrth pixScale pixScaleGrayLI pixScaleGrayMinMax pixSelectBySize pixSetInRect pixSetMasked
   pixSubtract pixThresholdToBinary pixXor readHeaderMemWebP setMsgSeverity)
 
 deferred_finish(lode)
