@@ -43,17 +43,27 @@ typedef struct {
     float scaled_sum; /* scale * (sum of q) */
     int16_t sums[2];  /* of q[0..15] and of q[16..31] */
     /* What weights stored too large by 8 (Q4_0) or 32 (Q6_K) make too much: -8 times the sum of every q[i] with
-     * i % 4 < 2, and of the others; -32 times the same of q[0..15] and of q[16..31] */
-    int16_t minus8[2], minus32[2][2];
+     * i % 4 < 2, and of the others, or of all q where kernels add up in 32 bits (whole_sums); -32 times the same two
+     * of q[0..15] and of q[16..31] */
+    union {
+        int16_t halves[2];
+        int32_t whole;
+    } minus8;
+    int16_t minus32[2][2];
     int8_t q[ENGINE_INT8_BLOCK]; /* -127 .. 127 */
     int8_t ends[8];              /* q[14] q[15] q[0] q[1] q[30] q[31] q[16] q[17] */
 } engine_int8_block;
 
 typedef struct {
     size_t scratch_bytes; /* that gemm wants, 64-byte aligned */
+    gboolean whole_sums;  /* blocks hold minus8.whole */
 
-    /* x [n], n a multiple of 32, into out [n / 32]: nearest, ties to even. */
+    /* x [n], n a multiple of 32, into out [n / 32]: nearest, ties to even. For the products of the same table. */
     void (*quantize)(const float *x, size_t n, engine_int8_block *out);
+
+    /* The same of the first 32 of n_rows rows, ldx numbers apart, into blocks that are ldo apart. */
+    void (*quantize_column)(const float *x, size_t ldx, size_t n_rows, engine_int8_block *out,
+                            size_t ldo);
 
     /* y[r] = row r of w times x [n_in / 32 blocks], r < n_rows; rows row_bytes apart, of any alignment. NULL for
      * types that are multiplied as floats. Nothing outside the rows is read. next: rows as long as these that will

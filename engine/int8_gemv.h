@@ -15,7 +15,7 @@ begin_sum(const weight_kind kind, const int offset, const engine_int8_block *x)
 {
 #ifdef V_VNNI
     (void)kind;
-    return offset ? v_maddw(v_bcast32(x->sums), v_set16((int16_t)-offset)) : v_set32(0);
+    return start_whole(offset, x);
 #else
     return kind == KIND_U4 && offset == 8 ? start_u4(x) : v_set32(0);
 #endif
@@ -379,7 +379,7 @@ gemv_panels(const type_layout layout, unit_fn unit, run_fn run, const run_length
 {
     const size_t n_blocks = n_in / ENGINE_INT8_BLOCK, each[2] = {lengths.n_long, lengths.n_short};
     const size_t shortest = lengths.n_short > 0 ? lengths.n_short : lengths.n_long;
-    const size_t ahead = MAX(VW, AHEAD / row_bytes);
+    const size_t ahead = MAX(1, (AHEAD / row_bytes + VW / 2) / VW) * VW;
 
     for (size_t r = 0; r < n_rows; r += VW) {
         const size_t row = MIN(r, n_rows - VW);

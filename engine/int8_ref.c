@@ -287,7 +287,7 @@ engine_int8_finish(engine_int8_block *block)
         sums[i / 16][i % 4 / 2] += block->q[i];
     for (int i = 0; i < 2; i++) {
         block->sums[i] = (int16_t)(sums[i][0] + sums[i][1]);
-        block->minus8[i] = (int16_t)(-8 * (sums[0][i] + sums[1][i]));
+        block->minus8.halves[i] = (int16_t)(-8 * (sums[0][i] + sums[1][i]));
         for (int j = 0; j < 2; j++)
             block->minus32[i][j] = (int16_t)(-32 * sums[i][j]);
     }
@@ -325,9 +325,17 @@ quantize(const float *x, size_t n, engine_int8_block *out)
     }
 }
 
+static void
+quantize_column(const float *x, size_t ldx, size_t n_rows, engine_int8_block *out, size_t ldo)
+{
+    for (size_t r = 0; r < n_rows; r++)
+        quantize(x + r * ldx, ENGINE_INT8_BLOCK, out + r * ldo);
+}
+
 const engine_int8_kernels engine_int8_ref = {
     .scratch_bytes = 64,
     .quantize = quantize,
+    .quantize_column = quantize_column,
     .gemv = ENGINE_INT8_TABLE(gemv),
     .gemm = ENGINE_INT8_TABLE(gemm),
 };

@@ -66,7 +66,7 @@ typedef struct {
 INLINE vi
 start_u4(const engine_int8_block *x)
 {
-    return v_bcast32(x->minus8);
+    return v_bcast32(x->minus8.halves);
 }
 
 /* part[r][t] takes the products of its step `done`. */
@@ -133,6 +133,14 @@ sum_block(const weight_kind kind, const size_t R, const size_t T, const panel_bl
 }
 
 #ifdef V_VNNI
+/* Where a sum in 32 bits begins: the offset's share is out of it before the first product. */
+INLINE vi
+start_whole(const int offset, const engine_int8_block *x)
+{
+    if (offset == 8) return v_bcast32(&x->minus8.whole);
+    return offset ? v_maddw(v_bcast32(x->sums), v_set16((int16_t)-offset)) : v_set32(0);
+}
+
 INLINE void
 sum_block_vnni(const size_t R, const size_t T, const panel_block *const *w,
                const engine_int8_block *const *x, vi sum[2][TOKENS])
@@ -176,10 +184,9 @@ add_block(const weight_kind kind, const int offset, const size_t R, const size_t
 
 #ifdef V_VNNI
     if (kind != KIND_SUB && kind != KIND_SUB_MIN) {
-        const vi minus_offset = v_set16((int16_t)-offset);
         UNROLL
         for (size_t t = 0; t < T; t++) {
-            const vi start = offset ? v_maddw(v_bcast32(x[t]->sums), minus_offset) : v_set32(0);
+            const vi start = start_whole(offset, x[t]);
             UNROLL
             for (size_t r = 0; r < R; r++)
                 sum[r][t] = start;
@@ -353,20 +360,24 @@ pack(const type_layout layout, unit_fn unit, const uint8_t *w, size_t row_bytes,
 typedef void (*pack_fn)(const uint8_t *w, size_t row_bytes, size_t n_rows, size_t n_blocks,
                         panel_block *out);
 
-/* The packed bytes that will be unpacked next, fetched into the second-level cache bit by bit while tokens
- * are multiplied: unpacking from memory otherwise took a fifth of the time at 64 tokens. */
+/* The packed bytes that will be unpacked next, fetched into the second-level cache bit by bit while the last tokens
+ * are multiplied: unpacking from memory otherwise took a fifth of the time at 64 tokens. What is fetched much earlier
+ * the activations push out again. */
 typedef struct {
-    const uint8_t *p;
+    const char *p, *end;           /* of this row */
     size_t row_bytes, slice_bytes; /* rows are row_bytes apart, of which slice_bytes are wanted */
-    size_t n_rows, row, at;
+    size_t n_rows;
     size_t n_lines; /* for each step */
 } fetch_ahead;
+
+enum { FETCH_STEPS = 16 };
 
 INLINE fetch_ahead
 plan_ahead(const uint8_t *p, size_t row_bytes, size_t slice_bytes, size_t n_rows, size_t n_steps)
 {
-    const size_t lines = n_rows * (slice_bytes / 64 + 1);
-    return (fetch_ahead){.p = p,
+    const size_t lines = n_rows * (slice_bytes / 64 + 2);
+    return (fetch_ahead){.p = (const char *)p,
+                         .end = (const char *)p + slice_bytes,
                          .row_bytes = row_bytes,
                          .slice_bytes = slice_bytes,
                          .n_rows = n_rows,
@@ -376,13 +387,15 @@ plan_ahead(const uint8_t *p, size_t row_bytes, size_t slice_bytes, size_t n_rows
 INLINE void
 step_ahead(fetch_ahead *ahead)
 {
-    for (size_t i = 0; i < ahead->n_lines && ahead->row < ahead->n_rows; i++) {
-        _mm_prefetch((const char *)ahead->p + ahead->row * ahead->row_bytes + ahead->at,
-                     _MM_HINT_T1);
-        ahead->at += 64;
-        if (ahead->at >= ahead->slice_bytes + 64) {
-            ahead->at = 0;
-            ahead->row++;
+    for (size_t i = 0; i < ahead->n_lines && ahead->n_rows > 0; i++) {
+        _mm_prefetch(ahead->p, _MM_HINT_T1);
+        /* the last step of a row may end within a line that is not asked for yet */
+        if (ahead->p == ahead->end - 1) {
+            ahead->p = ahead->end - ahead->slice_bytes + ahead->row_bytes;
+            ahead->end += ahead->row_bytes;
+            ahead->n_rows--;
+        } else {
+            ahead->p = MIN(ahead->p + 64, ahead->end - 1);
         }
     }
 }
@@ -394,7 +407,7 @@ gemm(const type_layout layout, pack_fn pack_rows, const tile_fn tiles[2][4], con
      size_t n_tokens, size_t n_in, void *scratch, float *y, size_t ldy)
 {
     static const size_t tile_tokens[4] = {TILE_TOKENS};
-    const size_t n_blocks = n_in / ENGINE_INT8_BLOCK;
+    const size_t n_blocks = n_in / ENGINE_INT8_BLOCK, n_steps = (n_tokens + TOKENS - 1) / TOKENS;
     panel_block *panels = scratch;
 
     for (size_t r = 0; r < n_rows; r += 2 * VW) {
@@ -406,7 +419,7 @@ gemm(const type_layout layout, pack_fn pack_rows, const tile_fn tiles[2][4], con
             const uint8_t *next =
                 b + n < n_blocks ? from + slice_bytes : w + (r + rows) * row_bytes;
             fetch_ahead ahead =
-                plan_ahead(next, row_bytes, slice_bytes, rows, (n_tokens + TOKENS - 1) / TOKENS);
+                plan_ahead(next, row_bytes, slice_bytes, rows, MIN(n_steps, FETCH_STEPS));
             pack_rows(from, row_bytes, MIN(VW, rows), n, panels);
             if (n_panels == 2)
                 pack_rows(from + VW * row_bytes, row_bytes, rows - VW, n, panels + SLICE);
@@ -416,7 +429,7 @@ gemm(const type_layout layout, pack_fn pack_rows, const tile_fn tiles[2][4], con
                     shape++;
                 for (size_t i = 0; i < tile_tokens[shape]; i++)
                     rows_x[i] = x + (index ? index[t + i] : t + i) * n_blocks + b;
-                step_ahead(&ahead);
+                if (t + FETCH_STEPS * TOKENS >= n_tokens) step_ahead(&ahead);
                 tiles[n_panels - 1][shape](panels, rows_x, n, b == 0, y + t * ldy + r, ldy, rows);
             }
         }
@@ -466,6 +479,7 @@ DEFINE_TYPE(mxfp4, tiles_u5_e2m1, KIND_U5, 12, 1, 17, NULL, RUN_UNIT)
 
 #define INT8_TABLE                                                                                 \
     {                                                                                              \
-        .scratch_bytes = 2 * SLICE * sizeof(panel_block), .quantize = engine_int8_quantize_x86,    \
+        .scratch_bytes = 2 * SLICE * sizeof(panel_block), .whole_sums = WHOLE_SUMS,                \
+        .quantize = engine_int8_quantize_x86, .quantize_column = engine_int8_quantize_column_x86,  \
         .gemv = ENGINE_INT8_TABLE(simd_gemv), .gemm = ENGINE_INT8_TABLE(simd_gemm)                 \
     }

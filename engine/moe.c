@@ -180,6 +180,28 @@ next_rows(const moe_run *run, const engine_tensor *tensors, size_t task, size_t 
     return tensor.data + tile.row * engine_tensor_row_bytes(&tensor);
 }
 
+/* The rows `tile` of h, from g [n_slots, ld], as down wants them. */
+static void
+store_hidden(const moe_run *run, const expert_tile *tile, const float *g, size_t ld)
+{
+    const size_t n_ff8 = run->n_ff / ENGINE_INT8_BLOCK;
+    const engine_int8_kernels *int8 = run->kernels->int8;
+
+    if (!run->int8_down) {
+        for (size_t s = 0; s < tile->n_slots; s++)
+            memcpy(run->h + (tile->slot + s) * run->n_ff + tile->row, g + s * ld,
+                   tile->n_rows * sizeof *g);
+        return;
+    }
+    engine_int8_block *to = run->h8 + tile->slot * n_ff8 + tile->row / ENGINE_INT8_BLOCK;
+    if (tile->n_slots == 1) {
+        int8->quantize(g, tile->n_rows, to);
+        return;
+    }
+    for (size_t i = 0; i < tile->n_rows / ENGINE_INT8_BLOCK; i++)
+        int8->quantize_column(g + i * ENGINE_INT8_BLOCK, ld, tile->n_slots, to + i, n_ff8);
+}
+
 static void
 hidden_task(void *data, size_t task, int worker)
 {
@@ -209,12 +231,8 @@ hidden_task(void *data, size_t task, int worker)
         if (job->gate_bias) k->add(g + s * ld, job->gate_bias + tile.row, tile.n_rows);
         if (job->up_bias) k->add(u + s * ld, job->up_bias + tile.row, tile.n_rows);
         k->silu_mul(g + s * ld, u + s * ld, tile.n_rows);
-        const size_t at = (tile.slot + s) * run->n_ff + tile.row;
-        if (run->int8_down)
-            k->int8->quantize(g + s * ld, tile.n_rows, run->h8 + at / ENGINE_INT8_BLOCK);
-        else
-            memcpy(run->h + at, g + s * ld, tile.n_rows * sizeof *g);
     }
+    store_hidden(run, &tile, g, ld);
 }
 
 static void

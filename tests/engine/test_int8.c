@@ -32,6 +32,14 @@ kernels_of(void **state)
     return wanted->kernels;
 }
 
+/* Blocks of the scalar level as the kernels k want them. */
+static void
+convert_blocks(const engine_int8_kernels *k, engine_int8_block *x, size_t n)
+{
+    for (size_t b = 0; k->whole_sums && b < n; b++)
+        x[b].minus8.whole = -8 * (x[b].sums[0] + x[b].sums[1]);
+}
+
 static engine_int8_block *
 random_activations(GRand *rand, size_t n)
 {
@@ -72,26 +80,28 @@ guard(const uint8_t *bytes, size_t n)
 
 static void
 check_shape(const engine_int8_kernels *k, engine_type type, const uint8_t *w, size_t row_bytes,
-            size_t n_rows, const engine_int8_block *x, const uint32_t *index, size_t n_tokens,
-            size_t n_in)
+            size_t n_rows, const engine_int8_block *x, size_t n_x, const uint32_t *index,
+            size_t n_tokens, size_t n_in)
 {
     enum { MARGIN = 3 };
     const char *name = engine_type_lookup((uint32_t)type)->name;
     const size_t ldy = n_rows + MARGIN, n_blocks = n_in / ENGINE_INT8_BLOCK;
     g_autofree float *want = g_new(float, n_tokens *ldy), *got = g_new(float, n_tokens *ldy);
     void *scratch = g_aligned_alloc(1, k->scratch_bytes, 64);
+    g_autofree engine_int8_block *x8 = g_memdup2(x, n_x * n_blocks * sizeof *x);
 
+    convert_blocks(k, x8, n_x * n_blocks);
     for (size_t i = 0; i < n_tokens * ldy; i++)
         want[i] = got[i] = -77.0f; /* outside the result nothing is touched */
     engine_int8_ref.gemm[type](w, row_bytes, n_rows, x, index, n_tokens, n_in, NULL, want, ldy);
-    k->gemm[type](w, row_bytes, n_rows, x, index, n_tokens, n_in, scratch, got, ldy);
+    k->gemm[type](w, row_bytes, n_rows, x8, index, n_tokens, n_in, scratch, got, ldy);
     if (memcmp(got, want, n_tokens * ldy * sizeof *got) != 0)
         fail_msg("gemm %s: %zu rows, %zu tokens, %zu inputs", name, n_rows, n_tokens, n_in);
     for (size_t t = 0; t < n_tokens; t++) {
         const size_t row = index ? index[t] : t;
         for (size_t i = 0; i < ldy; i++)
             got[i] = -77.0f;
-        k->gemv[type](w, row_bytes, n_rows, x + row * n_blocks, n_in, NULL, got);
+        k->gemv[type](w, row_bytes, n_rows, x8 + row * n_blocks, n_in, NULL, got);
         if (memcmp(got, want + t * ldy, ldy * sizeof *got) != 0)
             fail_msg("gemv %s: %zu rows, %zu inputs", name, n_rows, n_in);
     }
@@ -130,7 +140,7 @@ every_kernel_is_the_scalar_one_bit_for_bit(void **state)
                 const guarded_bytes g = guard(w, rows[r] * units * traits->block_bytes);
                 for (size_t i = slow ? 4 : 0; i < G_N_ELEMENTS(tokens); i++)
                     check_shape(k, (engine_type)t, g.data, units * traits->block_bytes, rows[r], x,
-                                i % 2 ? index : NULL, tokens[i], n_in);
+                                MOST_TOKENS, i % 2 ? index : NULL, tokens[i], n_in);
                 munmap(g.base, g.n_mapped);
             }
         }
@@ -172,7 +182,8 @@ extreme_weights_do_not_overflow(void **state)
                     t == ENGINE_TYPE_Q5_K || t == ENGINE_TYPE_Q2_K)
                     memcpy(w + b + d + 2, one, 2);
             }
-            check_shape(k, (engine_type)t, w, 2 * traits->block_bytes, ROWS, x, NULL, TOKENS, n_in);
+            check_shape(k, (engine_type)t, w, 2 * traits->block_bytes, ROWS, x, TOKENS, NULL,
+                        TOKENS, n_in);
         }
     }
 }
@@ -182,7 +193,7 @@ activations_are_rounded_alike(void **state)
 {
     const engine_int8_kernels *k = kernels_of(state);
     g_autoptr(GRand) rand = g_rand_new_with_seed(3);
-    enum { BLOCKS = 400, N = BLOCKS * ENGINE_INT8_BLOCK };
+    enum { BLOCKS = 402, N = BLOCKS * ENGINE_INT8_BLOCK };
     g_autofree float *x = random_floats(rand, N);
     g_autofree engine_int8_block *want = g_new0(engine_int8_block, BLOCKS),
                                  *got = g_new0(engine_int8_block, BLOCKS);
@@ -196,7 +207,10 @@ activations_are_rounded_alike(void **state)
         x[i] = (float)i - 15.5f; /* ties */
     x[40] = INFINITY, x[70] = -INFINITY, x[100] = NAN, x[130] = -0.0f;
     engine_int8_ref.quantize(x, N, want);
-    k->quantize(x, N, got);
+    convert_blocks(k, want, BLOCKS);
+    /* one row, and rows of every rest of four blocks */
+    for (size_t b = 0, n = N / ENGINE_INT8_BLOCK - 6; b < BLOCKS; b += n, n = MIN(n, 4) - 1)
+        k->quantize(x + b * ENGINE_INT8_BLOCK, n * ENGINE_INT8_BLOCK, got + b);
     for (size_t b = 0; b < BLOCKS; b++) {
         if (isnan(want[b].scale)) {
             assert_true(isnan(got[b].scale) && isnan(got[b].scaled_sum));
@@ -205,6 +219,23 @@ activations_are_rounded_alike(void **state)
         assert_memory_equal(&got[b], &want[b], sizeof *got);
     }
     assert_true(isnan(x[100]));
+}
+
+static void
+columns_are_rounded_like_rows(void **state)
+{
+    const engine_int8_kernels *k = kernels_of(state);
+    g_autoptr(GRand) rand = g_rand_new_with_seed(6);
+    enum { ROWS = 23, LD = 3 * ENGINE_INT8_BLOCK, LDO = 5 };
+    g_autofree float *x = random_floats(rand, ROWS * LD);
+
+    for (size_t n = 1; n <= ROWS; n++) {
+        engine_int8_block want[ROWS * LDO] = {0}, got[ROWS * LDO] = {0};
+        for (size_t r = 0; r < n; r++)
+            k->quantize(x + r * LD, ENGINE_INT8_BLOCK, want + r * LDO);
+        k->quantize_column(x, LD, n, got, LDO); /* what lies between is left alone */
+        assert_memory_equal(got, want, sizeof got);
+    }
 }
 
 static void
@@ -271,7 +302,8 @@ extern const engine_int8_kernels emulated_int8_avx512, emulated_int8_vnni;
 #define LEVEL_TESTS(l)                                                                             \
     cmocka_unit_test_prestate(every_kernel_is_the_scalar_one_bit_for_bit, &levels[l]),             \
         cmocka_unit_test_prestate(extreme_weights_do_not_overflow, &levels[l]),                    \
-        cmocka_unit_test_prestate(activations_are_rounded_alike, &levels[l])
+        cmocka_unit_test_prestate(activations_are_rounded_alike, &levels[l]),                      \
+        cmocka_unit_test_prestate(columns_are_rounded_like_rows, &levels[l])
 
 int
 main(void)
