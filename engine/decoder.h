@@ -16,7 +16,7 @@
 
 G_BEGIN_DECLS
 
-#define ENGINE_DECODER_CHUNK 256 /* rows of a pass over a prompt, unless the caller knows better */
+#define ENGINE_DECODER_CHUNK 512 /* rows of a pass over a prompt, unless the caller knows better */
 
 typedef struct engine_recurrent engine_recurrent; /* recurrent.h: delta-net state of one sequence */
 

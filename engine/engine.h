@@ -162,6 +162,8 @@ typedef struct {
 
 typedef enum { ENGINE_KV_F16, ENGINE_KV_Q8_0, ENGINE_KV_Q4_0, ENGINE_KV_F32 } engine_kv_type;
 const char *engine_kv_type_name(engine_kv_type type); /* "f16", "q8_0", "q4_0", "f32" */
+/* The type of that name into *type; FALSE, with *type as it was, where none has it. */
+gboolean engine_kv_type_parse(const char *name, engine_kv_type *type);
 
 /* Of a session (n_sequences 1) or a batch, both with options as they are by default. n_context 0: the model's trained
  * context. ARGUMENT for an encoder, which keeps nothing between calls; UNSUPPORTED where the heads are no whole
@@ -308,7 +310,7 @@ typedef struct engine_session engine_session;
 typedef struct {
     uint32_t n_context;     /* tokens it can hold; 0 = the model's trained context, at most 8192 */
     engine_kv_type kv_type; /* how keys and values are kept; default ENGINE_KV_F16 */
-    uint32_t chunk;         /* tokens of one pass over a prompt; 0 = 256 */
+    uint32_t chunk;         /* tokens of one pass over a prompt; 0 = 512 */
     uint64_t
         max_memory; /* bytes of weights, cache and buffers together; 0 = no limit (default). When only the
                                experts do not fit, they are read from the file as they are needed */
@@ -385,7 +387,7 @@ typedef struct {
     uint32_t n_cached;      /* tokens that the cache holds, of all together; 0 = 8192 */
     uint32_t n_sequences;   /* running at a time, others wait; default 8 */
     engine_kv_type kv_type; /* default ENGINE_KV_F16 */
-    uint32_t chunk;         /* tokens of one pass, at least n_sequences; 0 = 256 */
+    uint32_t chunk;         /* tokens of one pass, at least n_sequences; 0 = 512 */
     uint64_t max_memory;    /* as engine_session_options has it; 0 = no limit (default) */
     uint32_t
         n_draft; /* tokens of each text guessed ahead: by the model's own draft head, else from what it says already;

@@ -1,6 +1,7 @@
 /* What a model needs beside its mapped file, computed from its sizes: nothing is allocated. */
 #include "engine/runtime.h"
 
+#include <string.h>
 #include <unistd.h>
 
 static const struct {
@@ -17,6 +18,17 @@ const char *
 engine_kv_type_name(engine_kv_type type)
 {
     return KV_TYPES[type].name;
+}
+
+gboolean
+engine_kv_type_parse(const char *name, engine_kv_type *type)
+{
+    for (size_t i = 0; i < G_N_ELEMENTS(KV_TYPES); i++) {
+        if (strcmp(name, KV_TYPES[i].name) != 0) continue;
+        *type = (engine_kv_type)i;
+        return TRUE;
+    }
+    return FALSE;
 }
 
 engine_type

@@ -12,7 +12,7 @@
 
 typedef struct {
     common_args common;
-    char *prefill, *depth;
+    char *prefill, *depth, *kv_type;
     int n_decode, rounds, threads;
     gboolean no_machine, cpu_time;
     device_args device;
@@ -39,6 +39,8 @@ bench_entries(gpointer data)
          "Tokens to decode at each depth (default: 64)", "N"},
         {"rounds", 'r', 0, G_OPTION_ARG_INT, &args->rounds,
          "Runs of each test; best and median are told (default: 3)", "N"},
+        {"kv-type", 0, 0, G_OPTION_ARG_STRING, &args->kv_type,
+         "How keys and values are kept: f32, f16, q8_0 or q4_0 (default: f16)", "TYPE"},
         {"threads", 't', 0, G_OPTION_ARG_INT, &args->threads, "Threads (default: 0, one per core)",
          "N"},
         CLI_DEVICE_ENTRIES(&args->device),
@@ -85,6 +87,7 @@ parse_sizes(const char *option, const char *text, uint32_t lowest, sizes *out)
 typedef struct {
     const bench_args *args;
     sizes prefill, depth;
+    engine_kv_type kv_type;
     engine_model *model;
     engine_pool *pool;
     engine_session *session;
@@ -179,8 +182,7 @@ cache_bytes(const bench *b, uint32_t depth)
 {
     engine_memory_plan plan = {0};
 
-    if (depth == 0 || !engine_model_memory(b->model, depth, 1, ENGINE_KV_F16, &plan, NULL))
-        return 0;
+    if (depth == 0 || !engine_model_memory(b->model, depth, 1, b->kv_type, &plan, NULL)) return 0;
     return plan.kv_bytes + plan.recurrent_bytes;
 }
 
@@ -299,7 +301,10 @@ start(bench *b, const char *name, GError **error)
     }
     b->load_seconds = seconds_since(b, begin);
     const uint32_t n = longest_test(b);
-    b->session = engine_session_new(b->model, b->pool, n, error);
+    engine_session_options options = engine_session_options_default();
+    options.n_context = n;
+    options.kv_type = b->kv_type;
+    b->session = engine_session_open(b->model, b->pool, &options, error);
     if (b->session == NULL) return FALSE;
     b->logits = g_new(float, info->n_vocab);
     b->tokens = g_new(int32_t, n);
@@ -317,9 +322,9 @@ static uint64_t
 planned_bytes(const bench *b)
 {
     engine_memory_plan plan = {0};
-    const engine_kv_type kv = engine_session_options_default().kv_type;
-    return engine_model_memory(b->model, longest_test(b), 1, kv, &plan, NULL) ? plan.total_bytes
-                                                                              : 0;
+    return engine_model_memory(b->model, longest_test(b), 1, b->kv_type, &plan, NULL)
+               ? plan.total_bytes
+               : 0;
 }
 
 static void
@@ -332,7 +337,8 @@ print_head(const bench *b)
     cli_print("%s: %s %s, %.0f M parameters, %s, %s read per token\n", info->name,
               info->architecture, info->weight_type, (double)info->n_parameters / 1e6, size,
               active);
-    cli_print("%s; %d threads\n", features, engine_pool_n_threads(b->pool));
+    cli_print("%s; %d threads; keys and values as %s\n", features, engine_pool_n_threads(b->pool),
+              engine_kv_type_name(b->kv_type));
     if (engine_session_get_placement(b->session) != NULL)
         cli_print("%s\n", engine_session_get_placement(b->session));
     if (!b->args->no_machine)
@@ -361,6 +367,7 @@ print_json(const bench *b)
     json_object_set_new(json, "active_bytes", json_integer((json_int_t)info->n_active_bytes));
     json_object_set_new(json, "cpu", json_string(features));
     json_object_set_new(json, "threads", json_integer(engine_pool_n_threads(b->pool)));
+    json_object_set_new(json, "kv_type", json_string(engine_kv_type_name(b->kv_type)));
     if (!b->args->no_machine)
         json_object_set_new(json, "machine",
                             json_pack("{s:f,s:f,s:f}", "read_4k", b->machine.read_4k, "read_2m",
@@ -401,7 +408,8 @@ static int
 run_bench(gpointer data, char **operands, int n_operands)
 {
     const bench_args *args = data;
-    g_auto(bench) b = {.args = args, .tests = json_array()};
+    g_auto(bench) b = {
+        .args = args, .tests = json_array(), .kv_type = engine_session_options_default().kv_type};
     g_autoptr(GError) error = NULL;
 
     if (n_operands != 1) return cli_usage_error("bench", "which model? One file or folder");
@@ -411,6 +419,8 @@ run_bench(gpointer data, char **operands, int n_operands)
     if (!parse_sizes("prefill", args->prefill ? args->prefill : "512,2048", 1, &b.prefill) ||
         !parse_sizes("depth", args->depth ? args->depth : "0,2048,8192", 0, &b.depth))
         return EXIT_WRONG_USAGE;
+    if (args->kv_type != NULL && !engine_kv_type_parse(args->kv_type, &b.kv_type))
+        return cli_usage_error("bench", "--kv-type: choose from f32, f16, q8_0, q4_0");
     const int device = cli_device_check("bench", &args->device);
     if (device != EXIT_ALL_GOOD) return device;
     b.pool = engine_pool_new(args->threads);

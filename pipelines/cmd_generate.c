@@ -449,16 +449,6 @@ tell_ignored_prefix(const char *line, void *user_data)
 
 /* ---- running ---- */
 
-static engine_kv_type
-kv_type(const generate_args *args)
-{
-    static const engine_kv_type types[] = {ENGINE_KV_F32, ENGINE_KV_F16, ENGINE_KV_Q8_0,
-                                           ENGINE_KV_Q4_0};
-    for (size_t i = 0; args->kv_type != NULL && i < G_N_ELEMENTS(types); i++)
-        if (strcmp(args->kv_type, engine_kv_type_name(types[i])) == 0) return types[i];
-    return ENGINE_KV_F16;
-}
-
 static gboolean
 open_prefixes(generation *g, GError **error)
 {
@@ -482,7 +472,7 @@ open_session(generation *g, GError **error)
                                           : MAX(wanted, 1);
     options.n_draft = (uint32_t)args->draft;
     options.max_memory = (uint64_t)args->memory_mb << 20;
-    options.kv_type = kv_type(args);
+    if (args->kv_type != NULL) (void)engine_kv_type_parse(args->kv_type, &options.kv_type);
     options.prefixes = g->prefixes;
     g->session = engine_session_open(g->model, g->pool, &options, error);
     return g->session != NULL;
@@ -620,7 +610,7 @@ write_prompts(generation *g, GError **error)
     options.batch.n_sequences = (uint32_t)args->parallel;
     options.batch.n_draft = (uint32_t)args->draft;
     options.batch.max_memory = (uint64_t)args->memory_mb << 20;
-    options.batch.kv_type = kv_type(args);
+    if (args->kv_type != NULL) (void)engine_kv_type_parse(args->kv_type, &options.batch.kv_type);
     options.batch.prefixes = g->prefixes;
     const gboolean ok = generate_prompts(&options, lines, len, &stats, error);
     g_clear_pointer(&g->progress, cli_progress_free);
@@ -670,10 +660,7 @@ run(generation *g, const char *name, const char *operand, GError **error)
 static const char *
 find_mistake(const generate_args *args, int n_operands)
 {
-    static const char *const types[] = {"f32", "f16", "q8_0", "q4_0"};
-    gboolean known_type = args->kv_type == NULL;
-    for (size_t i = 0; i < G_N_ELEMENTS(types) && !known_type; i++)
-        known_type = strcmp(args->kv_type, types[i]) == 0;
+    engine_kv_type type;
     const int n_prompts =
         (n_operands > 1) + (args->file != NULL) + (args->tokens != NULL) + (args->prompts != NULL);
     if (n_operands < 1) return "which model? A file, a folder or a name";
@@ -697,7 +684,8 @@ find_mistake(const generate_args *args, int n_operands)
          args->logprobs >= 0 || args->stream || args->cache != NULL || args->draft > 0))
         return "--endpoint: not with --tokens, --logits, --logprobs, --grammar, --stream, --cache "
                "or --draft";
-    if (!known_type) return "--kv-type: choose from f32, f16, q8_0, q4_0";
+    if (args->kv_type != NULL && !engine_kv_type_parse(args->kv_type, &type))
+        return "--kv-type: choose from f32, f16, q8_0, q4_0";
     if (args->max_tokens < 0 || args->min_tokens < 0 || args->top_k < 0 || args->context < 0 ||
         args->penalty_window < 0 || args->threads < 0 || args->draft < 0 || args->memory_mb < 0 ||
         args->think_budget < 0)

@@ -84,7 +84,7 @@ speed() {
     if [ "${CLOCK:-}" = cpu ]; then cpu=--cpu-time; fi
     for model in "$@"; do
         for threads in ${THREADS:-1 2}; do
-            args="-t $threads -p ${PREFILL:-512,2048} -d ${DEPTH:-0,2048,8192} -n ${DECODE:-64} $cpu"
+            args="-t $threads -p ${PREFILL:-512,2048} -d ${DEPTH:-0,2048,8192} -n ${DECODE:-64} --kv-type ${KV:-f16} $cpu"
             : > "$work/rounds"
             for round in $(seq "${ROUNDS:-5}"); do
                 # shellcheck disable=SC2086 # the options are words

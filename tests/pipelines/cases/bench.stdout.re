@@ -1,4 +1,5 @@
 ^tiny random llama: llama F16, 0 M parameters, .* read per token$
+^.*; [0-9]+ threads; keys and values as f32$
 ^ceilings: reading [0-9]+\.[0-9] GB/s \(4 KiB pages\), [0-9]+\.[0-9] GB/s \(2 MiB pages\)
 ^loaded in [0-9]+ ms, first token after [0-9]+ ms$
 ^prefill 40 +[0-9]+\.[0-9] +[0-9]+\.[0-9] 

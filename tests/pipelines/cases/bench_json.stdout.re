@@ -5,3 +5,4 @@
 "peak_bytes": [1-9]
 "base_bytes": [1-9]
 "planned_bytes": [1-9]
+"kv_type": "f16"

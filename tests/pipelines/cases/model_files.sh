@@ -1,7 +1,7 @@
 # what is in a model file, and the same model with other weight types
 m=$DATA/engine/llama_gguf/model.gguf
 cp "$m" m.gguf
-$LODE model info m.gguf --context 100 | sed 's|memory *[^ ]* kB|memory|; s|, buffers.*||' || exit 1
+$LODE model info m.gguf --context 100 | sed 's|memory *[^ ]* [kM]B|memory|; s|, buffers.*||' || exit 1
 $LODE model quantize m.gguf q.gguf --type q4_k_m --threads 2 || exit 1
 $LODE model info q.gguf | grep weights
 $LODE model quantize -q m.gguf one.gguf --type q8_0 --threads 1

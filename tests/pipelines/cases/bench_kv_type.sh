@@ -1,0 +1,1 @@
+$LODE bench $DATA/engine/llama_gguf --kv-type q2
