@@ -59,7 +59,8 @@ add_scaled(vi sum, vf d, const engine_int8_block *x, vf acc)
 
 /* Rows follow one another in memory: while one panel is multiplied a later one comes into the cache. Part `part` of n
  * of its n_bytes, when *when has been computed: left alone, GCC puts all prefetches of a run first, and the cache
- * cannot have so many lines on their way (a third of the speed of reading). */
+ * cannot have so many lines on their way (a third of the speed of reading). Where *when is not used afterwards, it
+ * leaves the prefetches out. */
 INLINE void
 prefetch_part(vi *when, const uint8_t *p, size_t n_bytes, size_t part, size_t n)
 {
@@ -339,12 +340,13 @@ gemv_emit(void *data, size_t block, const panel_block *w)
     gemv_ctx *ctx = data;
     const engine_int8_block *x = ctx->x + block;
     const size_t each = ctx->layout.unit_blocks;
+    panel_block now = *w; /* of which what prefetch_part has waited for is multiplied */
+    const panel_block *panel = &now;
     vf acc[2][TOKENS];
 
-    vi when = w->q[7];
-    if (ctx->next) prefetch_part(&when, ctx->next, VW * ctx->layout.unit_bytes, block, each);
+    if (ctx->next) prefetch_part(&now.q[7], ctx->next, VW * ctx->layout.unit_bytes, block, each);
     acc[0][0] = ctx->acc;
-    add_block(ctx->layout.kind, ctx->layout.offset, 1, 1, &w, &x, acc);
+    add_block(ctx->layout.kind, ctx->layout.offset, 1, 1, &panel, &x, acc);
     ctx->acc = acc[0][0];
 }
 
