@@ -294,6 +294,87 @@ a_draft_head_guesses_for_many_as_for_one(void **state)
     fixture_close(&f);
 }
 
+/* A tensor's numbers in the safetensors file `bytes`, shape [*n_rows, *n_columns]. */
+static float *
+stored_tensor(const char *bytes, const json_t *header, const char *name, size_t *n_rows,
+              size_t *n_columns)
+{
+    const json_t *tensor = json_object_get(header, name), *shape = json_object_get(tensor, "shape");
+    uint64_t header_bytes;
+
+    if (!tensor) fail_msg("no %s", name);
+    memcpy(&header_bytes, bytes, sizeof header_bytes);
+    *n_rows = (size_t)json_integer_value(json_array_get(shape, 0));
+    *n_columns = (size_t)json_integer_value(json_array_get(shape, 1));
+    const json_int_t at =
+        json_integer_value(json_array_get(json_object_get(tensor, "data_offsets"), 0));
+    return (float *)(void *)(bytes + sizeof header_bytes + header_bytes + at);
+}
+
+/* Makes of qwen3_5 a model that counts, token t followed by t + 1: layers that add nothing to the token's embedding,
+ * and an output whose row t + 1 is the embedding of t. Its draft head goes on from the token it is told of. */
+static void
+teach_to_count(const char *folder)
+{
+    static const char *const silent[] = {"out_proj.weight", "o_proj.weight", "down_proj.weight"};
+    g_autofree char *path = g_build_filename(folder, "model.safetensors", NULL), *bytes = NULL;
+    gsize n_bytes;
+    uint64_t header_bytes;
+    size_t n_rows, n_columns, n_vocab, n_embd;
+
+    assert_true(g_file_get_contents(path, &bytes, &n_bytes, NULL));
+    memcpy(&header_bytes, bytes, sizeof header_bytes);
+    json_t *header = json_loadb(bytes + sizeof header_bytes, header_bytes, 0, NULL);
+    const char *name;
+    json_t *tensor;
+    json_object_foreach(header, name, tensor)
+    {
+        for (size_t i = 0; i < G_N_ELEMENTS(silent); i++) {
+            if (!g_str_has_suffix(name, silent[i])) continue;
+            float *values = stored_tensor(bytes, header, name, &n_rows, &n_columns);
+            memset(values, 0, n_rows * n_columns * sizeof *values);
+        }
+    }
+    const float *embd =
+        stored_tensor(bytes, header, "model.language_model.embed_tokens.weight", &n_vocab, &n_embd);
+    float *output = stored_tensor(bytes, header, "lm_head.weight", &n_rows, &n_columns);
+    for (size_t t = 0; t < n_vocab; t++)
+        memcpy(output + (t + 1) % n_vocab * n_embd, embd + t * n_embd, n_embd * sizeof *embd);
+    float *join = stored_tensor(bytes, header, "mtp.fc.weight", &n_rows, &n_columns);
+    memset(join, 0, n_rows * n_columns * sizeof *join);
+    for (size_t i = 0; i < n_rows; i++)
+        join[i * n_columns + i] = 1.0f;
+    assert_true(g_file_set_contents(path, bytes, (gssize)n_bytes, NULL));
+    json_decref(header);
+}
+
+static void
+guesses_of_a_head_that_knows_are_all_taken(void **state)
+{
+    (void)state;
+    fixture f = {.c = tiny_case_load("qwen3_5"), .pool = engine_pool_new(2)};
+    f.folder = tiny_case_write(f.c, TINY_F32);
+    teach_to_count(f.folder);
+    f.model = open_model(f.folder);
+    f.n_vocab = engine_model_get_info(f.model)->n_vocab;
+    job jobs[3] = {make_job(&f, 3, 40, 0), make_job(&f, 33, 60, 1), make_job(&f, 50, 41, 2)};
+    engine_request_stats stats[3];
+
+    for (size_t i = 0; i < 3; i++)
+        for (size_t j = 0; j + 1 < jobs[i].n; j++)
+            assert_int_equal(jobs[i].text[j + 1], (jobs[i].text[j] + 1) % (int32_t)f.n_vocab);
+    count_guesses(&f, jobs, TRUE, stats);
+    for (size_t i = 0; i < 3; i++) {
+        print_message("text %zu: %u of %u guesses held\n", i, stats[i].n_accepted,
+                      stats[i].n_drafted);
+        /* five at a time, and one more by the pass itself: all but the first token and a rest of the text */
+        assert_true(stats[i].n_accepted >= jobs[i].n / 6 * 5 - 5);
+        assert_true(stats[i].n_accepted + 5 >= stats[i].n_drafted);
+        free_job(&jobs[i]);
+    }
+    fixture_close(&f);
+}
+
 static void
 cancelling_one_takes_a_pass_and_leaves_the_others(void **state)
 {
@@ -577,6 +658,7 @@ main(void)
         cmocka_unit_test(sequences_of_a_batch_get_what_they_get_alone),
         cmocka_unit_test(guesses_in_a_batch_change_no_bit),
         cmocka_unit_test(a_draft_head_guesses_for_many_as_for_one),
+        cmocka_unit_test(guesses_of_a_head_that_knows_are_all_taken),
         cmocka_unit_test(cancelling_one_takes_a_pass_and_leaves_the_others),
         cmocka_unit_test(what_cannot_run_is_refused_or_ends_full),
         cmocka_unit_test(a_text_is_scored_alike_alone_and_among_others),
