@@ -9,71 +9,10 @@
 #include <string.h>
 
 #define MAX_AUTHORS 400
+#define TITLE_LEAST 1.12F /* sizes, in that of the text */
+#define TEXT_LEAST  0.95F
 
-/* ---- title ---- */
-
-/* The largest text in the upper part of the first page; its index, or LAYOUT_NONE. */
-static int
-title_find(const layout_work *work)
-{
-    int best = LAYOUT_NONE;
-    float best_size = 1.12F * work->body_pt;
-    for (guint i = 0; i < work->paras->len; i++) {
-        const layout_para *para = layout_work_para(work, i);
-        if (para->sheet > 0) break;
-        if (!layout_para_is_text(para)) continue;
-        const layout_row *row = layout_para_row(work, para, 0);
-        const layout_sheet *sheet = layout_work_sheet(work, 0);
-        guint chars = layout_para_chars(work, para);
-        if (row->box.y0 > 0.55F * sheet->height || chars < 6 || chars > 350) continue;
-        if (row->size_pt <= best_size + 0.4F) continue;
-        g_autofree char *text = layout_para_short_text(work, para);
-        layout_heading_form form = layout_heading_parse(text);
-        if (!(form.numbered && g_ascii_isdigit(text[0])) && !form.known && !para->contents &&
-            !layout_contents_heading(text)) {
-            best = (int)i;
-            best_size = row->size_pt;
-        }
-    }
-    if (best >= 0) return best;
-    /* No larger text: a first block that is bold or centred in the upper third. */
-    for (guint i = 0; i < MIN(work->paras->len, 3); i++) {
-        const layout_para *para = layout_work_para(work, i);
-        if (!layout_para_is_text(para) || para->sheet > 0) continue;
-        const layout_row *row = layout_para_row(work, para, 0);
-        g_autofree char *text = layout_para_short_text(work, para);
-        layout_heading_form form = layout_heading_parse(text);
-        if ((row->flags & LAYOUT_SPAN_BOLD) &&
-            row->box.y0 < 0.33F * layout_work_sheet(work, 0)->height &&
-            layout_para_chars(work, para) >= 15 && layout_para_chars(work, para) < 250 &&
-            !form.known && !form.numbered)
-            return (int)i;
-    }
-    return LAYOUT_NONE;
-}
-
-static void
-title_mark(layout_work *work)
-{
-    int index = title_find(work);
-    if (index < 0) return;
-    layout_para *title = layout_work_para(work, (guint)index);
-    title->type = LAYOUT_BLOCK_TITLE;
-    float size = layout_para_row(work, title, 0)->size_pt;
-    for (guint i = (guint)index + 1; i < work->paras->len; i++) {
-        layout_para *next = layout_work_para(work, i);
-        if (!layout_para_is_text(next) || next->sheet > 0) break;
-        const layout_row *row = layout_para_row(work, next, 0);
-        const layout_row *last = layout_para_row(work, title, title->places->len - 1);
-        if (fabsf(row->size_pt - size) > 0.3F || row->baseline - last->baseline > 1.8F * size ||
-            row->region != last->region)
-            break;
-        layout_para_take_places(title, next);
-    }
-    layout_paras_drop_empty(work);
-}
-
-/* ---- what stands between the title and the text ---- */
+/* ---- what texts are ---- */
 
 static gboolean
 has_word(const char *text, const char *const *words, guint n)
@@ -183,6 +122,82 @@ is_prose(const layout_work *work, const layout_para *para)
         n += strstr(text, small[i]) != NULL;
     return n >= 3 || !is_address(text);
 }
+
+/* ---- title ---- */
+
+/* Prose in the size of the text? Notes above a title are smaller. */
+static gboolean
+begins_text(const layout_work *work, const layout_para *para)
+{
+    const float size = layout_para_row(work, para, 0)->size_pt / work->body_pt;
+    return size > TEXT_LEAST && size < TITLE_LEAST && is_prose(work, para);
+}
+
+/* The largest text in the upper part of the first page; its index, or LAYOUT_NONE. What stands below prose is a heading:
+ * such a page is from the middle of a paper. */
+static int
+title_find(const layout_work *work)
+{
+    int best = LAYOUT_NONE;
+    float best_size = TITLE_LEAST * work->body_pt;
+    for (guint i = 0; i < work->paras->len; i++) {
+        const layout_para *para = layout_work_para(work, i);
+        if (para->sheet > 0) break;
+        if (!layout_para_is_text(para)) continue;
+        const layout_row *row = layout_para_row(work, para, 0);
+        const layout_sheet *sheet = layout_work_sheet(work, 0);
+        if (begins_text(work, para)) break;
+        guint chars = layout_para_chars(work, para);
+        if (row->box.y0 > 0.55F * sheet->height || chars < 6 || chars > 350) continue;
+        if (row->size_pt <= best_size + 0.4F) continue;
+        g_autofree char *text = layout_para_short_text(work, para);
+        layout_heading_form form = layout_heading_parse(text);
+        if (!(form.numbered && g_ascii_isdigit(text[0])) && !form.known && !para->contents &&
+            !layout_contents_heading(text)) {
+            best = (int)i;
+            best_size = row->size_pt;
+        }
+    }
+    if (best >= 0) return best;
+    /* No larger text: a first block that is bold or centred in the upper third. */
+    for (guint i = 0; i < MIN(work->paras->len, 3); i++) {
+        const layout_para *para = layout_work_para(work, i);
+        if (!layout_para_is_text(para) || para->sheet > 0) continue;
+        if (begins_text(work, para)) break;
+        const layout_row *row = layout_para_row(work, para, 0);
+        g_autofree char *text = layout_para_short_text(work, para);
+        layout_heading_form form = layout_heading_parse(text);
+        if ((row->flags & LAYOUT_SPAN_BOLD) &&
+            row->box.y0 < 0.33F * layout_work_sheet(work, 0)->height &&
+            layout_para_chars(work, para) >= 15 && layout_para_chars(work, para) < 250 &&
+            !form.known && !form.numbered)
+            return (int)i;
+    }
+    return LAYOUT_NONE;
+}
+
+static void
+title_mark(layout_work *work)
+{
+    int index = title_find(work);
+    if (index < 0) return;
+    layout_para *title = layout_work_para(work, (guint)index);
+    title->type = LAYOUT_BLOCK_TITLE;
+    float size = layout_para_row(work, title, 0)->size_pt;
+    for (guint i = (guint)index + 1; i < work->paras->len; i++) {
+        layout_para *next = layout_work_para(work, i);
+        if (!layout_para_is_text(next) || next->sheet > 0) break;
+        const layout_row *row = layout_para_row(work, next, 0);
+        const layout_row *last = layout_para_row(work, title, title->places->len - 1);
+        if (fabsf(row->size_pt - size) > 0.3F || row->baseline - last->baseline > 1.8F * size ||
+            row->region != last->region)
+            break;
+        layout_para_take_places(title, next);
+    }
+    layout_paras_drop_empty(work);
+}
+
+/* ---- what stands between the title and the text ---- */
 
 /* The next text on this page, LAYOUT_NONE where there is none. */
 static int

@@ -386,6 +386,22 @@ is_display(const char *latex)
     return latex && *latex && !strstr(latex, "$$") && !strstr(latex, "\n\n");
 }
 
+/* A formula without LaTeX: its characters, and its number behind them. */
+static void
+append_formula_text(writer *w, guint index, const layout_formula *formula)
+{
+    const gsize start = w->out->len;
+    append_text(w, index, 0, MARKDOWN_NO_EMPHASIS);
+    if (formula != NULL && formula->number != NULL) {
+        g_autofree char *number = g_strdup_printf("(%s)", formula->number);
+        g_string_append_c(w->out, ' ');
+        markdown_inline(w->out, number, (uint32_t)strlen(number), NULL, 0, NULL, 0,
+                        MARKDOWN_NO_EMPHASIS);
+    }
+    markdown_escape_block_start(w->out, start);
+    g_string_append_c(w->out, '\n');
+}
+
 static void
 append_formula(writer *w, guint index)
 {
@@ -395,10 +411,7 @@ append_formula(writer *w, guint index)
     const char *picture = formula ? layout_formula_picture(w->options, formula) : NULL;
     const char *latex = formula ? layout_formula_shown(w->options, formula) : NULL;
     const gboolean replaced = picture && formula->latex && !latex;
-    if (!picture && !is_display(latex)) {
-        append_paragraph(w, index, 0, MARKDOWN_NO_EMPHASIS);
-        return;
-    }
+    if (!picture && !is_display(latex) && block->text_len == 0) return;
     const gsize start = begin_block(w);
     if (is_display(latex)) {
         g_string_append_printf(w->out, "$$%s", latex);
@@ -406,9 +419,7 @@ append_formula(writer *w, guint index)
             g_string_append_printf(w->out, " \\tag{%s}", formula->number);
         g_string_append(w->out, "$$\n");
     } else if (!replaced) {
-        append_text(w, index, 0, MARKDOWN_NO_EMPHASIS);
-        markdown_escape_block_start(w->out, start);
-        g_string_append_c(w->out, '\n');
+        append_formula_text(w, index, formula);
     }
     if (picture) {
         g_autofree char *label = formula->number ? g_strdup_printf("Formula (%s)", formula->number)

@@ -197,6 +197,43 @@ line_read(parse_ocr_text *text, const TessPageIterator *at)
     g_array_append_val(text->lines, line);
 }
 
+/* Does a word end in the beginning of an address, "http:" or "https:/"? */
+static gboolean
+opens_address(const parse_ocr_text *text, const parse_ocr_word *word)
+{
+    static const char *const openings[] = {"http:", "https:", "http:/", "https:/"};
+    for (guint i = 0; i < G_N_ELEMENTS(openings); i++) {
+        const guint n = (guint)strlen(openings[i]);
+        guint same = 0;
+        while (same < n && n <= word->n_symbols &&
+               g_array_index(text->symbols, parse_ocr_symbol,
+                             word->first_symbol + word->n_symbols - n + same)
+                       .unicode == (uint32_t)openings[i][same])
+            same++;
+        if (same == n) return TRUE;
+    }
+    return FALSE;
+}
+
+/* The last word of a line goes on with what was read behind it; in addresses slashes stand so far apart that
+ * Tesseract sees words. FALSE: it does not. */
+static gboolean
+address_join(parse_ocr_text *text, const parse_ocr_word *rest)
+{
+    const parse_ocr_line *line = &g_array_index(text->lines, parse_ocr_line, text->lines->len - 1);
+    if (line->n_words == 0 ||
+        g_array_index(text->symbols, parse_ocr_symbol, rest->first_symbol).unicode != '/')
+        return FALSE;
+    parse_ocr_word *last = &g_array_index(text->words, parse_ocr_word, text->words->len - 1);
+    if (last->line != rest->line || !opens_address(text, last)) return FALSE;
+    last->n_symbols += rest->n_symbols;
+    last->y0 = MIN(last->y0, rest->y0);
+    last->x1 = MAX(last->x1, rest->x1);
+    last->y1 = MAX(last->y1, rest->y1);
+    last->confidence = MIN(last->confidence, rest->confidence);
+    return TRUE;
+}
+
 static void
 words_read(parse_ocr_text *text, TessResultIterator *it)
 {
@@ -212,7 +249,7 @@ words_read(parse_ocr_text *text, TessResultIterator *it)
         word.line = text->lines->len - 1;
         symbols_read(text, it);
         word.n_symbols = text->symbols->len - word.first_symbol;
-        if (word.n_symbols == 0) continue;
+        if (word.n_symbols == 0 || address_join(text, &word)) continue;
         g_array_append_val(text->words, word);
         g_array_index(text->lines, parse_ocr_line, word.line).n_words++;
     } while (TessResultIteratorNext(it, RIL_WORD));

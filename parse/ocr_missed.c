@@ -1,8 +1,8 @@
 /* What Tesseract left unread.
  *
  * Its layout analysis drops what it takes for noise: a narrow column of a table, the number before a heading, a dash
- * that stands for an empty cell. Ink of the size of letters that no word covers is gathered into pieces of lines,
- * to be read by themselves. */
+ * that stands for an empty cell, the number of the page. Ink of the size of letters that no word covers is gathered
+ * into pieces of lines, to be read by themselves. */
 #include "parse/ocr_internal.h"
 
 #define LETTER_LOW     0.55F /* heights in those of the page's usual letters */
@@ -79,12 +79,27 @@ gap_in_row(const parse_ocr_text *text, const parse_rect *piece)
     return least;
 }
 
-/* Single characters are read only beside words, and not within a line: there the line's reading has them, although the
- * boxes of its words may not. */
+/* In the head or the foot, over or under all words, as numbers of pages are? */
+static gboolean
+is_outside(const parse_ocr_text *text, const parse_rect *piece)
+{
+    parse_rect words = {G_MAXFLOAT, G_MAXFLOAT, -G_MAXFLOAT, -G_MAXFLOAT};
+    for (guint i = 0; i < text->words->len; i++) {
+        const parse_ocr_word *word = &g_array_index(text->words, parse_ocr_word, i);
+        words = (parse_rect){MIN(words.x0, (float)word->x0), MIN(words.y0, (float)word->y0),
+                             MAX(words.x1, (float)word->x1), MAX(words.y1, (float)word->y1)};
+    }
+    return piece->x0 >= words.x0 && piece->x1 <= words.x1 &&
+           (piece->y1 < words.y0 || piece->y0 > words.y1);
+}
+
+/* Single characters are read only outside the text or beside words, and not within a line: there the line's reading has
+ * them, although the boxes of its words may not. */
 static gboolean
 is_worth_reading(const parse_ocr_text *text, const parse_rect *piece, float usual)
 {
     if (piece->y1 - piece->y0 > PIECE_HIGH * usual) return FALSE;
+    if (piece->y1 - piece->y0 >= LETTER_LOW * usual && is_outside(text, piece)) return TRUE;
     const float gap = gap_in_row(text, piece);
     if (gap < APART * usual) return FALSE;
     return gap < BESIDE * usual || piece->x1 - piece->x0 >= WORD_WIDE * usual;

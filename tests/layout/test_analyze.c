@@ -134,6 +134,35 @@ the_title_of_one_page_is_no_header(void **state)
     lode_document_free(document);
 }
 
+/* Six lines of prose from y on; returns where the next ones may begin. */
+static float
+put_prose(page_maker *maker, float y)
+{
+    for (guint i = 0; i < 6; i++, y += 12)
+        page_maker_text(maker, MAKER_ROMAN, 10, 72, y,
+                        "we can see that this is the text of a paper with many of the small words");
+    return y + 12;
+}
+
+static void
+large_text_under_prose_is_no_title(void **state)
+{
+    (void)state;
+    for (guint before = 0; before < 2; before++) {
+        page_maker *maker = page_maker_new(612, 792);
+        float y = 72;
+        if (before) y = put_prose(maker, put_prose(maker, y));
+        page_maker_text(maker, MAKER_BOLD, 14, 72, y + 12, "Plan of Evaluation");
+        page_maker_text(maker, MAKER_ROMAN, 10, 72, y + 36, "For all of it, we report:");
+        put_prose(maker, put_prose(maker, y + 60));
+        lode_document *document = page_maker_document(&maker, 1);
+        assert_true((document_find(document, LAYOUT_BLOCK_TITLE, "Plan") == NULL) == before);
+        assert_true((document_find(document, LAYOUT_BLOCK_HEADING, "Plan") != NULL) == before);
+        assert_true((document_find(document, LAYOUT_BLOCK_AUTHOR, "For") == NULL) == before);
+        lode_document_free(document);
+    }
+}
+
 static void
 numbers_give_headings_their_level(void **state)
 {
@@ -414,6 +443,7 @@ main(void)
         cmocka_unit_test(raised_marks_stay_behind_their_names),
         cmocka_unit_test(repeated_lines_are_furniture_but_kept),
         cmocka_unit_test(the_title_of_one_page_is_no_header),
+        cmocka_unit_test(large_text_under_prose_is_no_title),
         cmocka_unit_test(numbers_give_headings_their_level),
         cmocka_unit_test(a_marker_set_apart_is_cut_whole),
         cmocka_unit_test(bold_that_leads_into_a_sentence_is_no_heading),

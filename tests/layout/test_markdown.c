@@ -235,9 +235,9 @@ formulas_show_their_picture_where_their_latex_is_not_sure(void **state)
     check_formula(0.9F, "ab", LAYOUT_FORMULAS_IMAGE, PICTURE);
     check_formula(0.9F, "ab", LAYOUT_FORMULAS_BOTH, "$$ab \\tag{2}$$\n\n" PICTURE);
     /* where the LaTeX is not known the characters are all that there is */
-    check_formula(0, NULL, LAYOUT_FORMULAS_AUTO, "a*b\n\n" PICTURE);
-    check_formula(0, NULL, LAYOUT_FORMULAS_IMAGE, "a*b\n\n" PICTURE);
-    check_formula(0, NULL, LAYOUT_FORMULAS_LATEX, "a*b\n");
+    check_formula(0, NULL, LAYOUT_FORMULAS_AUTO, "a*b (2)\n\n" PICTURE);
+    check_formula(0, NULL, LAYOUT_FORMULAS_IMAGE, "a*b (2)\n\n" PICTURE);
+    check_formula(0, NULL, LAYOUT_FORMULAS_LATEX, "a*b (2)\n");
 }
 
 static void

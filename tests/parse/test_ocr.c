@@ -413,6 +413,44 @@ ink_that_no_word_covers_is_found_piece_by_piece(void **state)
     pixDestroy(&gray);
 }
 
+/* The number of a page may stand alone in its foot; what stands alone between the lines is dirt. */
+static void
+a_character_alone_is_read_in_the_foot_only(void **state)
+{
+    (void)state;
+    static const parse_rect read[] = {{40, 90, 380, 102}, {40, 190, 380, 202}};
+    PIX *gray = picture_of("BT /F1 10 Tf 40 200 Td (Alphas) Tj 310 0 Td (Omegas) Tj ET\n"
+                           "BT /F1 10 Tf 200 150 Td (x) Tj 0 -120 Td (7) Tj ET\n"
+                           "BT /F1 10 Tf 40 100 Td (Gammas) Tj 310 0 Td (Deltas) Tj ET\n");
+    parse_ocr_image image = {.gray = gray, .binary = parse_ocr_binary(gray), .dpi = DPI};
+    parse_ocr_text *text = text_of(read, G_N_ELEMENTS(read), DPI / 72.0);
+    g_autoptr(GArray) pieces = parse_ocr_missed_find(&image, text);
+    assert_int_equal(pieces->len, 1);
+    const parse_rect *piece = &g_array_index(pieces, parse_rect, 0);
+    assert_true((double)piece->y0 * 72 / DPI > HEIGHT - 50);
+    text_drop(text);
+    pixDestroy(&image.binary);
+    pixDestroy(&gray);
+}
+
+static void
+an_address_that_was_read_in_pieces_is_one_word(void **state)
+{
+    (void)state;
+    GString *content = g_string_new(NULL);
+    for (guint i = 0; i < G_N_ELEMENTS(lines); i++)
+        g_string_append_printf(content, "BT /F1 10 Tf 40 %u Td (%s) Tj ET\n", 236 - 14 * i,
+                               lines[i]);
+    g_string_append(
+        content, "BT /F1 10 Tf 40 150 Td (See https: //wind.org/gales and the books: /a) Tj ET\n");
+    PIX *pix = picture_of(content->str);
+    g_string_free(content, TRUE);
+    g_autoptr(parse_page) page = read_picture(pix, NULL);
+    g_autofree char *text = page_text(page);
+    if (strstr(text, " https://wind.org/gales and") == NULL || strstr(text, "books: /a") == NULL)
+        fail_msg("%s", text);
+}
+
 /* Slanted lines between labels are a drawing; with a paragraph over them, or read as letters, they would not be. */
 static void
 lines_that_are_no_letters_are_a_drawing(void **state)
@@ -551,6 +589,8 @@ main(void)
         cmocka_unit_test(marks_of_notes_are_read_and_raised_inside_of_a_sentence_too),
         cmocka_unit_test(what_was_misread_of_raised_figures_is_read_again),
         cmocka_unit_test(ink_that_no_word_covers_is_found_piece_by_piece),
+        cmocka_unit_test(a_character_alone_is_read_in_the_foot_only),
+        cmocka_unit_test(an_address_that_was_read_in_pieces_is_one_word),
         cmocka_unit_test(lines_that_are_no_letters_are_a_drawing),
     };
     return cmocka_run_group_tests(tests, make_folder, remove_folder);
