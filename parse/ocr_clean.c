@@ -4,7 +4,8 @@
  *   screen           the dots of a printed tint: averaged over their own distance, which leaves an even gray
  *   shadow           paper that is not evenly white: divided by its local brightness (Leptonica's pixBackgroundNorm)
  *   specks           pixels by ones and twos all over the page: median of nine
- *   back of sheet    faint text, if it is mirrored (pixMirrorDetect): painted white
+ *   back of sheet    faint text, if it is mirrored (pixMirrorDetect) or, being plenty, does not look upright either:
+ *                    painted white
  *
  * Each is measured first, and done only where it is found: a clean page stays as it is, to the bit. */
 #include "parse/ocr_internal.h"
@@ -27,7 +28,9 @@
 #define MIN_SPECKS    1000
 #define SPECK_SHARE   0.03  /* of the black pixels */
 #define FAINT_SHARE   0.004 /* of the image: faint marks that may be the back of the sheet */
-#define MIN_MIRRORED  50    /* parts of letters that tell whether text is mirrored */
+#define FAINT_MUCH    0.02
+#define MIRROR_DOUBT  1.0F
+#define MIN_MIRRORED  50 /* parts of letters that tell whether text is mirrored */
 #define MIRROR_SURE   4.0F
 
 static void
@@ -106,6 +109,13 @@ holes_remove(parse_ocr_image *image)
 
 /* ---- screen ---- */
 
+/* Dirt is no larger, in pixels: in coarse scans, two are the dot of an i. */
+static int
+speck_size(const parse_ocr_image *image)
+{
+    return image->dpi >= SPECK_DPI ? 2 : 1;
+}
+
 static int
 compare_int(const void *a, const void *b)
 {
@@ -123,15 +133,16 @@ screen_period(const parse_ocr_image *image)
     g_autofree int *tiles = g_new0(int, (gsize)columns *(gsize)rows);
     BOXA *boxes = pixConnCompBB(image->binary, 4);
     const int n = boxes ? boxaGetCount(boxes) : 0;
-    int n_dots = 0;
+    int n_dots = 0, n_specks = 0;
     for (int i = 0; i < n; i++) {
         l_int32 x, y, w, h;
         if (boxaGetBoxGeometry(boxes, i, &x, &y, &w, &h) != 0 || w > dot || h > dot) continue;
         tiles[y / DOT_TILE_PX * columns + x / DOT_TILE_PX]++;
         n_dots++;
+        if (w <= speck_size(image) && h <= speck_size(image)) n_specks++;
     }
     boxaDestroy(&boxes);
-    if (n_dots < MIN_DOTS || n_dots < DOTS_RATIO * (n - n_dots)) return 0;
+    if (n_dots < MIN_DOTS || n_dots < DOTS_RATIO * (n - n_dots) || 2 * n_specks > n_dots) return 0;
     int used = 0;
     for (int i = 0; i < columns * rows; i++)
         if (tiles[i] > 4) tiles[used++] = tiles[i];
@@ -177,8 +188,7 @@ flatten(parse_ocr_image *image)
 static void
 despeckle(parse_ocr_image *image)
 {
-    /* in coarse scans, two pixels are the dot of an i */
-    const int size = image->dpi >= SPECK_DPI ? 2 : 1;
+    const int size = speck_size(image);
     PIX *large =
         pixSelectBySize(image->binary, size, size, 8, L_SELECT_IF_EITHER, L_SELECT_IF_GT, NULL);
     PIX *specks = large ? pixXor(NULL, image->binary, large) : NULL;
@@ -228,7 +238,8 @@ back_remove(parse_ocr_image *image)
         coarse = image->dpi > 200 ? pixReduceRankBinary2(faint, 2, NULL) : pixClone(faint);
         if (coarse != NULL) pixMirrorDetect(coarse, &mirrored, MIN_MIRRORED, 0);
     }
-    if (mirrored < -MIRROR_SURE) {
+    /* so much faint print would tell that it is not mirrored, were it the text itself */
+    if (mirrored < -MIRROR_SURE || (n > FAINT_MUCH * all && mirrored < MIRROR_DOUBT)) {
         PIX *light = pixInvert(NULL, dark);
         if (light != NULL) pixSetMasked(image->gray, light, 255);
         pixDestroy(&light);

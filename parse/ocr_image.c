@@ -21,6 +21,7 @@
 #define SKEW_LEAST      0.04F /* degrees: less is not seen in the text */
 #define SKEW_CONFIDENCE 2.5F
 #define UPRIGHT_PRIOR   2.0F
+#define TURN_SURE       8.0F
 #define MIN_LETTERS     40 /* ascenders and descenders, to tell which way is up */
 
 typedef struct {
@@ -177,6 +178,18 @@ lies_sideways(PIX *binary)
     return fabsf(degrees) > 45;
 }
 
+/* Ascenders that speak for two directions, as those of letters in drawings do: lines tell which of both it is. Returns
+ * whether they are sure of it. */
+static gboolean
+turn_of_lines(PIX *binary, float up, float left, guint *quarters)
+{
+    const gboolean sideways = lies_sideways(binary);
+    const float sure = sideways ? left : up;
+    const gboolean turned = sure <= -TURN_SURE;
+    *quarters = (sideways ? 1U : 0U) + (turned ? 2U : 0U);
+    return fabsf(sure) >= TURN_SURE;
+}
+
 /* Which way is up? Returns whether that could be told; if not, the lines at least are horizontal then. */
 static gboolean
 turn_find(PIX *binary, double dpi, guint *quarters)
@@ -203,8 +216,7 @@ turn_find(PIX *binary, double dpi, guint *quarters)
         *quarters = 3;
         return TRUE;
     default:
-        *quarters = lies_sideways(binary) ? 1 : 0;
-        return FALSE;
+        return turn_of_lines(binary, up, left, quarters);
     }
 }
 

@@ -170,8 +170,9 @@ void tex_caption(tex_reader *r, const char *text);
 void tex_picture(tex_reader *r, const char *name);
 
 /* ---- latex_labels.c ---- */
-/* The printed label of the nth item of a numbered list with this option ("label=(\alph*)", "(i)", NULL). g_free */
-char *tex_item_label(tex_reader *r, const char *option, guint n);
+/* The printed label of the nth item of the innermost list, by its option ("label=(\alph*)", "(i)", NULL) and by how many
+ * numbered lists it stands in; NULL: it is not numbered. g_free */
+char *tex_item_label(tex_reader *r, guint n);
 /* The number of its first item. */
 guint tex_list_start(const char *option);
 

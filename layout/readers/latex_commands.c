@@ -524,12 +524,7 @@ structure(tex_reader *r, const char *name)
                 layout_pen_text(&r->pen, " ", 1);
             }
         }
-        if (r->marker == NULL && r->environments->len > 0) {
-            const tex_environment *list =
-                &g_array_index(r->environments, tex_environment, r->environments->len - 1);
-            if (g_str_has_prefix(list->name, "enumerate") || strcmp(list->name, "compactenum") == 0)
-                r->marker = tex_item_label(r, list->option, n);
-        }
+        if (r->marker == NULL) r->marker = tex_item_label(r, n);
     } else {
         return FALSE;
     }

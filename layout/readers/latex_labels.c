@@ -82,9 +82,39 @@ short_label(const char *pattern, guint n)
     return g_string_free(out, !counted);
 }
 
-char *
-tex_item_label(tex_reader *r, const char *option, guint n)
+static gboolean
+is_numbered(const tex_environment *e)
 {
+    return g_str_has_prefix(e->name, "enumerate") || strcmp(e->name, "compactenum") == 0;
+}
+
+/* As the standard classes label numbered lists within each other: "1.", "(a)", "i.", "A.". */
+static char *
+usual_label(const tex_reader *r, guint n)
+{
+    static const struct {
+        const char *before;
+        char kind;
+        const char *behind;
+    } levels[] = {{"", '1', "."}, {"(", 'a', ")"}, {"", 'i', "."}, {"", 'A', "."}};
+    guint level = 0;
+    for (guint i = 0; i < r->environments->len; i++)
+        level += is_numbered(&g_array_index(r->environments, tex_environment, i)) ? 1 : 0;
+    level = CLAMP(level, 1, (guint)G_N_ELEMENTS(levels)) - 1;
+    GString *out = g_string_new(levels[level].before);
+    layout_number_append(out, levels[level].kind, n);
+    g_string_append(out, levels[level].behind);
+    return g_string_free(out, FALSE);
+}
+
+char *
+tex_item_label(tex_reader *r, guint n)
+{
+    const guint depth = r->environments->len;
+    const tex_environment *list =
+        depth > 0 ? &g_array_index(r->environments, tex_environment, depth - 1) : NULL;
+    if (list == NULL || !is_numbered(list)) return NULL;
+    const char *option = list->option;
     g_autofree char *label = option != NULL ? value_of(option, "label") : NULL;
     g_autofree char *source = label != NULL ? long_label(label, n)
                               : option != NULL && *option != '\0' && strchr(option, '=') == NULL
@@ -92,7 +122,7 @@ tex_item_label(tex_reader *r, const char *option, guint n)
                                   : NULL;
     g_autofree char *flat = source != NULL ? tex_flat(r, source) : NULL;
     if (flat != NULL && *flat != '\0' && strlen(flat) <= MAX_LABEL) return g_steal_pointer(&flat);
-    return g_strdup_printf("%u.", n);
+    return usual_label(r, n);
 }
 
 guint

@@ -299,6 +299,32 @@ lists_of_latex_are_labelled_as_they_are_printed(void **state)
 }
 
 static void
+lists_of_latex_in_lists_count_in_other_signs(void **state)
+{
+    (void)state;
+    static const char *const markers[] = {"1.", "2.",  "(a)", "(b)", "\xE2\x80\xA2",
+                                          "i.", "ii.", "A.",  "A.",  "3."};
+    static const char tex[] =
+        "\\begin{document}\\begin{enumerate}\\item One\\item Two\n"
+        "\\begin{enumerate}\\item Three\\item Four\\begin{itemize}\\item Five\n"
+        "\\begin{enumerate}\\item Six\\item Seven\n"
+        "\\begin{enumerate}\\item Eight\\begin{enumerate}\\item "
+        "Nine\\end{enumerate}\\end{enumerate}\n"
+        "\\end{enumerate}\\end{itemize}\\end{enumerate}\\item Ten\n"
+        "\\end{enumerate}\\end{document}";
+    g_autofree char *folder = g_dir_make_tmp("lode-labels-XXXXXX", NULL);
+    g_autofree char *path = g_build_filename(folder, "a.tex", NULL);
+    assert_true(g_file_set_contents(path, tex, -1, NULL));
+    g_autoptr(lode_document) document = layout_document_open(path, NULL, NULL);
+    assert_non_null(document);
+    assert_int_equal(document->n_blocks, G_N_ELEMENTS(markers));
+    for (guint k = 0; k < document->n_blocks; k++)
+        if (k != 4) assert_string_equal(document->blocks[k].marker, markers[k]);
+    g_remove(path);
+    assert_int_equal(g_rmdir(folder), 0);
+}
+
+static void
 files_outside_of_the_folder_and_cycles_are_not_followed(void **state)
 {
     (void)state;
@@ -443,6 +469,7 @@ main(int argc, char **argv)
         cmocka_unit_test(hostile_inputs_are_refused_with_a_reason),
         cmocka_unit_test(pictures_that_are_pdfs_are_drawn),
         cmocka_unit_test(lists_of_latex_are_labelled_as_they_are_printed),
+        cmocka_unit_test(lists_of_latex_in_lists_count_in_other_signs),
         cmocka_unit_test(files_outside_of_the_folder_and_cycles_are_not_followed),
         cmocka_unit_test(old_encodings_are_told_by_their_bytes),
         cmocka_unit_test(what_is_struck_out_stays_struck_out),

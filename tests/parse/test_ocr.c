@@ -413,6 +413,52 @@ ink_that_no_word_covers_is_found_piece_by_piece(void **state)
     pixDestroy(&gray);
 }
 
+/* A number between 0 and n, always the same ones. */
+static guint
+dice(guint *state, guint n)
+{
+    *state = *state * 1664525U + 1013904223U;
+    return (*state >> 8) % n;
+}
+
+/* Dust, black and white, all over the page; it is no screen, whose dots stand in rows and are larger. */
+static void
+dust_is_taken_out_and_smears_no_letter(void **state)
+{
+    (void)state;
+    guint seed = 1;
+    PIX *small = page_picture();
+    PIX *pix = pixScaleGrayLI(small, 2, 2);
+    const guint wide = (guint)pixGetWidth(pix), high = (guint)pixGetHeight(pix);
+    for (guint i = 0; i < wide * high / 70; i++)
+        pixSetPixel(pix, (l_int32)dice(&seed, wide), (l_int32)dice(&seed, high), i % 2 ? 255 : 0);
+    parse_ocr_image image = {.gray = pix, .binary = parse_ocr_binary(pix), .dpi = 2 * DPI};
+    NUMA *before = pixCountPixelsByRow(image.binary, NULL);
+    parse_ocr_image_clean(&image);
+    NUMA *after = pixCountPixelsByRow(image.binary, NULL);
+    l_float32 dusty = 0, clean = 0;
+    /* the last inch is empty but for dust */
+    for (guint y = high - 2 * DPI / 2; y < high; y++) {
+        l_float32 n = 0;
+        numaGetFValue(before, (l_int32)y, &n);
+        dusty += n;
+        numaGetFValue(after, (l_int32)y, &n);
+        clean += n;
+    }
+    assert_true(dusty > 1000);
+    assert_true(clean < 0.02F * dusty);
+    numaDestroy(&before);
+    numaDestroy(&after);
+    /* and strokes are not smeared as dots of a screen would be */
+    l_float32 ink = 255;
+    assert_int_equal(pixGetAverageMasked(image.gray, image.binary, 0, 0, 1, L_MEAN_ABSVAL, &ink),
+                     0);
+    if (ink > 60) fail_msg("ink of %.0f", (double)ink);
+    pixDestroy(&image.gray);
+    pixDestroy(&image.binary);
+    pixDestroy(&small);
+}
+
 /* The number of a page may stand alone in its foot; what stands alone between the lines is dirt. */
 static void
 a_character_alone_is_read_in_the_foot_only(void **state)
@@ -589,6 +635,7 @@ main(void)
         cmocka_unit_test(marks_of_notes_are_read_and_raised_inside_of_a_sentence_too),
         cmocka_unit_test(what_was_misread_of_raised_figures_is_read_again),
         cmocka_unit_test(ink_that_no_word_covers_is_found_piece_by_piece),
+        cmocka_unit_test(dust_is_taken_out_and_smears_no_letter),
         cmocka_unit_test(a_character_alone_is_read_in_the_foot_only),
         cmocka_unit_test(an_address_that_was_read_in_pieces_is_one_word),
         cmocka_unit_test(lines_that_are_no_letters_are_a_drawing),
