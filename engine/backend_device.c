@@ -584,7 +584,8 @@ sizes_of(const engine_decoder *m, uint32_t max_rows, uint32_t n_pages, uint32_t 
                              .n_embd = m->n_embd,
                              .max_experts = m->max_experts,
                              .max_heads = m->n_heads,
-                             .head_dim = m->head_dim};
+                             .head_dim = m->head_dim,
+                             .delta_heads = m->n_delta > 0 ? m->delta.n_v : 0};
 
     *dense_ff = 0;
     for (uint32_t i = 0; i < m->n_layers; i++)

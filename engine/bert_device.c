@@ -173,7 +173,8 @@ run_layer(engine_bert_device *b, const engine_bert_layer *l, const engine_bert_b
 
     if (!code)
         code = c->attend_texts(b->queue, b->qkv, b->first, batch->n_texts, info->n_heads,
-                               info->head_dim, b->mixed, b->message);
+                               info->head_dim, l->query.w->type == ENGINE_TYPE_F32, b->mixed,
+                               b->message); /* products of packed weights round to half, too */
     if (!code) code = c->project(b->queue, b->mixed, n, &mix, 1, b->message);
     if (!code) code = add_norm(b, b->delta, &l->attention_norm, n);
     if (!code) code = c->project(b->queue, b->x, n, &up, 1, b->message);

@@ -107,6 +107,8 @@ measure(const engine_model *model, const engine_placement_use *use)
     if (d->n_delta > 0) s.state = engine_recurrent_bytes(model) / d->n_delta * use->n_states;
     /* the pass's buffers twice: the backend has some of its own */
     s.fixed = LODE_CUDA_WORKSPACE + 2 * engine_decoder_scratch_bytes(model, use->max_rows);
+    if (d->n_delta > 0)
+        s.fixed += (uint64_t)use->max_rows * d->delta.n_v * LODE_CUDA_DELTA_CHUNK * sizeof(float);
     for (uint32_t i = 0; i < d->n_layers; i++) {
         s.layers[i] = bytes_of(d, &d->layers[i], &s);
         s.all_experts += s.layers[i].experts.bytes;

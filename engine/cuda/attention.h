@@ -6,7 +6,7 @@
 
 #define CUDA_HEAD_DIM 256 /* the widest head */
 #define CUDA_DECODE_ROWS                                                                           \
-    8 /* spans of more rows go through the prefill kernel, unless the cache is one of floats */
+    8 /* spans of more rows go through the prefill kernels */
 
 static __device__ __forceinline__ uint8_t *
 cache_row(const lode_cuda_kv &kv, const uint32_t *pages, unsigned position, unsigned kv_head,
@@ -36,7 +36,13 @@ read_8(const uint8_t *row, unsigned at, unsigned dim, float v[8])
     decode_8<TYPE>(row, at, dim, v);
 }
 
-/* The spans of many rows, of any cache but one of floats (attention_prefill.cu). */
+/* The spans of many rows: of any cache but one of floats (attention_prefill.cu), and of one (attention_floats.cu). */
 cudaError_t cuda_attend_many(cudaStream_t s, const lode_cuda_attention *a, const cuda_pass *pass);
+cudaError_t cuda_attend_many_floats(cudaStream_t s, const lode_cuda_attention *a,
+                                    const cuda_pass *pass);
+/* cuda_attend_text with `exact`. */
+cudaError_t cuda_attend_text_floats(cudaStream_t s, const float *qkv, const uint32_t *first,
+                                    size_t n_texts, size_t longest, uint32_t n_heads, uint32_t dim,
+                                    float *out);
 
 #endif

@@ -1,5 +1,4 @@
-/* Attention of one to eight new tokens over a long past: bound by reading the cache once. And of any number of them over a
- * cache of floats, which is asked for where sums in float32 are wanted: tensor cores would round to half.
+/* Attention of one to eight new tokens over a long past: bound by reading the cache once.
  *
  * A row's past is cut into at most SPLITS runs of whole pages, a block each, so that one sequence fills the card. A block
  * takes a run with all queries that share a KV head (eight at a time): keys of 32 positions go to shared memory as floats,
@@ -16,12 +15,12 @@
 #define THREADS      128
 #define ROWS_AT_ONCE 64 /* of a launch: bounds the partials */
 
-/* What a launch works at: tokens token .. token+per_span-1 of the spans from `span` on that have no more than `longest`; row z
- * of the partials is one of those. */
+/* What a launch works at: up to per_span tokens of each of the spans from `span` on that have no more; row z of the partials
+ * is one of those. */
 struct decode_job {
     lode_cuda_attention a;
     cuda_pass pass;
-    unsigned span, token, per_span, longest;
+    unsigned span, per_span;
     float *partials; /* [z, n_heads, SPLITS, head_dim + 2]: sums, maximum, sum of weights */
 };
 
@@ -30,8 +29,8 @@ static __device__ __forceinline__ bool
 row_of(const decode_job &job, unsigned z, cuda_span *span, unsigned *token)
 {
     *span = job.pass.spans[job.span + z / job.per_span];
-    *token = job.token + z % job.per_span;
-    return span->n <= job.longest && *token < span->n;
+    *token = z % job.per_span;
+    return span->n <= CUDA_DECODE_ROWS && *token < span->n;
 }
 
 /* Pages of a run of a past of n positions. */
@@ -251,21 +250,16 @@ launch_rows(cudaStream_t s, const decode_job &job, unsigned n_rows)
     return LODE_LAUNCH(join_splits, dim3(a.n_heads, n_rows), THREADS, 0, s, job);
 }
 
-/* The spans of at most `longest` tokens. */
+/* The spans of few tokens. */
 static cudaError_t
-attend_rows(cudaStream_t s, const lode_cuda_attention *a, const cuda_pass *pass, unsigned longest,
-            float *partials)
+attend_few(cudaStream_t s, const lode_cuda_attention *a, const cuda_pass *pass, float *partials)
 {
-    const unsigned most = pass->most < longest ? pass->most : longest;
-    const unsigned share = ROWS_AT_ONCE / pass->n_spans; /* a lone span takes a whole launch */
-    const unsigned room = share > CUDA_DECODE_ROWS ? share : CUDA_DECODE_ROWS;
-    const unsigned per_span = most < room ? most : room, at_once = ROWS_AT_ONCE / per_span;
+    const unsigned per_span = pass->most < CUDA_DECODE_ROWS ? pass->most : CUDA_DECODE_ROWS;
+    const unsigned at_once = ROWS_AT_ONCE / per_span;
 
     for (unsigned span = 0; span < pass->n_spans; span += at_once) {
         const unsigned left = pass->n_spans - span, n_spans = left < at_once ? left : at_once;
-        for (unsigned token = 0; token < most; token += per_span)
-            LODE_TRY(launch_rows(s, {*a, *pass, span, token, per_span, longest, partials},
-                                 n_spans * per_span));
+        LODE_TRY(launch_rows(s, {*a, *pass, span, per_span, partials}, n_spans * per_span));
     }
     return cudaSuccess;
 }
@@ -275,9 +269,8 @@ cuda_attend(cudaStream_t s, const lode_cuda_attention *a, const cuda_pass *pass,
 {
     if (pass->n == 0) return cudaSuccess;
     if (a->head_dim > CUDA_HEAD_DIM || a->n_kv_heads == 0) return cudaErrorInvalidValue;
-    if (a->kv.type == CUDA_F32) return attend_rows(s, a, pass, UINT32_MAX, partials);
-    if (pass->least <= CUDA_DECODE_ROWS)
-        LODE_TRY(attend_rows(s, a, pass, CUDA_DECODE_ROWS, partials));
-    if (pass->most > CUDA_DECODE_ROWS) LODE_TRY(cuda_attend_many(s, a, pass));
-    return cudaSuccess;
+    if (pass->least <= CUDA_DECODE_ROWS) LODE_TRY(attend_few(s, a, pass, partials));
+    if (pass->most <= CUDA_DECODE_ROWS) return cudaSuccess;
+    return a->kv.type == CUDA_F32 ? cuda_attend_many_floats(s, a, pass)
+                                  : cuda_attend_many(s, a, pass);
 }

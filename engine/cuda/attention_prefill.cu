@@ -3,7 +3,8 @@
  * A block takes ROWS rows, where a row is a token and one of the queries that share a KV head, token by token, and walks
  * the positions in tiles. A warp owns 16 of the rows: scores of its queries with the tile's keys (mma, sums in float32), the
  * running softmax in float32 in registers, weights rounded to half as they are, times the values. Queries, keys and values
- * are rounded to half (a cache of floats is read by attention_decode.cu's kernels, which round nothing). The fragments of a score matrix are those of a left operand, so weights never leave registers.
+ * are rounded to half (attention_floats.cu rounds nothing). The fragments of a score matrix are those of a left operand, so
+ * weights never leave registers.
  * Heads up to 128 wide keep their queries in registers; wider ones leave room for that to their results.
  *
  * Source: Dao et al., FlashAttention, arXiv:2205.14135, and FlashAttention-2, arXiv:2307.08691. */
@@ -293,10 +294,11 @@ cuda_attend_many(cudaStream_t s, const lode_cuda_attention *a, const cuda_pass *
 
 cudaError_t
 cuda_attend_text(cudaStream_t s, const float *qkv, const uint32_t *first, size_t n_texts,
-                 size_t longest, uint32_t n_heads, uint32_t dim, float *out)
+                 size_t longest, uint32_t n_heads, uint32_t dim, bool exact, float *out)
 {
     prefill_job job = {};
 
+    if (exact) return cuda_attend_text_floats(s, qkv, first, n_texts, longest, n_heads, dim, out);
     if (n_texts == 0 || longest == 0) return cudaSuccess;
     if (dim > CUDA_HEAD_DIM) return cudaErrorInvalidValue;
     job.first = first;

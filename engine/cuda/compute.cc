@@ -350,7 +350,7 @@ experts(lode_cuda_queue *q, const lode_cuda_experts *e, const float *x, size_t n
 static int
 delta(lode_cuda_queue *q, const lode_cuda_delta *d, size_t n, char *error)
 {
-    REPORT(q, cuda_delta(q->stream, d, n), "delta rule");
+    REPORT(q, cuda_delta(q->stream, d, n, q->wedges), "delta rule");
 }
 
 /* ---- encoders ---- */
@@ -370,7 +370,7 @@ gelu(lode_cuda_queue *q, float *x, size_t n_elems, size_t n, int by_tanh, char *
 
 static int
 attend_texts(lode_cuda_queue *q, const float *qkv, const uint32_t *first, size_t n_texts,
-             uint32_t n_heads, uint32_t head_dim, float *out, char *error)
+             uint32_t n_heads, uint32_t head_dim, int exact, float *out, char *error)
 {
     size_t longest = 0;
     const int code = cuda_copy_in(q, q->indices, first, (n_texts + 1) * sizeof *first, error);
@@ -379,7 +379,8 @@ attend_texts(lode_cuda_queue *q, const float *qkv, const uint32_t *first, size_t
     for (size_t i = 0; i < n_texts; i++)
         longest = std::max<size_t>(longest, first[i + 1] - first[i]);
     REPORT(q,
-           cuda_attend_text(q->stream, qkv, q->indices, n_texts, longest, n_heads, head_dim, out),
+           cuda_attend_text(q->stream, qkv, q->indices, n_texts, longest, n_heads, head_dim,
+                            exact != 0, out),
            "attention");
 }
 

@@ -22,6 +22,8 @@ extern "C" {
 #define LODE_CUDA_ERROR 256 /* bytes of a message */
 #define LODE_CUDA_WORKSPACE                                                                        \
     ((uint64_t)96 << 20) /* bytes a queue takes at most beside what its sizes say */
+#define LODE_CUDA_DELTA_CHUNK                                                                      \
+    64 /* tokens that the delta rule takes at once; floats of scratch for each row and value head */
 
 enum { LODE_CUDA_OK, LODE_CUDA_FAILED, LODE_CUDA_NO_MEMORY, LODE_CUDA_UNSUPPORTED };
 
@@ -127,6 +129,7 @@ typedef struct {
     uint32_t max_ff, n_embd; /* of an expert */
     uint32_t max_experts;
     uint32_t max_heads, head_dim;
+    uint32_t delta_heads; /* value heads of the delta rule; 0: there is none */
 } lode_cuda_sizes;
 
 typedef struct {
@@ -188,9 +191,10 @@ typedef struct {
     /* the exact one, or the approximation by tanh */
     int (*gelu)(lode_cuda_queue *q, float *x, size_t n_elems, size_t n, int by_tanh, char *error);
     /* Every text's tokens first_host [i] .. first_host [i + 1] - 1 attend to each other: qkv [n, 3 n_heads head_dim],
-     * out [n, n_heads head_dim] = softmax(q k / sqrt(head_dim)) v */
+     * out [n, n_heads head_dim] = softmax(q k / sqrt(head_dim)) v. exact: in float32 throughout, which takes longer; else
+     * factors may be rounded to half. */
     int (*attend_texts)(lode_cuda_queue *q, const float *qkv, const uint32_t *first_host,
-                        size_t n_texts, uint32_t n_heads, uint32_t head_dim, float *out,
+                        size_t n_texts, uint32_t n_heads, uint32_t head_dim, int exact, float *out,
                         char *error);
     /* out [n_texts, n_elems]: the mean of a text's rows, or its first; to unit length when asked */
     int (*pool_texts)(lode_cuda_queue *q, const float *x, const uint32_t *first_host,

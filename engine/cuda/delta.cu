@@ -1,11 +1,11 @@
 /* The gated delta rule; delta.c says what it is and what is right. Four steps: convolution, norms and gates of every row;
  * the rule itself; norm and output gate of every row; the convolution's window moved on.
  *
- * The rule goes token by token, in prompts too: a block keeps 32 columns of one head's state in registers, a warp an eighth
+ * The rule of few tokens goes token by token: a block keeps 32 columns of one head's state in registers, a warp an eighth
  * of their rows, and all tokens pass over it, so that the state is read and written once. With S the state before a token,
  *     seen = S^T k,  step = beta (v - alpha seen),  S' = alpha S + k step^T,  out = S'^T q = alpha S^T q + (q.k) step
- * so that one joining of the warps' sums, and one barrier, is enough for both products. The form that takes many tokens at
- * once by matrix products is left out, as in delta.c: it sums in another order, and a prompt's cut into chunks would show.
+ * so that one joining of the warps' sums, and one barrier, is enough for both products. CUDA_DELTA_CHUNK tokens and more
+ * go through delta_chunks.cu, 64 of them at once.
  *
  * Source: Yang et al., Gated Delta Networks, arXiv:2412.06464. */
 #include "engine/cuda/kernels.h"
@@ -201,7 +201,7 @@ static __global__ void __launch_bounds__(128) move_window(lode_cuda_delta d, uns
 }
 
 cudaError_t
-cuda_delta(cudaStream_t s, const lode_cuda_delta *d, size_t n_rows)
+cuda_delta(cudaStream_t s, const lode_cuda_delta *d, size_t n_rows, float *wedges)
 {
     const unsigned n = (unsigned)n_rows, n_items = 2 * d->n_k + d->n_v + 1;
     const unsigned n_threads = ROW_WARPS * LODE_WARP, n_strips = (d->d_v + STRIP - 1) / STRIP;
@@ -212,7 +212,9 @@ cuda_delta(cudaStream_t s, const lode_cuda_delta *d, size_t n_rows)
         return cudaErrorInvalidValue;
     LODE_TRY(LODE_LAUNCH(make_rows, dim3(n, (n_items + ROW_WARPS - 1) / ROW_WARPS), n_threads, 0, s,
                          *d));
-    if (d->d_k <= 32)
+    if (n >= CUDA_DELTA_CHUNK && wedges)
+        LODE_TRY(cuda_delta_chunks(s, d, n, wedges));
+    else if (d->d_k <= 32)
         LODE_TRY(LODE_LAUNCH((run_rule<4>), dim3(n_strips, d->n_v), rule_threads, 0, s, *d, n));
     else if (d->d_k <= 128)
         LODE_TRY(LODE_LAUNCH((run_rule<16>), dim3(n_strips, d->n_v), rule_threads, 0, s, *d, n));

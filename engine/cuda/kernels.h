@@ -8,8 +8,8 @@
  *
  *   weights.cu    packed rows to float, half, bfloat16; embedding            gemv.cu      few rows by a matrix
  *   fused.cu      many rows by packed matrices, tensor cores                 rows.cu      norms, activations, sums
- *   heads.cu      rotary tables, heads, keys and values into the cache       attention_decode.cu, attention_prefill.cu
- *   route.cu      router, tokens by expert, top-k                            delta.cu     gated delta rule */
+ *   heads.cu      rotary tables, heads, keys and values into the cache       attention_decode.cu, _prefill.cu, _floats.cu
+ *   route.cu      router, tokens by expert, top-k                            delta.cu, delta_chunks.cu    gated delta rule */
 #ifndef LODE_CUDA_KERNELS_H
 #define LODE_CUDA_KERNELS_H
 
@@ -111,10 +111,10 @@ cudaError_t cuda_add_bias(cudaStream_t s, float *y, size_t ldy, const float *bia
 cudaError_t cuda_pool(cudaStream_t s, const float *x, const uint32_t *first, size_t n_texts,
                       size_t n_elems, bool mean, bool normalize, float *out);
 /* out [n, n_heads dim] = softmax(q k / sqrt(dim)) v inside each text, both ways; qkv [n, 3 n_heads dim]. longest (host):
- * rows of the longest text; dim <= 256. */
+ * rows of the longest text; dim <= 256. exact: in float32 throughout; else factors are rounded to half. */
 cudaError_t cuda_attend_text(cudaStream_t s, const float *qkv, const uint32_t *first,
                              size_t n_texts, size_t longest, uint32_t n_heads, uint32_t dim,
-                             float *out);
+                             bool exact, float *out);
 
 /* ---- attention ---- */
 
@@ -171,8 +171,14 @@ cudaError_t cuda_top_k(cudaStream_t s, const float *x, size_t ldx, size_t n_elem
 
 /* ---- delta rule ---- */
 
+#define CUDA_DELTA_CHUNK LODE_CUDA_DELTA_CHUNK /* tokens that the rule takes at once in prompts */
+
 /* All of compute.h's delta for n rows of one sequence: convolution and gates, the rule, norm and output gate, the window
- * moved on. d_k <= 256; d->state is [n_v][d_v / 32][d_k][32], the last strip as wide as what is left. */
-cudaError_t cuda_delta(cudaStream_t s, const lode_cuda_delta *d, size_t n);
+ * moved on. d_k <= 256; d->state is [n_v][d_v / 32][d_k][32], the last strip as wide as what is left.
+ * wedges [n, n_v, CUDA_DELTA_CHUNK] is scratch memory that CUDA_DELTA_CHUNK rows and more are worked through in chunks
+ * with, in another order of sums than few rows; NULL: token by token always. */
+cudaError_t cuda_delta(cudaStream_t s, const lode_cuda_delta *d, size_t n, float *wedges);
+/* The rule alone, in chunks: d->conv and d->gates as made, d->out before its norm. For cuda_delta. */
+cudaError_t cuda_delta_chunks(cudaStream_t s, const lode_cuda_delta *d, size_t n, float *wedges);
 
 #endif

@@ -80,6 +80,8 @@ take_all(lode_cuda_queue *q, char *error)
     if (!code && s->max_pages > 0)
         code = take(q, cuda_attend_floats(s->max_rows, s->max_heads, s->head_dim), &q->partials,
                     error);
+    if (!code && s->max_rows >= CUDA_DELTA_CHUNK)
+        code = take(q, (size_t)s->max_rows * s->delta_heads * CUDA_DELTA_CHUNK, &q->wedges, error);
     if (!code && s->max_slots > 0) {
         code = take(q, 2 * (size_t)s->max_slots * s->max_ff, &q->hidden, error);
         if (!code) code = take(q, (size_t)s->max_slots * s->max_ff, &q->hidden_up, error);
@@ -138,7 +140,7 @@ cuda_queue_close(lode_cuda_queue *q)
     if (!q) return;
     void *const there[] = {q->words,       q->indices,   q->inv_freq, q->inputs,    q->tile,
                            q->blas_memory, q->partials,  q->hidden,   q->hidden_up, q->outputs,
-                           q->starts,      q->place_row, q->place_of};
+                           q->starts,      q->place_row, q->place_of, q->wedges};
 
     (void)cuda_use(q->device);
     if (q->stream) (void)cudaStreamSynchronize(q->stream);

@@ -34,6 +34,8 @@ struct lode_cuda_queue {
     uint32_t *place_of;        /* [max_slots] the place of a slot */
 
     float *partials; /* of attention */
+    float *
+        wedges; /* [max_rows, delta_heads, CUDA_DELTA_CHUNK] of the delta rule; NULL: passes are too short */
 
     /* the pass at hand: spans, the span of each row, page numbers; one piece of memory */
     uint32_t *words; /* there */

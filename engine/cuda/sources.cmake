@@ -6,7 +6,9 @@ set(LODE_CUDA_KERNEL_SOURCES
   fused.cu
   weights.cu
   attention_decode.cu
+  attention_floats.cu
   delta.cu
+  delta_chunks.cu
   heads.cu
   route.cu
   rows.cu

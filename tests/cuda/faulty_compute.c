@@ -58,8 +58,8 @@ FAULTY(gelu, (lode_cuda_queue * q, float *x, size_t n_elems, size_t n, int by_ta
        (q, x, n_elems, n, by_tanh, error), LODE_CUDA_FAILED)
 FAULTY(attend_texts,
        (lode_cuda_queue * q, const float *qkv, const uint32_t *first, size_t n_texts,
-        uint32_t n_heads, uint32_t head_dim, float *out, char *error),
-       (q, qkv, first, n_texts, n_heads, head_dim, out, error), LODE_CUDA_FAILED)
+        uint32_t n_heads, uint32_t head_dim, int exact, float *out, char *error),
+       (q, qkv, first, n_texts, n_heads, head_dim, exact, out, error), LODE_CUDA_FAILED)
 FAULTY(pool_texts,
        (lode_cuda_queue * q, const float *x, const uint32_t *first, size_t n_texts, size_t n_elems,
         int mean, int unit, float *out, char *error),

@@ -43,6 +43,7 @@ float *forward_logits(const forward_bench *b, size_t step, engine_kv_type kv_typ
 void forward_check_reference(const device_kind *kind, const char *name, tiny_format format,
                              device_share share);
 void forward_check_chunks(const device_kind *kind, const char *name, device_share share);
+void forward_check_long(const device_kind *kind, const char *name, size_t n);
 void forward_check_kv_types(const device_kind *kind, const char *name);
 void forward_check_batch(const device_kind *kind, const char *name, device_share share);
 void forward_check_prefixes(const device_kind *kind, const char *name, device_share share);

@@ -599,11 +599,12 @@ gelu(lode_cuda_queue *q, float *x, size_t n_elems, size_t n, int by_tanh, char *
 
 static int
 attend_texts(lode_cuda_queue *q, const float *qkv, const uint32_t *first, size_t n_texts,
-             uint32_t n_heads, uint32_t head_dim, float *out, char *error)
+             uint32_t n_heads, uint32_t head_dim, int exact, float *out, char *error)
 {
     const size_t d = (size_t)n_heads * head_dim;
     const float scale = 1.0f / sqrtf((float)head_dim);
 
+    (void)exact; /* it always is */
     (void)error;
     for (size_t t = 0; t < n_texts; t++) {
         const uint32_t n = first[t + 1] - first[t];

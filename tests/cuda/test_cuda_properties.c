@@ -29,6 +29,18 @@ chunks_change_little_and_neighbours_nothing_to_speak_of(void **state)
     forward_check_drafts(&k, "llama_untied");
 }
 
+/* Beyond a chunk of the delta rule, a tile of keys and values, and eight rows, where kernels change. */
+static void
+long_prompts_are_the_cpus(void **state)
+{
+    (void)state;
+    const device_kind k = emulated_kind(0);
+
+    forward_check_long(&k, "qwen3_next", 150);
+    forward_check_long(&k, "qwen3_5", 129);
+    forward_check_long(&k, "llama_untied", 100);
+}
+
 static void
 prefixes_come_back_from_memory_and_from_files(void **state)
 {
@@ -94,6 +106,7 @@ main(void)
 {
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(chunks_change_little_and_neighbours_nothing_to_speak_of),
+        cmocka_unit_test(long_prompts_are_the_cpus),
         cmocka_unit_test(prefixes_come_back_from_memory_and_from_files),
         cmocka_unit_test(a_decoding_step_is_kept_as_a_graph),
         cmocka_unit_test(a_card_too_small_is_an_error_with_numbers_or_left_to_the_cpu),

@@ -38,6 +38,11 @@ struct attention_case {
         least = n_new < least ? n_new : least;
         most = n_new > most ? n_new : most;
     }
+    uint32_t
+    width() const /* of a projected row: queries and their gates */
+    {
+        return n_heads * 2 * dim;
+    }
     void
     fill()
     {
@@ -106,15 +111,12 @@ cache_of(const attention_case &c, uint8_t *arena)
     return kv;
 }
 
-/* few rows, and any over a cache of floats: within float rounding; many: queries, keys, values and weights are rounded to
- * half. */
-static void
-check_attention(attention_case &c, bool gated)
+/* q and raw as a pass brings them, of all of the case's spans */
+static std::vector<float>
+run_attention(const attention_case &c, const std::vector<float> &q, const std::vector<float> &raw,
+              bool gated)
 {
-    c.fill();
-    const uint32_t group = c.n_heads / c.n_kv_heads, width = c.n_heads * 2 * c.dim;
-    const std::vector<float> q = c.random.numbers((size_t)c.n * c.n_heads * c.dim, 2.0f),
-                             raw = c.random.numbers((size_t)c.n * width, 3.0f);
+    const uint32_t group = c.n_heads / c.n_kv_heads;
     device_array<uint8_t> arena(c.arena);
     device_array<cuda_span> spans(c.spans);
     device_array<uint32_t> pages(c.pages), row_span(c.row_span);
@@ -127,7 +129,7 @@ check_attention(attention_case &c, bool gated)
     a.n_heads = c.n_heads;
     a.n_kv_heads = c.n_kv_heads;
     a.head_dim = c.dim;
-    a.width = width;
+    a.width = c.width();
     a.q_group = group * 2 * c.dim;
     a.q_head = 2 * c.dim;
     a.gate = gated ? c.dim : 0;
@@ -137,7 +139,19 @@ check_attention(attention_case &c, bool gated)
     a.out = out.data;
     a.kv = cache_of(c, arena.data);
     CUDA_OK(cuda_attend(NULL, &a, &pass, partials.data));
-    const std::vector<float> got = out.get();
+    return out.get();
+}
+
+/* few rows, and any over a cache of floats: within float rounding; many: queries, keys, values and weights are rounded to
+ * half. */
+static void
+check_attention(attention_case &c, bool gated)
+{
+    c.fill();
+    const uint32_t group = c.n_heads / c.n_kv_heads, width = c.width();
+    const std::vector<float> q = c.random.numbers((size_t)c.n * c.n_heads * c.dim, 2.0f),
+                             raw = c.random.numbers((size_t)c.n * width, 3.0f);
+    const std::vector<float> got = run_attention(c, q, raw, gated);
     for (const cuda_span &s : c.spans)
         for (uint32_t t = 0; t < s.n; t++) {
             if (s.n > 20 && t % 13 != 0 && t + 1 < s.n) continue; /* the reference is slow */
@@ -207,30 +221,62 @@ long_and_short_spans_share_a_pass(void **)
     }
 }
 
-/* More rows than a launch takes, of more spans than it takes. */
+/* More rows than a block takes, over several tiles, and more spans of few rows than a launch takes. */
 static void
-floats_of_many_spans_take_several_launches(void **)
+many_spans_and_many_rows_take_several_blocks_and_launches(void **)
 {
-    attention_case alone(61, CUDA_F32, 2, 1, 16), many(62, CUDA_F32, 1, 1, 16);
-    alone.add_span(3, 70);
-    check_attention(alone, false);
-    for (uint32_t i = 0; i < 12; i++)
-        many.add_span(i, i == 9 ? 19 : 1 + i % 3);
-    check_attention(many, false);
+    for (const uint32_t type : {CUDA_F32, CUDA_F16}) {
+        attention_case alone(61, type, 2, 1, 16), many(62, type, 1, 1, 16);
+        alone.add_span(3, 170);
+        check_attention(alone, false);
+        for (uint32_t i = 0; i < 30; i++)
+            many.add_span(i, i == 9 ? 19 : 1 + i % 3);
+        check_attention(many, false);
+    }
 }
 
+/* The same cache with its pages one after the other, and then in an order drawn by lot: the same bytes come out. */
 static void
-texts_attend_both_ways(void **)
+pages_anywhere_are_pages_in_a_row(void **)
+{
+    uint64_t seed = 65;
+    for (const uint32_t type : CACHE_TYPES)
+        for (const uint32_t dim : {32u, 128u}) {
+            attention_case row(seed++, type, 4, 2, dim);
+            row.add_span(3 * PAGE - 2, 1); /* few rows */
+            row.add_span(2 * PAGE + 7, 5);
+            row.add_span(PAGE - 4, 40); /* many, over the end of a page */
+            row.fill();
+            for (size_t i = 0; i < row.pages.size(); i++)
+                row.pages[i] = (uint32_t)i;
+            attention_case anywhere = row;
+            for (size_t i = anywhere.pages.size(); i > 1; i--)
+                std::swap(anywhere.pages[i - 1], anywhere.pages[row.random.below((uint32_t)i)]);
+            assert_true(anywhere.pages != row.pages);
+            for (size_t i = 0; i < row.pages.size(); i++)
+                std::copy_n(row.arena.begin() + (long)(i * row.page_bytes), row.page_bytes,
+                            anywhere.arena.begin() + (long)(anywhere.pages[i] * row.page_bytes));
+            const std::vector<float> q = row.random.numbers((size_t)row.n * 4 * dim, 2.0f),
+                                     raw = row.random.numbers((size_t)row.n * row.width(), 3.0f);
+            check_equal("pages anywhere", run_attention(anywhere, q, raw, true),
+                        run_attention(row, q, raw, true));
+        }
+}
+
+/* Within float rounding when exact, else of halves. */
+static void
+check_texts(bool exact)
 {
     check_random random(70);
-    for (const uint32_t dim : {24u, 32u, 64u, 80u, 256u}) {
+    const double tolerance = exact ? 2e-5 : 6e-3;
+    for (const uint32_t dim : {24u, 32u, 64u, 80u, 96u, 128u, 256u}) {
         const std::vector<uint32_t> first = {0, 1, 71, 71, 90};
         const uint32_t n_heads = 2, width = 3 * n_heads * dim, n = first.back();
         const std::vector<float> qkv = random.numbers((size_t)n * width, 2.0f);
         device_array<float> there(qkv), out((size_t)n * n_heads * dim);
         device_array<uint32_t> first_there(first);
-        CUDA_OK(
-            cuda_attend_text(NULL, there.data, first_there.data, 4, 70, n_heads, dim, out.data));
+        CUDA_OK(cuda_attend_text(NULL, there.data, first_there.data, 4, 70, n_heads, dim, exact,
+                                 out.data));
         const std::vector<float> got = out.get();
         for (size_t text = 0; text + 1 < first.size(); text++)
             for (uint32_t t = first[text]; t < first[text + 1]; t += 7)
@@ -250,9 +296,16 @@ texts_attend_both_ways(void **)
                     }
                     for (uint32_t i = 0; i < dim; i++)
                         assert_true(std::fabs((double)got[((size_t)t * n_heads + h) * dim + i] -
-                                              want[i] / sum) <= 6e-3);
+                                              want[i] / sum) <= tolerance);
                 }
     }
+}
+
+static void
+texts_attend_both_ways(void **)
+{
+    check_texts(false);
+    check_texts(true);
 }
 
 /* ---- tables and heads ---- */
@@ -423,7 +476,8 @@ main(void)
         cmocka_unit_test(a_long_past_is_split_over_blocks),
         cmocka_unit_test(many_rows_attend_as_the_reference),
         cmocka_unit_test(long_and_short_spans_share_a_pass),
-        cmocka_unit_test(floats_of_many_spans_take_several_launches),
+        cmocka_unit_test(many_spans_and_many_rows_take_several_blocks_and_launches),
+        cmocka_unit_test(pages_anywhere_are_pages_in_a_row),
         cmocka_unit_test(texts_attend_both_ways),
         cmocka_unit_test(rotary_tables_are_the_reference_far_out_too),
         cmocka_unit_test(heads_are_normed_turned_and_stored),

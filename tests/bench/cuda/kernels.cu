@@ -368,11 +368,13 @@ measure_texts()
     device_array<float> out(n * heads * dim), vectors((size_t)n_texts * heads * dim);
     device_array<uint32_t> first(starts);
 
-    measure("attend_text", text("%zu texts of %zu", n_texts, length), (double)(qkv.n + out.n) * 4,
-            4.0 * (double)n * length * heads * dim, [&] {
-                return cuda_attend_text(stream, qkv.data, first.data, n_texts, length, heads, dim,
-                                        out.data);
-            });
+    for (const bool exact : {false, true})
+        measure(exact ? "attend_text exact" : "attend_text",
+                text("%zu texts of %zu", n_texts, length), (double)(qkv.n + out.n) * 4,
+                4.0 * (double)n * length * heads * dim, [&] {
+                    return cuda_attend_text(stream, qkv.data, first.data, n_texts, length, heads,
+                                            dim, exact, out.data);
+                });
     measure("pool", text("%zu texts of %zu", n_texts, length), (double)(out.n + vectors.n) * 4, 0.0,
             [&] {
                 return cuda_pool(stream, out.data, first.data, n_texts, heads * dim, true, true,
@@ -408,7 +410,7 @@ measure_delta(uint32_t n)
     floats window((size_t)(d.kernel - 1) * d.n_channels);
     device_array<float> conv((size_t)n * d.n_channels), gates((size_t)n * 2 * d.n_v),
         state(std::vector<float>((size_t)d.n_v * d.d_k * d.d_v, 0.0f)),
-        out((size_t)n * d.n_v * d.d_v);
+        out((size_t)n * d.n_v * d.d_v), wedges((size_t)n * d.n_v * CUDA_DELTA_CHUNK);
     d.conv_weights = conv_weights.data;
     d.decay = decay.data;
     d.dt_bias = bias.data;
@@ -421,7 +423,7 @@ measure_delta(uint32_t n)
     d.out = out.data;
     measure("delta", text("%zu heads of %zu, rows %zu", d.n_v, d.d_v, n),
             (double)(raw.n + 2 * conv.n + 2 * out.n + 2 * state.n) * 4, 0.0,
-            [&] { return cuda_delta(stream, &d, n); });
+            [&] { return cuda_delta(stream, &d, n, wedges.data); });
 }
 
 int
@@ -450,7 +452,7 @@ main(int argc, char **argv)
     }
     measure_texts();
     measure_delta(1);
-    measure_delta(of(512, 3));
+    measure_delta(of(512, 67)); /* in chunks */
     CUDA_OK(cudaStreamDestroy(stream));
     return 0;
 }
