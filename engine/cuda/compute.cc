@@ -267,7 +267,36 @@ fetch_lists(lode_cuda_queue *q, uint32_t n, const void *const *matrices, const f
     return staging_out(&q->copies, lists->scales.data(), scales, n * sizeof(float *));
 }
 
-/* One kind of matrix, expert by expert: y [slots, n_out] = w_e x, x [slots, n_in] sorted. */
+/* All experts of floats in one call; inputs and y as multiply_slabs has them. */
+static cudaError_t
+multiply_grouped(lode_cuda_queue *q, const lode_cuda_matrix *shape, const slab_lists *lists,
+                 const float *x, float *y)
+{
+    const size_t n = lists->starts.size() - 1;
+    std::vector<const void *> pointers;
+    std::vector<int> counts;
+    std::vector<uint32_t> used;
+
+    for (uint32_t e = 0; e < n; e++)
+        if (lists->starts[e] < lists->starts[e + 1]) used.push_back(e);
+    for (const uint32_t e : used) {
+        pointers.push_back(lists->at[e]);
+        counts.push_back((int)(lists->starts[e + 1] - lists->starts[e]));
+    }
+    for (const uint32_t e : used)
+        pointers.push_back(x + (size_t)lists->starts[e] * shape->n_in);
+    for (const uint32_t e : used)
+        pointers.push_back(y + (size_t)lists->starts[e] * shape->n_out);
+    LODE_TRY(
+        staging_in(&q->copies, q->pointers, pointers.data(), pointers.size() * sizeof(void *)));
+    return gemm_grouped(&q->blas, q->pointers, counts.data(), used.size(), shape->n_out,
+                        shape->n_in);
+}
+
+/* One kind of matrix: y [slots, n_out] = w_e x, x [slots, n_in] sorted. Floats are one grouped call.
+ * Others are a call for each expert, since no grouped one keeps sums in float32: cublasGemmGroupedBatchedEx writes halves
+ * for halves and bfloat16 for bfloat16, and cublasGemmBatchedEx, which can write floats, wants as many rows of each expert.
+ * Packed experts besides pass through the tile's memory one after the other. */
 static cudaError_t
 multiply_slabs(lode_cuda_queue *q, const lode_cuda_matrix *shape, const void *const *matrices,
                const float *const *scales, slab_lists *lists, const float *x, size_t n_slots,
@@ -277,6 +306,8 @@ multiply_slabs(lode_cuda_queue *q, const lode_cuda_matrix *shape, const void *co
     const void *inputs;
 
     LODE_TRY(fetch_lists(q, n, matrices, scales, lists));
+    if (shape->type == CUDA_F32 && !scales && gemm_grouped_available(&q->blas))
+        return multiply_grouped(q, shape, lists, x, y);
     LODE_TRY(prepare_inputs(q, to, x, shape->n_in, n_slots, &inputs));
     for (uint32_t e = 0; e < n; e++) {
         const size_t first = lists->starts[e], count = lists->starts[e + 1] - first;
@@ -292,7 +323,7 @@ multiply_slabs(lode_cuda_queue *q, const lode_cuda_matrix *shape, const void *co
     return cudaSuccess;
 }
 
-/* Prompts: the counts come here once, then every expert is a product of cuBLAS's. */
+/* Prompts: the counts come here once, then cuBLAS multiplies. */
 static cudaError_t
 many_experts(lode_cuda_queue *q, const lode_cuda_experts *e, const float *x, size_t n_slots)
 {

@@ -3,6 +3,7 @@
 
 #include <climits>
 #include <cstdio>
+#include <vector>
 
 static cudaError_t
 report(gemm_context *g, int status, const char *call)
@@ -46,4 +47,24 @@ gemm(gemm_context *g, cublas_type type, const void *w, const void *x, float *y, 
                                    CUBLAS_R_32F, (int)ldy, CUBLAS_COMPUTE_32F_ACCUMULATE,
                                    CUBLAS_DEFAULT_ALGORITHM),
                   "cublasGemmEx");
+}
+
+cudaError_t
+gemm_grouped(gemm_context *g, const void *const *pointers, const int *counts, size_t n_groups,
+             size_t n_out, size_t n_in)
+{
+    if (n_groups == 0 || n_out == 0) return cudaSuccess;
+    if (n_out > INT_MAX || n_in > INT_MAX || n_groups > INT_MAX) return cudaErrorInvalidValue;
+    const std::vector<cublas_operation> transposed(n_groups, CUBLAS_T), as_is(n_groups, CUBLAS_N);
+    const std::vector<int> outs(n_groups, (int)n_out), ins(n_groups, (int)n_in), one(n_groups, 1);
+    const std::vector<float> ones(n_groups, 1.0f), zeros(n_groups, 0.0f);
+
+    return report(g,
+                  g->blas->gemm_grouped_batched_ex(
+                      g->handle, transposed.data(), as_is.data(), outs.data(), counts, ins.data(),
+                      ones.data(), pointers, CUBLAS_R_32F, ins.data(), pointers + n_groups,
+                      CUBLAS_R_32F, ins.data(), zeros.data(),
+                      const_cast<void *const *>(pointers + 2 * n_groups), CUBLAS_R_32F, outs.data(),
+                      (int)n_groups, one.data(), CUBLAS_COMPUTE_32F_ACCUMULATE),
+                  "cublasGemmGroupedBatchedEx");
 }

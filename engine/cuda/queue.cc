@@ -89,6 +89,7 @@ take_all(lode_cuda_queue *q, char *error)
         if (!code) code = take(q, (size_t)s->max_experts + 1, &q->starts, error);
         if (!code) code = take(q, s->max_slots, &q->place_row, error);
         if (!code) code = take(q, s->max_slots, &q->place_of, error);
+        if (!code) code = take(q, 3 * (size_t)s->max_experts, &q->pointers, error);
     }
     if (code) return code;
     q->here = static_cast<uint32_t *>(malloc(pass_words(s) * sizeof(uint32_t) + 1));
@@ -140,7 +141,7 @@ cuda_queue_close(lode_cuda_queue *q)
     if (!q) return;
     void *const there[] = {q->words,       q->indices,   q->inv_freq, q->inputs,    q->tile,
                            q->blas_memory, q->partials,  q->hidden,   q->hidden_up, q->outputs,
-                           q->starts,      q->place_row, q->place_of, q->wedges};
+                           q->starts,      q->place_row, q->place_of, q->wedges,    q->pointers};
 
     (void)cuda_use(q->device);
     if (q->stream) (void)cudaStreamSynchronize(q->stream);

@@ -32,6 +32,7 @@ struct lode_cuda_queue {
     uint32_t *starts;          /* [max_experts + 1] */
     uint32_t *place_row;       /* [max_slots] the token of a place */
     uint32_t *place_of;        /* [max_slots] the place of a slot */
+    const void **pointers; /* [3 max_experts] matrices, inputs and results of a grouped product */
 
     float *partials; /* of attention */
     float *

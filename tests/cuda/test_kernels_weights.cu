@@ -362,10 +362,17 @@ rows_go_through_their_experts(void **)
             job.n_ff = n_ff;
             job.chosen = chosen.data;
             job.weights = w_there.data;
+#ifdef LODE_CUDA_EMULATED
+            const uint64_t n_grouped = emulation_n_grouped();
+#endif
             if (q.table->experts(q.queue, &job, x_there.data, n, y.data, q.error) != LODE_CUDA_OK ||
                 q.table->wait(q.queue, q.error) != LODE_CUDA_OK)
                 fail_msg("%s", q.error);
             const std::vector<float> got = y.get();
+#ifdef LODE_CUDA_EMULATED /* gate, up and down of many rows in floats are a call each */
+            assert_int_equal(emulation_n_grouped() - n_grouped,
+                             type == CUDA_F32 && n > CUDA_GEMV_ROWS ? 3 : 0);
+#endif
             double off = 0.0, most = 0.0;
             for (size_t t = 0; t<n; t += n> 100 ? 7 : 1) {
                 const std::vector<double> want =

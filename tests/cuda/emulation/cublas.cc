@@ -5,7 +5,9 @@
 
 #include "engine/cuda/cublas.h"
 
+#include <algorithm>
 #include <cstdio>
+#include <utility>
 #include <vector>
 
 struct cublas_context {
@@ -16,6 +18,7 @@ struct cublas_context {
 #define INVALID 7
 
 static bool missing;
+static uint64_t n_grouped; /* calls */
 
 /* One product of a batch, pointers still to be resolved. */
 struct product {
@@ -254,6 +257,30 @@ gemm_ex(cublas_handle h, cublas_operation op_a, cublas_operation op_b, int m, in
                                    0, beta, c, type_c, ldc, 0, 1, compute, algorithm);
 }
 
+/* Results of one call that overlap have no order. */
+static bool
+check_apart(const char *call, const std::vector<product> &products, void *const *c)
+{
+    std::vector<std::pair<uintptr_t, uintptr_t>> results;
+
+    for (size_t i = 0; i < products.size(); i++) {
+        const product &p = products[i];
+        if (p.m == 0 || p.n == 0) continue;
+        const size_t n = (size_t)(p.n - 1) * (size_t)p.ldc + (size_t)p.m;
+        const uintptr_t at = reinterpret_cast<uintptr_t>(c[i]);
+        results.push_back({at, at + n * width(p.type_c)});
+    }
+    std::sort(results.begin(), results.end());
+    for (size_t i = 1; i < results.size(); i++)
+        if (results[i].first < results[i - 1].second) {
+            char text[128];
+            snprintf(text, sizeof text, "%s: two products write the same memory", call);
+            emulation_fault_found(text);
+            return false;
+        }
+    return true;
+}
+
 /* Products whose pointers lie in device memory: they are looked at when their turn comes. */
 static int
 queue_pointers(const char *call, cublas_handle h, const std::vector<product> &products,
@@ -270,6 +297,7 @@ queue_pointers(const char *call, cublas_handle h, const std::vector<product> &pr
         return INVALID;
     }
     return queue(h, [=]() {
+        if (!check_apart(call, products, c)) return;
         for (size_t i = 0; i < products.size(); i++)
             if (check_matrices(call, products[i], a[i], b[i], c[i]))
                 run(products[i], a[i], b[i], c[i]);
@@ -317,6 +345,7 @@ gemm_grouped_batched_ex(cublas_handle h, const cublas_operation *op_a, const cub
         if (group_size[g] < 0) return INVALID;
         products.insert(products.end(), (size_t)group_size[g], p);
     }
+    n_grouped++;
     return queue_pointers("cublasGemmGroupedBatchedEx", h, products, a, b, c);
 }
 
@@ -331,6 +360,13 @@ static const lode_cublas table = {
     gemm_batched_ex,
     gemm_grouped_batched_ex,
 };
+
+uint64_t
+emulation_n_grouped()
+{
+    const emulation_lock lock;
+    return n_grouped;
+}
 
 const lode_cublas *
 emulation_cublas(void)
