@@ -136,6 +136,8 @@ obey(const conversation *c, const char *line)
     if (strcmp(parts[0], "/quit") == 0 || strcmp(parts[0], "/exit") == 0) return FALSE;
     if (strcmp(parts[0], "/sources") == 0 && c->last == NULL)
         cli_print("no sources: nothing was answered yet\n");
+    else if (strcmp(parts[0], "/sources") == 0 && lode_answer_n_citations(c->last) == 0)
+        cli_print("no sources: the last question found no evidence\n");
     else if (strcmp(parts[0], "/sources") == 0)
         cli_ask_print_sources(c->last);
     else if (strcmp(parts[0], "/open") == 0)

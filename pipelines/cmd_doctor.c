@@ -227,7 +227,8 @@ check_model(examination *e, const char *name, engine_kind kind, const char *with
     }
 }
 
-/* With an embedder on a GPU: does that find the nearest passages too? Asks for something to know. */
+/* With an embedder on a GPU: does that find the nearest passages too? Asks for something to know. lode ask and lode chat
+ * embed a question on the CPU unless they are told a device (cli_session_expect_questions). */
 static void
 check_searcher(examination *e, const char *dir)
 {
@@ -252,8 +253,9 @@ check_searcher(examination *e, const char *dir)
         engine_model_describe_placement(model->model, 0, 1, ENGINE_KV_F16, NULL);
     if (searcher != NULL)
         note(e, strcmp(searcher, "GPU") == 0 ? FOUND : LACKING, "search",
-             "nearest passages are found by the %s; the embedder %s", searcher,
-             embeds != NULL ? embeds : "embeds on the CPU");
+             "with --device cuda nearest passages are found by the %s and the embedder %s; "
+             "lode ask and lode chat use the CPU for both where no device is named",
+             searcher, embeds != NULL ? embeds : "embeds on the CPU");
 }
 
 static void

@@ -2,6 +2,8 @@
  *
  *     bench_beir index CORPUS.jsonl LIBRARY [MODEL]
  *     bench_beir run LIBRARY QUERIES.jsonl bm25|dense|fusion [MODEL [OPTION...]] > run.trec
+ *     bench_beir quantise LIBRARY MODEL
+ *     bench_beir recall EXACT QUANTISED QUERIES.jsonl MODEL
  *
  * MODEL is an embedding model as engine_model_open takes it; without it, or "", there is full text alone. Texts of
  * more than 6,000 bytes are papers and cut into passages; a paper's rank is that of its best one. The run has the 100
@@ -9,15 +11,17 @@
  *
  *     limit=N         only N queries, evenly spread
  *     reranker=MODEL  a cross-encoder or a model that writes; reranked=N passages, 20 where it is not given
- *     diversity=X     as retrieval_search_options has it */
+ *     diversity=X     as retrieval_search_options has it
+ *
+ * index makes an exact index of vectors, however large. quantise gives a library, however small, the product-quantised lists that one of 200,000 passages has; recall says what
+ * they find of what the exact index of an unquantised copy finds. */
 #include <glib.h>
 #include <jansson.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 
-#include "engine/engine.h"
-#include "retrieval/retrieval.h"
+#include "retrieval/library.h"
 
 enum { BATCH = 128, DEPTH = 100, PAPER_BYTES = 6000, PAPER_CANDIDATES = 500 };
 
@@ -127,6 +131,7 @@ run_index(retrieval_library *library, const char *corpus, GError **error)
     indexer i = {.library = library, .batch = g_array_new(FALSE, FALSE, sizeof(retrieval_passage))};
     g_array_set_clear_func(i.batch, passage_clear);
     const gint64 start = g_get_monotonic_time();
+    library->exact_limit = G_MAXUINT64;
     gboolean done = for_each_line(corpus, index_line, &i, error) && index_flush(&i, error) &&
                     retrieval_library_commit(library, error);
     const double seconds = (double)(g_get_monotonic_time() - start) / 1e6;
@@ -231,39 +236,152 @@ run_queries(retrieval_library *library, const char *queries, const char *method,
     return TRUE;
 }
 
+/* ---- product quantisation ---- */
+
+static gboolean
+run_quantise(retrieval_library *library, GError **error)
+{
+    library->exact_limit = library->scalar_limit = 1;
+    return retrieval_library_commit(library, error);
+}
+
+enum { N_BEST = 100, MOST_TAKEN = 1000 };
+static const guint taken[] = {100, 300, MOST_TAKEN};
+
+typedef struct {
+    retrieval_library *exact, *quantised;
+    float *vector;
+    guint n_queries, n_asked, n_nearest, n_best[G_N_ELEMENTS(taken)];
+} comparison;
+
+/* How many of the first n of a are among the first n_taken of b. */
+static guint
+count_common(const GArray *a, guint n, const GArray *b, guint n_taken)
+{
+    guint n_common = 0;
+    for (guint i = 0; i < MIN(a->len, n); i++)
+        for (guint k = 0; k < MIN(b->len, n_taken); k++)
+            n_common +=
+                g_array_index(a, retrieval_match, i).id == g_array_index(b, retrieval_match, k).id
+                    ? 1
+                    : 0;
+    return n_common;
+}
+
+static gboolean
+compare_line(json_t *object, void *user_data, GError **error)
+{
+    comparison *c = user_data;
+    const char *const texts[] = {field(object, "text")};
+    g_autoptr(GArray) truth = g_array_new(FALSE, FALSE, sizeof(retrieval_match));
+    g_autoptr(GArray) found = g_array_new(FALSE, FALSE, sizeof(retrieval_match));
+    if (!retrieval_library_embed(c->exact, texts, 1, c->vector, NULL, error) ||
+        !retrieval_vectors_search(c->exact->vectors, c->vector, N_BEST, truth, error) ||
+        !retrieval_vectors_search(c->quantised->vectors, c->vector, MOST_TAKEN, found, error))
+        return FALSE;
+    c->n_queries++;
+    c->n_asked += truth->len;
+    c->n_nearest += count_common(truth, 1, found, N_BEST);
+    for (gsize i = 0; i < G_N_ELEMENTS(taken); i++)
+        c->n_best[i] += count_common(truth, N_BEST, found, taken[i]);
+    return TRUE;
+}
+
+static retrieval_library *
+open_with_vectors(const char *dir, const retrieval_library_options *options,
+                  retrieval_index_kind kind, GError **error)
+{
+    retrieval_search_options dense = retrieval_search_options_default();
+    dense.method = RETRIEVAL_DENSE;
+    g_autoptr(retrieval_library) library =
+        retrieval_library_open(dir, RETRIEVAL_OPEN_READ, options, error);
+    g_autoptr(GPtrArray) hits =
+        library ? retrieval_library_search(library, "loads them", &dense, error) : NULL;
+    if (!hits) return NULL;
+    if (library->vectors && retrieval_vectors_kind(library->vectors) == kind)
+        return g_steal_pointer(&library);
+    g_set_error(error, G_FILE_ERROR, G_FILE_ERROR_INVAL, "%s: its index of vectors is not: %s", dir,
+                retrieval_index_kind_name(kind));
+    return NULL;
+}
+
+static gboolean
+run_recall(const char *exact, const char *quantised, const char *queries,
+           const retrieval_library_options *options, GError **error)
+{
+    g_autoptr(retrieval_library) a =
+        open_with_vectors(exact, options, RETRIEVAL_INDEX_EXACT, error);
+    g_autoptr(retrieval_library) b =
+        a ? open_with_vectors(quantised, options, RETRIEVAL_INDEX_PRODUCT, error) : NULL;
+    if (!b) return FALSE;
+    g_autofree float *vector = g_new(float, a->n_dims);
+    comparison c = {.exact = a, .quantised = b, .vector = vector};
+    if (!for_each_line(queries, compare_line, &c, error)) return FALSE;
+    printf("nearest among 100 found: %.3f; of the best 100 among",
+           c.n_nearest / (double)c.n_queries);
+    for (gsize i = 0; i < G_N_ELEMENTS(taken); i++)
+        printf(" %u: %.3f%s", taken[i], c.n_best[i] / (double)c.n_asked,
+               i + 1 < G_N_ELEMENTS(taken) ? "," : "");
+    printf(" (%u queries, %zu passages)\n", c.n_queries, retrieval_vectors_count(a->vectors));
+    return TRUE;
+}
+
+/* ---- the program ---- */
+
+static gboolean
+run_command(char **args, int n, const retrieval_library_options *options, engine_pool *pool,
+            GError **error)
+{
+    if (strcmp(args[1], "recall") == 0)
+        return run_recall(args[2], args[3], args[4], options, error);
+    const gboolean is_run = strcmp(args[1], "run") == 0, is_index = strcmp(args[1], "index") == 0;
+    g_autoptr(retrieval_library) library =
+        retrieval_library_open(args[is_index ? 3 : 2],
+                               is_run ? RETRIEVAL_OPEN_READ : RETRIEVAL_OPEN_WRITE, options, error);
+    if (!library) return FALSE;
+    if (is_index) return run_index(library, args[2], error);
+    if (!is_run) return run_quantise(library, error);
+    return run_queries(library, args[3], args[4], pool, args + MIN(6, n), MAX(n - 6, 0), error);
+}
+
+/* Where MODEL stands, and how many words there are at least; 0: no such command. */
+static int
+find_model(const char *name, int *least)
+{
+    static const struct {
+        const char *name;
+        int least, model;
+    } commands[] = {{"index", 4, 4}, {"run", 5, 5}, {"quantise", 4, 3}, {"recall", 6, 5}};
+    for (gsize i = 0; i < G_N_ELEMENTS(commands); i++) {
+        if (strcmp(commands[i].name, name) != 0) continue;
+        *least = commands[i].least;
+        return commands[i].model;
+    }
+    return 0;
+}
+
 int
 main(int argc, char **argv)
 {
-    const gboolean is_index = argc >= 4 && strcmp(argv[1], "index") == 0;
-    const gboolean is_run = argc >= 5 && strcmp(argv[1], "run") == 0;
-    if (!is_index && !is_run) {
+    int least = 0;
+    const int place = argc > 1 ? find_model(argv[1], &least) : 0;
+    if (place == 0 || argc < least) {
         g_printerr(
             "usage: bench_beir index CORPUS.jsonl LIBRARY [MODEL]\n"
-            "       bench_beir run LIBRARY QUERIES.jsonl bm25|dense|fusion [MODEL [OPTION...]]\n");
+            "       bench_beir run LIBRARY QUERIES.jsonl bm25|dense|fusion [MODEL [OPTION...]]\n"
+            "       bench_beir quantise LIBRARY MODEL\n"
+            "       bench_beir recall EXACT QUANTISED QUERIES.jsonl MODEL\n");
         return 2;
     }
-    const char *model_path = is_index ? (argc > 4 ? argv[4] : NULL) : (argc > 5 ? argv[5] : NULL);
-    if (model_path && !*model_path) model_path = NULL;
+    const char *path = argc > place && *argv[place] ? argv[place] : NULL;
     g_autoptr(GError) error = NULL;
-    g_autoptr(engine_model) model = NULL;
-    g_autoptr(engine_pool) pool = NULL;
+    g_autoptr(engine_model) model = path ? engine_model_open(path, &error) : NULL;
+    g_autoptr(engine_pool) pool = model ? engine_pool_new(0) : NULL;
     retrieval_library_options options = {0};
-    if (model_path) {
-        model = engine_model_open(model_path, &error);
-        if (model) pool = engine_pool_new(0);
+    if (model)
         options = (retrieval_library_options){
-            .embedder = model, .embedder_id = model_path, .pool = pool, .query_prefix = ""};
-    }
-    gboolean done = FALSE;
-    if (!model_path || model) {
-        g_autoptr(retrieval_library) library =
-            is_index ? retrieval_library_open(argv[3], RETRIEVAL_OPEN_WRITE, &options, &error)
-                     : retrieval_library_open(argv[2], RETRIEVAL_OPEN_READ, &options, &error);
-        if (library)
-            done = is_index ? run_index(library, argv[2], &error)
-                            : run_queries(library, argv[3], argv[4], pool, argv + MIN(6, argc),
-                                          MAX(argc - 6, 0), &error);
-    }
+            .embedder = model, .embedder_id = path, .pool = pool, .query_prefix = ""};
+    const gboolean done = (!path || model) && run_command(argv, argc, &options, pool, &error);
     if (!done) g_printerr("error: %s\n", error->message);
     return done ? 0 : 1;
 }

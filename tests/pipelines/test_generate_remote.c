@@ -8,43 +8,19 @@
 #include <glib/gstdio.h>
 #include <jansson.h>
 #include <string.h>
-#include <sys/wait.h>
 
 #include "tests/pipelines/endpoint_server.h"
+#include "tests/pipelines/run_program.h"
 
 static endpoint_server *server;
-
-typedef struct {
-    char *out, *err;
-    int code;
-} outcome;
-
-static void
-outcome_clear(outcome *o)
-{
-    g_free(o->out);
-    g_free(o->err);
-}
-G_DEFINE_AUTO_CLEANUP_CLEAR_FUNC(outcome, outcome_clear)
 
 /* lode generate --endpoint (mode) -q m ARGUMENTS; they end with NULL. */
 static void
 generate(const char *mode, const char *const *arguments, outcome *o)
 {
     g_autofree char *url = endpoint_server_url(server, mode);
-    g_autoptr(GPtrArray) argv = g_ptr_array_new();
-    const char *const first[] = {LODE_PROGRAM, "generate", "--endpoint", url, "m"};
-    for (size_t i = 0; i < G_N_ELEMENTS(first); i++)
-        g_ptr_array_add(argv, (gpointer)first[i]);
-    for (; *arguments != NULL; arguments++)
-        g_ptr_array_add(argv, (gpointer)*arguments);
-    g_ptr_array_add(argv, NULL);
-    int status = 0;
-    GError *error = NULL;
-    if (!g_spawn_sync(NULL, (char **)argv->pdata, NULL, G_SPAWN_DEFAULT, NULL, NULL, &o->out,
-                      &o->err, &status, &error))
-        fail_msg("%s", error->message);
-    o->code = WEXITSTATUS(status);
+    const char *const first[] = {"generate", "--endpoint", url, "m", NULL};
+    run_program(first, arguments, o);
 }
 
 static json_t *

@@ -1,4 +1,5 @@
 ^no sources: nothing was answered yet$
+^no sources: the last question found no evidence$
 ^nothing saved: /save FILE, after an answer$
 (?s)^Sources$.*^Sources$
 ^the last answer has no source 99$
