@@ -186,6 +186,7 @@ typedef struct {
     gboolean header;
     layout_align align; /* of its column, where it is a part of that and no heading */
     char *text;         /* its printed lines, a line feed between them */
+    guint n_raised;     /* bytes at the end of text, and of its last part, that are superscripts */
     GArray *parts; /* layout_cell_part: what text is made of; NULL in a table without mathematics */
     layout_rect box;
     guint n_glyphs;
@@ -577,6 +578,8 @@ void layout_contents_level(layout_work *work);
 /* ---- lists.c ---- */
 /* The length in bytes of a list marker with the space behind it, 0 where there is none. */
 gsize layout_list_marker(const char *text, char **marker);
+/* A bullet that text [len], NUL-terminated or not, begins with, and the blank behind it: their bytes, 0 for none. */
+gsize layout_list_bullet(const char *text, gsize len);
 
 /* How deep list items are nested, from their indentation. */
 void layout_lists_level(layout_work *work);

@@ -193,6 +193,8 @@ check_tables(const lode_document *d, GError **error)
             const layout_cell *cell = &d->cells[table->first_cell + i];
             if (!cell->text || !g_utf8_validate(cell->text, -1, NULL))
                 return wrong(error, "tables", t, "a cell's text is not UTF-8");
+            if (cell->n_mark > strlen(cell->text))
+                return wrong(error, "tables", t, "a cell's mark is longer than its text");
             if (!box_is_fine(d, &cell->box))
                 return wrong(error, "tables", t, "a cell has a bad box");
         }

@@ -415,7 +415,9 @@ layout_compose_part(layout_composer *c, const layout_sheet *sheet, const layout_
 {
     const layout_seg *seg = layout_sheet_seg(sheet, part->seg);
     const char *text = sheet->text->str;
-    if (part->line)
+    if (part->line && c->text->len > 0 && layout_list_bullet(text + part->start, part->len) > 0)
+        g_string_append_c(c->text, '\n');
+    else if (part->line)
         lines_meet(c, text + part->start, part->len);
     else if (c->text->len > 0)
         g_string_append_c(c->text, ' ');

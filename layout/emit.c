@@ -324,26 +324,52 @@ is_plain(const layout_composer *c, const layout_span *math)
     return TRUE;
 }
 
-/* The text of a cell, its printed lines as one, mathematics between dollars. in_cell: for what one cell needs. */
+/* Cuts marks of notes, of which there are such, off the end of a cell's text; how many bytes they take. */
+static guint
+marks_cut(const layout_grid_cell *cell, char *const *notes)
+{
+    const gsize len = cell->text != NULL ? strlen(cell->text) : 0;
+    if (cell->n_raised == 0 || cell->n_raised >= len) return 0;
+    g_auto(GStrv) marks = g_strsplit_set(cell->text + len - cell->n_raised, ", ", -1);
+    guint n = 0;
+    for (guint i = 0; marks[i] != NULL; i++) {
+        if (*marks[i] == '\0') continue;
+        if (!g_strv_contains((const char *const *)notes, marks[i])) return 0;
+        n++;
+    }
+    return n > 0 ? cell->n_raised : 0;
+}
+
+/* The text of a cell, its printed lines as one, mathematics between dollars, without the last n_cut bytes. in_cell: for
+ * what one cell needs. */
 static void
 cell_text(layout_composer *in_cell, const layout_sheet *sheet, const layout_grid_cell *cell,
-          GString *out)
+          guint n_cut, GString *out)
 {
     g_string_truncate(out, 0);
+    if (cell->text == NULL) return;
     if (cell->parts == NULL) {
-        for (const char *at = cell->text != NULL ? cell->text : ""; *at != '\0';) {
-            const gsize len = strcspn(at, "\n");
-            layout_joint joint = layout_compose_joint(in_cell->work, out, at, len);
-            g_string_truncate(out, out->len - joint.cut);
-            if (joint.blank) g_string_append_c(out, ' ');
+        const char *end = cell->text + strlen(cell->text) - n_cut;
+        for (const char *at = cell->text; at < end;) {
+            const gsize len = MIN(strcspn(at, "\n"), (gsize)(end - at));
+            if (out->len > 0 && layout_list_bullet(at, len) > 0) {
+                g_string_append_c(out, '\n');
+            } else {
+                layout_joint joint = layout_compose_joint(in_cell->work, out, at, len);
+                g_string_truncate(out, out->len - joint.cut);
+                if (joint.blank) g_string_append_c(out, ' ');
+            }
             g_string_append_len(out, at, (gssize)len);
             at += len + (at[len] == '\n' ? 1 : 0);
         }
         return;
     }
     layout_compose_reset(in_cell);
-    for (guint i = 0; i < cell->parts->len; i++)
-        layout_compose_part(in_cell, sheet, &g_array_index(cell->parts, layout_cell_part, i));
+    for (guint i = 0; i < cell->parts->len; i++) {
+        layout_cell_part part = g_array_index(cell->parts, layout_cell_part, i);
+        if (i + 1 == cell->parts->len) part.len -= MIN(part.len, n_cut);
+        layout_compose_part(in_cell, sheet, &part);
+    }
     const GString *text = in_cell->text;
     layout_math_spans(text->str, text->len, in_cell->spans, in_cell->strings, inline_latex,
                       in_cell);
@@ -385,8 +411,8 @@ cells_doubt(const layout_sheet *sheet, const layout_seg *seg, const layout_table
 /* The cells of one part of a table, its first row being the first_row-th of the whole. The block's text gets them in
  * order, for whoever only reads text. texts keeps what cells point to. */
 static void
-part_append(layout_composer *c, layout_sheet *sheet, int index, guint first_row, GArray *cells,
-            GStringChunk *texts)
+part_append(layout_composer *c, layout_sheet *sheet, int index, guint first_row, char *const *notes,
+            GArray *cells, GStringChunk *texts)
 {
     const layout_table_region *part = &g_array_index(sheet->tables, layout_table_region, index);
     g_autoptr(GString) text = g_string_new(NULL);
@@ -396,19 +422,24 @@ part_append(layout_composer *c, layout_sheet *sheet, int index, guint first_row,
     g_array_set_size(cells, 0);
     for (guint i = 0; i < part->cells->len; i++) {
         const layout_grid_cell *from = &g_array_index(part->cells, layout_grid_cell, i);
-        cell_text(&in_cell, sheet, from, text);
+        const guint n_mark = marks_cut(from, notes);
+        cell_text(&in_cell, sheet, from, n_mark, text);
+        if (n_mark > 0) g_string_append(text, from->text + strlen(from->text) - n_mark);
         layout_cell cell = {.row = first_row + from->row,
                             .col = from->col,
                             .row_span = from->row_span,
                             .col_span = from->col_span,
                             .header = from->header,
+                            .n_mark = n_mark,
                             .text = g_string_chunk_insert_len(texts, text->str, (gssize)text->len),
                             .box = {sheet->page, layout_sheet_to_page(sheet, from->box)}};
         g_array_append_val(cells, cell);
         layout_builder_page(c->builder, sheet->page)->ledger.n_table += from->n_glyphs;
         if (cell.text[0] == '\0') continue;
         if (c->text->len > 0) g_string_append_c(c->text, ' ');
+        const gsize from_byte = c->text->len;
         g_string_append(c->text, cell.text);
+        g_strdelimit(c->text->str + from_byte, "\n", ' ');
     }
     for (guint i = 0; i < sheet->segs->len; i++) {
         layout_seg *seg = layout_sheet_seg(sheet, i);
@@ -437,8 +468,9 @@ columns_align(const layout_table_region *region, GString *out)
 
 /* One part after the other: those of a long table are not in memory at once. */
 static void
-table_emit(layout_composer *c, layout_para *para)
+table_emit(layout_composer *c, layout_para *para, guint para_index)
 {
+    g_auto(GStrv) notes = layout_footnotes_marks(c->work, para_index);
     layout_sheet *sheet = layout_work_sheet(c->work, para->sheet);
     const layout_table_region *region =
         &g_array_index(sheet->tables, layout_table_region, para->table);
@@ -452,7 +484,7 @@ table_emit(layout_composer *c, layout_para *para)
                           .align = columns_align(region, align)};
     const float confidence = region->confidence;
     layout_compose_box(c, sheet, region->box, G_MAXUINT);
-    part_append(c, sheet, para->table, 0, cells, texts);
+    part_append(c, sheet, para->table, 0, notes, cells, texts);
     layout_builder_begin_table(c->builder, (layout_cell *)cells->data, cells->len);
     for (guint i = 0; i < para->places->len; i++) {
         const layout_place *place = &g_array_index(para->places, layout_place, i);
@@ -461,7 +493,7 @@ table_emit(layout_composer *c, layout_para *para)
         const int index = layout_sheet_row(sheet, place->row)->table;
         region = &g_array_index(sheet->tables, layout_table_region, index);
         layout_compose_box(c, sheet, region->box, G_MAXUINT - 1 - i);
-        part_append(c, sheet, index, table.n_rows, cells, texts);
+        part_append(c, sheet, index, table.n_rows, notes, cells, texts);
         table.n_rows += region->n_rows;
         layout_builder_add_cells(c->builder, (layout_cell *)cells->data, cells->len);
     }
@@ -494,7 +526,7 @@ run_in_trim(layout_composer *c)
 }
 
 static void
-para_emit(layout_composer *c, layout_para *para)
+para_emit(layout_composer *c, layout_para *para, guint index)
 {
     layout_compose_reset(c);
     if (para->figure >= 0) {
@@ -502,7 +534,7 @@ para_emit(layout_composer *c, layout_para *para)
         return;
     }
     if (para->table >= 0) {
-        table_emit(c, para);
+        table_emit(c, para, index);
         return;
     }
     float size_pt = layout_para_row(c->work, para, 0)->size_pt;
@@ -642,7 +674,7 @@ layout_emit(layout_work *work, layout_builder *builder)
             furniture_emit(&c, layout_work_sheet(work, s));
         layout_work_release(work);
         if (i % PARAS_AT_ONCE == 0) layout_builder_rest(builder);
-        para_emit(&c, para);
+        para_emit(&c, para, i);
     }
     for (; s < work->sheets->len; s++) {
         layout_work_release(work);

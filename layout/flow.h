@@ -53,6 +53,9 @@ void layout_footnotes_mark(layout_work *work);
 void layout_footnotes_join(layout_work *work);
 /* What stands under tables and speaks of them. After layout_tables_join. */
 void layout_footnotes_of_tables(layout_work *work);
+/* The marks of the notes under the table that is the index-th para, such as "a" and "*", NULL-terminated; free with
+ * g_strfreev. */
+char **layout_footnotes_marks(const layout_work *work, guint index);
 /* Does a text begin as such a note does? */
 gboolean layout_table_note_starts(const layout_work *work, const layout_para *para);
 /* Sets the parent of each note to the block that calls it. */

@@ -297,6 +297,20 @@ note_mark(const layout_work *work, const layout_para *note, char *mark)
     return len > 0 && len < strlen(text) && mark_copy(text, len, mark);
 }
 
+char **
+layout_footnotes_marks(const layout_work *work, guint index)
+{
+    g_autoptr(GStrvBuilder) marks = g_strv_builder_new();
+    for (guint i = index + 1; i < work->paras->len && i <= index + 4 * MAX_NOTES; i++) {
+        const layout_para *note = layout_work_para(work, i);
+        char mark[MAX_MARK];
+        if (note->type == LAYOUT_BLOCK_FOOTNOTE && note->parent == (int)index &&
+            note->places->len > 0 && note_mark(work, note, mark))
+            g_strv_builder_add(marks, mark);
+    }
+    return g_strv_builder_end(marks);
+}
+
 static int
 compare_call(gconstpointer a, gconstpointer b)
 {

@@ -31,7 +31,9 @@
  *                 "align",    a letter for each column: l(eft) c(enter) r(ight) d(ecimal point) - (not known)
  *                 "image",    of the first part; of others the same with "-2", "-3" before the suffix
  *                 "cells": [{"at": [row, col, row_span, col_span], "header": true, "doubtful": true, "box": [page, x0, y0, x1, y1],
- *                            "text"}]}],                            row-major, the grid covered once
+ *                            "text",                               row-major, the grid covered once
+ *                            "mark",     bytes at the end of text that are raised marks of notes
+ *                            "notes": [block]}]}],                 that they call
  *     "figures": [{"block", "caption", "box", "vector": true, "label", "inner_text", "image", "svg",
  *                  "panels": [{"box", "label"}]}],                  where it is made of several parts
  *     "formulas": [{"block", "latex", "number", "confidence", "image"}],
@@ -401,8 +403,25 @@ put_block(json_out *o, const lode_document *d, guint index)
     }
 }
 
+/* The notes that a cell's marks call. */
 static void
-put_cell(GString *s, const layout_cell *cell)
+put_notes(GString *s, const lode_document *d, const layout_table *table, const layout_cell *cell)
+{
+    gboolean any = FALSE;
+    for (const char *at = cell->text + strlen(cell->text) - cell->n_mark; *at != '\0';) {
+        const gsize len = MAX(1, strcspn(at, ", "));
+        const int note = layout_cell_note(d, table, at, len);
+        at += len;
+        if (note == LAYOUT_NONE) continue;
+        g_string_append(s, any ? ", " : ", \"notes\": [");
+        put_integer(s, note);
+        any = TRUE;
+    }
+    if (any) g_string_append_c(s, ']');
+}
+
+static void
+put_cell(GString *s, const lode_document *d, const layout_table *table, const layout_cell *cell)
 {
     g_string_append(s, "{\"at\": [");
     const guint at[] = {cell->row, cell->col, cell->row_span, cell->col_span};
@@ -415,6 +434,11 @@ put_cell(GString *s, const layout_cell *cell)
     put_box(s, &cell->box);
     g_string_append(s, "], \"text\": ");
     put_string(s, cell->text);
+    if (cell->n_mark > 0) {
+        g_string_append(s, ", \"mark\": ");
+        put_integer(s, cell->n_mark);
+        put_notes(s, d, table, cell);
+    }
     g_string_append_c(s, '}');
 }
 
@@ -432,7 +456,7 @@ put_table(json_out *o, const lode_document *d, const layout_table *table)
     open_container(o, '[');
     for (guint i = 0; i < table->n_cells; i++) {
         next_line(o);
-        put_cell(o->s, &d->cells[table->first_cell + i]);
+        put_cell(o->s, d, table, &d->cells[table->first_cell + i]);
     }
     close_container(o, ']');
 }

@@ -316,6 +316,20 @@ get_block(reader *r, const json_t *object, int *block)
     return (size_t)*block < n_blocks ? TRUE : fail(r, "block", "out of range");
 }
 
+/* "mark" alone counts: which notes it calls is known from them. */
+static gboolean
+read_mark(reader *r, const json_t *object, layout_cell *cell)
+{
+    gint64 n = 0;
+    const json_t *mark = json_object_get(object, "mark");
+    if (mark == NULL) return TRUE;
+    if (!as_integer(mark, 1, (gint64)strlen(cell->text), &n) ||
+        !g_utf8_validate(cell->text + strlen(cell->text) - n, -1, NULL))
+        return fail(r, "cells", "mark is out of range");
+    cell->n_mark = (guint)n;
+    return TRUE;
+}
+
 static gboolean
 read_cell(reader *r, const json_t *object, layout_cell *cell)
 {
@@ -332,7 +346,7 @@ read_cell(reader *r, const json_t *object, layout_cell *cell)
     return get_true(r, object, "header", &cell->header) &&
            get_true(r, object, "doubtful", &cell->doubtful) &&
            get_box(r, object, "box", &cell->box) &&
-           get_string(r, object, "text", TRUE, &cell->text);
+           get_string(r, object, "text", TRUE, &cell->text) && read_mark(r, object, cell);
 }
 
 static gboolean

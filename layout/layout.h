@@ -113,6 +113,7 @@ typedef struct {
     const char *text;
     layout_box box;
     gboolean doubtful; /* has words as LAYOUT_SPAN_DOUBTFUL */
+    guint n_mark; /* bytes at the end of text that are raised marks of the table's notes: "187b" */
 } layout_cell;
 
 /* How the cells of a column stand in it. */

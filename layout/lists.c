@@ -18,6 +18,16 @@ is_bullet(gunichar ch)
     return FALSE;
 }
 
+gsize
+layout_list_bullet(const char *text, gsize len)
+{
+    const gunichar ch = len > 0 ? g_utf8_get_char(text) : 0;
+    const gsize sign = len > 0 ? (gsize)(g_utf8_next_char(text) - text) : 0;
+    /* stars and ticks say something by themselves */
+    if (!is_bullet(ch) || ch == 0xFFFD || ch == 0x2217 || ch == 0x2713 || ch == 0x2714) return 0;
+    return len > sign + 1 && text[sign] == ' ' ? sign + 1 : 0;
+}
+
 /* "12", "a", "iv": what stands between the brackets of an enumeration. */
 static gsize
 ordinal_len(const char *text)

@@ -313,8 +313,12 @@ append_gfm_table(writer *w, const layout_table *table)
         const layout_cell *cell = &w->document->cells[table->first_cell + i];
         g_string_append(w->out, cell->col == 0 ? "| " : " | ");
         const gsize start = w->out->len;
+        const uint32_t len = (uint32_t)strlen(cell->text) - cell->n_mark;
         layout_cell_math(cell->text, spans, strings);
-        markdown_inline(w->out, cell->text, (uint32_t)strlen(cell->text),
+        const layout_span mark = {
+            .start = len, .len = cell->n_mark, .flags = LAYOUT_SPAN_SUPERSCRIPT};
+        if (cell->n_mark > 0) g_array_append_val(spans, mark);
+        markdown_inline(w->out, cell->text, len + cell->n_mark,
                         (const layout_span *)(gpointer)spans->data, spans->len, NULL, 0,
                         MARKDOWN_NO_EMPHASIS);
         escape_bars(w->out, start);

@@ -184,6 +184,22 @@ part_add(const layout_grid *g, layout_grid_cell *cell, const layout_piece *p, gs
     g_array_append_val(cell->parts, part);
 }
 
+/* How many bytes at the end of a piece are raised behind a word: the mark of a note, perhaps. */
+static guint
+raised_end(const layout_grid *g, const layout_piece *p, gsize len)
+{
+    const layout_seg *seg = layout_sheet_seg(g->sheet, p->seg);
+    const uint32_t end = p->start + (uint32_t)len;
+    for (guint i = seg->first_style + seg->n_styles; i-- > seg->first_style;) {
+        const layout_style *style = layout_sheet_style(g->sheet, i);
+        if (style->start >= end) continue;
+        const gboolean raised = (style->flags & LAYOUT_SPAN_SUPERSCRIPT) != 0 &&
+                                style->start > p->start && style->start + style->len >= end;
+        return raised ? end - style->start : 0;
+    }
+    return 0;
+}
+
 /* text goes on a cell, after what stands between lines or pieces. */
 static void
 cell_append(layout_grid_cell *cell, const char *text, gsize len, char between)
@@ -215,6 +231,7 @@ cells_make(layout_grid *g, layout_table_region *table, guint32 *owner)
                 i > 0 && fabsf(p->baseline - p[-1].baseline) < 0.4F * p->size;
             cell_append(cell, text, len, same_line ? ' ' : '\n');
             part_add(g, cell, p, len, !same_line);
+            cell->n_raised = raised_end(g, p, len);
             cell->n_glyphs += n_glyphs;
             continue;
         }
@@ -224,6 +241,7 @@ cells_make(layout_grid *g, layout_table_region *table, guint32 *owner)
                                  .col_span = 1,
                                  .text = g_strndup(text, len),
                                  .n_glyphs = n_glyphs,
+                                 .n_raised = raised_end(g, p, len),
                                  .header = g_array_index(g->bands, layout_band, p->row).header};
         guint last = p->col0;
         while (last < p->col1 && last + 1 < cols && owner[p->row * cols + last + 1] == 0)
@@ -307,6 +325,7 @@ cells_stack(layout_table_region *table, guint32 *owner, layout_grid_cell *above,
         else if (below->parts != NULL)
             g_array_append_vals(above->parts, below->parts->data, below->parts->len);
         above->n_glyphs += below->n_glyphs;
+        if (*below->text != '\0') above->n_raised = below->n_raised;
         above->box = layout_rect_join(above->box, below->box);
         below->row_span = 0; /* dropped by cells_fill */
     }

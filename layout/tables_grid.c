@@ -545,6 +545,17 @@ layout_table_is_typed_rule(const char *text, gsize len)
     return dashes >= 5 && dashes == len;
 }
 
+/* The first word of a piece is a bullet, the next, not far from it, is none. */
+static gboolean
+is_item_gap(const layout_grid *g, const layout_piece *p, const layout_word *next, float gap)
+{
+    const char *text = g->sheet->text->str;
+    g_autofree char *both = g_strdup_printf("%.*s %.*s", (int)p->len, text + p->start,
+                                            (int)next->len, text + next->start);
+    return gap < 1.6F * p->size && layout_list_bullet(both, strlen(both)) == p->len + 1 &&
+           g_unichar_isalnum(g_utf8_get_char(text + next->start));
+}
+
 /* A segment, cut where words stand further apart than within a sentence. */
 static void
 pieces_of_seg(layout_grid *g, guint index)
@@ -561,7 +572,7 @@ pieces_of_seg(layout_grid *g, guint index)
     const float gap = (seg->flags & LAYOUT_SPAN_MONO ? MONO_GAP_EM : WORD_GAP_EM) * seg->size_pt;
     for (guint w = seg->first_word; w < seg->first_word + seg->n_words; w++) {
         const layout_word *word = layout_sheet_word(g->sheet, w);
-        if (p.len > 0 && word->x0 - p.x1 > gap) {
+        if (p.len > 0 && word->x0 - p.x1 > gap && !is_item_gap(g, &p, word, word->x0 - p.x1)) {
             g_array_append_val(g->pieces, p);
             p.len = 0;
         }

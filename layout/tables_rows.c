@@ -160,12 +160,22 @@ is_paragraph(const rows *r, const line *a, const line *b)
            fabsf(a->x0 - b->x0) < 2;
 }
 
+/* Does b begin another item of the list that a is of? Labels of rows may have bullets, too. */
+static gboolean
+is_next_item(const rows *r, const line *a, const line *b)
+{
+    const char *text = r->grid->sheet->text->str;
+    return b->col0 > 0 && layout_list_bullet(text + b->start, b->end - b->start) > 0 &&
+           a->x0 < b->x1 && (fabsf(a->x0 - b->x0) < 1 || a->x0 > b->x0);
+}
+
 /* Above 0: b goes on a, both in the same columns of the body. */
 static float
 body_link(const rows *r, const line *a, const line *b)
 {
     float gap = b->baseline - a->baseline, size = MAX(a->size, b->size);
     if (gap > MAX(1.75F * size, 1.15F * r->leading)) return -2;
+    if (is_next_item(r, a, b)) return 0.4F;
     float link = words_link(r, a, b);
     float limit = 0;
     for (guint c = a->col0; c <= a->col1; c++)

@@ -55,6 +55,10 @@ void markdown_escape_block_start(GString *out, gsize start);
 /* The mathematics that cells hold between dollars, as spans (layout_span) over the dollars, LaTeX kept in strings. */
 void layout_cell_math(const char *text, GArray *spans, GStringChunk *strings);
 
+/* The footnote of a table that mark [len], raised in one of its cells, calls: its block, LAYOUT_NONE where there is none. */
+int layout_cell_note(const lode_document *document, const layout_table *table, const char *mark,
+                     gsize len);
+
 typedef enum {
     LAYOUT_TABLE_MARKDOWN, /* a line per row, nothing but structure */
     LAYOUT_TABLE_LINE,     /* all in one line */

@@ -80,7 +80,7 @@ static layout_cell
 make_cell(guint row, guint col, guint row_span, guint col_span, const char *text)
 {
     return (layout_cell){
-        row, col, row_span, col_span, row == 0, text, box_at(1, 200 + 12 * (float)row), FALSE};
+        row, col, row_span, col_span, row == 0, text, box_at(1, 200 + 12 * (float)row), FALSE, 0};
 }
 
 static void

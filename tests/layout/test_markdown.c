@@ -307,10 +307,10 @@ bars_in_cells_do_not_end_them(void **state)
     layout_builder *b = sample_builder(1);
     const int block = sample_add(b, LAYOUT_BLOCK_TABLE, "", 0, 50);
     const layout_box box = {0, {60, 50, 540, 60}};
-    const layout_cell cells[] = {{0, 0, 1, 1, TRUE, "|x|", box, FALSE},
-                                 {0, 1, 1, 1, TRUE, "y", box, FALSE},
-                                 {1, 0, 1, 1, FALSE, "a || b", box, FALSE},
-                                 {1, 1, 1, 1, FALSE, "", box, FALSE}};
+    const layout_cell cells[] = {{0, 0, 1, 1, TRUE, "|x|", box, FALSE, 0},
+                                 {0, 1, 1, 1, TRUE, "y", box, FALSE, 0},
+                                 {1, 0, 1, 1, FALSE, "a || b", box, FALSE, 0},
+                                 {1, 1, 1, 1, FALSE, "", box, FALSE, 0}};
     const layout_table table = {
         .block = block, .caption = LAYOUT_NONE, .n_rows = 2, .n_cols = 2, .n_header_rows = 1};
     layout_builder_add_table(b, &table, cells, 4);
@@ -337,13 +337,13 @@ cells_that_gfm_cannot_hold_are_html(void **state)
 {
     (void)state;
     const layout_box box = {0, {60, 50, 540, 60}};
-    const layout_cell spans[] = {{0, 0, 1, 2, TRUE, "a < b & c|d", box, FALSE},
-                                 {1, 0, 1, 1, FALSE, "1", box, FALSE},
-                                 {1, 1, 1, 1, FALSE, "2", box, FALSE}};
-    const layout_cell lines[] = {{0, 0, 1, 1, TRUE, "x", box, FALSE},
-                                 {0, 1, 1, 1, TRUE, "y", box, FALSE},
-                                 {1, 0, 1, 1, FALSE, "first\nsecond", box, FALSE},
-                                 {1, 1, 1, 1, FALSE, "2", box, FALSE}};
+    const layout_cell spans[] = {{0, 0, 1, 2, TRUE, "a < b & c|d", box, FALSE, 0},
+                                 {1, 0, 1, 1, FALSE, "1", box, FALSE, 0},
+                                 {1, 1, 1, 1, FALSE, "2", box, FALSE, 0}};
+    const layout_cell lines[] = {{0, 0, 1, 1, TRUE, "x", box, FALSE, 0},
+                                 {0, 1, 1, 1, TRUE, "y", box, FALSE, 0},
+                                 {1, 0, 1, 1, FALSE, "first\nsecond", box, FALSE, 0},
+                                 {1, 1, 1, 1, FALSE, "2", box, FALSE, 0}};
     g_autoptr(lode_document) d = table_of(spans, 3), e = table_of(lines, 4);
     g_autofree char *spanned = layout_document_to_markdown(d, NULL);
     assert_string_equal(spanned, "<table>\n<tr><th colspan=\"2\">a &lt; b &amp; c|d</th></tr>\n"
@@ -352,17 +352,48 @@ cells_that_gfm_cannot_hold_are_html(void **state)
     assert_non_null(strstr(broken, "<td>first<br />second</td>"));
 }
 
+/* "a" calls the note under the table, "b" none. */
+static void
+marks_in_cells_are_raised_and_lead_to_their_notes(void **state)
+{
+    (void)state;
+    layout_builder *b = sample_builder(1);
+    const int block = sample_add(b, LAYOUT_BLOCK_TABLE, "", 0, 50);
+    const layout_box box = {0, {60, 50, 540, 60}};
+    const layout_cell cells[] = {{0, 0, 1, 1, TRUE, "x", box, FALSE, 0},
+                                 {0, 1, 1, 1, TRUE, "y", box, FALSE, 0},
+                                 {1, 0, 1, 1, FALSE, "187a, b", box, FALSE, 4},
+                                 {1, 1, 1, 1, FALSE, "2", box, FALSE, 0}};
+    const layout_table table = {
+        .block = block, .caption = LAYOUT_NONE, .n_rows = 2, .n_cols = 2, .n_header_rows = 1};
+    layout_builder_add_table(b, &table, cells, 4);
+    const layout_block note = {
+        .type = LAYOUT_BLOCK_FOOTNOTE, .text = "Picked early.", .marker = "a", .parent = block};
+    layout_builder_add_block(b, &note, NULL, 0, NULL, 0, NULL, 0);
+    g_autoptr(lode_document) d = layout_builder_finish(b);
+    g_autofree char *markdown = layout_document_to_markdown(d, NULL),
+                    *html = layout_document_to_html(d, NULL), *json = layout_document_to_json(d);
+    assert_non_null(strstr(markdown, "| 187<sup>a, b</sup> | 2 |"));
+    assert_non_null(strstr(html, "187<sup><a href=\"#b1\">a</a>, b</sup>"));
+    assert_non_null(strstr(json, "\"mark\": 4, \"notes\": [1]"));
+    g_autoptr(GError) error = NULL;
+    g_autoptr(lode_document) again = layout_document_from_json(json, strlen(json), &error);
+    assert_null(error);
+    g_autofree char *same = layout_document_to_json(again);
+    assert_string_equal(same, json);
+}
+
 static void
 csv_quotes_what_it_must_and_repeats_no_span(void **state)
 {
     (void)state;
     const layout_box box = {0, {60, 50, 540, 60}};
-    const layout_cell spans[] = {{0, 0, 1, 2, TRUE, "a \"b\", c", box, FALSE},
-                                 {1, 0, 1, 1, FALSE, "-0.5 %", box, FALSE},
-                                 {1, 1, 1, 1, FALSE, "=1+1", box, FALSE}};
-    const layout_cell lines[] = {{0, 0, 2, 1, TRUE, "x\ny", box, FALSE},
-                                 {0, 1, 1, 1, TRUE, "", box, FALSE},
-                                 {1, 1, 1, 1, FALSE, "+x", box, FALSE}};
+    const layout_cell spans[] = {{0, 0, 1, 2, TRUE, "a \"b\", c", box, FALSE, 0},
+                                 {1, 0, 1, 1, FALSE, "-0.5 %", box, FALSE, 0},
+                                 {1, 1, 1, 1, FALSE, "=1+1", box, FALSE, 0}};
+    const layout_cell lines[] = {{0, 0, 2, 1, TRUE, "x\ny", box, FALSE, 0},
+                                 {0, 1, 1, 1, TRUE, "", box, FALSE, 0},
+                                 {1, 1, 1, 1, FALSE, "+x", box, FALSE, 0}};
     g_autoptr(lode_document) d = table_of(spans, 3), e = table_of(lines, 3);
     g_autofree char *first = layout_table_to_csv(d, 0);
     assert_string_equal(first, "\"a \"\"b\"\", c\",\r\n-0.5 %,\"'=1+1\"\r\n");
@@ -378,6 +409,7 @@ main(void)
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(bars_in_cells_do_not_end_them),
         cmocka_unit_test(cells_that_gfm_cannot_hold_are_html),
+        cmocka_unit_test(marks_in_cells_are_raised_and_lead_to_their_notes),
         cmocka_unit_test(csv_quotes_what_it_must_and_repeats_no_span),
         cmocka_unit_test(whole_document_comes_out_in_order),
         cmocka_unit_test(furniture_and_page_breaks_come_when_asked_for),

@@ -75,7 +75,8 @@ expect_block(search *s, const lode_document *d, const char *slice, gsize len)
         s->at = s->slice = bare(joined, strlen(joined));
         for (guint i = 0; i < table->n_cells; i++) {
             const layout_cell *cell = &d->cells[table->first_cell + i];
-            if (!strpbrk(cell->text, "<>&\"$\\")) expect(s, cell->text, strlen(cell->text));
+            if (!strpbrk(cell->text, "<>&\"$\\"))
+                expect(s, cell->text, strlen(cell->text) - cell->n_mark);
         }
     } else if (block->type == LAYOUT_BLOCK_FORMULA && item && d->formulas[block->item].latex) {
         const char *latex = d->formulas[block->item].latex;

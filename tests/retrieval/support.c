@@ -163,7 +163,7 @@ add_random_table(writer *w, GRand *rand)
         char *text = random_sentence(rand, 2);
         g_ptr_array_add(texts, text);
         layout_cell cell = {i / n_cols, i % n_cols, 1, 1, i < n_cols, text, {0, {72, 40, 540, 60}},
-                            FALSE};
+                            FALSE,      0};
         g_array_append_val(cells, cell);
     }
     layout_builder_block(w->builder, caption)->parent = block;

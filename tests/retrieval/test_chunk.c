@@ -187,7 +187,8 @@ add_numbers(writer *w, guint n)
                          : col == 0 ? g_strdup_printf("plant%u", row)
                                     : g_strdup_printf("%u", 1000 * col + row);
             const float x = 100 * (float)col, y = 10 * (float)row;
-            layout_cell cell = {row, col, 1, 1, row == 0, text, {0, {x, y, x + 90, y + 9}}, FALSE};
+            layout_cell cell = {row,   col, 1, 1, row == 0, text, {0, {x, y, x + 90, y + 9}},
+                                FALSE, 0};
             g_ptr_array_add(texts, text);
             g_array_append_val(cells, cell);
         }
@@ -208,10 +209,10 @@ a_small_table_is_one_chunk_of_its_rows(void **state)
     const int block = writer_add(&w, LAYOUT_BLOCK_TABLE, 0, "cells");
     writer_add(&w, LAYOUT_BLOCK_PARAGRAPH, 0, "goes on after it.");
     const layout_box box = {0, {0, 0, 10, 10}};
-    const layout_cell cells[] = {{0, 0, 1, 1, TRUE, "Plant", box, FALSE},
-                                 {0, 1, 1, 1, TRUE, "kg", box, FALSE},
-                                 {1, 0, 1, 1, FALSE, "Rye", box, FALSE},
-                                 {1, 1, 1, 1, FALSE, "12", box, FALSE}};
+    const layout_cell cells[] = {{0, 0, 1, 1, TRUE, "Plant", box, FALSE, 0},
+                                 {0, 1, 1, 1, TRUE, "kg", box, FALSE, 0},
+                                 {1, 0, 1, 1, FALSE, "Rye", box, FALSE, 0},
+                                 {1, 1, 1, 1, FALSE, "12", box, FALSE, 0}};
     layout_table table = {.block = block, .caption = caption, .n_rows = 2, .n_cols = 2};
     layout_builder_add_table(w.builder, &table, cells, G_N_ELEMENTS(cells));
     g_autoptr(lode_document) document = writer_finish(&w, "T", "00");
@@ -281,12 +282,15 @@ a_row_of_words_alone_heads_those_below(void **state)
     writer w = writer_start();
     const int block = writer_add(&w, LAYOUT_BLOCK_TABLE, 0, "cells");
     const layout_box box = {0, {0, 0, 10, 10}};
-    const layout_cell cells[] = {
-        {0, 0, 1, 1, TRUE, "", box, FALSE},       {0, 1, 1, 2, TRUE, "Score", box, FALSE},
-        {1, 0, 1, 1, TRUE, "Model", box, FALSE},  {1, 1, 1, 1, TRUE, "dev", box, FALSE},
-        {1, 2, 1, 1, TRUE, "test", box, FALSE},   {2, 0, 1, 3, FALSE, "Small models", box, FALSE},
-        {3, 0, 1, 1, FALSE, "first", box, FALSE}, {3, 1, 1, 1, FALSE, "0.5", box, FALSE},
-        {3, 2, 1, 1, FALSE, "", box, FALSE}};
+    const layout_cell cells[] = {{0, 0, 1, 1, TRUE, "", box, FALSE, 0},
+                                 {0, 1, 1, 2, TRUE, "Score", box, FALSE, 0},
+                                 {1, 0, 1, 1, TRUE, "Model", box, FALSE, 0},
+                                 {1, 1, 1, 1, TRUE, "dev", box, FALSE, 0},
+                                 {1, 2, 1, 1, TRUE, "test", box, FALSE, 0},
+                                 {2, 0, 1, 3, FALSE, "Small models", box, FALSE, 0},
+                                 {3, 0, 1, 1, FALSE, "first", box, FALSE, 0},
+                                 {3, 1, 1, 1, FALSE, "0.5", box, FALSE, 0},
+                                 {3, 2, 1, 1, FALSE, "", box, FALSE, 0}};
     layout_table table = {
         .block = block, .caption = LAYOUT_NONE, .n_rows = 4, .n_cols = 3, .n_header_rows = 2};
     layout_builder_add_table(w.builder, &table, cells, G_N_ELEMENTS(cells));
@@ -307,10 +311,10 @@ a_cell_as_long_as_a_page_is_cut(void **state)
     g_autoptr(GString) words = g_string_new("start");
     for (guint i = 0; i < 900; i++)
         g_string_append_printf(words, " word%u", i);
-    const layout_cell cells[] = {{0, 0, 1, 1, TRUE, "Name", box, FALSE},
-                                 {0, 1, 1, 1, TRUE, "Text", box, FALSE},
-                                 {1, 0, 1, 1, FALSE, "first", box, FALSE},
-                                 {1, 1, 1, 1, FALSE, words->str, box, FALSE}};
+    const layout_cell cells[] = {{0, 0, 1, 1, TRUE, "Name", box, FALSE, 0},
+                                 {0, 1, 1, 1, TRUE, "Text", box, FALSE, 0},
+                                 {1, 0, 1, 1, FALSE, "first", box, FALSE, 0},
+                                 {1, 1, 1, 1, FALSE, words->str, box, FALSE, 0}};
     layout_table table = {
         .block = block, .caption = LAYOUT_NONE, .n_rows = 2, .n_cols = 2, .n_header_rows = 1};
     layout_builder_add_table(w.builder, &table, cells, G_N_ELEMENTS(cells));
