@@ -294,9 +294,9 @@ a_draft_head_guesses_for_many_as_for_one(void **state)
     fixture_close(&f);
 }
 
-/* A tensor's numbers in the safetensors file `bytes`, shape [*n_rows, *n_columns]. */
-static float *
-stored_tensor(const char *bytes, const json_t *header, const char *name, size_t *n_rows,
+/* A tensor's float32 numbers, shape [*n_rows, *n_columns], in the safetensors file `bytes`; aligned or not. */
+static char *
+stored_tensor(char *bytes, const json_t *header, const char *name, size_t *n_rows,
               size_t *n_columns)
 {
     const json_t *tensor = json_object_get(header, name), *shape = json_object_get(tensor, "shape");
@@ -308,7 +308,7 @@ stored_tensor(const char *bytes, const json_t *header, const char *name, size_t 
     *n_columns = (size_t)json_integer_value(json_array_get(shape, 1));
     const json_int_t at =
         json_integer_value(json_array_get(json_object_get(tensor, "data_offsets"), 0));
-    return (float *)(void *)(bytes + sizeof header_bytes + header_bytes + at);
+    return bytes + sizeof header_bytes + header_bytes + at;
 }
 
 /* Makes of qwen3_5 a model that counts, token t followed by t + 1: layers that add nothing to the token's embedding,
@@ -331,19 +331,21 @@ teach_to_count(const char *folder)
     {
         for (size_t i = 0; i < G_N_ELEMENTS(silent); i++) {
             if (!g_str_has_suffix(name, silent[i])) continue;
-            float *values = stored_tensor(bytes, header, name, &n_rows, &n_columns);
-            memset(values, 0, n_rows * n_columns * sizeof *values);
+            char *values = stored_tensor(bytes, header, name, &n_rows, &n_columns);
+            memset(values, 0, n_rows * n_columns * sizeof(float));
         }
     }
-    const float *embd =
+    const char *embd =
         stored_tensor(bytes, header, "model.language_model.embed_tokens.weight", &n_vocab, &n_embd);
-    float *output = stored_tensor(bytes, header, "lm_head.weight", &n_rows, &n_columns);
+    const size_t row = n_embd * sizeof(float);
+    char *output = stored_tensor(bytes, header, "lm_head.weight", &n_rows, &n_columns);
     for (size_t t = 0; t < n_vocab; t++)
-        memcpy(output + (t + 1) % n_vocab * n_embd, embd + t * n_embd, n_embd * sizeof *embd);
-    float *join = stored_tensor(bytes, header, "mtp.fc.weight", &n_rows, &n_columns);
-    memset(join, 0, n_rows * n_columns * sizeof *join);
+        memcpy(output + (t + 1) % n_vocab * row, embd + t * row, row);
+    char *join = stored_tensor(bytes, header, "mtp.fc.weight", &n_rows, &n_columns);
+    const float one = 1.0f;
+    memset(join, 0, n_rows * n_columns * sizeof one);
     for (size_t i = 0; i < n_rows; i++)
-        join[i * n_columns + i] = 1.0f;
+        memcpy(join + (i * n_columns + i) * sizeof one, &one, sizeof one);
     assert_true(g_file_set_contents(path, bytes, (gssize)n_bytes, NULL));
     json_decref(header);
 }
