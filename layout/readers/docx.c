@@ -6,6 +6,7 @@
  * boxes, with them a block's box is all of its page. Comments are left out, their number is a warning. */
 #include "layout/readers/docx.h"
 #include "layout/analyze.h"
+#include "layout/readers/chart.h"
 #include "layout/readers/tex.h"
 
 #include <string.h>
@@ -135,7 +136,12 @@ put_pictures(docx *d, const xmlNode *owner)
         const docx_picture *picture = &g_array_index(waiting, docx_picture, i);
         g_autofree char *caption = i + 1 == waiting->len ? write_caption(d, owner, FALSE) : NULL;
         g_autofree char *label = caption != NULL ? layout_caption_label(caption) : NULL;
-        layout_pen_figure(&d->pen, label, picture->image, picture->inner_text);
+        /* a chart's numbers follow what the document says of it */
+        if (picture->chart == NULL || caption != NULL || picture->inner_text != NULL)
+            layout_pen_figure(&d->pen, label, picture->image, picture->inner_text);
+        if (picture->chart != NULL &&
+            layout_chart_write(d->package, picture->chart, &d->pen) == LAYOUT_NONE)
+            d->n_charts++;
     }
 }
 
@@ -573,6 +579,7 @@ read_document(docx *d, xmlDoc *tree)
     layout_pen_finish(&d->pen);
     warn_of(d, d->n_comments, "comments");
     warn_of(d, d->n_deleted, "tracked deletions");
+    warn_of(d, d->n_charts, "charts without numbers");
     warn_of(d, layout_package_n_unshown(d->package), "pictures that only Office shows (EMF, WMF)");
     if (layout_package_is_cut(d->package))
         layout_builder_add_warning(d->builder, LAYOUT_NONE,

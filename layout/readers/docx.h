@@ -61,6 +61,7 @@ typedef struct {
 
 typedef struct {
     const char *image, *inner_text; /* from the pen's strings, NULL */
+    const char *chart;              /* its part, likewise */
     float width_pt, height_pt;
 } docx_picture;
 
@@ -86,7 +87,7 @@ typedef struct {
     const xmlNode *held;   /* a caption for the table or figure that comes next */
     gboolean has_title, in_references;
     gsize prefix; /* bytes of the open paragraph that were printed before it: its number */
-    guint depth, n_comments, n_deleted, n_notes;
+    guint depth, n_comments, n_deleted, n_notes, n_charts; /* n_charts: left out */
 } docx;
 
 /* The inline content of a paragraph into the pen. */
@@ -96,7 +97,7 @@ void docx_fields_clear(docx *d);
 void docx_page_break(docx *d);
 /* Is the paragraph one formula and nothing else? */
 const xmlNode *docx_only_formula(const xmlNode *paragraph);
-/* Does it hold a picture? */
+/* Does it hold a picture or a chart? */
 gboolean docx_has_picture(const xmlNode *node);
 /* Does it number something ("Figure 1") by a SEQ field? */
 gboolean docx_has_sequence(const xmlNode *node, guint depth);

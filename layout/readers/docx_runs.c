@@ -198,7 +198,7 @@ find_below(const xmlNode *node, const char *names, guint depth)
 gboolean
 docx_has_picture(const xmlNode *node)
 {
-    return find_below(node, " blip imagedata ", 0) != NULL;
+    return find_below(node, " blip imagedata chart ", 0) != NULL;
 }
 
 gboolean
@@ -228,7 +228,7 @@ points(const xmlNode *node, const char *name)
 static void
 take_picture(docx *d, const xmlNode *drawing)
 {
-    const xmlNode *blip = find_below(drawing, " blip imagedata ", 0);
+    const xmlNode *blip = find_below(drawing, " blip imagedata chart ", 0);
     const xmlNode *about = find_below(drawing, " docPr ", 0),
                   *extent = find_below(drawing, " extent ", 0);
     if (blip == NULL) return;
@@ -237,13 +237,17 @@ take_picture(docx *d, const xmlNode *drawing)
     const char *part = layout_relations_part(d->relations, id);
     const char *alt = about != NULL ? layout_html_attribute(about, "descr") : NULL;
     g_autofree char *clean = layout_html_clean(alt);
+    const gboolean is_chart = layout_html_is(blip, "chart");
+    if (is_chart && part == NULL) d->n_charts++;
     docx_picture picture = {
-        .image = part != NULL ? layout_package_picture(d->package, part, d->pictures) : NULL,
+        .image = part != NULL && !is_chart ? layout_package_picture(d->package, part, d->pictures)
+                                           : NULL,
+        .chart = part != NULL && is_chart ? g_string_chunk_insert(d->pen.strings, part) : NULL,
         .inner_text = clean != NULL ? g_string_chunk_insert(d->pen.strings, clean) : NULL,
         .width_pt = points(extent, "cx"),
         .height_pt = points(extent, "cy")};
     /* lines and bullets drawn as pictures */
-    if (picture.image == NULL && picture.inner_text == NULL) return;
+    if (picture.image == NULL && picture.inner_text == NULL && picture.chart == NULL) return;
     if (extent != NULL && (picture.width_pt < 12 || picture.height_pt < 12)) return;
     g_array_append_val(d->waiting, picture);
 }

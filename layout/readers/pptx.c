@@ -4,6 +4,7 @@
  * stands inherits that from the slide's layout, then from the master. The title comes first and is a heading; bodies
  * are lists; date, footer and number are furniture. What is said in the notes is a paragraph that begins "Notes:".
  * Hidden slides are left out, with a warning, unless hidden text is kept. */
+#include "layout/readers/chart.h"
 #include "layout/readers/html.h"
 #include "layout/readers/package.h"
 #include "layout/readers/pen.h"
@@ -27,7 +28,7 @@ typedef struct {
     float width, height;
     int page;
     gboolean keep_hidden, has_title;
-    guint depth, n_charts;
+    guint depth, n_charts; /* n_charts: left out */
 } deck;
 
 typedef enum {
@@ -382,6 +383,13 @@ put_diagram(deck *d, const xmlNode *ids)
 }
 
 static void
+put_chart(deck *d, const xmlNode *chart)
+{
+    const char *part = layout_relations_part(d->relations, value_of(chart, "id", NULL));
+    if (part == NULL || layout_chart_write(d->package, part, &d->pen) == LAYOUT_NONE) d->n_charts++;
+}
+
+static void
 put_frame(deck *d, const xmlNode *frame, const layout_box *group)
 {
     const xmlNode *data = layout_xml_child(layout_xml_child(frame, "graphic"), "graphicData");
@@ -393,7 +401,7 @@ put_frame(deck *d, const xmlNode *frame, const layout_box *group)
     else if (diagram != NULL)
         put_diagram(d, diagram);
     else if (layout_xml_child(data, "chart") != NULL)
-        d->n_charts++;
+        put_chart(d, layout_xml_child(data, "chart"));
     else if (data != NULL && layout_xml_find(data, "blip") != NULL)
         put_picture(d, frame, group);
 }

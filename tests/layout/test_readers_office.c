@@ -42,8 +42,8 @@ check_golden(const char *path, const char *actual)
 static void
 every_kind_of_file_becomes_its_golden_document(void **state)
 {
-    static const char *const names[] = {"paper.docx",  "slides.pptx", "depths.xlsx",
-                                        "letters.odt", "book.epub",   "page.html"};
+    static const char *const names[] = {"paper.docx", "slides.pptx", "depths.xlsx", "letters.odt",
+                                        "book.epub",  "page.html",   "charts.docx", "charts.pptx"};
     gboolean same = TRUE;
     (void)state;
     for (gsize i = 0; i < G_N_ELEMENTS(names); i++) {
@@ -151,6 +151,7 @@ damaged_and_hostile_files_are_refused_or_read_as_far_as_they_go(void **state)
         {"named_otherwise.pdf", -1, "Results", NULL},
         {"cyclic.pptx", -1, "Small lakes", NULL},
         {"wide.xlsx", -1, "Lake", NULL},
+        {"charts.docx", -1, "Behind the charts.", NULL},
         {"outside.epub", -1, "About water.", "Shores"},
     };
     (void)state;
@@ -180,8 +181,8 @@ damaged_and_hostile_files_are_refused_or_read_as_far_as_they_go(void **state)
 static void
 every_cut_of_a_file_is_an_error_or_a_document(void **state)
 {
-    static const char *const names[] = {"paper.docx", "slides.pptx", "depths.xlsx", "letters.odt",
-                                        "book.epub"};
+    static const char *const names[] = {"paper.docx",  "slides.pptx", "depths.xlsx",
+                                        "letters.odt", "book.epub",   "charts.docx"};
     (void)state;
     for (gsize i = 0; i < G_N_ELEMENTS(names); i++) {
         g_autofree char *path = g_strconcat(DATA(""), names[i], NULL), *whole = NULL;

@@ -205,6 +205,90 @@ def pptx_parts():
             ("ppt/media/image1.png", png(40, 30, 7)), ("docProps/core.xml", core("", "Ada Brook"))]
 
 
+# ---- charts -------------------------------------------------------------------------------------
+
+C = 'xmlns:c="http://schemas.openxmlformats.org/drawingml/2006/chart"'
+
+
+def cache(tag, values, code=None, only=None):
+    """<c:cat>, <c:val> and their like, of texts or, with a format, of numbers; only: which points are kept."""
+    kind = "str" if code is None else "num"
+    points = "".join('<c:pt idx="%d"><c:v>%s</c:v></c:pt>' % (i, v) for i, v in enumerate(values) if only is None or i in only)
+    return "<c:%s><c:%sRef><c:f>Sheet1!$A$1</c:f><c:%sCache>%s<c:ptCount val=\"%d\"/>%s</c:%sCache></c:%sRef></c:%s>" % (
+        tag, kind, kind, "<c:formatCode>%s</c:formatCode>" % code if code else "", len(values), points, kind, kind, tag)
+
+
+def title(text):
+    return ("<c:title><c:tx><c:rich><a:bodyPr/><a:p>%s</a:p></c:rich></c:tx></c:title>" %
+            "".join("<a:r><a:t>%s</a:t></a:r>" % part for part in text.split("|")))
+
+
+def axis(kind, number, text=None):
+    return '<c:%s><c:axId val="%d"/>%s</c:%s>' % (kind, number, title(text) if text else "", kind)
+
+
+def chart(plots, head="", before=""):
+    return HEAD + "<c:chartSpace %s %s>%s<c:chart>%s<c:plotArea><c:layout/>%s</c:plotArea></c:chart></c:chartSpace>" % (C, A, before, head, plots)
+
+
+def ids(*numbers):
+    return "".join('<c:axId val="%d"/>' % n for n in numbers)
+
+
+def charts():
+    lakes = cache("cat", ["North", "South", "West"])
+    bars = chart(
+        "<c:barChart><c:ser>%s%s%s</c:ser><c:ser>%s%s%s</c:ser>%s</c:barChart><c:lineChart><c:ser>%s%s%s</c:ser>%s</c:lineChart>" % (
+            cache("tx", ["Spring"]), lakes, cache("val", ["12", "24.5", "3"], "0.0"),
+            cache("tx", ["Autumn"]), lakes, cache("val", ["11", "", "2.25"], "General", (0, 2)), ids(1, 2),
+            cache("tx", ["Clear days"]), lakes, cache("val", ["0.5", "0.25", "#N/A"], "0%"), ids(1, 3)) +
+        axis("catAx", 1, "Lake") + axis("valAx", 2, "Depth |in metres") + axis("valAx", 3, "Share"), title("Depths of |lakes"))
+    dots = chart(
+        "<c:scatterChart>%s%s</c:scatterChart>" % ("".join(
+            "<c:ser><c:tx><c:v>%s</c:v></c:tx>%s%s</c:ser>" % (name, cache("xVal", x, "General"), cache("yVal", y, "General"))
+            for name, x, y in [("Oak", ["1.5", "2.5"], ["7", "8"]), ("Elm", ["1.5", "2.5"], ["5", "6"]), ("Fir", ["3", "4", "5"], ["9", "9.5", "10"])]),
+            ids(1, 2)) + axis("valAx", 1, "Age") + axis("valAx", 2, "Height"), title("Trees"))
+    levels = ('<c:cat><c:multiLvlStrRef><c:multiLvlStrCache><c:lvl>%s</c:lvl><c:lvl><c:pt idx="0"><c:v>2021</c:v></c:pt>'
+              '<c:pt idx="2"><c:v>2022</c:v></c:pt></c:lvl></c:multiLvlStrCache></c:multiLvlStrRef></c:cat>' %
+              "".join('<c:pt idx="%d"><c:v>%s</c:v></c:pt>' % (i, v) for i, v in enumerate(["May", "June", "May", "June"])))
+    pie = chart("<c:pieChart><c:ser>%s%s%s</c:ser></c:pieChart>" % (cache("tx", ["Rain"]), levels, cache("val", ["1", "2", "3", "4"], "General")),
+                "<c:title/>")
+    days = chart("<c:bubbleChart><c:ser>%s%s%s%s</c:ser></c:bubbleChart>" % (
+        cache("tx", ["Storms"]), cache("xVal", ["43831", "43832"], "d-mmm-yy"), cache("yVal", ["3", "4"], "General"),
+        cache("bubbleSize", ["10", "20"], "General")))
+    return bars, dots, pie, days
+
+
+def chart_docx(parts, names):
+    """A Word document with these charts (part -> content) in it, one captioned."""
+    def drawing(rid):
+        return ('<w:r><w:drawing><wp:inline><wp:extent cx="4572000" cy="2743200"/><wp:docPr id="1" name="c"/><a:graphic><a:graphicData>'
+                '<c:chart %s r:id="%s"/></a:graphicData></a:graphic></wp:inline></w:drawing></w:r>' % (C, rid))
+
+    body = p(r("Before the charts.")) + "".join(p(drawing("rId%d" % (i + 2))) + (p(
+        r("Figure ") + field("SEQ Figure", r("1")) + r(": What was measured."), "Caption") if i == 0 else "")
+        for i in range(len(names))) + p(r("Behind the charts."))
+    document = HEAD + "<w:document %s %s %s %s><w:body>%s</w:body></w:document>" % (W, R, A, WP, body)
+    styles = HEAD + '<w:styles %s><w:style w:type="paragraph" w:styleId="Caption"><w:name w:val="caption"/></w:style></w:styles>' % W
+    return [("_rels/.rels", rels(("rId1", "officeDocument", "word/document.xml"))), ("word/document.xml", document),
+            ("word/styles.xml", styles), ("word/_rels/document.xml.rels", rels(
+                ("rId1", "styles", "styles.xml"), *[("rId%d" % (i + 2), "chart", "charts/" + n) for i, n in enumerate(names)]))
+            ] + [("word/charts/" + n, data) for n, data in parts]
+
+
+def chart_pptx():
+    bars = charts()[0]
+    frame = ('<p:graphicFrame><p:nvGraphicFramePr><p:cNvPr id="2" name="c"/><p:nvPr/></p:nvGraphicFramePr><p:xfrm><a:off x="457200" y="1371600"/>'
+             '<a:ext cx="4572000" cy="2743200"/></p:xfrm><a:graphic><a:graphicData><c:chart %s r:id="rId%s"/></a:graphicData></a:graphic></p:graphicFrame>')
+    slide = HEAD + "<p:sld %s %s %s><p:cSld><p:spTree>%s%s%s</p:spTree></p:cSld></p:sld>" % (
+        P, A, R, shape("title", 0, "<a:p><a:r><a:t>A slide with a chart</a:t></a:r></a:p>"), frame % (C, 1), frame % (C, 9))
+    presentation = HEAD + ('<p:presentation %s %s><p:sldIdLst><p:sldId id="256" r:id="rId1"/></p:sldIdLst><p:sldSz cx="9144000" cy="6858000"/>'
+                           "</p:presentation>" % (P, R))
+    return [("ppt/presentation.xml", presentation), ("ppt/_rels/presentation.xml.rels", rels(("rId1", "slide", "slides/slide1.xml"))),
+            ("ppt/slides/slide1.xml", slide), ("ppt/slides/_rels/slide1.xml.rels", rels(("rId1", "chart", "../charts/chart1.xml"))),
+            ("ppt/charts/chart1.xml", bars)]
+
+
 # ---- Excel --------------------------------------------------------------------------------------
 
 def xlsx_parts():
@@ -382,6 +466,14 @@ def bad():
     slides["ppt/slides/_rels/slide1.xml.rels"] = rels(("rId1", "slideLayout", "slide1.xml"), ("rId2", "notesSlide", "slide1.xml"))
     del slides["ppt/slides/slide2.xml"]
     write("bad/cyclic.pptx", list(slides.items()))
+    bars = charts()[0]
+    wild = (bars.replace('<c:ptCount val="3"/>', '<c:ptCount val="4294967295"/>')
+            .replace('<c:pt idx="1">', '<c:pt idx="99999999999999999999">').replace('<c:pt idx="2">', '<c:pt idx="-1">'))
+    many = chart("<c:barChart>%s</c:barChart>" % "".join(
+        "<c:ser>%s%s</c:ser>" % (cache("tx", ["s%d" % i]), cache("val", range(i * 20, i * 20 + 20), "0", (i % 20,))) for i in range(3000)))
+    hostile = [("wild.xml", wild), ("many.xml", many), ("cut.xml", bars[:len(bars) // 2]), ("empty.xml", chart("<c:barChart><c:ser/></c:barChart>")),
+               ("words.xml", "only words")]
+    write("bad/charts.docx", chart_docx(hostile, [n for n, _ in hostile] + ["missing.xml"]))
     sheets = dict(xlsx_parts())
     sheets["xl/worksheets/sheet1.xml"] = sheets["xl/worksheets/sheet1.xml"].replace('r="D4"', 'r="XFD1048576"').replace("A4:C4", "A1:XFD1048576")
     write("bad/wide.xlsx", list(sheets.items()))
@@ -396,6 +488,8 @@ def bad():
 
 write("paper.docx", docx_parts())
 write("slides.pptx", pptx_parts())
+write("charts.docx", chart_docx([("chart%d.xml" % i, data) for i, data in enumerate(charts())], ["chart%d.xml" % i for i in range(4)]))
+write("charts.pptx", chart_pptx())
 write("depths.xlsx", xlsx_parts())
 write("letters.odt", odt_parts(), ("mimetype",))
 write("book.epub", epub_parts(), ("mimetype",))
