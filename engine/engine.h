@@ -721,6 +721,9 @@ engine_remote *engine_remote_new(const char *endpoint, const char *model,
 void engine_remote_free(engine_remote *remote); /* NULL is fine */
 G_DEFINE_AUTOPTR_CLEANUP_FUNC(engine_remote, engine_remote_free)
 const char *engine_remote_id(const engine_remote *remote); /* "MODEL at ENDPOINT" */
+/* Tokens of prompt and text that the server takes: known once it has refused a request as longer, which is
+ * ENGINE_ERROR_LIMIT; else 0. Locked inside. */
+uint32_t engine_remote_context(engine_remote *remote);
 
 /* What engine_generate_options says of the same names; 0 in max_tokens leaves the length to the server. */
 typedef struct {

@@ -3,6 +3,7 @@
  *     request --> one exchange --> answer checked? --> done
  *        ^            |                  |
  *        |   400: another dialect        no: another seed
+ *        |   nothing: in one piece
  *        +-- cut, 429, 500, stalled: a pause, then again, at most n_retries times
  *
  * Backoff with jitter: M. Brooker, "Exponential backoff and jitter", AWS Architecture Blog, 2015 ("equal jitter"). */
@@ -21,8 +22,9 @@ struct engine_remote {
     char *model, *id, *key;
     engine_remote_options options;
     remote_connections *connections;
-    GMutex lock; /* of the two below */
+    GMutex lock; /* of the three below */
     remote_dialect dialect;
+    uint32_t n_context; /* the least that the server has named; 0: none */
     uint64_t n_pauses;
 };
 
@@ -125,6 +127,15 @@ const char *
 engine_remote_id(const engine_remote *remote)
 {
     return remote->id;
+}
+
+uint32_t
+engine_remote_context(engine_remote *remote)
+{
+    g_mutex_lock(&remote->lock);
+    const uint32_t n = remote->n_context;
+    g_mutex_unlock(&remote->lock);
+    return n;
 }
 
 void
@@ -240,6 +251,24 @@ unwrap_json(GString *text)
     g_string_assign(text, g_strstrip(inside));
 }
 
+/* Grammars of some servers (llama-cpp-python's) let a line break stand in a string as it is, which JSON does not. */
+static void
+escape_controls(GString *json)
+{
+    g_autoptr(GString) out = g_string_sized_new(json->len);
+    gboolean inside = FALSE, escaped = FALSE;
+    for (gsize i = 0; i < json->len; i++) {
+        const guchar c = (guchar)json->str[i];
+        if (c == '"' && !escaped) inside = !inside;
+        escaped = inside && c == '\\' && !escaped;
+        if (inside && c < ' ')
+            g_string_append_printf(out, "\\u%04x", c);
+        else
+            g_string_append_c(out, (char)c);
+    }
+    g_string_assign(json, out->str);
+}
+
 static gboolean
 check_answer(asking *a, GError **error)
 {
@@ -247,6 +276,7 @@ check_answer(asking *a, GError **error)
     GString *content = a->text[ENGINE_REPLY_CONTENT];
     if (r->json_schema == NULL) return TRUE;
     unwrap_json(content);
+    escape_controls(content);
     return engine_json_schema_check(r->json_schema, content->str, content->len, error);
 }
 
@@ -315,6 +345,20 @@ wait_for_retry(asking *a, double retry_after, GError **error)
     return FALSE;
 }
 
+/* An answer that is no good, and what the server makes of the request's length: TRUE where that was it. */
+static gboolean
+was_too_long(asking *a, GError **failure)
+{
+    engine_remote *remote = a->remote;
+    const uint32_t limit = *failure != NULL ? remote_context_limit((*failure)->message) : 0;
+    if (limit == 0) return FALSE;
+    g_mutex_lock(&remote->lock);
+    remote->n_context = remote->n_context > 0 ? MIN(remote->n_context, limit) : limit;
+    g_mutex_unlock(&remote->lock);
+    (*failure)->code = ENGINE_ERROR_LIMIT;
+    return TRUE;
+}
+
 /* TRUE: ask again. Else a->outcome tells, with the error where it is none of the good ones. */
 static gboolean
 ask_again(asking *a, GError **error)
@@ -329,6 +373,7 @@ ask_again(asking *a, GError **error)
         g_set_error_literal(&failure, ENGINE_ERROR, ENGINE_ERROR_NETWORK,
                             "the answer broke off, and began with other words when asked again");
     }
+    if (was_too_long(a, &failure)) a->outcome = REMOTE_FATAL;
     if (a->outcome == REMOTE_OK && !check_answer(a, &failure)) {
         a->outcome = REMOTE_FATAL;
         const gboolean cut = a->reply->reason == ENGINE_STOP_LENGTH; /* as it would be again */
@@ -337,6 +382,8 @@ ask_again(asking *a, GError **error)
                                      : "the answer does not keep to the JSON schema: ");
     }
     if (a->outcome == REMOTE_REFUSED && change_dialect(a, refusal)) return TRUE;
+    if (a->outcome == REMOTE_EMPTY && !a->dialect.whole) return a->dialect.whole = TRUE;
+    if (a->outcome == REMOTE_EMPTY) a->outcome = REMOTE_TRANSIENT;
     if (a->outcome == REMOTE_TRANSIENT && wait_for_retry(a, retry_after, &failure)) return TRUE;
     if (a->outcome == REMOTE_OK || a->outcome == REMOTE_STOPPED || a->outcome == REMOTE_CANCELLED)
         return FALSE;

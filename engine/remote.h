@@ -33,6 +33,7 @@ typedef struct {
     gboolean no_usage;          /* "stream_options" */
     gboolean completion_tokens; /* "max_completion_tokens" for "max_tokens" */
     gboolean no_seed, no_temperature, no_extras;
+    gboolean whole; /* answers in one piece: its streams are empty */
 } remote_dialect;
 
 /* A change that answers the refusal in message; FALSE where none is left to try. */
@@ -69,6 +70,9 @@ gboolean remote_decoder_finish(remote_decoder *decoder, GError **error);
 
 /* What a server's error body says, one line, at most 300 bytes, without the key; g_free. */
 char *remote_error_text(const char *body, size_t len, const char *key);
+/* The longest context that a server names where it finds a request too long, in tokens; 0: it names none. In the words
+ * of OpenAI, vLLM, SGLang, llama.cpp, llama-cpp-python and text-generation-inference. */
+uint32_t remote_context_limit(const char *message);
 
 /* ---- one exchange (remote_http.c) ---- */
 
@@ -88,6 +92,7 @@ typedef enum {
     REMOTE_OK,
     REMOTE_REFUSED,   /* 400, 422: another dialect may do */
     REMOTE_TRANSIENT, /* another attempt may do */
+    REMOTE_EMPTY, /* a 200 without a byte: what fails while a stream is being begun cannot tell */
     REMOTE_FATAL,
     REMOTE_CANCELLED, /* no error */
     REMOTE_STOPPED    /* by the decoder's callback: no error */

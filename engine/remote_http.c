@@ -295,8 +295,9 @@ judge(exchange_state *s, CURLcode code, const char *detail, char **refusal, GErr
         return code_is_transient(code) ? REMOTE_TRANSIENT : REMOTE_FATAL;
     }
     if (!s->begun) {
-        g_set_error_literal(error, ENGINE_ERROR, ENGINE_ERROR_NETWORK, "an empty answer");
-        return REMOTE_TRANSIENT;
+        g_set_error_literal(error, ENGINE_ERROR, ENGINE_ERROR_NETWORK,
+                            "an empty answer: the server's own log may say why");
+        return REMOTE_EMPTY;
     }
     if (remote_decoder_finish(decoder, error)) return decoder->stopped ? REMOTE_STOPPED : REMOTE_OK;
     return REMOTE_TRANSIENT;

@@ -53,6 +53,24 @@ remote_error_text(const char *body, size_t len, const char *key)
     return g_strdup(g_strstrip(text->str));
 }
 
+uint32_t
+remote_context_limit(const char *message)
+{
+    static const char *const names[] = {"context length", "context size", "context window",
+                                        "must be <="};
+    enum { MAX_BETWEEN = 6, LEAST = 64 }; /* " is ", " of ", " (" */
+    g_autofree char *said = g_ascii_strdown(message, -1);
+    for (size_t i = 0; i < G_N_ELEMENTS(names); i++) {
+        const char *at = strstr(said, names[i]);
+        if (at == NULL) continue;
+        at += strlen(names[i]);
+        const size_t between = strcspn(at, "0123456789");
+        const guint64 n = g_ascii_strtoull(at + between, NULL, 10);
+        if (between <= MAX_BETWEEN && n >= LEAST && n <= G_MAXINT32) return (uint32_t)n;
+    }
+    return 0;
+}
+
 /* ---- pieces ---- */
 
 static void

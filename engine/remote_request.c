@@ -4,6 +4,8 @@
 #include "engine/json_schema.h"
 #include "engine/remote.h"
 
+#define AGAIN_TEMPERATURE 0.25 /* per attempt that broke its schema */
+
 /* ---- dialects ---- */
 
 static gboolean
@@ -115,8 +117,11 @@ set_choice(json_t *body, const engine_remote_request *r, const remote_dialect *d
     if (r->max_tokens > 0)
         json_object_set_new(body, d->completion_tokens ? "max_completion_tokens" : "max_tokens",
                             json_integer(r->max_tokens));
-    if (!d->no_temperature) json_object_set_new(body, "temperature", json_real(r->temperature));
-    /* many servers keep seeds in 32 bits, with a sign; an answer that broke its schema would be the same again */
+    /* an answer that broke its schema would be the same again: another seed, and a temperature for it to work on */
+    if (!d->no_temperature)
+        json_object_set_new(body, "temperature",
+                            json_real(MAX(r->temperature, AGAIN_TEMPERATURE * attempt)));
+    /* many servers keep seeds in 32 bits, with a sign */
     if (!d->no_seed)
         json_object_set_new(body, "seed",
                             json_integer((json_int_t)((r->seed + attempt) & 0x7FFFFFFF)));
@@ -159,8 +164,8 @@ remote_request_to_json(const engine_remote_request *r, const char *model, const 
             json_array_append_new(stop, json_string(r->stop[i]));
         json_object_set_new(body, "stop", stop);
     }
-    json_object_set_new(body, "stream", json_true());
-    if (!d->no_usage)
+    json_object_set_new(body, "stream", json_boolean(!d->whole));
+    if (!d->no_usage && !d->whole)
         json_object_set_new(body, "stream_options", json_pack("{s:b}", "include_usage", 1));
     char *text = json_dumps(body, JSON_COMPACT);
     char *copy = g_strdup(text);

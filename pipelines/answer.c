@@ -382,11 +382,9 @@ judge(lode_answer *answer, const GArray *ranked)
 }
 
 static gboolean
-write_answer(lode_answer *answer, const pipelines_ask_context *context, GArray *ranked,
+write_claims(lode_answer *answer, const pipelines_ask_context *context, GArray *ranked,
              GError **error)
 {
-    const lode_writer *writer = context->writer;
-    if (writer->is_small) return pipelines_write_sentences(answer, context, ranked, error);
     /* without a library the passages are all there is */
     gboolean relevant = TRUE;
     if (context->library != NULL &&
@@ -395,6 +393,35 @@ write_answer(lode_answer *answer, const pipelines_ask_context *context, GArray *
     if (relevant) return pipelines_write_claims(answer, context, error);
     pipelines_refuse(answer, "the writer finds that none of the passages helps with the question");
     return TRUE;
+}
+
+/* A server that takes less than was planned for says so by refusing; the passages are then chosen again, for what it
+ * takes, rather than cut where the prompt happens to be full. */
+static gboolean
+write_answer(lode_answer *answer, const pipelines_ask_context *context, GArray *ranked,
+             GError **error)
+{
+    const lode_writer *writer = context->writer;
+    const uint32_t wanted = answer->options.n_context;
+    if (writer->is_small) return pipelines_write_sentences(answer, context, ranked, error);
+    g_autoptr(GPtrArray) hits = g_ptr_array_ref(answer->hits);
+    g_autoptr(GArray) all = g_array_copy(ranked);
+    const guint n_shown = answer->n_shown;
+    for (;;) {
+        g_autoptr(GError) failure = NULL;
+        const uint32_t planned = pipelines_writer_context(writer, wanted);
+        if (write_claims(answer, context, ranked, &failure)) return TRUE;
+        if (pipelines_writer_context(writer, wanted) >= planned) {
+            g_propagate_error(error, g_steal_pointer(&failure));
+            return FALSE;
+        }
+        g_ptr_array_unref(answer->hits);
+        answer->hits = g_ptr_array_ref(hits);
+        answer->n_shown = n_shown;
+        g_clear_pointer(&answer->relevance, g_array_unref);
+        g_array_set_size(ranked, 0);
+        g_array_append_vals(ranked, all->data, all->len);
+    }
 }
 
 gboolean
@@ -446,7 +473,7 @@ ask(const pipelines_ask_context *context, const char *question, const lode_ask_o
     if (!pipelines_answer_from_hits(answer, context, error)) return NULL;
     answer->answer_seconds = (double)(g_get_monotonic_time() - retrieved) / 1e6;
     if (context->writer != NULL) {
-        answer->writer_context = context->writer->n_context;
+        answer->writer_context = pipelines_writer_limit(context->writer);
         answer->writer_claims = context->writer->most_claims;
         answer->replies = json_incref(pipelines_writer_replies(context->writer));
     }

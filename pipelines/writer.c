@@ -150,10 +150,17 @@ pipelines_writer_most_claims(const lode_writer *writer, uint32_t max_tokens)
 }
 
 uint32_t
+pipelines_writer_limit(const lode_writer *writer)
+{
+    return writer->kind->context != NULL ? writer->kind->context(writer) : writer->n_context;
+}
+
+uint32_t
 pipelines_writer_context(const lode_writer *writer, uint32_t wanted)
 {
-    uint32_t n_context = wanted > 0 ? wanted : PIPELINES_MAX_CONTEXT;
-    return writer->n_context > 0 ? MIN(n_context, writer->n_context) : n_context;
+    const uint32_t n_context = wanted > 0 ? wanted : PIPELINES_MAX_CONTEXT;
+    const uint32_t limit = pipelines_writer_limit(writer);
+    return limit > 0 ? MIN(n_context, limit) : n_context;
 }
 
 gboolean

@@ -56,6 +56,8 @@ typedef struct {
     /* Tokens of the prompt; an estimate on the safe side where the tokenizer is elsewhere. */
     gboolean (*count)(const lode_writer *writer, const pipelines_write_request *request,
                       size_t *n_tokens, GError **error);
+    /* Of one that learns what it takes by being refused: tokens, at most n_context. May be NULL. */
+    uint32_t (*context)(const lode_writer *writer);
     void (*free)(lode_writer *writer); /* model and data */
 } pipelines_writer_kind;
 
@@ -98,7 +100,10 @@ json_t *pipelines_writer_replies(const lode_writer *writer);
  * fewer than PIPELINES_FEW_CLAIMS and no more than its kind should. */
 guint pipelines_writer_most_claims(const lode_writer *writer, uint32_t max_tokens);
 
-/* The context to plan with: wanted tokens (0: PIPELINES_MAX_CONTEXT), at most what the model was trained for. */
+/* Tokens of prompt and reply that it takes, as far as is known by now; 0: not known. */
+uint32_t pipelines_writer_limit(const lode_writer *writer);
+/* The context to plan with: wanted tokens (0: PIPELINES_MAX_CONTEXT), at most the writer's limit. Where writing has
+ * failed and this has become less since, the prompt was too long for the server: plan again. */
 uint32_t pipelines_writer_context(const lode_writer *writer, uint32_t wanted);
 gboolean pipelines_writer_count(const lode_writer *writer, const pipelines_write_request *request,
                                 size_t *n_tokens, GError **error);

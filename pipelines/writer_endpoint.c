@@ -109,6 +109,13 @@ endpoint_count(const lode_writer *writer, const pipelines_write_request *request
     return TRUE;
 }
 
+static uint32_t
+endpoint_context(const lode_writer *writer)
+{
+    const uint32_t named = engine_remote_context(writer->data);
+    return named > 0 ? MIN(named, writer->n_context) : writer->n_context;
+}
+
 static void
 endpoint_free(lode_writer *writer)
 {
@@ -116,7 +123,12 @@ endpoint_free(lode_writer *writer)
 }
 
 static const pipelines_writer_kind endpoint_kind = {
-    .name = "endpoint", .write = endpoint_write, .count = endpoint_count, .free = endpoint_free};
+    .name = "endpoint",
+    .write = endpoint_write,
+    .count = endpoint_count,
+    .context = endpoint_context,
+    .free = endpoint_free,
+};
 
 /* Parameters that a model's name tells: "qwen2.5-7b-instruct", "mixtral-8x7b", "SmolLM2-135M"; the most of several, 0
  * where it tells none. */

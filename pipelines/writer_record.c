@@ -100,6 +100,13 @@ record_count(const lode_writer *writer, const pipelines_write_request *request, 
     return TRUE;
 }
 
+static uint32_t
+record_context(const lode_writer *writer)
+{
+    const recording *r = writer->data;
+    return r->inner != NULL ? pipelines_writer_limit(r->inner) : writer->n_context;
+}
+
 static void
 record_free(lode_writer *writer)
 {
@@ -110,7 +117,12 @@ record_free(lode_writer *writer)
 }
 
 static const pipelines_writer_kind record_kind = {
-    .name = "recorded", .write = record_write, .count = record_count, .free = record_free};
+    .name = "recorded",
+    .write = record_write,
+    .count = record_count,
+    .context = record_context,
+    .free = record_free,
+};
 
 static lode_writer *
 writer_new(const lode_writer *inner, json_t *replies, const char *id)

@@ -176,6 +176,29 @@ reasoning(const call *c)
     send_end(c, "length");
 }
 
+/* As llama-cpp-python with a context of 2048: by the time it finds that a request for a stream is too long, it has sent
+ * the head of one, and hangs up. */
+static void
+small(const call *c)
+{
+    enum { CONTEXT = 2048, BYTES_PER_TOKEN = 4 };
+    json_t *request = json_loads(c->body, 0, NULL);
+    const size_t n = strlen(c->body) / BYTES_PER_TOKEN +
+                     (size_t)json_integer_value(json_object_get(request, "max_tokens"));
+    const gboolean stream = json_is_true(json_object_get(request, "stream"));
+    json_decref(request);
+    g_autofree char *refusal = g_strdup_printf(
+        "{\"error\":{\"message\":\"This model's maximum context length is %d tokens. However, you "
+        "requested %zu tokens.\",\"code\":\"context_length_exceeded\"}}",
+        CONTEXT, n);
+    if (n <= CONTEXT)
+        send_good(c, c->server->text);
+    else if (stream)
+        send_text(c, EVENTS);
+    else
+        send_status(c, "400 Bad Request", "", refusal);
+}
+
 /* The last message, or the prompt, back again; one that begins with "slow" after a while. */
 static void
 echo(const call *c)
@@ -243,6 +266,23 @@ run_mode(const call *c, const char *mode)
             c, "200 OK", "",
             "{\"choices\":[{\"message\":{\"content\":\"one two\"},\"finish_reason\":\"stop\"}],"
             "\"usage\":{\"prompt_tokens\":7,\"completion_tokens\":3}}");
+    } else if (strcmp(mode, "streamless") == 0) { /* streams that end before they begin */
+        if (strstr(c->body, "\"stream\":true") != NULL)
+            send_text(c, EVENTS);
+        else
+            send_status(c, "200 OK", "",
+                        "{\"choices\":[{\"message\":{\"content\":\"one two\"},"
+                        "\"finish_reason\":\"stop\"}]}");
+    } else if (strcmp(mode, "empty") == 0) { /* not a byte, ever */
+        send_text(c, EVENTS);
+    } else if (strcmp(mode, "small") == 0) {
+        small(c);
+    } else if (strcmp(mode, "refuses") == 0) { /* 400 with the text that was set */
+        json_t *body = json_pack("{s:{s:s}}", "error", "message", c->server->text);
+        char *said = json_dumps(body, JSON_COMPACT);
+        send_status(c, "400 Bad Request", "", said);
+        free(said);
+        json_decref(body);
     } else if (strcmp(mode, "key") == 0) { /* refuses the key, and says it */
         send_status(c, "401 Unauthorized", "",
                     "{\"error\":{\"message\":\"Incorrect API key provided: s3cret-key\"}}");

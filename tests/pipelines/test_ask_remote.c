@@ -157,6 +157,51 @@ a_server_that_fails_is_an_error_and_no_answer(void **state)
     }
 }
 
+/* The text of the paper that holds the answer is in the middle of it: not what is left when the prompt's end is cut. */
+static void
+a_server_that_takes_less_is_asked_for_less(void **state)
+{
+    (void)state;
+    g_auto(outcome) o = {0}, again = {0};
+    static const char quote[] = "The tungsten catalyst gave 38 % yield after nine hours.";
+    g_autoptr(GString) text = g_string_new("Yields at length\n\n");
+    for (guint i = 0; i < 200; i++)
+        g_string_append_printf(text, "%s\n\n",
+                               i == 100 ? quote
+                                        : "The samples were dried, ground, weighed and kept in the "
+                                          "dark until they were looked at again.");
+    g_autofree char *long_library = g_build_filename(dir, "long", NULL);
+    g_autofree char *file = g_build_filename(dir, "long.txt", NULL);
+    assert_true(g_file_set_contents(file, text->str, -1, NULL));
+    const char *const index[] = {"index", file, "-L", long_library, "--no-embeddings", "-q", NULL};
+    run_program(index, NULL, &again);
+    assert_int_equal(again.code, 0);
+
+    endpoint_server_reset(server);
+    say_claim("The tungsten catalyst gave 38 % yield.", quote);
+    g_autofree char *url = endpoint_server_url(server, "small");
+    const char *const first[] = {"ask",
+                                 "-L",
+                                 long_library,
+                                 "--no-embeddings",
+                                 "--endpoint",
+                                 url,
+                                 "-m",
+                                 "m",
+                                 "-q",
+                                 "--json",
+                                 "What yield did the tungsten catalyst give?",
+                                 NULL};
+    run_program(first, NULL, &o);
+    if (o.code != 0) fail_msg("%s", o.err);
+    g_autoptr(json_t) answer = json_loads(o.out, 0, NULL);
+    assert_true(first_is_supported(answer));
+    /* a stream, in one piece, and what it takes */
+    assert_int_equal(endpoint_server_requests(server), 3);
+    g_autofree char *body = endpoint_server_last_body(server);
+    assert_non_null(strstr(body, quote));
+}
+
 /* ---- the program ---- */
 
 static int
@@ -212,6 +257,7 @@ main(void)
         cmocka_unit_test(a_question_that_shares_no_words_is_refused),
         cmocka_unit_test(a_claim_that_cannot_be_checked_is_marked),
         cmocka_unit_test(a_server_that_fails_is_an_error_and_no_answer),
+        cmocka_unit_test(a_server_that_takes_less_is_asked_for_less),
     };
     return cmocka_run_group_tests(tests, start, stop);
 }

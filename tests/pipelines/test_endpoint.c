@@ -135,6 +135,8 @@ what_may_pass_is_asked_again(void **state)
     expect_answer("garbage", 2);
     expect_answer("undone", 1);
     expect_answer("whole", 1);
+    expect_answer("streamless", 2);
+    expect_failure("empty", ENGINE_ERROR_NETWORK, "an empty answer", 6);
     expect_failure("never", ENGINE_ERROR_NETWORK, "HTTP status 500: out of luck", 5);
 }
 
@@ -286,6 +288,55 @@ a_dialect_is_learned_once(void **state)
     }
 }
 
+/* As servers say it; the last ones speak of other things. */
+static void
+a_context_that_is_too_short_is_learned(void **state)
+{
+    (void)state;
+    static const struct {
+        const char *said;
+        uint32_t n;
+    } cases[] = {
+        {"This model's maximum context length is 2048 tokens. However, you requested 4132", 2048},
+        {"request (4041 tokens) exceeds the available context size (4096 tokens)", 4096},
+        {"The input (4041 tokens) is longer than the model's context length (512 tokens).", 512},
+        {"Requested tokens (4132) exceed context window of 1024", 1024},
+        {"`inputs` tokens + `max_new_tokens` must be <= 8192. Given: 9000", 8192},
+        {"the context length is not known: 12000 words in 3 parts", 0},
+        {"temperature must be <= 2", 0},
+        {"the context size is 99999999999999999999", 0},
+    };
+    g_autofree char *url = endpoint_server_url(server, "refuses");
+    for (size_t i = 0; i < G_N_ELEMENTS(cases); i++) {
+        g_autoptr(engine_remote) remote = engine_remote_new(url, "m", NULL, NULL);
+        g_autoptr(GError) error = NULL;
+        const engine_message message = {.role = "user", .content = "count"};
+        const engine_remote_request request = {
+            .messages = &message, .n_messages = 1, .top_p = 1, .repeat_penalty = 1};
+        engine_remote_reply reply;
+        endpoint_server_set_text(server, cases[i].said);
+        assert_int_equal(engine_remote_context(remote), 0);
+        assert_false(engine_remote_generate(remote, &request, &reply, &error));
+        assert_non_null(strstr(error->message, cases[i].said));
+        assert_int_equal(engine_remote_context(remote), cases[i].n);
+        assert_int_equal(error->code, cases[i].n > 0 ? ENGINE_ERROR_LIMIT : ENGINE_ERROR_NETWORK);
+    }
+}
+
+static void
+line_breaks_in_strings_are_no_fault(void **state)
+{
+    (void)state;
+    g_auto(question) q;
+    question_init(&q);
+    q.request.json_schema = "{\"type\":\"array\",\"items\":{\"type\":\"string\"}}";
+    endpoint_server_set_text(server, "[\n\"a\n\tb \\\\\",\t\"\\\"\nc\"]");
+    ask(&q, "says");
+    if (!q.ok) fail_msg("%s", q.error->message);
+    assert_string_equal(q.heard->str, "[\n\"a\\u000a\\u0009b \\\\\",\t\"\\\"\\u000ac\"]");
+    assert_int_equal(endpoint_server_requests(server), 1);
+}
+
 static void
 an_answer_that_breaks_its_schema_is_asked_for_again(void **state)
 {
@@ -296,6 +347,8 @@ an_answer_that_breaks_its_schema_is_asked_for_again(void **state)
     ask(&q, "unlawful");
     assert_true(q.ok);
     assert_string_equal(q.heard->str, "{\"n\": 3}"); /* and nothing of the first */
+    g_autofree char *body = endpoint_server_last_body(server); /* not what would be said again */
+    assert_non_null(strstr(body, "\"temperature\":0.25"));
     assert_int_equal(endpoint_server_requests(server), 2);
     endpoint_server_set_text(server, "{\"n\": 1.5}");
     g_auto(question) p;
@@ -547,6 +600,8 @@ main(void)
         cmocka_unit_test(thoughts_are_kept_apart),
         cmocka_unit_test(a_server_gets_the_dialect_it_speaks),
         cmocka_unit_test(a_dialect_is_learned_once),
+        cmocka_unit_test(a_context_that_is_too_short_is_learned),
+        cmocka_unit_test(line_breaks_in_strings_are_no_fault),
         cmocka_unit_test(an_answer_that_breaks_its_schema_is_asked_for_again),
         cmocka_unit_test(addresses_are_checked),
         cmocka_unit_test(a_schema_tells_values_apart),
