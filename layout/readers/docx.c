@@ -580,10 +580,7 @@ read_document(docx *d, xmlDoc *tree)
     warn_of(d, d->n_comments, "comments");
     warn_of(d, d->n_deleted, "tracked deletions");
     warn_of(d, d->n_charts, "charts without numbers");
-    warn_of(d, layout_package_n_unshown(d->package), "pictures that only Office shows (EMF, WMF)");
-    if (layout_package_is_cut(d->package))
-        layout_builder_add_warning(d->builder, LAYOUT_NONE,
-                                   "the archive is damaged: parts may be missing");
+    layout_package_warn(d->package, d->builder);
     docx_fields_clear(d);
     docx_styles_free(d->styles);
     if (d->footnotes != NULL) xmlFreeDoc(d->footnotes);

@@ -236,16 +236,16 @@ take_picture(docx *d, const xmlNode *drawing)
     if (id == NULL) id = layout_html_attribute(blip, "id");
     const char *part = layout_relations_part(d->relations, id);
     const char *alt = about != NULL ? layout_html_attribute(about, "descr") : NULL;
-    g_autofree char *clean = layout_html_clean(alt);
     const gboolean is_chart = layout_html_is(blip, "chart");
     if (is_chart && part == NULL) d->n_charts++;
     docx_picture picture = {
         .image = part != NULL && !is_chart ? layout_package_picture(d->package, part, d->pictures)
                                            : NULL,
         .chart = part != NULL && is_chart ? g_string_chunk_insert(d->pen.strings, part) : NULL,
-        .inner_text = clean != NULL ? g_string_chunk_insert(d->pen.strings, clean) : NULL,
         .width_pt = points(extent, "cx"),
         .height_pt = points(extent, "cy")};
+    g_autofree char *words = layout_package_picture_words(d->package, part, alt);
+    if (words != NULL) picture.inner_text = g_string_chunk_insert(d->pen.strings, words);
     /* lines and bullets drawn as pictures */
     if (picture.image == NULL && picture.inner_text == NULL && picture.chart == NULL) return;
     if (extent != NULL && (picture.width_pt < 12 || picture.height_pt < 12)) return;

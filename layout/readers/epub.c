@@ -368,9 +368,7 @@ read_book(book *b, const layout_options *options, GError **error)
     put_title(b);
     put_spine(b, layout_xml_child(root, "spine"), options);
     xmlFreeDoc(tree);
-    if (layout_package_is_cut(b->package))
-        layout_builder_add_warning(b->builder, LAYOUT_NONE,
-                                   "the archive is damaged: parts may be missing");
+    layout_package_warn(b->package, b->builder);
     if (b->chars > 0) return TRUE;
     g_set_error_literal(error, LAYOUT_ERROR, LAYOUT_ERROR_FORMAT, "an EPUB without any text");
     return FALSE;

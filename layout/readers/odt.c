@@ -191,10 +191,11 @@ put_image(text_reader *t, const xmlNode *frame)
     const char *href = image != NULL ? layout_html_attribute(image, "href") : NULL;
     g_autofree char *part = href != NULL ? layout_package_resolve("", href) : NULL;
     const char *name = part != NULL ? layout_package_picture(t->package, part, t->pictures) : NULL;
-    g_autofree char *alt = layout_xml_clean_text(layout_xml_child(frame, "desc"));
+    g_autofree char *description = layout_xml_clean_text(layout_xml_child(frame, "desc"));
+    g_autofree char *words = layout_package_picture_words(t->package, part, description);
     g_autofree char *label = layout_caption_label(t->pen.text->str);
-    if (name == NULL && *alt == '\0') return FALSE;
-    layout_pen_figure(&t->pen, label, name, *alt != '\0' ? alt : NULL);
+    if (name == NULL && words == NULL) return FALSE;
+    layout_pen_figure(&t->pen, label, name, words);
     return TRUE;
 }
 
@@ -586,6 +587,7 @@ layout_odt_read(const layout_source *source, const layout_options *options, layo
         g_autofree char *message = g_strdup_printf("%u comments left out", t.n_comments);
         layout_builder_add_warning(builder, LAYOUT_NONE, message);
     }
+    layout_package_warn(package, builder);
     odt_styles_free(t.styles);
     layout_pen_clear(&t.pen);
     g_ptr_array_unref(t.frames);

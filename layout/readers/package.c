@@ -4,6 +4,7 @@
  * come. XML is read by libxml2 without network, DTDs or entities of the document's own. */
 #include "layout/readers/package.h"
 #include "layout/readers/html.h"
+#include "layout/readers/metafile.h"
 #include "layout/readers/xml.h"
 
 #include <archive.h>
@@ -21,6 +22,7 @@
 struct layout_package {
     GHashTable *parts;    /* lower-case name -> GBytes */
     GHashTable *pictures; /* part or key -> image name, "" for what is not shown */
+    GHashTable *words;    /* part or key -> what stands in a metafile */
     guint n_pictures, n_unshown;
     gboolean cut;
 };
@@ -104,6 +106,7 @@ layout_package_new(void)
     package->parts =
         g_hash_table_new_full(g_str_hash, g_str_equal, g_free, (GDestroyNotify)g_bytes_unref);
     package->pictures = g_hash_table_new_full(g_str_hash, g_str_equal, g_free, g_free);
+    package->words = g_hash_table_new_full(g_str_hash, g_str_equal, g_free, g_free);
     return package;
 }
 
@@ -133,13 +136,8 @@ layout_package_free(layout_package *package)
     if (package == NULL) return;
     g_hash_table_unref(package->parts);
     g_hash_table_unref(package->pictures);
+    g_hash_table_unref(package->words);
     g_free(package);
-}
-
-gboolean
-layout_package_is_cut(const layout_package *package)
-{
-    return package->cut;
 }
 
 GBytes *
@@ -295,11 +293,16 @@ layout_package_picture_of(layout_package *package, const char *key, GBytes *byte
 {
     const char *known = g_hash_table_lookup(package->pictures, key);
     if (known == NULL) {
+        g_autoptr(GBytes) inner = NULL;
+        const gboolean asked = bytes != NULL;
+        char *words = NULL;
+        if (asked && layout_metafile_read(bytes, &inner, &words)) bytes = inner;
+        if (words != NULL) g_hash_table_insert(package->words, g_strdup(key), words);
         const char *extension = bytes != NULL ? layout_picture_extension(bytes) : NULL;
         char *name = extension != NULL
                          ? g_strdup_printf("figure-%u%s", ++package->n_pictures, extension)
                          : g_strdup("");
-        if (bytes != NULL && extension == NULL) package->n_unshown++;
+        if (asked && extension == NULL) package->n_unshown++;
         if (extension != NULL && pictures != NULL)
             g_hash_table_insert(pictures, g_strdup(name), g_bytes_ref(bytes));
         g_hash_table_insert(package->pictures, g_strdup(key), name);
@@ -314,10 +317,31 @@ layout_package_picture(layout_package *package, const char *part, GHashTable *pi
     return layout_package_picture_of(package, part, layout_package_part(package, part), pictures);
 }
 
-guint
-layout_package_n_unshown(const layout_package *package)
+char *
+layout_package_picture_words(const layout_package *package, const char *part,
+                             const char *alternative)
 {
-    return package->n_unshown;
+    const char *inside = part != NULL ? g_hash_table_lookup(package->words, part) : NULL;
+    g_autofree char *words = inside != NULL ? layout_html_clean(inside) : NULL;
+    g_autofree char *clean = layout_html_clean(alternative);
+    if (words == NULL) return g_steal_pointer(&clean);
+    if (clean == NULL) return g_steal_pointer(&words);
+    return g_strconcat(clean, " ", words, NULL);
+}
+
+void
+layout_package_warn(const layout_package *package, layout_builder *builder)
+{
+    if (package->n_unshown > 0) {
+        g_autofree char *message =
+            g_strdup_printf("%u pictures that only Office shows (EMF, WMF) left out but for the "
+                            "words in them",
+                            package->n_unshown);
+        layout_builder_add_warning(builder, LAYOUT_NONE, message);
+    }
+    if (package->cut)
+        layout_builder_add_warning(builder, LAYOUT_NONE,
+                                   "the archive is damaged: parts may be missing");
 }
 
 /* ---- captions ---- */

@@ -18,8 +18,6 @@ layout_package *layout_package_new(void);
 void layout_package_free(layout_package *package);
 G_DEFINE_AUTOPTR_CLEANUP_FUNC(layout_package, layout_package_free)
 
-/* Did the archive end too early? */
-gboolean layout_package_is_cut(const layout_package *package);
 /* A part by its name, without "/" in front; lent, NULL where there is none. Names are compared without case, as OPC
  * does. */
 GBytes *layout_package_part(const layout_package *package, const char *name);
@@ -48,13 +46,18 @@ const char *layout_relations_part(GHashTable *relations, const char *id);
 /* ---- pictures ---- */
 
 /* The image name of a part ("figure-1.png", by order of first use), which goes into pictures where that is not NULL.
- * NULL for what is missing, or no picture that programs show (EMF, WMF). Lent. */
+ * NULL for what is missing, or no picture that programs show: of metafiles (EMF, WMF) only those that hold one bitmap are
+ * shown, as that bitmap. Lent. */
 const char *layout_package_picture(layout_package *package, const char *part, GHashTable *pictures);
 /* The same of bytes in a file beside. key: what tells it from others. */
 const char *layout_package_picture_of(layout_package *package, const char *key, GBytes *bytes,
                                       GHashTable *pictures);
-/* Pictures that were asked for but are of no kind that programs show. */
-guint layout_package_n_unshown(const layout_package *package);
+/* What a picture that was asked for says, beside what its alternative text (NULL) does: the words of metafiles. NULL:
+ * nothing. Free with g_free. */
+char *layout_package_picture_words(const layout_package *package, const char *part,
+                                   const char *alternative);
+/* Says how many pictures were asked for but are of no kind that programs show, and whether the archive is damaged. */
+void layout_package_warn(const layout_package *package, layout_builder *builder);
 /* ".png" by the first bytes; NULL for what programs do not show. */
 const char *layout_picture_extension(GBytes *bytes);
 

@@ -314,8 +314,9 @@ put_picture(deck *d, const xmlNode *shape, const layout_box *group)
 {
     const xmlNode *blip = layout_xml_find(shape, "blip"), *about = layout_xml_find(shape, "cNvPr");
     const char *part = layout_relations_part(d->relations, value_of(blip, "embed", NULL));
-    g_autofree char *alt = layout_html_clean(value_of(about, "descr", NULL));
     const char *name = part != NULL ? layout_package_picture(d->package, part, d->pictures) : NULL;
+    g_autofree char *alt =
+        layout_package_picture_words(d->package, part, value_of(about, "descr", NULL));
     if (name == NULL && alt == NULL) return;
     place(d, shape, placeholder_of(shape), group);
     layout_pen_figure(&d->pen, NULL, name, alt);
@@ -566,9 +567,7 @@ layout_pptx_read(const layout_source *source, const layout_options *options,
         g_autofree char *message = g_strdup_printf("%u charts left out", d.n_charts);
         layout_builder_add_warning(builder, LAYOUT_NONE, message);
     }
-    if (layout_package_is_cut(package))
-        layout_builder_add_warning(builder, LAYOUT_NONE,
-                                   "the archive is damaged: parts may be missing");
+    layout_package_warn(package, builder);
     layout_package_read_properties(package, builder);
     layout_pen_clear(&d.pen);
     return TRUE;

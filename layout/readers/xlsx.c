@@ -340,11 +340,12 @@ put_pictures(workbook *w, const char *part)
         const char *id = blip != NULL ? layout_html_attribute(blip, "embed") : NULL;
         const char *target = layout_relations_part(images, id);
         const xmlNode *about = layout_xml_find(anchor, "cNvPr");
-        g_autofree char *alt =
-            about != NULL ? layout_html_clean(layout_html_attribute(about, "descr")) : NULL;
         const char *name =
             target != NULL ? layout_package_picture(w->package, target, w->pictures) : NULL;
-        if (name != NULL) layout_pen_figure(&w->pen, NULL, name, alt);
+        g_autofree char *words = layout_package_picture_words(
+            w->package, target, about != NULL ? layout_html_attribute(about, "descr") : NULL);
+        if (name != NULL || (target != NULL && words != NULL))
+            layout_pen_figure(&w->pen, NULL, name, words);
     }
     xmlFreeDoc(tree);
 }
@@ -407,9 +408,7 @@ read_workbook(workbook *w, xmlDoc *tree, const char *part)
     if (w->cut)
         layout_builder_add_warning(w->pen.builder, LAYOUT_NONE,
                                    "more cells than are read (2,000,000, 1,000 columns a table)");
-    if (layout_package_is_cut(w->package))
-        layout_builder_add_warning(w->pen.builder, LAYOUT_NONE,
-                                   "the archive is damaged: parts may be missing");
+    layout_package_warn(w->package, w->pen.builder);
     if (w->styles != NULL) xmlFreeDoc(w->styles);
 }
 

@@ -2,6 +2,8 @@
  * NAME.EXT.json, what is made of it), and damaged and hostile ones, which make_office.py there writes as well. Rewrite
  * with: test_layout_readers_office --update */
 #include "layout/layout.h"
+#include "layout/readers/metafile.h"
+#include "layout/readers/package.h"
 
 #include <glib/gstdio.h>
 #include <setjmp.h>
@@ -42,8 +44,9 @@ check_golden(const char *path, const char *actual)
 static void
 every_kind_of_file_becomes_its_golden_document(void **state)
 {
-    static const char *const names[] = {"paper.docx", "slides.pptx", "depths.xlsx", "letters.odt",
-                                        "book.epub",  "page.html",   "charts.docx", "charts.pptx"};
+    static const char *const names[] = {"paper.docx",  "slides.pptx", "depths.xlsx",
+                                        "letters.odt", "book.epub",   "page.html",
+                                        "charts.docx", "charts.pptx", "metafiles.docx"};
     gboolean same = TRUE;
     (void)state;
     for (gsize i = 0; i < G_N_ELEMENTS(names); i++) {
@@ -67,8 +70,8 @@ every_kind_of_file_becomes_its_golden_document(void **state)
 static void
 pictures_are_written_as_they_are_in_the_file(void **state)
 {
-    static const char *const names[] = {"paper.docx", "slides.pptx", "letters.odt", "book.epub",
-                                        "page.html"};
+    static const char *const names[] = {"paper.docx", "slides.pptx", "letters.odt",
+                                        "book.epub",  "page.html",   "metafiles.docx"};
     (void)state;
     for (gsize i = 0; i < G_N_ELEMENTS(names); i++) {
         g_autofree char *path = g_strconcat(DATA(""), names[i], NULL);
@@ -202,6 +205,60 @@ every_cut_of_a_file_is_an_error_or_a_document(void **state)
     g_remove("cut.bin");
 }
 
+/* Whatever is cut off or changed in a metafile: a picture, words or neither. */
+static void
+try_damage(const guchar *data, gsize len)
+{
+    static const guchar values[] = {0, 0x7F, 0x80, 0xFF};
+    for (gsize at = 0; at < len; at += at < 256 ? 1 : 97) {
+        for (gsize k = 0; k <= G_N_ELEMENTS(values); k++) {
+            const gboolean cut = k == G_N_ELEMENTS(values);
+            guchar *copy = g_memdup2(data, len);
+            if (!cut) copy[at] = values[k];
+            g_autoptr(GBytes) bad = g_bytes_new_take(copy, cut ? at : len);
+            g_autoptr(GBytes) picture = NULL;
+            g_autofree char *words = NULL;
+            const gboolean known = layout_metafile_read(bad, &picture, &words);
+            assert_true(known || (picture == NULL && words == NULL));
+            assert_true(words == NULL || g_utf8_validate(words, -1, NULL));
+        }
+    }
+}
+
+static void
+damaged_metafiles_are_read_within_their_bytes(void **state)
+{
+    static const struct {
+        const char *part, *words;
+        gboolean picture;
+    } cases[] = {{"word/media/screen.emf", NULL, TRUE},
+                 {"word/media/drawing.emf", "Depth in metres Lake \xc3\x96", FALSE},
+                 {"word/media/plus.emf", NULL, TRUE},
+                 {"word/media/photo.wmf", NULL, TRUE},
+                 {"word/media/drawing.wmf", "Wind in m/s", FALSE}};
+    g_autofree char *file = NULL;
+    gsize len = 0;
+    (void)state;
+    assert_true(g_file_get_contents(DATA("metafiles.docx"), &file, &len, NULL));
+    const layout_source source = {
+        .name = "metafiles.docx", .data = (const guchar *)file, .len = len};
+    g_autoptr(layout_package) package = layout_package_open(&source, NULL);
+    for (gsize i = 0; i < G_N_ELEMENTS(cases); i++) {
+        GBytes *whole = layout_package_part(package, cases[i].part);
+        g_autoptr(GBytes) picture = NULL;
+        g_autofree char *words = NULL;
+        assert_non_null(whole);
+        assert_true(layout_metafile_read(whole, &picture, &words));
+        assert_int_equal(picture != NULL, cases[i].picture);
+        if (cases[i].words == NULL)
+            assert_null(words);
+        else
+            assert_string_equal(words, cases[i].words);
+        const guchar *data = g_bytes_get_data(whole, &len);
+        try_damage(data, len);
+    }
+}
+
 int
 main(int argc, char **argv)
 {
@@ -212,6 +269,7 @@ main(int argc, char **argv)
         cmocka_unit_test(blocks_stand_on_the_pages_that_the_file_knows_of),
         cmocka_unit_test(damaged_and_hostile_files_are_refused_or_read_as_far_as_they_go),
         cmocka_unit_test(every_cut_of_a_file_is_an_error_or_a_document),
+        cmocka_unit_test(damaged_metafiles_are_read_within_their_bytes),
     };
     update = argc > 1 && strcmp(argv[1], "--update") == 0;
     return cmocka_run_group_tests_name("readers_office", tests, NULL, NULL);

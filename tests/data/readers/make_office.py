@@ -289,6 +289,82 @@ def chart_pptx():
             ("ppt/charts/chart1.xml", bars)]
 
 
+# ---- metafiles ----------------------------------------------------------------------------------
+
+def dib(width, height):
+    """Header and pixels of a grey slope, 8 bits a pixel, bottom row first."""
+    colours = b"".join(struct.pack("<BBBB", i, i, i, 0) for i in range(256))
+    rows = b"".join(bytes((x * 5 + y * 3) % 256 for x in range(width)) + b"\0" * (-width % 4) for y in range(height))
+    return struct.pack("<IiiHHIIiiII", 40, width, height, 1, 8, 0, len(rows), 3780, 3780, 256, 0) + colours, rows
+
+
+def record(kind, data):
+    data += b"\0" * (-len(data) % 4)
+    return struct.pack("<II", kind, 8 + len(data)) + data
+
+
+def emf(records, bounds=(0, 0, 479, 359)):
+    body = b"".join(records) + record(14, struct.pack("<III", 0, 16, 20))
+    head = struct.pack("<4i4i", *bounds, 0, 0, 12700, 9525) + b" EMF" + struct.pack("<IIIHHIIIII", 0x10000, 88 + len(body), len(records) + 2,
+                                                                                  1, 0, 0, 0, 0, 0, 0) + b"\0" * 8
+    return record(1, head[:80]) + body
+
+
+def stretch(width, height, bounds):
+    header, pixels = dib(width, height)
+    return record(81, struct.pack("<4i", *bounds) + struct.pack("<6i6I2i", 0, 0, 0, 0, width, height, 80, len(header), 80 + len(header),
+                                                               len(pixels), 0, 0xCC0020, 480, 360) + header + pixels)
+
+
+def words(text, x, y, steps=(), options=0):
+    raw = text.encode("utf-16-le")
+    raw += b"\0" * (-len(raw) % 4)
+    return record(84, struct.pack("<4iIffiiIII4iI", 0, 0, 9, 9, 1, 1, 1, x, y, len(text), 76, options, 0, 0, 0, 0, 76 + len(raw) if steps else 0) +
+                  raw + struct.pack("<%dI" % len(steps), *steps))
+
+
+def font(handle, charset):
+    return record(82, struct.pack("<I", handle) + struct.pack("<5i8B", -12, 0, 0, 0, 400, 0, 0, 0, charset, 0, 0, 0, 0) + b"\0" * 64)
+
+
+def wmf(records):
+    def rec(function, data):
+        return struct.pack("<IH", 3 + len(data) // 2, function) + data
+    body = b"".join(rec(f, d) for f, d in records) + rec(0, b"")
+    return (struct.pack("<IHhhhhHIH", 0x9AC6CDD7, 0, 0, 0, 480, 360, 96, 0, 0) +
+            struct.pack("<HHHIHIH", 1, 9, 0x300, 9 + len(body) // 2, 2, max(3 + len(d) // 2 for _, d in records), 0) + body)
+
+
+def metafiles():
+    whole, header_pixels = (0, 0, 479, 359), b"".join(dib(30, 20))
+    image = struct.pack("<IIiiiII", 0xDBC01002, 1, 24, 18, 0, 0, 1) + png(24, 18, 11)
+    image += b"\0" * (-len(image) % 4)
+    plus = b"EMF+" + struct.pack("<HHII", 0x4008, 0x0500, 12 + len(image), len(image)) + image + struct.pack("<HHII", 0x401B, 0, 12, 0)
+    text = b"Wind" + struct.pack("<hh", 10, 10)
+    return {
+        "screen.emf": emf([stretch(48, 36, whole)]),
+        "drawing.emf": emf([font(1, 0), font(2, 2), record(37, struct.pack("<I", 1)), stretch(4, 4, (0, 0, 9, 9)),
+                            words("Dep", 100, 50, (6, 5, 5)), words("th", 116, 50, (4, 6)), words("in metres", 140, 50),
+                            words("\u0013\u0014", 0, 80, (), 0x10), record(37, struct.pack("<I", 2)), words("abc", 0, 90),
+                            record(37, struct.pack("<I", 1)), words("Lake \u00d6", 0, 300)]),
+        "plus.emf": emf([record(70, struct.pack("<I", len(plus)) + plus)]),
+        "photo.wmf": wmf([(0x020C, struct.pack("<hh", 360, 480)),
+                          (0x0F43, struct.pack("<IH8h", 0xCC0020, 0, 20, 30, 0, 0, 360, 480, 0, 0) + header_pixels)]),
+        "drawing.wmf": wmf([(0x020C, struct.pack("<hh", 360, 480)), (0x0521, struct.pack("<H", 4) + text),
+                            (0x0A32, struct.pack("<hhHH", 40, 10, 6, 0) + b"in m/s")]),
+    }
+
+
+def metafile_docx(files):
+    drawing = ('<w:r><w:drawing><wp:inline><wp:extent cx="4572000" cy="2743200"/><wp:docPr id="1" name="c"/><a:graphic><a:graphicData>'
+               '<a:blip r:embed="rId%d"/></a:graphicData></a:graphic></wp:inline></w:drawing></w:r>')
+    body = p(r("Before the pictures.")) + "".join(p(drawing % (i + 2)) for i in range(len(files))) + p(r("Behind the pictures."))
+    document = HEAD + "<w:document %s %s %s %s><w:body>%s</w:body></w:document>" % (W, R, A, WP, body)
+    return [("_rels/.rels", rels(("rId1", "officeDocument", "word/document.xml"))), ("word/document.xml", document),
+            ("word/_rels/document.xml.rels", rels(*[("rId%d" % (i + 2), "image", "media/" + n) for i, n in enumerate(files)]))
+            ] + [("word/media/" + n, data) for n, data in files.items()]
+
+
 # ---- Excel --------------------------------------------------------------------------------------
 
 def xlsx_parts():
@@ -490,6 +566,7 @@ write("paper.docx", docx_parts())
 write("slides.pptx", pptx_parts())
 write("charts.docx", chart_docx([("chart%d.xml" % i, data) for i, data in enumerate(charts())], ["chart%d.xml" % i for i in range(4)]))
 write("charts.pptx", chart_pptx())
+write("metafiles.docx", metafile_docx(metafiles()))
 write("depths.xlsx", xlsx_parts())
 write("letters.odt", odt_parts(), ("mimetype",))
 write("book.epub", epub_parts(), ("mimetype",))
