@@ -484,22 +484,47 @@ is_address_with_blanks(const char *text, gsize len, const char *address)
     return TRUE;
 }
 
+/* Does the span lead where the link does, or hold only the blank before one that does? */
+static gboolean
+goes_on(const layout_composer *c, const layout_span *link, guint next)
+{
+    if (next >= c->spans->len) return FALSE;
+    const layout_span *span = &g_array_index(c->spans, layout_span, next);
+    const layout_span *last = span - 1;
+    if (span->start != last->start + last->len) return FALSE;
+    if (span->flags & LAYOUT_SPAN_LINK)
+        return span->target != NULL && strcmp(span->target, link->target) == 0;
+    return span->len == 1 && c->text->str[span->start] == ' ' && goes_on(c, link, next + 1);
+}
+
+/* Takes the blanks out of an address that the spans from first on are the text of; they become one. */
+static void
+address_mend(layout_composer *c, guint first)
+{
+    layout_span *span = &g_array_index(c->spans, layout_span, first);
+    if (!(span->flags & LAYOUT_SPAN_LINK) || span->target == NULL || span->target[0] == '#') return;
+    guint end = first + 1;
+    while (goes_on(c, span, end))
+        end++;
+    const layout_span *last = &g_array_index(c->spans, layout_span, end - 1);
+    const uint32_t len = last->start + last->len - span->start;
+    if (!is_address_with_blanks(c->text->str + span->start, len, span->target)) return;
+    span->len = len;
+    if (end > first + 1) g_array_remove_range(c->spans, first + 1, end - first - 1);
+    for (uint32_t at = span->start; at < span->start + span->len;) {
+        if (c->text->str[at] == ' ')
+            byte_remove(c, at);
+        else
+            at++;
+    }
+}
+
 void
 layout_compose_mend(layout_composer *c)
 {
     if (c->code) return;
-    for (guint i = 0; i < c->spans->len; i++) {
-        const layout_span *span = &g_array_index(c->spans, layout_span, i);
-        if (!(span->flags & LAYOUT_SPAN_LINK) || span->target == NULL || span->target[0] == '#')
-            continue;
-        if (!is_address_with_blanks(c->text->str + span->start, span->len, span->target)) continue;
-        for (uint32_t at = span->start; at < span->start + span->len;) {
-            if (c->text->str[at] == ' ')
-                byte_remove(c, at);
-            else
-                at++;
-        }
-    }
+    for (guint i = 0; i < c->spans->len; i++)
+        address_mend(c, i);
     guint n_mended = 0; /* each moves the rest of the text */
     for (char *at = c->text->str; n_mended < 200 && (at = strstr(at, "http")) != NULL; at += 4) {
         const gsize n = at[4] == 's' ? 5 : 4;
@@ -509,4 +534,8 @@ layout_compose_mend(layout_composer *c)
         n_mended++;
         at = c->text->str + offset;
     }
+    for (guint i = c->spans->len; i-- > 0;)
+        if (g_array_index(c->spans, layout_span, i).len == 0) g_array_remove_index(c->spans, i);
+    for (guint i = c->uses->len; i-- > 0;)
+        if (g_array_index(c->uses, layout_link_use, i).len == 0) g_array_remove_index(c->uses, i);
 }

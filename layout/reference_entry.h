@@ -44,7 +44,9 @@ enum {
 /* ---- reference_parse.c ---- */
 /* The compiled pattern: one of the above, or REFERENCE_N_FIXED + i of REFERENCE_N_NUMBERS. The table's. */
 GRegex *reference_pattern(guint index);
-/* The first byte from at on that is no space, no mask and none of signs. */
+/* Is the character among signs? NUL never is. */
+gboolean reference_is_one_of(gunichar sign, const char *signs);
+/* Where the first character from at on begins that is no space, no mask and none of signs. */
 gsize reference_skip(const reference_entry *e, gsize at, const char *signs);
 /* text[from, to) without what is not part of a title or name at its ends; NULL where nothing is left. */
 const char *reference_copy_trimmed(const reference_entry *e, gsize from, gsize to);

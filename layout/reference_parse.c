@@ -111,12 +111,20 @@ reference_pattern(guint index)
 
 /* ---- small things ---- */
 
+gboolean
+reference_is_one_of(gunichar sign, const char *signs)
+{
+    return sign != 0 && g_utf8_strchr(signs, -1, sign) != NULL;
+}
+
 gsize
 reference_skip(const reference_entry *e, gsize at, const char *signs)
 {
-    while (at < e->len && (e->text[at] == ' ' || e->text[at] == REFERENCE_MASK ||
-                           (e->text[at] != '\0' && strchr(signs, e->text[at]) != NULL)))
-        at++;
+    while (at < e->len) {
+        const gunichar sign = g_utf8_get_char(e->text + at);
+        if (sign != ' ' && sign != REFERENCE_MASK && !reference_is_one_of(sign, signs)) break;
+        at = (gsize)(g_utf8_next_char(e->text + at) - e->text);
+    }
     return at;
 }
 
@@ -167,7 +175,9 @@ reference_next_run(const reference_entry *e, gsize from, guint8 flag, gsize *sta
             if (e->style[i] & flag) {
                 last = i;
                 n += g_ascii_isalnum(e->text[i]) || (guchar)e->text[i] >= 0x80 ? 1 : 0;
-            } else if (g_ascii_isalnum(e->text[i]) || strchr("“”.\"", e->text[i]) != NULL) {
+            } else if (g_ascii_isalnum(e->text[i]) ||
+                       (((guchar)e->text[i] & 0xC0) != 0x80 &&
+                        reference_is_one_of(g_utf8_get_char(e->text + i), "“”.\""))) {
                 break;
             }
         }

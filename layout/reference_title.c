@@ -77,7 +77,9 @@ static gsize
 find_in(const reference_entry *e, gsize from, gsize to, gsize *behind)
 {
     for (gsize at = from + 1; at + 3 < e->len && at < to; at++) {
-        if (e->text[at] != ' ' || strchr(".,?!;”)’\"", e->text[at - 1]) == NULL) continue;
+        if (e->text[at] != ' ' ||
+            !reference_is_one_of(g_utf8_get_char(g_utf8_prev_char(e->text + at)), ".,?!;”)’\""))
+            continue;
         const char *word = e->text + at + 1;
         const gboolean upper = strncmp(word, "In", 2) == 0, lower = strncmp(word, "in", 2) == 0;
         if (!upper && !lower) continue;

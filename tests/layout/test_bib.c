@@ -5,6 +5,7 @@
 
 #include <cmocka.h>
 
+#include "layout/analyze.h"
 #include "sample_document.h"
 
 #include <jansson.h>
@@ -224,6 +225,40 @@ a_document_without_references_gives_empty_lists(void **state)
     assert_string_equal(csl, "[]\n");
 }
 
+/* Signs whose bytes are those of a quotation mark or a dash in another order, anywhere in an entry: what is read off
+ * it begins and ends with whole characters. */
+static void
+signs_anywhere_cut_no_character(void **state)
+{
+    (void)state;
+    static const char *const entries[] = {
+        "A. Moor and B. Fenn, “Why small lakes freeze first,” Cold Water, vol. 7, no. 2, pp. 3–9, "
+        "2011.",
+        "Moor, A., Fenn, C. (2011). Why lakes freeze? In H. Alder (Ed.), Waters (pp. 88–120). "
+        "Birch & Sons.",
+        "D. Pike. One winter. PhD thesis, University of the North, 1987."};
+    static const char *const signs[] = {"⟩", "—", "’", "ß", "−", "”", "漢", "\xe2\x80\xa9"};
+    for (guint i = 0; i < G_N_ELEMENTS(entries) * G_N_ELEMENTS(signs); i++) {
+        const char *entry = entries[i / G_N_ELEMENTS(signs)];
+        for (const char *at = entry; *at != '\0'; at = g_utf8_next_char(at)) {
+            layout_builder *b = sample_builder(1);
+            g_autofree char *text = g_strdup_printf("%.*s%s %s", (int)(at - entry), entry,
+                                                    signs[i % G_N_ELEMENTS(signs)], at);
+            g_autoptr(GArray) names = g_array_new(FALSE, FALSE, sizeof(layout_name));
+            layout_reference r = {0};
+            layout_reference_parse(b, text, NULL, 0, NULL, &r, names);
+            const char *const parts[] = {r.authors, r.title, r.venue, r.publisher,
+                                         r.volume,  r.issue, r.pages, r.year};
+            for (guint k = 0; k < G_N_ELEMENTS(parts); k++)
+                if (parts[k] != NULL && !g_utf8_validate(parts[k], -1, NULL))
+                    fail_msg("part %u of \"%s\" is cut: \"%s\"", k, text, parts[k]);
+            for (guint k = 0; k < names->len; k++)
+                assert_true(g_utf8_validate(g_array_index(names, layout_name, k).family, -1, NULL));
+            lode_document_free(layout_builder_finish(b));
+        }
+    }
+}
+
 int
 main(void)
 {
@@ -233,6 +268,7 @@ main(void)
         cmocka_unit_test(keys_are_unique_and_say_who_when_what),
         cmocka_unit_test(csl_names_dates_and_types),
         cmocka_unit_test(a_document_without_references_gives_empty_lists),
+        cmocka_unit_test(signs_anywhere_cut_no_character),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }
