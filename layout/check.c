@@ -271,6 +271,8 @@ layout_document_check(const lode_document *document, GError **error)
         if (page->rotation != 0 && page->rotation != 90 && page->rotation != 180 &&
             page->rotation != 270)
             return wrong(error, "pages", p, "rotation is not 0, 90, 180 or 270");
+        if (page->turn < 0 || page->turn > 270 || page->turn % 90 != 0)
+            return wrong(error, "pages", p, "turn is not 0, 90, 180 or 270");
         if ((guint)page->source > LAYOUT_TEXT_NONE)
             return wrong(error, "pages", p, "unknown text source");
     }

@@ -633,6 +633,7 @@ pages_add(layout_work *work, layout_builder *builder)
         layout_page page = {.width_pt = sheet->whole.x1 - sheet->whole.x0,
                             .height_pt = sheet->whole.y1 - sheet->whole.y0,
                             .rotation = sheet->rotation,
+                            .turn = 90 * (int)(sheet->turn & 3),
                             .source = sheet->source,
                             .order_confidence = sheet->order_confidence,
                             .ledger = sheet->ledger,

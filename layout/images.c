@@ -81,6 +81,13 @@ clip_find(const renderer *r, const char *name, const layout_box *box, parse_rect
     return FALSE;
 }
 
+/* A page whose text stands on its side or on its head: its pictures are cut out upright. */
+static guint
+quarters_of(const renderer *r, const layout_box *box)
+{
+    return (guint)(r->document->pages[box->page].turn / 90) & 3;
+}
+
 static gboolean
 write_bytes(const renderer *r, const char *name, GBytes *bytes, GError **error)
 {
@@ -98,7 +105,8 @@ render(const renderer *r, const char *name, const layout_box *box, GError **erro
     const double square_inches =
         (double)(clip.x1 - clip.x0) * (double)(clip.y1 - clip.y0) / (72.0 * 72.0);
     const double dpi = MIN(r->dpi, MAX(sqrt(MAX_PIXELS / square_inches), 1.0));
-    g_autoptr(GBytes) png = parse_file_render_png(r->file, box->page, &clip, dpi, error);
+    g_autoptr(GBytes) png =
+        parse_file_render_png(r->file, box->page, &clip, quarters_of(r, box), dpi, error);
     if (!png) {
         g_prefix_error(error, "page %d: %s: ", box->page + 1, name);
         return FALSE;
@@ -113,7 +121,8 @@ render_svg(const renderer *r, const char *name, const layout_box *box, GError **
     parse_rect clip;
     if (!clip_find(r, name, box, &clip, error)) return FALSE;
     g_autoptr(GError) cause = NULL;
-    g_autoptr(GBytes) svg = parse_file_render_svg(r->file, box->page, &clip, MAX_SVG_BYTES, &cause);
+    g_autoptr(GBytes) svg = parse_file_render_svg(r->file, box->page, &clip, quarters_of(r, box),
+                                                  MAX_SVG_BYTES, &cause);
     if (svg) return write_bytes(r, name, svg, error);
     if (r->options->warn) {
         g_autofree char *message =

@@ -12,7 +12,7 @@
  *                  "formulas": latex|image|both, "image_dir", "bytes", "sha256"},    of the Markdown that the blocks' ranges are of; only beside one
  *     "metadata": {"source_name", "source_sha256", "format",        always there
  *                  "title", "authors": [name], "abstract", "doi", "arxiv", "language", "year", "producer"},
- *     "pages": [{"index", "width", "height", "rotation", "label", "source": native|ocr|mixed|none, "failure",
+ *     "pages": [{"index", "width", "height", "rotation", "turn", "label", "source": native|ocr|mixed|none, "failure",
  *                "order_confidence",      share of rows in the order of the tags, or else of drawing; 0 left out
  *                "glyphs": {"drawn", "text", "table", "figure", "furniture",        where each of them went,
  *                           "discarded": {reason: count}}}],                       left out where 0
@@ -317,6 +317,7 @@ put_page(json_out *o, guint index, const layout_page *page)
     key_number(o, "width", page->width_pt, 2);
     key_number(o, "height", page->height_pt, 2);
     key_integer(o, "rotation", page->rotation);
+    if (page->turn != 0) key_integer(o, "turn", page->turn);
     key_string(o, "label", page->label);
     key_string(o, "source", layout_json_sources[page->source]);
     key_string(o, "failure", page->failure);

@@ -190,6 +190,7 @@ read_page(reader *r, const json_t *object)
     if (!get_number(r, object, "width", MAX_LENGTH_PT, &page.width_pt) ||
         !get_number(r, object, "height", MAX_LENGTH_PT, &page.height_pt) ||
         !get_int(r, object, "rotation", TRUE, 270, &page.rotation) ||
+        !get_int(r, object, "turn", FALSE, 270, &page.turn) ||
         !get_string(r, object, "label", FALSE, &page.label) ||
         !get_string(r, object, "source", TRUE, &source) ||
         !get_string(r, object, "failure", FALSE, &page.failure) ||

@@ -267,6 +267,7 @@ typedef struct {
 typedef struct {
     float width_pt, height_pt;
     int rotation;
+    int turn; /* degrees clockwise by which the page's text must be turned to stand upright: 0, 90, 180, 270 */
     const char *label; /* printed page label, NULL where none */
     layout_text_source source;
     const char *failure; /* NULL, or why this page is empty */

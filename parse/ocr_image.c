@@ -38,8 +38,8 @@ render_gray(fz_context *ctx, parse_file *file, int index, const fz_rect *part, f
     gray_request *request = (gray_request *)user_data;
     fz_buffer *samples = NULL;
     fz_var(samples);
-    fz_pixmap *pixmap =
-        parse_draw_page(ctx, file, index, part, fz_device_gray(ctx), request->scale, cookie);
+    fz_pixmap *pixmap = parse_draw_page(ctx, file, index, part, fz_device_gray(ctx),
+                                        fz_scale(request->scale, request->scale), cookie);
     fz_try(ctx)
     {
         request->width = pixmap->w;

@@ -211,15 +211,15 @@ G_DEFINE_AUTOPTR_CLEANUP_FUNC(parse_page, parse_page_free)
 /* No page will be loaded for a while: let go of all that can be read again. */
 void parse_file_rest(parse_file *file);
 
-/* Render part of a page (clip NULL: all of it) at dpi to PNG, RGB on white. At most 64 megapixels, else
- * PARSE_ERROR_LIMIT. Free with g_bytes_unref. Same bytes for the same input. */
-GBytes *parse_file_render_png(parse_file *file, int index, const parse_rect *clip, double dpi,
-                              GError **error);
+/* Render part of a page (clip NULL: all of it) at dpi to PNG, RGB on white, turned clockwise by quarters (0 .. 3). At
+ * most 64 megapixels, else PARSE_ERROR_LIMIT. Free with g_bytes_unref. Same bytes for the same input. */
+GBytes *parse_file_render_png(parse_file *file, int index, const parse_rect *clip, guint quarters,
+                              double dpi, GError **error);
 
 /* The same as SVG: width and height are points, text is outlines, what lies beside clip is left out. More than
  * max_bytes (0 = 4 MiB): PARSE_ERROR_LIMIT. */
-GBytes *parse_file_render_svg(parse_file *file, int index, const parse_rect *clip, gsize max_bytes,
-                              GError **error);
+GBytes *parse_file_render_svg(parse_file *file, int index, const parse_rect *clip, guint quarters,
+                              gsize max_bytes, GError **error);
 
 typedef struct {
     parse_rect box;

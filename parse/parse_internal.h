@@ -250,9 +250,10 @@ void parse_pages_settle(fz_context *ctx, pdf_document *pdf);
 void parse_pdf_write(fz_context *ctx, pdf_document *pdf, int fd, gboolean *unwritable);
 
 /* ---- render.c ---- */
-/* (Part of) a page on white; throws where that has no pixels or too many. part NULL: all of it. */
+/* (Part of) a page on white; throws where that has no pixels or too many. part NULL: all of it. to_pixels: the page's
+ * points, scaled and turned. */
 fz_pixmap *parse_draw_page(fz_context *ctx, parse_file *file, int index, const fz_rect *part,
-                           fz_colorspace *colors, float scale, fz_cookie *cookie);
+                           fz_colorspace *colors, fz_matrix to_pixels, fz_cookie *cookie);
 /* (Part of) a page, drawn into a buffer for the caller to drop; throws. part NULL: all of it. */
 typedef fz_buffer *(*parse_render_fn)(fz_context *ctx, parse_file *file, int index,
                                       const fz_rect *part, fz_cookie *cookie,

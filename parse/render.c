@@ -5,20 +5,26 @@
 
 #define MAX_PIXELS (64.0 * 1024 * 1024)
 
-/* The pixels that clip covers at this scale; throws where there are none or too many. */
+typedef struct {
+    double dpi;
+    guint quarters;
+} png_request;
+
+/* The pixels that clip covers; throws where there are none or too many. */
 static fz_irect
-pixel_box(fz_context *ctx, fz_rect clip, float scale)
+pixel_box(fz_context *ctx, fz_rect clip, fz_matrix to_pixels)
 {
-    double w = ((double)clip.x1 - clip.x0) * scale, h = ((double)clip.y1 - clip.y0) * scale;
+    const fz_rect box = fz_transform_rect(clip, to_pixels);
+    double w = (double)box.x1 - box.x0, h = (double)box.y1 - box.y0;
     if (!(w > 0 && h > 0)) fz_throw(ctx, FZ_ERROR_GENERIC, "nothing of the page to render");
     if (!(w * h <= MAX_PIXELS && w <= 100000 && h <= 100000))
         fz_throw(ctx, FZ_ERROR_MEMORY, "%.0f x %.0f pixels are too many to render", w, h);
-    return fz_round_rect(fz_transform_rect(clip, fz_scale(scale, scale)));
+    return fz_round_rect(box);
 }
 
 fz_pixmap *
 parse_draw_page(fz_context *ctx, parse_file *file, int index, const fz_rect *part,
-                fz_colorspace *colors, float scale, fz_cookie *cookie)
+                fz_colorspace *colors, fz_matrix to_pixels, fz_cookie *cookie)
 {
     fz_page *page = NULL;
     fz_pixmap *pixmap = NULL;
@@ -32,8 +38,8 @@ parse_draw_page(fz_context *ctx, parse_file *file, int index, const fz_rect *par
         fz_rect bounds = fz_bound_page(ctx, page);
         fz_rect whole = {0, 0, bounds.x1 - bounds.x0, bounds.y1 - bounds.y0};
         fz_rect clip = part ? fz_intersect_rect(*part, whole) : whole;
-        fz_irect box = pixel_box(ctx, clip, scale);
-        fz_matrix ctm = fz_concat(fz_translate(-bounds.x0, -bounds.y0), fz_scale(scale, scale));
+        fz_irect box = pixel_box(ctx, clip, to_pixels);
+        fz_matrix ctm = fz_concat(fz_translate(-bounds.x0, -bounds.y0), to_pixels);
         pixmap = fz_new_pixmap_with_bbox(ctx, colors, box, NULL, 0);
         fz_clear_pixmap_with_value(ctx, pixmap, 255);
         dev = fz_new_draw_device(ctx, fz_identity, pixmap);
@@ -57,10 +63,13 @@ static fz_buffer *
 render_page(fz_context *ctx, parse_file *file, int index, const fz_rect *part, fz_cookie *cookie,
             const void *user_data)
 {
-    const float scale = *(const float *)user_data;
+    const png_request *request = user_data;
+    const float scale = (float)(request->dpi / 72);
+    const fz_matrix turned =
+        fz_concat(fz_scale(scale, scale), fz_rotate(90 * (float)request->quarters));
     fz_buffer *png = NULL;
     fz_var(png);
-    fz_pixmap *pixmap = parse_draw_page(ctx, file, index, part, fz_device_rgb(ctx), scale, cookie);
+    fz_pixmap *pixmap = parse_draw_page(ctx, file, index, part, fz_device_rgb(ctx), turned, cookie);
     fz_try(ctx)
     {
         fz_set_pixmap_resolution(ctx, pixmap, (int)lroundf(scale * 72), (int)lroundf(scale * 72));
@@ -105,14 +114,14 @@ parse_render_guarded(parse_file *file, int index, const parse_rect *clip, parse_
 }
 
 GBytes *
-parse_file_render_png(parse_file *file, int index, const parse_rect *clip, double dpi,
-                      GError **error)
+parse_file_render_png(parse_file *file, int index, const parse_rect *clip, guint quarters,
+                      double dpi, GError **error)
 {
     if (index >= 0 && index < file->n_pages && !(dpi >= 1 && dpi <= 4800)) {
         g_set_error(error, PARSE_ERROR, PARSE_ERROR_LIMIT, "%s: cannot render at %g dpi",
                     file->name, dpi);
         return NULL;
     }
-    const float scale = (float)(dpi / 72);
-    return parse_render_guarded(file, index, clip, render_page, &scale, error);
+    const png_request request = {dpi, quarters & 3};
+    return parse_render_guarded(file, index, clip, render_page, &request, error);
 }

@@ -5,6 +5,11 @@
 #include "parse/parse_internal.h"
 
 typedef struct {
+    gsize max_bytes;
+    guint quarters;
+} svg_request;
+
+typedef struct {
     fz_buffer *buffer;
     gsize max_bytes;
 } sink;
@@ -19,7 +24,8 @@ sink_write(fz_context *ctx, void *state, const void *data, size_t n)
 }
 
 static void
-run_page(fz_context *ctx, fz_page *page, fz_output *out, const fz_rect *part, fz_cookie *cookie)
+run_page(fz_context *ctx, fz_page *page, fz_output *out, const fz_rect *part, guint quarters,
+         fz_cookie *cookie)
 {
     fz_display_list *list = NULL;
     fz_device *dev = NULL;
@@ -33,8 +39,10 @@ run_page(fz_context *ctx, fz_page *page, fz_output *out, const fz_rect *part, fz
                  : bounds;
         if (!(clip.x1 > clip.x0 && clip.y1 > clip.y0))
             fz_throw(ctx, FZ_ERROR_GENERIC, "nothing of the page to render");
-        fz_matrix ctm = fz_translate(-clip.x0, -clip.y0);
-        fz_rect view = {0, 0, clip.x1 - clip.x0, clip.y1 - clip.y0};
+        const fz_matrix turn = fz_rotate(90 * (float)quarters);
+        const fz_rect turned = fz_transform_rect(clip, turn);
+        fz_matrix ctm = fz_concat(turn, fz_translate(-turned.x0, -turned.y0));
+        fz_rect view = {0, 0, turned.x1 - turned.x0, turned.y1 - turned.y0};
         list = fz_new_display_list(ctx, bounds);
         dev = fz_new_list_device(ctx, list);
         fz_run_page(ctx, page, dev, fz_identity, cookie);
@@ -57,7 +65,8 @@ static fz_buffer *
 render_page(fz_context *ctx, parse_file *file, int index, const fz_rect *part, fz_cookie *cookie,
             const void *user_data)
 {
-    sink s = {fz_new_buffer(ctx, 64 * 1024), *(const gsize *)user_data};
+    const svg_request *request = user_data;
+    sink s = {fz_new_buffer(ctx, 64 * 1024), request->max_bytes};
     fz_page *page = NULL;
     fz_output *out = NULL;
     fz_var(page);
@@ -66,7 +75,7 @@ render_page(fz_context *ctx, parse_file *file, int index, const fz_rect *part, f
     {
         page = fz_load_page(ctx, file->doc, index);
         out = fz_new_output(ctx, 0, &s, sink_write, NULL, NULL);
-        run_page(ctx, page, out, part, cookie);
+        run_page(ctx, page, out, part, request->quarters, cookie);
         fz_close_output(ctx, out);
     }
     fz_always(ctx)
@@ -83,9 +92,9 @@ render_page(fz_context *ctx, parse_file *file, int index, const fz_rect *part, f
 }
 
 GBytes *
-parse_file_render_svg(parse_file *file, int index, const parse_rect *clip, gsize max_bytes,
-                      GError **error)
+parse_file_render_svg(parse_file *file, int index, const parse_rect *clip, guint quarters,
+                      gsize max_bytes, GError **error)
 {
-    const gsize limit = max_bytes > 0 ? max_bytes : 4 * 1024 * 1024;
-    return parse_render_guarded(file, index, clip, render_page, &limit, error);
+    const svg_request request = {max_bytes > 0 ? max_bytes : 4 * 1024 * 1024, quarters & 3};
+    return parse_render_guarded(file, index, clip, render_page, &request, error);
 }

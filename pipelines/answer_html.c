@@ -65,7 +65,7 @@ append_picture(GString *css, guint index, picture *p, const char *sha256, GError
     }
     g_autoptr(parse_file) file = parse_file_open(p->path, NULL, error);
     if (file == NULL) return FALSE;
-    g_autoptr(GBytes) png = parse_file_render_png(file, p->page, NULL, DPI, error);
+    g_autoptr(GBytes) png = parse_file_render_png(file, p->page, NULL, 0, DPI, error);
     if (png == NULL) return FALSE;
     gsize n = 0;
     const uint8_t *bytes = g_bytes_get_data(png, &n);

@@ -72,7 +72,7 @@ draw_pdf(tex_reader *r, const char *name, GBytes *pdf)
     if (page != NULL) {
         const double inches = (double)(page->width_pt * page->height_pt) / (72.0 * 72.0);
         const double dpi = MIN(DRAWN_DPI, sqrt(DRAWN_PIXELS / MAX(inches, 0.01)));
-        png = parse_file_render_png(file, 0, NULL, dpi, &error);
+        png = parse_file_render_png(file, 0, NULL, 0, dpi, &error);
     }
     if (png == NULL) tex_warn(r, "\\includegraphics{%s}: not drawn: %s", name, error->message);
     return png;

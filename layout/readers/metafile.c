@@ -152,7 +152,7 @@ draw(const metafile *m)
     const bytes_view h = m->header;
     const double width = u32(h, 0) == 12 ? (double)u16(h, 4) : (double)i32(h, 4);
     if (page == NULL || !(page->width_pt > 0)) return NULL;
-    return parse_file_render_png(file, 0, NULL, width * 72.0 / (double)page->width_pt, NULL);
+    return parse_file_render_png(file, 0, NULL, 0, width * 72.0 / (double)page->width_pt, NULL);
 }
 
 /* ---- words ---- */

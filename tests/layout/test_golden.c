@@ -330,6 +330,86 @@ vector_art_comes_as_svg_unless_unwanted(void **state)
     assert_true(n > 0);
 }
 
+/* A page of text around a figure, 200 x 100 points, as matrix turns it. */
+static void
+write_turned(const char *path, const char *media_box, const char *matrix)
+{
+    g_autoptr(GString) content = g_string_new(matrix);
+    g_autoptr(GString) pdf = g_string_new("%PDF-1.4\n");
+    gsize offsets[6] = {0};
+    g_string_append(content, " BT /F 11 Tf 14 TL 60 740 Td\n");
+    for (int i = 0; i < 22; i++) {
+        if (i == 8) g_string_append(content, "0 -180 Td (Figure 1: A slope.) Tj 0 -24 Td\n");
+        g_string_append(content,
+                        "(The wind came over the lake and the boats lay still in it.) Tj T*\n");
+    }
+    g_string_append(content, "ET 1 0 0 RG 2 w 200 500 200 100 re S 200 500 m 400 600 l S\n"
+                             "240 520 m 390 520 l S 240 560 m 300 590 l 350 510 l S\n");
+    const char *const objects[] = {"<</Type/Catalog/Pages 2 0 R>>",
+                                   "<</Type/Pages/Kids[3 0 R]/Count 1>>", NULL, NULL,
+                                   "<</Type/Font/Subtype/Type1/BaseFont/Helvetica>>"};
+    for (guint i = 0; i < G_N_ELEMENTS(objects); i++) {
+        offsets[i + 1] = pdf->len;
+        g_string_append_printf(pdf, "%u 0 obj\n", i + 1);
+        if (i == 2)
+            g_string_append_printf(pdf,
+                                   "<</Type/Page/Parent 2 0 R/MediaBox%s/Contents 4 0 R"
+                                   "/Resources<</Font<</F 5 0 R>>>>>>",
+                                   media_box);
+        else if (i == 3)
+            g_string_append_printf(pdf, "<</Length %zu>>stream\n%s\nendstream", content->len + 1,
+                                   content->str);
+        else
+            g_string_append(pdf, objects[i]);
+        g_string_append(pdf, "\nendobj\n");
+    }
+    const gsize xref = pdf->len;
+    g_string_append(pdf, "xref\n0 6\n0000000000 65535 f \n");
+    for (guint i = 1; i < 6; i++)
+        g_string_append_printf(pdf, "%010zu 00000 n \n", offsets[i]);
+    g_string_append_printf(pdf, "trailer<</Size 6/Root 1 0 R>>\nstartxref\n%zu\n%%%%EOF\n", xref);
+    assert_true(g_file_set_contents(path, pdf->str, (gssize)pdf->len, NULL));
+}
+
+static void
+pictures_of_turned_pages_stand_upright(void **state)
+{
+    static const struct {
+        const char *media_box, *matrix;
+        int turn;
+    } cases[] = {{"[0 0 612 792]", "1 0 0 1 0 0 cm", 0},
+                 {"[0 0 792 612]", "0 1 -1 0 792 0 cm", 90},
+                 {"[0 0 612 792]", "-1 0 0 -1 612 792 cm", 180},
+                 {"[0 0 792 612]", "0 -1 1 0 0 612 cm", 270}};
+    const layout_image_options options = {.which = LAYOUT_IMAGES_FIGURES, .dpi = 72};
+    (void)state;
+    for (guint i = 0; i < G_N_ELEMENTS(cases); i++) {
+        g_autoptr(GError) error = NULL;
+        write_turned("turned.pdf", cases[i].media_box, cases[i].matrix);
+        g_autoptr(lode_document) read = layout_document_open("turned.pdf", NULL, &error);
+        if (read == NULL) fail_msg("%s", error->message);
+        g_autofree char *json = layout_document_to_json(read);
+        g_autoptr(lode_document) document = layout_document_from_json(json, strlen(json), &error);
+        assert_int_equal(document->pages[0].turn, cases[i].turn);
+        assert_int_equal(document->n_figures, 1);
+        assert_true(
+            layout_document_write_images(document, "turned.pdf", NULL, "turned", &options, &error));
+        g_autofree char *name = g_build_filename("turned", document->figures[0].image, NULL);
+        g_autofree char *png = NULL, *svg = NULL;
+        assert_true(g_file_get_contents(name, &png, NULL, NULL));
+        const guchar *size = (const guchar *)png + 16;
+        assert_in_range(size[2] << 8 | size[3], 200, 208); /* wide */
+        assert_in_range(size[6] << 8 | size[7], 100, 108);
+        g_remove(name);
+        g_autofree char *drawing = g_build_filename("turned", document->figures[0].svg, NULL);
+        assert_true(g_file_get_contents(drawing, &svg, NULL, NULL));
+        assert_non_null(strstr(svg, "viewBox=\"0 0 20"));
+        g_remove(drawing);
+    }
+    g_remove("turned.pdf");
+    g_rmdir("turned");
+}
+
 static void
 pictures_never_leave_their_folder(void **state)
 {
@@ -373,6 +453,7 @@ main(int argc, char **argv)
         cmocka_unit_test(tagged_manual_is_understood),
         cmocka_unit_test(pictures_are_png_and_always_the_same),
         cmocka_unit_test(vector_art_comes_as_svg_unless_unwanted),
+        cmocka_unit_test(pictures_of_turned_pages_stand_upright),
         cmocka_unit_test(pictures_never_leave_their_folder),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);

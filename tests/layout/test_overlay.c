@@ -18,7 +18,7 @@ static GBytes *
 render(parse_file *file, int page)
 {
     g_autoptr(GError) error = NULL;
-    GBytes *png = parse_file_render_png(file, page, NULL, 20, &error);
+    GBytes *png = parse_file_render_png(file, page, NULL, 0, 20, &error);
     if (png == NULL) fail_msg("%s", error->message);
     return png;
 }

@@ -34,7 +34,7 @@ LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
     for (guint i = 0; i < n; i++)
         g_assert(tags[i].parent < (int)i);
     parse_rect corner = {0, 0, 50, 50};
-    g_autoptr(GBytes) png = parse_file_render_png(file, 0, &corner, 20, NULL);
+    g_autoptr(GBytes) png = parse_file_render_png(file, 0, &corner, 0, 20, NULL);
     parse_file_warnings(file, &n);
     return 0;
 }

@@ -260,8 +260,8 @@ rendering_gives_a_png_that_opens_as_a_document(void **state)
     (void)state;
     g_autoptr(parse_file) file = open_file(PDF("rules.pdf"));
     parse_rect clip = {250, 242, 350, 292}; /* the filled rectangle */
-    g_autoptr(GBytes) png = parse_file_render_png(file, 0, &clip, 144, NULL);
-    g_autoptr(GBytes) again = parse_file_render_png(file, 0, &clip, 144, NULL);
+    g_autoptr(GBytes) png = parse_file_render_png(file, 0, &clip, 0, 144, NULL);
+    g_autoptr(GBytes) again = parse_file_render_png(file, 0, &clip, 0, 144, NULL);
     assert_non_null(png);
     assert_true(g_bytes_equal(png, again));
     gsize size = 0;
@@ -276,13 +276,13 @@ rendering_gives_a_png_that_opens_as_a_document(void **state)
 
     parse_rect nowhere = {1000, 1000, 1100, 1100};
     g_autoptr(GError) error = NULL;
-    assert_null(parse_file_render_png(file, 0, &nowhere, 72, &error));
+    assert_null(parse_file_render_png(file, 0, &nowhere, 0, 72, &error));
     assert_true(g_error_matches(error, PARSE_ERROR, PARSE_ERROR_PAGE));
     g_clear_error(&error);
-    assert_null(parse_file_render_png(file, 0, NULL, 4000, &error));
+    assert_null(parse_file_render_png(file, 0, NULL, 0, 4000, &error));
     assert_true(g_error_matches(error, PARSE_ERROR, PARSE_ERROR_LIMIT));
     g_clear_error(&error);
-    assert_null(parse_file_render_png(file, 0, NULL, NAN, &error));
+    assert_null(parse_file_render_png(file, 0, NULL, 0, NAN, &error));
     assert_non_null(error);
 }
 
@@ -292,9 +292,9 @@ svg_holds_the_part_alone_and_always_the_same(void **state)
     (void)state;
     g_autoptr(parse_file) file = open_file(PDF("rules.pdf"));
     parse_rect clip = {250, 242, 350, 292}; /* the filled rectangle */
-    g_autoptr(GBytes) svg = parse_file_render_svg(file, 0, &clip, 0, NULL);
-    g_autoptr(GBytes) again = parse_file_render_svg(file, 0, &clip, 0, NULL);
-    g_autoptr(GBytes) page = parse_file_render_svg(file, 0, NULL, 0, NULL);
+    g_autoptr(GBytes) svg = parse_file_render_svg(file, 0, &clip, 0, 0, NULL);
+    g_autoptr(GBytes) again = parse_file_render_svg(file, 0, &clip, 0, 0, NULL);
+    g_autoptr(GBytes) page = parse_file_render_svg(file, 0, NULL, 0, 0, NULL);
     assert_non_null(svg);
     assert_true(g_bytes_equal(svg, again));
     assert_true(g_bytes_get_size(svg) < g_bytes_get_size(page));
@@ -304,11 +304,14 @@ svg_holds_the_part_alone_and_always_the_same(void **state)
     assert_non_null(strstr(text, "viewBox=\"0 0 100 50\""));
 
     g_autoptr(GError) error = NULL;
-    assert_null(parse_file_render_svg(file, 0, NULL, 100, &error));
+    assert_null(parse_file_render_svg(file, 0, NULL, 0, 100, &error));
     assert_true(g_error_matches(error, PARSE_ERROR, PARSE_ERROR_LIMIT));
     g_clear_error(&error);
+    g_autoptr(GBytes) turned = parse_file_render_svg(file, 0, &clip, 3, 0, NULL);
+    g_autofree char *sideways = g_strndup(g_bytes_get_data(turned, NULL), g_bytes_get_size(turned));
+    assert_non_null(strstr(sideways, "viewBox=\"0 0 50 100\""));
     parse_rect nowhere = {1000, 1000, 1100, 1100};
-    assert_null(parse_file_render_svg(file, 0, &nowhere, 0, &error));
+    assert_null(parse_file_render_svg(file, 0, &nowhere, 0, 0, &error));
     assert_true(g_error_matches(error, PARSE_ERROR, PARSE_ERROR_PAGE));
 }
 

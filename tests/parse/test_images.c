@@ -7,12 +7,12 @@
 
 #define IMAGE(name) LODE_TEST_DATA "/images/" name
 
-/* The colour of the page in the middle of the eighth of it in column, row: 'r', 'b', 'w', 'd' dark. */
+/* The colour of the turned page in the middle of the eighth of it in column, row: 'r', 'b', 'w', 'd' dark. */
 static char
-color_at(parse_file *file, int index, int column, int row)
+color_turned(parse_file *file, int index, guint quarters, int column, int row)
 {
     g_autoptr(GError) error = NULL;
-    g_autoptr(GBytes) png = parse_file_render_png(file, index, NULL, 144, &error);
+    g_autoptr(GBytes) png = parse_file_render_png(file, index, NULL, quarters, 144, &error);
     if (!png) fail_msg("%s", error->message);
     PIX *pix = pixReadMemPng(g_bytes_get_data(png, NULL), g_bytes_get_size(png));
     l_int32 r = 0, g = 0, b = 0;
@@ -23,6 +23,12 @@ color_at(parse_file *file, int index, int column, int row)
     return r > b + 60 ? 'r' : b > r + 60 ? 'b' : 'd';
 }
 
+static char
+color_at(parse_file *file, int index, int column, int row)
+{
+    return color_turned(file, index, 0, column, row);
+}
+
 static void
 assert_size(parse_file *file, int index, double width_pt, double height_pt)
 {
@@ -31,6 +37,21 @@ assert_size(parse_file *file, int index, double width_pt, double height_pt)
     assert_near(page->height_pt, height_pt, 0.1);
     assert_int_equal(page->n_images, 1);
     assert_int_equal(page->n_glyphs, 0);
+}
+
+static void
+pages_are_rendered_turned_clockwise(void **state)
+{
+    (void)state;
+    g_autoptr(parse_file) file = open_file(IMAGE("plain.png"));
+    for (int column = 0; column < 8; column++) {
+        for (int row = 0; row < 8; row++) {
+            const char color = color_at(file, 0, column, row);
+            assert_int_equal(color_turned(file, 0, 1, 7 - row, column), color);
+            assert_int_equal(color_turned(file, 0, 2, 7 - column, 7 - row), color);
+            assert_int_equal(color_turned(file, 0, 3, row, 7 - column), color);
+        }
+    }
 }
 
 static void
@@ -204,6 +225,7 @@ main(void)
 {
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(pictures_of_every_format_open_as_a_page),
+        cmocka_unit_test(pages_are_rendered_turned_clockwise),
         cmocka_unit_test(a_turned_photograph_stands_upright),
         cmocka_unit_test(frames_of_a_tiff_are_pages),
         cmocka_unit_test(what_is_left_of_a_damaged_picture_is_used),

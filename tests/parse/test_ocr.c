@@ -86,7 +86,7 @@ picture_of(const char *content)
     assert_true(g_file_set_contents(path, pdf, -1, NULL));
     g_autoptr(parse_file) file = open_file(path);
     g_autoptr(GError) error = NULL;
-    g_autoptr(GBytes) png = parse_file_render_png(file, 0, NULL, DPI, &error);
+    g_autoptr(GBytes) png = parse_file_render_png(file, 0, NULL, 0, DPI, &error);
     if (png == NULL) fail_msg("%s", error->message);
     PIX *color = pixReadMemPng(g_bytes_get_data(png, NULL), g_bytes_get_size(png));
     PIX *gray = pixConvertTo8(color, 0);

@@ -410,7 +410,7 @@ a_page_of_a_million_kilometres_is_refused(void **state)
     assert_null(parse_file_load_page(file, 0, &error));
     assert_true(g_error_matches(error, PARSE_ERROR, PARSE_ERROR_LIMIT));
     g_autoptr(GError) render = NULL;
-    assert_null(parse_file_render_png(file, 0, NULL, 72, &render));
+    assert_null(parse_file_render_png(file, 0, NULL, 0, 72, &render));
     assert_true(g_error_matches(render, PARSE_ERROR, PARSE_ERROR_LIMIT));
 }
 

@@ -187,8 +187,8 @@ pictures_become_pages_of_their_own_bytes(void **state)
         assert_true(!cases[i].same || holds(bytes, n, cases[i].path));
         g_autoptr(parse_file) source = open_file(cases[i].path), written = open_file(OUT);
         assert_int_equal(parse_file_n_pages(written), parse_file_n_pages(source));
-        g_autoptr(GBytes) a = parse_file_render_png(source, 0, NULL, 72, NULL);
-        g_autoptr(GBytes) b = parse_file_render_png(written, 0, NULL, 72, NULL);
+        g_autoptr(GBytes) a = parse_file_render_png(source, 0, NULL, 0, 72, NULL);
+        g_autoptr(GBytes) b = parse_file_render_png(written, 0, NULL, 0, 72, NULL);
         assert_true(a && b);
         assert_true(i > 0 || g_bytes_equal(a, b)); /* upright in both */
     }
