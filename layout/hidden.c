@@ -286,6 +286,18 @@ layout_hidden_source(const layout_hidden *h)
     return h->n_visible * 10 > h->n_layer ? LAYOUT_TEXT_MIXED : LAYOUT_TEXT_OCR;
 }
 
+gboolean
+layout_hidden_has_layer(const layout_hidden *h)
+{
+    return h->ocr;
+}
+
+gboolean
+layout_hidden_is_layer(const layout_hidden *h, const parse_run *run)
+{
+    return is_layer(h, run);
+}
+
 static gboolean
 is_tiny(const layout_hidden *h, const parse_run *run)
 {

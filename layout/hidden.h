@@ -22,6 +22,15 @@ int layout_hidden_glyph(const layout_hidden *hidden, const parse_run *run,
                         const parse_glyph *glyph);
 /* Native text, or the text layer of a scan. */
 layout_text_source layout_hidden_source(const layout_hidden *hidden);
+/* Is text that is not seen what the page says, the text layer of a scan? Is run of such a layer? */
+gboolean layout_hidden_has_layer(const layout_hidden *hidden);
+gboolean layout_hidden_is_layer(const layout_hidden *hidden, const parse_run *run);
+
+/* ---- hidden_repeats.c ---- */
+
+/* [n_glyphs]: 1 for those of a text layer that say again what stands at their place, be it seen or of another layer.
+ * NULL: there are none. Free with g_free. */
+guint8 *layout_hidden_repeats(const layout_hidden *hidden, const parse_page *page);
 
 G_END_DECLS
 #endif

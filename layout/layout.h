@@ -223,7 +223,7 @@ typedef enum {
 typedef enum {
     LAYOUT_DISCARD_SPACE,     /* a blank: only counted */
     LAYOUT_DISCARD_CONTROL,   /* a character without ink or width of its own: only counted */
-    LAYOUT_DISCARD_REPEATED,  /* printed again at the same place: a cheap bold, a shadow */
+    LAYOUT_DISCARD_REPEATED,  /* again at the same place: a cheap bold, a shadow, a second text layer */
     LAYOUT_DISCARD_INVISIBLE, /* drawn with no ink: render mode 3, a clip that nothing shows through,
                                 * alpha 0; or into a mask or a pattern's tile, then only counted. The
                                 * text layer of a scan is kept */

@@ -144,6 +144,7 @@ typedef struct {
     const parse_page *page;
     const layout_hidden *hidden;
     twins seen;
+    guint8 *repeated;  /* [n_glyphs]: of a text layer, and there already; NULL: none */
     guint *fonts;      /* the page's -> the document's */
     GArray *glyphs[5]; /* layout_glyph by quarter turns; the last: skewed */
 } collector;
@@ -206,7 +207,9 @@ run_collect(collector *c, const parse_run *run, gboolean last)
         } else if (reason == LAYOUT_SEEN_IN_PART) {
             reason = layout_hidden_glyph(c->hidden, run, glyph);
         }
-        if (reason == LAYOUT_SEEN) {
+        if (reason == LAYOUT_SEEN && c->repeated != NULL && c->repeated[i] != 0) {
+            reason = LAYOUT_DISCARD_REPEATED;
+        } else if (reason == LAYOUT_SEEN) {
             /* the letters of a ligature are one glyph */
             if (glyph->gid >= 0)
                 twin_head = twin_seen(&c->seen, glyph->unicode, glyph->x, glyph->y, run->size_pt);
@@ -229,6 +232,7 @@ collect(collector *c)
 {
     const parse_page *page = c->page;
     twins_init(&c->seen, page->n_glyphs);
+    c->repeated = layout_hidden_repeats(c->hidden, page);
     c->fonts = g_new(guint, page->n_fonts + 1);
     for (guint i = 0; i < page->n_fonts; i++)
         c->fonts[i] = layout_font_intern(c->work, &page->fonts[i]);
@@ -238,6 +242,7 @@ collect(collector *c)
     c->sheet->ledger.n_discarded[LAYOUT_DISCARD_INVISIBLE] += page->n_masked;
     c->sheet->ledger.n_discarded[LAYOUT_DISCARD_OFF_PAGE] += page->n_unplaced;
     g_free(c->seen.slots);
+    g_free(c->repeated);
     g_free(c->fonts);
 }
 
