@@ -3,13 +3,17 @@
 #include <sys/mman.h>
 #include <sys/stat.h>
 
+#include <algorithm>
+#include <cmath>
 #include <cstring>
 #include <exception>
+#include <functional>
 #include <memory>
 #include <mutex>
 #include <unordered_map>
 #include <vector>
 
+#include <faiss/IndexFlat.h>
 #include <faiss/IndexIVF.h>
 #include <faiss/IndexIVFPQ.h>
 #include <faiss/impl/FaissAssert.h>
@@ -17,6 +21,7 @@
 #include <faiss/index_io.h>
 #include <faiss/invlists/InvertedLists.h>
 #include <faiss/invlists/InvertedListsIOHook.h>
+#include <faiss/utils/distances.h>
 
 namespace
 {
@@ -195,7 +200,7 @@ class mapped_lists : public faiss::InvertedLists
     void
     release_codes(size_t list, const uint8_t *codes) const override
     {
-        if (is_joined(list)) delete[] codes;
+        if (!is_lent(list, codes)) delete[] codes;
     }
 
     /* In the file they stand where the codes end: not aligned. */
@@ -227,13 +232,10 @@ class mapped_lists : public faiss::InvertedLists
     const uint8_t *
     get_single_code(size_t list, size_t offset) const override
     {
-        const uint8_t *code = offset < lists[list].n
-                                  ? mapped_codes(list) + offset * code_size
-                                  : added.get_codes(list) + (offset - lists[list].n) * code_size;
-        if (!is_joined(list)) return code;
-        auto *copy = new uint8_t[code_size]; /* release_codes will delete it */
-        memcpy(copy, code, code_size);
-        return copy;
+        /* no copy: FAISS's reconstruct_from_offset does not release it */
+        return offset < lists[list].n
+                   ? mapped_codes(list) + offset * code_size
+                   : added.get_codes(list) + (offset - lists[list].n) * code_size;
     }
 
     /* In which list of the file each label stands, NONE where in none. Made when it is first asked for, four bytes a
@@ -276,10 +278,18 @@ class mapped_lists : public faiss::InvertedLists
     }
 
   private:
-    bool
-    is_joined(size_t list) const
+    static bool
+    is_within(const uint8_t *p, const uint8_t *start, size_t n)
     {
-        return lists[list].n > 0 && added.list_size(list) > 0;
+        const std::less<const uint8_t *> before;
+        return !before(p, start) && before(p, start + n);
+    }
+    /* Do codes stand in the file or behind it, and not in a copy of both? */
+    bool
+    is_lent(size_t list, const uint8_t *codes) const
+    {
+        return lists[list].n == 0 || added.list_size(list) == 0 || is_within(codes, base, n_file) ||
+               is_within(codes, added.get_codes(list), added.list_size(list) * code_size);
     }
     const uint8_t *
     mapped_codes(size_t list) const
@@ -485,13 +495,117 @@ retrieval_faiss_map_sparse(FaissIndexIVF *index)
     return guarded([=] { cpp(index)->set_direct_map_type(faiss::DirectMap::Hashtable); });
 }
 
-extern "C" void
-retrieval_faiss_train_faster(FaissIndex *index)
+/* By the mean cosine of values [n] with their lists' centroids: the length that leaves the least. */
+static void
+shorten_centroids(faiss::IndexFlat *centroids, size_t n, const float *values)
 {
-    auto *lists = dynamic_cast<faiss::IndexIVFPQ *>(reinterpret_cast<faiss::Index *>(index));
-    if (!lists) return;
-    lists->pq.cp.niter = 10;
-    lists->pq.cp.max_points_per_centroid = 64;
+    std::vector<float> cosines(n);
+    std::vector<faiss::Index::idx_t> nearest(n);
+    centroids->search(static_cast<faiss::Index::idx_t>(n), values, 1, cosines.data(),
+                      nearest.data());
+    double sum = 0;
+    for (const float cosine : cosines)
+        sum += static_cast<double>(cosine);
+    const double length = sum / static_cast<double>(n);
+    if (!(length > 0.0 && length < 1.0)) return;
+    float *all = centroids->get_xb();
+    const size_t n_all = static_cast<size_t>(centroids->ntotal) * static_cast<size_t>(centroids->d);
+    for (size_t i = 0; i < n_all; i++)
+        all[i] *= static_cast<float>(length);
+}
+
+extern "C" int
+retrieval_faiss_train(FaissIndex *index, size_t n, const float *values)
+{
+    return guarded([=] {
+        auto *plain = reinterpret_cast<faiss::Index *>(index);
+        auto *lists = dynamic_cast<faiss::IndexIVFPQ *>(plain);
+        const auto n_values = static_cast<faiss::Index::idx_t>(n);
+        if (lists) {
+            lists->pq.cp.niter = 10;
+            lists->pq.cp.max_points_per_centroid = 64;
+            lists->train_q1(n, values, false, lists->metric_type);
+            auto *centroids = dynamic_cast<faiss::IndexFlat *>(lists->quantizer);
+            if (centroids && n > 0) shorten_centroids(centroids, n, values);
+        }
+        plain->train(n_values, values); /* what is trained already stays */
+    });
+}
+
+/* Of lists in the order of their nearness, as many as hold n_codes vectors. */
+static size_t
+lists_that_hold(const faiss::IndexIVF *index, const std::vector<idx_t> &lists, size_t n_codes)
+{
+    size_t n = 0, sum = 0;
+    while (n < lists.size() && lists[n] >= 0 && sum < n_codes)
+        sum += index->get_list_size(static_cast<size_t>(lists[n++]));
+    return n;
+}
+
+/* Where the codes stand of the n that FAISS finds the nearest among n_codes, list by list. */
+static std::vector<idx_t>
+nearest_places(const faiss::IndexIVF *index, const float *query, size_t n, size_t n_codes)
+{
+    constexpr size_t MOST_LISTS = 1024;
+    std::vector<idx_t> lists(std::min(index->nlist, MOST_LISTS)), places(n);
+    std::vector<float> coarse(lists.size()), rough(n);
+    faiss::IVFSearchParameters effort;
+    index->quantizer->search(1, query, static_cast<idx_t>(lists.size()), coarse.data(),
+                             lists.data());
+    effort.nprobe = lists_that_hold(index, lists, n_codes);
+    if (effort.nprobe == 0) return {};
+    index->search_preassigned(1, query, static_cast<idx_t>(n), lists.data(), coarse.data(),
+                              rough.data(), places.data(), true, &effort);
+    places.erase(std::remove(places.begin(), places.end(), -1), places.end());
+    std::sort(places.begin(), places.end());
+    return places;
+}
+
+struct decoded {
+    float score;
+    idx_t label;
+};
+
+static std::vector<decoded>
+decode_places(const faiss::IndexIVF *index, const float *query, const std::vector<idx_t> &places)
+{
+    const auto d = static_cast<size_t>(index->d);
+    std::vector<decoded> found;
+    std::vector<float> values(d);
+    std::unique_ptr<faiss::InvertedLists::ScopedIds> labels; /* of a list, read once */
+    uint64_t list = UINT64_MAX;
+    for (const idx_t place : places) {
+        const uint64_t of = faiss::lo_listno(static_cast<uint64_t>(place));
+        const uint64_t at = faiss::lo_offset(static_cast<uint64_t>(place));
+        if (of != list)
+            labels = std::make_unique<faiss::InvertedLists::ScopedIds>(index->invlists, of);
+        list = of;
+        index->reconstruct_from_offset(static_cast<idx_t>(of), static_cast<idx_t>(at),
+                                       values.data());
+        const float length = std::sqrt(faiss::fvec_norm_L2sqr(values.data(), d));
+        const float product = faiss::fvec_inner_product(query, values.data(), d);
+        found.push_back({length > 0 ? product / length : 0, (*labels)[at]});
+    }
+    return found;
+}
+
+extern "C" int
+retrieval_faiss_search_unit(const FaissIndexIVF *index, const float *query, size_t k,
+                            size_t n_codes, float *scores, int64_t *labels)
+{
+    return guarded([=] {
+        const faiss::IndexIVF *inverted = cpp(index);
+        const size_t n = std::min(2 * k, static_cast<size_t>(inverted->ntotal));
+        std::vector<decoded> found =
+            decode_places(inverted, query, nearest_places(inverted, query, n, n_codes));
+        std::sort(found.begin(), found.end(), [](const decoded &a, const decoded &b) {
+            return a.score > b.score || (a.score == b.score && a.label < b.label);
+        });
+        for (size_t i = 0; i < k; i++) {
+            scores[i] = i < found.size() ? found[i].score : 0;
+            labels[i] = i < found.size() ? found[i].label : -1;
+        }
+    });
 }
 
 extern "C" int

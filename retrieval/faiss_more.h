@@ -16,9 +16,18 @@ extern "C" {
  * can only remove label by label. */
 int retrieval_faiss_map_sparse(FaissIndexIVF *index);
 
-/* Train an index of product-quantised lists on 64 vectors for each of its codes, in 10 rounds: FAISS takes 256 and 25,
- * some minutes of one core. Nothing for others. */
-void retrieval_faiss_train_faster(FaissIndex *index);
+/* As faiss_Index_train with values [n, d] of unit length. Product-quantised lists are trained on 64 vectors for each code,
+ * in 10 rounds (FAISS takes 256 and 25, some minutes of one core), and on less to code: for inner products FAISS makes
+ * centroids of unit length, from which the vectors of a list are farther than from their mean. All are shortened by the
+ * same factor, which leaves the choice of lists as it was: of what is coded a fifth goes for all-MiniLM-L6-v2. */
+int retrieval_faiss_train(FaissIndex *index, size_t n, const float *values);
+
+/* As faiss_Index_search with one query, among product-quantised lists of unit vectors: in the nearest lists that hold
+ * n_codes of them. Decoded vectors are too short, each by its own error; scores [k] are cosines with what they were before:
+ * their products by their lengths. The nearest by FAISS's scores are decoded, twice as many as are asked for. Behind what
+ * is found labels are -1. Any number of threads may search. */
+int retrieval_faiss_search_unit(const FaissIndexIVF *index, const float *query, size_t k,
+                                size_t n_codes, float *scores, int64_t *labels);
 
 /* As faiss_read_index for an inverted file, whose lists stay in the file: they are mapped, and what is added later
  * stands behind them in memory. The file may be renamed or deleted, but not changed. */

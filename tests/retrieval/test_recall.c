@@ -214,7 +214,7 @@ search(const retrieval_vectors *vectors, const float *query)
 }
 
 /* R@100 as retrieval has it: the share of a question's judged documents that is among the hundred found. By vectors alone
- * 64 bytes cost up to 0.02 of it, here and on real data; words make up for that in fusion, see README. */
+ * 64 bytes cost less than 0.01 of it here, and up to 0.014 on real data; in fusion none costs 0.01, see README. */
 static double
 recall_of_judged(const collection *c, const retrieval_vectors *vectors)
 {
@@ -236,7 +236,7 @@ few_judged_documents_are_lost(void **state)
     const collection *c = *state;
     const double exact = recall_of_judged(c, c->exact), product = recall_of_judged(c, c->product);
     if (exact < 0.6 || exact > 0.95) fail_msg("too hard or too easy to tell: %.4f", exact);
-    if (product < exact - 0.02) fail_msg("%.4f, of all: %.4f", product, exact);
+    if (product < exact - 0.01) fail_msg("%.4f, of all: %.4f", product, exact);
 }
 
 /* R@100 as FAISS has it, and what the hundred lose among themselves. */
@@ -259,7 +259,7 @@ the_nearest_is_among_the_hundred_found(void **state)
     }
     if (n_nearest < 0.99 * N_QUERIES) fail_msg("%u of %d", n_nearest, N_QUERIES);
     /* 64 bytes for 384 dimensions cannot keep the order of so many that are equally far */
-    if (n_common < 0.70 * N_QUERIES * TOP) fail_msg("%u of %d", n_common, N_QUERIES * TOP);
+    if (n_common < 0.78 * N_QUERIES * TOP) fail_msg("%u of %d", n_common, N_QUERIES * TOP);
     print_message("nearest %.3f, of the best hundred %.3f, judged %.3f of %.3f\n",
                   n_nearest / (double)N_QUERIES, n_common / (double)(N_QUERIES * TOP),
                   recall_of_judged(c, c->product), recall_of_judged(c, c->exact));
