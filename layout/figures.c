@@ -150,7 +150,7 @@ is_blocked(const search *s, layout_rect box, int own)
 static gboolean
 is_text_frame(const search *s, const layout_cluster *c)
 {
-    guint lines = 0, prose = 0, mono = 0;
+    guint lines = 0, prose = 0, mono = 0, body = 0;
     float text_area = 0;
     for (guint i = first_at(s, c->box.y0); i < s->n_segs; i++) {
         const layout_seg *seg = layout_sheet_seg(s->sheet, s->by_y[i]);
@@ -160,6 +160,8 @@ is_text_frame(const search *s, const layout_cluster *c)
         prose += (seg->n_words >= 5 && seg->n_chars >= 22) ||
                  (seg->n_chars >= 15 && width_of(seg->box) > 0.7F * width_of(c->box));
         mono += seg->flags & LAYOUT_SPAN_MONO ? 1 : 0;
+        body += seg->n_words >= 5 && seg->font == s->work->body_font &&
+                fabsf(seg->size_pt - s->work->body_pt) < 0.3F;
         text_area += width_of(seg->box) * height_of(seg->box);
     }
     float area = width_of(c->box) * height_of(c->box);
@@ -170,6 +172,9 @@ is_text_frame(const search *s, const layout_cluster *c)
     if (lines > 1 && mono * 5 >= lines * 4 && c->n_curves < 12 && c->n_images == 0) return TRUE;
     if (c->n_images == 0 && c->n_curves == 0 && lines > 0 && prose * 3 >= lines) return TRUE;
     if (c->n_curves < 4 && c->n_rects < 12 && text_area > 0.35F * area && lines >= 2) return TRUE;
+    if (c->n_images == 0 && body >= 2 && body * 4 >= lines && text_area > 0.12F * area &&
+        c->n_curves < 40)
+        return TRUE;
     return prose >= 4 && prose * 2 > lines && text_area > 0.25F * area && c->n_curves < 40;
 }
 

@@ -10,6 +10,7 @@
 
 #define CELL_PT   5.0F
 #define MAX_CELLS 1000000.0F
+#define FAINT     0.12F /* contrast up to which a fill counts as a plain ground, whatever its form */
 
 typedef struct {
     float cell;
@@ -104,6 +105,14 @@ is_white(const parse_path *path)
            (c & 0xFF) > 250;
 }
 
+/* How much a fill stands out from white paper, 0 to 1. */
+static float
+contrast(const parse_path *path)
+{
+    const guint32 c = path->color, darkest = MIN(MIN((c >> 16) & 0xFF, (c >> 8) & 0xFF), c & 0xFF);
+    return (float)(c >> 24) / 255 * (float)(255 - darkest) / 255;
+}
+
 /* White shows on what was filled before. */
 static gboolean
 on_fill(const layout_sheet *sheet, layout_rect box)
@@ -170,6 +179,8 @@ path_take(layout_sheet *sheet, const parse_path *path, GArray *all)
         break;
     case PARSE_PATH_OTHER:
         if (is_white(path) || is_background(sheet, box)) return;
+        /* the ground of a box with round corners, a layer of its soft shadow */
+        if (!path->stroked && contrast(path) <= FAINT) item.kind = DRAWN_RECT;
         break;
     }
     g_array_append_val(all, item);
