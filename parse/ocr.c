@@ -521,20 +521,26 @@ image_read_turned(parse_ocr *ocr, parse_ocr_image *image, double seconds)
 
 /* ---- languages by the page ---- */
 
-/* Loads what is installed for the script of the image. FALSE: nothing is, and error says what to install. */
+/* Loads what is installed for the script of the image, or the usual languages where the image does not tell its script
+ * or nothing is installed for it: few letters are easily taken for another script's. missing: what to install then. */
 static gboolean
-languages_follow(parse_ocr *ocr, const parse_ocr_image *image, const char *name, GError **error)
+languages_follow(parse_ocr *ocr, const parse_ocr_image *image, const char *name, GError **missing,
+                 GError **error)
 {
     g_autofree char *script = parse_ocr_script_find(ocr->data_path, image);
-    if (script == NULL) return TRUE;
-    g_autofree char *languages = parse_ocr_languages_of_script(ocr->data_path, script);
+    g_autofree char *languages =
+        script != NULL ? parse_ocr_languages_of_script(ocr->data_path, script) : NULL;
     if (languages != NULL) return engine_load(ocr, languages, error);
-    g_autofree char *language = parse_ocr_script_language(script);
-    g_autofree char *package = parse_ocr_package(language);
-    g_set_error(error, PARSE_ERROR, PARSE_ERROR_IO,
-                "%s: OCR: text in %s letters, for which no data is installed: apt-get install %s",
-                name, script, package);
-    return FALSE;
+    if (script != NULL) {
+        g_autofree char *language = parse_ocr_script_language(script);
+        g_autofree char *package = parse_ocr_package(language);
+        g_set_error(missing, PARSE_ERROR, PARSE_ERROR_IO,
+                    "%s: OCR: text in %s letters, for which no data is installed: "
+                    "apt-get install %s",
+                    name, script, package);
+    }
+    g_autofree char *usual = parse_ocr_languages_default(ocr->data_path);
+    return engine_load(ocr, usual, error);
 }
 
 /* ---- pages ---- */
@@ -546,12 +552,18 @@ part_read(parse_ocr *ocr, parse_file *file, const parse_page *page, const parse_
     const double limit = file->options.page_seconds;
     g_autoptr(parse_ocr_image) image = parse_ocr_image_new(file, page, region, error);
     if (image == NULL) return FALSE;
-    if (ocr->choice && !languages_follow(ocr, image, file->name, error)) return FALSE;
+    g_autoptr(GError) missing = NULL;
+    if (ocr->choice && !languages_follow(ocr, image, file->name, &missing, error)) return FALSE;
     g_autoptr(parse_ocr_text) text = image_read_turned(ocr, image, limit * PAGE_FACTOR);
     /* letters of another script are read as nonsense */
-    if (ocr->automatic && !ocr->choice && text->words->len > 0 &&
-        confidence_of(text) < DOUBT_TURN && !languages_follow(ocr, image, file->name, error))
+    const gboolean nonsense = text->words->len > 0 && confidence_of(text) < DOUBT_TURN;
+    if (ocr->automatic && !ocr->choice && nonsense &&
+        !languages_follow(ocr, image, file->name, &missing, error))
         return FALSE;
+    if (missing != NULL && nonsense) {
+        g_propagate_error(error, g_steal_pointer(&missing));
+        return FALSE;
+    }
     if (ocr->cancel != NULL && __atomic_load_n(ocr->cancel, __ATOMIC_RELAXED) != 0) {
         g_set_error(error, PARSE_ERROR, PARSE_ERROR_CANCELLED, "%s: cancelled at page %d",
                     file->name, page->index + 1);

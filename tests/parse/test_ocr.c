@@ -4,6 +4,7 @@
 #include <glib/gstdio.h>
 #include <leptonica/allheaders.h>
 #include <math.h>
+#include <unistd.h>
 
 #include "parse/ocr_internal.h"
 
@@ -332,6 +333,39 @@ a_script_is_read_with_the_languages_installed_for_it(void **state)
     assert_int_equal(g_rmdir(dir), 0);
 }
 
+/* Two lines of capitals, as of an emblem, are taken for Cyrillic where several languages are installed. */
+static void
+few_letters_are_read_whatever_script_they_seem_to_be(void **state)
+{
+    (void)state;
+    static const char *const links[][2] = {{"eng", "eng"}, {"osd", "osd"}, {"chi_sim", "eng"}};
+    g_autofree char *from = parse_ocr_data_path(), *dir = scratch("several");
+    g_autofree char *before = g_strdup(g_getenv("TESSDATA_PREFIX"));
+    assert_int_equal(g_mkdir_with_parents(dir, 0700), 0);
+    for (guint i = 0; i < G_N_ELEMENTS(links); i++) {
+        g_autofree char *link = g_strdup_printf("%s/%s.traineddata", dir, links[i][0]);
+        g_autofree char *target = g_strdup_printf("%s/%s.traineddata", from, links[i][1]);
+        g_unlink(link);
+        assert_int_equal(symlink(target, link), 0);
+    }
+    assert_true(g_setenv("TESSDATA_PREFIX", dir, TRUE));
+    g_autoptr(parse_page) page =
+        read_picture(picture_of("BT /F1 14 Tf 40 200 Td (HAMPTON ROAD) Tj ET\n"
+                                "BT /F1 14 Tf 40 160 Td (EAST MARKET TOWER BATH) Tj ET\n"),
+                     NULL);
+    g_autofree char *text = page_text(page);
+    if (before != NULL)
+        g_setenv("TESSDATA_PREFIX", before, TRUE);
+    else
+        g_unsetenv("TESSDATA_PREFIX");
+    assert_non_null(strstr(text, "MARKET TOWER"));
+    for (guint i = 0; i < G_N_ELEMENTS(links); i++) {
+        g_autofree char *link = g_strdup_printf("%s/%s.traineddata", dir, links[i][0]);
+        assert_int_equal(g_remove(link), 0);
+    }
+    assert_int_equal(g_rmdir(dir), 0);
+}
+
 static void
 recognition_can_be_cancelled(void **state)
 {
@@ -631,6 +665,7 @@ main(void)
         cmocka_unit_test(the_same_pixels_give_the_same_page),
         cmocka_unit_test(a_language_that_is_not_installed_is_named_with_its_package),
         cmocka_unit_test(a_script_is_read_with_the_languages_installed_for_it),
+        cmocka_unit_test(few_letters_are_read_whatever_script_they_seem_to_be),
         cmocka_unit_test(recognition_can_be_cancelled),
         cmocka_unit_test(marks_of_notes_are_read_and_raised_inside_of_a_sentence_too),
         cmocka_unit_test(what_was_misread_of_raised_figures_is_read_again),
