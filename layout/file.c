@@ -62,14 +62,18 @@ sync_folder_of(const char *path)
     close(fd);
 }
 
-static gboolean
-write_all(int fd, const char *data, size_t len)
+gboolean
+layout_write_all(int fd, const void *data, size_t len)
 {
+    const char *rest = data;
     while (len > 0) {
-        ssize_t n = write(fd, data, len);
+        const ssize_t n = write(fd, rest, len);
         if (n < 0 && errno == EINTR) continue;
-        if (n < 0) return FALSE;
-        data += n;
+        if (n <= 0) {
+            if (n == 0) errno = EIO; /* or it would go on for ever */
+            return FALSE;
+        }
+        rest += n;
         len -= (size_t)n;
     }
     return TRUE;
@@ -107,7 +111,7 @@ static gboolean
 write_whole(int fd, gpointer user_data, GError **error)
 {
     const whole *all = user_data;
-    return write_all(fd, all->data, all->len) ||
+    return layout_write_all(fd, all->data, all->len) ||
            io_error(error, all->path, "cannot be written", errno);
 }
 

@@ -642,6 +642,8 @@ char *layout_file_sha256(const char *path, GError **error);
  * (temporary name in the same folder, fsync, rename). On error the temporary file is gone.
  * LAYOUT_ERROR_IO. Thread-safe. */
 gboolean layout_write_file_atomic(const char *path, const void *data, size_t len, GError **error);
+/* All of data to a file or pipe, whatever interrupts it. FALSE: errno says why. */
+gboolean layout_write_all(int fd, const void *data, size_t len);
 
 G_END_DECLS
 #endif

@@ -111,20 +111,6 @@ pipelines_cell_clear(pipelines_cell *cell)
 
 /* ---- which cell ---- */
 
-/* Share of the words of `of` that are in `in`; 0 where it has none. */
-static double
-share_in(GHashTable *of, GHashTable *in)
-{
-    GHashTableIter iter;
-    gpointer word;
-    guint n = 0;
-    g_hash_table_iter_init(&iter, of);
-    while (g_hash_table_iter_next(&iter, &word, NULL))
-        n += g_hash_table_contains(in, word) ? 1 : 0;
-    const guint all = g_hash_table_size(of);
-    return all > 0 ? (double)n / all : 0;
-}
-
 static gboolean
 asks_for_number(const char *question)
 {
@@ -153,8 +139,8 @@ weigh(chooser *c, const retrieval_hit *hit, const retrieval_place *cell, gboolea
         pipelines_content_words(header != NULL ? header : "", header != NULL ? strlen(header) : 0);
     if (g_hash_table_size(words) == 0) return 0;
     /* what the question says already is no answer to it */
-    if (share_in(words, c->asked) >= 1) return 0;
-    double score = share_in(named, c->asked);
+    if (pipelines_share_of(words, c->asked) >= 1) return 0;
+    double score = pipelines_share_of(named, c->asked);
     if (score > 0) {
         /* of two that have all of their words in the question the one with more of them */
         score += 0.1 * MIN(g_hash_table_size(named), 5);
@@ -162,7 +148,7 @@ weigh(chooser *c, const retrieval_hit *hit, const retrieval_place *cell, gboolea
         if (first) score -= 0.05; /* it names the row */
     }
     if (c->claimed == NULL) return score;
-    const gboolean said = share_in(words, c->claimed) >= 1;
+    const gboolean said = pipelines_share_of(words, c->claimed) >= 1;
     c->n_claimed += said ? 1 : 0;
     return said ? score + 2 : 0;
 }
@@ -188,7 +174,7 @@ pipelines_cell_narrow(const retrieval_hit *hit, const pipelines_quote *stretch,
         const retrieval_place *cell = cell_nth(cells, i);
         const double score = weigh(&c, hit, cell, cell->col == 1);
         g_autoptr(GHashTable) words = pipelines_content_words(hit->text + cell->start, cell->len);
-        if (g_hash_table_size(words) > 0 && share_in(words, asked) < 1) {
+        if (g_hash_table_size(words) > 0 && pipelines_share_of(words, asked) < 1) {
             n_free++;
             only = cell;
         }

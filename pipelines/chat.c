@@ -162,13 +162,7 @@ is_rewritten(const char *reply, const char *question)
     if (len == 0 || len > MAX_CONDENSED_BYTES || strchr(reply, '\n') != NULL) return FALSE;
     g_autoptr(GHashTable) asked = pipelines_content_words(question, strlen(question));
     g_autoptr(GHashTable) said = pipelines_content_words(reply, len);
-    guint kept = 0;
-    GHashTableIter iter;
-    gpointer word;
-    g_hash_table_iter_init(&iter, asked);
-    while (g_hash_table_iter_next(&iter, &word, NULL))
-        if (g_hash_table_contains(said, word)) kept++;
-    return 2 * kept >= g_hash_table_size(asked);
+    return 2 * pipelines_count_in(asked, said) >= g_hash_table_size(asked);
 }
 
 char *

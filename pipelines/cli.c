@@ -101,6 +101,14 @@ cli_print_json(const json_t *json)
     cli_write(text, strlen(text));
 }
 
+void
+cli_print_json_line(const json_t *json)
+{
+    g_autofree char *line = pipelines_json_line(json);
+    cli_write(line, strlen(line));
+    fflush(stdout);
+}
+
 int
 cli_finish(int code)
 {

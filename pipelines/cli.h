@@ -73,6 +73,7 @@ void cli_file_error(const char *path, const char *message);
 void cli_write(const char *text, size_t len); /* stdout, like the next two */
 void cli_print(const char *format, ...) G_GNUC_PRINTF(1, 2);
 void cli_print_json(const json_t *json);
+void cli_print_json_line(const json_t *json); /* on one line, seen at once */
 /* Flush stdout; the exit code, or EXIT_NOTHING_DONE with a message where it could not be written. */
 int cli_finish(int code);
 gboolean cli_color(int fd);

@@ -337,9 +337,7 @@ read_prompt(generation *g, const char *operand, GError **error)
 static void
 print_line(json_t *json)
 {
-    g_autofree char *line = pipelines_json_line(json);
-    cli_write(line, strlen(line));
-    fflush(stdout);
+    cli_print_json_line(json);
     json_decref(json);
 }
 

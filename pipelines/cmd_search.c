@@ -133,9 +133,7 @@ on_event(const char *name, json_t *json, const web_run *run, void *user_data)
     display *d = user_data;
     if (d->args->ndjson) {
         g_autoptr(json_t) line = pipelines_web_stream(run, name, json);
-        g_autofree char *text = pipelines_json_line(line);
-        cli_write(text, strlen(text));
-        fflush(stdout);
+        cli_print_json_line(line);
     }
     if (d->live && strcmp(name, "citation") != 0 && strcmp(name, "done") != 0 &&
         run->answer == NULL)

@@ -5,13 +5,6 @@
 
 enum { PLOT_WIDTH = 720, ROW_HEIGHT = 24, LABEL_WIDTH = 170, BAR_WIDTH = 420 };
 
-static const char *
-string_of(const json_t *object, const char *key)
-{
-    const char *text = json_string_value(json_object_get(object, key));
-    return text != NULL ? text : "";
-}
-
 static double
 number_of(const json_t *object, const char *key)
 {
@@ -38,7 +31,7 @@ mean_of_type(const json_t *results, const char *type, const char *metric, double
     for (size_t i = 0; i < json_array_size(questions); i++) {
         const json_t *q = json_array_get(questions, i);
         const json_t *value = json_object_get(json_object_get(q, "values"), metric);
-        if (value == NULL || strcmp(string_of(q, "type"), type) != 0) continue;
+        if (value == NULL || strcmp(pipelines_json_member(q, "type"), type) != 0) continue;
         sum += json_number_value(value);
         (*n)++;
     }
@@ -52,7 +45,7 @@ types_of(const json_t *results)
     GPtrArray *types = g_ptr_array_new();
     const json_t *questions = json_object_get(results, "questions");
     for (size_t i = 0; i < json_array_size(questions); i++) {
-        const char *type = string_of(json_array_get(questions, i), "type");
+        const char *type = pipelines_json_member(json_array_get(questions, i), "type");
         if (!g_ptr_array_find_with_equal_func(types, type, g_str_equal, NULL))
             g_ptr_array_add(types, (gpointer)type);
     }
@@ -71,7 +64,7 @@ append_types(GString *text, const json_t *results)
                     "\n## By type\n\n| type | metric | mean | n |\n| --- | --- | --- | --- |\n");
     for (guint i = 0; i < types->len; i++)
         for (size_t j = 0; j < json_array_size(metrics); j++) {
-            const char *name = string_of(json_array_get(metrics, j), "name");
+            const char *name = pipelines_json_member(json_array_get(metrics, j), "name");
             double mean;
             guint n;
             if (mean_of_type(results, types->pdata[i], name, &mean, &n))
@@ -91,8 +84,8 @@ eval_report_markdown(const json_t *results)
         text,
         "# Evaluation: %s\n\n%d of %.0f questions, %.0f documents; %.0f without an answer, %.0f "
         "refused (%.1f %%).\n\n",
-        string_of(set, "name"), n_asked, number_of(set, "questions"), number_of(set, "documents"),
-        number_of(results, "absent"), number_of(results, "refused"),
+        pipelines_json_member(set, "name"), n_asked, number_of(set, "questions"),
+        number_of(set, "documents"), number_of(results, "absent"), number_of(results, "refused"),
         n_asked > 0 ? 100 * number_of(results, "refused") / n_asked : 0);
     if (number_of(results, "with_evidence") > 0)
         g_string_append_printf(
@@ -102,12 +95,13 @@ eval_report_markdown(const json_t *results)
     g_string_append(text, "| metric | mean | 95 % interval | n |\n| --- | --- | --- | --- |\n");
     for (size_t i = 0; i < json_array_size(metrics); i++) {
         const json_t *m = json_array_get(metrics, i);
-        g_string_append_printf(text, "| %s | %.4f | %.4f to %.4f | %.0f |\n", string_of(m, "name"),
-                               number_of(m, "mean"), number_of(m, "low"), number_of(m, "high"),
-                               number_of(m, "n"));
+        g_string_append_printf(text, "| %s | %.4f | %.4f to %.4f | %.0f |\n",
+                               pipelines_json_member(m, "name"), number_of(m, "mean"),
+                               number_of(m, "low"), number_of(m, "high"), number_of(m, "n"));
     }
     append_types(text, results);
-    g_string_append_printf(text, "\n## Settings\n\n- time: %s\n", string_of(results, "time"));
+    g_string_append_printf(text, "\n## Settings\n\n- time: %s\n",
+                           pipelines_json_member(results, "time"));
     const char *key;
     json_t *value;
     json_object_foreach(json_object_get(results, "settings"), key, value)
@@ -156,7 +150,7 @@ append_bars(GString *out, const json_t *metrics)
         const double high = LABEL_WIDTH + BAR_WIDTH * number_of(m, "high");
         g_string_append_printf(out, "<text class=\"name\" x=\"%d\" y=\"%.1f\">", LABEL_WIDTH - 8,
                                y + 16);
-        append_escaped(out, string_of(m, "name"));
+        append_escaped(out, pipelines_json_member(m, "name"));
         g_string_append_printf(out,
                                "</text><rect x=\"%d\" y=\"%.1f\" width=\"%.1f\" height=\"14\"/>"
                                "<path d=\"M%.1f %.1fH%.1fM%.1f %.1fv8M%.1f %.1fv8\"/>"
@@ -204,7 +198,7 @@ main_metric(const json_t *results)
     const json_t *metrics = json_object_get(results, "metrics");
     for (size_t i = 0; i < G_N_ELEMENTS(names); i++)
         for (size_t j = 0; j < json_array_size(metrics); j++)
-            if (strcmp(string_of(json_array_get(metrics, j), "name"), names[i]) == 0)
+            if (strcmp(pipelines_json_member(json_array_get(metrics, j), "name"), names[i]) == 0)
                 return names[i];
     return NULL;
 }
@@ -216,7 +210,7 @@ append_confusion(GString *out, const json_t *results)
     g_autoptr(GPtrArray) labels = g_ptr_array_new();
     const json_t *questions = json_object_get(results, "questions");
     for (size_t i = 0; i < json_array_size(questions); i++) {
-        const char *gold = string_of(json_array_get(questions, i), "gold");
+        const char *gold = pipelines_json_member(json_array_get(questions, i), "gold");
         if (*gold != '\0' && !g_ptr_array_find_with_equal_func(labels, gold, g_str_equal, NULL))
             g_ptr_array_add(labels, (gpointer)gold);
     }
@@ -236,8 +230,9 @@ append_confusion(GString *out, const json_t *results)
             guint n = 0;
             for (size_t k = 0; k < json_array_size(questions); k++) {
                 const json_t *q = json_array_get(questions, k);
-                n += strcmp(string_of(q, "gold"), labels->pdata[i]) == 0 &&
-                     strcmp(string_of(q, "got"), j < labels->len ? labels->pdata[j] : "") == 0;
+                n += strcmp(pipelines_json_member(q, "gold"), labels->pdata[i]) == 0 &&
+                     strcmp(pipelines_json_member(q, "got"),
+                            j < labels->len ? labels->pdata[j] : "") == 0;
             }
             g_string_append_printf(out, "<td>%u</td>", n);
         }
@@ -252,7 +247,7 @@ append_settings(GString *out, const json_t *results)
     const char *key;
     json_t *value;
     g_string_append_printf(out, "<h2>Settings</h2>\n<table>\n<tr><td>time</td><td>%s</td></tr>\n",
-                           string_of(results, "time"));
+                           pipelines_json_member(results, "time"));
     json_object_foreach(json_object_get(results, "settings"), key, value)
     {
         g_autofree char *shown = value_text(value);
@@ -278,10 +273,10 @@ eval_report_html(const json_t *results)
     const char *metric = main_metric(results);
     g_autoptr(GString) out =
         g_string_new("<!DOCTYPE html>\n<html lang=\"en\"><head><meta charset=\"utf-8\">\n<title>");
-    append_escaped(out, string_of(set, "name"));
+    append_escaped(out, pipelines_json_member(set, "name"));
     g_string_append_printf(out,
                            "</title>\n<style>%s</style></head><body>\n<h1>Evaluation: ", style);
-    append_escaped(out, string_of(set, "name"));
+    append_escaped(out, pipelines_json_member(set, "name"));
     g_string_append_printf(out,
                            "</h1>\n<p>%.0f of %.0f questions, %.0f documents; %.0f without an "
                            "answer, %.0f refused. Bars: means; whiskers: 95 %% intervals.</p>\n",

@@ -158,13 +158,8 @@ static gboolean
 append(run *r, const json_t *prediction)
 {
     g_autofree char *line = pipelines_json_line(prediction);
-    for (size_t len = strlen(line), at = 0; at < len;) {
-        const ssize_t n = write(r->fd, line + at, len - at);
-        if (n < 0 && errno == EINTR) continue;
-        if (n < 0) return io_error(&r->error, r->options->dir, errno);
-        at += (size_t)n;
-    }
-    return TRUE;
+    return layout_write_all(r->fd, line, strlen(line)) ||
+           io_error(&r->error, r->options->dir, errno);
 }
 
 /* ---- asking ---- */

@@ -143,13 +143,7 @@ score_answer(eval_row *row, const eval_dataset *set_, const eval_question *q,
 static void
 set_shares(eval_row *row, const char *prefix, GHashTable *found, GHashTable *gold)
 {
-    guint n_hit = 0;
-    GHashTableIter iter;
-    gpointer doc;
-    g_hash_table_iter_init(&iter, gold);
-    while (g_hash_table_iter_next(&iter, &doc, NULL))
-        if (g_hash_table_contains(found, doc)) n_hit++;
-    const guint n = g_hash_table_size(gold);
+    const guint n_hit = pipelines_count_in(gold, found), n = g_hash_table_size(gold);
     set_of(row, prefix, "_any", n_hit > 0);
     set_of(row, prefix, "_all", n_hit == n);
     set_of(row, prefix, "_mean", (double)n_hit / n);

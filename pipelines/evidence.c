@@ -265,18 +265,6 @@ document_shares(GPtrArray *hits)
     return shares;
 }
 
-static double
-echo_of(GHashTable *words, GHashTable *asked)
-{
-    guint n = g_hash_table_size(words), both = 0;
-    GHashTableIter iter;
-    gpointer word;
-    g_hash_table_iter_init(&iter, words);
-    while (g_hash_table_iter_next(&iter, &word, NULL))
-        if (g_hash_table_contains(asked, word)) both++;
-    return n > 0 ? (double)both / n : 0;
-}
-
 static void
 fill_features(const collector *c, guint passage, const GArray *sentences, guint index,
               GHashTable *words, double *f)
@@ -308,7 +296,7 @@ fill_features(const collector *c, guint passage, const GArray *sentences, guint 
         hit->type != LAYOUT_BLOCK_TABLE && memchr(".!?:;]|)\"", text[q->len - 1], 9) == NULL;
     f[EVIDENCE_SHORT] = p.n_words < 8;
     f[EVIDENCE_LONG] = p.n_words > 40 ? MIN((p.n_words - 40) / 10.0, 4) : 0;
-    f[EVIDENCE_ECHO] = echo_of(words, c->asked);
+    f[EVIDENCE_ECHO] = pipelines_share_of(words, c->asked);
     f[EVIDENCE_QUESTION] = text[q->len - 1] == '?';
     f[EVIDENCE_REFERENCE] = p.reference;
 }

@@ -171,9 +171,7 @@ print_text(const run *r, const text *t, size_t index)
         generate_reply_to_json(&t->reply, options->options.logprobs, json);
         generate_result_to_json(&t->result, options->batch.n_draft > 0, FALSE, json);
     }
-    g_autofree char *line = pipelines_json_line(json);
-    cli_write(line, strlen(line));
-    fflush(stdout);
+    cli_print_json_line(json);
 }
 
 /* What is done and has nothing unfinished before it. */

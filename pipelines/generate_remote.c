@@ -113,9 +113,7 @@ print_text(const text *t, size_t index)
         json_object_set_new(json, "error", json_string(t->error));
     else
         reply_to_json(&t->reply, json);
-    g_autofree char *line = pipelines_json_line(json);
-    cli_write(line, strlen(line));
-    fflush(stdout);
+    cli_print_json_line(json);
 }
 
 /* What is done and has nothing unfinished before it. */

@@ -109,6 +109,8 @@ layout_write_options pipelines_write_options(const pipelines_output_options *opt
 
 /* The text, or null for NULL. */
 json_t *pipelines_json_string(const char *text);
+/* The text of a member, lent by object; "" where it has none. */
+const char *pipelines_json_member(const json_t *object, const char *key);
 
 /* Write the outputs of one document into dir (made with parents). path NULL: no images. What went wrong without
  * failing is appended to warnings (of char *; may be NULL). */
@@ -316,6 +318,8 @@ typedef struct {
 
 /* Content words of a text, lower case, stop words left out, lightly stemmed; as a set. */
 GHashTable *pipelines_content_words(const char *text, size_t len);
+/* Members of a set of strings that another has. */
+guint pipelines_count_in(GHashTable *set, GHashTable *other);
 /* Share of the words of a set that another has; 0 of an empty one. */
 double pipelines_share_of(GHashTable *words, GHashTable *there);
 

@@ -221,26 +221,13 @@ pipelines_journal_stem(pipelines_journal *journal, const char *input)
     return free_stem;
 }
 
-static gboolean
-write_all(int fd, const char *data, size_t len)
-{
-    while (len > 0) {
-        ssize_t n = write(fd, data, len);
-        if (n < 0 && errno == EINTR) continue;
-        if (n <= 0) return FALSE;
-        data += n;
-        len -= (size_t)n;
-    }
-    return TRUE;
-}
-
 gboolean
 pipelines_journal_append(pipelines_journal *journal, pipelines_record *record, GError **error)
 {
     g_autoptr(json_t) json = pipelines_record_to_json(record);
     g_autofree char *line = pipelines_json_line(json);
     keep(journal, record);
-    if (write_all(journal->fd, line, strlen(line))) return TRUE;
+    if (layout_write_all(journal->fd, line, strlen(line))) return TRUE;
     set_io_error(error, journal->path, "cannot be written", errno);
     return FALSE;
 }

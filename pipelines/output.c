@@ -103,15 +103,7 @@ write_pdf(const lode_document *document, const pipelines_format *format, const c
 static gboolean
 file_take(const char *data, size_t len, void *user_data)
 {
-    const int fd = *(const int *)user_data;
-    while (len > 0) {
-        const ssize_t n = write(fd, data, len);
-        if (n < 0 && errno == EINTR) continue;
-        if (n <= 0) return FALSE;
-        data += n;
-        len -= (size_t)n;
-    }
-    return TRUE;
+    return layout_write_all(*(const int *)user_data, data, len);
 }
 
 /* Only the folder's own sync makes a new name survive a power cut; some file systems cannot, and the data is safe. */
@@ -258,6 +250,13 @@ json_t *
 pipelines_json_string(const char *text)
 {
     return text != NULL ? json_string(text) : json_null();
+}
+
+const char *
+pipelines_json_member(const json_t *object, const char *key)
+{
+    const char *text = json_string_value(json_object_get(object, key));
+    return text != NULL ? text : "";
 }
 
 char *

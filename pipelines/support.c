@@ -34,16 +34,23 @@ numbers_agree(GHashTable *claim, GHashTable *support)
     return TRUE;
 }
 
+guint
+pipelines_count_in(GHashTable *set, GHashTable *other)
+{
+    guint n = 0;
+    GHashTableIter iter;
+    gpointer member;
+    g_hash_table_iter_init(&iter, set);
+    while (g_hash_table_iter_next(&iter, &member, NULL))
+        if (g_hash_table_contains(other, member)) n++;
+    return n;
+}
+
 double
 pipelines_share_of(GHashTable *words, GHashTable *there)
 {
-    guint n = g_hash_table_size(words), found = 0;
-    GHashTableIter iter;
-    gpointer word;
-    g_hash_table_iter_init(&iter, words);
-    while (g_hash_table_iter_next(&iter, &word, NULL))
-        if (g_hash_table_contains(there, word)) found++;
-    return n > 0 ? (double)found / n : 0;
+    const guint n = g_hash_table_size(words);
+    return n > 0 ? (double)pipelines_count_in(words, there) / n : 0;
 }
 
 pipelines_quote

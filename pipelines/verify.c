@@ -36,13 +36,6 @@ complain(verifier *v, const char *id, const char *format, ...)
     if (v->problem != NULL) v->problem(id, message, v->user_data);
 }
 
-static const char *
-text_of(const json_t *object, const char *key)
-{
-    const char *text = json_string_value(json_object_get(object, key));
-    return text != NULL ? text : "";
-}
-
 /* ---- one quote ---- */
 
 static gboolean
@@ -72,8 +65,10 @@ is_same_cell(const json_t *said, const retrieval_hit *hit, size_t start, size_t 
     if (json_is_object(said) && found)
         same = json_integer_value(json_object_get(said, "row")) == (json_int_t)cell.row &&
                json_integer_value(json_object_get(said, "column")) == (json_int_t)cell.col &&
-               strcmp(text_of(said, "row_header"), cell.row_header ? cell.row_header : "") == 0 &&
-               strcmp(text_of(said, "column_header"), cell.col_header ? cell.col_header : "") == 0;
+               strcmp(pipelines_json_member(said, "row_header"),
+                      cell.row_header ? cell.row_header : "") == 0 &&
+               strcmp(pipelines_json_member(said, "column_header"),
+                      cell.col_header ? cell.col_header : "") == 0;
     pipelines_cell_clear(&cell);
     return same;
 }
@@ -85,7 +80,8 @@ is_place(const json_t *where, const retrieval_hit *hit, size_t start, size_t len
     pipelines_location at = pipelines_quote_location(hit, start, len);
     if (json_integer_value(json_object_get(where, "page")) != at.page + 1) return FALSE;
     g_autofree char *block = g_strdup_printf("p%d.b%d", at.page + 1, at.block);
-    if (at.block != LAYOUT_NONE && strcmp(text_of(where, "block"), block) != 0) return FALSE;
+    if (at.block != LAYOUT_NONE && strcmp(pipelines_json_member(where, "block"), block) != 0)
+        return FALSE;
     const json_t *range = json_object_get(where, "char");
     if (json_is_array(range) &&
         (json_integer_value(json_array_get(range, 0)) != (json_int_t)at.block_start ||
@@ -127,14 +123,15 @@ sentences_around(const retrieval_hit *hit, size_t start, size_t len)
 static gboolean
 check_quote(verifier *v, const json_t *citation, const GPtrArray *chunks)
 {
-    const char *id = text_of(citation, "id"), *quote = text_of(citation, "quote");
+    const char *id = pipelines_json_member(citation, "id"),
+               *quote = pipelines_json_member(citation, "quote");
     const json_t *where = json_object_get(citation, "where");
     g_autofree char *hash = g_compute_checksum_for_string(G_CHECKSUM_SHA256, quote, -1);
     if (quote[0] == '\0') {
         complain(v, id, "there is no quote");
         return FALSE;
     }
-    if (strcmp(hash, text_of(citation, "quote_sha256")) != 0) {
+    if (strcmp(hash, pipelines_json_member(citation, "quote_sha256")) != 0) {
         complain(v, id, "the quote is not the one that was recorded");
         return FALSE;
     }
@@ -193,18 +190,19 @@ static void
 check_file(verifier *v, const json_t *citations, size_t first, gboolean *done)
 {
     const json_t *doc = json_object_get(json_array_get(citations, first), "doc");
-    const char *path = text_of(doc, "path"), *sha256 = text_of(doc, "sha256");
+    const char *path = pipelines_json_member(doc, "path"),
+               *sha256 = pipelines_json_member(doc, "sha256");
     g_autofree char *problem = NULL;
     g_autoptr(GPtrArray) chunks = read_file(v, path, sha256, &problem);
     for (size_t i = first; i < json_array_size(citations); i++) {
         const json_t *citation = json_array_get(citations, i);
         const json_t *other = json_object_get(citation, "doc");
-        if (done[i] || strcmp(text_of(other, "path"), path) != 0 ||
-            strcmp(text_of(other, "sha256"), sha256) != 0)
+        if (done[i] || strcmp(pipelines_json_member(other, "path"), path) != 0 ||
+            strcmp(pipelines_json_member(other, "sha256"), sha256) != 0)
             continue;
         done[i] = TRUE;
         v->report->n_quotes++;
-        if (chunks == NULL) complain(v, text_of(citation, "id"), "%s", problem);
+        if (chunks == NULL) complain(v, pipelines_json_member(citation, "id"), "%s", problem);
         if (chunks == NULL || !check_quote(v, citation, chunks)) v->report->n_failed++;
     }
 }
@@ -215,7 +213,7 @@ static gboolean
 has_citation(const json_t *citations, const char *id)
 {
     for (size_t i = 0; i < json_array_size(citations); i++)
-        if (strcmp(text_of(json_array_get(citations, i), "id"), id) == 0) return TRUE;
+        if (strcmp(pipelines_json_member(json_array_get(citations, i), "id"), id) == 0) return TRUE;
     return FALSE;
 }
 
@@ -224,7 +222,7 @@ check_claim(verifier *v, const json_t *claim, const json_t *citations)
 {
     g_autoptr(GString) evidence = g_string_new(NULL);
     const json_t *cites = json_object_get(claim, "cites");
-    const char *text = text_of(claim, "text");
+    const char *text = pipelines_json_member(claim, "text");
     for (size_t i = 0; i < json_array_size(cites); i++) {
         const char *id = json_string_value(json_array_get(cites, i));
         if (id == NULL || !has_citation(citations, id)) {
@@ -250,9 +248,9 @@ check_claim(verifier *v, const json_t *claim, const json_t *citations)
 static gboolean
 is_its_claims(const json_t *answer, const json_t *claims)
 {
-    g_autofree char *rest = g_strdup(text_of(answer, "answer"));
+    g_autofree char *rest = g_strdup(pipelines_json_member(answer, "answer"));
     for (size_t i = 0; i < json_array_size(claims); i++) {
-        const char *text = text_of(json_array_get(claims, i), "text");
+        const char *text = pipelines_json_member(json_array_get(claims, i), "text");
         char *at = text[0] != '\0' ? strstr(rest, text) : NULL;
         if (at != NULL) memset(at, ' ', strlen(text));
     }
@@ -283,7 +281,7 @@ check_claims(verifier *v)
 static gboolean
 check_form(const json_t *answer, GError **error)
 {
-    if (strcmp(text_of(answer, "schema"), "lode-answer") == 0 &&
+    if (strcmp(pipelines_json_member(answer, "schema"), "lode-answer") == 0 &&
         json_is_array(json_object_get(answer, "citations")))
         return TRUE;
     g_set_error_literal(error, PIPELINES_ERROR, LODE_ERROR_FORMAT,

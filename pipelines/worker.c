@@ -150,19 +150,6 @@ job_to_line(const pipelines_job *job, const pipelines_worker_options *options)
     return pipelines_json_line(json);
 }
 
-static gboolean
-write_all(int fd, const char *data, size_t len)
-{
-    while (len > 0) {
-        ssize_t n = write(fd, data, len);
-        if (n < 0 && errno == EINTR) continue;
-        if (n <= 0) return FALSE;
-        data += n;
-        len -= (size_t)n;
-    }
-    return TRUE;
-}
-
 typedef enum { RECEIVED, ENDED, STALLED, CANCELLED } receive_status;
 
 /* Wait for more bytes: until the deadline, the end of the process, or the cancel flag. */
@@ -315,7 +302,7 @@ pipelines_worker_run(pipelines_worker *worker, const pipelines_job *job, const i
     if (worker->pid == 0 && !start(worker, error)) return FALSE;
     worker->n_jobs++;
     g_autofree char *line = job_to_line(job, &worker->options);
-    if (!write_all(worker->in, line, strlen(line))) {
+    if (!layout_write_all(worker->in, line, strlen(line))) {
         give_up(worker, ENDED, error);
         return FALSE;
     }
