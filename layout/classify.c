@@ -5,6 +5,8 @@
 #include <stdlib.h>
 #include <string.h>
 
+#define MIN_NUMBERED 4
+
 char *
 layout_para_row_text(const layout_work *work, const layout_para *para, guint i)
 {
@@ -135,8 +137,7 @@ is_heading(const layout_work *work, const layout_outline *outline, layout_para *
     if (row->size_pt < 0.85F * work->body_pt) return FALSE;
     if (in_margin_column(layout_work_sheet(work, para->sheet), row)) return FALSE;
 
-    para->outline =
-        layout_outline_level(outline, text, layout_work_sheet(work, para->sheet)->page);
+    para->outline = layout_outline_level(outline, text, layout_work_sheet(work, para->sheet)->page);
     if (para->outline > 0 && (distinct || apart || form.numbered)) return TRUE;
     para->outline = 0;
     if (rows > 3) return FALSE;
@@ -199,6 +200,31 @@ unlisted_drop(layout_work *work, guint n_listed)
     }
 }
 
+/* Where headings are numbered, a bold line of the text's own size that ends in a full stop is a sentence that stands
+ * out ("Contributions."), as run-in headings without a paragraph behind them do. */
+static void
+sentences_drop(layout_work *work)
+{
+    g_autoptr(GArray) sentences = g_array_new(FALSE, FALSE, sizeof(guint));
+    guint n_numbered = 0, n_headings = 0;
+    for (guint i = 0; i < work->paras->len; i++) {
+        const layout_para *para = layout_work_para(work, i);
+        layout_work_release(work);
+        if (para->type != LAYOUT_BLOCK_HEADING || para->places->len == 0) continue;
+        g_autofree char *text = layout_para_short_text(work, para);
+        const layout_heading_form form = layout_heading_parse(text);
+        const layout_row *row = layout_para_row(work, para, 0);
+        n_headings++;
+        n_numbered += form.numbered ? 1 : 0;
+        if (!form.numbered && !form.known && para->outline == 0 && g_str_has_suffix(text, ".") &&
+            row->size_pt <= 1.07F * work->body_pt + 0.2F)
+            g_array_append_val(sentences, i);
+    }
+    if (n_numbered < MIN_NUMBERED || 2 * n_numbered < n_headings - sentences->len) return;
+    for (guint k = 0; k < sentences->len; k++)
+        layout_work_para(work, g_array_index(sentences, guint, k))->type = LAYOUT_BLOCK_PARAGRAPH;
+}
+
 static void
 headings_mark(layout_work *work, const layout_outline *outline)
 {
@@ -217,6 +243,7 @@ headings_mark(layout_work *work, const layout_outline *outline)
         n_listed += para->outline > 0 ? 1 : 0;
     }
     unlisted_drop(work, n_listed);
+    sentences_drop(work);
 }
 
 void

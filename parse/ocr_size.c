@@ -301,6 +301,48 @@ count_letters(const parse_ocr_text *text, const parse_ocr_word *word)
     return n;
 }
 
+static uint32_t
+last_character(const parse_ocr_text *text, const parse_ocr_word *word)
+{
+    const guint last = word->first_symbol + word->n_symbols - 1;
+    return word->n_symbols > 0 ? g_array_index(text->symbols, parse_ocr_symbol, last).unicode : 0;
+}
+
+static void
+weigh(const parse_ocr_text *text, const parse_ocr_word *word, float *sum, guint *letters)
+{
+    const guint n = count_letters(text, word);
+    *sum += word->weight * (float)n;
+    *letters += n;
+}
+
+/* How many words in front of the line are a heading that its paragraph runs on from: "Data. We asked for-". Each of the
+ * few words behind the full stop is too short to tell its weight, but they do together, with what the last of them goes
+ * on to in the next line. All of them where there is no such end. */
+static guint
+words_of_lead(const parse_ocr_text *text, guint index)
+{
+    const parse_ocr_line *line = &g_array_index(text->lines, parse_ocr_line, index);
+    const parse_ocr_word *words = &g_array_index(text->words, parse_ocr_word, line->first_word);
+    guint lead = line->n_words, n = 0;
+    float sum = 0;
+    while (lead > 0) {
+        const uint32_t last = last_character(text, &words[lead - 1]);
+        if (lead < line->n_words && last < 128 && last != 0 && strchr(".:?!", (int)last) != NULL)
+            break;
+        lead--;
+        if (words[lead].bold) return line->n_words;
+        weigh(text, &words[lead], &sum, &n);
+    }
+    if (lead == 0 || !words[lead - 1].bold) return line->n_words;
+    if (index + 1 < text->lines->len && last_character(text, &words[line->n_words - 1]) == '-') {
+        const parse_ocr_line *next = line + 1;
+        if (next->n_words > 0)
+            weigh(text, &g_array_index(text->words, parse_ocr_word, next->first_word), &sum, &n);
+    }
+    return n >= MANY && sum < LIGHT_RATIO * (float)n ? lead : line->n_words;
+}
+
 /* A word or two of another weight among words of a line that agree were measured wrongly. Figures and marks tell
  * less than letters do. */
 static void
@@ -309,17 +351,18 @@ weights_smooth(parse_ocr_text *text)
     for (guint i = 0; i < text->lines->len; i++) {
         const parse_ocr_line *line = &g_array_index(text->lines, parse_ocr_line, i);
         parse_ocr_word *words = &g_array_index(text->words, parse_ocr_word, line->first_word);
+        const guint n_words = words_of_lead(text, i);
         guint n_bold = 0, n_light = 0, n = 0;
-        for (guint w = 0; w < line->n_words; w++) {
+        for (guint w = 0; w < n_words; w++) {
             const guint letters = count_letters(text, &words[w]);
             n += letters;
             if (words[w].bold) n_bold += letters;
             if (letters >= MANY && words[w].weight < LIGHT_RATIO) n_light += letters;
         }
         const gboolean all = n_light == 0 ? 2 * n_bold > n : 8 * n_bold > 7 * n;
-        for (guint w = 0; w < line->n_words; w++)
+        for (guint w = 0; w < n_words; w++)
             if (all) words[w].bold = TRUE;
-        for (guint w = 1; w + 1 < line->n_words; w++)
+        for (guint w = 1; w + 1 < n_words; w++)
             if (words[w - 1].bold == words[w + 1].bold) words[w].bold = words[w - 1].bold;
     }
 }

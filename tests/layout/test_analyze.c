@@ -237,6 +237,31 @@ bold_that_leads_into_a_sentence_is_no_heading(void **state)
 }
 
 static void
+sentences_in_bold_are_headings_only_where_none_is_numbered(void **state)
+{
+    static const char *const numbers[] = {"1 ", "2 ", "3 ", "4 "}, *const none[] = {"", "", "", ""};
+    static const char *const names[] = {"Lakes", "Rivers", "Gauges", "Boats"};
+    (void)state;
+    for (guint numbered = 0; numbered < 2; numbered++) {
+        page_maker *maker = page_maker_new(612, 792);
+        float y = 60;
+        for (guint i = 0; i < G_N_ELEMENTS(names); i++) {
+            g_autofree char *text = g_strconcat((numbered ? numbers : none)[i], names[i], NULL);
+            page_maker_text(maker, MAKER_BOLD, 12, 72, y + 16, text);
+            y = lines_put(maker, 72, y + 40, 460, 4, i);
+        }
+        page_maker_text(maker, MAKER_BOLD, 10, 72, y + 14, "What was found.");
+        lines_put(maker, 72, y + 38, 460, 4, 3);
+        lode_document *document = page_maker_document(&maker, 1);
+        assert_non_null(
+            document_find(document, LAYOUT_BLOCK_HEADING, numbered ? "1 Lakes" : "Lakes"));
+        assert_int_equal(document_find(document, LAYOUT_BLOCK_HEADING, "What was") == NULL,
+                         numbered);
+        lode_document_free(document);
+    }
+}
+
+static void
 a_caption_stays_with_its_figure(void **state)
 {
     (void)state;
@@ -447,6 +472,7 @@ main(void)
         cmocka_unit_test(numbers_give_headings_their_level),
         cmocka_unit_test(a_marker_set_apart_is_cut_whole),
         cmocka_unit_test(bold_that_leads_into_a_sentence_is_no_heading),
+        cmocka_unit_test(sentences_in_bold_are_headings_only_where_none_is_numbered),
         cmocka_unit_test(a_caption_stays_with_its_figure),
         cmocka_unit_test(a_paragraph_goes_on_behind_a_figure_and_in_the_next_page),
         cmocka_unit_test(booktabs_rules_make_a_table),

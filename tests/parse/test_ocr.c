@@ -652,6 +652,41 @@ what_was_misread_of_raised_figures_is_read_again(void **state)
     }
 }
 
+/* The words of the page in bold type, each with its blank; g_free. */
+static char *
+bold_text(const parse_page *page)
+{
+    GString *text = g_string_new(NULL);
+    for (guint r = 0; r < page->n_runs; r++) {
+        const parse_run *run = &page->runs[r];
+        if (!(page->fonts[run->font].flags & PARSE_FONT_BOLD)) continue;
+        for (guint i = 0; i < run->n_glyphs; i++)
+            g_string_append_unichar(text, page->glyphs[run->first_glyph + i].unicode);
+    }
+    return g_string_free(text, FALSE);
+}
+
+static void
+a_heading_that_runs_into_its_paragraph_ends_at_its_full_stop(void **state)
+{
+    (void)state;
+    GString *content = g_string_new(NULL);
+    for (guint i = 0; i < G_N_ELEMENTS(lines); i++)
+        g_string_append_printf(content, "BT /F1 10 Tf 40 %u Td (%s) Tj ET\n", 236 - 14 * i,
+                               lines[i]);
+    g_string_append(content,
+                    "BT /F2 10 Tf 40 150 Td (Why are gauges read at noon every day?) Tj "
+                    "/F1 10 Tf (  Be-) Tj 0 -14 Td (cause the wind is then most even, and the "
+                    "boats are in the harbour.) Tj ET\n"
+                    "BT /F2 10 Tf 40 108 Td (All of this heading is bold. So is the end) Tj ET\n");
+    PIX *pix = picture_of(content->str);
+    g_string_free(content, TRUE);
+    g_autoptr(parse_page) page = read_picture(pix, NULL);
+    g_autofree char *text = bold_text(page);
+    if (strstr(text, "noon every day? All of this heading is bold. So is the end") == NULL)
+        fail_msg("%s", text);
+}
+
 int
 main(void)
 {
@@ -669,6 +704,7 @@ main(void)
         cmocka_unit_test(recognition_can_be_cancelled),
         cmocka_unit_test(marks_of_notes_are_read_and_raised_inside_of_a_sentence_too),
         cmocka_unit_test(what_was_misread_of_raised_figures_is_read_again),
+        cmocka_unit_test(a_heading_that_runs_into_its_paragraph_ends_at_its_full_stop),
         cmocka_unit_test(ink_that_no_word_covers_is_found_piece_by_piece),
         cmocka_unit_test(dust_is_taken_out_and_smears_no_letter),
         cmocka_unit_test(a_character_alone_is_read_in_the_foot_only),
