@@ -25,6 +25,7 @@ struct parse_ocr {
     TessBaseAPI *api;
     char *data_path;
     char *languages;    /* those loaded */
+    char *usual;        /* those of a page that does not tell */
     gboolean automatic; /* they follow the page */
     gboolean choice;    /* automatic, and there are several */
     const parse_ocr_store *store;
@@ -102,6 +103,7 @@ parse_ocr_new(const parse_ocr_options *options, GError **error)
     setMsgSeverity(L_SEVERITY_NONE);
     threads_limit();
     if (!engine_load(ocr, languages, error)) return NULL;
+    ocr->usual = g_strdup(languages);
     return g_steal_pointer(&ocr);
 }
 
@@ -115,6 +117,7 @@ parse_ocr_free(parse_ocr *ocr)
     }
     g_free(ocr->data_path);
     g_free(ocr->languages);
+    g_free(ocr->usual);
     g_free(ocr->identity);
     g_free(ocr);
 }
@@ -521,26 +524,24 @@ image_read_turned(parse_ocr *ocr, parse_ocr_image *image, double seconds)
 
 /* ---- languages by the page ---- */
 
-/* Loads what is installed for the script of the image, or the usual languages where the image does not tell its script
- * or nothing is installed for it: few letters are easily taken for another script's. missing: what to install then. */
+/* Loads what is installed for the script of the image, or the usual languages where nothing is: few letters are easily
+ * taken for another script's. A guess is tried beside the usual ones. missing: what to install for a script without data. */
 static gboolean
 languages_follow(parse_ocr *ocr, const parse_ocr_image *image, const char *name, GError **missing,
                  GError **error)
 {
-    g_autofree char *script = parse_ocr_script_find(ocr->data_path, image);
+    gboolean sure = FALSE;
+    g_autofree char *script = parse_ocr_script_find(ocr->data_path, image, &sure);
     g_autofree char *languages =
-        script != NULL ? parse_ocr_languages_of_script(ocr->data_path, script) : NULL;
+        sure ? parse_ocr_languages_of_script(ocr->data_path, script)
+             : parse_ocr_languages_of_guess(ocr->data_path, script, ocr->usual);
     if (languages != NULL) return engine_load(ocr, languages, error);
-    if (script != NULL) {
-        g_autofree char *language = parse_ocr_script_language(script);
-        g_autofree char *package = parse_ocr_package(language);
-        g_set_error(missing, PARSE_ERROR, PARSE_ERROR_IO,
-                    "%s: OCR: text in %s letters, for which no data is installed: "
-                    "apt-get install %s",
-                    name, script, package);
-    }
-    g_autofree char *usual = parse_ocr_languages_default(ocr->data_path);
-    return engine_load(ocr, usual, error);
+    g_autofree char *language = parse_ocr_script_language(script);
+    g_autofree char *package = parse_ocr_package(language);
+    g_set_error(missing, PARSE_ERROR, PARSE_ERROR_IO,
+                "%s: OCR: text in %s letters, for which no data is installed: apt-get install %s",
+                name, script, package);
+    return engine_load(ocr, ocr->usual, error);
 }
 
 /* ---- pages ---- */

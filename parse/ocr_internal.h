@@ -71,8 +71,11 @@ char *parse_ocr_languages_default(const char *data_path);
 char *parse_ocr_package(const char *language);
 
 /* ---- ocr_script.c ---- */
-/* The script of an image as Tesseract names it, "Latin", "Cyrillic"; NULL where that cannot be told. Free with g_free. */
-char *parse_ocr_script_find(const char *data_path, const parse_ocr_image *image);
+/* The script of an image as Tesseract names it, "Latin", "Cyrillic"; NULL where that cannot be told; *sure: FALSE where it
+ * is hardly more than a guess. Free with g_free. */
+char *parse_ocr_script_find(const char *data_path, const parse_ocr_image *image, gboolean *sure);
+/* The languages installed for a script that was guessed, before those that are usual: "chi_sim+eng". Free with g_free. */
+char *parse_ocr_languages_of_guess(const char *data_path, const char *script, const char *usual);
 /* The languages installed for a script, "eng+deu"; NULL: none. Free with g_free. */
 char *parse_ocr_languages_of_script(const char *data_path, const char *script);
 /* The language that most of a script's pages are in, installed or not. Free with g_free. */

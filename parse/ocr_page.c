@@ -13,6 +13,7 @@
 #define SCRIPT_RISE_EM 0.2F  /* of the lower edge above the baseline */
 #define SCRIPT_HIGH_EM 0.55F /* a raised figure is no higher */
 #define SCRIPT_SIZE    0.7F
+#define JOINED_EM      0.6F /* between Chinese characters, which fill most of an em */
 
 enum { FONT_REGULAR, FONT_BOLD, N_FONTS };
 
@@ -167,6 +168,33 @@ glyph_add(placing *p, uint32_t unicode, float x0, float x1, const setting *s)
     rect_include(&run->box, glyph.box);
 }
 
+/* Of the scripts that have no blanks between words: Han, kana and their marks. */
+static gboolean
+is_unspaced(uint32_t ch)
+{
+    return (ch >= 0x2E80 && ch < 0xA000) || (ch >= 0xF900 && ch < 0xFB00) ||
+           (ch >= 0xFE30 && ch < 0xFE50) || (ch >= 0xFF00 && ch < 0xFF66) ||
+           (ch >= 0x20000 && ch < 0x32000);
+}
+
+/* Does the next word go on without a blank? Tesseract parts Chinese into words, or what it takes for such. */
+static gboolean
+is_joined(const parse_ocr_text *text, const parse_ocr_word *word)
+{
+    const parse_ocr_word *next = word + 1;
+    const parse_ocr_line *line = &g_array_index(text->lines, parse_ocr_line, word->line);
+    if (word + 1 >= (const parse_ocr_word *)(gpointer)text->words->data + text->words->len ||
+        next->line != word->line || word->n_symbols == 0 || next->n_symbols == 0)
+        return FALSE;
+    const parse_ocr_symbol *last =
+        &g_array_index(text->symbols, parse_ocr_symbol, word->first_symbol + word->n_symbols - 1);
+    const parse_ocr_symbol *first =
+        &g_array_index(text->symbols, parse_ocr_symbol, next->first_symbol);
+    const float em = MAX(line->em, (float)(last->x1 - last->x0));
+    return is_unspaced(last->unicode) && is_unspaced(first->unicode) && first->x0 > last->x0 &&
+           (float)(first->x0 - last->x1) < JOINED_EM * em;
+}
+
 static void
 word_add(placing *p, const parse_ocr_text *text, const parse_ocr_word *word)
 {
@@ -185,8 +213,12 @@ word_add(placing *p, const parse_ocr_text *text, const parse_ocr_word *word)
         const setting s = {raised ? foot : word->baseline,
                            raised ? SCRIPT_SIZE * line->em : line->em};
         if (i == 0 || (from < end && (i == from || i == end))) run_start(p, word, &s);
-        const float x1 =
-            i + 1 < word->n_symbols ? (float)MAX(symbol[1].x0, symbol->x0 + 1) : (float)symbol->x1;
+        const parse_ocr_symbol *next =
+            i + 1 < word->n_symbols ? symbol + 1
+            : is_joined(text, word)
+                ? &g_array_index(text->symbols, parse_ocr_symbol, word[1].first_symbol)
+                : NULL;
+        const float x1 = (float)(next != NULL ? MAX(next->x0, symbol->x0 + 1) : symbol->x1);
         glyph_add(p, symbol->unicode, (float)symbol->x0, x1, &s);
     }
 }
@@ -277,7 +309,8 @@ parse_ocr_page_add(parse_page *page, const parse_ocr_image *image, const parse_o
         const parse_ocr_word *word = &g_array_index(text->words, parse_ocr_word, i);
         if (word->confidence < NOISE && word->n_symbols <= NOISE_SYMBOLS) continue;
         word_add(&p, text, word);
-        if (i + 1 < text->words->len && word[1].line == word->line && word[1].x0 > word->x1)
+        if (i + 1 < text->words->len && word[1].line == word->line && word[1].x0 > word->x1 &&
+            !is_joined(text, word))
             space_add(&p, text, word);
     }
     for (guint i = 0; i < text->rules->len; i++) {

@@ -77,6 +77,17 @@ parse_ocr_languages_of_script(const char *data_path, const char *script)
 }
 
 char *
+parse_ocr_languages_of_guess(const char *data_path, const char *script, const char *usual)
+{
+    g_autofree char *guessed =
+        script != NULL ? parse_ocr_languages_of_script(data_path, script) : NULL;
+    if (guessed == NULL) return g_strdup(usual);
+    g_auto(GStrv) names = g_strsplit(guessed, "+", -1);
+    if (g_strv_contains((const char *const *)names, usual)) return g_steal_pointer(&guessed);
+    return g_strconcat(guessed, "+", usual, NULL);
+}
+
+char *
 parse_ocr_script_language(const char *script)
 {
     for (guint i = 0; i < G_N_ELEMENTS(scripts); i++)
@@ -86,8 +97,9 @@ parse_ocr_script_language(const char *script)
 }
 
 char *
-parse_ocr_script_find(const char *data_path, const parse_ocr_image *image)
+parse_ocr_script_find(const char *data_path, const parse_ocr_image *image, gboolean *sure)
 {
+    *sure = FALSE;
     g_autofree char *data = g_build_filename(data_path, "osd.traineddata", NULL);
     if (!g_file_test(data, G_FILE_TEST_IS_REGULAR)) return NULL;
     TessBaseAPI *api = TessBaseAPICreate();
@@ -101,8 +113,10 @@ parse_ocr_script_find(const char *data_path, const parse_ocr_image *image)
         TessBaseAPISetImage2(api, image->gray);
         TessBaseAPISetSourceResolution(api, (int)(image->dpi + 0.5));
         if (TessBaseAPIDetectOrientationScript(api, &degrees, &turn_sure, &script, &script_sure) &&
-            script != NULL && script_sure >= SCRIPT_SURE)
+            script != NULL) {
             found = g_strdup(script); /* the name itself is Tesseract's */
+            *sure = script_sure >= SCRIPT_SURE;
+        }
         TessBaseAPIEnd(api);
     }
     TessBaseAPIDelete(api);

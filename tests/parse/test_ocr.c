@@ -318,11 +318,14 @@ a_script_is_read_with_the_languages_installed_for_it(void **state)
                  {"Cyrillic", "rus", "rus"},
                  {"Han", "chi_sim", "chi_sim"},
                  {"Greek", NULL, "ell"}};
+    static const char *const guesses[] = {"eng+deu", "rus+eng", "chi_sim+eng", "eng"};
     for (guint i = 0; i < G_N_ELEMENTS(cases); i++) {
         g_autofree char *languages = parse_ocr_languages_of_script(dir, cases[i].script);
         g_autofree char *usual = parse_ocr_script_language(cases[i].script);
         assert_int_equal(g_strcmp0(languages, cases[i].languages), 0);
         assert_string_equal(usual, cases[i].usual);
+        g_autofree char *guess = parse_ocr_languages_of_guess(dir, cases[i].script, "eng");
+        assert_string_equal(guess, guesses[i]);
     }
     g_autofree char *package = parse_ocr_package("chi_sim");
     assert_string_equal(package, "tesseract-ocr-chi-sim");
@@ -687,6 +690,64 @@ a_heading_that_runs_into_its_paragraph_ends_at_its_full_stop(void **state)
         fail_msg("%s", text);
 }
 
+/* Two lines: Han parted into words, a blank as wide as a character, Latin words. */
+static void
+chinese_has_no_blanks_between_its_words(void **state)
+{
+    static const struct {
+        const char *characters;
+        int x, line; /* each character 50 wide, 60 from the next */
+    } words[] = {{"\xe4\xb8\x8a", 0, 0},   {"\xe7\x9a\x84\xe5\xae\x9e\xe6\x97\xb6", 68, 0},
+                 {"\xe6\x80\xa7", 320, 0}, {"GPU", 400, 0},
+                 {"\xe4\xb8\x8e", 590, 0}, {"\xe9\xa2\x84", 0, 1}};
+    (void)state;
+    parse_ocr_text text = {.symbols = g_array_new(FALSE, FALSE, sizeof(parse_ocr_symbol)),
+                           .words = g_array_new(FALSE, FALSE, sizeof(parse_ocr_word)),
+                           .lines = g_array_new(FALSE, FALSE, sizeof(parse_ocr_line)),
+                           .rules = g_array_new(FALSE, FALSE, sizeof(parse_path)),
+                           .pictures = g_array_new(FALSE, FALSE, sizeof(parse_rect))};
+    for (guint i = 0; i < G_N_ELEMENTS(words); i++) {
+        const int foot = 100 + 80 * words[i].line;
+        parse_ocr_word word = {.first_symbol = text.symbols->len,
+                               .x0 = words[i].x,
+                               .y0 = foot - 50,
+                               .y1 = foot,
+                               .confidence = 0.9F,
+                               .line = (guint)words[i].line,
+                               .baseline = (float)foot};
+        for (const char *at = words[i].characters; *at != '\0'; at = g_utf8_next_char(at)) {
+            const int x = words[i].x + 60 * (int)word.n_symbols++;
+            const parse_ocr_symbol symbol = {g_utf8_get_char(at), x, foot - 50, x + 50, foot};
+            g_array_append_val(text.symbols, symbol);
+            word.x1 = symbol.x1;
+        }
+        g_array_append_val(text.words, word);
+    }
+    for (guint i = 0; i < 2; i++) {
+        const parse_ocr_line line = {
+            .first_word = 5 * i, .n_words = 5 - 4 * i, .baseline = 100 + 80 * (float)i, .em = 60};
+        g_array_append_val(text.lines, line);
+    }
+    const parse_ocr_image image = {.dpi = DPI, .width = (float)WIDTH, .height = (float)HEIGHT};
+    parse_page *page = parse_page_new(0);
+    page->width_pt = (float)WIDTH;
+    page->height_pt = (float)HEIGHT;
+    parse_ocr_page_add(page, &image, &text);
+    parse_page_publish(page);
+    g_autoptr(GString) read = g_string_new(NULL);
+    for (guint i = 0; i < page->n_glyphs; i++)
+        g_string_append_unichar(read, page->glyphs[i].unicode);
+    assert_string_equal(read->str,
+                        "\xe4\xb8\x8a\xe7\x9a\x84\xe5\xae\x9e\xe6\x97\xb6 \xe6\x80\xa7 GPU "
+                        "\xe4\xb8\x8e\xe9\xa2\x84");
+    parse_page_free(page);
+    g_array_unref(text.symbols);
+    g_array_unref(text.words);
+    g_array_unref(text.lines);
+    g_array_unref(text.rules);
+    g_array_unref(text.pictures);
+}
+
 int
 main(void)
 {
@@ -705,6 +766,7 @@ main(void)
         cmocka_unit_test(marks_of_notes_are_read_and_raised_inside_of_a_sentence_too),
         cmocka_unit_test(what_was_misread_of_raised_figures_is_read_again),
         cmocka_unit_test(a_heading_that_runs_into_its_paragraph_ends_at_its_full_stop),
+        cmocka_unit_test(chinese_has_no_blanks_between_its_words),
         cmocka_unit_test(ink_that_no_word_covers_is_found_piece_by_piece),
         cmocka_unit_test(dust_is_taken_out_and_smears_no_letter),
         cmocka_unit_test(a_character_alone_is_read_in_the_foot_only),
