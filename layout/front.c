@@ -92,6 +92,45 @@ is_date(const char *text)
     return FALSE;
 }
 
+static gboolean
+is_particle(const char *word)
+{
+    static const char *const particles[] = {"de",  "van", "von", "der", "den", "di",  "da", "del",
+                                            "la",  "le",  "du",  "des", "bin", "al",  "el", "ten",
+                                            "ter", "dos", "do",  "y",   "e",   "ibn", "af", "zu"};
+    for (guint i = 0; i < G_N_ELEMENTS(particles); i++)
+        if (strcmp(word, particles[i]) == 0) return TRUE;
+    return FALSE;
+}
+
+static gboolean
+is_name(const char *text)
+{
+    glong n = g_utf8_strlen(text, -1);
+    if (n < 2 || n > 60 || is_address(text)) return FALSE;
+    guint words = 0, capitals = 0, ideographs = 0;
+    g_auto(GStrv) parts = g_strsplit(text, " ", 12);
+    for (char **p = parts; *p != NULL; p++) {
+        if (**p == '\0') continue;
+        gunichar first = g_utf8_get_char(*p);
+        words++;
+        if (g_unichar_isupper(first))
+            capitals++;
+        else if (first > 0x2E80)
+            ideographs++;
+        else if (!is_particle(*p))
+            return FALSE;
+    }
+    for (const char *at = text; *at != '\0'; at = g_utf8_next_char(at)) {
+        gunichar ch = g_utf8_get_char(at);
+        if (!g_unichar_isalpha(ch) && !g_unichar_ismark(ch) && ch != ' ' && ch != '.' &&
+            ch != '-' && ch != 0x2010 && ch != 0x2011 && ch != '\'' && ch != 0x2019)
+            return FALSE;
+    }
+    if (ideographs == words) return n >= 2 && n <= 4;
+    return words >= 2 && words <= 6 && capitals >= 2;
+}
+
 /* Lines of different lengths about one axis. */
 static gboolean
 is_centred(const layout_work *work, const layout_para *para)
@@ -211,6 +250,23 @@ next_text(const layout_work *work, guint index)
     return LAYOUT_NONE;
 }
 
+/* Set otherwise than the text? */
+static gboolean
+is_distinct(const layout_work *work, const layout_para *para, const char *text)
+{
+    const layout_row *row = layout_para_row(work, para, 0);
+    return (row->flags & (LAYOUT_SPAN_BOLD | LAYOUT_STYLE_CAPS)) != 0 ||
+           row->size_pt > 1.07F * work->body_pt || layout_text_is_upper(text);
+}
+
+/* One line that begins where the column does, as a heading may. */
+static gboolean
+is_alone_at_left(const layout_work *work, const layout_para *para)
+{
+    const layout_row *row = layout_para_row(work, para, 0);
+    return para->places->len == 1 && row->box.x0 < row->col_x0 + 2;
+}
+
 /* Does the text of the paper begin with this block? */
 static gboolean
 front_ends(const layout_work *work, guint index)
@@ -222,17 +278,12 @@ front_ends(const layout_work *work, guint index)
     if (strlen(text) > 80) return FALSE;
     layout_heading_form form = layout_heading_parse(text);
     if (form.known || layout_contents_heading(text)) return TRUE;
-    const layout_row *row = layout_para_row(work, para, 0);
-    gboolean distinct = (row->flags & (LAYOUT_SPAN_BOLD | LAYOUT_STYLE_CAPS)) != 0 ||
-                        row->size_pt > 1.07F * work->body_pt ||
-                        layout_text_is_upper(text + form.number_len);
-    if (!distinct || is_address(text)) return FALSE;
+    if (!is_distinct(work, para, text + form.number_len) || is_address(text)) return FALSE;
     if (form.numbered && form.value == 1 && form.kind != LAYOUT_NUMBER_UPPER &&
         form.kind != LAYOUT_NUMBER_LOWER)
         return TRUE;
-    /* a heading: alone at the left, over prose */
     int next = next_text(work, index);
-    return para->places->len == 1 && row->box.x0 < row->col_x0 + 2 && next >= 0 &&
+    return is_alone_at_left(work, para) && next >= 0 &&
            is_prose(work, layout_work_para(work, (guint)next));
 }
 
@@ -272,6 +323,70 @@ late_authors_mark(layout_work *work, guint from, guint end, float top, float bot
     }
 }
 
+/* A sentence rather than a list of names or an address: most words begin with a small letter, a stop at the end. */
+static gboolean
+is_sentence(const char *text)
+{
+    guint words = 0, small = 0;
+    g_auto(GStrv) parts = g_strsplit(text, " ", -1);
+    for (char **part = parts; *part != NULL; part++) {
+        if (**part == '\0') continue;
+        words++;
+        small += g_unichar_islower(g_utf8_get_char(*part)) ? 1 : 0;
+    }
+    const gsize len = strlen(text);
+    return words >= 12 && small * 10 >= words * 6 && strchr(".:?!", text[len - 1]) != NULL;
+}
+
+/* A name or an address, and nothing else? */
+static gboolean
+is_byline(const char *text)
+{
+    static const char *const words[] = {"universi", "institut", "department", "laborator", "@"};
+    if (strlen(text) > 400 || is_sentence(text)) return FALSE;
+    return is_name(text) || has_word(text, words, G_N_ELEMENTS(words));
+}
+
+/* Where what is about the authors ends: at the start of the text, or of the next page. */
+static guint
+authors_end(const layout_work *work, guint title)
+{
+    guint i = title + 1;
+    for (; i < work->paras->len; i++) {
+        const layout_para *para = layout_work_para(work, i);
+        if (para->sheet > 0 || para->type == LAYOUT_BLOCK_REFERENCE ||
+            para->type == LAYOUT_BLOCK_HEADING ||
+            (may_be_author(work, para) && front_ends(work, i)))
+            break;
+    }
+    return i;
+}
+
+/* The first sentence in [from, end) behind which no name and no address comes, or end: short texts begin without an
+ * abstract or a heading. */
+static guint
+sentence_find(const layout_work *work, guint from, guint end)
+{
+    guint found = end;
+    for (guint i = from; i < end; i++) {
+        const layout_para *para = layout_work_para(work, i);
+        if (!may_be_author(work, para)) continue;
+        g_autofree char *text = layout_para_short_text(work, para);
+        if (is_byline(text))
+            found = end;
+        else if (found == end && is_sentence(text) && !is_keywords(text))
+            found = i;
+    }
+    if (found == end || found <= from) return found;
+    /* with its heading */
+    const layout_para *above = layout_work_para(work, found - 1);
+    if (!may_be_author(work, above) || !is_alone_at_left(work, above)) return found;
+    g_autofree char *text = layout_para_short_text(work, above);
+    const gboolean heading =
+        strlen(text) < 80 && !is_byline(text) && !is_date(text) && is_distinct(work, above, text);
+    return heading ? found - 1 : found;
+}
+
 static void
 authors_mark(layout_work *work)
 {
@@ -281,62 +396,20 @@ authors_mark(layout_work *work)
     if (title == work->paras->len) return;
     const layout_para *head = layout_work_para(work, title);
     float top = layout_para_row(work, head, head->places->len - 1)->box.y1;
-    for (guint i = title + 1; i < work->paras->len; i++) {
+    const guint end = authors_end(work, title), first = sentence_find(work, title + 1, end);
+    for (guint i = title + 1; i < first; i++) {
         layout_para *para = layout_work_para(work, i);
-        if (para->sheet > 0) return;
-        if (!may_be_author(work, para)) {
-            if (para->type == LAYOUT_BLOCK_REFERENCE || para->type == LAYOUT_BLOCK_HEADING) return;
-            continue;
-        }
-        if (front_ends(work, i)) {
-            late_authors_mark(work, title, i, top, layout_para_row(work, para, 0)->box.y0 + 2);
-            return;
-        }
+        if (!may_be_author(work, para)) continue;
         g_autofree char *text = layout_para_short_text(work, para);
         if (!is_keywords(text) && !is_date(text)) para->type = LAYOUT_BLOCK_AUTHOR;
     }
+    if (end == work->paras->len || first < end) return;
+    const layout_para *para = layout_work_para(work, end);
+    if (para->sheet == 0 && may_be_author(work, para))
+        late_authors_mark(work, title, end, top, layout_para_row(work, para, 0)->box.y0 + 2);
 }
 
 /* ---- names ---- */
-
-static gboolean
-is_particle(const char *word)
-{
-    static const char *const particles[] = {"de",  "van", "von", "der", "den", "di",  "da", "del",
-                                            "la",  "le",  "du",  "des", "bin", "al",  "el", "ten",
-                                            "ter", "dos", "do",  "y",   "e",   "ibn", "af", "zu"};
-    for (guint i = 0; i < G_N_ELEMENTS(particles); i++)
-        if (strcmp(word, particles[i]) == 0) return TRUE;
-    return FALSE;
-}
-
-static gboolean
-is_name(const char *text)
-{
-    glong n = g_utf8_strlen(text, -1);
-    if (n < 2 || n > 60 || is_address(text)) return FALSE;
-    guint words = 0, capitals = 0, ideographs = 0;
-    g_auto(GStrv) parts = g_strsplit(text, " ", 12);
-    for (char **p = parts; *p != NULL; p++) {
-        if (**p == '\0') continue;
-        gunichar first = g_utf8_get_char(*p);
-        words++;
-        if (g_unichar_isupper(first))
-            capitals++;
-        else if (first > 0x2E80)
-            ideographs++;
-        else if (!is_particle(*p))
-            return FALSE;
-    }
-    for (const char *at = text; *at != '\0'; at = g_utf8_next_char(at)) {
-        gunichar ch = g_utf8_get_char(at);
-        if (!g_unichar_isalpha(ch) && !g_unichar_ismark(ch) && ch != ' ' && ch != '.' &&
-            ch != '-' && ch != 0x2010 && ch != 0x2011 && ch != '\'' && ch != 0x2019)
-            return FALSE;
-    }
-    if (ideographs == words) return n >= 2 && n <= 4;
-    return words >= 2 && words <= 6 && capitals >= 2;
-}
 
 /* The text of a segment without what is raised; marks that stand for it become commas. */
 static char *
@@ -539,6 +612,36 @@ unlabelled_mark(layout_work *work)
         abstract_take(work, (guint)first);
 }
 
+/* What stands between the authors and the keywords: an abstract that is not called so. */
+static gboolean
+before_keywords_mark(layout_work *work)
+{
+    int first = LAYOUT_NONE;
+    guint n = 0;
+    gboolean authors = FALSE;
+    for (guint i = 0; i < work->paras->len; i++) {
+        const layout_para *para = layout_work_para(work, i);
+        if (para->sheet > 0 || para->type == LAYOUT_BLOCK_HEADING) return FALSE;
+        if (para->type == LAYOUT_BLOCK_AUTHOR) {
+            authors = TRUE;
+            first = LAYOUT_NONE;
+            n = 0;
+            continue;
+        }
+        if (!authors || para->type != LAYOUT_BLOCK_PARAGRAPH || !layout_para_is_text(para))
+            continue;
+        g_autofree char *text = layout_para_short_text(work, para);
+        if (is_keywords(text)) break;
+        if (is_date(text)) continue;
+        if (first < 0 && !is_sentence(text) && !is_prose(work, para)) return FALSE;
+        if (first < 0) first = (int)i;
+        if (++n > 3 || i + 1 == work->paras->len) return FALSE;
+    }
+    if (first < 0) return FALSE;
+    abstract_take(work, (guint)first);
+    return TRUE;
+}
+
 static void
 abstract_mark(layout_work *work)
 {
@@ -569,7 +672,7 @@ abstract_mark(layout_work *work)
         }
         return;
     }
-    unlabelled_mark(work);
+    if (!before_keywords_mark(work)) unlabelled_mark(work);
 }
 
 void
