@@ -293,19 +293,25 @@ address_goes_on(const GString *text, const char *next, gsize next_len)
            (n > 1 && memchr(next, '.', n - 1) != NULL);
 }
 
-layout_joint
-layout_compose_joint(const layout_work *work, const GString *text, const char *next, gsize next_len)
+/* What joins the end of one printed line to the start of the next: so many bytes less of the one, then a blank. */
+typedef struct {
+    gsize cut;
+    gboolean blank;
+} joint;
+
+static joint
+joint_of(const layout_work *work, const GString *text, const char *next, gsize next_len)
 {
-    const layout_joint none = {0, FALSE}, blank = {0, TRUE};
+    const joint none = {0, FALSE}, blank = {0, TRUE};
     if (text->len == 0 || next_len == 0) return none;
     gunichar end = last_char(text), begin = g_utf8_get_char(next);
-    if (end == 0xAD) return (layout_joint){2, FALSE};
+    if (end == 0xAD) return (joint){2, FALSE};
     if (end == '-' || end == 0x2010) {
         gsize hyphen = end == '-' ? 1 : 3, cut = text->len - hyphen;
         gunichar before = cut > 0 ? g_utf8_get_char(g_utf8_prev_char(text->str + cut)) : ' ';
         if (g_unichar_isalpha(before) && g_unichar_isalpha(begin)) {
             gboolean drops = layout_hyphen_drops(work, text->str, cut, next, next_len);
-            return (layout_joint){drops ? hyphen : 0, FALSE};
+            return (joint){drops ? hyphen : 0, FALSE};
         }
         if (g_unichar_isalnum(before) && g_unichar_isalnum(begin)) return none;
     }
@@ -337,9 +343,9 @@ lines_meet(layout_composer *c, const char *next, gsize next_len)
         g_string_append_c(c->text, '\n');
         return;
     }
-    layout_joint joint = layout_compose_joint(c->work, c->text, next, next_len);
-    if (joint.cut > 0) layout_compose_cut(c, c->text->len - joint.cut);
-    if (joint.blank) g_string_append_c(c->text, ' ');
+    const joint met = joint_of(c->work, c->text, next, next_len);
+    if (met.cut > 0) layout_compose_cut(c, c->text->len - met.cut);
+    if (met.blank) g_string_append_c(c->text, ' ');
 }
 
 void
@@ -411,14 +417,21 @@ layout_compose_segs(layout_composer *c, layout_sheet *sheet, const guint *segs, 
 }
 
 void
+layout_compose_cell_line(layout_composer *c, const char *next, gsize next_len)
+{
+    if (c->text->len > 0 && layout_list_bullet(next, next_len) > 0)
+        g_string_append_c(c->text, '\n');
+    else
+        lines_meet(c, next, next_len);
+}
+
+void
 layout_compose_part(layout_composer *c, const layout_sheet *sheet, const layout_cell_part *part)
 {
     const layout_seg *seg = layout_sheet_seg(sheet, part->seg);
     const char *text = sheet->text->str;
-    if (part->line && c->text->len > 0 && layout_list_bullet(text + part->start, part->len) > 0)
-        g_string_append_c(c->text, '\n');
-    else if (part->line)
-        lines_meet(c, text + part->start, part->len);
+    if (part->line)
+        layout_compose_cell_line(c, text + part->start, part->len);
     else if (c->text->len > 0)
         g_string_append_c(c->text, ' ');
     for (guint i = seg->first_style; i < seg->first_style + seg->n_styles; i++) {

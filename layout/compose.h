@@ -41,6 +41,8 @@ void layout_compose_row(layout_composer *c, layout_sheet *sheet, const layout_ro
 /* Appends segs [n] of sheet as one printed line with this box, and takes their glyphs. */
 void layout_compose_segs(layout_composer *c, layout_sheet *sheet, const guint *segs, guint n,
                          layout_rect frame_box, guint region);
+/* The next printed line of a table's cell meets the text, or stays a line of its own where an item of a list begins. */
+void layout_compose_cell_line(layout_composer *c, const char *next, gsize next_len);
 /* Appends part of a table's cell, which meets the one before it. */
 void layout_compose_part(layout_composer *c, const layout_sheet *sheet,
                          const layout_cell_part *part);
@@ -52,14 +54,6 @@ void layout_compose_box(layout_composer *c, const layout_sheet *sheet, layout_re
 /* Shortens the text to len bytes, its spans and its last line with it. */
 void layout_compose_cut(layout_composer *c, gsize len);
 
-/* What joins the end of one printed line to the start of the next: so many bytes less of the one, then a blank. */
-typedef struct {
-    gsize cut;
-    gboolean blank;
-} layout_joint;
-
-layout_joint layout_compose_joint(const layout_work *work, const GString *text, const char *next,
-                                  gsize next_len);
 /* Takes the blanks out of addresses that are broken over lines, or stretched to fill one. */
 void layout_compose_mend(layout_composer *c);
 

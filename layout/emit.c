@@ -348,23 +348,18 @@ cell_text(layout_composer *in_cell, const layout_sheet *sheet, const layout_grid
 {
     g_string_truncate(out, 0);
     if (cell->text == NULL) return;
+    layout_compose_reset(in_cell);
     if (cell->parts == NULL) {
         const char *end = cell->text + strlen(cell->text) - n_cut;
         for (const char *at = cell->text; at < end;) {
             const gsize len = MIN(strcspn(at, "\n"), (gsize)(end - at));
-            if (out->len > 0 && layout_list_bullet(at, len) > 0) {
-                g_string_append_c(out, '\n');
-            } else {
-                layout_joint joint = layout_compose_joint(in_cell->work, out, at, len);
-                g_string_truncate(out, out->len - joint.cut);
-                if (joint.blank) g_string_append_c(out, ' ');
-            }
-            g_string_append_len(out, at, (gssize)len);
+            layout_compose_cell_line(in_cell, at, len);
+            g_string_append_len(in_cell->text, at, (gssize)len);
             at += len + (at[len] == '\n' ? 1 : 0);
         }
+        g_string_append_len(out, in_cell->text->str, (gssize)in_cell->text->len);
         return;
     }
-    layout_compose_reset(in_cell);
     for (guint i = 0; i < cell->parts->len; i++) {
         layout_cell_part part = g_array_index(cell->parts, layout_cell_part, i);
         if (i + 1 == cell->parts->len) part.len -= MIN(part.len, n_cut);
