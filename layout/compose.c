@@ -482,14 +482,20 @@ byte_remove(layout_composer *c, uint32_t at)
     }
 }
 
-/* Is text [len] without its blanks the address, or its end? */
-static gboolean
-is_address_with_blanks(const char *text, gsize len, const char *address)
+static gsize
+count_printed(const char *text, gsize len)
 {
     gsize n = 0;
     for (gsize i = 0; i < len; i++)
         n += text[i] != ' ' ? 1 : 0;
-    const gsize all = strlen(address);
+    return n;
+}
+
+/* Is text [len] without its blanks the address, or its end? */
+static gboolean
+is_address_with_blanks(const char *text, gsize len, const char *address)
+{
+    const gsize n = count_printed(text, len), all = strlen(address);
     if (n == len || n < 8 || n > all) return FALSE;
     address += all - n;
     for (gsize i = 0; i < len; i++)
@@ -516,11 +522,15 @@ address_mend(layout_composer *c, guint first)
 {
     layout_span *span = &g_array_index(c->spans, layout_span, first);
     if (!(span->flags & LAYOUT_SPAN_LINK) || span->target == NULL || span->target[0] == '#') return;
+    const gsize most = strlen(span->target);
+    gsize n = count_printed(c->text->str + span->start, span->len);
+    uint32_t len = span->len;
     guint end = first + 1;
-    while (goes_on(c, span, end))
-        end++;
-    const layout_span *last = &g_array_index(c->spans, layout_span, end - 1);
-    const uint32_t len = last->start + last->len - span->start;
+    for (; n <= most && goes_on(c, span, end); end++) {
+        const layout_span *next = &g_array_index(c->spans, layout_span, end);
+        n += count_printed(c->text->str + next->start, next->len);
+        len += next->len;
+    }
     if (!is_address_with_blanks(c->text->str + span->start, len, span->target)) return;
     span->len = len;
     if (end > first + 1) g_array_remove_range(c->spans, first + 1, end - first - 1);
