@@ -3,8 +3,6 @@
 
 #include <string.h>
 
-#define NOTES_BEHIND 64 /* blocks behind a table that its notes are among */
-
 /* May this stand between dollars without a command or a script in it: a letter, a sum, a relation? An amount, "$5", or
  * two of them may not. */
 static gboolean
@@ -70,39 +68,22 @@ append_cell_text(GString *out, const char *text, layout_table_place place)
     html_append_escaped(out, text + done);
 }
 
-int
-layout_cell_note(const lode_document *document, const layout_table *table, const char *mark,
-                 gsize len)
-{
-    const guint from = (guint)table->block + 1, to = MIN(from + NOTES_BEHIND, document->n_blocks);
-    for (guint b = from; b < to; b++) {
-        const layout_block *note = &document->blocks[b];
-        const char *key;
-        gsize key_len;
-        uint32_t rest;
-        if (note->type == LAYOUT_BLOCK_FOOTNOTE && note->parent == table->block &&
-            layout_note_key(document, note, &key, &key_len, &rest) && key_len == len &&
-            memcmp(key, mark, len) == 0)
-            return (int)b;
-    }
-    return LAYOUT_NONE;
-}
-
 /* The raised marks at the end of a cell; in a page they lead to their notes. */
 static void
 append_marks(GString *out, const lode_document *document, const layout_table *table,
              const char *marks, layout_table_place place)
 {
+    const char *at = marks, *done = marks;
     g_string_append(out, "<sup>");
-    for (const char *at = marks; *at != '\0';) {
-        const gsize len = MAX(1, strcspn(at, ", "));
+    for (gsize len; (len = layout_next_mark(&at)) > 0; done = at += len) {
         const int note =
             place == LAYOUT_TABLE_PAGE ? layout_cell_note(document, table, at, len) : LAYOUT_NONE;
+        append_text(out, done, (gsize)(at - done));
         if (note != LAYOUT_NONE) g_string_append_printf(out, "<a href=\"#b%d\">", note);
         append_text(out, at, len);
         if (note != LAYOUT_NONE) g_string_append(out, "</a>");
-        at += len;
     }
+    html_append_escaped(out, done);
     g_string_append(out, "</sup>");
 }
 

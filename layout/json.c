@@ -409,10 +409,9 @@ static void
 put_notes(GString *s, const lode_document *d, const layout_table *table, const layout_cell *cell)
 {
     gboolean any = FALSE;
-    for (const char *at = cell->text + strlen(cell->text) - cell->n_mark; *at != '\0';) {
-        const gsize len = MAX(1, strcspn(at, ", "));
+    const char *at = cell->text + strlen(cell->text) - cell->n_mark;
+    for (gsize len; (len = layout_next_mark(&at)) > 0; at += len) {
         const int note = layout_cell_note(d, table, at, len);
-        at += len;
         if (note == LAYOUT_NONE) continue;
         g_string_append(s, any ? ", " : ", \"notes\": [");
         put_integer(s, note);

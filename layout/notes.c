@@ -3,6 +3,8 @@
 
 #include <string.h>
 
+#define NOTES_BEHIND 64 /* blocks behind a table that its notes are among */
+
 gboolean
 layout_note_key(const lode_document *d, const layout_block *note, const char **key, size_t *len,
                 uint32_t *rest)
@@ -31,6 +33,31 @@ layout_note_key(const lode_document *d, const layout_block *note, const char **k
     while (note->text[*rest] == ' ')
         (*rest)++;
     return *len > 0;
+}
+
+gsize
+layout_next_mark(const char **at)
+{
+    *at += strspn(*at, ", ");
+    return strcspn(*at, ", ");
+}
+
+int
+layout_cell_note(const lode_document *document, const layout_table *table, const char *mark,
+                 gsize len)
+{
+    const guint from = (guint)table->block + 1, to = MIN(from + NOTES_BEHIND, document->n_blocks);
+    for (guint b = from; b < to; b++) {
+        const layout_block *note = &document->blocks[b];
+        const char *key;
+        gsize key_len;
+        uint32_t rest;
+        if (note->type == LAYOUT_BLOCK_FOOTNOTE && note->parent == table->block &&
+            layout_note_key(document, note, &key, &key_len, &rest) && key_len == len &&
+            memcmp(key, mark, len) == 0)
+            return (int)b;
+    }
+    return LAYOUT_NONE;
 }
 
 static gint

@@ -55,10 +55,6 @@ void markdown_escape_block_start(GString *out, gsize start);
 /* The mathematics that cells hold between dollars, as spans (layout_span) over the dollars, LaTeX kept in strings. */
 void layout_cell_math(const char *text, GArray *spans, GStringChunk *strings);
 
-/* The footnote of a table that mark [len], raised in one of its cells, calls: its block, LAYOUT_NONE where there is none. */
-int layout_cell_note(const lode_document *document, const layout_table *table, const char *mark,
-                     gsize len);
-
 typedef enum {
     LAYOUT_TABLE_MARKDOWN, /* a line per row, nothing but structure */
     LAYOUT_TABLE_LINE,     /* all in one line */
@@ -93,6 +89,11 @@ const layout_note_call *layout_notes_calls(const layout_notes *notes, int block,
 /* "1" of a footnote that begins with a raised "1" or has that marker, and where its text goes on. */
 gboolean layout_note_key(const lode_document *d, const layout_block *note, const char **key,
                          size_t *len, uint32_t *rest);
+/* Goes to the next of the raised marks of a cell, which commas and blanks part, from at on: its length, 0 at the end. */
+gsize layout_next_mark(const char **at);
+/* The footnote of a table that mark [len], raised in one of its cells, calls: its block, LAYOUT_NONE where there is none. */
+int layout_cell_note(const lode_document *document, const layout_table *table, const char *mark,
+                     gsize len);
 
 /* To hundredths of a point, as our JSON has lengths: every writer gives the same numbers for a document before and
  * after its way through JSON. */
