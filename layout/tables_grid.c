@@ -545,14 +545,13 @@ layout_table_is_typed_rule(const char *text, gsize len)
     return dashes >= 5 && dashes == len;
 }
 
-/* The first word of a piece is a bullet, the next, not far from it, is none. */
+/* A piece is a bullet, and the word behind this gap not far from it and none. */
 static gboolean
 is_item_gap(const layout_grid *g, const layout_piece *p, const layout_word *next, float gap)
 {
     const char *text = g->sheet->text->str;
-    g_autofree char *both = g_strdup_printf("%.*s %.*s", (int)p->len, text + p->start,
-                                            (int)next->len, text + next->start);
-    return gap < 1.6F * p->size && layout_list_bullet(both, strlen(both)) == p->len + 1 &&
+    return gap < 1.6F * p->size &&
+           layout_list_bullet(text + p->start, next->start + next->len - p->start) == p->len + 1 &&
            g_unichar_isalnum(g_utf8_get_char(text + next->start));
 }
 

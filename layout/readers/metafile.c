@@ -323,42 +323,46 @@ extent_of(bytes_view v, gsize at)
     return ABS((double)(gint16)u16(v, at) * (double)(gint16)u16(v, at + 2));
 }
 
+/* The DIB of a record that draws one. */
+static void
+read_wmf_bitmap(metafile *m, guint function, bytes_view v)
+{
+    static const struct {
+        guint function;
+        gsize dib, extent;            /* extent: of the height and width that it is drawn with */
+    } records[] = {{0x0940, 22, 14},  /* META_DIBBITBLT */
+                   {0x0B41, 26, 18},  /* META_DIBSTRETCHBLT */
+                   {0x0D33, 24, 16},  /* META_SETDIBTODEV */
+                   {0x0F43, 28, 20}}; /* META_STRETCHDIB */
+    for (guint i = 0; i < G_N_ELEMENTS(records); i++) {
+        const gsize at = records[i].dib;
+        if (records[i].function == function && at < v.len)
+            take_packed(m, part_of(v, at, v.len - at), extent_of(v, records[i].extent));
+    }
+}
+
 static void
 read_wmf_record(metafile *m, guint function, bytes_view v)
 {
-    gsize at = 0, n = 0, size = 0; /* of a DIB, of the height and width it is drawn with */
     switch (function) {
-    case 0x0940:
-        at = 22, size = 14;
-        break; /* META_DIBBITBLT */
-    case 0x0B41:
-        at = 26, size = 18;
-        break; /* META_DIBSTRETCHBLT */
-    case 0x0D33:
-        at = 24, size = 16;
-        break; /* META_SETDIBTODEV */
-    case 0x0F43:
-        at = 28, size = 20;
-        break; /* META_STRETCHDIB */
-    case 0x020C:
+    case 0x020C: /* META_SETWINDOWEXT */
         m->frame = extent_of(v, 6);
-        return;  /* META_SETWINDOWEXT */
+        break;
     case 0x02FB: /* META_CREATEFONTINDIRECT; which one is in use later is not followed */
         if (v.len > 19 && v.data[19] > 1) m->font = FONT_SIGNS;
-        return;
+        break;
     case 0x0521: /* META_TEXTOUT */
         take_words(m, m->text, latin_words(part_of(v, 8, u16(v, 6))), G_MININT64, G_MININT64);
-        return;
-    case 0x0A32: /* META_EXTTEXTOUT */
-        n = u16(v, 10);
-        at = (u16(v, 12) & 6) != 0 ? 22 : 14;
+        break;
+    case 0x0A32: /* META_EXTTEXTOUT: behind its rectangle, where it has one */
         if ((u16(v, 12) & 0x10) == 0)
-            take_words(m, m->text, latin_words(part_of(v, at, n)), G_MININT64, G_MININT64);
-        return;
+            take_words(m, m->text,
+                       latin_words(part_of(v, (u16(v, 12) & 6) != 0 ? 22 : 14, u16(v, 10))),
+                       G_MININT64, G_MININT64);
+        break;
     default:
-        return;
+        read_wmf_bitmap(m, function, v);
     }
-    if (at < v.len) take_packed(m, part_of(v, at, v.len - at), extent_of(v, size));
 }
 
 static void
