@@ -22,13 +22,20 @@ static const char *const lines[] = {
 #define HEADING "Records of the Wind"
 static const char *const cells[2][3] = {{"Season", "Gales", "Calm"}, {"Winter", "417", "35"}};
 
+static void
+lines_append(GString *content)
+{
+    for (guint i = 0; i < G_N_ELEMENTS(lines); i++)
+        g_string_append_printf(content, "BT /F1 10 Tf 40 %u Td (%s) Tj ET\n", 236 - 14 * i,
+                               lines[i]);
+}
+
 /* A heading, five lines, and a ruled table of two rows; origin at the lower left. */
 static char *
 page_content(void)
 {
     GString *s = g_string_new("BT /F2 18 Tf 40 260 Td (" HEADING ") Tj ET\n");
-    for (guint i = 0; i < G_N_ELEMENTS(lines); i++)
-        g_string_append_printf(s, "BT /F1 10 Tf 40 %u Td (%s) Tj ET\n", 236 - 14 * i, lines[i]);
+    lines_append(s);
     for (guint row = 0; row < 2; row++)
         for (guint col = 0; col < 3; col++)
             g_string_append_printf(s, "BT /F1 10 Tf %u %u Td (%s) Tj ET\n", 48 + 100 * col,
@@ -520,15 +527,11 @@ static void
 an_address_that_was_read_in_pieces_is_one_word(void **state)
 {
     (void)state;
-    GString *content = g_string_new(NULL);
-    for (guint i = 0; i < G_N_ELEMENTS(lines); i++)
-        g_string_append_printf(content, "BT /F1 10 Tf 40 %u Td (%s) Tj ET\n", 236 - 14 * i,
-                               lines[i]);
+    g_autoptr(GString) content = g_string_new(NULL);
+    lines_append(content);
     g_string_append(
         content, "BT /F1 10 Tf 40 150 Td (See https: //wind.org/gales and the books: /a) Tj ET\n");
-    PIX *pix = picture_of(content->str);
-    g_string_free(content, TRUE);
-    g_autoptr(parse_page) page = read_picture(pix, NULL);
+    g_autoptr(parse_page) page = read_picture(picture_of(content->str), NULL);
     g_autofree char *text = page_text(page);
     if (strstr(text, " https://wind.org/gales and") == NULL || strstr(text, "books: /a") == NULL)
         fail_msg("%s", text);
@@ -581,17 +584,13 @@ marks_of_notes_are_read_and_raised_inside_of_a_sentence_too(void **state)
 {
     (void)state;
     /* as small as they come on coarse scans */
-    GString *content = g_string_new(NULL);
-    for (guint i = 0; i < G_N_ELEMENTS(lines); i++)
-        g_string_append_printf(content, "BT /F1 10 Tf 40 %u Td (%s) Tj ET\n", 236 - 14 * i,
-                               lines[i]);
+    g_autoptr(GString) content = g_string_new(NULL);
+    lines_append(content);
     g_string_append(content,
                     "BT /F1 10 Tf 40 150 Td (Wind is measured in other studies) Tj "
                     "/F1 6.5 Tf 3.6 Ts (16) Tj /F1 10 Tf 0 Ts (, as was said, and in reports) Tj "
                     "/F1 6.5 Tf 3.6 Ts (17) Tj /F1 10 Tf 0 Ts (.) Tj ET\n");
-    PIX *pix = picture_of(content->str);
-    g_string_free(content, TRUE);
-    g_autoptr(parse_page) page = read_picture(pix, NULL);
+    g_autoptr(parse_page) page = read_picture(picture_of(content->str), NULL);
     g_autofree char *text = raised_text(page, 10);
     if (strstr(text, "studies^16_,") == NULL || strstr(text, "reports^17_.") == NULL)
         fail_msg("%s", text);
@@ -673,18 +672,14 @@ static void
 a_heading_that_runs_into_its_paragraph_ends_at_its_full_stop(void **state)
 {
     (void)state;
-    GString *content = g_string_new(NULL);
-    for (guint i = 0; i < G_N_ELEMENTS(lines); i++)
-        g_string_append_printf(content, "BT /F1 10 Tf 40 %u Td (%s) Tj ET\n", 236 - 14 * i,
-                               lines[i]);
+    g_autoptr(GString) content = g_string_new(NULL);
+    lines_append(content);
     g_string_append(content,
                     "BT /F2 10 Tf 40 150 Td (Why are gauges read at noon every day?) Tj "
                     "/F1 10 Tf (  Be-) Tj 0 -14 Td (cause the wind is then most even, and the "
                     "boats are in the harbour.) Tj ET\n"
                     "BT /F2 10 Tf 40 108 Td (All of this heading is bold. So is the end) Tj ET\n");
-    PIX *pix = picture_of(content->str);
-    g_string_free(content, TRUE);
-    g_autoptr(parse_page) page = read_picture(pix, NULL);
+    g_autoptr(parse_page) page = read_picture(picture_of(content->str), NULL);
     g_autofree char *text = bold_text(page);
     if (strstr(text, "noon every day? All of this heading is bold. So is the end") == NULL)
         fail_msg("%s", text);
