@@ -64,6 +64,10 @@ typedef struct {
 } engine_machine;
 void engine_machine_measure(engine_pool *pool, engine_machine *out);
 
+/* read_2m once more, a tenth of a second: on a virtual machine it changes within seconds, by half where the host puts
+ * two processors now behind one path to memory, now behind two. */
+double engine_machine_reading(engine_pool *pool);
+
 /* ---- GPUs ----------------------------------------------------------------------------------- */
 
 /* CUDA comes as a plug-in, liblode_cuda.so: looked for in the file that LODE_CUDA_PLUGIN names (and then nowhere else;

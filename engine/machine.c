@@ -163,6 +163,12 @@ measure_int8(engine_pool *pool)
     return best;
 }
 
+double
+engine_machine_reading(engine_pool *pool)
+{
+    return measure_reading(pool, TRUE);
+}
+
 void
 engine_machine_measure(engine_pool *pool, engine_machine *out)
 {

@@ -96,6 +96,7 @@ typedef struct {
     int32_t *tokens;
     double load_seconds, first_token_seconds;
     uint64_t base_bytes; /* resident before the model was opened: the program and its libraries */
+    uint64_t peak_bytes; /* before the machine was last measured */
     json_t *tests;
 } bench;
 
@@ -169,6 +170,17 @@ forget_peak(void)
     close(fd);
 }
 
+/* How fast memory is read now, the peak being that of the model still; 0 where the machine is not measured. */
+static double
+reading_now(bench *b)
+{
+    if (b->args->no_machine) return 0.0;
+    b->peak_bytes = MAX(b->peak_bytes, peak_bytes());
+    const double reading = engine_machine_reading(b->pool);
+    forget_peak();
+    return reading;
+}
+
 static int
 compare_doubles(const void *a, const void *b)
 {
@@ -186,9 +198,34 @@ cache_bytes(const bench *b, uint32_t depth)
     return plan.kv_bytes + plan.recurrent_bytes;
 }
 
-/* Keeps one test's result and, unless JSON is wanted, prints it. rates [rounds], tokens a second. */
+/* Sorts them. */
+static double
+median_of(double *values, size_t n)
+{
+    qsort(values, n, sizeof *values, compare_doubles);
+    return n % 2 ? values[n / 2] : 0.5 * (values[n / 2 - 1] + values[n / 2]);
+}
+
+/* The median part of what could be read while each round ran: the mean of before and after. rates [rounds];
+ * readings [rounds + 1]; 0: not measured. */
+static double
+reading_fraction(const bench *b, const double *rates, const double *readings, uint64_t bytes)
+{
+    const int n = b->args->rounds;
+    g_autofree double *parts = g_new(double, n);
+
+    for (int i = 0; i < n; i++) {
+        const double could = 0.5 * (readings[i] + readings[i + 1]);
+        if (could <= 0.0) return 0.0;
+        parts[i] = rates[i] * (double)bytes / could;
+    }
+    return median_of(parts, (size_t)n);
+}
+
+/* Keeps one test's result and, unless JSON is wanted, prints it. rates [rounds], tokens a second, get sorted;
+ * readings [rounds + 1] of memory around the rounds of decoding, else NULL. */
 static void
-report(bench *b, const char *test, uint32_t size, double *rates)
+report(bench *b, const char *test, uint32_t size, double *rates, const double *readings)
 {
     const engine_model_info *info = engine_model_get_info(b->model);
     const int n = b->args->rounds;
@@ -198,19 +235,22 @@ report(bench *b, const char *test, uint32_t size, double *rates)
 
     for (int i = 0; i < n; i++)
         json_array_append_new(all, json_real(rates[i]));
-    qsort(rates, (size_t)n, sizeof *rates, compare_doubles);
-    const double median = n % 2 ? rates[n / 2] : 0.5 * (rates[n / 2 - 1] + rates[n / 2]);
     const uint64_t bytes = decode ? info->n_active_bytes + cache_bytes(b, size) : 0;
-    const double ceiling = MAX(b->machine.read_4k, b->machine.read_2m);
+    const double fraction = decode ? reading_fraction(b, rates, readings, bytes) : 0.0;
+    const double median = median_of(rates, (size_t)n);
     json_object_set_new(json, "test", json_string(test));
     json_object_set_new(json, decode ? "depth" : "tokens", json_integer(size));
     json_object_set_new(json, "best", json_real(rates[n - 1]));
     json_object_set_new(json, "median", json_real(median));
     json_object_set(json, "rounds", all);
     if (decode) json_object_set_new(json, "bytes_per_token", json_integer((json_int_t)bytes));
-    if (decode && ceiling > 0.0)
-        json_object_set_new(json, "bandwidth_fraction",
-                            json_real(rates[n - 1] * (double)bytes / ceiling));
+    if (fraction > 0.0) {
+        json_t *measured = json_array();
+        for (int i = 0; i <= n; i++)
+            json_array_append_new(measured, json_real(readings[i]));
+        json_object_set_new(json, "bandwidth", measured);
+        json_object_set_new(json, "bandwidth_fraction", json_real(fraction));
+    }
     /* the output matrix serves the last token alone */
     const double operations =
         decode ? 0.0
@@ -223,9 +263,8 @@ report(bench *b, const char *test, uint32_t size, double *rates)
     g_autofree char *name =
         decode ? g_strdup_printf("decode at %u", size) : g_strdup_printf("prefill %u", size);
     cli_print("%-18s %9.1f %9.1f", name, rates[n - 1], median);
-    if (decode && ceiling > 0.0)
-        cli_print("   %5.2f GB/s, %3.0f %%", rates[n - 1] * (double)bytes / 1e9,
-                  100.0 * rates[n - 1] * (double)bytes / ceiling);
+    if (fraction > 0.0)
+        cli_print("   %5.2f GB/s, %3.0f %%", median * (double)bytes / 1e9, 100.0 * fraction);
     if (!decode && b->machine.int8_ops > 0.0)
         cli_print("   %5.1f Gop/s, %3.0f %%", rates[n - 1] * operations / 1e9,
                   100.0 * rates[n - 1] * operations / b->machine.int8_ops);
@@ -253,7 +292,7 @@ run_prefill(bench *b, uint32_t n, GError **error)
         if (!eval(b, n, error)) return FALSE;
         rates[round] = n / seconds_since(b, start);
     }
-    report(b, "prefill", n, rates);
+    report(b, "prefill", n, rates, NULL);
     return TRUE;
 }
 
@@ -261,17 +300,20 @@ run_prefill(bench *b, uint32_t n, GError **error)
 static gboolean
 run_decode(bench *b, uint32_t depth, GError **error)
 {
-    g_autofree double *rates = g_new(double, b->args->rounds);
+    g_autofree double *rates = g_new(double, b->args->rounds),
+                      *readings = g_new(double, b->args->rounds + 1);
 
     engine_session_truncate(b->session, 0);
     if (depth > 0 && !eval(b, depth, error)) return FALSE;
+    readings[0] = reading_now(b);
     for (int round = 0; round < b->args->rounds; round++) {
         const gint64 start = now(b);
         for (int i = 0; i < b->args->n_decode; i++)
             if (!eval(b, 1, error)) return FALSE;
         rates[round] = b->args->n_decode / seconds_since(b, start);
+        readings[round + 1] = reading_now(b);
     }
-    report(b, "decode", depth, rates);
+    report(b, "decode", depth, rates, readings);
     return TRUE;
 }
 
@@ -380,7 +422,8 @@ print_json(const bench *b)
     json_object_set_new(json, "load_seconds", json_real(b->load_seconds));
     json_object_set_new(json, "first_token_seconds", json_real(b->first_token_seconds));
     json_object_set(json, "tests", b->tests);
-    json_object_set_new(json, "peak_bytes", json_integer((json_int_t)peak_bytes()));
+    json_object_set_new(json, "peak_bytes",
+                        json_integer((json_int_t)MAX(b->peak_bytes, peak_bytes())));
     json_object_set_new(json, "base_bytes", json_integer((json_int_t)b->base_bytes));
     json_object_set_new(json, "huge_bytes", json_integer((json_int_t)huge_bytes()));
     json_object_set_new(json, "planned_bytes", json_integer((json_int_t)planned_bytes(b)));
@@ -437,7 +480,8 @@ run_bench(gpointer data, char **operands, int n_operands)
     if (args->common.json) {
         print_json(&b);
     } else {
-        g_autofree char *peak = g_format_size(peak_bytes()), *base = g_format_size(b.base_bytes),
+        g_autofree char *peak = g_format_size(MAX(b.peak_bytes, peak_bytes())),
+                        *base = g_format_size(b.base_bytes),
                         *planned = g_format_size(planned_bytes(&b));
         g_autofree char *huge = g_format_size(huge_bytes());
         cli_print("\npeak memory %s: %s before the model was opened, %s planned for it\n"
@@ -456,10 +500,11 @@ const command cmd_bench = {
         "Reads prompts of several lengths and decodes behind contexts of several lengths, with "
         "random tokens, and\n"
         "prints tokens a second. Decoding is bounded by reading: beside each rate stands what part "
-        "of the measured\n"
-        "memory bandwidth the weights in use and the cache of the context take; beside a prompt's, "
-        "what part of the\n"
-        "machine's 8-bit arithmetic its matrices take, attention left out. Weights that the system "
+        "of the memory\n"
+        "bandwidth, measured before and after each round, the weights in use and the cache of the "
+        "context take;\n"
+        "beside a prompt's, what part of the machine's 8-bit arithmetic its matrices take, "
+        "attention left out. Weights that the system "
         "holds in pages of\n"
         "2 MiB are read faster; a file that was just written is not held so before it is read from "
         "the disk again.\n"
