@@ -108,9 +108,9 @@ is_foreign_prose(const search *s, guint seg, layout_rect box)
     return chain != LAYOUT_NONE && !contains(box, s->prose.hull[chain], 3);
 }
 
-/* Is a line of running text in this box? */
+/* Is a line of running text in this box? Not counting what is part of one of the things drawn there. */
 static gboolean
-has_prose(const search *s, layout_rect box)
+has_prose(const search *s, layout_rect box, const layout_rect *drawn, guint n_drawn)
 {
     for (guint i = first_at(s, box.y0); i < s->n_segs; i++) {
         guint index = s->by_y[i];
@@ -119,14 +119,17 @@ has_prose(const search *s, layout_rect box)
         float middle = seg->baseline - 0.3F * seg->size_pt;
         if (middle < box.y0 || middle > box.y1) continue;
         if (layout_overlap_1d(seg->box.x0, seg->box.x1, box.x0, box.x1) <= 2) continue;
-        if (is_foreign_prose(s, index, box)) return TRUE;
+        gboolean foreign = s->prose.chain[index] != LAYOUT_NONE;
+        for (guint k = 0; k < n_drawn && foreign; k++)
+            foreign = is_foreign_prose(s, index, drawn[k]);
+        if (foreign) return TRUE;
     }
     return FALSE;
 }
 
-/* Text, a table, or a caption other than own in this box? */
+/* Text, a table, or a caption other than own in this box, which holds the things drawn [n_drawn]? */
 static gboolean
-is_blocked(const search *s, layout_rect box, int own)
+is_blocked(const search *s, layout_rect box, const layout_rect *drawn, guint n_drawn, int own)
 {
     if (!(box.y1 > box.y0 && box.x1 > box.x0)) return FALSE;
     for (guint i = 0; i < s->sheet->captions->len; i++) {
@@ -141,7 +144,7 @@ is_blocked(const search *s, layout_rect box, int own)
             layout_overlap_1d(t.y0, t.y1, box.y0, box.y1) > 4)
             return TRUE;
     }
-    return has_prose(s, box);
+    return has_prose(s, box, drawn, n_drawn);
 }
 
 /* ---- parts ---- */
@@ -178,6 +181,24 @@ is_text_frame(const search *s, const layout_cluster *c)
     return prose >= 4 && prose * 2 > lines && text_area > 0.25F * area && c->n_curves < 40;
 }
 
+/* A frame around the running header or footer: such text, and no other, is inside. */
+static gboolean
+is_running_frame(const search *s, const layout_cluster *c)
+{
+    gboolean running = FALSE;
+    if (c->n_curves > 0 || height_of(c->box) > 0.2F * s->sheet->height) return FALSE;
+    for (guint i = first_at(s, c->box.y0); i < s->n_segs; i++) {
+        const layout_seg *seg = layout_sheet_seg(s->sheet, s->by_y[i]);
+        if (seg->box.y0 > c->box.y1) break;
+        if (!inside(c->box, seg->box, 0)) continue;
+        if (seg->role != LAYOUT_ROLE_HEADER && seg->role != LAYOUT_ROLE_FOOTER &&
+            seg->role != LAYOUT_ROLE_PAGE_NUMBER)
+            return FALSE;
+        running = TRUE;
+    }
+    return running;
+}
+
 static gboolean
 touches_table(const layout_sheet *sheet, layout_rect box)
 {
@@ -208,7 +229,8 @@ parts_seed(search *s)
         /* small parts may still be a figure's: markers, arrows */
         if ((w < MIN_SIDE_PT || h < MIN_SIDE_PT) && (w * h < 30 || c->n_images + c->n_curves == 0))
             weak = TRUE;
-        if (touches_table(s->sheet, c->box) || is_text_frame(s, c)) continue;
+        if (touches_table(s->sheet, c->box) || is_text_frame(s, c) || is_running_frame(s, c))
+            continue;
         part p = {.box = c->box,
                   .vector = c->image_area < 0.5F * w * h,
                   .weak = weak,
@@ -255,7 +277,7 @@ distance(const search *s, const part *p, const owner *o, guint index, caption_si
         if (along < 0.5F * MIN(height_of(b), height_of(c)) || gap < -4 || gap > SIDE_GAP_PT)
             return -1;
         layout_rect between = {MIN(b.x1, c.x1), MAX(b.y0, c.y0), MAX(b.x0, c.x0), MIN(b.y1, c.y1)};
-        return is_blocked(s, between, (int)index) ? -1 : MAX(0, gap);
+        return is_blocked(s, between, NULL, 0, (int)index) ? -1 : MAX(0, gap);
     }
     float in_zone = layout_overlap_1d(b.x0, b.x1, o->x0, o->x1);
     if (in_zone < 0.6F * width_of(b)) return -1;
@@ -266,7 +288,7 @@ distance(const search *s, const part *p, const owner *o, guint index, caption_si
     /* what is narrower than the column must see the caption, too */
     if (b.x1 < c.x0) between.x1 = c.x0 + 5;
     if (b.x0 > c.x1) between.x0 = c.x1 - 5;
-    return is_blocked(s, between, (int)index) ? -1 : MAX(0, gap);
+    return is_blocked(s, between, NULL, 0, (int)index) ? -1 : MAX(0, gap);
 }
 
 typedef struct {
@@ -287,8 +309,9 @@ compare_bond(gconstpointer a, gconstpointer b)
 static gboolean
 owner_accepts(const search *s, const owner *o, guint index, const part *p)
 {
+    const layout_rect drawn[] = {o->box, p->box};
     if (o->n_parts == 0) return TRUE;
-    return !is_blocked(s, layout_rect_join(o->box, p->box), (int)index);
+    return !is_blocked(s, layout_rect_join(drawn[0], drawn[1]), drawn, 2, (int)index);
 }
 
 static void
@@ -389,8 +412,9 @@ parts_merge(search *s)
                 float dx = -layout_overlap_1d(a->box.x0, a->box.x1, b->box.x0, b->box.x1);
                 float dy = -layout_overlap_1d(a->box.y0, a->box.y1, b->box.y0, b->box.y1);
                 if (dx > PANEL_GAP_PT || dy > PANEL_GAP_PT || (dx > 0 && dy > 0)) continue;
+                const layout_rect drawn[] = {a->box, b->box};
                 layout_rect both = layout_rect_join(a->box, b->box);
-                if (is_blocked(s, both, LAYOUT_NONE)) continue;
+                if (is_blocked(s, both, drawn, 2, LAYOUT_NONE)) continue;
                 a->box = both;
                 a->vector = a->vector && b->vector;
                 a->weight += b->weight;
