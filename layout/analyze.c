@@ -4,6 +4,7 @@
 #include "layout/flow.h"
 #include "layout/readers/archive.h"
 #include "layout/reading.h"
+#include "layout/turned.h"
 
 #include <string.h>
 
@@ -12,8 +13,12 @@ layout_sheet_boil(layout_work *fonts, const parse_page *page)
 {
     layout_sheet *sheet = layout_sheet_new(page->index);
     sheet->label = g_strdup(page->label);
-    layout_lines_find(fonts, sheet, page);
-    layout_graphics_find(sheet, page);
+    layout_turned turned;
+    const parse_page *laid = layout_turned_lay(page, &turned);
+    layout_lines_find(fonts, sheet, laid);
+    layout_graphics_find(sheet, laid);
+    g_array_append_vals(sheet->laid, turned.laid->data, turned.laid->len);
+    layout_turned_clear(&turned);
     return sheet;
 }
 

@@ -227,6 +227,14 @@ typedef struct {
     uint32_t start, len; /* bytes into the sheet's text */
 } layout_loss;
 
+/* A region whose text lay on its side, and was laid upright (turned.c). */
+typedef struct {
+    guint frame_turn;     /* quarter turns of the page to the frame that both boxes are in */
+    guint quarters;       /* that it was turned by, clockwise */
+    layout_rect from, to; /* where it is on the paper, and where it is read */
+    float scale;          /* of to: 1 where it fits */
+} layout_laid;
+
 /* A page with more rules of a kind than this, or more rectangles, is a drawing: no tables are looked for, and
  * its rectangles are no cells. */
 #define LAYOUT_MAX_RULES 6000
@@ -272,6 +280,7 @@ typedef struct {
     float order_confidence; /* 0..1: how far different views of the order agree */
     layout_ledger ledger;   /* glyphs drawn and discarded; blocks add theirs as they are emitted */
     GArray *losses;         /* layout_loss: blanks are only counted */
+    GArray *laid;           /* layout_laid */
     guint64 used;           /* residency.c */
 } layout_sheet;
 

@@ -8,6 +8,7 @@
  * of. A segment that no block took is written down as lost, with its text, so that even a fault of ours
  * loses nothing silently; one that two blocks took makes the sum too large. */
 #include "layout/analyze.h"
+#include "layout/turned.h"
 
 #include <math.h>
 #include <string.h>
@@ -193,8 +194,9 @@ layout_ledger_close(const layout_work *work, const layout_sheet *sheet, layout_b
         const layout_loss *loss = &g_array_index(sheet->losses, layout_loss, i);
         g_autofree char *text = g_strndup(sheet->text->str + loss->start, loss->len);
         const float dx = sheet->whole.x0, dy = sheet->whole.y0;
-        const layout_rect box = {loss->box.x0 - dx, loss->box.y0 - dy, loss->box.x1 - dx,
-                                 loss->box.y1 - dy};
+        const layout_rect lost =
+            layout_turned_undo(sheet->laid, loss->box, sheet->page_width, sheet->page_height);
+        const layout_rect box = {lost.x0 - dx, lost.y0 - dy, lost.x1 - dx, lost.y1 - dy};
         layout_discard discard = {.reason = loss->reason,
                                   .box = {sheet->page, box},
                                   .n_glyphs = loss->n_glyphs,

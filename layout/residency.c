@@ -36,10 +36,11 @@ static const struct {
     {G_STRUCT_OFFSET(layout_sheet, rows), sizeof(layout_row)},
     {G_STRUCT_OFFSET(layout_sheet, row_segs), sizeof(guint)},
     {G_STRUCT_OFFSET(layout_sheet, losses), sizeof(layout_loss)},
+    {G_STRUCT_OFFSET(layout_sheet, laid), sizeof(layout_laid)},
 };
 /* A new member of layout_sheet has to be put away and fetched too: a plain array by a line above, anything
  * that holds pointers by code below, numbers by nothing. Then put the new count of pointers here. */
-#define N_POINTERS 19
+#define N_POINTERS 20
 G_STATIC_ASSERT(G_N_ELEMENTS(plain) + 5 == N_POINTERS); /* label failure text links tables */
 G_STATIC_ASSERT(sizeof(gpointer) != 8 ||
                 sizeof(layout_sheet) == 72 + N_POINTERS * 8 + 24 + sizeof(layout_ledger));

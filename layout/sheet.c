@@ -1,6 +1,7 @@
 /* Memory and small geometry of the analysis: sheets, the work in hand, blocks in the making. */
 #include "layout/analyze.h"
 #include "layout/spill.h"
+#include "layout/turned.h"
 
 #include <math.h>
 #include <string.h>
@@ -52,6 +53,7 @@ layout_sheet_new(int index)
     sheet->rows = g_array_new(FALSE, FALSE, sizeof(layout_row));
     sheet->row_segs = g_array_new(FALSE, FALSE, sizeof(guint));
     sheet->losses = g_array_new(FALSE, FALSE, sizeof(layout_loss));
+    sheet->laid = g_array_new(FALSE, FALSE, sizeof(layout_laid));
     return sheet;
 }
 
@@ -76,6 +78,7 @@ layout_sheet_free(layout_sheet *sheet)
     g_array_unref(sheet->rows);
     g_array_unref(sheet->row_segs);
     g_array_unref(sheet->losses);
+    g_array_unref(sheet->laid);
     g_free(sheet->label);
     g_free(sheet->failure);
     g_free(sheet);
@@ -221,6 +224,7 @@ layout_sheet_to_page(const layout_sheet *sheet, layout_rect box)
 {
     const float w = sheet->whole.x1 - sheet->whole.x0, h = sheet->whole.y1 - sheet->whole.y0;
     layout_rect r = layout_rect_unturn(box, sheet->turn, sheet->page_width, sheet->page_height);
+    r = layout_turned_undo(sheet->laid, r, sheet->page_width, sheet->page_height);
     r = (layout_rect){r.x0 - sheet->whole.x0, r.y0 - sheet->whole.y0, r.x1 - sheet->whole.x0,
                       r.y1 - sheet->whole.y0};
     if (sheet->skew != 0) r = rect_unskew(r, w, h, sheet->skew);
