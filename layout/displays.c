@@ -27,6 +27,21 @@ row_seg(const layout_sheet *sheet, const layout_row *row, guint i)
     return layout_sheet_seg(sheet, g_array_index(sheet->row_segs, guint, row->first_seg + i));
 }
 
+gboolean
+layout_row_number_left(const layout_sheet *sheet, const layout_row *row)
+{
+    if (row->n_segs == 0) return FALSE;
+    const layout_seg *first = row_seg(sheet, row, 0);
+    if (first->box.x0 - row->col_x0 > 1.5F * first->size_pt ||
+        !layout_equation_number(sheet->text->str + first->start, first->len))
+        return FALSE;
+    if (row->n_segs == 1) return TRUE;
+    /* the marker of a list's item stands closer, unless the formula fills the line */
+    const float gap = row_seg(sheet, row, 1)->box.x0 - first->box.x1;
+    const gboolean full = row->box.x1 > row->col_x1 - 3 * first->size_pt;
+    return gap > (full ? 0.8F : 2) * first->size_pt;
+}
+
 typedef struct {
     guint plain, math, digits, other, words; /* letters in text fonts, math characters, ... */
     gboolean relation;
@@ -51,7 +66,7 @@ static math_count
 count_math(const layout_sheet *sheet, const layout_row *row)
 {
     math_count c = {0};
-    for (guint i = 0; i < row->n_segs; i++) {
+    for (guint i = layout_row_number_left(sheet, row) ? 1 : 0; i < row->n_segs; i++) {
         const layout_seg *seg = row_seg(sheet, row, i);
         const char *seg_text = sheet->text->str + seg->start;
         if (i > 0 && i + 1 == row->n_segs && layout_equation_number(seg_text, seg->len)) continue;
@@ -99,12 +114,19 @@ row_has_number(const layout_sheet *sheet, const layout_row *row)
            last->box.x1 > row->col_x1 - 3 * last->size_pt;
 }
 
-/* An equation's number by itself, under a formula that reaches the margin. */
+static gboolean
+row_is_numbered(const layout_sheet *sheet, const layout_row *row)
+{
+    return row_has_number(sheet, row) || layout_row_number_left(sheet, row);
+}
+
+/* An equation's number by itself: under a formula that reaches the margin, or beside one of several lines. */
 static gboolean
 row_is_number(const layout_sheet *sheet, const layout_row *row)
 {
-    return row->n_segs == 1 && row_has_number(sheet, row) &&
-           row->box.x0 - row->col_x0 > 5 * row->size_pt;
+    if (row->n_segs != 1) return FALSE;
+    return (row_has_number(sheet, row) && row->box.x0 - row->col_x0 > 5 * row->size_pt) ||
+           layout_row_number_left(sheet, row);
 }
 
 static gboolean
@@ -116,13 +138,13 @@ row_is_display(const layout_sheet *sheet, const layout_row *row)
     float size = MAX(row->size_pt, 4);
     guint all = c.plain + c.math + c.digits + c.other;
     if (all == 0 || c.math == 0 || row_is_number(sheet, row)) return FALSE;
-    gboolean apart = indent > 1.2F * size || row_has_number(sheet, row);
+    gboolean apart = indent > 1.2F * size || row_is_numbered(sheet, row);
     if (!apart) {
         /* long formulas reach the margins */
         return c.math * 2 > all && c.words == 0 && c.relation && c.plain * 3 < c.math;
     }
     if (c.words >= 4) return FALSE;
-    if (row_has_number(sheet, row) && row->n_segs > 1)
+    if (row_is_numbered(sheet, row) && row->n_segs > 1)
         return c.relation || c.plain * 2 < all * 1 + c.math * 2 || c.words <= 1;
     float middle = 0.5F * (row->box.x0 + row->box.x1), centre = 0.5F * (row->col_x0 + row->col_x1);
     gboolean centred = fabsf(middle - centre) < 0.2F * (row->col_x1 - row->col_x0);
@@ -171,7 +193,7 @@ row_hull(const layout_sheet *sheet, const layout_row *row)
               .y1 = row->baseline + 0.2F * row->size_pt,
               .size = row->size_pt,
               .relation = NAN,
-              .numbered = row_has_number(sheet, row)};
+              .numbered = row_is_numbered(sheet, row)};
     for (guint i = 0; i < row->n_segs; i++) {
         const layout_seg *seg = row_seg(sheet, row, i);
         guint n, first = layout_sheet_marks(sheet, seg, &n);
@@ -239,8 +261,10 @@ is_part(const layout_sheet *sheet, const hull *formula, const layout_row *row, c
     if (row->flags & LAYOUT_SPAN_MONO) return FALSE;
     const float em = formula->size;
     const float overlap = layout_overlap_1d(formula->y0, formula->y1, own->y0, own->y1);
-    if (overlap < -1.2F * em) return FALSE;
-    if (row_is_number(sheet, row)) return !formula->numbered;
+    const gboolean number = row_is_number(sheet, row);
+    /* under a formula that leaves its number no room */
+    if (overlap < (number && own->y0 > formula->y1 ? -1.8F : -1.2F) * em) return FALSE;
+    if (number) return !formula->numbered;
     if (row_has_brace(sheet, row)) return overlap > -0.6F * em;
     const float indent = row->box.x0 - row->col_x0;
     if (indent < 0.5F * em) return is_left_side(sheet, formula, row, own);
@@ -284,6 +308,10 @@ cluster_grow(const layout_work *work, const layout_sheet *sheet, const hull *hul
             const hull *own = &hulls[at];
             if (taken[at] || own->size <= 0 || row->region != c.region) continue;
             const float gap = side == 0 ? c.box.y0 - own->y1 : own->y0 - c.box.y1;
+            /* the number of the formula below, to which it is nearer */
+            if (side == 1 && gap > 0 && at + 1 < sheet->rows->len && alike[at + 1] &&
+                row_is_number(sheet, row) && hulls[at + 1].y0 - own->y1 < gap)
+                continue;
             if (!(alike[at] && gap < 0.1F * c.box.size) && !is_part(sheet, &c.box, row, own))
                 continue;
             hull_join(&c.box, own);
@@ -343,6 +371,27 @@ stands_alone(const layout_sheet *sheet, const hull *hulls, guint i)
     return c.relation && c.math >= 3 && c.words <= 6;
 }
 
+/* The same of a number at the left margin. */
+static void
+number_cut_left(layout_sheet *sheet, layout_row *row)
+{
+    const guint index = g_array_index(sheet->row_segs, guint, row->first_seg);
+    const layout_seg *seg = layout_sheet_seg(sheet, index);
+    if (seg->n_words < 2 || seg->box.x0 - row->col_x0 > 1.5F * seg->size_pt) return;
+    const layout_word *word = layout_sheet_word(sheet, seg->first_word);
+    if (!layout_equation_number(sheet->text->str + word->start, word->len) ||
+        word[1].x0 - word->x1 < 0.8F * seg->size_pt)
+        return;
+    const guint front = layout_seg_split(sheet, index, 1), first = sheet->row_segs->len;
+    g_array_append_val(sheet->row_segs, front);
+    for (guint i = 0; i < row->n_segs; i++) {
+        const guint rest = g_array_index(sheet->row_segs, guint, row->first_seg + i);
+        g_array_append_val(sheet->row_segs, rest);
+    }
+    row->first_seg = first;
+    row->n_segs++;
+}
+
 /* A formula that fills its line stands close to its number: the number becomes a segment of its own. */
 static void
 number_cut(layout_sheet *sheet, layout_row *row)
@@ -378,7 +427,10 @@ layout_displays_find(const layout_work *work, layout_sheet *sheet)
         row->formula = 0;
         if (row->n_segs == 0 || row_seg(sheet, row, 0)->caption != LAYOUT_NONE) continue;
         alike[i] = row_is_display(sheet, row);
-        if (alike[i]) number_cut(sheet, row);
+        if (alike[i]) {
+            number_cut(sheet, row);
+            number_cut_left(sheet, row);
+        }
         hulls[i] = row_hull(sheet, row);
         /* what stands over a number is what it numbers */
         if (i > 0 && hulls[i - 1].size > 0 && row_is_number(sheet, row) &&

@@ -79,7 +79,19 @@ typedef struct {
     layout_rect box;
 } formula_parts;
 
-/* The segments of a formula's rows on one sheet, but for the equation's number at the right. */
+/* One more number of a formula: "(3)" -> "3", "3, 4". */
+static void
+number_take(layout_composer *c, layout_para *para, layout_sheet *sheet, layout_seg *seg)
+{
+    const char *text = sheet->text->str + seg->start;
+    layout_compose_take(c, sheet, seg, layout_ledger_count(sheet, seg->start, seg->len));
+    g_autofree char *before = para->number;
+    para->number = before == NULL
+                       ? g_strndup(text + 1, seg->len - 2)
+                       : g_strdup_printf("%s, %.*s", before, (int)seg->len - 2, text + 1);
+}
+
+/* The segments of a formula's rows on one sheet, but for the equation's number at the right or the left. */
 static void
 formula_gather(layout_composer *c, layout_para *para, layout_sheet *sheet, const layout_row *row,
                formula_parts *parts)
@@ -90,14 +102,15 @@ formula_gather(layout_composer *c, layout_para *para, layout_sheet *sheet, const
     const char *text = sheet->text->str + last->start;
     if ((n > 1 || para->places->len > 1) && layout_equation_number(text, last->len) &&
         last->box.x0 > 0.5F * (row->col_x0 + row->col_x1)) {
-        layout_compose_take(c, sheet, last, layout_ledger_count(sheet, last->start, last->len));
+        number_take(c, para, sheet, last);
         n--;
-        g_autofree char *before = para->number;
-        para->number = before == NULL
-                           ? g_strndup(text + 1, last->len - 2)
-                           : g_strdup_printf("%s, %.*s", before, (int)last->len - 2, text + 1);
     }
-    for (guint i = 0; i < n; i++) {
+    guint i = 0;
+    if (n > 0 && (n > 1 || para->places->len > 1) && layout_row_number_left(sheet, row)) {
+        number_take(c, para, sheet, layout_sheet_seg(sheet, segs[0]));
+        i = 1;
+    }
+    for (; i < n; i++) {
         const layout_seg *seg = layout_sheet_seg(sheet, segs[i]);
         marks_append(sheet, seg, parts->marks);
         parts->box = parts->segs->len > 0 ? layout_rect_join(parts->box, seg->box) : seg->box;

@@ -9,6 +9,8 @@ G_BEGIN_DECLS
 /* ---- displays.c ---- */
 /* "(3)", "(A.1)", "(2b)" */
 gboolean layout_equation_number(const char *text, gsize len);
+/* Does a row begin at the left margin with an equation's number, or hold nothing else? */
+gboolean layout_row_number_left(const layout_sheet *sheet, const layout_row *row);
 /* Numbers the displayed formulas of a sheet in its rows. */
 void layout_displays_find(const layout_work *work, layout_sheet *sheet);
 /* Does text end in . ! ? : ; apart from closing quotes and brackets? */

@@ -140,6 +140,23 @@ is_nearer_to_another(const GArray *items, const GArray *operators, guint op_inde
     return FALSE;
 }
 
+/* Is it in a script at the right of an integral on the line above or below, such as "a(t)"? */
+static gboolean
+is_script_of_another(const GArray *items, const GArray *operators, const formula_item *op,
+                     const formula_item *item)
+{
+    const float middle = 0.5F * (item->y0 + item->y1), em = op->size;
+    for (guint k = 0; k < operators->len; k++) {
+        const formula_item *other = formula_at(items, g_array_index(operators, guint, k));
+        if (other->kind == FORMULA_OPERATOR && !other->scripted &&
+            fabsf(other->baseline - op->baseline) > 0.6F * em && middle > other->y0 - 0.1F * em &&
+            middle < other->y1 + 0.1F * em && item->x0 > formula_middle(other) &&
+            item->x0 < other->x1 + 2 * em)
+            return TRUE;
+    }
+    return FALSE;
+}
+
 /* Limits of an operator on one side, NULL: there are none. They are centred on it. */
 static char *
 limit_take(formula_builder *b, GArray *items, const GArray *operators, guint op_index,
@@ -162,7 +179,9 @@ limit_take(formula_builder *b, GArray *items, const GArray *operators, guint op_
             if (taken[i] || i == op_index || (!beside && !in_limit_zone(item, &op, over))) continue;
             float reach = first ? 0 : 0.5F * item->size;
             if (item->x1 < x0 - reach || item->x0 > x1 + reach) continue;
-            if (is_nearer_to_another(items, operators, op_index, formula_middle(item))) continue;
+            if (is_nearer_to_another(items, operators, op_index, formula_middle(item)) ||
+                is_script_of_another(items, operators, &op, item))
+                continue;
             taken[i] = 1;
             left = MIN(left, item->x0);
             right = MAX(right, item->x1);
@@ -296,14 +315,17 @@ row_of(const GArray *items, const GArray *rows, guint index, float em)
         for (guint i = 0; i < items->len && !formula_is_large(item); i++) {
             const formula_item *host = formula_at(items, i);
             float middle = 0.5F * (item->y0 + item->y1);
-            /* a superscript's middle is about half an em over the baseline, a subscript's on it */
-            const float up = fabsf(middle - host->baseline + 0.55F * em);
-            const float down = fabsf(middle - host->baseline);
+            /* a superscript's middle is about half an em over the baseline, a subscript's on it; those of integrals and
+             * tall brackets stand at their ends */
+            const gboolean large = formula_is_large(host);
+            const float up = fabsf(middle - (large ? host->y0 : host->baseline - 0.55F * em));
+            const float down = fabsf(middle - (large ? host->y1 : host->baseline));
             const float gap = fabsf(item->x0 - host->x1) + 0.5F * MIN(up, down);
             if (i == index || !formula_is_there(host) || host->size < FORMULA_SCRIPT * em ||
                 host->x0 > item->x0 || gap > nearest)
                 continue;
-            if (middle < host->y0 - 0.45F * em || middle > host->y1 + 0.45F * em) continue;
+            const float reach = (large ? 0.1F : 0.45F) * em;
+            if (middle < host->y0 - reach || middle > host->y1 + reach) continue;
             nearest = gap;
             y = host->baseline;
         }

@@ -16,6 +16,8 @@
 #include <stdlib.h>
 
 #define MAX_REGIONS    8     /* on a page */
+#define MAX_TRIES      200   /* on a page: each looks at all that stands upright */
+#define LEAST_GLYPHS   8     /* of a region */
 #define MAX_SPLITS     4     /* of a region by what stands in it upright */
 #define BAND_GAP_PT    40.0F /* along the turned lines: between cells of one region */
 #define LINE_GAP_EM    3.0F  /* across them */
@@ -41,6 +43,7 @@ typedef struct {
     float width, height, x0, x1; /* of the frame; of its upright text */
     GArray *upright, *turned;    /* piece */
     GArray *laid;                /* layout_laid */
+    guint n_tries;
 } finder;
 
 /* ---- places ---- */
@@ -309,7 +312,10 @@ region_split(finder *f, piece *pieces, guint n, layout_rect at, guint splits)
 static void
 region_try(finder *f, piece *pieces, guint n, guint splits)
 {
-    if (f->laid->len >= MAX_REGIONS) return;
+    guint n_glyphs = 0;
+    for (guint i = 0; i < n; i++)
+        n_glyphs += f->page->runs[pieces[i].run].n_glyphs;
+    if (n_glyphs < LEAST_GLYPHS || f->laid->len >= MAX_REGIONS || f->n_tries++ >= MAX_TRIES) return;
     layout_laid l = {.frame_turn = f->turn, .quarters = quarters_of(f, &pieces[0]), .scale = 1};
     layout_rect hull = pieces[0].box;
     for (guint i = 1; i < n; i++) {
