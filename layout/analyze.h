@@ -589,6 +589,8 @@ void layout_contents_level(layout_work *work);
 gsize layout_list_marker(const char *text, char **marker);
 /* A bullet that text [len], NUL-terminated or not, begins with, and the blank behind it: their bytes, 0 for none. */
 gsize layout_list_bullet(const char *text, gsize len);
+/* Does text [len] begin with the number, or the letter, behind the one that last [last_len] begins with? */
+gboolean layout_list_goes_on(const char *last, gsize last_len, const char *text, gsize len);
 
 /* How deep list items are nested, from their indentation. */
 void layout_lists_level(layout_work *work);

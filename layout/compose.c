@@ -419,7 +419,10 @@ layout_compose_segs(layout_composer *c, layout_sheet *sheet, const guint *segs, 
 void
 layout_compose_cell_line(layout_composer *c, const char *next, gsize next_len)
 {
-    if (c->text->len > 0 && layout_list_bullet(next, next_len) > 0)
+    const char *last = strrchr(c->text->str, '\n');
+    last = last != NULL ? last + 1 : c->text->str;
+    if (c->text->len > 0 && (layout_list_bullet(next, next_len) > 0 ||
+                             layout_list_goes_on(last, strlen(last), next, next_len)))
         g_string_append_c(c->text, '\n');
     else
         lines_meet(c, next, next_len);

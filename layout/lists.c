@@ -74,6 +74,34 @@ layout_list_marker(const char *text, char **marker)
     return skip;
 }
 
+/* The number of an item that text [len] begins with, of "7. x", "7) x", "(7) x", and of one letter so; 0: none.
+ * form: what it stands between, and whether it is a letter. */
+static guint
+item_number(const char *text, gsize len, guint *form)
+{
+    const gboolean open = len > 0 && text[0] == '(';
+    guint number = 0;
+    gsize n = open ? 1 : 0;
+    const gsize from = n;
+    for (; n < len && n - from < 2 && g_ascii_isdigit(text[n]); n++)
+        number = 10 * number + (guint)(text[n] - '0');
+    const gboolean letter = n == from && n < len && g_ascii_islower(text[n]);
+    if (letter) number = (guint)(text[n++] - 'a') + 1;
+    if (n >= len || (text[n] != ')' && (open || text[n] != '.'))) return 0;
+    *form = (open ? 4U : 0) | (text[n] == ')' ? 2U : 0) | (letter ? 1U : 0);
+    if (n + 1 == len) return number;
+    /* "1. 5" may be a number whose point was set apart */
+    return text[n + 1] == ' ' && n + 2 < len && !g_ascii_isdigit(text[n + 2]) ? number : 0;
+}
+
+gboolean
+layout_list_goes_on(const char *last, gsize last_len, const char *text, gsize len)
+{
+    guint form = 0, last_form = 0;
+    const guint number = item_number(text, len, &form);
+    return number > 1 && item_number(last, last_len, &last_form) + 1 == number && form == last_form;
+}
+
 #define MAX_NESTING 8
 
 void

@@ -160,13 +160,32 @@ is_paragraph(const rows *r, const line *a, const line *b)
            fabsf(a->x0 - b->x0) < 2;
 }
 
+/* Does b begin with the number behind that of an item above it, beside no other row's label? */
+static gboolean
+is_next_number(const rows *r, const line *a, const line *b)
+{
+    const char *text = r->grid->sheet->text->str;
+    if (g_array_index(r->lines, line, r->first[b->band]).col0 == 0) return FALSE;
+    for (guint n = 0; n < MAX_LINES; n++) {
+        if (fabsf(a->x0 - b->x0) < 0.6F * b->size &&
+            layout_list_goes_on(text + a->start, a->end - a->start, text + b->start,
+                                b->end - b->start))
+            return TRUE;
+        if (a->above < 0) break;
+        a = &g_array_index(r->lines, line, a->above);
+    }
+    return FALSE;
+}
+
 /* Does b begin another item of the list that a is of? Labels of rows may have bullets, too. */
 static gboolean
 is_next_item(const rows *r, const line *a, const line *b)
 {
     const char *text = r->grid->sheet->text->str;
-    return b->col0 > 0 && layout_list_bullet(text + b->start, b->end - b->start) > 0 &&
-           a->x0 < b->x1 && (fabsf(a->x0 - b->x0) < 1 || a->x0 > b->x0);
+    if (b->col0 == 0 || a->x0 >= b->x1) return FALSE;
+    if (is_next_number(r, a, b)) return TRUE;
+    return layout_list_bullet(text + b->start, b->end - b->start) > 0 &&
+           (fabsf(a->x0 - b->x0) < 1 || a->x0 > b->x0);
 }
 
 /* Above 0: b goes on a, both in the same columns of the body. */
