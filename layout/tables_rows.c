@@ -166,6 +166,8 @@ is_next_number(const rows *r, const line *a, const line *b)
 {
     const char *text = r->grid->sheet->text->str;
     if (g_array_index(r->lines, line, r->first[b->band]).col0 == 0) return FALSE;
+    /* numbers alone count the rows of a column */
+    if (memchr(text + b->start, ' ', b->end - b->start) == NULL) return FALSE;
     for (guint n = 0; n < MAX_LINES; n++) {
         if (fabsf(a->x0 - b->x0) < 0.6F * b->size &&
             layout_list_goes_on(text + a->start, a->end - a->start, text + b->start,
