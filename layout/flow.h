@@ -48,6 +48,10 @@ gboolean layout_contents_entry(const layout_sheet *sheet, const layout_row *row,
                                gboolean announced);
 /* Do entries fill this part of the sheet, before there are rows? */
 gboolean layout_contents_in(const layout_sheet *sheet, layout_rect box);
+/* Before there are rows: where the entries stand below each heading of such a list. by_y [n]: upright segments of text,
+ * from top to bottom; appends layout_rects to boxes. */
+void layout_contents_announced(const layout_sheet *sheet, const guint *by_y, guint n,
+                               GArray *boxes);
 
 /* ---- footnotes.c ---- */
 void layout_footnotes_mark(layout_work *work);

@@ -256,8 +256,8 @@ layout_table_try(layout_table_finder *f, layout_rect box, float confidence,
                  guint least_filled_percent)
 {
     if (f->sheet->tables->len >= MAX_TABLES || layout_table_is_drawing(f->sheet, box)) return FALSE;
-    for (guint i = 0; i < f->programs->len; i++)
-        if (layout_rect_overlap(g_array_index(f->programs, layout_rect, i), box) >
+    for (guint i = 0; i < f->others->len; i++)
+        if (layout_rect_overlap(g_array_index(f->others, layout_rect, i), box) >
             0.5F * width_of(box) * (box.y1 - box.y0))
             return FALSE;
     layout_table_rules rules = rules_in(f, box);
@@ -267,7 +267,7 @@ layout_table_try(layout_table_finder *f, layout_rect box, float confidence,
     const gboolean captioned = layout_table_has_caption(f->sheet, box);
     const gboolean program = layout_table_is_program(f->work, f->sheet, segs, &rules, captioned);
     /* nor is what its inner rules frame */
-    if (program) g_array_append_val(f->programs, box);
+    if (program) g_array_append_val(f->others, box);
     gboolean fine = segs->len >= 4 && !program && layout_grid_build(f->sheet, &table, &rules, segs);
     g_array_unref(rules.horizontal);
     g_array_unref(rules.vertical);
@@ -626,13 +626,14 @@ layout_tables_find(layout_work *work, layout_sheet *sheet)
     f.rules.horizontal = rules_join(sheet->hrules, &strips, FALSE);
     f.rules.vertical = rules_join(sheet->vrules, &strips, TRUE);
     g_free(strips.at);
-    f.programs = g_array_new(FALSE, FALSE, sizeof(layout_rect));
+    f.others = g_array_new(FALSE, FALSE, sizeof(layout_rect));
     f.by_y = g_new(guint, sheet->segs->len + 1);
     for (guint i = 0; i < sheet->segs->len; i++) {
         const layout_seg *seg = layout_sheet_seg(sheet, i);
         if (seg->turn == 0 && seg->role == LAYOUT_ROLE_TEXT) f.by_y[f.n_segs++] = i;
     }
     g_qsort_with_data(f.by_y, (gint)f.n_segs, sizeof(guint), layout_seg_compare, sheet);
+    layout_contents_announced(sheet, f.by_y, f.n_segs, f.others);
     f.bibliography = has_bibliography(work, sheet);
     ruled_find(&f);
     striped_find(&f);
@@ -641,6 +642,6 @@ layout_tables_find(layout_work *work, layout_sheet *sheet)
     if (work->two_columns) layout_tables_find_unruled(&f, 1);
     g_array_unref(f.rules.horizontal);
     g_array_unref(f.rules.vertical);
-    g_array_unref(f.programs);
+    g_array_unref(f.others);
     g_free(f.by_y);
 }
