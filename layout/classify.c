@@ -86,6 +86,18 @@ has_letters(const char *text)
     return n >= 3;
 }
 
+/* More than one sentence, the last of them closed: "... a proposal. We use ... ." */
+static gboolean
+is_several_sentences(const char *text, gsize len)
+{
+    if (len < 3 || text[len - 1] != '.') return FALSE;
+    for (gsize i = 1; i + 2 < len; i++)
+        if (text[i] == '.' && text[i + 1] == ' ' && g_ascii_isupper(text[i + 2]) &&
+            (g_ascii_islower(text[i - 1]) || text[i - 1] == ')'))
+            return TRUE;
+    return FALSE;
+}
+
 static gboolean
 stands_apart(const layout_work *work, const layout_para *para, guint index)
 {
@@ -144,6 +156,8 @@ is_heading(const layout_work *work, const layout_outline *outline, layout_para *
     char end = text[len - 1];
     if (end == ',' || end == ';' || (end == ':' && !bold)) return FALSE;
     if (end == '.' && !form.numbered && !(bold && count_words(text) <= 8)) return FALSE;
+    if (!larger && is_several_sentences(text + form.number_len, len - form.number_len))
+        return FALSE;
     if (form.numbered && (distinct || (italic && apart)) && count_words(text) <= 25) return TRUE;
     if (form.known && (distinct || apart) && rows == 1) return TRUE;
     /* The outline knows the document's headings: others need to look like them beyond doubt. */

@@ -21,7 +21,7 @@
 #define MAX_SPLITS     4     /* of a region by what stands in it upright */
 #define BAND_GAP_PT    40.0F /* along the turned lines: between cells of one region */
 #define LINE_GAP_EM    3.0F  /* across them */
-#define MIN_LINES      2
+#define TABLE_LINES    3     /* of several cells: the numbers and the title of an axis are two */
 #define PROSE_LINES    3     /* that make a paragraph */
 #define PROSE_GLYPHS   25    /* on each of its lines */
 #define MAX_SEGMENTS   8     /* of a path that may be a ground with round corners */
@@ -220,8 +220,7 @@ is_worth_reading(const finder *f, const piece *pieces, guint n, const layout_lai
         n_long += to - from >= PROSE_GLYPHS;
         from = to;
     }
-    if (n_lines < MIN_LINES) return FALSE;
-    return (n_multi >= MIN_LINES && 2 * n_multi >= n_lines) ||
+    return (n_multi >= TABLE_LINES && 2 * n_multi >= n_lines) ||
            (n_long + 1 >= PROSE_LINES && n_lines >= PROSE_LINES && 3 * n_long >= 2 * n_lines);
 }
 
