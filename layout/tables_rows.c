@@ -160,12 +160,12 @@ is_paragraph(const rows *r, const line *a, const line *b)
            fabsf(a->x0 - b->x0) < 2;
 }
 
-/* Does b begin with the number behind that of an item above it, beside no other row's label? */
+/* Does b begin with the number behind that of an item above it, with nothing beside it? Rows may be numbered, too. */
 static gboolean
 is_next_number(const rows *r, const line *a, const line *b)
 {
     const char *text = r->grid->sheet->text->str;
-    if (g_array_index(r->lines, line, r->first[b->band]).col0 == 0) return FALSE;
+    if (r->first[b->band + 1] - r->first[b->band] > 1) return FALSE;
     /* numbers alone count the rows of a column */
     if (memchr(text + b->start, ' ', b->end - b->start) == NULL) return FALSE;
     for (guint n = 0; n < MAX_LINES; n++) {
