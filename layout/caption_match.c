@@ -1,7 +1,10 @@
 /* Does a line start a caption? "Figure 3:", "FIG. 2.", "Table S1 |", "Algorithm 1". */
 #include "layout/analyze.h"
+#include "layout/flow.h"
 
 #include <string.h>
+
+#define MAX_LETTERS 3 /* before a number: of an appendix, a chapter, a country */
 
 typedef struct {
     const char *word;
@@ -12,6 +15,13 @@ static const caption_word caption_words[] = {
     {"supplementary figure", LAYOUT_CAPTION_FIGURE},
     {"supplementary fig.", LAYOUT_CAPTION_FIGURE},
     {"supplementary table", LAYOUT_CAPTION_TABLE},
+    {"supplemental figure", LAYOUT_CAPTION_FIGURE},
+    {"supplemental fig.", LAYOUT_CAPTION_FIGURE},
+    {"supplemental table", LAYOUT_CAPTION_TABLE},
+    {"supporting figure", LAYOUT_CAPTION_FIGURE},
+    {"supporting table", LAYOUT_CAPTION_TABLE},
+    {"appendix figure", LAYOUT_CAPTION_FIGURE},
+    {"appendix table", LAYOUT_CAPTION_TABLE},
     {"extended data figure", LAYOUT_CAPTION_FIGURE},
     {"extended data fig.", LAYOUT_CAPTION_FIGURE},
     {"extended data table", LAYOUT_CAPTION_TABLE},
@@ -28,6 +38,12 @@ static const caption_word caption_words[] = {
     {"tabelle", LAYOUT_CAPTION_TABLE},
     {"tableau", LAYOUT_CAPTION_TABLE},
     {"tabla", LAYOUT_CAPTION_TABLE},
+    {"tabela", LAYOUT_CAPTION_TABLE},
+    {"tabella", LAYOUT_CAPTION_TABLE},
+    {"figura", LAYOUT_CAPTION_FIGURE},
+    {"\xD0\xA0\xD0\xB8\xD1\x81.", LAYOUT_CAPTION_FIGURE}, /* Cyrillic: Ris., Tabl., Tablitsa */
+    {"\xD0\xA2\xD0\xB0\xD0\xB1\xD0\xBB.", LAYOUT_CAPTION_TABLE},
+    {"\xD0\xA2\xD0\xB0\xD0\xB1\xD0\xBB\xD0\xB8\xD1\x86\xD0\xB0", LAYOUT_CAPTION_TABLE},
     {"algorithm", LAYOUT_CAPTION_OTHER},
     {"listing", LAYOUT_CAPTION_OTHER},
     {"procedure", LAYOUT_CAPTION_OTHER},
@@ -35,7 +51,7 @@ static const caption_word caption_words[] = {
     {"\xE8\xA1\xA8", LAYOUT_CAPTION_TABLE},
 };
 
-/* "3", "3a", "S1", "A.1", "2-4", "IV" */
+/* "3", "3a", "S1", "BR2", "A.1", "2-4", "IV" */
 static gsize
 number_len(const char *text, gsize len)
 {
@@ -44,7 +60,8 @@ number_len(const char *text, gsize len)
         i++;
     if (i > 0 && i <= 5 && (i == len || !g_ascii_isalnum(text[i]))) return i;
     i = 0;
-    if (i < len && g_ascii_isupper(text[i])) i++;
+    while (i < len && i < MAX_LETTERS && g_ascii_isupper(text[i]))
+        i++;
     if (i == 1 && i < len && (text[i] == '.' || text[i] == '-')) i++;
     gsize digits = i;
     while (i < len && g_ascii_isdigit(text[i]))
@@ -230,7 +247,10 @@ is_separated(const char *text, gsize len)
 layout_caption_kind
 layout_caption_match(const char *text, gsize len, gsize *label_len, gboolean *strong)
 {
+    gsize leader_len = 0;
     if (strong != NULL) *strong = FALSE;
+    layout_contents_leader(text, len, &leader_len);
+    if (leader_len > 0) return LAYOUT_CAPTION_NONE; /* an entry of a list of figures */
     for (guint w = 0; w < G_N_ELEMENTS(caption_words); w++) {
         const char *word = caption_words[w].word;
         gsize n = strlen(word);

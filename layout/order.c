@@ -18,6 +18,7 @@
 #define CROSS_PT       3.0F /* overlap on both sides that makes an item cross a cut */
 #define BAND_LINES     6 /* columns at least this high between two things that cross are columns */
 #define SAME_GUTTER_PT 14.0F
+#define FRAMES_APART   3.0F /* the sides of two frames */
 
 typedef struct {
     layout_work *work;
@@ -386,6 +387,52 @@ slabs_emit(ordering *o, layout_item *items, guint n, float cut, float x0, float 
     }
 }
 
+/* What stands between two columns of text. */
+typedef struct {
+    float x0, x1, y0, y1;
+    float first; /* the side of a frame found first, negative: none */
+    gboolean both;
+} frame_sides;
+
+static void
+side_note(frame_sides *s, float x, float y0, float y1)
+{
+    const float height = s->y1 - s->y0;
+    if (x < s->x0 - 1 || x > s->x1 + 1 || layout_overlap_1d(y0, y1, s->y0, s->y1) < 0.8F * height)
+        return;
+    if (s->first < 0)
+        s->first = x;
+    else
+        s->both = s->both || fabsf(x - s->first) > FRAMES_APART;
+}
+
+/* Do two frames side by side, as high as the text, part these items at the gutter? However few lines they hold. */
+static gboolean
+frames_part(const ordering *o, const layout_item *items, guint n, const layout_gutter *gutter)
+{
+    const layout_sheet *sheet = o->sheet;
+    frame_sides s = {-G_MAXFLOAT, G_MAXFLOAT, G_MAXFLOAT, -G_MAXFLOAT, -1, FALSE};
+    for (guint i = 0; i < n; i++) {
+        if (crosses(&items[i], gutter->x)) return FALSE;
+        if (items[i].box.x0 + items[i].box.x1 < 2 * gutter->x)
+            s.x0 = MAX(s.x0, items[i].box.x1);
+        else
+            s.x1 = MIN(s.x1, items[i].box.x0);
+        s.y0 = MIN(s.y0, items[i].box.y0);
+        s.y1 = MAX(s.y1, items[i].box.y1);
+    }
+    for (guint i = 0; i < sheet->vrules->len && !s.both; i++) {
+        const layout_rule *r = &g_array_index(sheet->vrules, layout_rule, i);
+        side_note(&s, r->x0, r->y0, r->y1);
+    }
+    for (guint i = 0; i < sheet->fills->len && !s.both; i++) {
+        const layout_rect r = g_array_index(sheet->fills, layout_fill, i).box;
+        side_note(&s, r.x0, r.y0, r.y1);
+        side_note(&s, r.x1, r.y0, r.y1);
+    }
+    return s.both;
+}
+
 /* No gutter fits the whole: slabs may still have one each. FALSE when none has. */
 static gboolean
 slabs_alone(ordering *o, layout_item *items, guint n, float x0, float x1, guint depth)
@@ -398,8 +445,10 @@ slabs_alone(ordering *o, layout_item *items, guint n, float x0, float x1, guint 
         slab *one = &g_array_index(slabs, slab, i);
         layout_gutter gutter;
         guint n_items = one->to - one->from;
-        if (n_items < 2 * BAND_LINES || !layout_gutter_find(items + one->from, n_items, &gutter) ||
-            !gutter_accept(o, items + one->from, n_items, &gutter, depth + 1))
+        if (!layout_gutter_find(items + one->from, n_items, &gutter) ||
+            (!frames_part(o, items + one->from, n_items, &gutter) &&
+             (n_items < 2 * BAND_LINES ||
+              !gutter_accept(o, items + one->from, n_items, &gutter, depth + 1))))
             continue;
         one->cut = gutter.x;
         any = TRUE;

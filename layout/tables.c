@@ -281,8 +281,8 @@ layout_table_try(layout_table_finder *f, layout_rect box, float confidence,
         (confidence < 0.7F && layout_table_is_columns(f->sheet, segs)) ||
         layout_table_is_bibliography(&table) ||
         (!captioned && layout_table_is_plot(f->sheet, &table)) ||
-        !layout_table_has_columns(&table) || layout_table_is_legend(f->sheet, segs, box) ||
-        layout_contents_in(f->sheet, box)) {
+        (!captioned && layout_table_is_stretched(&table)) || !layout_table_has_columns(&table) ||
+        layout_table_is_legend(f->sheet, segs, box) || layout_contents_in(f->sheet, box)) {
         g_array_unref(table.cells);
         return FALSE;
     }

@@ -68,6 +68,8 @@ gboolean layout_table_is_drawing(const layout_sheet *sheet, layout_rect box);
 
 /* Do cells of two columns or more hold text? */
 gboolean layout_table_has_columns(const layout_table_region *table);
+/* Lines over all columns and one of single words: of a narrow box, justified, one was stretched. */
+gboolean layout_table_is_stretched(const layout_table_region *table);
 
 /* The legend of a plot: text in one corner of its frame. segs: what stands in box. */
 gboolean layout_table_is_legend(const layout_sheet *sheet, const GArray *segs, layout_rect box);

@@ -173,6 +173,26 @@ layout_table_has_columns(const layout_table_region *table)
 }
 
 gboolean
+layout_table_is_stretched(const layout_table_region *table)
+{
+    guint row = 0, divided = 0, full = 0, words = 0;
+    for (guint i = 0; i < table->cells->len; i++) {
+        const layout_grid_cell *cell = &g_array_index(table->cells, layout_grid_cell, i);
+        if (*cell->text == '\0') continue;
+        if (cell->col == 0 && cell->col_span == table->n_cols) {
+            full++;
+            words += strchr(cell->text, ' ') != NULL ? 1 : 0;
+            continue;
+        }
+        if (divided > 0 && cell->row != row) return FALSE;
+        if (strpbrk(cell->text, " \n") != NULL) return FALSE;
+        row = cell->row;
+        divided++;
+    }
+    return divided >= 3 && full > 0 && words == full;
+}
+
+gboolean
 layout_table_is_legend(const layout_sheet *sheet, const GArray *segs, layout_rect box)
 {
     layout_rect text = layout_sheet_seg(sheet, g_array_index(segs, guint, 0))->box;

@@ -32,6 +32,16 @@ captions_need_a_number_and_a_separator(void **state)
     assert_true(strong);
     assert_int_equal(match("TABLE IV", &strong), LAYOUT_CAPTION_TABLE);
     assert_true(strong);
+    assert_int_equal(match("Figure BR2. | Rates by age", &strong), LAYOUT_CAPTION_FIGURE);
+    assert_true(strong);
+    assert_int_equal(match("Appendix Table A.1: Rates", &strong), LAYOUT_CAPTION_TABLE);
+    assert_true(strong);
+    assert_int_equal(match("Extended Data Fig. 3 | Rates", &strong), LAYOUT_CAPTION_FIGURE);
+    assert_true(strong);
+    assert_int_equal(match("\xD0\xA0\xD0\xB8\xD1\x81. 4. Rates", &strong), LAYOUT_CAPTION_FIGURE);
+    assert_true(strong);
+    assert_int_equal(match("Table ROWS2", &strong), LAYOUT_CAPTION_NONE);
+    assert_int_equal(match("Figure 2.1: Rates . . . . . . 21", &strong), LAYOUT_CAPTION_NONE);
     assert_int_equal(match("Figure 3 shows that it works", &strong), LAYOUT_CAPTION_FIGURE);
     assert_false(strong);
     assert_int_equal(match("figure 3: inside a sentence", &strong), LAYOUT_CAPTION_NONE);
