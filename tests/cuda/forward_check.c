@@ -2,8 +2,11 @@
 
 #include "../engine/bert_check.h"
 
+#include "engine/batch.h"
 #include "engine/decoder_arch.h"
+#include "engine/expert_cache.h"
 #include "engine/model.h"
+#include "engine/session.h"
 
 #include <glib/gstdio.h>
 #include <math.h>
@@ -20,39 +23,92 @@ assert_no_error(const GError *error)
     if (error) fail_msg("%s", error->message);
 }
 
+#define LIMIT ((uint64_t)1 << 30) /* of a card that holds everything */
+
 static const char *const SHARES[] = {"whole", "experts on the host", "half"};
 
-/* Room for all but the experts: what the choice for a session of these models says it takes. */
-static uint64_t
-limit_for(const engine_model *model, device_share share)
+static gboolean
+has_experts(const forward_bench *b)
 {
-    const engine_decoder *d = model->arch;
-    const engine_kv_shape shape = engine_decoder_kv_shape(model, ENGINE_TYPE_F32, ENGINE_TYPE_F32);
-    const engine_placement_use use = {.max_rows = ENGINE_DECODER_CHUNK,
-                                      .n_pages = 64,
-                                      .n_states = 16,
-                                      .kv_page_bytes = engine_kv_page_bytes(&shape),
-                                      .n_layers = -1};
-    uint64_t low = 0, high = (uint64_t)1 << 30;
+    return ((const engine_decoder *)b->model->arch)->max_experts > 0;
+}
 
-    if (share != DEVICE_EXPERTS || d->max_experts == 0) return high;
-    while (low + 1 < high) { /* the least that lets every layer in */
-        const uint64_t middle = low + (high - low) / 2;
-        engine_placement *p = engine_placement_choose(model, &use, middle, NULL);
-        if (p && p->n_layers == d->n_layers)
-            high = middle;
-        else
-            low = middle;
-        engine_placement_free(p);
+/* That much of the model is there, and no more. */
+static void
+assert_placed(const forward_bench *b, const engine_placement *placement)
+{
+    const engine_decoder *d = b->model->arch;
+
+    if (!b->model->device) { /* the CPU's own, to compare with */
+        assert_null(placement);
+        return;
     }
-    return high;
+    assert_non_null(placement);
+    assert_int_equal(placement->n_layers,
+                     b->share == DEVICE_HALF ? (d->n_layers + 1) / 2 : d->n_layers);
+    if (has_experts(b)) assert_int_equal(placement->experts, b->share != DEVICE_EXPERTS);
+}
+
+static void
+open_device(const forward_bench *b, uint64_t limit)
+{
+    g_autoptr(GError) error = NULL;
+
+    g_clear_pointer(&b->model->device, engine_device_unref);
+    if (b->kind->reset) b->kind->reset();
+    b->model->device = engine_device_open(b->kind->compute, 0, limit, &error);
+    assert_no_error(error);
+}
+
+/* The device again, with half the room that the experts need beside the rest of `whole` bytes: they stay on the host. */
+static void
+leave_no_room(const forward_bench *b, uint64_t whole)
+{
+    const uint64_t experts = engine_expert_sizes_of(b->model).all_bytes;
+
+    assert_true(experts > 0 && experts < whole);
+    open_device(b, whole);
+    const uint64_t kept = whole - engine_device_left(b->model->device);
+    open_device(b, whole - experts / 2 + kept);
+}
+
+static engine_session *
+open_unchecked(const forward_bench *b, engine_kv_type kv_type, engine_prefix_store *store)
+{
+    engine_session_options options = engine_session_options_default();
+    g_autoptr(GError) error = NULL;
+
+    options.n_context = (uint32_t)b->c->n_ids;
+    options.kv_type = kv_type;
+    options.chunk = (uint32_t)MAX(b->n, 8);
+    options.prefixes = store;
+    engine_session *session = engine_session_open(b->model, b->pool, &options, &error);
+    assert_no_error(error);
+    return session;
+}
+
+static engine_session *
+open_session(const forward_bench *b, engine_kv_type kv_type, engine_prefix_store *store)
+{
+    engine_session *session;
+
+    if (b->share == DEVICE_EXPERTS && has_experts(b)) {
+        open_device(b, LIMIT);
+        session = open_unchecked(b, kv_type, store);
+        const uint64_t whole = session->runtime.placement->n_bytes;
+        engine_session_free(session);
+        leave_no_room(b, whole);
+    }
+    session = open_unchecked(b, kv_type, store);
+    assert_placed(b, session->runtime.placement);
+    return session;
 }
 
 forward_bench
 forward_open(const device_kind *kind, const char *name, tiny_format format, device_share share)
 {
     g_autoptr(GError) error = NULL;
-    forward_bench b = {.c = tiny_case_load(name)};
+    forward_bench b = {.c = tiny_case_load(name), .share = share, .kind = kind};
 
     if (kind->reset) kind->reset();
     b.folder = tiny_case_write(b.c, format);
@@ -61,7 +117,7 @@ forward_open(const device_kind *kind, const char *name, tiny_format format, devi
     b.model->wish.demanded = TRUE;
     b.model->wish.expert_cache = 0; /* its sums are of another order: test_expert_cache.c */
     b.model->wish.n_layers = share == DEVICE_HALF ? (int)(b.model->info.n_layers + 1) / 2 : -1;
-    b.model->device = engine_device_open(kind->compute, 0, limit_for(b.model, share), &error);
+    b.model->device = engine_device_open(kind->compute, 0, LIMIT, &error);
     assert_no_error(error);
     b.pool = engine_pool_new(1);
     b.n = kind->n_tokens > 0 ? MIN(kind->n_tokens, b.c->n_ids) : b.c->n_ids;
@@ -75,21 +131,6 @@ forward_close(forward_bench *b)
     engine_pool_free(b->pool);
     tiny_case_remove(b->folder);
     tiny_case_free(b->c);
-}
-
-static engine_session *
-open_session(const forward_bench *b, engine_kv_type kv_type, engine_prefix_store *store)
-{
-    engine_session_options options = engine_session_options_default();
-    g_autoptr(GError) error = NULL;
-
-    options.n_context = (uint32_t)b->c->n_ids;
-    options.kv_type = kv_type;
-    options.chunk = (uint32_t)MAX(b->n, 8);
-    options.prefixes = store;
-    engine_session *session = engine_session_open(b->model, b->pool, &options, &error);
-    assert_no_error(error);
-    return session;
 }
 
 static void
@@ -300,8 +341,18 @@ forward_check_batch(const device_kind *kind, const char *name, device_share shar
     options.chunk = 16;
     options.kv_type = ENGINE_KV_F16;
     g_autofree float *alone = forward_logits(&b, 1, ENGINE_KV_F16);
-    g_autoptr(engine_batch) batch = engine_batch_new(b.model, b.pool, &options, &error);
+    g_autoptr(engine_batch) batch = NULL;
+    if (share == DEVICE_EXPERTS && has_experts(&b)) {
+        open_device(&b, LIMIT);
+        batch = engine_batch_new(b.model, b.pool, &options, &error);
+        assert_no_error(error);
+        const uint64_t whole = engine_batch_get_runtime(batch)->placement->n_bytes;
+        g_clear_pointer(&batch, engine_batch_free);
+        leave_no_room(&b, whole);
+    }
+    batch = engine_batch_new(b.model, b.pool, &options, &error);
     assert_no_error(error);
+    assert_placed(&b, engine_batch_get_runtime(batch)->placement);
     for (size_t i = 0; i < G_N_ELEMENTS(prompts); i++) {
         followers[i] = (follower){&b, alone, kind, 0, prompts[i]};
         const engine_request request = {.prompt = b.c->ids,

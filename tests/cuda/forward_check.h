@@ -32,6 +32,8 @@ typedef struct {
     engine_model *model;
     engine_pool *pool;
     size_t n; /* tokens to run */
+    device_share share;
+    const device_kind *kind; /* borrowed */
 } forward_bench;
 
 forward_bench forward_open(const device_kind *kind, const char *name, tiny_format format,
