@@ -72,11 +72,14 @@ describe(int index, lode_cuda_description *out, char *error)
                  out->name, prop.major, prop.minor);
         return LODE_CUDA_UNSUPPORTED;
     }
-    cudaGetDevice(&before);
     size_t n_free = 0, n_total = 0;
-    code = cudaSetDevice(index);
-    if (code == cudaSuccess) code = cudaMemGetInfo(&n_free, &n_total);
-    cudaSetDevice(before);
+    code = cudaGetDevice(&before);
+    if (code == cudaSuccess) {
+        code = cudaSetDevice(index);
+        if (code == cudaSuccess) code = cudaMemGetInfo(&n_free, &n_total);
+        const cudaError_t back = cudaSetDevice(before);
+        if (code == cudaSuccess) code = back;
+    }
     if (code != cudaSuccess) return fail_with(error, "the GPU cannot be used", code);
     out->memory_total = n_total;
     out->memory_free = n_free;

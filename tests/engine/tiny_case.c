@@ -90,6 +90,7 @@ tiny_case_names(void)
         if (g_str_has_suffix(file, ".json"))
             g_ptr_array_add(names, g_strndup(file, strlen(file) - strlen(".json")));
     g_dir_close(dir);
+    assert_int_not_equal(names->len, 0);
     g_ptr_array_sort(names, compare_names);
     g_ptr_array_add(names, NULL);
     return (char **)g_ptr_array_free(names, FALSE);
