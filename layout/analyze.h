@@ -189,6 +189,7 @@ typedef struct {
     guint n_raised;     /* bytes at the end of text, and of its last part, that are superscripts */
     GArray *parts; /* layout_cell_part: what text is made of; NULL in a table without mathematics */
     layout_rect box;
+    layout_rect picture; /* drawn in it; empty where nothing is */
     guint n_glyphs;
 } layout_grid_cell;
 
@@ -239,6 +240,8 @@ typedef struct {
  * its rectangles are no cells. */
 #define LAYOUT_MAX_RULES 6000
 #define LAYOUT_MAX_FILLS 3000
+/* A page with more images than this is one that was cut into pieces. */
+#define LAYOUT_MAX_PICTURES 1000
 
 /* One page, or one of the two that were scanned side by side (spread.c): they share a page of the file. A new member
  * that holds a pointer must be known to residency.c. */
@@ -269,6 +272,7 @@ typedef struct {
     GArray *
         fills; /* layout_fill that may be table cells or frames; none of more than LAYOUT_MAX_FILLS */
     GArray *clusters;       /* layout_cluster */
+    GArray *pictures;       /* layout_rect of images; none of more than LAYOUT_MAX_PICTURES */
     GArray *links;          /* layout_link */
     GArray *captions;       /* layout_caption_region */
     GArray *panels;         /* layout_panel_region */

@@ -194,6 +194,8 @@ layout_builder_add_cells(layout_builder *builder, const layout_cell *cells, guin
         layout_cell cell = cells[i];
         cell.text = layout_builder_copy(builder, cell.text ? cell.text : "", -1);
         cell.box.rect = tidy_rect(cell.box.rect);
+        cell.picture = tidy_rect(cell.picture);
+        cell.image = layout_builder_copy(builder, cell.image, -1);
         rows_append(builder, builder->cells, &cell);
     }
 }
@@ -333,9 +335,11 @@ layout_builder_name_images(layout_builder *builder)
     g_autoptr(GArray) figures = g_array_new(FALSE, TRUE, sizeof(guint));
     g_autoptr(GArray) tables = g_array_new(FALSE, TRUE, sizeof(guint));
     g_autoptr(GArray) formulas = g_array_new(FALSE, TRUE, sizeof(guint));
+    g_autoptr(GArray) pictures = g_array_new(FALSE, TRUE, sizeof(guint));
     g_array_set_size(figures, builder->pages->len);
     g_array_set_size(tables, builder->pages->len);
     g_array_set_size(formulas, builder->pages->len);
+    g_array_set_size(pictures, builder->pages->len);
     for (guint i = 0; i < builder->figures->len; i++) {
         layout_figure *figure = &g_array_index(builder->figures, layout_figure, i);
         if (i % 256 == 0) layout_builder_rest(builder);
@@ -351,6 +355,13 @@ layout_builder_name_images(layout_builder *builder)
         const layout_box *box = &g_array_index(builder->boxes, layout_box, block->first_box);
         g_assert(box->page >= 0 && (guint)box->page < tables->len);
         table->image = image_name(builder, tables, box->page, "table");
+    }
+    for (guint i = 0; i < builder->cells->len; i++) {
+        layout_cell *cell = &g_array_index(builder->cells, layout_cell, i);
+        if (i % 4096 == 0) layout_builder_rest(builder);
+        if (cell->picture.x1 <= cell->picture.x0) continue;
+        g_assert(cell->box.page >= 0 && (guint)cell->box.page < pictures->len);
+        cell->image = image_name(builder, pictures, cell->box.page, "picture");
     }
     for (guint i = 0; i < builder->formulas->len; i++) {
         layout_formula *formula = &g_array_index(builder->formulas, layout_formula, i);

@@ -195,7 +195,8 @@ check_tables(const lode_document *d, GError **error)
                 return wrong(error, "tables", t, "a cell's text is not UTF-8");
             if (cell->n_mark > strlen(cell->text))
                 return wrong(error, "tables", t, "a cell's mark is longer than its text");
-            if (!box_is_fine(d, &cell->box))
+            const layout_box picture = {cell->box.page, cell->picture};
+            if (!box_is_fine(d, &cell->box) || !box_is_fine(d, &picture))
                 return wrong(error, "tables", t, "a cell has a bad box");
         }
     }

@@ -91,7 +91,7 @@ append_table(writer *w, guint index, const layout_table *table)
     json_object_set_new(entry, "table_caption", make_captions(w, index, LAYOUT_BLOCK_CAPTION));
     json_object_set_new(entry, "table_footnote", make_captions(w, index, LAYOUT_BLOCK_FOOTNOTE));
     g_autoptr(GString) html = g_string_new(NULL);
-    layout_table_to_html(html, w->document, table, LAYOUT_TABLE_LINE);
+    layout_table_to_html(html, w->document, table, LAYOUT_TABLE_LINE, w->options);
     json_object_set_new(entry, "table_body", mineru_string(html->str));
 }
 

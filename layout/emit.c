@@ -441,6 +441,8 @@ part_append(layout_composer *c, layout_sheet *sheet, int index, guint first_row,
                             .n_mark = n_mark,
                             .text = g_string_chunk_insert_len(texts, text->str, (gssize)text->len),
                             .box = {sheet->page, layout_sheet_to_page(sheet, from->box)}};
+        if (from->picture.x1 > from->picture.x0)
+            cell.picture = layout_sheet_to_page(sheet, from->picture);
         g_array_append_val(cells, cell);
         layout_builder_page(c->builder, sheet->page)->ledger.n_table += from->n_glyphs;
         if (cell.text[0] == '\0') continue;

@@ -249,7 +249,9 @@ layout_graphics_find(layout_sheet *sheet, const parse_page *page)
         if (is_background(sheet, box) && sheet->segs->len > 0) continue;
         drawn item = {.box = box, .kind = DRAWN_IMAGE};
         g_array_append_val(all, item);
+        if (sheet->pictures->len <= LAYOUT_MAX_PICTURES) g_array_append_val(sheet->pictures, box);
     }
+    if (sheet->pictures->len > LAYOUT_MAX_PICTURES) g_array_set_size(sheet->pictures, 0);
     if (sheet->fills->len > LAYOUT_MAX_FILLS) g_array_set_size(sheet->fills, 0);
     g_array_sort(sheet->hrules, layout_compare_hrule);
     g_array_sort(sheet->vrules, layout_compare_vrule);

@@ -220,7 +220,8 @@ append_table(writer *w, guint index)
     open_tag(w, "figure", "table", index);
     g_string_append_c(w->out, '\n');
     append_captions(w, index, TRUE);
-    layout_table_to_html(w->out, w->document, &w->document->tables[block->item], LAYOUT_TABLE_PAGE);
+    layout_table_to_html(w->out, w->document, &w->document->tables[block->item], LAYOUT_TABLE_PAGE,
+                         w->options);
     append_captions(w, index, FALSE);
     g_string_append(w->out, "</figure>\n");
 }
@@ -239,18 +240,6 @@ append_alt(writer *w, guint index, const layout_figure *figure)
     g_string_append_c(w->out, '"');
 }
 
-/* An image's tag up to its alternative text. */
-static void
-append_source(writer *w, const char *image)
-{
-    const char *dir = w->options->image_dir ? w->options->image_dir : "images";
-    g_autofree char *path = *dir ? g_strconcat(dir, "/", image, NULL) : g_strdup(image);
-    g_autofree char *address = g_uri_escape_string(path, "/", TRUE);
-    g_string_append(w->out, "<img src=\"");
-    html_append_escaped(w->out, address);
-    g_string_append_c(w->out, '"');
-}
-
 static void
 append_figure(writer *w, guint index)
 {
@@ -261,7 +250,7 @@ append_figure(writer *w, guint index)
     g_string_append_c(w->out, '\n');
     append_captions(w, index, TRUE);
     if (figure && layout_has_figure_image(w->options, figure->image)) {
-        append_source(w, figure->image);
+        html_append_source(w->out, w->options, figure->image);
         append_alt(w, index, figure);
         g_string_append(w->out, " />\n");
     }
@@ -302,7 +291,7 @@ append_formula(writer *w, guint index)
         append_text(w, index, 0);
     }
     if (picture) {
-        append_source(w, picture);
+        html_append_source(w->out, w->options, picture);
         g_string_append(w->out, " alt=\"");
         html_append_escaped(w->out, formula->latex ? formula->latex : block->text);
         g_string_append(w->out, "\" />");

@@ -87,6 +87,17 @@ append_marks(GString *out, const lode_document *document, const layout_table *ta
     g_string_append(out, "</sup>");
 }
 
+void
+html_append_source(GString *out, const layout_write_options *options, const char *image)
+{
+    const char *dir = options && options->image_dir ? options->image_dir : "images";
+    g_autofree char *path = *dir ? g_strconcat(dir, "/", image, NULL) : g_strdup(image);
+    g_autofree char *address = g_uri_escape_string(path, "/", TRUE);
+    g_string_append(out, "<img src=\"");
+    html_append_escaped(out, address);
+    g_string_append_c(out, '"');
+}
+
 static void
 append_align(GString *out, const layout_table *table, const layout_cell *cell)
 {
@@ -101,7 +112,7 @@ append_align(GString *out, const layout_table *table, const layout_cell *cell)
 
 void
 layout_table_to_html(GString *out, const lode_document *document, const layout_table *table,
-                     layout_table_place place)
+                     layout_table_place place, const layout_write_options *options)
 {
     const char *line_end = place == LAYOUT_TABLE_LINE ? "" : "\n";
     g_string_append_printf(out, "<table>%s", line_end);
@@ -121,6 +132,11 @@ layout_table_to_html(GString *out, const lode_document *document, const layout_t
             g_autofree char *text = g_strndup(cell->text, len);
             append_cell_text(out, text, place);
             if (cell->n_mark > 0) append_marks(out, document, table, cell->text + len, place);
+            if (layout_has_figure_image(options, cell->image)) {
+                if (*cell->text != '\0') g_string_append(out, "<br />");
+                html_append_source(out, options, cell->image);
+                g_string_append(out, " alt=\"\" />");
+            }
             g_string_append_printf(out, "</%s>", tag);
         }
         g_string_append_printf(out, "</tr>%s", line_end);

@@ -165,6 +165,8 @@ layout_document_has_images(const lode_document *document, layout_images which,
     if (which == LAYOUT_IMAGES_NONE) return FALSE;
     for (guint i = 0; i < document->n_figures; i++)
         if (document->figures[i].image) return TRUE;
+    for (guint i = 0; i < document->n_cells; i++)
+        if (document->cells[i].image) return TRUE;
     if (which == LAYOUT_IMAGES_FIGURES) return FALSE;
     for (guint i = 0; i < document->n_tables; i++)
         if (document->tables[i].image) return TRUE;
@@ -181,6 +183,11 @@ figures_write(const renderer *r, GError **error)
         if (figure->image && !render(r, figure->image, &figure->box, error)) return FALSE;
         if (figure->svg && !r->options->no_svg && !render_svg(r, figure->svg, &figure->box, error))
             return FALSE;
+    }
+    for (guint i = 0; i < r->document->n_cells; i++) {
+        const layout_cell *cell = &r->document->cells[i];
+        const layout_box box = {cell->box.page, cell->picture};
+        if (cell->image && !render(r, cell->image, &box, error)) return FALSE;
     }
     return TRUE;
 }

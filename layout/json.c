@@ -33,7 +33,8 @@
  *                 "cells": [{"at": [row, col, row_span, col_span], "header": true, "doubtful": true, "box": [page, x0, y0, x1, y1],
  *                            "text",                               row-major, the grid covered once
  *                            "mark",     bytes at the end of text that are raised marks of notes
- *                            "notes": [block]}]}],                 that they call
+ *                            "notes": [block],                     that they call
+ *                            "picture": [page, x0, y0, x1, y1], "image"}]}],   where one is in it
  *     "figures": [{"block", "caption", "box", "vector": true, "label", "inner_text", "image", "svg",
  *                  "panels": [{"box", "label"}]}],                  where it is made of several parts
  *     "formulas": [{"block", "latex", "number", "confidence", "image"}],
@@ -421,8 +422,9 @@ put_notes(GString *s, const lode_document *d, const layout_table *table, const l
 }
 
 static void
-put_cell(GString *s, const lode_document *d, const layout_table *table, const layout_cell *cell)
+put_cell(json_out *o, const lode_document *d, const layout_table *table, const layout_cell *cell)
 {
+    GString *s = o->s;
     g_string_append(s, "{\"at\": [");
     const guint at[] = {cell->row, cell->col, cell->row_span, cell->col_span};
     for (guint i = 0; i < G_N_ELEMENTS(at); i++) {
@@ -438,6 +440,16 @@ put_cell(GString *s, const lode_document *d, const layout_table *table, const la
         g_string_append(s, ", \"mark\": ");
         put_integer(s, cell->n_mark);
         put_notes(s, d, table, cell);
+    }
+    if (cell->picture.x1 > cell->picture.x0) {
+        const layout_box box = {cell->box.page, cell->picture};
+        g_string_append(s, ", \"picture\": [");
+        put_box(s, &box);
+        g_string_append_c(s, ']');
+    }
+    if (layout_has_figure_image(o->options, cell->image)) {
+        g_string_append(s, ", \"image\": ");
+        put_string(s, cell->image);
     }
     g_string_append_c(s, '}');
 }
@@ -456,7 +468,7 @@ put_table(json_out *o, const lode_document *d, const layout_table *table)
     open_container(o, '[');
     for (guint i = 0; i < table->n_cells; i++) {
         next_line(o);
-        put_cell(o->s, d, table, &d->cells[table->first_cell + i]);
+        put_cell(o, d, table, &d->cells[table->first_cell + i]);
     }
     close_container(o, ']');
 }

@@ -332,6 +332,17 @@ read_mark(reader *r, const json_t *object, layout_cell *cell)
 }
 
 static gboolean
+read_picture(reader *r, const json_t *object, layout_cell *cell)
+{
+    layout_box box = {0};
+    if (json_object_get(object, "picture") == NULL) return TRUE;
+    if (!get_box(r, object, "picture", &box)) return FALSE;
+    if (box.page != cell->box.page) return fail(r, "cells", "picture is on another page");
+    cell->picture = box.rect;
+    return TRUE;
+}
+
+static gboolean
 read_cell(reader *r, const json_t *object, layout_cell *cell)
 {
     const json_t *at = json_object_get(object, "at");
@@ -347,7 +358,8 @@ read_cell(reader *r, const json_t *object, layout_cell *cell)
     return get_true(r, object, "header", &cell->header) &&
            get_true(r, object, "doubtful", &cell->doubtful) &&
            get_box(r, object, "box", &cell->box) &&
-           get_string(r, object, "text", TRUE, &cell->text) && read_mark(r, object, cell);
+           get_string(r, object, "text", TRUE, &cell->text) && read_mark(r, object, cell) &&
+           get_string(r, object, "image", FALSE, &cell->image) && read_picture(r, object, cell);
 }
 
 static gboolean

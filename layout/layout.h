@@ -114,6 +114,8 @@ typedef struct {
     layout_box box;
     gboolean doubtful; /* has words as LAYOUT_SPAN_DOUBTFUL */
     guint n_mark; /* bytes at the end of text that are raised marks of the table's notes: "187b" */
+    const char *image;   /* a picture in it, as a figure's; NULL where none */
+    layout_rect picture; /* where that is, on the page of box; nothing where there is none */
 } layout_cell;
 
 /* How the cells of a column stand in it. */

@@ -305,6 +305,16 @@ rule_of(const layout_table *table, guint column)
 }
 
 static void
+append_picture(writer *w, const char *image, const char *label)
+{
+    const char *dir = w->options->image_dir ? w->options->image_dir : "images";
+    g_autofree char *path = *dir ? g_strconcat(dir, "/", image, NULL) : g_strdup(image);
+    g_string_append(w->out, "![");
+    markdown_inline(w->out, label, (uint32_t)strlen(label), NULL, 0, NULL, 0, MARKDOWN_NO_EMPHASIS);
+    g_string_append_printf(w->out, strpbrk(path, " ()") ? "](<%s>)" : "](%s)", path);
+}
+
+static void
 append_gfm_table(writer *w, const layout_table *table)
 {
     g_autoptr(GArray) spans = g_array_new(FALSE, FALSE, sizeof(layout_span));
@@ -321,6 +331,10 @@ append_gfm_table(writer *w, const layout_table *table)
         markdown_inline(w->out, cell->text, len + cell->n_mark,
                         (const layout_span *)(gpointer)spans->data, spans->len, NULL, 0,
                         MARKDOWN_NO_EMPHASIS);
+        if (layout_has_figure_image(w->options, cell->image)) {
+            if (*cell->text != '\0') g_string_append_c(w->out, ' ');
+            append_picture(w, cell->image, "");
+        }
         escape_bars(w->out, start);
         if (cell->col + 1 < table->n_cols) continue;
         g_string_append(w->out, " |\n");
@@ -353,19 +367,9 @@ append_table(writer *w, guint index)
     if (is_plain_grid(w->document, table))
         append_gfm_table(w, table);
     else
-        layout_table_to_html(w->out, w->document, table, LAYOUT_TABLE_MARKDOWN);
+        layout_table_to_html(w->out, w->document, table, LAYOUT_TABLE_MARKDOWN, w->options);
     end_block(w, index, start);
     append_captions(w, index, FALSE);
-}
-
-static void
-append_picture(writer *w, const char *image, const char *label)
-{
-    const char *dir = w->options->image_dir ? w->options->image_dir : "images";
-    g_autofree char *path = *dir ? g_strconcat(dir, "/", image, NULL) : g_strdup(image);
-    g_string_append(w->out, "![");
-    markdown_inline(w->out, label, (uint32_t)strlen(label), NULL, 0, NULL, 0, MARKDOWN_NO_EMPHASIS);
-    g_string_append_printf(w->out, strpbrk(path, " ()") ? "](<%s>)\n" : "](%s)\n", path);
 }
 
 static void
@@ -377,6 +381,7 @@ append_figure(writer *w, guint index)
     if (figure && layout_has_figure_image(w->options, figure->image)) {
         const gsize start = begin_block(w);
         append_picture(w, figure->image, figure->label ? figure->label : "Figure");
+        g_string_append_c(w->out, '\n');
         end_block(w, index, start);
     }
     append_captions(w, index, TRUE);
@@ -430,6 +435,7 @@ append_formula(writer *w, guint index)
                                                  : g_strdup("Formula");
         if (w->out->len > start) g_string_append_c(w->out, '\n');
         append_picture(w, picture, label);
+        g_string_append_c(w->out, '\n');
     }
     end_block(w, index, start);
 }

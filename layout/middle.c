@@ -301,7 +301,7 @@ make_table(writer *w, piece p)
     if (p.box > 0) return make_float(w, p, "table", NULL);
     json_t *span = make_span("table", &piece_box(w->document, p)->rect, (double)block->confidence);
     g_autoptr(GString) html = g_string_new(NULL);
-    layout_table_to_html(html, w->document, table, LAYOUT_TABLE_LINE);
+    layout_table_to_html(html, w->document, table, LAYOUT_TABLE_LINE, w->options);
     json_object_set_new(span, "html", mineru_string(html->str));
     const gboolean has_file = layout_has_crop(w->options, table->image);
     json_object_set_new(span, "image_path", mineru_string(has_file ? table->image : ""));

@@ -43,6 +43,7 @@ layout_sheet_new(int index)
     sheet->vrules = g_array_new(FALSE, FALSE, sizeof(layout_rule));
     sheet->fills = g_array_new(FALSE, FALSE, sizeof(layout_fill));
     sheet->clusters = g_array_new(FALSE, FALSE, sizeof(layout_cluster));
+    sheet->pictures = g_array_new(FALSE, FALSE, sizeof(layout_rect));
     sheet->links = g_array_new(FALSE, FALSE, sizeof(layout_link));
     g_array_set_clear_func(sheet->links, link_clear);
     sheet->captions = g_array_new(FALSE, FALSE, sizeof(layout_caption_region));
@@ -70,6 +71,7 @@ layout_sheet_free(layout_sheet *sheet)
     g_array_unref(sheet->vrules);
     g_array_unref(sheet->fills);
     g_array_unref(sheet->clusters);
+    g_array_unref(sheet->pictures);
     g_array_unref(sheet->links);
     g_array_unref(sheet->captions);
     g_array_unref(sheet->panels);

@@ -268,7 +268,8 @@ layout_table_try(layout_table_finder *f, layout_rect box, float confidence,
     const gboolean program = layout_table_is_program(f->work, f->sheet, segs, &rules, captioned);
     /* nor is what its inner rules frame */
     if (program) g_array_append_val(f->others, box);
-    gboolean fine = segs->len >= 4 && !program && layout_grid_build(f->sheet, &table, &rules, segs);
+    gboolean fine = !program && segs->len + layout_table_pictures(f->sheet, box) >= 4 &&
+                    layout_grid_build(f->sheet, &table, &rules, segs);
     g_array_unref(rules.horizontal);
     g_array_unref(rules.vertical);
     if (!fine) return FALSE;
@@ -516,7 +517,8 @@ ruled_find(finder *f)
     for (guint i = 0; i < f->sheet->clusters->len; i++) {
         const layout_cluster *c = &g_array_index(f->sheet->clusters, layout_cluster, i);
         guint straight = c->n_rules + 2 * c->n_rects;
-        if (straight < 4 || c->n_curves > straight / 4 || c->n_images > straight / 8) continue;
+        if (straight < 4 || c->n_curves > straight / 4) continue;
+        if (c->n_images > straight / 8 && !layout_table_has_caption(f->sheet, c->box)) continue;
         if (width_of(c->box) < 50 || c->box.y1 - c->box.y0 < 14) continue;
         layout_table_rules in = rules_in(f, c->box);
         guint v = 0, h = 0;

@@ -45,6 +45,11 @@ layout_table_in_line(layout_rect x, layout_rect y)
 gboolean layout_table_try(layout_table_finder *f, layout_rect box, float confidence,
                           guint least_filled_percent);
 
+/* ---- tables_pictures.c ---- */
+
+/* How many pictures lie in box that may be cells of a table. */
+guint layout_table_pictures(const layout_sheet *sheet, layout_rect box);
+
 /* ---- tables_unruled.c ---- */
 
 /* Tables without rules in a column of the page (lane 0 or 1), or across both. */

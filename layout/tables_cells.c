@@ -184,6 +184,22 @@ part_add(const layout_grid *g, layout_grid_cell *cell, const layout_piece *p, gs
     g_array_append_val(cell->parts, part);
 }
 
+/* What is drawn in a cell is one picture. */
+static void
+picture_join(layout_grid_cell *cell, layout_rect picture)
+{
+    if (picture.x1 <= picture.x0) return;
+    const gboolean first = cell->picture.x1 <= cell->picture.x0;
+    cell->picture = first ? picture : layout_rect_join(cell->picture, picture);
+}
+
+static void
+picture_add(const layout_grid *g, layout_grid_cell *cell, const layout_piece *p)
+{
+    if (p->picture > 0)
+        picture_join(cell, g_array_index(g->sheet->pictures, layout_rect, p->picture - 1));
+}
+
 /* How many bytes at the end of a piece are raised behind a word: the mark of a note, perhaps. */
 static guint
 raised_end(const layout_grid *g, const layout_piece *p, gsize len)
@@ -227,6 +243,8 @@ cells_make(layout_grid *g, layout_table_region *table, guint32 *owner)
         guint n_glyphs = layout_ledger_count(g->sheet, p->start, p->len);
         if (*place != 0) {
             layout_grid_cell *cell = &g_array_index(table->cells, layout_grid_cell, *place - 1);
+            picture_add(g, cell, p);
+            if (p->picture > 0) continue;
             const gboolean same_line =
                 i > 0 && fabsf(p->baseline - p[-1].baseline) < 0.4F * p->size;
             cell_append(cell, text, len, same_line ? ' ' : '\n');
@@ -241,7 +259,7 @@ cells_make(layout_grid *g, layout_table_region *table, guint32 *owner)
                                  .col_span = 1,
                                  .text = g_strndup(text, len),
                                  .n_glyphs = n_glyphs,
-                                 .n_raised = raised_end(g, p, len),
+                                 .n_raised = p->picture > 0 ? 0 : raised_end(g, p, len),
                                  .header = g_array_index(g->bands, layout_band, p->row).header};
         guint last = p->col0;
         while (last < p->col1 && last + 1 < cols && owner[p->row * cols + last + 1] == 0)
@@ -249,6 +267,7 @@ cells_make(layout_grid *g, layout_table_region *table, guint32 *owner)
         cell.col_span = last - p->col0 + 1;
         cell.box = cell_box(g, p->row, p->col0, last);
         part_add(g, &cell, p, len, TRUE);
+        picture_add(g, &cell, p);
         g_array_append_val(table->cells, cell);
         for (guint c = p->col0; c <= last; c++)
             owner[p->row * cols + c] = table->cells->len;
@@ -325,6 +344,7 @@ cells_stack(layout_table_region *table, guint32 *owner, layout_grid_cell *above,
         else if (below->parts != NULL)
             g_array_append_vals(above->parts, below->parts->data, below->parts->len);
         above->n_glyphs += below->n_glyphs;
+        picture_join(above, below->picture);
         if (*below->text != '\0') above->n_raised = below->n_raised;
         above->box = layout_rect_join(above->box, below->box);
         below->row_span = 0; /* dropped by cells_fill */

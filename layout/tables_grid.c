@@ -637,6 +637,7 @@ layout_grid_build(const layout_sheet *sheet, layout_table_region *table,
         g.box.x0 = MIN(g.box.x0, seg->box.x0 - 1);
         g.box.x1 = MAX(g.box.x1, seg->box.x1 + 1);
     }
+    layout_grid_pictures(&g);
     if (pieces->len < 4) return FALSE;
     layout_grid_bands(&g);
     for (guint i = 0; i < pieces->len; i++) {

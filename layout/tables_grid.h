@@ -16,6 +16,7 @@ typedef struct {
     guint flags;
     guint row, col0, col1; /* columns, inclusive */
     gboolean over_two;     /* a cell over two columns, by its middle */
+    guint picture;         /* of the sheet's, from 1: it is that, and has no text; 0: it is text */
 } layout_piece;
 
 /* A printed line, later a row of the table. */
@@ -63,6 +64,11 @@ gboolean layout_grid_rule_across(const layout_grid *grid, float y0, float y1);
 
 /* Values that lie within slack become one, their mean. */
 void layout_grid_snap(GArray *values, float slack);
+
+/* ---- tables_pictures.c ---- */
+
+/* The pictures that stand in the box among the pieces of text, as pieces without text on the lines beside them. */
+void layout_grid_pictures(layout_grid *grid);
 
 /* ---- tables_rows.c ---- */
 

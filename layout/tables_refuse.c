@@ -15,8 +15,10 @@ guint
 layout_table_filled(const layout_table_region *table)
 {
     guint n = 0;
-    for (guint i = 0; i < table->cells->len; i++)
-        if (*g_array_index(table->cells, layout_grid_cell, i).text != '\0') n++;
+    for (guint i = 0; i < table->cells->len; i++) {
+        const layout_grid_cell *cell = &g_array_index(table->cells, layout_grid_cell, i);
+        n += *cell->text != '\0' || cell->picture.x1 > cell->picture.x0 ? 1 : 0;
+    }
     return n;
 }
 

@@ -61,9 +61,13 @@ typedef enum {
     LAYOUT_TABLE_PAGE      /* in a page of HTML: with alignment, and \\(...\\) for mathematics */
 } layout_table_place;
 
-/* Append the table as HTML: <table>, spans as attributes, <th> in header rows. */
+/* Append the table as HTML: <table>, spans as attributes, <th> in header rows. options: for the pictures in cells, NULL
+ * as lode_write_options_default(). */
 void layout_table_to_html(GString *out, const lode_document *document, const layout_table *table,
-                          layout_table_place place);
+                          layout_table_place place, const layout_write_options *options);
+
+/* An image's tag in HTML up to its alternative text: <img src="images/NAME". */
+void html_append_source(GString *out, const layout_write_options *options, const char *image);
 
 /* For each block: the figure's or table's block that a caption or a table's note stands with, and the list of those that
  * a figure or table has, in reading order; LAYOUT_NONE where none. */

@@ -79,8 +79,13 @@ add_lists(layout_builder *b)
 static layout_cell
 make_cell(guint row, guint col, guint row_span, guint col_span, const char *text)
 {
-    return (layout_cell){
-        row, col, row_span, col_span, row == 0, text, box_at(1, 200 + 12 * (float)row), FALSE, 0};
+    return (layout_cell){.row = row,
+                         .col = col,
+                         .row_span = row_span,
+                         .col_span = col_span,
+                         .header = row == 0,
+                         .text = text,
+                         .box = box_at(1, 200 + 12 * (float)row)};
 }
 
 static void

@@ -5,6 +5,7 @@
 
 #include <cmocka.h>
 
+#include "layout/document.h"
 #include "sample_document.h"
 
 #include <string.h>
@@ -307,10 +308,10 @@ bars_in_cells_do_not_end_them(void **state)
     layout_builder *b = sample_builder(1);
     const int block = sample_add(b, LAYOUT_BLOCK_TABLE, "", 0, 50);
     const layout_box box = {0, {60, 50, 540, 60}};
-    const layout_cell cells[] = {{0, 0, 1, 1, TRUE, "|x|", box, FALSE, 0},
-                                 {0, 1, 1, 1, TRUE, "y", box, FALSE, 0},
-                                 {1, 0, 1, 1, FALSE, "a || b", box, FALSE, 0},
-                                 {1, 1, 1, 1, FALSE, "", box, FALSE, 0}};
+    const layout_cell cells[] = {{0, 0, 1, 1, TRUE, "|x|", .box = box},
+                                 {0, 1, 1, 1, TRUE, "y", .box = box},
+                                 {1, 0, 1, 1, FALSE, "a || b", .box = box},
+                                 {1, 1, 1, 1, FALSE, "", .box = box}};
     const layout_table table = {
         .block = block, .caption = LAYOUT_NONE, .n_rows = 2, .n_cols = 2, .n_header_rows = 1};
     layout_builder_add_table(b, &table, cells, 4);
@@ -337,19 +338,60 @@ cells_that_gfm_cannot_hold_are_html(void **state)
 {
     (void)state;
     const layout_box box = {0, {60, 50, 540, 60}};
-    const layout_cell spans[] = {{0, 0, 1, 2, TRUE, "a < b & c|d", box, FALSE, 0},
-                                 {1, 0, 1, 1, FALSE, "1", box, FALSE, 0},
-                                 {1, 1, 1, 1, FALSE, "2", box, FALSE, 0}};
-    const layout_cell lines[] = {{0, 0, 1, 1, TRUE, "x", box, FALSE, 0},
-                                 {0, 1, 1, 1, TRUE, "y", box, FALSE, 0},
-                                 {1, 0, 1, 1, FALSE, "first\nsecond", box, FALSE, 0},
-                                 {1, 1, 1, 1, FALSE, "2", box, FALSE, 0}};
+    const layout_cell spans[] = {{0, 0, 1, 2, TRUE, "a < b & c|d", .box = box},
+                                 {1, 0, 1, 1, FALSE, "1", .box = box},
+                                 {1, 1, 1, 1, FALSE, "2", .box = box}};
+    const layout_cell lines[] = {{0, 0, 1, 1, TRUE, "x", .box = box},
+                                 {0, 1, 1, 1, TRUE, "y", .box = box},
+                                 {1, 0, 1, 1, FALSE, "first\nsecond", .box = box},
+                                 {1, 1, 1, 1, FALSE, "2", .box = box}};
     g_autoptr(lode_document) d = table_of(spans, 3), e = table_of(lines, 4);
     g_autofree char *spanned = layout_document_to_markdown(d, NULL);
     assert_string_equal(spanned, "<table>\n<tr><th colspan=\"2\">a &lt; b &amp; c|d</th></tr>\n"
                                  "<tr><td>1</td><td>2</td></tr>\n</table>\n");
     g_autofree char *broken = layout_document_to_markdown(e, NULL);
     assert_non_null(strstr(broken, "<td>first<br />second</td>"));
+}
+
+static void
+pictures_in_cells_are_shown_there(void **state)
+{
+    (void)state;
+    const layout_box box = {0, {60, 50, 540, 60}};
+    const layout_rect picture = {60, 51, 70, 59};
+    const layout_cell plain[] = {{0, 0, 1, 1, TRUE, "x", .box = box},
+                                 {0, 1, 1, 1, TRUE, "y", .box = box},
+                                 {1, 0, 1, 1, FALSE, "", .box = box, .picture = picture},
+                                 {1, 1, 1, 1, FALSE, "2", .box = box}};
+    const layout_cell spans[] = {
+        {0, 0, 1, 2, TRUE, "x", .box = box, .image = "leaf 1.png", .picture = picture},
+        {1, 0, 1, 1, FALSE, "1", .box = box},
+        {1, 1, 1, 1, FALSE, "2", .box = box}};
+    layout_builder *b = sample_builder(1);
+    const layout_table table = {.block = sample_add(b, LAYOUT_BLOCK_TABLE, "", 0, 50),
+                                .caption = LAYOUT_NONE,
+                                .n_rows = 2,
+                                .n_cols = 2,
+                                .n_header_rows = 1};
+    layout_builder_add_table(b, &table, plain, 4);
+    layout_builder_name_images(b);
+    g_autoptr(lode_document) d = layout_builder_finish(b), e = table_of(spans, 3);
+    g_autofree char *shown = layout_document_to_markdown(d, NULL),
+                    *spanned = layout_document_to_markdown(e, NULL),
+                    *json = layout_document_to_json(d);
+    assert_non_null(strstr(shown, "\n| ![](images/page-1-picture-1.png) | 2 |\n"));
+    assert_non_null(strstr(spanned, "x<br /><img src=\"images/leaf%201.png\" alt=\"\" /></th>"));
+    assert_non_null(strstr(json, "\"picture\": [0, 60, 51, 70, 59], "
+                                 "\"image\": \"page-1-picture-1.png\"}"));
+    g_autoptr(GError) error = NULL;
+    g_autoptr(lode_document) again = layout_document_from_json(json, strlen(json), &error);
+    assert_null(error);
+    g_autofree char *same = layout_document_to_json(again);
+    assert_string_equal(same, json);
+    layout_write_options without = layout_write_options_default();
+    without.images = LAYOUT_IMAGES_NONE;
+    g_autofree char *bare = layout_document_to_markdown(d, &without);
+    assert_non_null(strstr(bare, "\n|  | 2 |\n"));
 }
 
 /* "a" calls the note under the table, "b" none. */
@@ -360,10 +402,10 @@ marks_in_cells_are_raised_and_lead_to_their_notes(void **state)
     layout_builder *b = sample_builder(1);
     const int block = sample_add(b, LAYOUT_BLOCK_TABLE, "", 0, 50);
     const layout_box box = {0, {60, 50, 540, 60}};
-    const layout_cell cells[] = {{0, 0, 1, 1, TRUE, "x", box, FALSE, 0},
-                                 {0, 1, 1, 1, TRUE, "y", box, FALSE, 0},
-                                 {1, 0, 1, 1, FALSE, "187a, b", box, FALSE, 4},
-                                 {1, 1, 1, 1, FALSE, "2", box, FALSE, 0}};
+    const layout_cell cells[] = {{0, 0, 1, 1, TRUE, "x", .box = box},
+                                 {0, 1, 1, 1, TRUE, "y", .box = box},
+                                 {1, 0, 1, 1, FALSE, "187a, b", .box = box, .n_mark = 4},
+                                 {1, 1, 1, 1, FALSE, "2", .box = box}};
     const layout_table table = {
         .block = block, .caption = LAYOUT_NONE, .n_rows = 2, .n_cols = 2, .n_header_rows = 1};
     layout_builder_add_table(b, &table, cells, 4);
@@ -388,12 +430,12 @@ csv_quotes_what_it_must_and_repeats_no_span(void **state)
 {
     (void)state;
     const layout_box box = {0, {60, 50, 540, 60}};
-    const layout_cell spans[] = {{0, 0, 1, 2, TRUE, "a \"b\", c", box, FALSE, 0},
-                                 {1, 0, 1, 1, FALSE, "-0.5 %", box, FALSE, 0},
-                                 {1, 1, 1, 1, FALSE, "=1+1", box, FALSE, 0}};
-    const layout_cell lines[] = {{0, 0, 2, 1, TRUE, "x\ny", box, FALSE, 0},
-                                 {0, 1, 1, 1, TRUE, "", box, FALSE, 0},
-                                 {1, 1, 1, 1, FALSE, "+x", box, FALSE, 0}};
+    const layout_cell spans[] = {{0, 0, 1, 2, TRUE, "a \"b\", c", .box = box},
+                                 {1, 0, 1, 1, FALSE, "-0.5 %", .box = box},
+                                 {1, 1, 1, 1, FALSE, "=1+1", .box = box}};
+    const layout_cell lines[] = {{0, 0, 2, 1, TRUE, "x\ny", .box = box},
+                                 {0, 1, 1, 1, TRUE, "", .box = box},
+                                 {1, 1, 1, 1, FALSE, "+x", .box = box}};
     g_autoptr(lode_document) d = table_of(spans, 3), e = table_of(lines, 3);
     g_autofree char *first = layout_table_to_csv(d, 0);
     assert_string_equal(first, "\"a \"\"b\"\", c\",\r\n-0.5 %,\"'=1+1\"\r\n");
@@ -409,6 +451,7 @@ main(void)
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(bars_in_cells_do_not_end_them),
         cmocka_unit_test(cells_that_gfm_cannot_hold_are_html),
+        cmocka_unit_test(pictures_in_cells_are_shown_there),
         cmocka_unit_test(marks_in_cells_are_raised_and_lead_to_their_notes),
         cmocka_unit_test(csv_quotes_what_it_must_and_repeats_no_span),
         cmocka_unit_test(whole_document_comes_out_in_order),

@@ -209,10 +209,10 @@ a_small_table_is_one_chunk_of_its_rows(void **state)
     const int block = writer_add(&w, LAYOUT_BLOCK_TABLE, 0, "cells");
     writer_add(&w, LAYOUT_BLOCK_PARAGRAPH, 0, "goes on after it.");
     const layout_box box = {0, {0, 0, 10, 10}};
-    const layout_cell cells[] = {{0, 0, 1, 1, TRUE, "Plant", box, FALSE, 0},
-                                 {0, 1, 1, 1, TRUE, "kg", box, FALSE, 0},
-                                 {1, 0, 1, 1, FALSE, "Rye", box, FALSE, 0},
-                                 {1, 1, 1, 1, FALSE, "12", box, FALSE, 0}};
+    const layout_cell cells[] = {{0, 0, 1, 1, TRUE, "Plant", .box = box},
+                                 {0, 1, 1, 1, TRUE, "kg", .box = box},
+                                 {1, 0, 1, 1, FALSE, "Rye", .box = box},
+                                 {1, 1, 1, 1, FALSE, "12", .box = box}};
     layout_table table = {.block = block, .caption = caption, .n_rows = 2, .n_cols = 2};
     layout_builder_add_table(w.builder, &table, cells, G_N_ELEMENTS(cells));
     g_autoptr(lode_document) document = writer_finish(&w, "T", "00");
@@ -282,15 +282,12 @@ a_row_of_words_alone_heads_those_below(void **state)
     writer w = writer_start();
     const int block = writer_add(&w, LAYOUT_BLOCK_TABLE, 0, "cells");
     const layout_box box = {0, {0, 0, 10, 10}};
-    const layout_cell cells[] = {{0, 0, 1, 1, TRUE, "", box, FALSE, 0},
-                                 {0, 1, 1, 2, TRUE, "Score", box, FALSE, 0},
-                                 {1, 0, 1, 1, TRUE, "Model", box, FALSE, 0},
-                                 {1, 1, 1, 1, TRUE, "dev", box, FALSE, 0},
-                                 {1, 2, 1, 1, TRUE, "test", box, FALSE, 0},
-                                 {2, 0, 1, 3, FALSE, "Small models", box, FALSE, 0},
-                                 {3, 0, 1, 1, FALSE, "first", box, FALSE, 0},
-                                 {3, 1, 1, 1, FALSE, "0.5", box, FALSE, 0},
-                                 {3, 2, 1, 1, FALSE, "", box, FALSE, 0}};
+    const layout_cell cells[] = {
+        {0, 0, 1, 1, TRUE, "", .box = box},       {0, 1, 1, 2, TRUE, "Score", .box = box},
+        {1, 0, 1, 1, TRUE, "Model", .box = box},  {1, 1, 1, 1, TRUE, "dev", .box = box},
+        {1, 2, 1, 1, TRUE, "test", .box = box},   {2, 0, 1, 3, FALSE, "Small models", .box = box},
+        {3, 0, 1, 1, FALSE, "first", .box = box}, {3, 1, 1, 1, FALSE, "0.5", .box = box},
+        {3, 2, 1, 1, FALSE, "", .box = box}};
     layout_table table = {
         .block = block, .caption = LAYOUT_NONE, .n_rows = 4, .n_cols = 3, .n_header_rows = 2};
     layout_builder_add_table(w.builder, &table, cells, G_N_ELEMENTS(cells));
@@ -311,10 +308,10 @@ a_cell_as_long_as_a_page_is_cut(void **state)
     g_autoptr(GString) words = g_string_new("start");
     for (guint i = 0; i < 900; i++)
         g_string_append_printf(words, " word%u", i);
-    const layout_cell cells[] = {{0, 0, 1, 1, TRUE, "Name", box, FALSE, 0},
-                                 {0, 1, 1, 1, TRUE, "Text", box, FALSE, 0},
-                                 {1, 0, 1, 1, FALSE, "first", box, FALSE, 0},
-                                 {1, 1, 1, 1, FALSE, words->str, box, FALSE, 0}};
+    const layout_cell cells[] = {{0, 0, 1, 1, TRUE, "Name", .box = box},
+                                 {0, 1, 1, 1, TRUE, "Text", .box = box},
+                                 {1, 0, 1, 1, FALSE, "first", .box = box},
+                                 {1, 1, 1, 1, FALSE, words->str, .box = box}};
     layout_table table = {
         .block = block, .caption = LAYOUT_NONE, .n_rows = 2, .n_cols = 2, .n_header_rows = 1};
     layout_builder_add_table(w.builder, &table, cells, G_N_ELEMENTS(cells));
