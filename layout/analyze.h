@@ -238,8 +238,9 @@ typedef struct {
 
 /* A page with more rules of a kind than this, or more rectangles, is a drawing: no tables are looked for, and
  * its rectangles are no cells. */
-#define LAYOUT_MAX_RULES 6000
-#define LAYOUT_MAX_FILLS 3000
+#define LAYOUT_MAX_RULES  6000
+#define LAYOUT_MAX_FILLS  3000
+#define LAYOUT_MAX_SHAPES 400
 /* A page with more images than this is one that was cut into pieces. */
 #define LAYOUT_MAX_PICTURES 1000
 
@@ -272,6 +273,8 @@ typedef struct {
     GArray *
         fills; /* layout_fill that may be table cells or frames; none of more than LAYOUT_MAX_FILLS */
     GArray *clusters;       /* layout_cluster */
+    GArray *shapes;         /* layout_rect of paths with curves, as large as boxes of text; at most
+                               LAYOUT_MAX_SHAPES */
     GArray *pictures;       /* layout_rect of images; none of more than LAYOUT_MAX_PICTURES */
     GArray *links;          /* layout_link */
     GArray *captions;       /* layout_caption_region */
@@ -521,6 +524,7 @@ typedef struct {
     int seg, figure, table; /* one of them, the others LAYOUT_NONE */
     float baseline, size_pt;
     guint n_words;
+    guint card_row; /* instead of them a row of cards, from 1; 0: none */
 } layout_item;
 typedef struct {
     float x;        /* middle of the gutter */

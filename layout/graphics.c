@@ -179,6 +179,8 @@ path_take(layout_sheet *sheet, const parse_path *path, GArray *all)
         break;
     case PARSE_PATH_OTHER:
         if (is_white(path) || is_background(sheet, box)) return;
+        if (w >= 50 && h >= 20 && sheet->shapes->len < LAYOUT_MAX_SHAPES)
+            g_array_append_val(sheet->shapes, box);
         /* the ground of a box with round corners, a layer of its soft shadow */
         if (!path->stroked && contrast(path) <= FAINT) item.kind = DRAWN_RECT;
         break;

@@ -7,7 +7,7 @@
  *
  * The idea of cutting at white space by turns is that of the XY-cut (Nagy and Seth 1984); that what crosses a
  * gutter does not forbid it, but cuts the page into bands, is the improvement of XY-Cut++ (arXiv:2504.10258). */
-#include "layout/analyze.h"
+#include "layout/order_cards.h"
 
 #include <math.h>
 #include <stdlib.h>
@@ -25,6 +25,8 @@ typedef struct {
     layout_sheet *sheet;
     guint region;
     GArray *asides; /* layout_item: small print beside the text, to be read last */
+    GArray *cards;  /* layout_card */
+    GArray *held;   /* layout_item: what stands in cards */
 } ordering;
 
 static GArray *
@@ -34,8 +36,8 @@ items_of_sheet(layout_sheet *sheet)
     for (guint i = 0; i < sheet->segs->len; i++) {
         const layout_seg *seg = layout_sheet_seg(sheet, i);
         if (seg->role != LAYOUT_ROLE_TEXT) continue;
-        layout_item item = {seg->box,      (int)i,       LAYOUT_NONE, LAYOUT_NONE,
-                            seg->baseline, seg->size_pt, seg->n_words};
+        layout_item item = {seg->box,      (int)i,       LAYOUT_NONE,  LAYOUT_NONE,
+                            seg->baseline, seg->size_pt, seg->n_words, 0};
         /* A caption's lines stay together, however short its last one. */
         if (seg->caption >= 0) {
             layout_rect whole =
@@ -47,15 +49,43 @@ items_of_sheet(layout_sheet *sheet)
     }
     for (guint i = 0; i < sheet->figures->len; i++) {
         layout_rect box = g_array_index(sheet->figures, layout_figure_region, i).box;
-        layout_item item = {box, LAYOUT_NONE, (int)i, LAYOUT_NONE, box.y1, 0, 0};
+        layout_item item = {box, LAYOUT_NONE, (int)i, LAYOUT_NONE, box.y1, 0, 0, 0};
         g_array_append_val(items, item);
     }
     for (guint i = 0; i < sheet->tables->len; i++) {
         layout_rect box = g_array_index(sheet->tables, layout_table_region, i).box;
-        layout_item item = {box, LAYOUT_NONE, LAYOUT_NONE, (int)i, box.y1, 0, 0};
+        layout_item item = {box, LAYOUT_NONE, LAYOUT_NONE, (int)i, box.y1, 0, 0, 0};
         g_array_append_val(items, item);
     }
     return items;
+}
+
+/* Takes what stands in cards out of items, into held, and puts one item there for each row of cards. */
+static void
+cards_hold(const GArray *cards, GArray *items, GArray *held)
+{
+    guint kept = 0;
+    if (cards->len == 0) return;
+    for (guint i = 0; i < items->len; i++) {
+        const layout_item item = g_array_index(items, layout_item, i);
+        if (layout_card_at(cards, item.box) > 0)
+            g_array_append_val(held, item);
+        else
+            g_array_index(items, layout_item, kept++) = item;
+    }
+    g_array_set_size(items, kept);
+    for (guint c = 0; c < cards->len; c++) {
+        const layout_card *card = &g_array_index(cards, layout_card, c);
+        layout_item *last =
+            items->len > kept ? &g_array_index(items, layout_item, items->len - 1) : NULL;
+        if (last != NULL && last->card_row == card->row) {
+            last->box = layout_rect_join(last->box, card->box);
+            continue;
+        }
+        const layout_item row = {card->box,    LAYOUT_NONE, LAYOUT_NONE, LAYOUT_NONE,
+                                 card->box.y1, 0,           0,           card->row};
+        g_array_append_val(items, row);
+    }
 }
 
 void
@@ -64,8 +94,12 @@ layout_order_measure(layout_work *work)
     g_autoptr(GArray) found = g_array_new(FALSE, FALSE, sizeof(layout_gutter));
     guint pages = 0;
     for (guint s = 0; s < work->sheets->len; s++) {
-        g_autoptr(GArray) items = items_of_sheet(layout_work_sheet(work, s));
+        layout_sheet *sheet = layout_work_sheet(work, s);
+        g_autoptr(GArray) items = items_of_sheet(sheet);
+        g_autoptr(GArray) cards = layout_cards_find(sheet, work->body_pt);
+        g_autoptr(GArray) held = g_array_new(FALSE, FALSE, sizeof(layout_item));
         layout_gutter gutter;
+        cards_hold(cards, items, held);
         layout_work_release(work);
         pages += items->len > 8;
         if (!layout_gutter_find((layout_item *)items->data, items->len, &gutter)) continue;
@@ -87,10 +121,38 @@ layout_order_measure(layout_work *work)
     }
 }
 
+static void region_order(ordering *o, layout_item *items, guint n, float x0, float x1, guint depth);
+
+/* The cards of one row, one after the other. */
+static void
+cards_emit(ordering *o, guint row)
+{
+    g_autoptr(GArray) inside = g_array_new(FALSE, FALSE, sizeof(layout_item));
+    for (guint c = 0; c < o->cards->len; c++) {
+        const layout_card *card = &g_array_index(o->cards, layout_card, c);
+        if (card->row != row) continue;
+        g_array_set_size(inside, 0);
+        for (guint i = 0; i < o->held->len; i++) {
+            const layout_item *item = &g_array_index(o->held, layout_item, i);
+            if (layout_card_at(o->cards, item->box) == c + 1) g_array_append_vals(inside, item, 1);
+        }
+        region_order(o, (layout_item *)inside->data, inside->len, card->box.x0, card->box.x1, 1);
+    }
+}
+
 static void
 column_emit(ordering *o, layout_item *items, guint n, float col_x0, float col_x1)
 {
-    layout_rows_append(o->sheet, items, n, col_x0, col_x1, o->region++);
+    guint from = 0;
+    qsort(items, n, sizeof *items, layout_item_compare);
+    for (guint i = 0; i < n; i++) {
+        if (items[i].card_row == 0) continue;
+        if (i > from)
+            layout_rows_append(o->sheet, items + from, i - from, col_x0, col_x1, o->region++);
+        cards_emit(o, items[i].card_row);
+        from = i + 1;
+    }
+    if (n > from) layout_rows_append(o->sheet, items + from, n - from, col_x0, col_x1, o->region++);
 }
 
 /* ---- bands ---- */
@@ -124,7 +186,6 @@ aside_close(ordering *o)
     g_array_append_val(o->asides, end);
 }
 
-static void region_order(ordering *o, layout_item *items, guint n, float x0, float x1, guint depth);
 static void columns_emit(ordering *o, layout_item *items, guint n, float cut, float x0, float x1,
                          guint depth);
 
@@ -512,11 +573,18 @@ asides_emit(ordering *o)
 void
 layout_order_rows(layout_work *work, layout_sheet *sheet)
 {
-    ordering o = {work, sheet, 0, g_array_new(FALSE, FALSE, sizeof(layout_item))};
+    ordering o = {.work = work,
+                  .sheet = sheet,
+                  .asides = g_array_new(FALSE, FALSE, sizeof(layout_item)),
+                  .held = g_array_new(FALSE, FALSE, sizeof(layout_item))};
     g_autoptr(GArray) items = items_of_sheet(sheet);
+    o.cards = layout_cards_find(sheet, work->body_pt);
+    cards_hold(o.cards, items, o.held);
     g_array_set_size(sheet->rows, 0);
     g_array_set_size(sheet->row_segs, 0);
     region_order(&o, (layout_item *)items->data, items->len, sheet->text_x0, sheet->text_x1, 0);
     asides_emit(&o);
     g_array_unref(o.asides);
+    g_array_unref(o.cards);
+    g_array_unref(o.held);
 }

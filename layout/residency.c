@@ -30,6 +30,7 @@ static const struct {
     {G_STRUCT_OFFSET(layout_sheet, vrules), sizeof(layout_rule)},
     {G_STRUCT_OFFSET(layout_sheet, fills), sizeof(layout_fill)},
     {G_STRUCT_OFFSET(layout_sheet, clusters), sizeof(layout_cluster)},
+    {G_STRUCT_OFFSET(layout_sheet, shapes), sizeof(layout_rect)},
     {G_STRUCT_OFFSET(layout_sheet, pictures), sizeof(layout_rect)},
     {G_STRUCT_OFFSET(layout_sheet, captions), sizeof(layout_caption_region)},
     {G_STRUCT_OFFSET(layout_sheet, panels), sizeof(layout_panel_region)},
@@ -41,7 +42,7 @@ static const struct {
 };
 /* A new member of layout_sheet has to be put away and fetched too: a plain array by a line above, anything
  * that holds pointers by code below, numbers by nothing. Then put the new count of pointers here. */
-#define N_POINTERS 21
+#define N_POINTERS 22
 G_STATIC_ASSERT(G_N_ELEMENTS(plain) + 5 == N_POINTERS); /* label failure text links tables */
 G_STATIC_ASSERT(sizeof(gpointer) != 8 ||
                 sizeof(layout_sheet) == 72 + N_POINTERS * 8 + 24 + sizeof(layout_ledger));

@@ -43,6 +43,7 @@ layout_sheet_new(int index)
     sheet->vrules = g_array_new(FALSE, FALSE, sizeof(layout_rule));
     sheet->fills = g_array_new(FALSE, FALSE, sizeof(layout_fill));
     sheet->clusters = g_array_new(FALSE, FALSE, sizeof(layout_cluster));
+    sheet->shapes = g_array_new(FALSE, FALSE, sizeof(layout_rect));
     sheet->pictures = g_array_new(FALSE, FALSE, sizeof(layout_rect));
     sheet->links = g_array_new(FALSE, FALSE, sizeof(layout_link));
     g_array_set_clear_func(sheet->links, link_clear);
@@ -71,6 +72,7 @@ layout_sheet_free(layout_sheet *sheet)
     g_array_unref(sheet->vrules);
     g_array_unref(sheet->fills);
     g_array_unref(sheet->clusters);
+    g_array_unref(sheet->shapes);
     g_array_unref(sheet->pictures);
     g_array_unref(sheet->links);
     g_array_unref(sheet->captions);

@@ -6,6 +6,7 @@
  *
  * Each candidate must prove itself by making a grid (tables_grid.c) of at least two rows and columns. */
 #include "layout/flow.h"
+#include "layout/order_cards.h"
 #include "layout/tables.h"
 
 #include <math.h>
@@ -636,6 +637,7 @@ layout_tables_find(layout_work *work, layout_sheet *sheet)
     }
     g_qsort_with_data(f.by_y, (gint)f.n_segs, sizeof(guint), layout_seg_compare, sheet);
     layout_contents_announced(sheet, f.by_y, f.n_segs, f.others);
+    f.cards = layout_cards_find(sheet, work->body_pt);
     f.bibliography = has_bibliography(work, sheet);
     ruled_find(&f);
     striped_find(&f);
@@ -644,6 +646,7 @@ layout_tables_find(layout_work *work, layout_sheet *sheet)
     if (work->two_columns) layout_tables_find_unruled(&f, 1);
     g_array_unref(f.rules.horizontal);
     g_array_unref(f.rules.vertical);
+    g_array_unref(f.cards);
     g_array_unref(f.others);
     g_free(f.by_y);
 }

@@ -29,6 +29,7 @@ typedef struct {
     layout_table_rules rules;
     guint *by_y; /* upright text segments by baseline */
     guint n_segs;
+    GArray *cards;  /* layout_card */
     GArray *others; /* layout_rect: algorithms, listings, lists of contents below their headings */
     gboolean
         bibliography; /* entries stand on this page: loosely set lines of theirs look like cells */

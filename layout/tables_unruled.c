@@ -1,5 +1,6 @@
 /* Tables without rules: three or more rows whose pieces stand under each other, in one column of the page or across
  * both. What is above them is taken along as their header, what wraps below them as part of their last row. */
+#include "layout/order_cards.h"
 #include "layout/tables.h"
 
 #include <math.h>
@@ -144,6 +145,16 @@ wrapped_below(const lines_found *found, guint i, float x0, float x1)
     return last;
 }
 
+/* How many cards text of the box is in. */
+static guint
+cards_in(const layout_table_finder *f, layout_rect box)
+{
+    guint n = 0;
+    for (guint i = 0; i < f->cards->len; i++)
+        n += layout_rect_overlap(g_array_index(f->cards, layout_card, i).box, box) > 0 ? 1 : 0;
+    return n;
+}
+
 void
 layout_tables_find_unruled(layout_table_finder *f, guint lane)
 {
@@ -184,7 +195,7 @@ layout_tables_find_unruled(layout_table_finder *f, guint lane)
         guint need = front ? 5 : pieces >= 3 * rows ? 3 : 4;
         const layout_rect box = {x0 - 2, top->baseline - top->size, x1 + 2,
                                  last->baseline + 0.4F * last->size};
-        if (rows >= need && good * 2 >= rows && x1 - x0 > 60 &&
+        if (rows >= need && good * 2 >= rows && x1 - x0 > 60 && cards_in(f, box) < 2 &&
             (!f->bibliography || layout_table_has_caption(f->sheet, box)))
             layout_table_try(f, box, 0.6F, 45);
         i = MAX(last_row + 1, i + 1);

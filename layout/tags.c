@@ -247,15 +247,15 @@ items_by_tag(const layout_sheet *sheet)
     g_autoptr(GArray) loose = g_array_new(FALSE, FALSE, sizeof(tagged_item));
     for (guint r = 0; r < sheet->rows->len; r++) {
         const layout_row *row = layout_sheet_row(sheet, r);
-        tagged_item one = {LAYOUT_NONE,
-                           {row->box, LAYOUT_NONE, row->figure, row->table, row->baseline, 0, 0}};
+        tagged_item one = {
+            LAYOUT_NONE, {row->box, LAYOUT_NONE, row->figure, row->table, row->baseline, 0, 0, 0}};
         if (row->n_segs == 0) g_array_append_val(loose, one);
         for (guint i = 0; i < row->n_segs; i++) {
             guint index = g_array_index(sheet->row_segs, guint, row->first_seg + i);
             const layout_seg *seg = layout_sheet_seg(sheet, index);
             one.tag = seg->tag;
-            one.item = (layout_item){seg->box,      (int)index,   LAYOUT_NONE, LAYOUT_NONE,
-                                     seg->baseline, seg->size_pt, seg->n_words};
+            one.item = (layout_item){seg->box,      (int)index,   LAYOUT_NONE,  LAYOUT_NONE,
+                                     seg->baseline, seg->size_pt, seg->n_words, 0};
             g_array_append_vals(seg->tag >= 0 ? items : loose, &one, 1);
         }
     }
