@@ -162,8 +162,8 @@ add_random_table(writer *w, GRand *rand)
     for (guint i = 0; i < n_rows * n_cols; i++) {
         char *text = random_sentence(rand, 2);
         g_ptr_array_add(texts, text);
-        layout_cell cell = {i / n_cols, i % n_cols, 1, 1, i < n_cols, text, {0, {72, 40, 540, 60}},
-                            FALSE,      0};
+        layout_cell cell = {
+            i / n_cols, i % n_cols, 1, 1, i < n_cols, text, .box = {0, {72, 40, 540, 60}}};
         g_array_append_val(cells, cell);
     }
     layout_builder_block(w->builder, caption)->parent = block;

@@ -187,8 +187,7 @@ add_numbers(writer *w, guint n)
                          : col == 0 ? g_strdup_printf("plant%u", row)
                                     : g_strdup_printf("%u", 1000 * col + row);
             const float x = 100 * (float)col, y = 10 * (float)row;
-            layout_cell cell = {row,   col, 1, 1, row == 0, text, {0, {x, y, x + 90, y + 9}},
-                                FALSE, 0};
+            layout_cell cell = {row, col, 1, 1, row == 0, text, .box = {0, {x, y, x + 90, y + 9}}};
             g_ptr_array_add(texts, text);
             g_array_append_val(cells, cell);
         }
