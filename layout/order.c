@@ -494,6 +494,40 @@ frames_part(const ordering *o, const layout_item *items, guint n, const layout_g
     return s.both;
 }
 
+/* Do references begin at the left edges of both columns? */
+static gboolean
+references_part(const ordering *o, const layout_item *items, guint n, const layout_gutter *gutter)
+{
+    float x0[2] = {G_MAXFLOAT, G_MAXFLOAT};
+    gboolean found[2] = {FALSE, FALSE};
+    for (guint i = 0; i < n; i++) {
+        const guint side = items[i].box.x0 > gutter->x;
+        x0[side] = MIN(x0[side], items[i].box.x0);
+    }
+    for (guint i = 0; i < n; i++) {
+        const guint side = items[i].box.x0 > gutter->x;
+        const layout_seg *seg = layout_sheet_seg(o->sheet, (guint)items[i].seg);
+        g_autofree char *text = g_strndup(o->sheet->text->str + seg->start, seg->len);
+        found[side] |=
+            seg->box.x0 < x0[side] + 2 && *text == '[' && layout_reference_marker(text, NULL) > 0;
+    }
+    return found[0] && found[1];
+}
+
+/* May a slab be cut at gutter that is too low to have columns by itself? Where the document has its gutter, or where
+ * references begin on both sides: the last ones of a paper, above an appendix across the page. */
+static gboolean
+is_low_slab(const ordering *o, const layout_item *items, guint n, const layout_gutter *gutter)
+{
+    const layout_work *work = o->work;
+    const gboolean usual = work->two_columns && work->gutter_x > gutter->x0 - SAME_GUTTER_PT &&
+                           work->gutter_x < gutter->x1 + SAME_GUTTER_PT;
+    for (guint i = 0; i < n; i++)
+        if (items[i].seg < 0 || crosses(&items[i], gutter->x)) return FALSE;
+    return layout_gutter_parts_text(items, n, gutter->x) &&
+           (usual || references_part(o, items, n, gutter));
+}
+
 /* No gutter fits the whole: slabs may still have one each. FALSE when none has. */
 static gboolean
 slabs_alone(ordering *o, layout_item *items, guint n, float x0, float x1, guint depth)
@@ -508,6 +542,7 @@ slabs_alone(ordering *o, layout_item *items, guint n, float x0, float x1, guint 
         guint n_items = one->to - one->from;
         if (!layout_gutter_find(items + one->from, n_items, &gutter) ||
             (!frames_part(o, items + one->from, n_items, &gutter) &&
+             !is_low_slab(o, items + one->from, n_items, &gutter) &&
              (n_items < 2 * BAND_LINES ||
               !gutter_accept(o, items + one->from, n_items, &gutter, depth + 1))))
             continue;
