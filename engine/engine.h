@@ -28,7 +28,8 @@ typedef enum {
     ENGINE_ERROR_LIMIT,       /* more tokens than the context holds, or no memory for the cache */
     ENGINE_ERROR_CANCELLED,   /* the caller's cancel flag was raised */
     ENGINE_ERROR_ARGUMENT,    /* a call that this model cannot answer (embed with a decoder, ...) */
-    ENGINE_ERROR_NETWORK      /* name, connection, server */
+    ENGINE_ERROR_NETWORK,     /* name, connection, server */
+    ENGINE_ERROR_LENGTH       /* a server finds the request too long */
 } engine_error_code;
 
 /* ---- CPU ------------------------------------------------------------------------------------ */
@@ -725,8 +726,8 @@ engine_remote *engine_remote_new(const char *endpoint, const char *model,
 void engine_remote_free(engine_remote *remote); /* NULL is fine */
 G_DEFINE_AUTOPTR_CLEANUP_FUNC(engine_remote, engine_remote_free)
 const char *engine_remote_id(const engine_remote *remote); /* "MODEL at ENDPOINT" */
-/* Tokens of prompt and text that the server takes: known once it has refused a request as longer, which is
- * ENGINE_ERROR_LIMIT; else 0. Locked inside. */
+/* Tokens of prompt and text that the server takes: known once it has refused a request as longer and said so; else 0. A
+ * refusal for its length is ENGINE_ERROR_LENGTH, with a number or without. Locked inside. */
 uint32_t engine_remote_context(engine_remote *remote);
 
 /* What engine_generate_options says of the same names; 0 in max_tokens leaves the length to the server. */
@@ -766,7 +767,8 @@ void engine_remote_reply_clear(engine_remote_reply *reply);
  * answer has been checked against it: servers that cannot keep one are asked for JSON, then for plain text.
  *
  * reply  filled on success, with a reason CANCELLED too; release with engine_remote_reply_clear.
- * NETWORK; FORMAT: no answer of this API, or none that the schema accepts; LIMIT: too large, too slow. */
+ * NETWORK; FORMAT: no answer of this API, or none that the schema accepts; LIMIT: too large, too slow;
+ * LENGTH: the request is too long for the server. */
 gboolean engine_remote_generate(engine_remote *remote, const engine_remote_request *request,
                                 engine_remote_reply *reply, GError **error);
 

@@ -345,17 +345,21 @@ wait_for_retry(asking *a, double retry_after, GError **error)
     return FALSE;
 }
 
-/* An answer that is no good, and what the server makes of the request's length: TRUE where that was it. */
+/* An answer that is no good, and what the server makes of the request's length: TRUE where that was it. Not every server
+ * says how much it takes. */
 static gboolean
 was_too_long(asking *a, GError **failure)
 {
     engine_remote *remote = a->remote;
-    const uint32_t limit = *failure != NULL ? remote_context_limit((*failure)->message) : 0;
-    if (limit == 0) return FALSE;
-    g_mutex_lock(&remote->lock);
-    remote->n_context = remote->n_context > 0 ? MIN(remote->n_context, limit) : limit;
-    g_mutex_unlock(&remote->lock);
-    (*failure)->code = ENGINE_ERROR_LIMIT;
+    if (*failure == NULL) return FALSE;
+    const uint32_t limit = remote_context_limit((*failure)->message);
+    if (limit == 0 && !remote_says_too_long((*failure)->message)) return FALSE;
+    if (limit > 0) {
+        g_mutex_lock(&remote->lock);
+        remote->n_context = remote->n_context > 0 ? MIN(remote->n_context, limit) : limit;
+        g_mutex_unlock(&remote->lock);
+    }
+    (*failure)->code = ENGINE_ERROR_LENGTH;
     return TRUE;
 }
 

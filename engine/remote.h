@@ -73,6 +73,8 @@ char *remote_error_text(const char *body, size_t len, const char *key);
 /* The longest context that a server names where it finds a request too long, in tokens; 0: it names none. In the words
  * of OpenAI, vLLM, SGLang, llama.cpp, llama-cpp-python and text-generation-inference. */
 uint32_t remote_context_limit(const char *message);
+/* Does the error of a refusal speak of the prompt's length, with a number or without? */
+gboolean remote_says_too_long(const char *message);
 
 /* ---- one exchange (remote_http.c) ---- */
 

@@ -71,6 +71,31 @@ remote_context_limit(const char *message)
     return 0;
 }
 
+gboolean
+remote_says_too_long(const char *message)
+{
+    static const char *const phrases[] = {"too long",
+                                          "too many tokens",
+                                          "too many input",
+                                          "context length exceeded",
+                                          "context window exceeded",
+                                          "context_length",
+                                          "exceed context",
+                                          "exceeds the context",
+                                          "exceeds context",
+                                          "reduce the length",
+                                          "maximum context",
+                                          "http status 413"};
+    g_autofree char *said = g_ascii_strdown(message, -1);
+    if (!g_str_has_prefix(said, "http status")) return FALSE;
+    /* a reply that may be too long is no matter of the prompt */
+    if (strstr(said, "max_tokens") != NULL || strstr(said, "max_completion_tokens") != NULL)
+        return FALSE;
+    for (size_t i = 0; i < G_N_ELEMENTS(phrases); i++)
+        if (strstr(said, phrases[i]) != NULL) return TRUE;
+    return FALSE;
+}
+
 /* ---- pieces ---- */
 
 static void

@@ -8,6 +8,16 @@
 /* Dense science and tables come to about three bytes a token with the vocabularies in use. */
 enum { BYTES_PER_TOKEN = 3, TOKENS_PER_MESSAGE = 8 };
 
+/* Requests in a row that a server may refuse as too long without a number before that is an error. */
+enum { MAX_HALVINGS = 3 };
+
+typedef struct {
+    engine_remote *remote;
+    GMutex lock;
+    uint32_t n_context; /* our guess at what it takes, from refusals without a number; 0: none */
+    guint n_halved;     /* since it last answered */
+} endpoint;
+
 lode_endpoint_options
 lode_endpoint_options_default(void)
 {
@@ -60,6 +70,17 @@ result_of(const engine_remote_reply *reply)
     };
 }
 
+/* A server that finds a request too long and does not say how much it takes: half of the prompt is the next guess. */
+static void
+take_half(endpoint *e, const pipelines_write_request *request)
+{
+    const size_t half = pipelines_endpoint_tokens(request) / 2 + request->max_tokens;
+    g_mutex_lock(&e->lock);
+    if (e->n_halved++ < MAX_HALVINGS)
+        e->n_context = MIN(e->n_context > 0 ? e->n_context : G_MAXUINT32, (uint32_t)half);
+    g_mutex_unlock(&e->lock);
+}
+
 static gboolean
 endpoint_write(const lode_writer *writer, engine_pool *pool, const pipelines_write_request *request,
                pipelines_written *written, GError **error)
@@ -82,7 +103,19 @@ endpoint_write(const lode_writer *writer, engine_pool *pool, const pipelines_wri
     };
     (void)pool;
 
-    if (!engine_remote_generate(writer->data, &inner, &reply, error)) return FALSE;
+    endpoint *e = writer->data;
+    const uint32_t known = engine_remote_context(e->remote);
+    g_autoptr(GError) failure = NULL;
+    if (!engine_remote_generate(e->remote, &inner, &reply, &failure)) {
+        if (g_error_matches(failure, ENGINE_ERROR, ENGINE_ERROR_LENGTH) &&
+            engine_remote_context(e->remote) == known)
+            take_half(e, request);
+        g_propagate_error(error, g_steal_pointer(&failure));
+        return FALSE;
+    }
+    g_mutex_lock(&e->lock);
+    e->n_halved = 0;
+    g_mutex_unlock(&e->lock);
     g_string_assign(written->text, reply.content);
     written->reasoning = g_steal_pointer(&reply.reasoning);
     written->prompt = messages_to_text(request->messages, request->n_messages);
@@ -112,14 +145,23 @@ endpoint_count(const lode_writer *writer, const pipelines_write_request *request
 static uint32_t
 endpoint_context(const lode_writer *writer)
 {
-    const uint32_t named = engine_remote_context(writer->data);
-    return named > 0 ? MIN(named, writer->n_context) : writer->n_context;
+    endpoint *e = writer->data;
+    const uint32_t named = engine_remote_context(e->remote);
+    g_mutex_lock(&e->lock);
+    const uint32_t guessed = e->n_context;
+    g_mutex_unlock(&e->lock);
+    uint32_t limit = writer->n_context;
+    if (named > 0) limit = MIN(limit, named);
+    return guessed > 0 ? MIN(limit, guessed) : limit;
 }
 
 static void
 endpoint_free(lode_writer *writer)
 {
-    engine_remote_free(writer->data);
+    endpoint *e = writer->data;
+    engine_remote_free(e->remote);
+    g_mutex_clear(&e->lock);
+    g_free(e);
 }
 
 static const pipelines_writer_kind endpoint_kind = {
@@ -178,7 +220,10 @@ pipelines_writer_open_endpoint(const char *url, const char *name,
     if (remote == NULL) return NULL;
     lode_writer *writer = g_new0(lode_writer, 1);
     writer->kind = &endpoint_kind;
-    writer->data = remote;
+    endpoint *e = g_new0(endpoint, 1);
+    e->remote = remote;
+    g_mutex_init(&e->lock);
+    writer->data = e;
     writer->id = g_strdup(engine_remote_id(remote));
     writer->n_context = filled.n_context > 0 ? filled.n_context : PIPELINES_MAX_CONTEXT;
     writer->most_claims = most_claims_of(name);
@@ -240,5 +285,5 @@ pipelines_generate_remote(const lode_writer *writer, const char *prompt,
         .callback = on_generated,
         .user_data = &o,
     };
-    return engine_remote_generate(writer->data, &request, reply, error);
+    return engine_remote_generate(((const endpoint *)writer->data)->remote, &request, reply, error);
 }

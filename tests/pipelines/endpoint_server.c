@@ -176,6 +176,22 @@ reasoning(const call *c)
     send_end(c, "length");
 }
 
+/* Takes so much and says no number; what it says was set, behind a "|" what it answers. */
+static void
+takes_half(const call *c)
+{
+    enum { TAKES = 6000 };
+    g_auto(GStrv) said = g_strsplit(c->server->text, "|", 2);
+    json_t *body = json_pack("{s:{s:s}}", "error", "message", said[0]);
+    char *refusal = json_dumps(body, JSON_COMPACT);
+    if (strlen(c->body) > TAKES)
+        send_status(c, "400 Bad Request", "", refusal);
+    else
+        send_good(c, said[1]);
+    free(refusal);
+    json_decref(body);
+}
+
 /* As llama-cpp-python with a context of 2048: by the time it finds that a request for a stream is too long, it has sent
  * the head of one, and hangs up. */
 static void
@@ -277,6 +293,8 @@ run_mode(const call *c, const char *mode)
         send_text(c, EVENTS);
     } else if (strcmp(mode, "small") == 0) {
         small(c);
+    } else if (strcmp(mode, "numberless") == 0) {
+        takes_half(c);
     } else if (strcmp(mode, "refuses") == 0) { /* 400 with the text that was set */
         json_t *body = json_pack("{s:{s:s}}", "error", "message", c->server->text);
         char *said = json_dumps(body, JSON_COMPACT);

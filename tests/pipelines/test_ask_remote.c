@@ -157,49 +157,93 @@ a_server_that_fails_is_an_error_and_no_answer(void **state)
     }
 }
 
-/* The text of the paper that holds the answer is in the middle of it: not what is left when the prompt's end is cut. */
+/* ---- servers that take less ---- */
+
+static const char tungsten_quote[] = "The tungsten catalyst gave 38 % yield after nine hours.";
+
+/* Ask a paper that holds the answer in its middle: not in what is left when the prompt's end is cut. */
 static void
-a_server_that_takes_less_is_asked_for_less(void **state)
+ask_at_length(const char *mode, outcome *o)
 {
-    (void)state;
-    g_auto(outcome) o = {0}, again = {0};
-    static const char quote[] = "The tungsten catalyst gave 38 % yield after nine hours.";
+    g_auto(outcome) indexed = {0};
     g_autoptr(GString) text = g_string_new("Yields at length\n\n");
     for (guint i = 0; i < 200; i++)
         g_string_append_printf(text, "%s\n\n",
-                               i == 100 ? quote
+                               i == 100 ? tungsten_quote
                                         : "The samples were dried, ground, weighed and kept in the "
                                           "dark until they were looked at again.");
     g_autofree char *long_library = g_build_filename(dir, "long", NULL);
     g_autofree char *file = g_build_filename(dir, "long.txt", NULL);
     assert_true(g_file_set_contents(file, text->str, -1, NULL));
     const char *const index[] = {"index", file, "-L", long_library, "--no-embeddings", "-q", NULL};
-    run_program(index, NULL, &again);
-    assert_int_equal(again.code, 0);
+    run_program(index, NULL, &indexed);
+    assert_int_equal(indexed.code, 0);
+    g_autofree char *url = endpoint_server_url(server, mode);
+    const char *const ask[] = {"ask",
+                               "-L",
+                               long_library,
+                               "--no-embeddings",
+                               "--endpoint",
+                               url,
+                               "-m",
+                               "m",
+                               "-q",
+                               "--json",
+                               "What yield did the tungsten catalyst give?",
+                               NULL};
+    run_program(ask, NULL, o);
+}
 
+static void
+a_server_that_takes_less_is_asked_for_less(void **state)
+{
+    (void)state;
+    g_auto(outcome) o = {0};
     endpoint_server_reset(server);
-    say_claim("The tungsten catalyst gave 38 % yield.", quote);
-    g_autofree char *url = endpoint_server_url(server, "small");
-    const char *const first[] = {"ask",
-                                 "-L",
-                                 long_library,
-                                 "--no-embeddings",
-                                 "--endpoint",
-                                 url,
-                                 "-m",
-                                 "m",
-                                 "-q",
-                                 "--json",
-                                 "What yield did the tungsten catalyst give?",
-                                 NULL};
-    run_program(first, NULL, &o);
+    say_claim("The tungsten catalyst gave 38 % yield.", tungsten_quote);
+    ask_at_length("small", &o);
     if (o.code != 0) fail_msg("%s", o.err);
     g_autoptr(json_t) answer = json_loads(o.out, 0, NULL);
     assert_true(first_is_supported(answer));
     /* a stream, in one piece, and what it takes */
     assert_int_equal(endpoint_server_requests(server), 3);
     g_autofree char *body = endpoint_server_last_body(server);
-    assert_non_null(strstr(body, quote));
+    assert_non_null(strstr(body, tungsten_quote));
+}
+
+/* Half as much each time, until it is taken. */
+static void
+a_server_that_names_no_number_is_asked_for_half(void **state)
+{
+    (void)state;
+    g_auto(outcome) o = {0};
+    endpoint_server_reset(server);
+    endpoint_server_set_text(
+        server, "Input is too long for requested model.|{\"claims\":[{\"passage\":1,\"quote\":"
+                "\"The tungsten catalyst gave 38 % yield after nine hours.\",\"text\":"
+                "\"The tungsten catalyst gave 38 % yield.\"}],\"missing\":\"\"}");
+    ask_at_length("numberless", &o);
+    if (o.code != 0) fail_msg("%s", o.err);
+    g_autoptr(json_t) answer = json_loads(o.out, 0, NULL);
+    assert_true(first_is_supported(answer));
+    const guint n = endpoint_server_requests(server);
+    assert_in_range(n, 2, 4);
+    g_autofree char *body = endpoint_server_last_body(server);
+    assert_non_null(strstr(body, tungsten_quote));
+}
+
+static void
+a_server_that_finds_all_too_long_is_an_error(void **state)
+{
+    (void)state;
+    g_auto(outcome) o = {0};
+    endpoint_server_reset(server);
+    endpoint_server_set_text(server, "Input is too long for requested model.");
+    ask_at_length("refuses", &o);
+    assert_int_equal(o.code, 3);
+    assert_non_null(strstr(o.err, "too long"));
+    /* three times half as much */
+    assert_in_range(endpoint_server_requests(server), 4, 4);
 }
 
 /* ---- the program ---- */
@@ -258,6 +302,8 @@ main(void)
         cmocka_unit_test(a_claim_that_cannot_be_checked_is_marked),
         cmocka_unit_test(a_server_that_fails_is_an_error_and_no_answer),
         cmocka_unit_test(a_server_that_takes_less_is_asked_for_less),
+        cmocka_unit_test(a_server_that_names_no_number_is_asked_for_half),
+        cmocka_unit_test(a_server_that_finds_all_too_long_is_an_error),
     };
     return cmocka_run_group_tests(tests, start, stop);
 }

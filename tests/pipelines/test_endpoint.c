@@ -296,15 +296,21 @@ a_context_that_is_too_short_is_learned(void **state)
     static const struct {
         const char *said;
         uint32_t n;
+        gboolean too_long; /* without a number */
     } cases[] = {
-        {"This model's maximum context length is 2048 tokens. However, you requested 4132", 2048},
-        {"request (4041 tokens) exceeds the available context size (4096 tokens)", 4096},
-        {"The input (4041 tokens) is longer than the model's context length (512 tokens).", 512},
-        {"Requested tokens (4132) exceed context window of 1024", 1024},
-        {"`inputs` tokens + `max_new_tokens` must be <= 8192. Given: 9000", 8192},
-        {"the context length is not known: 12000 words in 3 parts", 0},
-        {"temperature must be <= 2", 0},
-        {"the context size is 99999999999999999999", 0},
+        {"This model's maximum context length is 2048 tokens. However, you requested 4132", 2048,
+         FALSE},
+        {"request (4041 tokens) exceeds the available context size (4096 tokens)", 4096, FALSE},
+        {"The input (4041 tokens) is longer than the model's context length (512 tokens).", 512,
+         FALSE},
+        {"Requested tokens (4132) exceed context window of 1024", 1024, FALSE},
+        {"`inputs` tokens + `max_new_tokens` must be <= 8192. Given: 9000", 8192, FALSE},
+        {"the context length is not known: 12000 words in 3 parts", 0, FALSE},
+        {"temperature must be <= 2", 0, FALSE},
+        {"the context size is 99999999999999999999", 0, FALSE},
+        {"Input is too long for requested model.", 0, TRUE},
+        {"Please reduce the length of the messages", 0, TRUE},
+        {"max_tokens is too long", 0, FALSE},
     };
     g_autofree char *url = endpoint_server_url(server, "refuses");
     for (size_t i = 0; i < G_N_ELEMENTS(cases); i++) {
@@ -319,7 +325,8 @@ a_context_that_is_too_short_is_learned(void **state)
         assert_false(engine_remote_generate(remote, &request, &reply, &error));
         assert_non_null(strstr(error->message, cases[i].said));
         assert_int_equal(engine_remote_context(remote), cases[i].n);
-        assert_int_equal(error->code, cases[i].n > 0 ? ENGINE_ERROR_LIMIT : ENGINE_ERROR_NETWORK);
+        assert_int_equal(error->code, cases[i].n > 0 || cases[i].too_long ? ENGINE_ERROR_LENGTH
+                                                                          : ENGINE_ERROR_NETWORK);
     }
 }
 
@@ -346,7 +353,7 @@ an_answer_that_breaks_its_schema_is_asked_for_again(void **state)
     q.request.json_schema = SCHEMA;
     ask(&q, "unlawful");
     assert_true(q.ok);
-    assert_string_equal(q.heard->str, "{\"n\": 3}"); /* and nothing of the first */
+    assert_string_equal(q.heard->str, "{\"n\": 3}");           /* and nothing of the first */
     g_autofree char *body = endpoint_server_last_body(server); /* not what would be said again */
     assert_non_null(strstr(body, "\"temperature\":0.25"));
     assert_int_equal(endpoint_server_requests(server), 2);
