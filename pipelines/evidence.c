@@ -107,8 +107,8 @@ asks(const char *folded, const char *const *phrases)
     return FALSE;
 }
 
-static wanted
-read_question(const char *question)
+gboolean
+evidence_asks_for_number(const char *question)
 {
     static const char *const numbers[] = {
         "how many",  "how much",      "how long",      "how old",
@@ -119,6 +119,13 @@ read_question(const char *question)
         "incidence", "prevalence",    "concentration", "temperature",
         "accuracy",  "yield",         "price",         "cost",
         NULL};
+    g_autofree char *folded = g_utf8_casefold(question, -1);
+    return asks(folded, numbers);
+}
+
+static wanted
+read_question(const char *question)
+{
     static const char *const dates[] = {"when", "what year", "which year", "date", "month", NULL};
     static const char *const names[] = {
         "who",     "whose",   "where", "which", "what is the name", "what are the names",
@@ -126,7 +133,7 @@ read_question(const char *question)
     static const char *const reasons[] = {"why",     "cause",    "causes", "reason",
                                           "reasons", "how does", "how do", NULL};
     g_autofree char *folded = g_utf8_casefold(question, -1);
-    return (wanted){asks(folded, numbers), asks(folded, dates), asks(folded, names),
+    return (wanted){evidence_asks_for_number(question), asks(folded, dates), asks(folded, names),
                     asks(folded, reasons)};
 }
 

@@ -55,6 +55,9 @@ double evidence_coverage(const evidence_words *words, GHashTable *set);
 /* Content words of each hit with its title and section: of GHashTable. */
 GPtrArray *evidence_hit_words(GPtrArray *hits);
 
+/* "How many", "rate", "number of": is it a number that a question, or the head of a column, asks for? */
+gboolean evidence_asks_for_number(const char *question);
+
 /* Of two vectors [n]; 0 where one of them is all zeros. */
 double evidence_cosine(const float *a, const float *b, size_t n);
 

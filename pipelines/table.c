@@ -3,15 +3,34 @@
 
 #include <string.h>
 
+#include "pipelines/evidence.h"
+#include "pipelines/writer.h"
+
+typedef struct {
+    lode_answer *answer;
+    guint citation; /* of it, that the cell rests on */
+    char *text;
+} cell;
+
 typedef struct {
     char *path, *work, *title;
-    GPtrArray *cells; /* of lode_answer, NULL: empty */
+    GPtrArray *cells; /* of cell, NULL: empty */
 } row;
 
 struct pipelines_table {
     GPtrArray *columns; /* of char * */
     GPtrArray *rows;    /* of row */
 };
+
+static void
+cell_free(gpointer data)
+{
+    cell *c = data;
+    if (c == NULL) return;
+    lode_answer_free(c->answer);
+    g_free(c->text);
+    g_free(c);
+}
 
 static void
 row_free(gpointer data)
@@ -82,6 +101,48 @@ only_this(const char *path, const char *where)
     return g_strdup_printf("document = %c%s%c and (%s)", mark, path, mark, where);
 }
 
+/* The stretch of a quote that answers, if it names the column and gives its value; g_free, else NULL. */
+static char *
+read_value(const lode_answer *answer, guint citation, const char *column)
+{
+    const pipelines_citation *c = &g_array_index(answer->citations, pipelines_citation, citation);
+    const retrieval_hit *hit = answer->hits->pdata[c->passage];
+    const pipelines_cell *place = &g_array_index(answer->cells, pipelines_cell, citation);
+    /* a whole row: which of its cells? */
+    if (hit->type == LAYOUT_BLOCK_TABLE && place->row == 0) return NULL;
+    const pipelines_quote core = evidence_trim(hit, &c->quote, answer->question);
+    const pipelines_quote *stretches[] = {&core, &c->quote};
+    for (guint i = 0; i < G_N_ELEMENTS(stretches); i++) {
+        const char *text = hit->text + stretches[i]->start;
+        if (pipelines_column_is_answered(column, text, stretches[i]->len, place))
+            return g_strndup(text, stretches[i]->len);
+    }
+    return NULL;
+}
+
+/* A cell of the answer's first claim, or, of quotes that no model has read, the first that says what the column asks;
+ * NULL: it stays empty. Takes the answer. */
+static cell *
+new_cell(lode_answer *answer, gboolean by_words, const char *column)
+{
+    g_autoptr(lode_answer) owned = answer;
+    const guint n = answer->status == LODE_ANSWER_INSUFFICIENT ? 0 : answer->claims->len;
+    for (guint i = 0; i < (by_words ? n : MIN(n, 1)); i++) {
+        const pipelines_claim *claim = answer->claims->pdata[i];
+        if (!claim->supported || claim->citations->len == 0) continue;
+        const guint citation = g_array_index(claim->citations, guint, 0);
+        g_autofree char *text =
+            by_words ? read_value(answer, citation, column) : g_strdup(answer->short_answer);
+        if (text == NULL) continue;
+        cell *c = g_new0(cell, 1);
+        c->answer = g_steal_pointer(&owned);
+        c->citation = citation;
+        c->text = g_steal_pointer(&text);
+        return c;
+    }
+    return NULL;
+}
+
 static gboolean
 fill_cell(const pipelines_ask_context *context, row *r, const char *column,
           const lode_ask_options *options, GError **error)
@@ -92,14 +153,12 @@ fill_cell(const pipelines_ask_context *context, row *r, const char *column,
     own.strict = 1;
     own.record = 0;
     g_autofree char *question = g_strdup_printf("What is the %s?", column);
-    g_autoptr(lode_answer) answer = pipelines_ask(context, question, &own, error);
+    lode_answer *answer = pipelines_ask(context, question, &own, error);
     if (answer == NULL) return FALSE;
     /* its options point at strings of ours */
     answer->options.where = NULL;
-    gboolean filled = answer->status != LODE_ANSWER_INSUFFICIENT && answer->citations->len > 0 &&
-                      answer->short_answer != NULL && answer->claims->len > 0 &&
-                      ((const pipelines_claim *)answer->claims->pdata[0])->supported;
-    g_ptr_array_add(r->cells, filled ? g_steal_pointer(&answer) : NULL);
+    const gboolean by_words = answer->extractive || context->writer->is_small;
+    g_ptr_array_add(r->cells, new_cell(answer, by_words, column));
     return TRUE;
 }
 
@@ -109,7 +168,7 @@ add_row(pipelines_table *table, const pipelines_ask_context *context, const char
 {
     row *r = g_new0(row, 1);
     r->path = g_strdup(path);
-    r->cells = g_ptr_array_new_with_free_func((GDestroyNotify)lode_answer_free);
+    r->cells = g_ptr_array_new_with_free_func(cell_free);
     g_ptr_array_add(table->rows, r);
     g_autoptr(retrieval_metadata) about =
         retrieval_library_get_metadata(context->library, path, error);
@@ -156,14 +215,6 @@ pipelines_table_n_filled(const pipelines_table *table)
 
 /* ---- writing ---- */
 
-/* The citation that the first claim of a cell rests on. */
-static guint
-first_citation(const lode_answer *cell)
-{
-    const pipelines_claim *claim = cell->claims->pdata[0];
-    return claim->citations->len > 0 ? g_array_index(claim->citations, guint, 0) : 0;
-}
-
 json_t *
 pipelines_table_to_json(const pipelines_table *table)
 {
@@ -174,12 +225,11 @@ pipelines_table_to_json(const pipelines_table *table)
         const row *r = table->rows->pdata[i];
         json_t *cells = json_array();
         for (guint j = 0; j < r->cells->len; j++) {
-            const lode_answer *cell = r->cells->pdata[j];
+            const cell *c = r->cells->pdata[j];
             json_array_append_new(
-                cells, cell == NULL
-                           ? json_null()
-                           : json_pack("{s:s, s:o}", "text", cell->short_answer, "citation",
-                                       pipelines_evidence_to_json(cell, first_citation(cell))));
+                cells, c == NULL ? json_null()
+                                 : json_pack("{s:s, s:o}", "text", c->text, "citation",
+                                             pipelines_evidence_to_json(c->answer, c->citation)));
         }
         json_t *item = json_object();
         json_object_set_new(item, "work", json_string(r->work));
@@ -222,15 +272,14 @@ pipelines_table_to_markdown(const pipelines_table *table)
         append_markdown(out, r->work);
         g_string_append(out, " |");
         for (guint j = 0; j < r->cells->len; j++) {
-            const lode_answer *cell = r->cells->pdata[j];
+            const cell *c = r->cells->pdata[j];
             g_string_append_c(out, ' ');
-            if (cell != NULL) {
-                guint at = first_citation(cell);
-                append_markdown(out, cell->short_answer);
+            if (c != NULL) {
+                append_markdown(out, c->text);
                 g_string_append_printf(out, " [%u] ", ++number);
                 g_string_append_printf(sources, "%u. %s, p. %d: \"", number, r->work,
-                                       lode_citation_page_number(cell, at));
-                append_markdown(sources, lode_citation_quote(cell, at));
+                                       lode_citation_page_number(c->answer, c->citation));
+                append_markdown(sources, lode_citation_quote(c->answer, c->citation));
                 g_string_append(sources, "\"\n");
             }
             g_string_append_c(out, '|');
@@ -270,15 +319,15 @@ pipelines_table_to_csv(const pipelines_table *table)
         const row *r = table->rows->pdata[i];
         append_csv(out, r->work, TRUE);
         for (guint j = 0; j < r->cells->len; j++) {
-            const lode_answer *cell = r->cells->pdata[j];
-            if (cell == NULL) {
+            const cell *c = r->cells->pdata[j];
+            if (c == NULL) {
                 g_string_append(out, ",\"\",\"\"");
                 continue;
             }
-            guint at = first_citation(cell);
-            g_autofree char *source = g_strdup_printf(
-                "p. %d: %s", lode_citation_page_number(cell, at), lode_citation_quote(cell, at));
-            append_csv(out, cell->short_answer, FALSE);
+            g_autofree char *source =
+                g_strdup_printf("p. %d: %s", lode_citation_page_number(c->answer, c->citation),
+                                lode_citation_quote(c->answer, c->citation));
+            append_csv(out, c->text, FALSE);
             append_csv(out, source, FALSE);
         }
         g_string_append(out, "\r\n");
