@@ -19,6 +19,7 @@ struct endpoint_server {
     GMutex lock;
     char *head, *body, *text;
     guint n_requests;
+    guint n_now, n_most; /* requests being answered: now, and at most since the reset */
     gint stop;
 };
 
@@ -240,6 +241,8 @@ run_mode(const call *c, const char *mode)
         echo(c);
     } else if (strcmp(mode, "says") == 0) {
         send_good(c, c->server->text);
+    } else if (strcmp(mode, "muses") == 0) { /* the same, after a while */
+        if (wait_ms(c, 200)) send_good(c, c->server->text);
     } else if (strcmp(mode, "cut") == 0) { /* the first answer breaks off in the middle */
         cut(c);
     } else if (strcmp(mode, "other") == 0) { /* the same, and the second one is another */
@@ -362,10 +365,15 @@ serve(endpoint_server *server, int fd)
     server->head = g_strdup(head->str);
     server->body = g_strdup(body->str);
     const call c = {server, fd, ++server->n_requests, body->str};
+    server->n_now++;
+    server->n_most = MAX(server->n_most, server->n_now);
     g_mutex_unlock(&server->lock);
     g_auto(GStrv) words = g_strsplit(head->str, " ", 3);
     g_auto(GStrv) path = g_strsplit(words[1] != NULL ? words[1] : "", "/", 3);
     run_mode(&c, path[0] != NULL && path[1] != NULL ? path[1] : "");
+    g_mutex_lock(&server->lock);
+    server->n_now--;
+    g_mutex_unlock(&server->lock);
 }
 
 typedef struct {
@@ -453,11 +461,20 @@ endpoint_server_requests(endpoint_server *server)
     return n;
 }
 
+guint
+endpoint_server_most_at_once(endpoint_server *server)
+{
+    g_mutex_lock(&server->lock);
+    const guint n = server->n_most;
+    g_mutex_unlock(&server->lock);
+    return n;
+}
+
 void
 endpoint_server_reset(endpoint_server *server)
 {
     g_mutex_lock(&server->lock);
-    server->n_requests = 0;
+    server->n_requests = server->n_most = 0;
     g_mutex_unlock(&server->lock);
 }
 

@@ -12,11 +12,13 @@ void endpoint_server_stop(endpoint_server *server);
 char *endpoint_server_url(endpoint_server *server, const char *mode); /* g_free */
 /* Since the last call with this mode. */
 guint endpoint_server_requests(endpoint_server *server);
+/* Of these the most that were being answered at one time. */
+guint endpoint_server_most_at_once(endpoint_server *server);
 /* Of the last request: its body, and its head; g_free. */
 char *endpoint_server_last_body(endpoint_server *server);
 char *endpoint_server_last_head(endpoint_server *server);
 void endpoint_server_reset(endpoint_server *server);
-/* What mode "says" answers with. */
+/* What modes like "says" answer with. */
 void endpoint_server_set_text(endpoint_server *server, const char *text);
 
 #endif

@@ -246,6 +246,55 @@ a_server_that_finds_all_too_long_is_an_error(void **state)
     assert_in_range(endpoint_server_requests(server), 4, 4);
 }
 
+/* ---- evaluation ---- */
+
+/* The metrics of an evaluation by a slow writer, so many questions at once; json_decref. */
+static json_t *
+evaluate(const char *jobs)
+{
+    g_auto(outcome) o = {0};
+    g_autofree char *out = g_build_filename(dir, jobs, NULL);
+    g_autofree char *url = endpoint_server_url(server, "muses");
+    const char *const run[] = {"eval",
+                               "run",
+                               LODE_TEST_DATA "/eval",
+                               "--no-embeddings",
+                               "--endpoint",
+                               url,
+                               "-m",
+                               "m",
+                               "-q",
+                               "--json",
+                               "-o",
+                               out,
+                               "-j",
+                               jobs,
+                               NULL};
+    endpoint_server_reset(server);
+    run_program(run, NULL, &o);
+    if (o.code != 0) fail_msg("%s", o.err);
+    g_autoptr(json_t) results = json_loads(o.out, 0, NULL);
+    json_t *metrics = json_object_get(results, "metrics");
+    assert_true(json_array_size(metrics) > 5);
+    return json_incref(metrics);
+}
+
+static void
+questions_asked_at_once_score_as_one_by_one(void **state)
+{
+    (void)state;
+    say_claim("Foam RC-4 reached an ammonia conversion of 93 %.",
+              "Foam RC-4 reached an ammonia conversion of 93 % at 415 °C.");
+    g_autoptr(json_t) alone = evaluate("1");
+    assert_int_equal(endpoint_server_most_at_once(server), 1);
+    const guint n = endpoint_server_requests(server);
+    assert_true(n >= 4);
+    g_autoptr(json_t) together = evaluate("4");
+    assert_in_range(endpoint_server_most_at_once(server), 2, 4);
+    assert_int_equal(endpoint_server_requests(server), n);
+    assert_true(json_equal(alone, together));
+}
+
 /* ---- the program ---- */
 
 static int
@@ -304,6 +353,7 @@ main(void)
         cmocka_unit_test(a_server_that_takes_less_is_asked_for_less),
         cmocka_unit_test(a_server_that_names_no_number_is_asked_for_half),
         cmocka_unit_test(a_server_that_finds_all_too_long_is_an_error),
+        cmocka_unit_test(questions_asked_at_once_score_as_one_by_one),
     };
     return cmocka_run_group_tests(tests, start, stop);
 }
