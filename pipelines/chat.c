@@ -96,9 +96,34 @@ leans_on_the_last(const char *question)
     return g_hash_table_size(content) < FEW_WORDS;
 }
 
-/* Append the words of text whose stems are not in `known` yet, as they stand there. */
-static void
-carry_words(GString *out, const char *text, GHashTable *known)
+/* Does it ask another thing of the same matter: "and what about its stability?" Then what the last question asked for is
+ * no part of it. */
+static gboolean
+asks_anew(const char *question)
+{
+    static const char *const phrases[] = {" what about ", " how about ", " its ",
+                                          " their ",      " his ",       " her "};
+    g_autofree char *folded = g_utf8_casefold(question, -1);
+    g_autofree char *padded = g_strconcat(" ", folded, " ", NULL);
+    for (size_t i = 0; i < G_N_ELEMENTS(phrases); i++)
+        if (strstr(padded, phrases[i]) != NULL) return TRUE;
+    return FALSE;
+}
+
+/* "RC-4", "BERT": a digit or capitals, where capitals do not begin the text. */
+static gboolean
+is_name(const char *word, size_t len, gboolean first)
+{
+    for (const char *p = word; p < word + len; p = g_utf8_next_char(p)) {
+        const gunichar c = g_utf8_get_char(p);
+        if (g_unichar_isdigit(c) || (g_unichar_isupper(c) && (p > word || !first))) return TRUE;
+    }
+    return FALSE;
+}
+
+/* Append the words of text whose stems are not in `known` yet, as they stand there: how many. */
+static guint
+carry_words(GString *out, const char *text, GHashTable *known, gboolean names_only)
 {
     guint n = 0;
     for (const char *p = text; *p != '\0' && n < MAX_CARRIED;) {
@@ -110,6 +135,7 @@ carry_words(GString *out, const char *text, GHashTable *known)
             p = g_utf8_next_char(p);
             continue;
         }
+        if (names_only && !is_name(start, (size_t)(p - start), start == text)) continue;
         g_autoptr(GHashTable) stems = pipelines_content_words(start, (size_t)(p - start));
         GHashTableIter iter;
         gpointer stem;
@@ -122,6 +148,7 @@ carry_words(GString *out, const char *text, GHashTable *known)
         n++;
     }
     if (n > 0) g_string_append_c(out, ')');
+    return n;
 }
 
 static char *
@@ -131,7 +158,8 @@ condense_by_words(const pipelines_chat *chat, const char *question)
     if (last == NULL || !leans_on_the_last(question)) return g_strdup(question);
     g_autoptr(GHashTable) known = pipelines_content_words(question, strlen(question));
     GString *out = g_string_new(question);
-    carry_words(out, last->question, known);
+    if (!asks_anew(question) || carry_words(out, last->question, known, TRUE) == 0)
+        carry_words(out, last->question, known, FALSE);
     return g_string_free(out, FALSE);
 }
 

@@ -192,6 +192,33 @@ a_conversation_remembers_what_is_seen(void **state)
     check_read(f);
 }
 
+/* By words alone a question takes along what it leans on, and not what it asks anew. */
+static void
+a_question_that_leans_on_the_last_stands_alone(void **state)
+{
+    (void)state;
+    static const struct {
+        const char *asked, *alone;
+    } cases[] = {
+        {"And what about its stability?", "And what about its stability? (RC-4)"},
+        {"When was it reached?", "When was it reached? (ammonia conversion foam RC-4)"},
+        {"How many readings were taken on the outlet?",
+         "How many readings were taken on the outlet?"},
+    };
+    for (size_t i = 0; i < G_N_ELEMENTS(cases); i++) {
+        g_autoptr(pipelines_chat) chat = pipelines_chat_new();
+        pipelines_chat_add(chat, "What ammonia conversion did foam RC-4 reach?", "87.3 % [1]");
+        g_autofree char *alone =
+            pipelines_chat_condense(chat, NULL, NULL, cases[i].asked, NULL, NULL);
+        assert_string_equal(alone, cases[i].alone);
+    }
+    g_autoptr(pipelines_chat) chat = pipelines_chat_new();
+    pipelines_chat_add(chat, "How deep is the lake?", "");
+    g_autofree char *alone =
+        pipelines_chat_condense(chat, NULL, NULL, "And what about its area?", NULL, NULL);
+    assert_string_equal(alone, "And what about its area? (deep lake)");
+}
+
 static void
 labels_are_told_from_what_is_seen(void **state)
 {
@@ -234,6 +261,7 @@ main(void)
         cmocka_unit_test_setup_teardown(a_small_writer_copies_from_what_is_seen, set_up, tear_down),
         cmocka_unit_test_setup_teardown(tables_are_filled_from_what_is_seen, set_up, tear_down),
         cmocka_unit_test_setup_teardown(a_conversation_remembers_what_is_seen, set_up, tear_down),
+        cmocka_unit_test(a_question_that_leans_on_the_last_stands_alone),
         cmocka_unit_test_setup_teardown(labels_are_told_from_what_is_seen, set_up, tear_down),
         cmocka_unit_test_setup_teardown(a_writer_that_finds_nothing_relevant_is_not_asked_to_answer,
                                         set_up, tear_down),
