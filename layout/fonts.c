@@ -15,14 +15,15 @@ static const char *const math_prefixes[] = {
     "lmsy",           "lmex",        "txmi",          "txsy",     "txex",
     "rtxmi",          "pxmi",        "pxsy",          "pxex",     "rpxmi",
     "ntxmi",          "ntxsy",       "ntxex",         "newtxmi",  "newpxmi",
-    "mtmi",           "mtsy",        "mtex",          "mt2mi",    "stmary",
+    "mtmi",           "mtsy",        "mtex",          "mt2",      "stmary",
     "wasy",           "esint",       "bbm",           "bbold",    "dsrom",
     "yhmath",         "mnsymb",      "fourier-math",  "pazomath", "zplm",
     "stixmath",       "xitsmath",    "cambriamath",   "asana",    "latinmodernmath",
     "lmmono-math",    "mathematica", "symbolmath",    "ntx-",     "txb",
     "hvmath",         "bickham",     "kp--m-",        "boondox",  "libertinemathmi",
     "libertinusmath", "firamath",    "xcharter-math", "cmmath",   "futm",
-    "fut-",           "fourier-m",   "ltxmi",
+    "fut-",           "fourier-m",   "ltxmi",         "rmtmi",    "mtgu",
+    "mtms",           "rblmi",       "blmi",          "blsy",     "blex",
 };
 
 static gboolean
@@ -31,6 +32,17 @@ is_math_name(const char *lower)
     for (guint i = 0; i < G_N_ELEMENTS(math_prefixes); i++)
         if (g_str_has_prefix(lower, math_prefixes[i])) return TRUE;
     return strstr(lower, "math") != NULL;
+}
+
+/* Symbols where TeX has them in Computer Modern's: its radical sign hangs from the line. */
+static gboolean
+is_tex_symbol_name(const char *lower)
+{
+    static const char *const prefixes[] = {"cmsy", "lmmathsymbols", "lmsy", "txsy",
+                                           "mtsy", "mt2sy",         "blsy"};
+    for (guint i = 0; i < G_N_ELEMENTS(prefixes); i++)
+        if (g_str_has_prefix(lower, prefixes[i])) return TRUE;
+    return FALSE;
 }
 
 static gboolean
@@ -129,9 +141,7 @@ layout_font_intern(layout_work *work, const parse_font *font)
         /* OpenType's and STIX's have variables under characters of their own, or in another font */
         entry.upright = g_str_has_suffix(lower, "math-regular") || g_str_has_suffix(lower, "math");
         if (font->flags & PARSE_FONT_MATH_EXTENSION) entry.flags |= LAYOUT_STYLE_SYMBOL;
-        if (g_str_has_prefix(lower, "cmsy") || g_str_has_prefix(lower, "lmmathsymbols") ||
-            g_str_has_prefix(lower, "lmsy") || g_str_has_prefix(lower, "txsy"))
-            entry.flags |= LAYOUT_STYLE_TEX_SYMBOL;
+        if (is_tex_symbol_name(lower)) entry.flags |= LAYOUT_STYLE_TEX_SYMBOL;
     }
     guint id = work->fonts->len;
     g_array_append_val(work->fonts, entry);

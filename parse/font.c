@@ -132,9 +132,10 @@ starts_with_any(const char *name, const char *const *prefixes)
 static gboolean
 is_tex_math_italic(const char *name)
 {
-    static const char *const prefixes[] = {
-        "cmmi",  "lmmi",    "lmmathitalic", "txmi", "rtxmi",        "pxmi", "rpxmi",
-        "ntxmi", "newtxmi", "newpxmi",      "mtmi", "kp--m-italic", NULL};
+    static const char *const prefixes[] = {"cmmi", "lmmi",  "lmmathitalic", "txmi",    "rtxmi",
+                                           "pxmi", "rpxmi", "ntxmi",        "newtxmi", "newpxmi",
+                                           "mtmi", "rmtmi", "mt2mi",        "mt2bmi",  "mt2hmi",
+                                           "blmi", "rblmi", "kp--m-italic", NULL};
     return starts_with_any(name, prefixes) ||
            (g_str_has_prefix(name, "MathDesign") && strstr(name, "MathItalic"));
 }
@@ -144,8 +145,8 @@ static gboolean
 is_math_extension(const char *name)
 {
     static const char *const prefixes[] = {
-        "cmex",   "lmmathextension",  "lmex",     "txex", "pxex", "ntxex", "mtex", "euex",
-        "yhcmex", "fourier-math-ext", "kp--m-ex", NULL};
+        "cmex",   "lmmathextension",  "lmex",     "txex",  "pxex", "ntxex", "mtex", "euex",
+        "yhcmex", "fourier-math-ext", "kp--m-ex", "mt2ex", "blex", NULL};
     return starts_with_any(name, prefixes) || (strstr(name, "Math") && strstr(name, "-Extension"));
 }
 

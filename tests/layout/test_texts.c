@@ -290,6 +290,39 @@ mark(float x, float y, gunichar ch)
         .x0 = x, .x1 = x + 5, .y = y, .size_pt = 10, .ch = ch, .flags = LAYOUT_SPAN_MATH};
 }
 
+/* MathTime and its free replacement, TeX Gyre, XITS, Cambria: known without looking into the font. */
+static void
+fonts_of_mathematics_are_known_by_their_names(void **state)
+{
+    (void)state;
+    static const char *const math[] = {"MTMI",
+                                       "RMTMI",
+                                       "MTSY",
+                                       "MTEX",
+                                       "MTGU",
+                                       "MT2MIT",
+                                       "MT2SYS",
+                                       "MT2EXA",
+                                       "RBLMI",
+                                       "BLSY",
+                                       "BLEX",
+                                       "CambriaMath",
+                                       "TeXGyreTermesMath-Regular",
+                                       "TeXGyrePagellaX-Math",
+                                       "XITSMath",
+                                       "STIXTwoMath-Regular",
+                                       "AsanaMath"};
+    static const char *const text[] = {"MTCORSVA", "TeXGyreTermes-Regular", "Cambria",
+                                       "Blackadder"};
+    g_autoptr(layout_work) work = layout_work_new();
+    for (guint i = 0; i < G_N_ELEMENTS(math) + G_N_ELEMENTS(text); i++) {
+        const gboolean is_math = i < G_N_ELEMENTS(math);
+        const parse_font font = {.name = is_math ? math[i] : text[i - G_N_ELEMENTS(math)]};
+        const guint id = layout_font_intern(work, &font);
+        assert_int_equal((layout_work_font(work, id)->flags & LAYOUT_SPAN_MATH) != 0, is_math);
+    }
+}
+
 static void
 a_rule_with_letters_on_both_sides_is_a_fraction(void **state)
 {
@@ -400,6 +433,7 @@ main(void)
         cmocka_unit_test(functions_in_text_take_their_arguments_along),
         cmocka_unit_test(vectors_and_variables_of_text_fonts_are_mathematics),
         cmocka_unit_test(chemistry_units_isotopes_and_genes_stay_text),
+        cmocka_unit_test(fonts_of_mathematics_are_known_by_their_names),
         cmocka_unit_test(a_rule_with_letters_on_both_sides_is_a_fraction),
         cmocka_unit_test(pieces_of_formulas_are_trusted_less_than_whole_ones),
         cmocka_unit_test(formulas_of_no_size_or_far_too_many_characters_are_refused),
