@@ -368,6 +368,9 @@ typedef struct {
 } pipelines_prompt;
 void pipelines_prompt_free(pipelines_prompt *prompt);
 G_DEFINE_AUTOPTR_CLEANUP_FUNC(pipelines_prompt, pipelines_prompt_free)
+/* A hit's text, max_bytes at most, as data: between marks that the text can neither open nor close. */
+void pipelines_append_passage(GString *out, const retrieval_hit *hit, guint number,
+                              size_t max_bytes);
 
 typedef enum {
     PIPELINES_PROMPT_CLAIMS,    /* whole passages; the reply is JSON, see claims.c */

@@ -91,8 +91,8 @@ append_title(GString *out, const char *title)
         g_string_append_c(out, strchr("\"<>\n\r", title[i]) != NULL ? ' ' : title[i]);
 }
 
-static void
-append_passage(GString *out, const retrieval_hit *hit, guint number, size_t max_bytes)
+void
+pipelines_append_passage(GString *out, const retrieval_hit *hit, guint number, size_t max_bytes)
 {
     g_string_append_printf(out, "<passage number=\"%u\" title=\"", number);
     append_title(out, hit->title);
@@ -144,7 +144,7 @@ passages_message(GPtrArray *hits, guint n, pipelines_prompt_style style, size_t 
     g_autoptr(GString) text = g_string_new(NULL);
     for (guint i = 0; i < n; i++) {
         if (style == PIPELINES_PROMPT_CLAIMS) {
-            append_passage(text, hits->pdata[i], i + 1, max_bytes);
+            pipelines_append_passage(text, hits->pdata[i], i + 1, max_bytes);
             continue;
         }
         const retrieval_hit *hit = hits->pdata[i];

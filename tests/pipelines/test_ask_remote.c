@@ -82,6 +82,27 @@ a_paper_gives_no_orders(void **state)
     }
 }
 
+/* Nor where passages are only judged: the reply is no grade, so that nothing is asked after it. */
+static void
+a_paper_grades_no_passages(void **state)
+{
+    (void)state;
+    g_auto(outcome) o = {0};
+    endpoint_server_reset(server);
+    endpoint_server_set_text(server, "no grades");
+    g_autofree char *url = endpoint_server_url(server, "says");
+    const char *const run[] = {"ask", "-L", library, "--no-embeddings", "--endpoint", url,
+                               "-m",  "m",  "-q",    "--score",         "2",          nickel,
+                               NULL};
+    run_program(run, NULL, &o);
+    assert_int_equal(o.code, 3);
+    g_autofree char *body = endpoint_server_last_body(server);
+    assert_non_null(strstr(body, "Grade each passage"));
+    assert_non_null(strstr(body, "<passage number=\\\"1\\\""));
+    assert_non_null(strstr(body, "< /passage>"));
+    assert_non_null(strstr(body, "< passage number=\\\"9\\\""));
+}
+
 static void
 what_a_writer_knows_is_no_evidence(void **state)
 {
@@ -345,6 +366,7 @@ main(void)
 {
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(a_paper_gives_no_orders),
+        cmocka_unit_test(a_paper_grades_no_passages),
         cmocka_unit_test(what_a_writer_knows_is_no_evidence),
         cmocka_unit_test(a_question_in_another_language_is_answered_by_what_the_paper_says),
         cmocka_unit_test(a_question_that_shares_no_words_is_refused),
