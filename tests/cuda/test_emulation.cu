@@ -68,6 +68,41 @@ a_missing_barrier_gives_a_wrong_result(void **)
         assert_true(wrong_after_rotate(false, seed) > 100);
 }
 
+/* Behind shuffles that every lane takes first, which must not stand in for the barrier. */
+static __global__ void
+rotate_after_shuffles(float *out, bool with_barrier)
+{
+    LODE_STATIC_SHARED(float, buffer, 256);
+    const unsigned t = threadIdx.x;
+
+    buffer[t] = -1.0f;
+    __syncthreads();
+    buffer[t] = (float)t;
+    if (with_barrier) __syncthreads();
+    unsigned far = 96;
+    for (int i = 0; i < 8; i++)
+        far = __shfl_sync(LODE_ALL_LANES, far, i);
+    out[t] = buffer[(t + far) % 256];
+}
+
+static void
+a_shuffle_is_no_barrier_of_the_block(void **)
+{
+    for (int with_barrier = 0; with_barrier < 2; with_barrier++) {
+        size_t wrong = 0;
+        for (uint64_t seed = 1; seed <= N_SEEDS; seed++) {
+            device_array<float> out(256);
+            emulation_reseed(seed);
+            CUDA_OK(
+                LODE_LAUNCH(rotate_after_shuffles, 1, 256, 0, NULL, out.data, with_barrier != 0));
+            const std::vector<float> got = out.get();
+            for (size_t t = 0; t < got.size(); t++)
+                wrong += got[t] != (float)((t + 96) % 256);
+        }
+        assert_true(with_barrier ? wrong == 0 : wrong >= 32);
+    }
+}
+
 static __global__ void
 read_fresh_shared(float *out, bool dynamic)
 {
@@ -341,6 +376,7 @@ main(void)
     const CMUnitTest tests[] = {
         cmocka_unit_test_setup(a_barrier_orders_shared_memory, reset),
         cmocka_unit_test_setup(a_missing_barrier_gives_a_wrong_result, reset),
+        cmocka_unit_test_setup(a_shuffle_is_no_barrier_of_the_block, reset),
         cmocka_unit_test_setup(fresh_shared_memory_reads_as_nan_in_every_block, reset),
         cmocka_unit_test_setup(fresh_device_memory_reads_as_nan, reset),
         cmocka_unit_test_setup(a_wrong_barrier_or_mask_names_the_kernel, reset),

@@ -41,7 +41,10 @@ struct shared_site {
 const emulation_thread *emulation_running;
 
 static std::vector<block_thread> threads;
-static std::vector<unsigned> ready;
+/* Who can go on. One warp at a time, or none, is ahead: it goes on to the next barrier of the block before the others
+ * do. Without that all warps come to their first shuffle at about the same time, and it is as good as a barrier. */
+static std::vector<unsigned> ready, ready_ahead;
+static unsigned ahead;
 static unsigned running, n_threads, n_waiting, n_returned;
 static int barrier_sum;
 static const std::function<void()> *body;
@@ -175,11 +178,39 @@ wait_here(thread_state state)
     emulation_fiber_leave(self);
 }
 
+static void
+make_ready(unsigned i)
+{
+    threads[i].state = READY;
+    (i / 32 == ahead ? ready_ahead : ready).push_back(i);
+}
+
+/* For the time until the next barrier. */
+static void
+make_all_ready(void)
+{
+    ahead = (unsigned)draws.below((n_threads + 31) / 32 + 1);
+    for (unsigned i = 0; i < n_threads; i++)
+        make_ready(i);
+}
+
+static unsigned
+take_ready(void)
+{
+    std::vector<unsigned> &from = ready_ahead.empty() ? ready : ready_ahead;
+    const size_t pick = draws.below(from.size());
+    const unsigned taken = from[pick];
+
+    from[pick] = from.back();
+    from.pop_back();
+    return taken;
+}
+
 void
 emulation_give_way(void)
 {
     if (!emulation_running) return;
-    ready.push_back(running);
+    ready.push_back(running); /* behind the warp ahead too: it may wait for what another does */
     wait_here(READY);
 }
 
@@ -200,10 +231,7 @@ release_barrier(void)
     }
     barrier_sum = sum;
     n_waiting = 0;
-    for (unsigned i = 0; i < n_threads; i++) {
-        threads[i].state = READY;
-        ready.push_back(i);
-    }
+    make_all_ready();
 }
 
 int
@@ -245,8 +273,7 @@ try_warp(unsigned first_thread, const emulation_request *r)
     r->complete(lanes, r->mask); /* may fault, then it does not return */
     for (unsigned i = 0; i < 32; i++) {
         if (!lanes[i]) continue;
-        threads[first_thread + i].state = READY;
-        ready.push_back(first_thread + i);
+        make_ready(first_thread + i);
     }
 }
 
@@ -376,23 +403,20 @@ run_block(const emulation_launch_config *config, size_t limit)
 
     shared_begin(config, limit);
     ready.clear();
+    ready_ahead.clear();
     n_waiting = n_returned = 0;
     for (unsigned i = 0; i < n_threads; i++) {
         block_thread &t = threads[i];
         t.facts.thread_index = {i % b.x, i / b.x % b.y, i / b.x / b.y};
         t.facts.block_index = block_index;
         t.facts.lane = i % 32;
-        t.state = READY;
         t.copies.clear();
         t.group = 0;
         emulation_fiber_prepare(i, thread_main);
-        ready.push_back(i);
     }
-    while (!ready.empty() && !faulted) {
-        const size_t pick = draws.below(ready.size());
-        running = ready[pick];
-        ready[pick] = ready.back();
-        ready.pop_back();
+    make_all_ready();
+    while (!(ready.empty() && ready_ahead.empty()) && !faulted) {
+        running = take_ready();
         emulation_running = &threads[running].facts;
         emulation_fiber_enter(running);
         emulation_running = NULL;
