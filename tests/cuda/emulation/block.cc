@@ -41,10 +41,10 @@ struct shared_site {
 const emulation_thread *emulation_running;
 
 static std::vector<block_thread> threads;
-/* Who can go on. One warp at a time, or none, is ahead: it goes on to the next barrier of the block before the others
- * do. Without that all warps come to their first shuffle at about the same time, and it is as good as a barrier. */
+/* Who can go on. Some warps are ahead (a bit each): they go on to the next barrier of the block before the others do.
+ * Without that all warps come to their first shuffle at about the same time, and it is as good as a barrier. */
 static std::vector<unsigned> ready, ready_ahead;
-static unsigned ahead;
+static uint32_t ahead;
 static unsigned running, n_threads, n_waiting, n_returned;
 static int barrier_sum;
 static const std::function<void()> *body;
@@ -182,14 +182,14 @@ static void
 make_ready(unsigned i)
 {
     threads[i].state = READY;
-    (i / 32 == ahead ? ready_ahead : ready).push_back(i);
+    (ahead >> i / 32 & 1u ? ready_ahead : ready).push_back(i);
 }
 
 /* For the time until the next barrier. */
 static void
 make_all_ready(void)
 {
-    ahead = (unsigned)draws.below((n_threads + 31) / 32 + 1);
+    ahead = (uint32_t)draws.next();
     for (unsigned i = 0; i < n_threads; i++)
         make_ready(i);
 }
@@ -210,7 +210,7 @@ void
 emulation_give_way(void)
 {
     if (!emulation_running) return;
-    ready.push_back(running); /* behind the warp ahead too: it may wait for what another does */
+    ready.push_back(running); /* behind those ahead too: it may wait for what another does */
     wait_here(READY);
 }
 
