@@ -318,7 +318,8 @@ device_attend(engine_backend *b, const engine_heads_job *job, engine_kv *kv,
                                        .k = job->k,
                                        .v = job->v,
                                        .out = out,
-                                       .kv = cache};
+                                       .kv = cache,
+                                       .exact = engine_kernels_are_exact(d->kernels)};
 
     (void)spans, (void)n_spans; /* begin_pass has them */
     g_assert(kv == d->kv && kv->on_device[job->layer->kv_layer]);
@@ -573,9 +574,11 @@ widen(lode_cuda_sizes *sizes, uint32_t *dense_ff, const engine_decoder_layer *la
 }
 
 static lode_cuda_sizes
-sizes_of(const engine_decoder *m, uint32_t max_rows, uint32_t n_pages, uint32_t *dense_ff)
+sizes_of(const engine_decoder *m, gboolean exact, uint32_t max_rows, uint32_t n_pages,
+         uint32_t *dense_ff)
 {
-    lode_cuda_sizes sizes = {.max_rows = max_rows,
+    lode_cuda_sizes sizes = {.exact = exact,
+                             .max_rows = max_rows,
                              .max_spans = max_rows,
                              .max_pages = n_pages,
                              .max_in = m->n_embd * (m->n_mtp > 0 ? 2 : 1),
@@ -627,7 +630,8 @@ engine_device_backend_new(engine_device *device, const engine_model *model, engi
     const engine_decoder *m = model->arch;
     device_backend *d = g_new0(device_backend, 1);
     uint32_t dense_ff;
-    const lode_cuda_sizes sizes = sizes_of(m, max_rows, n_pages, &dense_ff);
+    const lode_cuda_sizes sizes =
+        sizes_of(m, engine_kernels_are_exact(model->kernels), max_rows, n_pages, &dense_ff);
 
     d->base = (engine_backend){&DEVICE, pool, model->kernels};
     d->device = engine_device_ref(device);

@@ -75,7 +75,8 @@ engine_bert_device *
 engine_bert_device_new(const engine_model *model, engine_device *device, GError **error)
 {
     engine_bert_device *b = g_new0(engine_bert_device, 1);
-    const lode_cuda_sizes sizes = {.max_rows = ENGINE_BERT_DEVICE_TOKENS,
+    const lode_cuda_sizes sizes = {.exact = engine_kernels_are_exact(model->kernels),
+                                   .max_rows = ENGINE_BERT_DEVICE_TOKENS,
                                    .max_spans = ENGINE_BERT_DEVICE_TOKENS,
                                    .max_in = MAX(model->info.n_embd, model->info.n_ff),
                                    .max_weights = (uint64_t)model->info.n_embd *
@@ -169,12 +170,14 @@ run_layer(engine_bert_device *b, const engine_bert_layer *l, const engine_bert_b
     const lode_cuda_product mix = product(b, &l->output, b->delta, d),
                             up = product(b, &l->up, b->hidden, info->n_ff),
                             down = product(b, &l->down, b->delta, d);
+    /* products of packed weights round to half, too */
+    const gboolean exact =
+        l->query.w->type == ENGINE_TYPE_F32 || engine_kernels_are_exact(b->model->kernels);
     int code = c->project(b->queue, b->x, n, in, 3, b->message);
 
     if (!code)
         code = c->attend_texts(b->queue, b->qkv, b->first, batch->n_texts, info->n_heads,
-                               info->head_dim, l->query.w->type == ENGINE_TYPE_F32, b->mixed,
-                               b->message); /* products of packed weights round to half, too */
+                               info->head_dim, exact, b->mixed, b->message);
     if (!code) code = c->project(b->queue, b->mixed, n, &mix, 1, b->message);
     if (!code) code = add_norm(b, b->delta, &l->attention_norm, n);
     if (!code) code = c->project(b->queue, b->x, n, &up, 1, b->message);

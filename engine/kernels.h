@@ -91,6 +91,12 @@ const engine_kernels *engine_kernels_best(void);
 /* The table of k's level that multiplies packed weights exactly, in float32. */
 const engine_kernels *engine_kernels_exact(const engine_kernels *k);
 
+static inline gboolean
+engine_kernels_are_exact(const engine_kernels *k)
+{
+    return k->int8 == NULL;
+}
+
 /* One weight matrix applied to the same input as its neighbours: y [n_tokens, ldy] gets n_out = rows of w. */
 typedef struct {
     const engine_tensor *w; /* dims {n_in, n_out}, any type with a dequantiser */

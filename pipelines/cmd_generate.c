@@ -143,8 +143,8 @@ running_entries(generate_args *args, GArray *out)
         {"memory", 0, 0, G_OPTION_ARG_INT, &args->memory_mb,
          "Megabytes for weights, cache and buffers (default: 0, no limit)", "MB"},
         {"exact", 0, 0, G_OPTION_ARG_NONE, &args->exact,
-         "Multiply packed weights as 32-bit floats: slower, without the rounding of inputs to 8 "
-         "bits",
+         "Multiply weights as 32-bit floats: slower, without the rounding of inputs to 8 bits (on a "
+         "GPU: to 16)",
          NULL},
         {"draft", 0, 0, G_OPTION_ARG_INT, &args->draft,
          "Tokens guessed ahead and checked together (default: 0)", "N"},

@@ -4,9 +4,10 @@
 
 #include "engine/cuda/blocks.h"
 
-#define CUDA_HEAD_DIM 256 /* the widest head */
-#define CUDA_DECODE_ROWS                                                                           \
-    8 /* spans of more rows go through the prefill kernels */
+#define CUDA_HEAD_DIM    256 /* the widest head */
+#define CUDA_DECODE_ROWS 8   /* spans of more rows go through the prefill kernels */
+
+#define TEXTS 1000u /* the source of keys and values that is no cache: float rows of qkv */
 
 static __device__ __forceinline__ uint8_t *
 cache_row(const lode_cuda_kv &kv, const uint32_t *pages, unsigned position, unsigned kv_head,
@@ -36,7 +37,8 @@ read_8(const uint8_t *row, unsigned at, unsigned dim, float v[8])
     decode_8<TYPE>(row, at, dim, v);
 }
 
-/* The spans of many rows: of any cache but one of floats (attention_prefill.cu), and of one (attention_floats.cu). */
+/* The spans of many rows: on tensor cores, of any cache but one of floats (attention_prefill.cu), and in float32 of any
+ * (attention_floats.cu). */
 cudaError_t cuda_attend_many(cudaStream_t s, const lode_cuda_attention *a, const cuda_pass *pass);
 cudaError_t cuda_attend_many_floats(cudaStream_t s, const lode_cuda_attention *a,
                                     const cuda_pass *pass);

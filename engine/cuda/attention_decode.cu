@@ -271,6 +271,6 @@ cuda_attend(cudaStream_t s, const lode_cuda_attention *a, const cuda_pass *pass,
     if (a->head_dim > CUDA_HEAD_DIM || a->n_kv_heads == 0) return cudaErrorInvalidValue;
     if (pass->least <= CUDA_DECODE_ROWS) LODE_TRY(attend_few(s, a, pass, partials));
     if (pass->most <= CUDA_DECODE_ROWS) return cudaSuccess;
-    return a->kv.type == CUDA_F32 ? cuda_attend_many_floats(s, a, pass)
-                                  : cuda_attend_many(s, a, pass);
+    return a->exact || a->kv.type == CUDA_F32 ? cuda_attend_many_floats(s, a, pass)
+                                              : cuda_attend_many(s, a, pass);
 }

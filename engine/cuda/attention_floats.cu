@@ -1,5 +1,5 @@
-/* Attention of many rows in float32: over a cache of floats, which is asked for where nothing may be rounded, and BERT's
- * texts of encoders in floats. No tensor cores: those take halves, or tf32 of as few bits.
+/* Attention of many rows in float32, for where nothing may be rounded: over a cache, and of BERT's texts. No tensor cores:
+ * those take halves, or tf32 of as few bits.
  *
  * A block takes ROWS rows (as attention_prefill.cu: a token and one of the queries that share a KV head) and walks the
  * positions in tiles that all of its rows share. Queries, keys and values pass through shared memory SLICE elements of
@@ -50,27 +50,28 @@ load_queries(const floats_job &job, const floats_block &b, unsigned from, float 
 }
 
 /* The same of keys or values of positions first .. first+TILE-1 to [TILE][LD]. */
-template <bool TEXTS>
+template <unsigned SOURCE>
 static __device__ __forceinline__ void
 load_slice(const floats_job &job, const floats_block &b, unsigned first, unsigned end,
            unsigned from, bool value, float *to)
 {
-    for (unsigned i = threadIdx.x; i < TILE * SLICE; i += THREADS) {
-        const unsigned p = i / SLICE, d = from + i % SLICE;
-        float v = 0.0f;
+    for (unsigned i = threadIdx.x; i < TILE * SLICE / 8; i += THREADS) {
+        const unsigned p = i / (SLICE / 8), at = i % (SLICE / 8) * 8, d = from + at;
+        float v[8] = {};
         if (first + p < end && d < job.dim) {
-            const float *row;
-            if constexpr (TEXTS) {
+            if constexpr (SOURCE == TEXTS) {
                 const size_t third = (size_t)job.n_heads * job.dim;
-                row = job.q + (size_t)(b.row0 + first + p) * job.ldq + (value ? 2 * third : third) +
-                      (size_t)b.kv_head * job.dim;
+                const float *row = job.q + (size_t)(b.row0 + first + p) * job.ldq +
+                                   (value ? 2 * third : third) + (size_t)b.kv_head * job.dim;
+                decode_8<CUDA_F32>(reinterpret_cast<const uint8_t *>(row), d, job.dim, v);
             } else {
-                row = reinterpret_cast<const float *>(
-                    cache_row(job.kv, b.pages, first + p, b.kv_head, value));
+                read_8<SOURCE>(cache_row(job.kv, b.pages, first + p, b.kv_head, value), d, job.dim,
+                               v);
             }
-            v = row[d];
         }
-        to[p * LD + i % SLICE] = v;
+        float4 *there = reinterpret_cast<float4 *>(to + p * LD + at);
+        there[0] = make_float4(v[0], v[1], v[2], v[3]);
+        there[1] = make_float4(v[4], v[5], v[6], v[7]);
     }
 }
 
@@ -113,7 +114,7 @@ weigh(float scale, unsigned first, unsigned last, float scores[2], float *most, 
 }
 
 /* N_SLICES: of the widest head of this instance. */
-template <bool TEXTS, unsigned N_SLICES>
+template <unsigned SOURCE, unsigned N_SLICES>
 static __global__ void
 __launch_bounds__(THREADS, 2) attend_floats(floats_job job)
 {
@@ -124,7 +125,7 @@ __launch_bounds__(THREADS, 2) attend_floats(floats_job job)
     floats_block b = {0, 0, blockIdx.x * ROWS, 0, blockIdx.y, NULL};
     unsigned n_tokens;
 
-    if constexpr (TEXTS) {
+    if constexpr (SOURCE == TEXTS) {
         b.row0 = job.first[blockIdx.z];
         n_tokens = job.first[blockIdx.z + 1] - b.row0;
     } else {
@@ -142,12 +143,13 @@ __launch_bounds__(THREADS, 2) attend_floats(floats_job job)
 #pragma unroll
     for (unsigned r = 0; r < EACH; r++) {
         const unsigned row = b.first_row + warp * EACH + r;
-        last[r] = TEXTS ? n_tokens - 1 : b.past + (row < b.n_rows ? row : b.n_rows - 1) / job.group;
+        last[r] = SOURCE == TEXTS ? n_tokens - 1
+                                  : b.past + (row < b.n_rows ? row : b.n_rows - 1) / job.group;
         most[r] = -INFINITY;
         sum[r] = 0.0f;
     }
     const unsigned last_row = b.first_row + ROWS < b.n_rows ? b.first_row + ROWS - 1 : b.n_rows - 1;
-    const unsigned end = TEXTS ? n_tokens : b.past + last_row / job.group + 1;
+    const unsigned end = SOURCE == TEXTS ? n_tokens : b.past + last_row / job.group + 1;
     float *mine = weights + warp * TILE * EACH;
 
     for (unsigned first = 0; first < end; first += TILE) {
@@ -155,7 +157,7 @@ __launch_bounds__(THREADS, 2) attend_floats(floats_job job)
         for (unsigned from = 0; from < job.dim; from += SLICE) {
             __syncthreads(); /* what was there has been used */
             load_queries(job, b, from, queries);
-            load_slice<TEXTS>(job, b, first, end, from, false, tile);
+            load_slice<SOURCE>(job, b, first, end, from, false, tile);
             __syncthreads();
             score_slice(queries, tile, scores);
         }
@@ -173,7 +175,7 @@ __launch_bounds__(THREADS, 2) attend_floats(floats_job job)
         for (unsigned i = 0; i < N_SLICES; i++) {
             if (i * SLICE >= job.dim) break; /* the whole block */
             __syncthreads();
-            load_slice<TEXTS>(job, b, first, end, i * SLICE, true, tile);
+            load_slice<SOURCE>(job, b, first, end, i * SLICE, true, tile);
             __syncthreads();
 #pragma unroll 8
             for (unsigned p = 0; p < TILE; p++) {
@@ -210,7 +212,7 @@ __launch_bounds__(THREADS, 2) attend_floats(floats_job job)
 #define SPANS_AT_ONCE 32768u /* a grid's third dimension ends at 65535 */
 
 /* most: tokens of the longest span. */
-template <bool TEXTS>
+template <unsigned SOURCE>
 static cudaError_t
 launch(cudaStream_t s, floats_job job, size_t most, unsigned n_kv_heads, size_t n_spans)
 {
@@ -220,11 +222,11 @@ launch(cudaStream_t s, floats_job job, size_t most, unsigned n_kv_heads, size_t 
         const unsigned n = (unsigned)(n_spans - i < SPANS_AT_ONCE ? n_spans - i : SPANS_AT_ONCE);
         const dim3 grid(n_blocks, n_kv_heads, n);
         if (job.dim <= 64)
-            LODE_TRY(LODE_LAUNCH((attend_floats<TEXTS, 2>), grid, THREADS, 0, s, job));
+            LODE_TRY(LODE_LAUNCH((attend_floats<SOURCE, 2>), grid, THREADS, 0, s, job));
         else if (job.dim <= 128)
-            LODE_TRY(LODE_LAUNCH((attend_floats<TEXTS, 4>), grid, THREADS, 0, s, job));
+            LODE_TRY(LODE_LAUNCH((attend_floats<SOURCE, 4>), grid, THREADS, 0, s, job));
         else
-            LODE_TRY(LODE_LAUNCH((attend_floats<TEXTS, 8>), grid, THREADS, 0, s, job));
+            LODE_TRY(LODE_LAUNCH((attend_floats<SOURCE, 8>), grid, THREADS, 0, s, job));
         if (job.spans) job.spans += n;
         if (job.first) job.first += n;
     }
@@ -250,7 +252,18 @@ cuda_attend_many_floats(cudaStream_t s, const lode_cuda_attention *a, const cuda
     job.gate_group = a->q_group;
     job.gate_head = a->q_head;
     job.scale = a->scale;
-    return launch<false>(s, job, pass->most, a->n_kv_heads, pass->n_spans);
+    switch (a->kv.type) {
+    case CUDA_F32:
+        return launch<CUDA_F32>(s, job, pass->most, a->n_kv_heads, pass->n_spans);
+    case CUDA_F16:
+        return launch<CUDA_F16>(s, job, pass->most, a->n_kv_heads, pass->n_spans);
+    case CUDA_Q8_0:
+        return launch<CUDA_Q8_0>(s, job, pass->most, a->n_kv_heads, pass->n_spans);
+    case CUDA_Q4_0:
+        return launch<CUDA_Q4_0>(s, job, pass->most, a->n_kv_heads, pass->n_spans);
+    default:
+        return cudaErrorInvalidValue;
+    }
 }
 
 cudaError_t
@@ -269,5 +282,5 @@ cuda_attend_text_floats(cudaStream_t s, const float *qkv, const uint32_t *first,
     job.group = 1;
     job.dim = dim;
     job.scale = 1.0f / sqrtf((float)dim);
-    return launch<true>(s, job, longest, n_heads, n_texts);
+    return launch<TEXTS>(s, job, longest, n_heads, n_texts);
 }

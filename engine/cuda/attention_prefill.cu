@@ -10,8 +10,6 @@
  * Source: Dao et al., FlashAttention, arXiv:2205.14135, and FlashAttention-2, arXiv:2307.08691. */
 #include "engine/cuda/attention.h"
 
-#define TEXTS 1000u /* the source of keys and values that is no cache: float rows of qkv */
-
 template <unsigned D> struct shape {
     static constexpr unsigned WARPS = D > 128 ? 2 : 4, ROWS = 16 * WARPS, TILE = D > 128 ? 16 : 64,
                               LD = D + 8; /* halves; rows 16 bytes apart modulo 128 */

@@ -2,7 +2,7 @@
  *
  * Products: few rows go through the fused kernel that keeps its sums in float32; more through tensor cores, with packed
  * weights expanded as they are read (some rows) or, a tile of rows at a time, before cuBLAS multiplies them (many).
- * Weights stored as floats are multiplied as floats. */
+ * Weights stored as floats are multiplied as floats, and all are when the queue is to be exact. */
 #include "engine/cuda/queue.h"
 
 #include <algorithm>
@@ -36,11 +36,18 @@ blas_type(uint32_t type)
     return type == CUDA_F32 ? CUBLAS_R_32F : type == CUDA_BF16 ? CUBLAS_R_16BF : CUBLAS_R_16F;
 }
 
+/* Whether more rows than the kernels of few take are multiplied in float32. */
+static bool
+as_floats(const lode_cuda_queue *q, uint32_t type)
+{
+    return q->sizes.exact || type == CUDA_F32;
+}
+
 /* What cuBLAS multiplies these weights in. */
 static uint32_t
 inputs_type(const lode_cuda_queue *q, uint32_t type)
 {
-    if (type == CUDA_F32) return CUDA_F32;
+    if (as_floats(q, type)) return CUDA_F32;
     return type == CUDA_BF16 && q->capability >= 80 ? CUDA_BF16 : CUDA_F16;
 }
 
@@ -89,7 +96,7 @@ multiply_few(lode_cuda_queue *q, const lode_cuda_product *p, const float *x, siz
 static bool
 by_blas(const lode_cuda_queue *q, uint32_t type, size_t n)
 {
-    return gemm_available(&q->blas) && n > CUDA_GEMV_ROWS && (type == CUDA_F32 || n >= MANY_ROWS);
+    return gemm_available(&q->blas) && n > CUDA_GEMV_ROWS && (as_floats(q, type) || n >= MANY_ROWS);
 }
 
 static cudaError_t
@@ -103,7 +110,7 @@ multiply(lode_cuda_queue *q, const float *x, size_t n, const lode_cuda_product *
         const lode_cuda_product *p = &products[i];
         const size_t n_in = p->w->n_in;
         if (!by_blas(q, p->w->type, n)) {
-            if (n <= CUDA_GEMV_ROWS || p->w->type == CUDA_F32)
+            if (n <= CUDA_GEMV_ROWS || as_floats(q, p->w->type))
                 LODE_TRY(multiply_few(q, p, x, n));
             else
                 LODE_TRY(cuda_gemm_fused(q->stream, p->w, p->bias, x, n_in, n, p->y, p->ldy));
@@ -349,8 +356,8 @@ static cudaError_t
 run_experts(lode_cuda_queue *q, const lode_cuda_experts *e, const float *x, size_t n, float *y)
 {
     const size_t n_slots = n * e->n_used;
-    const bool floats = e->gate.type == CUDA_F32 || e->down.type == CUDA_F32 ||
-                        (!e->joined && e->up.type == CUDA_F32);
+    const bool floats = as_floats(q, e->gate.type) || as_floats(q, e->down.type) ||
+                        (!e->joined && as_floats(q, e->up.type));
     const bool few = n <= CUDA_GEMV_ROWS || (floats && !gemm_available(&q->blas));
 
     if (few) {

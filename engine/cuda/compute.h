@@ -1,6 +1,6 @@
 /* What lode asks of a GPU: a table of functions that the plug-in hands over when it is opened (plugin.h). Plain C on
  * both sides, no GLib, no exceptions: the engine's backend (backend_device.c) fills in these structs, the plug-in
- * (compute.cu) calls kernels (kernels.h) and cuBLAS (gemm.h).
+ * (compute.cc) calls kernels (kernels.h) and cuBLAS (gemm.h).
  *
  *   device   one GPU: its memory, counted against a limit. Locked inside.
  *   queue    two streams (work; what is brought beside it), cuBLAS, a workspace, the description of the pass at hand. One thread at a time;
@@ -76,6 +76,7 @@ typedef struct {
     int halves;
     float *q, *k, *v, *out;
     lode_cuda_kv kv;
+    int exact; /* spans of many rows in float32 throughout, which takes longer; else factors may be rounded to half */
 } lode_cuda_attention;
 
 /* Rotary tables, as engine_rope has them. */
@@ -119,8 +120,9 @@ typedef struct {
     float *conv, *gates, *conv_state, *state, *out;
 } lode_cuda_delta;
 
-/* What a queue must have room for. */
+/* What a queue must have room for, and how it multiplies. */
 typedef struct {
+    int exact; /* weights of every type as float32 by float32, any number of rows: slower, and nothing is rounded */
     uint32_t max_rows, max_spans;
     uint64_t max_pages;      /* of all spans of a pass together */
     uint32_t max_in;         /* the widest input of a product */

@@ -70,9 +70,7 @@ find_all(void *library, lode_cublas *t, const char **missing)
            find(library, *missing = "cublasGetVersion_v2", &t->get_version) &&
            find(library, *missing = "cublasSetStream_v2", &t->set_stream) &&
            find(library, *missing = "cublasSetWorkspace_v2", &t->set_workspace) &&
-           find(library, *missing = "cublasGemmEx", &t->gemm_ex) &&
-           find(library, *missing = "cublasGemmStridedBatchedEx", &t->gemm_strided_batched_ex) &&
-           find(library, *missing = "cublasGemmBatchedEx", &t->gemm_batched_ex);
+           find(library, *missing = "cublasGemmEx", &t->gemm_ex);
 }
 
 const lode_cublas *

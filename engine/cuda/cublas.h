@@ -31,18 +31,6 @@ struct lode_cublas {
                    int k, const void *alpha, const void *a, cublas_type type_a, int lda,
                    const void *b, cublas_type type_b, int ldb, const void *beta, void *c,
                    cublas_type type_c, int ldc, int compute, int algorithm);
-    int (*gemm_strided_batched_ex)(cublas_handle handle, cublas_operation op_a,
-                                   cublas_operation op_b, int m, int n, int k, const void *alpha,
-                                   const void *a, cublas_type type_a, int lda, long long stride_a,
-                                   const void *b, cublas_type type_b, int ldb, long long stride_b,
-                                   const void *beta, void *c, cublas_type type_c, int ldc,
-                                   long long stride_c, int n_batches, int compute, int algorithm);
-    /* a, b, c: device arrays of n_batches device pointers */
-    int (*gemm_batched_ex)(cublas_handle handle, cublas_operation op_a, cublas_operation op_b,
-                           int m, int n, int k, const void *alpha, const void *const *a,
-                           cublas_type type_a, int lda, const void *const *b, cublas_type type_b,
-                           int ldb, const void *beta, void *const *c, cublas_type type_c, int ldc,
-                           int n_batches, int compute, int algorithm);
     /* NULL before cuBLAS 12.5. Shapes, op, ld, alpha and beta: host arrays of one entry per group; a, b, c: device
      * arrays of pointers, group after group. */
     int (*gemm_grouped_batched_ex)(cublas_handle handle, const cublas_operation *op_a,

@@ -1,4 +1,4 @@
-/* Launchers of our kernels: what compute.cu puts together. Each asks the stream for its work and returns what the launch
+/* Launchers of our kernels: what compute.cc puts together. Each asks the stream for its work and returns what the launch
  * itself met; arguments are in device memory unless marked `host`. Nothing here allocates or waits, and no grid depends on
  * the length of a sequence, so that a decoding step can be captured as a graph and launched again.
  *
@@ -142,7 +142,7 @@ cudaError_t cuda_heads(cudaStream_t s, const lode_cuda_attention *a, const cuda_
 /* Floats that cuda_attend wants as partials for passes of so many rows. */
 size_t cuda_attend_floats(uint32_t n, uint32_t n_heads, uint32_t head_dim);
 /* a->out from a->q and the cache, times the sigmoid of the output gates where a->gate > 0. head_dim <= 256. In float32
- * throughout over a cache of floats; else spans of more than 8 rows round their factors to half. */
+ * throughout over a cache of floats and with a->exact; else spans of more than 8 rows round their factors to half. */
 cudaError_t cuda_attend(cudaStream_t s, const lode_cuda_attention *a, const cuda_pass *pass,
                         float *partials);
 

@@ -13,7 +13,7 @@ extern "C" {
 #endif
 
 /* Changes whenever a struct of plugin.h or compute.h does. */
-#define LODE_CUDA_ABI            3u
+#define LODE_CUDA_ABI            4u
 #define LODE_CUDA_PLUGIN_FILE    "liblode_cuda.so"
 #define LODE_CUDA_PLUGIN_SYMBOL  "lode_cuda_plugin_get"
 #define LODE_CUDA_CAPABILITY_MIN 75 /* 10 * major + minor */

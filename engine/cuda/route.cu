@@ -66,8 +66,7 @@ static __global__ void __launch_bounds__(128)
 
     for (unsigned e = lane; e < r.n_experts; e += LODE_WARP)
         p[e] = logits[(size_t)row * r.n_experts + e];
-    __syncwarp();
-    gate_row(r, p, lane);
+    gate_row(r, p, lane); /* a lane has its own numbers so far */
     __syncwarp();
     for (unsigned g = 0; g < r.n_groups; g++) {
         unsigned taken = 0; /* bit i: this lane's i-th of the group */
@@ -88,8 +87,7 @@ static __global__ void __launch_bounds__(128)
             }
         }
     }
-    __syncwarp();
-    if (lane > 0 || t >= n) return;
+    if (lane > 0 || t >= n) return; /* w is the first lane's alone */
     if (r.gate == 2) { /* ENGINE_GATE_SOFTMAX_AFTER */
         float most = w[0], sum = 0.0f;
         for (unsigned j = 1; j < r.n_used; j++)
@@ -285,8 +283,7 @@ __launch_bounds__(TOP_THREADS)
         }
         if (equal && at < wanted) list[k - wanted + at] = entry;
         __syncthreads();
-        if (tid == 0) found[3] += all;
-        __syncthreads();
+        if (tid == 0) found[3] += all; /* read behind the next round's first barrier */
     }
     unsigned size = 2;
     while (size < k)

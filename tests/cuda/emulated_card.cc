@@ -10,3 +10,9 @@ emulated_card_reset(size_t n_bytes)
     machine.memory = n_bytes;
     emulation_reset(&machine);
 }
+
+void
+emulated_card_without_cublas(int missing)
+{
+    emulation_without_cublas(missing != 0);
+}

@@ -31,6 +31,8 @@ extern "C" {
 
 /* A fresh card of so many bytes; nothing may be open. Memory that was used before makes each kernel slower. */
 void emulated_card_reset(size_t n_bytes);
+/* Whether cuBLAS is not to be found from now on. */
+void emulated_card_without_cublas(int missing);
 
 #ifdef __cplusplus
 }

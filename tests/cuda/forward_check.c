@@ -112,7 +112,9 @@ forward_open(const device_kind *kind, const char *name, tiny_format format, devi
 
     if (kind->reset) kind->reset();
     b.folder = tiny_case_write(b.c, format);
-    b.model = engine_model_open(b.folder, &error);
+    engine_model_options options = engine_model_options_default();
+    options.exact = kind->exact;
+    b.model = engine_model_open_with(b.folder, &options, &error);
     assert_no_error(error);
     b.model->wish.demanded = TRUE;
     b.model->wish.expert_cache = 0; /* its sums are of another order: test_expert_cache.c */
@@ -226,6 +228,17 @@ forward_check_reference(const device_kind *kind, const char *name, tiny_format f
         print_message("%s (%s, %s, %s): %.2e\n", name, tiny_format_name(format), type,
                       SHARES[share], off);
     forward_close(&b);
+}
+
+void
+forward_check_exact(const device_kind *kind, const char *name, tiny_format format,
+                    device_share share)
+{
+    device_kind exact = *kind;
+
+    exact.exact = TRUE;
+    exact.bf16 = exact.f16 = kind->f32;
+    forward_check_reference(&exact, name, format, share);
 }
 
 /* ---- properties ---- */

@@ -13,8 +13,9 @@
 typedef struct {
     const lode_cuda_compute *compute;
     double f32, f16,
-        bf16;    /* from the recorded logits, by the type of the matrices; packed types as f16 */
-    double same; /* between two ways through the same model; 0: every bit */
+        bf16;       /* from the recorded logits, by the type of the matrices; packed types as f16 */
+    double same;    /* between two ways through the same model; 0: every bit */
+    gboolean exact; /* models are opened to be */
     size_t n_tokens;     /* of a case at most; 0: all */
     void (*reset)(void); /* before a model is opened; may be NULL */
 } device_kind;
@@ -44,6 +45,9 @@ float *forward_logits(const forward_bench *b, size_t step, engine_kv_type kv_typ
 
 void forward_check_reference(const device_kind *kind, const char *name, tiny_format format,
                              device_share share);
+/* The same of a model that is opened to be exact: within the tolerance of floats, whatever its weights are stored as. */
+void forward_check_exact(const device_kind *kind, const char *name, tiny_format format,
+                         device_share share);
 void forward_check_chunks(const device_kind *kind, const char *name, device_share share);
 void forward_check_long(const device_kind *kind, const char *name, size_t n);
 void forward_check_kv_types(const device_kind *kind, const char *name);

@@ -33,6 +33,24 @@ weights_of_16_bits_and_packed_ones_too(void **state)
             forward_check_reference(&k, names[i], (tiny_format)format, DEVICE_WHOLE);
 }
 
+/* --exact: as near as the CPU is, with and without cuBLAS. */
+static void
+exact_models_round_no_weights(void **state)
+{
+    (void)state;
+    static const char *const names[] = {"llama_untied", "llama_tied_f16", "qwen3_moe",
+                                        "interns1_pro_fp8", "intern_s2_preview"};
+    const device_kind k = emulated_kind(10);
+
+    for (int missing = 0; missing <= 1; missing++) {
+        emulated_card_without_cublas(missing);
+        for (size_t i = 0; i < G_N_ELEMENTS(names); i++)
+            for (int format = missing ? TINY_GGUF : TINY_F32; format < TINY_N_FORMATS; format++)
+                forward_check_exact(&k, names[i], (tiny_format)format, DEVICE_WHOLE);
+    }
+    emulated_card_without_cublas(FALSE);
+}
+
 static void
 parts_on_the_host_change_little(void **state)
 {
@@ -61,6 +79,7 @@ main(void)
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(every_model_gives_the_reference_logits),
         cmocka_unit_test(weights_of_16_bits_and_packed_ones_too),
+        cmocka_unit_test(exact_models_round_no_weights),
         cmocka_unit_test(parts_on_the_host_change_little),
         cmocka_unit_test(encoders_embed_and_judge_alike),
     };

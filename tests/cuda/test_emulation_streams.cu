@@ -329,7 +329,7 @@ a_product_is_checked_before_it_is_made(void **)
     assert_int_equal(GEMM(CUBLAS_N, 2, 2, CUBLAS_R_16BF, c.data), CUBLAS_NOT_SUPPORTED);
     emulation_expect_fault();
     GEMM(CUBLAS_N, 2, 3, CUBLAS_R_32F, c.data); /* 3 columns of 3 are more than there are */
-    expect_fault("cublasGemmStridedBatchedEx: A (2 x 3, leading dimension 3, 16 bytes)");
+    expect_fault("cublasGemmEx: A (2 x 3, leading dimension 3, 16 bytes)");
     assert_int_equal(cublas->destroy(handle), CUBLAS_SUCCESS);
 }
 

@@ -114,7 +114,7 @@ cache_of(const attention_case &c, uint8_t *arena)
 /* q and raw as a pass brings them, of all of the case's spans */
 static std::vector<float>
 run_attention(const attention_case &c, const std::vector<float> &q, const std::vector<float> &raw,
-              bool gated)
+              bool gated, bool exact)
 {
     const uint32_t group = c.n_heads / c.n_kv_heads;
     device_array<uint8_t> arena(c.arena);
@@ -138,20 +138,21 @@ run_attention(const attention_case &c, const std::vector<float> &q, const std::v
     a.q = q_there.data;
     a.out = out.data;
     a.kv = cache_of(c, arena.data);
+    a.exact = exact;
     CUDA_OK(cuda_attend(NULL, &a, &pass, partials.data));
     return out.get();
 }
 
-/* few rows, and any over a cache of floats: within float rounding; many: queries, keys, values and weights are rounded to
- * half. */
+/* few rows, and any over a cache of floats or exact: within float rounding; many: queries, keys, values and weights are
+ * rounded to half. */
 static void
-check_attention(attention_case &c, bool gated)
+check_attention(attention_case &c, bool gated, bool exact = false)
 {
     c.fill();
     const uint32_t group = c.n_heads / c.n_kv_heads, width = c.width();
     const std::vector<float> q = c.random.numbers((size_t)c.n * c.n_heads * c.dim, 2.0f),
                              raw = c.random.numbers((size_t)c.n * width, 3.0f);
-    const std::vector<float> got = run_attention(c, q, raw, gated);
+    const std::vector<float> got = run_attention(c, q, raw, gated, exact);
     for (const cuda_span &s : c.spans)
         for (uint32_t t = 0; t < s.n; t++) {
             if (s.n > 20 && t % 13 != 0 && t + 1 < s.n) continue; /* the reference is slow */
@@ -161,7 +162,7 @@ check_attention(attention_case &c, bool gated)
                 const float *gate = &raw[(size_t)(s.row + t) * width + h * 2 * c.dim + c.dim];
                 for (uint32_t i = 0; i < c.dim; i++) {
                     const double factor = gated ? 1.0 / (1.0 + std::exp(-(double)gate[i])) : 1.0;
-                    const double tolerance = s.n > 8 && c.type != CUDA_F32 ? 6e-3 : 3e-5;
+                    const double tolerance = s.n > 8 && c.type != CUDA_F32 && !exact ? 6e-3 : 3e-5;
                     if (!(std::fabs((double)got[at + i] - want[i] * factor) <= tolerance))
                         fail_msg("type %u dim %u: token %u of %u behind %u, head %u, %u: %g, "
                                  "not %g",
@@ -206,6 +207,7 @@ many_rows_attend_as_the_reference(void **)
             attention_case c(seed++, type, 3, 1, dim);
             c.add_span(dim == 80 ? 100 : 0, 9 + c.random.below(40));
             check_attention(c, dim == 128);
+            if (type != CUDA_F32) check_attention(c, dim == 128, true);
         }
 }
 
@@ -258,8 +260,9 @@ pages_anywhere_are_pages_in_a_row(void **)
                             anywhere.arena.begin() + (long)(anywhere.pages[i] * row.page_bytes));
             const std::vector<float> q = row.random.numbers((size_t)row.n * 4 * dim, 2.0f),
                                      raw = row.random.numbers((size_t)row.n * row.width(), 3.0f);
-            check_equal("pages anywhere", run_attention(anywhere, q, raw, true),
-                        run_attention(row, q, raw, true));
+            for (const bool exact : {false, true})
+                check_equal("pages anywhere", run_attention(anywhere, q, raw, true, exact),
+                            run_attention(row, q, raw, true, exact));
         }
 }
 

@@ -49,7 +49,7 @@ layer_norm_is_the_reference(void **)
 {
     check_random random(2);
     for (const size_t n_elems : LENGTHS) {
-        const size_t n = 3;
+        const size_t n = 1 + random.below(3);
         const std::vector<float> x = random.numbers(n * n_elems), w = random.numbers(n_elems),
                                  b = random.numbers(n_elems), r = random.numbers(n * n_elems);
         device_array<float> w_there(w), b_there(b), r_there(r);
@@ -69,10 +69,10 @@ layer_norm_is_the_reference(void **)
 }
 
 static void
-elementwise_steps_are_the_reference(void **)
+check_elementwise_steps(size_t n)
 {
     check_random random(3);
-    const size_t n_elems = 301, n = 3;
+    const size_t n_elems = 301;
     const std::vector<float> x = random.numbers(n * n_elems, 6.0f),
                              y = random.numbers(n * n_elems, 3.0f), gate = random.numbers(n, 4.0f);
     device_array<float> y_there(y), gate_there(gate);
@@ -101,7 +101,7 @@ elementwise_steps_are_the_reference(void **)
     }
     {
         std::vector<float> want(n * 150);
-        device_array<float> both(std::vector<float>(x.begin(), x.begin() + 900)), h(n * 150);
+        device_array<float> both(std::vector<float>(&x[0], &x[n * 300])), h(n * 150);
         for (size_t t = 0; t < n; t++) {
             std::copy(&x[t * 300], &x[t * 300 + 150], &want[t * 150]);
             reference()->silu_mul(&want[t * 150], &x[t * 300 + 150], 150);
@@ -110,7 +110,9 @@ elementwise_steps_are_the_reference(void **)
         check_near("joined swiglu", h.get(), want, NEAR, NEAR);
     }
     {
-        const std::vector<uint32_t> rows = {2, 0, 0, 1, 2};
+        std::vector<uint32_t> rows = {2, 0, 0, 1, 2};
+        for (uint32_t &r : rows)
+            r %= (uint32_t)n;
         device_array<uint32_t> rows_there(rows);
         device_array<float> out(5 * n_elems);
         std::vector<float> want;
@@ -119,6 +121,13 @@ elementwise_steps_are_the_reference(void **)
         CUDA_OK(cuda_gather(NULL, y_there.data, rows_there.data, 5, n_elems, out.data));
         check_equal("gather", out.get(), want);
     }
+}
+
+static void
+elementwise_steps_are_the_reference(void **)
+{
+    check_elementwise_steps(1);
+    check_elementwise_steps(3);
 }
 
 static void
@@ -166,12 +175,13 @@ pooling_is_a_mean_or_the_first_row(void **)
 /* ---- routing ---- */
 
 static void
-check_route(check_random &random, const lode_cuda_router &r, size_t n)
+check_route(check_random &random, const lode_cuda_router &r, size_t n, float most = 5.0f)
 {
     const engine_router here = {r.n_experts,         r.n_used,    r.n_groups,
                                 (engine_gate)r.gate, r.normalize, r.scale};
-    std::vector<float> logits = random.numbers(n * r.n_experts, 5.0f);
-    if (r.n_experts > 8) logits[3] = logits[5] = 6.0f; /* equal: the lower index first */
+    std::vector<float> logits = random.numbers(n * r.n_experts, most);
+    if (r.n_experts > 8 && most < 6.0f)
+        logits[3] = logits[5] = 6.0f; /* equal: the lower index first */
     std::vector<float> weights(n * r.n_used);
     std::vector<int32_t> chosen(n * r.n_used);
     device_array<float> logits_there(logits), weights_there(n * r.n_used);
@@ -196,6 +206,7 @@ routing_is_the_reference_for_every_gate(void **)
             check_route(random, {60, 60, 1, gate, normalize, 1.0f}, 2);
             check_route(random, {512, 8, 8, gate, normalize, 1.0f}, 3); /* the best of each group */
             check_route(random, {33, 6, 3, gate, normalize, 1.0f}, 7);
+            check_route(random, {128, 8, 1, gate, normalize, 1.0f}, 5, 500.0f); /* exp overflows */
         }
 }
 

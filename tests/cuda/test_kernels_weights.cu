@@ -227,6 +227,26 @@ each_slot_multiplies_with_its_expert(void **)
     }
 }
 
+/* More slots than a launch takes: its grid ends. */
+static void
+very_many_slots_take_several_launches(void **)
+{
+    check_random random(12);
+    const size_t n = 11000, n_slots = 3 * n;
+    const uint32_t n_in = 32, n_out = 1;
+    experts_case e(random, CUDA_Q4_0, n_in, n_out, n, 3);
+    const std::vector<float> x = random.numbers(n * n_in);
+    device_array<float> x_there(x), y(n_slots * n_out);
+    device_array<int32_t> chosen(e.chosen);
+
+    CUDA_OK(cuda_gemv_experts(NULL, &e.experts[0]->w, e.matrices.data, e.scales.data, chosen.data,
+                              n_slots, 3, x_there.data, y.data));
+    const std::vector<float> got = y.get();
+    for (size_t i = 0; i < n_slots; i += i < 32000 ? 997 : 1)
+        check_products("expert", *e.experts[(size_t)e.chosen[i]], &x[i / 3 * n_in], n_in, NULL,
+                       &got[i * n_out], n_out, 1, EXACT);
+}
+
 static void
 sorted_slots_multiply_expert_by_expert(void **)
 {
@@ -398,6 +418,7 @@ main(void)
         cmocka_unit_test(a_rows_product_does_not_depend_on_its_neighbours),
         cmocka_unit_test(many_rows_multiply_on_tensor_cores),
         cmocka_unit_test(each_slot_multiplies_with_its_expert),
+        cmocka_unit_test(very_many_slots_take_several_launches),
         cmocka_unit_test(sorted_slots_multiply_expert_by_expert),
         cmocka_unit_test(many_rows_multiply_tile_by_tile),
         cmocka_unit_test(rows_go_through_their_experts),

@@ -213,53 +213,27 @@ set_workspace(cublas_handle handle, void *workspace, size_t n_bytes)
 }
 
 static int
-gemm_strided_batched_ex(cublas_handle h, cublas_operation op_a, cublas_operation op_b, int m, int n,
-                        int k, const void *alpha, const void *a, cublas_type type_a, int lda,
-                        long long stride_a, const void *b, cublas_type type_b, int ldb,
-                        long long stride_b, const void *beta, void *c, cublas_type type_c, int ldc,
-                        long long stride_c, int n_batches, int compute, int)
+gemm_ex(cublas_handle h, cublas_operation op_a, cublas_operation op_b, int m, int n, int k,
+        const void *alpha, const void *a, cublas_type type_a, int lda, const void *b,
+        cublas_type type_b, int ldb, const void *beta, void *c, cublas_type type_c, int ldc,
+        int compute, int)
 {
     const emulation_lock lock;
     const product p =
         make_product(op_a, op_b, m, n, k, lda, ldb, ldc, alpha, beta, 0, type_a, type_b, type_c);
-    int status = check_call("cublasGemmStridedBatchedEx", h, compute);
+    int status = check_call("cublasGemmEx", h, compute);
 
     if (status == CUBLAS_SUCCESS) status = check_shape(p);
     if (status != CUBLAS_SUCCESS) return status;
-    if (n_batches < 0) return INVALID;
-    /* results of a batch that overlap have no order */
-    const long long c_size = (long long)(n > 0 ? n - 1 : 0) * ldc + m;
-    if (n_batches > 1 && (stride_c < 0 ? -stride_c : stride_c) < c_size) return INVALID;
-    const unsigned char *pa = static_cast<const unsigned char *>(a),
-                        *pb = static_cast<const unsigned char *>(b);
-    unsigned char *pc = static_cast<unsigned char *>(c);
-    for (int i = 0; i < n_batches; i++)
-        if (!check_matrices("cublasGemmStridedBatchedEx", p,
-                            pa + i * stride_a * (long long)width(type_a),
-                            pb + i * stride_b * (long long)width(type_b),
-                            pc + i * stride_c * (long long)width(type_c)))
-            return INVALID;
-    return queue(h, [=]() {
-        for (int i = 0; i < n_batches; i++)
-            run(p, pa + i * stride_a * (long long)width(type_a),
-                pb + i * stride_b * (long long)width(type_b),
-                pc + i * stride_c * (long long)width(type_c));
-    });
+    if (!check_matrices("cublasGemmEx", p, a, b, c)) return INVALID;
+    return queue(h, [=]() { run(p, a, b, c); });
 }
 
-static int
-gemm_ex(cublas_handle h, cublas_operation op_a, cublas_operation op_b, int m, int n, int k,
-        const void *alpha, const void *a, cublas_type type_a, int lda, const void *b,
-        cublas_type type_b, int ldb, const void *beta, void *c, cublas_type type_c, int ldc,
-        int compute, int algorithm)
-{
-    return gemm_strided_batched_ex(h, op_a, op_b, m, n, k, alpha, a, type_a, lda, 0, b, type_b, ldb,
-                                   0, beta, c, type_c, ldc, 0, 1, compute, algorithm);
-}
+static const char grouped[] = "cublasGemmGroupedBatchedEx";
 
 /* Results of one call that overlap have no order. */
 static bool
-check_apart(const char *call, const std::vector<product> &products, void *const *c)
+check_apart(const std::vector<product> &products, void *const *c)
 {
     std::vector<std::pair<uintptr_t, uintptr_t>> results;
 
@@ -274,7 +248,7 @@ check_apart(const char *call, const std::vector<product> &products, void *const 
     for (size_t i = 1; i < results.size(); i++)
         if (results[i].first < results[i - 1].second) {
             char text[128];
-            snprintf(text, sizeof text, "%s: two products write the same memory", call);
+            snprintf(text, sizeof text, "%s: two products write the same memory", grouped);
             emulation_fault_found(text);
             return false;
         }
@@ -283,8 +257,8 @@ check_apart(const char *call, const std::vector<product> &products, void *const 
 
 /* Products whose pointers lie in device memory: they are looked at when their turn comes. */
 static int
-queue_pointers(const char *call, cublas_handle h, const std::vector<product> &products,
-               const void *const *a, const void *const *b, void *const *c)
+queue_products(cublas_handle h, const std::vector<product> &products, const void *const *a,
+               const void *const *b, void *const *c)
 {
     const size_t n_bytes = products.size() * sizeof(void *);
 
@@ -292,34 +266,16 @@ queue_pointers(const char *call, cublas_handle h, const std::vector<product> &pr
     if (!emulation_is_device(a, n_bytes) || !emulation_is_device(b, n_bytes) ||
         !emulation_is_device(c, n_bytes)) {
         char text[128];
-        snprintf(text, sizeof text, "%s: the arrays of pointers are not on the device", call);
+        snprintf(text, sizeof text, "%s: the arrays of pointers are not on the device", grouped);
         emulation_fault_found(text);
         return INVALID;
     }
     return queue(h, [=]() {
-        if (!check_apart(call, products, c)) return;
+        if (!check_apart(products, c)) return;
         for (size_t i = 0; i < products.size(); i++)
-            if (check_matrices(call, products[i], a[i], b[i], c[i]))
+            if (check_matrices(grouped, products[i], a[i], b[i], c[i]))
                 run(products[i], a[i], b[i], c[i]);
     });
-}
-
-static int
-gemm_batched_ex(cublas_handle h, cublas_operation op_a, cublas_operation op_b, int m, int n, int k,
-                const void *alpha, const void *const *a, cublas_type type_a, int lda,
-                const void *const *b, cublas_type type_b, int ldb, const void *beta, void *const *c,
-                cublas_type type_c, int ldc, int n_batches, int compute, int)
-{
-    const emulation_lock lock;
-    const product p =
-        make_product(op_a, op_b, m, n, k, lda, ldb, ldc, alpha, beta, 0, type_a, type_b, type_c);
-    int status = check_call("cublasGemmBatchedEx", h, compute);
-
-    if (status == CUBLAS_SUCCESS) status = check_shape(p);
-    if (status != CUBLAS_SUCCESS) return status;
-    if (n_batches < 0) return INVALID;
-    return queue_pointers("cublasGemmBatchedEx", h, std::vector<product>((size_t)n_batches, p), a,
-                          b, c);
 }
 
 static int
@@ -331,7 +287,7 @@ gemm_grouped_batched_ex(cublas_handle h, const cublas_operation *op_a, const cub
                         const int *group_size, int compute)
 {
     const emulation_lock lock;
-    int status = check_call("cublasGemmGroupedBatchedEx", h, compute);
+    int status = check_call(grouped, h, compute);
     std::vector<product> products;
 
     if (status != CUBLAS_SUCCESS) return status;
@@ -346,19 +302,11 @@ gemm_grouped_batched_ex(cublas_handle h, const cublas_operation *op_a, const cub
         products.insert(products.end(), (size_t)group_size[g], p);
     }
     n_grouped++;
-    return queue_pointers("cublasGemmGroupedBatchedEx", h, products, a, b, c);
+    return queue_products(h, products, a, b, c);
 }
 
 static const lode_cublas table = {
-    create,
-    destroy,
-    get_version,
-    set_stream,
-    set_workspace,
-    gemm_ex,
-    gemm_strided_batched_ex,
-    gemm_batched_ex,
-    gemm_grouped_batched_ex,
+    create, destroy, get_version, set_stream, set_workspace, gemm_ex, gemm_grouped_batched_ex,
 };
 
 uint64_t
