@@ -108,6 +108,12 @@ faiss_Index_add(FaissIndex *index, idx_t n, const float *x)
 }
 
 extern "C" int
+faiss_Index_add_with_ids(FaissIndex *index, idx_t n, const float *x, const idx_t *xids)
+{
+    return guarded([&] { cpp(index)->add_with_ids(n, x, xids); });
+}
+
+extern "C" int
 faiss_Index_search(const FaissIndex *index, idx_t n, const float *x, idx_t k, float *distances,
                    idx_t *labels)
 {

@@ -10,12 +10,14 @@
 #include <functional>
 #include <memory>
 #include <mutex>
+#include <stdexcept>
 #include <unordered_map>
 #include <vector>
 
 #include <faiss/IndexFlat.h>
 #include <faiss/IndexIVF.h>
 #include <faiss/IndexIVFPQ.h>
+#include <faiss/IndexScalarQuantizer.h>
 #include <faiss/impl/FaissAssert.h>
 #include <faiss/impl/io.h>
 #include <faiss/index_io.h>
@@ -466,26 +468,47 @@ add_hook()
     });
 }
 
-/* Puts an index's lists back, whatever happens. */
-class lists_exchange
+/* What a file of the kind holds, besides its lists. */
+void
+copy_codec(const faiss::IndexIVFPQ &from, faiss::IndexIVFPQ *to)
 {
-  public:
-    lists_exchange(faiss::IndexIVF *inverted, faiss::InvertedLists *lists)
-        : index(inverted), own(inverted->invlists)
-    {
-        index->invlists = lists;
-    }
-    lists_exchange(const lists_exchange &) = delete;
-    lists_exchange &operator=(const lists_exchange &) = delete;
-    ~lists_exchange()
-    {
-        index->invlists = own;
-    }
+    to->pq = from.pq;
+    to->by_residual = from.by_residual;
+}
 
-  private:
-    faiss::IndexIVF *index;
-    faiss::InvertedLists *own;
-};
+void
+copy_codec(const faiss::IndexIVFScalarQuantizer &from, faiss::IndexIVFScalarQuantizer *to)
+{
+    to->sq = from.sq;
+    to->by_residual = from.by_residual;
+}
+
+/* Writes an index of this kind with other lists in the place of its own. A copy is written, of what a file holds, which
+ * borrows all it points to: others may be searching the index. (FAISS's own copies move tables that are not written.) */
+template <class Kind>
+bool
+write_with_lists(const faiss::IndexIVF *index, faiss::InvertedLists *lists, FILE *file)
+{
+    const auto *whole = dynamic_cast<const Kind *>(index);
+    if (!whole) return false;
+    Kind copy;
+    copy.d = index->d;
+    copy.ntotal = index->ntotal;
+    copy.is_trained = index->is_trained;
+    copy.metric_type = index->metric_type;
+    copy.metric_arg = index->metric_arg;
+    copy.nlist = index->nlist;
+    copy.nprobe = index->nprobe;
+    copy.quantizer = index->quantizer;
+    copy.own_fields = false;
+    copy.direct_map = index->direct_map;
+    copy.code_size = index->code_size;
+    copy.invlists = lists;
+    copy.own_invlists = false;
+    copy_codec(*whole, &copy);
+    faiss::write_index(&copy, file);
+    return true;
+}
 
 } // namespace
 
@@ -618,19 +641,20 @@ retrieval_faiss_read_mapped(FILE *file, FaissIndex **index)
 }
 
 extern "C" int
-retrieval_faiss_write_packed(FaissIndex *index, FILE *file)
+retrieval_faiss_write_packed(const FaissIndex *index, FILE *file)
 {
     return guarded([=] {
-        auto *plain = reinterpret_cast<faiss::Index *>(index);
-        auto *inverted = dynamic_cast<faiss::IndexIVF *>(plain);
+        const auto *plain = reinterpret_cast<const faiss::Index *>(index);
+        const auto *inverted = dynamic_cast<const faiss::IndexIVF *>(plain);
         if (!inverted) {
             faiss::write_index(plain, file);
             return;
         }
         add_hook();
         packed_lists lists(inverted->invlists);
-        const lists_exchange exchange(inverted, &lists);
-        faiss::write_index(plain, file);
+        if (!write_with_lists<faiss::IndexIVFPQ>(inverted, &lists, file) &&
+            !write_with_lists<faiss::IndexIVFScalarQuantizer>(inverted, &lists, file))
+            throw std::logic_error("lists of a kind that is not written");
     });
 }
 

@@ -33,9 +33,9 @@ int retrieval_faiss_search_unit(const FaissIndexIVF *index, const float *query, 
  * stands behind them in memory. The file may be renamed or deleted, but not changed. */
 int retrieval_faiss_read_mapped(FILE *file, FaissIndex **index);
 
-/* As faiss_write_index; the labels of inverted lists take some twelve bits each, not 64. For retrieval_faiss_read_mapped
+/* As faiss_write_index, also while others search; the labels of inverted lists take some twelve bits each, not 64. For retrieval_faiss_read_mapped
  * alone, which also reads what faiss_write_index wrote. */
-int retrieval_faiss_write_packed(FaissIndex *index, FILE *file);
+int retrieval_faiss_write_packed(const FaissIndex *index, FILE *file);
 
 /* Take lists that were mapped into memory, where vectors can be removed from them. Nothing for others. */
 int retrieval_faiss_unmap(FaissIndexIVF *index);

@@ -242,6 +242,7 @@ void
 retrieval_library_free(retrieval_library *library)
 {
     if (!library) return;
+    retrieval_library_stop_rebuild(library);
     retrieval_store_free(library->store);
     g_queue_clear_full(&library->idle, (GDestroyNotify)retrieval_store_free);
     retrieval_vectors_free(library->vectors);

@@ -44,7 +44,8 @@ struct retrieval_library {
     /* Locks are taken in this order. */
     GMutex lock; /* guards the store: what is written, and what is asked for besides searches */
     retrieval_store *store;
-    size_t n_waiting; /* passages added since the last commit */
+    size_t n_waiting;                  /* passages added since the last commit */
+    struct retrieval_rebuild *rebuild; /* a larger index on its way; NULL: none */
 
     GMutex idle_lock; /* connections of searches, none of them in a transaction */
     GQueue idle;      /* of retrieval_store */
@@ -92,6 +93,13 @@ gboolean retrieval_library_compact_words(retrieval_library *library, GError **er
 gboolean retrieval_library_examine_words(retrieval_library *library,
                                          void (*problem)(char *line, void *user_data),
                                          void *user_data, GError **error);
+
+/* retrieval_library_commit on the way: a larger kind of index is begun in a thread of its own, and in use from the next
+ * commit of either sort on. */
+gboolean retrieval_library_commit_some(retrieval_library *library, GError **error);
+
+/* Leave what that thread does undone; the next commit begins anew. */
+void retrieval_library_stop_rebuild(retrieval_library *library);
 
 /* The number of dimensions the stored vectors have; 0 when there never was one. */
 gboolean retrieval_stored_dims(retrieval_store *store, uint32_t *n_dims, GError **error);

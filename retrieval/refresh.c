@@ -5,6 +5,11 @@
  * is not used: a reader builds its index from the database, the next commit writes the file anew. A stamp that is an
  * earlier state of the same database is good for what has not changed since.
  *
+ * When a library has outgrown the kind of its index while documents are still added, the larger one is trained and filled in
+ * a thread of its own, from a snapshot on a connection of its own, and the next commit puts it in the place of the one
+ * before. That commit comes after so many more passages, not when the thread happens to be done: the file is the same to
+ * the byte.
+ *
  * A library of many vectors does not keep them twice: once a product-quantised index is safely on disk, the vectors
  * in it leave the database, and the setting compact_through says up to which chunk. From then on the file is the
  * only place that has them; without it they must be embedded again, which retrieval_library_repair prepares. */
@@ -27,10 +32,10 @@ retrieval_library_kind_for(const retrieval_library *library, uint64_t n)
 
 typedef gboolean (*vector_func)(int64_t id, const float *values, void *user_data, GError **error);
 
-/* Every vector of a chunk after the given one, by id. */
+/* Every vector of a chunk after the given one, by id. cancel: may be NULL. */
 static gboolean
 for_each_vector(retrieval_store *store, uint32_t n_dims, int64_t after, vector_func each,
-                void *user_data, GError **error)
+                void *user_data, const int *cancel, GError **error)
 {
     GError *failure = NULL;
     g_autofree float *values = g_new(float, n_dims);
@@ -42,6 +47,10 @@ for_each_vector(retrieval_store *store, uint32_t n_dims, int64_t after, vector_f
         if (!blob || (size_t)sqlite3_column_bytes(statement, 1) != n_dims * sizeof(uint16_t)) {
             g_set_error(&failure, RETRIEVAL_ERROR, RETRIEVAL_ERROR_FORMAT,
                         "%s: a vector has the wrong size", store->path);
+            break;
+        }
+        if (cancel && g_atomic_int_get(cancel)) {
+            g_set_error_literal(&failure, RETRIEVAL_ERROR, RETRIEVAL_ERROR_CANCELLED, "cancelled");
             break;
         }
         retrieval_unpack_halves(blob, n_dims, values);
@@ -82,13 +91,13 @@ append_one(int64_t id, const float *values, void *user_data, GError **error)
 
 /* Append the database's vectors of chunks newer than the index's last. */
 static gboolean
-append_newer(retrieval_store *store, retrieval_vectors *vectors, GError **error)
+append_newer(retrieval_store *store, retrieval_vectors *vectors, const int *cancel, GError **error)
 {
     appender a = {.vectors = vectors, .n_dims = retrieval_vectors_n_dims(vectors)};
     g_autofree int64_t *ids = a.ids = g_new(int64_t, BATCH);
     g_autofree float *values = a.values = g_new(float, (size_t)BATCH *a.n_dims);
     return for_each_vector(store, a.n_dims, retrieval_vectors_last_id(vectors), append_one, &a,
-                           error) &&
+                           cancel, error) &&
            append_batch(&a, error);
 }
 
@@ -163,7 +172,7 @@ bring_forward(retrieval_store *store, retrieval_vectors *vectors, const retrieva
         if (n < 0) return FALSE;
     }
     *is_usable = TRUE;
-    return append_newer(store, vectors, error);
+    return append_newer(store, vectors, NULL, error);
 }
 
 /* Keep library->vectors when they can become those of version; else drop them. */
@@ -209,7 +218,7 @@ refresh(retrieval_library *library, retrieval_store *store, const retrieval_vers
     if (library->vectors) return TRUE;
 
     g_autoptr(retrieval_vectors) vectors = retrieval_vectors_new(n_dims, error);
-    if (!vectors || !append_newer(store, vectors, error)) return FALSE;
+    if (!vectors || !append_newer(store, vectors, NULL, error)) return FALSE;
     library->vectors = g_steal_pointer(&vectors);
     library->vectors_version = *version;
     library->file_is_current = FALSE;
@@ -260,55 +269,140 @@ retrieval_library_describe_searcher(retrieval_library *library)
 
 /* ---- writing ---- */
 
-/* An index of the kind that so many vectors deserve, from the database. */
+/* A larger index on its way. The thread has the rebuild to itself until it is joined. */
+struct retrieval_rebuild {
+    GThread *thread;
+    retrieval_store *store; /* in a read transaction: the snapshot */
+    retrieval_version version;
+    retrieval_index_kind kind;
+    uint32_t n_dims;
+    size_t n;
+    int is_unwanted;            /* atomic */
+    retrieval_vectors *vectors; /* the result, NULL with failure */
+    GError *failure;
+};
+
+/* An index of the kind that so many vectors deserve, from the snapshot. */
 static retrieval_vectors *
-build(retrieval_store *store, retrieval_index_kind kind, uint32_t n_dims, size_t n, GError **error)
+build(struct retrieval_rebuild *r, GError **error)
 {
-    const size_t wanted = retrieval_vectors_sample_size(kind, n);
-    g_autofree float *values = g_try_malloc_n(MAX(wanted, 1) * n_dims, sizeof *values);
+    const size_t wanted = retrieval_vectors_sample_size(r->kind, r->n);
+    g_autofree float *values = g_try_malloc_n(MAX(wanted, 1) * r->n_dims, sizeof *values);
     if (!values) {
         g_set_error(error, RETRIEVAL_ERROR, RETRIEVAL_ERROR_IO, "no memory for %zu vectors",
                     wanted);
         return NULL;
     }
-    sampler s = {
-        .step = MAX(n / MAX(wanted, 1), 1), .max = wanted, .n_dims = n_dims, .values = values};
-    if (!for_each_vector(store, n_dims, 0, sample_one, &s, error)) return NULL;
+    sampler s = {.step = MAX(r->n / MAX(wanted, 1), 1),
+                 .max = wanted,
+                 .n_dims = r->n_dims,
+                 .values = values};
+    if (!for_each_vector(r->store, r->n_dims, 0, sample_one, &s, &r->is_unwanted, error))
+        return NULL;
     g_autoptr(retrieval_vectors) vectors =
-        retrieval_vectors_new_trained(kind, n_dims, n, values, s.n, error);
-    if (!vectors || !append_newer(store, vectors, error)) return NULL;
+        retrieval_vectors_new_trained(r->kind, r->n_dims, r->n, values, s.n, error);
+    if (!vectors || !append_newer(r->store, vectors, &r->is_unwanted, error)) return NULL;
     return g_steal_pointer(&vectors);
 }
 
-/* The database has all vectors, and so many that they deserve another kind of index than there is: build it from the
- * database, and never hold them all in the kind that they outgrow. Searches go on with what is there. */
-static gboolean
-build_larger(retrieval_library *library, const retrieval_version *version, GError **error)
+static gpointer
+run_rebuild(gpointer data)
 {
-    retrieval_store *store = library->store;
+    struct retrieval_rebuild *r = data;
+    r->vectors = build(r, &r->failure);
+    return NULL;
+}
+
+static void
+rebuild_free(retrieval_library *library, struct retrieval_rebuild *r)
+{
+    if (r->thread) g_thread_join(r->thread);
+    retrieval_store_rollback(r->store); /* only read */
+    retrieval_library_return(library, r->store);
+    retrieval_vectors_free(r->vectors);
+    g_clear_error(&r->failure);
+    g_free(r);
+}
+
+void
+retrieval_library_stop_rebuild(retrieval_library *library)
+{
+    if (!library->rebuild) return;
+    g_atomic_int_set(&library->rebuild->is_unwanted, TRUE);
+    rebuild_free(library, g_steal_pointer(&library->rebuild));
+}
+
+/* Does the snapshot have all vectors, and so many that they deserve another kind of index than there is? */
+static gboolean
+is_rebuild_due(retrieval_library *library, struct retrieval_rebuild *r, gboolean *is_due,
+               GError **error)
+{
     int64_t through;
     uint64_t n;
-    uint32_t n_dims;
-    if (!retrieval_stored_dims(store, &n_dims, error) ||
-        !retrieval_store_get_compact_through(store, &through, error) ||
-        !retrieval_store_count_vectors(store, through, &n, error))
+    *is_due = FALSE;
+    if (!retrieval_stored_dims(r->store, &r->n_dims, error) ||
+        !retrieval_store_get_compact_through(r->store, &through, error) ||
+        !retrieval_store_count_vectors(r->store, through, &n, error))
         return FALSE;
-    const retrieval_index_kind kind = retrieval_library_kind_for(library, n);
-    if (n_dims == 0 || through > 0 || kind == RETRIEVAL_INDEX_EXACT) return TRUE;
+    r->n = n;
+    r->kind = retrieval_library_kind_for(library, n);
+    if (r->n_dims == 0 || through > 0 || r->kind == RETRIEVAL_INDEX_EXACT) return TRUE;
     g_rw_lock_writer_lock(&library->vectors_lock);
-    if (!library->vectors) load_file(library, n_dims);
-    const gboolean is_due = !library->vectors || kind > retrieval_vectors_kind(library->vectors);
-    g_rw_lock_writer_unlock(&library->vectors_lock);
-    if (!is_due) return TRUE;
-    retrieval_vectors *vectors = build(store, kind, n_dims, n, error);
-    if (!vectors) return FALSE;
-    g_rw_lock_writer_lock(&library->vectors_lock);
-    retrieval_vectors_free(library->vectors);
-    library->vectors = vectors;
-    library->vectors_version = *version;
-    library->file_is_current = FALSE;
+    if (!library->vectors) load_file(library, r->n_dims);
+    *is_due = !library->vectors || r->kind > retrieval_vectors_kind(library->vectors);
     g_rw_lock_writer_unlock(&library->vectors_lock);
     return TRUE;
+}
+
+/* With the lock held: where another kind of index is due, begin to build it from the database as it is now, and never hold
+ * all vectors in the kind that they outgrow. Searches go on with what is there. */
+static gboolean
+start_rebuild(retrieval_library *library, GError **error)
+{
+    struct retrieval_rebuild *r = g_new0(struct retrieval_rebuild, 1);
+    gboolean is_due = FALSE;
+    r->store = retrieval_library_borrow(library, error);
+    if (!r->store) {
+        g_free(r);
+        return FALSE;
+    }
+    const gboolean done = retrieval_store_exec(r->store, STORE_BEGIN_READ, error) &&
+                          retrieval_store_get_version(r->store, &r->version, error) &&
+                          is_rebuild_due(library, r, &is_due, error);
+    if (done && is_due) {
+        r->thread = g_thread_try_new("lode-rebuild", run_rebuild, r, NULL);
+        if (!r->thread) run_rebuild(r); /* the system has no more of them: here and now */
+        library->rebuild = r;
+    } else {
+        rebuild_free(library, r);
+    }
+    return done;
+}
+
+/* With the lock held: wait for what start_rebuild began. It takes the place of what there is, unless its vectors are not
+ * those of the database any more, as when chunks that it passed over have vectors now: then it was for nothing. */
+static gboolean
+finish_rebuild(retrieval_library *library, GError **error)
+{
+    struct retrieval_rebuild *r = g_steal_pointer(&library->rebuild);
+    retrieval_store_change change;
+    if (!r) return TRUE;
+    if (r->thread) g_thread_join(g_steal_pointer(&r->thread));
+    gboolean done = r->vectors != NULL;
+    if (!done)
+        g_propagate_error(error, g_steal_pointer(&r->failure));
+    else
+        done = retrieval_store_get_change(library->store, &r->version, &change, error);
+    if (done && (change == RETRIEVAL_CHANGE_GREW || change == RETRIEVAL_CHANGE_REMOVED)) {
+        g_rw_lock_writer_lock(&library->vectors_lock);
+        retrieval_vectors_free(library->vectors);
+        library->vectors = g_steal_pointer(&r->vectors);
+        library->vectors_version = r->version;
+        library->file_is_current = FALSE;
+        g_rw_lock_writer_unlock(&library->vectors_lock);
+    }
+    rebuild_free(library, r);
+    return done;
 }
 
 static gboolean
@@ -365,13 +459,14 @@ drop_saved_vectors(retrieval_library *library, GError **error)
     return FALSE;
 }
 
+/* Searches of this process may have got as far already. */
 static gboolean
-refresh_and_rebuild(retrieval_library *library, GError **error)
+refresh_for_commit(retrieval_library *library, GError **error)
 {
     retrieval_version version;
     if (!retrieval_store_exec(library->store, STORE_BEGIN_READ, error)) return FALSE;
     gboolean done = retrieval_store_get_version(library->store, &version, error);
-    if (done && (done = build_larger(library, &version, error))) {
+    if (done) {
         g_rw_lock_writer_lock(&library->vectors_lock);
         done = refresh(library, library->store, &version, error);
         g_rw_lock_writer_unlock(&library->vectors_lock);
@@ -380,15 +475,36 @@ refresh_and_rebuild(retrieval_library *library, GError **error)
     return done;
 }
 
-gboolean
-retrieval_library_commit(retrieval_library *library, GError **error)
+/* With the lock held; nobody else writes: what the index is after that it stays until the lock is given back. */
+static gboolean
+bring_vectors_up(retrieval_library *library, gboolean wait, GError **error)
+{
+    if (!finish_rebuild(library, error) || !start_rebuild(library, error)) return FALSE;
+    if (library->rebuild && !wait) return TRUE; /* the file stays what it is until then */
+    return finish_rebuild(library, error) && refresh_for_commit(library, error) &&
+           save_file(library, error) && drop_saved_vectors(library, error);
+}
+
+static gboolean
+commit(retrieval_library *library, gboolean wait, GError **error)
 {
     g_autoptr(GMutexLocker) locker = g_mutex_locker_new(&library->lock);
     (void)locker;
     if (!retrieval_library_is_writable(library, error)) return FALSE;
     library->n_waiting = 0;
-    /* nobody else writes: what the index is now it stays until the lock is given back */
-    return refresh_and_rebuild(library, error) && save_file(library, error) &&
-           drop_saved_vectors(library, error) && retrieval_library_compact_words(library, error) &&
+    return bring_vectors_up(library, wait, error) &&
+           retrieval_library_compact_words(library, error) &&
            retrieval_store_purge(library->store, error);
+}
+
+gboolean
+retrieval_library_commit(retrieval_library *library, GError **error)
+{
+    return commit(library, TRUE, error);
+}
+
+gboolean
+retrieval_library_commit_some(retrieval_library *library, GError **error)
+{
+    return commit(library, FALSE, error);
 }

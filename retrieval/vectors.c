@@ -303,6 +303,18 @@ retrieval_vectors_get_many(const retrieval_vectors *vectors, const int64_t *ids,
     return TRUE;
 }
 
+/* FAISS numbers by how many there are, which is too low once some were removed from lists. (A table of numbers made for
+ * lists that are whole takes none from outside.) */
+static int
+add_to_index(retrieval_vectors *vectors, const float *values, size_t n)
+{
+    if (vectors->n_removed == 0) return faiss_Index_add(vectors->index, (idx_t)n, values);
+    g_autofree idx_t *labels = g_new(idx_t, n);
+    for (size_t i = 0; i < n; i++)
+        labels[i] = (idx_t)(vectors->ids->len + i);
+    return faiss_Index_add_with_ids(vectors->index, (idx_t)n, values, labels);
+}
+
 gboolean
 retrieval_vectors_add(retrieval_vectors *vectors, const int64_t *ids, const float *values, size_t n,
                       GError **error)
@@ -314,7 +326,7 @@ retrieval_vectors_add(retrieval_vectors *vectors, const int64_t *ids, const floa
         return FALSE;
     }
     g_clear_pointer(&vectors->device, retrieval_vectors_device_free);
-    if (faiss_Index_add(vectors->index, (idx_t)n, values) != 0) {
+    if (add_to_index(vectors, values, n) != 0) {
         set_faiss_error(error, "cannot add vectors");
         return FALSE;
     }

@@ -265,7 +265,7 @@ commit_when_many(retrieval_library *library, size_t n_chunks, GError **error)
     library->n_waiting += n_chunks;
     const gboolean is_due = library->n_waiting >= library->most_waiting;
     g_mutex_unlock(&library->lock);
-    return !is_due || retrieval_library_commit(library, error);
+    return !is_due || retrieval_library_commit_some(library, error);
 }
 
 /* Embed all chunks of all records in one call, then store the records in one transaction. */

@@ -250,3 +250,21 @@ count_problems(retrieval_library *library)
     assert_no_error(error);
     return n;
 }
+
+void
+add_sentences(retrieval_library *library, int from, int to)
+{
+    g_autoptr(GError) error = NULL;
+    g_autoptr(GPtrArray) strings = g_ptr_array_new_with_free_func(g_free);
+    g_autofree retrieval_passage *passages = g_new0(retrieval_passage, (gsize)(to - from));
+    g_autoptr(GRand) rand = g_rand_new_with_seed((guint32)from);
+    for (int i = from; i < to; i++) {
+        char *id = g_strdup_printf("p%05d", i), *text = random_sentence(rand, 12);
+        g_ptr_array_add(strings, id);
+        g_ptr_array_add(strings, text);
+        passages[i - from] = (retrieval_passage){id, "", text};
+    }
+    assert_true(
+        retrieval_library_add_passages(library, passages, (size_t)(to - from), NULL, &error));
+    assert_no_error(error);
+}

@@ -51,6 +51,9 @@ lode_document *random_document(guint32 seed);
 /* n words, the same for the same seed; ends with a full stop. Free with g_free. */
 char *random_sentence(GRand *rand, guint n);
 
+/* Passages "p00007" (from .. to-1) of random_sentence, seeded with from, in one transaction; no commit. */
+void add_sentences(retrieval_library *library, int from, int to);
+
 /* Fails the test with the error's message. */
 void check_no_error(GError *error, const char *file, int line);
 #define assert_no_error(error) check_no_error((error), __FILE__, __LINE__)

@@ -194,6 +194,43 @@ what_is_removed_is_not_found_and_not_in_the_file(void **state)
     remove_folder(dir);
 }
 
+/* In memory, and by the next writer, who has the file. */
+static void
+what_is_added_after_a_removal_has_its_own_id(void **state)
+{
+    const collection *c = *state;
+    enum { N_NEW = 40 };
+    g_autofree char *dir = make_folder("lists");
+    g_autofree char *path = g_build_filename(dir, "v.faiss", NULL);
+    const retrieval_version version = {.generation = 3};
+    g_autofree float *values = g_new(float, N_NEW *DIMS);
+    int64_t ids[N_NEW];
+    for (int i = 0; i < N_NEW; i++) {
+        ids[i] = 100000 + 3 * i;
+        random_vector(c->rand, c->topics, values + (size_t)i * DIMS);
+    }
+    for (int kind = 0; kind <= RETRIEVAL_INDEX_PRODUCT; kind++) {
+        g_autoptr(GError) error = NULL;
+        retrieval_version read;
+        assert_true(retrieval_vectors_save(c->built[kind], path, &version, &error));
+        g_autoptr(retrieval_vectors) vectors = retrieval_vectors_load(path, DIMS, &read, &error);
+        assert_int_equal(retrieval_vectors_remove(vectors, keep_even, NULL, &error), N / 2);
+        assert_true(retrieval_vectors_add(vectors, ids, values, N_NEW / 2, &error));
+        assert_true(retrieval_vectors_save(vectors, path, &version, &error));
+        g_autoptr(retrieval_vectors) later = retrieval_vectors_load(path, DIMS, &read, &error);
+        assert_no_error(error);
+        assert_true(retrieval_vectors_add(later, ids + N_NEW / 2, values + N_NEW / 2 * DIMS,
+                                          N_NEW / 2, &error));
+        guint n_found = 0;
+        for (size_t i = 0; i < N_NEW; i++) {
+            g_autoptr(GArray) found = nearest(later, values + i * DIMS, 20);
+            n_found += holds(found, ids[i]) ? 1u : 0u;
+        }
+        assert_true(n_found >= N_NEW - 1);
+    }
+    remove_folder(dir);
+}
+
 static void
 a_vector_can_be_had_back_nearly(void **state)
 {
@@ -436,18 +473,7 @@ static void
 add_many(retrieval_library *library, int from, int to)
 {
     g_autoptr(GError) error = NULL;
-    g_autoptr(GPtrArray) strings = g_ptr_array_new_with_free_func(g_free);
-    g_autofree retrieval_passage *passages = g_new0(retrieval_passage, (gsize)(to - from));
-    g_autoptr(GRand) rand = g_rand_new_with_seed((guint32)from);
-    for (int i = from; i < to; i++) {
-        char *id = g_strdup_printf("p%05d", i), *text = random_sentence(rand, 12);
-        g_ptr_array_add(strings, id);
-        g_ptr_array_add(strings, text);
-        passages[i - from] = (retrieval_passage){id, "", text};
-    }
-    assert_true(
-        retrieval_library_add_passages(library, passages, (size_t)(to - from), NULL, &error));
-    assert_no_error(error);
+    add_sentences(library, from, to);
     assert_true(retrieval_library_commit(library, &error));
     assert_no_error(error);
 }
@@ -683,6 +709,7 @@ main(void)
         cmocka_unit_test(every_kind_finds_the_nearest_among_a_hundred),
         cmocka_unit_test(of_24_dimensions_the_best_hundred_are_among_those_that_a_search_takes),
         cmocka_unit_test(what_is_removed_is_not_found_and_not_in_the_file),
+        cmocka_unit_test(what_is_added_after_a_removal_has_its_own_id),
         cmocka_unit_test(many_vectors_can_be_had_back_at_once),
         cmocka_unit_test(lists_in_a_file_grow_as_those_in_memory),
         cmocka_unit_test(lists_of_older_programs_are_read),
