@@ -61,7 +61,7 @@ lode_answer_free(lode_answer *answer)
     g_string_free(answer->text, TRUE);
     g_free(answer->short_answer);
     g_clear_pointer(&answer->hits, g_ptr_array_unref);
-    g_clear_pointer(&answer->relevance, g_array_unref);
+    g_clear_pointer(&answer->judgements, g_array_unref);
     g_array_unref(answer->numbers);
     g_ptr_array_unref(answer->claims);
     g_ptr_array_unref(answer->quotes);
@@ -418,7 +418,7 @@ write_answer(lode_answer *answer, const pipelines_ask_context *context, GArray *
         g_ptr_array_unref(answer->hits);
         answer->hits = g_ptr_array_ref(hits);
         answer->n_shown = n_shown;
-        g_clear_pointer(&answer->relevance, g_array_unref);
+        g_clear_pointer(&answer->judgements, g_array_unref);
         g_array_set_size(ranked, 0);
         g_array_append_vals(ranked, all->data, all->len);
     }

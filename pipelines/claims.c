@@ -266,7 +266,7 @@ pipelines_write_claims(lode_answer *answer, const pipelines_ask_context *context
     uint32_t max_tokens = MIN(answer->options.max_tokens * JSON_TOKENS, n_context / 2);
     g_autoptr(pipelines_prompt) prompt = pipelines_prompt_new(
         context->writer, answer->hits, answer->n_shown, PIPELINES_PROMPT_CLAIMS, NULL,
-        answer->question, n_context, max_tokens, error);
+        answer->judgements, answer->question, n_context, max_tokens, error);
     if (prompt == NULL) return FALSE;
     answer->n_shown = prompt->n_passages;
     g_autofree char *schema = claims_schema(

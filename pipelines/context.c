@@ -17,8 +17,6 @@ enum {
     PROMPT_TOKENS = 400  /* what the system's message says */
 };
 
-#define RELEVANT 0.5 /* of a passage's relevance: yes is as likely as no, or 5 of 10 */
-
 typedef struct {
     GPtrArray *hits;    /* of retrieval_hit, owned */
     GHashTable *chunks; /* ids of those: gint64 *, in the hits */
@@ -159,8 +157,7 @@ static void
 adopt(lode_answer *answer, GPtrArray *chosen, GArray *ranked)
 {
     g_autofree guint *place = g_new(guint, (gsize)answer->hits->len + 1);
-    GArray *relevance = g_array_new(FALSE, TRUE, sizeof(double));
-    g_array_set_size(relevance, chosen->len);
+    g_autoptr(GArray) judgements = pipelines_judgements_new(chosen->len);
     for (guint i = 0; i < answer->hits->len; i++) {
         const retrieval_hit *old = answer->hits->pdata[i];
         place[i] = G_MAXUINT;
@@ -171,8 +168,11 @@ adopt(lode_answer *answer, GPtrArray *chosen, GArray *ranked)
             hit->score = old->score;
             hit->bm25_rank = old->bm25_rank;
             hit->dense_rank = old->dense_rank;
-            if (answer->relevance != NULL)
-                g_array_index(relevance, double, j) = g_array_index(answer->relevance, double, i);
+            if (answer->judgements == NULL) continue;
+            pipelines_judgement *judged = &g_array_index(judgements, pipelines_judgement, j);
+            g_free(judged->summary); /* of a hit that was found twice */
+            *judged = g_array_index(answer->judgements, pipelines_judgement, i);
+            g_array_index(answer->judgements, pipelines_judgement, i).summary = NULL;
         }
     }
     for (guint i = ranked->len; i-- > 0;) {
@@ -180,11 +180,10 @@ adopt(lode_answer *answer, GPtrArray *chosen, GArray *ranked)
         quote->passage = place[quote->passage];
         if (quote->passage == G_MAXUINT) g_array_remove_index(ranked, i);
     }
-    if (answer->relevance != NULL) {
-        g_array_unref(answer->relevance);
-        answer->relevance = g_steal_pointer(&relevance);
+    if (answer->judgements != NULL) {
+        g_array_unref(answer->judgements);
+        answer->judgements = g_steal_pointer(&judgements);
     }
-    if (relevance != NULL) g_array_unref(relevance);
     g_ptr_array_unref(answer->hits);
     answer->hits = chosen;
     answer->n_shown = chosen->len;
@@ -208,15 +207,14 @@ compare_judged(gconstpointer a, gconstpointer b)
 static GPtrArray *
 judge_hits(lode_answer *answer, const pipelines_ask_context *context, GError **error)
 {
-    g_autofree double *scores =
-        pipelines_relevance(context->writer, context->pool, answer->hits, answer->question,
-                            answer->options.cancel, error);
-    if (scores == NULL) return NULL;
-    answer->relevance = g_array_new(FALSE, FALSE, sizeof(double));
-    g_array_append_vals(answer->relevance, scores, answer->hits->len);
+    answer->judgements =
+        pipelines_judge_passages(context->writer, context->pool, answer->hits, answer->question,
+                                 (guint)answer->options.n_passages, answer->options.cancel, error);
+    if (answer->judgements == NULL) return NULL;
     g_autoptr(GArray) judged = g_array_new(FALSE, FALSE, sizeof(judged_hit));
     for (guint i = 0; i < answer->hits->len; i++) {
-        judged_hit j = {answer->hits->pdata[i], scores[i]};
+        judged_hit j = {answer->hits->pdata[i],
+                        g_array_index(answer->judgements, pipelines_judgement, i).relevance};
         g_array_append_val(judged, j);
     }
     g_array_sort(judged, compare_judged); /* stable: ties stay in the search's order */
@@ -249,14 +247,15 @@ select_context(const pipelines_ask_context *context, GPtrArray *found, lode_cont
            add_neighbours(context, found, budget / 2, s, error);
 }
 
-/* Does the writer find that any of the passages helps? Where it has not been asked: yes. */
+/* Has the writer called every passage useless? A low relevance alone is no such word: what a small model gives passages
+ * that answer the question is often low, and it orders them all the same. */
 static gboolean
-any_relevant(const lode_answer *answer)
+all_useless(const lode_answer *answer)
 {
-    if (answer->relevance == NULL) return TRUE;
-    for (guint i = 0; i < answer->relevance->len; i++)
-        if (g_array_index(answer->relevance, double, i) >= RELEVANT) return TRUE;
-    return FALSE;
+    if (answer->judgements == NULL) return FALSE;
+    for (guint i = 0; i < answer->judgements->len; i++)
+        if (!g_array_index(answer->judgements, pipelines_judgement, i).is_useless) return FALSE;
+    return TRUE;
 }
 
 gboolean
@@ -270,7 +269,7 @@ pipelines_choose_context(lode_answer *answer, const pipelines_ask_context *conte
         found = g_ptr_array_copy(answer->hits, NULL, NULL);
     if (found == NULL) return FALSE;
     g_ptr_array_set_free_func(found, NULL);
-    *relevant = any_relevant(answer);
+    *relevant = !all_useless(answer);
     if (!*relevant) return TRUE;
     uint32_t n_context = pipelines_writer_context(context->writer, answer->options.n_context);
     guint64 taken = PROMPT_TOKENS + strlen(answer->question) / BYTES_PER_TOKEN;

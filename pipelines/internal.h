@@ -379,12 +379,13 @@ typedef enum {
 } pipelines_prompt_style;
 
 /* The first n_hits passages, numbered, as many as fit into n_context - max_tokens, then the question. chosen (of
- * pipelines_quote): the sentences of PIPELINES_PROMPT_COPY, else NULL. LODE_ERROR_LIMIT when not even the question
+ * pipelines_quote): the sentences of PIPELINES_PROMPT_COPY, else NULL. judgements (of pipelines_judgement, one per hit):
+ * their summaries are notes for PIPELINES_PROMPT_CLAIMS; may be NULL. LODE_ERROR_LIMIT when not even the question
  * fits. */
 pipelines_prompt *pipelines_prompt_new(const lode_writer *writer, GPtrArray *hits, guint n_hits,
                                        pipelines_prompt_style style, const GArray *chosen,
-                                       const char *question, uint32_t n_context,
-                                       uint32_t max_tokens, GError **error);
+                                       const GArray *judgements, const char *question,
+                                       uint32_t n_context, uint32_t max_tokens, GError **error);
 
 /* Drops "[n]" with n outside 1..n_passages from a text that comes in pieces. */
 typedef struct {
@@ -423,7 +424,7 @@ struct lode_answer {
     GString *text;
     char *short_answer; /* the words of the best sentence that answer; NULL where there are none */
     GPtrArray *hits;    /* of retrieval_hit: the passages, in the order they were shown */
-    GArray *relevance;  /* of double, one per hit, 0..1; NULL where they were not scored */
+    GArray *judgements; /* of pipelines_judgement, one per hit; NULL where they were not judged */
     guint n_found;      /* passages looked at */
     guint n_shown;      /* of hits in the prompt */
     lode_context context;   /* as it was done: not AUTO */

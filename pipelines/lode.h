@@ -570,8 +570,8 @@ typedef struct {
     void *user_data;
     int strict;           /* leave out what no quote carries, instead of marking it; default 0 */
     lode_context context; /* default LODE_CONTEXT_AUTO */
-    size_t n_scored;   /* passages that the writer judges before it answers; 0 (default): none, the
-                           * ranking of the search stands */
+    size_t n_scored;   /* passages that the writer judges and sums up before it answers; 0 (default): none,
+                           * the ranking of the search stands */
     const char *where; /* only passages for which this holds, "year >= 2020"; NULL (default): all */
     const lode_reranker *reranker; /* these three as lode_search_options has them */
     size_t n_reranked;

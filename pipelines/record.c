@@ -4,6 +4,7 @@
 
 #include <string.h>
 
+#include "pipelines/relevance.h"
 #include "pipelines/writer.h"
 
 static json_t *
@@ -69,12 +70,16 @@ conflicts_to_json(const lode_answer *answer)
     return json;
 }
 
-/* Of a hit in the writer's eyes. */
-static json_t *
-relevance_to_json(const lode_answer *answer, guint hit)
+/* What the writer finds of a hit: relevance and summary, null where it was not asked. */
+static void
+set_judgement(json_t *item, const lode_answer *answer, guint hit)
 {
-    if (answer->relevance == NULL || hit >= answer->relevance->len) return json_null();
-    return json_real(g_array_index(answer->relevance, double, hit));
+    const pipelines_judgement *judged =
+        answer->judgements != NULL && hit < answer->judgements->len
+            ? &g_array_index(answer->judgements, pipelines_judgement, hit)
+            : NULL;
+    json_object_set_new(item, "relevance", judged ? json_real(judged->relevance) : json_null());
+    json_object_set_new(item, "summary", pipelines_json_string(judged ? judged->summary : NULL));
 }
 
 /* What was found, what is missing, what was tried. */
@@ -92,7 +97,7 @@ shortfall_to_json(const lode_answer *answer)
         json_object_set_new(item, "page", json_integer(hit->first_page + 1));
         json_object_set_new(item, "section", pipelines_json_string(hit->section));
         json_object_set_new(item, "score", json_real(hit->score));
-        json_object_set_new(item, "relevance", relevance_to_json(answer, i));
+        set_judgement(item, answer, i);
         json_array_append_new(closest, item);
     }
     json_t *json = json_object();
@@ -100,6 +105,23 @@ shortfall_to_json(const lode_answer *answer)
     json_object_set_new(json, "missing", strings_to_json(answer->shortfall.missing));
     json_object_set_new(json, "tried", strings_to_json(answer->shortfall.tried));
     json_object_set_new(json, "closest", closest);
+    return json;
+}
+
+/* What the writer found of the passages that it read, where it was asked. */
+static json_t *
+judgements_to_json(const lode_answer *answer)
+{
+    if (answer->judgements == NULL) return json_null();
+    json_t *json = json_array();
+    for (guint i = 0; i < answer->hits->len; i++) {
+        const retrieval_hit *hit = answer->hits->pdata[i];
+        json_t *item = json_object();
+        json_object_set_new(item, "path", pipelines_json_path(hit->path));
+        json_object_set_new(item, "page", json_integer(hit->first_page + 1));
+        set_judgement(item, answer, i);
+        json_array_append_new(json, item);
+    }
     return json;
 }
 
@@ -125,6 +147,7 @@ pipelines_answer_to_json(const lode_answer *answer)
     json_object_set_new(json, "confidence", json_real(answer->shortfall.confidence));
     json_object_set_new(json, "unsupported", strings_to_json(answer->unsupported));
     json_object_set_new(json, "removed_citations", json_integer(answer->n_removed));
+    json_object_set_new(json, "judged", judgements_to_json(answer));
     json_object_set_new(json, "context", json_string(context_name(answer->context)));
     json_object_set_new(json, "passages_found", json_integer(answer->n_found));
     json_object_set_new(json, "passages_used", json_integer(answer->n_shown));
@@ -159,6 +182,7 @@ passages_to_json(const lode_answer *answer)
         json_object_set_new(passage, "score", json_real(hit->score));
         json_object_set_new(passage, "bm25_rank", json_integer(hit->bm25_rank));
         json_object_set_new(passage, "dense_rank", json_integer(hit->dense_rank));
+        set_judgement(passage, answer, i);
         json_array_append_new(json, passage);
     }
     return json;

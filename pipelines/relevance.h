@@ -1,4 +1,4 @@
-/* How likely each passage helps with a question, in a writer's eyes. */
+/* What a writer finds of each passage before it answers: whether it helps, and what it says about the question. */
 #ifndef LODE_PIPELINES_RELEVANCE_H
 #define LODE_PIPELINES_RELEVANCE_H
 
@@ -6,11 +6,27 @@
 
 G_BEGIN_DECLS
 
-/* [hits->len], 0..1; g_free. A model in this process is asked once for all passages, behind a prefix they share, and
- * its answer is the probability of "yes" against "no"; an endpoint is asked for grades from 0 to 10 in JSON, some
- * passages at a time, and one that gives none for a passage has not found it relevant. */
-double *pipelines_relevance(const lode_writer *writer, engine_pool *pool, GPtrArray *hits,
-                            const char *question, const int *cancel, GError **error);
+typedef struct {
+    double relevance;    /* 0..1 */
+    gboolean is_useless; /* in the writer's own words */
+    char *
+        summary; /* what the passage says that bears on the question; NULL: nothing, or it was not asked */
+} pipelines_judgement;
+
+/* Of each hit, in their order: a GArray of pipelines_judgement that clears them.
+ *
+ * A model in this process is asked twice, each time once for all passages behind a prefix they share: for the probability
+ * of "yes" against "no", and for summaries of the n_kept most relevant. An endpoint is asked for both in JSON, some
+ * passages at a time: grades from 0 to 10, and one that gives none for a passage has not found it relevant.
+ *
+ * Summaries are the writer's words, not the paper's: they guide, nothing is ever quoted from them.
+ * Source: Skarlinski et al., "Language agents achieve superhuman synthesis of scientific knowledge", 2024
+ * (arXiv:2409.13740), contextual summarisation. */
+GArray *pipelines_judge_passages(const lode_writer *writer, engine_pool *pool, GPtrArray *hits,
+                                 const char *question, guint n_kept, const int *cancel,
+                                 GError **error);
+
+GArray *pipelines_judgements_new(guint n); /* of nothing */
 
 G_END_DECLS
 #endif

@@ -13,7 +13,7 @@ render(const engine_model *model, const pipelines_write_request *request, GError
     if (engine_model_get_info(model)->has_chat_template) {
         engine_chat_options chat = engine_chat_options_default();
         /* thoughts are no JSON */
-        if (request->json_schema != NULL) chat.thinking = ENGINE_THINKING_OFF;
+        if (request->json_schema != NULL || request->is_brief) chat.thinking = ENGINE_THINKING_OFF;
         return engine_chat_render(model, request->messages, request->n_messages, &chat, error);
     }
     g_autoptr(GString) text = g_string_new(NULL);
@@ -97,14 +97,74 @@ local_write(const lode_writer *writer, engine_pool *pool, const pipelines_write_
     return TRUE;
 }
 
+/* Texts as they end. */
+typedef struct {
+    pipelines_written *written;
+    GError *failure; /* the first */
+} arrivals;
+
+static void
+take_text(size_t index, const GString *text, const engine_generate_result *result,
+          const GError *failure, void *user_data)
+{
+    arrivals *a = user_data;
+    if (failure != NULL) {
+        if (a->failure == NULL) a->failure = g_error_copy(failure);
+        return;
+    }
+    g_string_append_len(a->written[index].text, text->str, (gssize)text->len);
+    a->written[index].generation = *result;
+}
+
+static gboolean
+local_write_many(const lode_writer *writer, engine_pool *pool,
+                 const pipelines_write_request *requests, size_t n, pipelines_written *written,
+                 GError **error)
+{
+    const engine_model *model = writer->model->model;
+    g_autoptr(GPtrArray) prompts = g_ptr_array_new_with_free_func((GDestroyNotify)g_array_unref);
+    g_autofree engine_generate_options *options = g_new(engine_generate_options, n);
+    g_autofree engine_generate_job *jobs = g_new0(engine_generate_job, n);
+    engine_batch_options room = engine_batch_options_default();
+    guint64 longest = 0;
+    for (size_t i = 0; i < n; i++) {
+        written[i].prompt = render(model, &requests[i], error);
+        if (written[i].prompt == NULL) return FALSE;
+        GArray *tokens = tokenize(model, written[i].prompt);
+        g_ptr_array_add(prompts, tokens);
+        options[i] = generate_options(&requests[i], NULL);
+        jobs[i] = (engine_generate_job){.prompt = (const int32_t *)(void *)tokens->data,
+                                        .n = tokens->len,
+                                        .options = &options[i]};
+        longest = MAX(longest, (guint64)tokens->len + requests[i].max_tokens);
+    }
+    room.n_sequences = (uint32_t)MIN(n, room.n_sequences);
+    room.n_cached = (uint32_t)MIN(room.n_sequences * (longest + 64), G_MAXINT32);
+    g_autoptr(engine_batch) batch = engine_batch_new(model, pool, &room, error);
+    if (batch == NULL) return FALSE;
+    arrivals a = {.written = written};
+    const gboolean done = engine_generate_batch(batch, jobs, n, take_text, &a, error);
+    for (size_t i = 0; done && a.failure == NULL && i < n; i++)
+        split_reply(model, &written[i]);
+    if (!done || a.failure == NULL) {
+        g_clear_error(&a.failure);
+        return done;
+    }
+    g_propagate_error(error, a.failure);
+    return FALSE;
+}
+
 static void
 local_free(lode_writer *writer)
 {
     pipelines_model_free(writer->model);
 }
 
-static const pipelines_writer_kind local_kind = {
-    .name = "local", .write = local_write, .count = local_count, .free = local_free};
+static const pipelines_writer_kind local_kind = {.name = "local",
+                                                 .write = local_write,
+                                                 .write_many = local_write_many,
+                                                 .count = local_count,
+                                                 .free = local_free};
 
 /* ---- any writer ---- */
 
@@ -185,6 +245,13 @@ pipelines_written_clear(pipelines_written *written)
     *written = (pipelines_written){0};
 }
 
+static gboolean
+set_cancelled(GError **error)
+{
+    g_set_error_literal(error, PIPELINES_ERROR, LODE_ERROR_CANCELLED, "interrupted");
+    return FALSE;
+}
+
 gboolean
 pipelines_writer_write(const lode_writer *writer, engine_pool *pool,
                        const pipelines_write_request *request, pipelines_written *written,
@@ -197,6 +264,26 @@ pipelines_writer_write(const lode_writer *writer, engine_pool *pool,
     }
     if (written->generation.reason != ENGINE_STOP_CANCELLED) return TRUE;
     pipelines_written_clear(written);
-    g_set_error_literal(error, PIPELINES_ERROR, LODE_ERROR_CANCELLED, "interrupted");
-    return FALSE;
+    return set_cancelled(error);
+}
+
+gboolean
+pipelines_writer_write_many(const lode_writer *writer, engine_pool *pool,
+                            const pipelines_write_request *requests, size_t n,
+                            pipelines_written *written, GError **error)
+{
+    gboolean done = TRUE;
+    if (n == 0) return TRUE;
+    for (size_t i = 0; i < n; i++)
+        written[i] = (pipelines_written){.text = g_string_new(NULL)};
+    if (writer->kind->write_many != NULL)
+        done = writer->kind->write_many(writer, pool, requests, n, written, error);
+    else
+        for (size_t i = 0; done && i < n; i++)
+            done = writer->kind->write(writer, pool, &requests[i], &written[i], error);
+    for (size_t i = 0; done && i < n; i++)
+        if (written[i].generation.reason == ENGINE_STOP_CANCELLED) done = set_cancelled(error);
+    for (size_t i = 0; !done && i < n; i++)
+        pipelines_written_clear(&written[i]);
+    return done;
 }

@@ -24,6 +24,8 @@ typedef struct {
     size_t n_messages;
     const char *json_schema; /* the reply is JSON that it accepts; NULL: any text */
     const char *json_name;   /* of the schema, for endpoints: [a-z_]+; NULL: "reply" */
+    gboolean
+        is_brief; /* a short reply at once: no thoughts before it, where the model can do without */
     const char *const *stop; /* NULL-terminated; NULL: none */
     uint32_t max_tokens;     /* of the reply, >= 1 */
     uint32_t n_context; /* of prompt and reply; 0: the writer's, PIPELINES_MAX_CONTEXT at most */
@@ -53,6 +55,10 @@ typedef struct {
     gboolean (*write)(const lode_writer *writer, engine_pool *pool,
                       const pipelines_write_request *request, pipelines_written *written,
                       GError **error);
+    /* pipelines_writer_write_many; NULL: one after the other. written [n] have their empty texts. */
+    gboolean (*write_many)(const lode_writer *writer, engine_pool *pool,
+                           const pipelines_write_request *requests, size_t n,
+                           pipelines_written *written, GError **error);
     /* Tokens of the prompt; an estimate on the safe side where the tokenizer is elsewhere. */
     gboolean (*count)(const lode_writer *writer, const pipelines_write_request *request,
                       size_t *n_tokens, GError **error);
@@ -112,6 +118,12 @@ gboolean pipelines_writer_count(const lode_writer *writer, const pipelines_write
 gboolean pipelines_writer_write(const lode_writer *writer, engine_pool *pool,
                                 const pipelines_write_request *request, pipelines_written *written,
                                 GError **error);
+/* Short texts for requests [n] to written [n], the same as each alone; a model in this process writes them together, and
+ * reads what their prompts begin with alike once. Nothing of them is streamed, schemas are not kept. All are cleared on
+ * failure. */
+gboolean pipelines_writer_write_many(const lode_writer *writer, engine_pool *pool,
+                                     const pipelines_write_request *requests, size_t n,
+                                     pipelines_written *written, GError **error);
 G_DEFINE_AUTOPTR_CLEANUP_FUNC(lode_writer, lode_writer_free)
 
 G_END_DECLS

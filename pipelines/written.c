@@ -208,7 +208,7 @@ make_prompt(lode_answer *answer, const lode_writer *writer, GArray *ranked, uint
     guint n = front_best(answer, ranked);
     g_autoptr(GArray) chosen = g_array_new(FALSE, FALSE, sizeof(pipelines_quote));
     g_array_append_vals(chosen, ranked->data, MIN(ranked->len, MAX_CHOSEN));
-    return pipelines_prompt_new(writer, answer->hits, n, PIPELINES_PROMPT_COPY, chosen,
+    return pipelines_prompt_new(writer, answer->hits, n, PIPELINES_PROMPT_COPY, chosen, NULL,
                                 answer->question, n_context, answer->options.max_tokens, error);
 }
 

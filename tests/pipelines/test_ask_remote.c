@@ -97,7 +97,7 @@ a_paper_grades_no_passages(void **state)
     run_program(run, NULL, &o);
     assert_int_equal(o.code, 3);
     g_autofree char *body = endpoint_server_last_body(server);
-    assert_non_null(strstr(body, "Grade each passage"));
+    assert_non_null(strstr(body, "grade it from 0 (useless)"));
     assert_non_null(strstr(body, "<passage number=\\\"1\\\""));
     assert_non_null(strstr(body, "< /passage>"));
     assert_non_null(strstr(body, "< passage number=\\\"9\\\""));
