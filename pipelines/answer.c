@@ -411,7 +411,7 @@ write_answer(lode_answer *answer, const pipelines_ask_context *context, GArray *
         g_autoptr(GError) failure = NULL;
         const uint32_t planned = pipelines_writer_context(writer, wanted);
         if (write_claims(answer, context, ranked, &failure)) return TRUE;
-        if (pipelines_writer_context(writer, wanted) >= planned) {
+        if (!pipelines_writer_takes_less(writer, wanted, planned)) {
             g_propagate_error(error, g_steal_pointer(&failure));
             return FALSE;
         }

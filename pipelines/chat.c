@@ -170,12 +170,13 @@ static const char SYSTEM[] =
     "pronouns and what is left out by what they stand for. Do not answer it. Reply with the "
     "rewritten question only.";
 
+/* The last n_turns of it. */
 static char *
-conversation(const pipelines_chat *chat, const char *question)
+conversation(const pipelines_chat *chat, guint n_turns, const char *question)
 {
     GString *text = g_string_new(NULL);
-    for (const GList *link = chat->turns->head; link != NULL; link = link->next) {
-        const turn *t = link->data;
+    for (guint i = chat->turns->length - n_turns; i < chat->turns->length; i++) {
+        const turn *t = g_queue_peek_nth(chat->turns, i);
         g_string_append_printf(text, "Question: %s\nAnswer: %s\n\n", t->question, t->answer);
     }
     g_string_append_printf(text, "Last question: %s", question);
@@ -199,16 +200,25 @@ pipelines_chat_condense(const pipelines_chat *chat, const lode_writer *writer, e
 {
     if (chat->turns->length == 0) return g_strdup(question);
     if (writer == NULL || writer->is_small) return condense_by_words(chat, question);
-    g_autofree char *user = conversation(chat, question);
-    engine_message messages[] = {{.role = "system", .content = SYSTEM},
-                                 {.role = "user", .content = user}};
-    pipelines_write_request request = {.messages = messages,
-                                       .n_messages = G_N_ELEMENTS(messages),
-                                       .max_tokens = 96,
-                                       .cancel = cancel};
-    g_auto(pipelines_written) written = {0};
-    if (!pipelines_writer_write(writer, pool, &request, &written, error)) return NULL;
-    g_autofree char *reply = g_strstrip(g_strdup(written.text->str));
-    return is_rewritten(reply, question) ? g_steal_pointer(&reply)
-                                         : condense_by_words(chat, question);
+    for (guint n_turns = chat->turns->length; n_turns > 0; n_turns /= 2) {
+        g_autofree char *user = conversation(chat, n_turns, question);
+        engine_message messages[] = {{.role = "system", .content = SYSTEM},
+                                     {.role = "user", .content = user}};
+        pipelines_write_request request = {.messages = messages,
+                                           .n_messages = G_N_ELEMENTS(messages),
+                                           .max_tokens = 96,
+                                           .cancel = cancel};
+        g_auto(pipelines_written) written = {0};
+        g_autoptr(GError) failure = NULL;
+        const uint32_t planned = pipelines_writer_context(writer, 0);
+        if (pipelines_writer_write(writer, pool, &request, &written, &failure)) {
+            g_autofree char *reply = g_strstrip(g_strdup(written.text->str));
+            if (is_rewritten(reply, question)) return g_steal_pointer(&reply);
+            break;
+        }
+        if (pipelines_writer_takes_less(writer, 0, planned)) continue;
+        g_propagate_error(error, g_steal_pointer(&failure));
+        return NULL;
+    }
+    return condense_by_words(chat, question);
 }

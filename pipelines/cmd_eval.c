@@ -11,7 +11,7 @@ typedef struct {
     endpoint_args endpoint;
     device_args device;
     gboolean extractive, no_embeddings;
-    int n_passages, max_tokens, context, limit, jobs;
+    int n_passages, n_scored, max_tokens, context, limit, jobs;
     gint64 seed;
     double temperature;
 } eval_args;
@@ -53,6 +53,9 @@ eval_entries(gpointer data)
          "Full-text search only (default: fused with search by meaning)", NULL},
         {"passages", 'k', 0, G_OPTION_ARG_INT, &args->n_passages,
          "Passages to answer from (default: 8)", "N"},
+        {"score", 0, 0, G_OPTION_ARG_INT, &args->n_scored,
+         "Passages that the model judges and sums up before it answers from the best (default: 0)",
+         "N"},
         {"max-tokens", 0, 0, G_OPTION_ARG_INT, &args->max_tokens, "Longest answer (default: 256)",
          "N"},
         {"context", 0, 0, G_OPTION_ARG_INT, &args->context,
@@ -219,6 +222,8 @@ settings_of(const eval_args *args, const eval_session *s)
         json, "embedder",
         json_string(s->with.embedder != NULL ? s->with.embedder->id : "none (full text)"));
     json_object_set_new(json, "passages", json_integer(args->n_passages));
+    if (args->n_scored > 0) /* older runs know nothing of it */
+        json_object_set_new(json, "scored", json_integer(args->n_scored));
     json_object_set_new(json, "max_tokens", json_integer(args->max_tokens));
     json_object_set_new(json, "context", json_integer(args->context));
     json_object_set_new(json, "temperature", json_real(args->temperature));
@@ -275,6 +280,7 @@ run_session(const eval_args *args, eval_session *s, const char *dataset, GError 
         .cancel = cli_cancel(),
     };
     context.options.n_passages = (size_t)args->n_passages;
+    context.options.n_scored = (size_t)args->n_scored;
     context.options.max_tokens = (uint32_t)args->max_tokens;
     context.options.n_context = (uint32_t)args->context;
     context.options.temperature = args->temperature;
@@ -311,8 +317,8 @@ run_run(eval_args *args, const char *spec)
                              : EXIT_NOTHING_DONE,
                          "%s", error->message);
     if (args->n_passages < 1 || args->n_passages > 1000 || args->max_tokens < 1 ||
-        args->context < 0 || args->limit < 0 || args->jobs < 1 || args->jobs > 256 ||
-        !(args->temperature >= 0))
+        args->context < 0 || args->n_scored < 0 || args->limit < 0 || args->jobs < 1 ||
+        args->jobs > 256 || !(args->temperature >= 0))
         return cli_usage_error("eval", "--passages must be from 1 to 1000, --jobs from 1 to 256, "
                                        "--max-tokens 1 or more, the others not negative");
     s.dataset = eval_dataset_load(dataset, args->corpus, &error);

@@ -277,7 +277,33 @@ label_prompt(const eval_context *c, const eval_question *q, const GPtrArray *hit
     return g_string_free(g_steal_pointer(&text), FALSE);
 }
 
-/* Passages are left out from the end until the prompt fits. */
+/* Passages are left out from the end until the prompt fits, and more of them where the server says that it does not. */
+static gboolean
+write_shortened(const eval_context *c, const eval_question *q, GPtrArray *hits,
+                const pipelines_write_request *request, engine_message *user,
+                pipelines_written *written, GError **error)
+{
+    const lode_writer *writer = c->ask.writer;
+    for (;;) {
+        g_autoptr(GError) failure = NULL;
+        g_autofree char *prompt = label_prompt(c, q, hits);
+        const uint32_t n_context = pipelines_writer_context(writer, request->n_context);
+        size_t n_tokens = 0;
+        user->content = prompt;
+        if (!pipelines_writer_count(writer, request, &n_tokens, error)) return FALSE;
+        if (n_tokens + request->max_tokens <= n_context || hits->len <= 1) {
+            if (pipelines_writer_write(writer, c->ask.pool, request, written, &failure))
+                return TRUE;
+            if (hits->len <= 1 ||
+                !pipelines_writer_takes_less(writer, request->n_context, n_context)) {
+                g_propagate_error(error, g_steal_pointer(&failure));
+                return FALSE;
+            }
+        }
+        g_ptr_array_set_size(hits, (gint)hits->len - 1);
+    }
+}
+
 static char *
 label_by_writer(const eval_context *c, const eval_question *q, GPtrArray *hits, json_t *prediction,
                 GError **error)
@@ -296,19 +322,8 @@ label_by_writer(const eval_context *c, const eval_question *q, GPtrArray *hits, 
                                        .temperature = c->options.temperature,
                                        .seed = c->options.seed,
                                        .cancel = c->cancel};
-    g_autofree char *prompt = NULL;
-    const uint32_t n_context = pipelines_writer_context(c->ask.writer, request.n_context);
-    for (;;) {
-        size_t n_tokens = 0;
-        g_free(prompt);
-        prompt = label_prompt(c, q, hits);
-        messages[1].content = prompt;
-        if (!pipelines_writer_count(c->ask.writer, &request, &n_tokens, error)) return NULL;
-        if (n_tokens + request.max_tokens <= n_context || hits->len <= 1) break;
-        g_ptr_array_set_size(hits, (gint)hits->len - 1);
-    }
     g_auto(pipelines_written) written = {0};
-    if (!pipelines_writer_write(c->ask.writer, c->ask.pool, &request, &written, error)) return NULL;
+    if (!write_shortened(c, q, hits, &request, &messages[1], &written, error)) return NULL;
     json_object_set_new(prediction, "prompt_tokens", json_integer(written.generation.n_prompt));
     json_object_set_new(prediction, "answer_tokens", json_integer(written.generation.n_generated));
     g_autoptr(json_t) reply = json_loads(written.text->str, 0, NULL);

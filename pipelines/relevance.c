@@ -157,8 +157,8 @@ take_grade(const json_t *item, GArray *judgements, guint from, guint to)
 }
 
 static gboolean
-grade(const lode_writer *writer, engine_pool *pool, GPtrArray *hits, guint from, guint to,
-      const char *question, const int *cancel, GArray *judgements, GError **error)
+grade_together(const lode_writer *writer, engine_pool *pool, GPtrArray *hits, guint from, guint to,
+               const char *question, const int *cancel, GArray *judgements, GError **error)
 {
     g_autoptr(GString) user = g_string_new(NULL);
     for (guint i = from; i < to; i++)
@@ -186,6 +186,24 @@ grade(const lode_writer *writer, engine_pool *pool, GPtrArray *hits, guint from,
     for (size_t i = 0; i < json_array_size(grades); i++)
         take_grade(json_array_get(grades, i), judgements, from, to);
     return TRUE;
+}
+
+/* Half of them at a time where the server finds that many too long. */
+static gboolean
+grade(const lode_writer *writer, engine_pool *pool, GPtrArray *hits, guint from, guint to,
+      const char *question, const int *cancel, GArray *judgements, GError **error)
+{
+    g_autoptr(GError) failure = NULL;
+    const uint32_t planned = pipelines_writer_context(writer, 0);
+    if (grade_together(writer, pool, hits, from, to, question, cancel, judgements, &failure))
+        return TRUE;
+    if (to - from == 1 || !pipelines_writer_takes_less(writer, 0, planned)) {
+        g_propagate_error(error, g_steal_pointer(&failure));
+        return FALSE;
+    }
+    const guint middle = from + (to - from) / 2;
+    return grade(writer, pool, hits, from, middle, question, cancel, judgements, error) &&
+           grade(writer, pool, hits, middle, to, question, cancel, judgements, error);
 }
 
 GArray *

@@ -224,6 +224,12 @@ pipelines_writer_context(const lode_writer *writer, uint32_t wanted)
 }
 
 gboolean
+pipelines_writer_takes_less(const lode_writer *writer, uint32_t wanted, uint32_t planned)
+{
+    return pipelines_writer_context(writer, wanted) < planned;
+}
+
+gboolean
 pipelines_writer_count(const lode_writer *writer, const pipelines_write_request *request,
                        size_t *n_tokens, GError **error)
 {

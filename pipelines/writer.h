@@ -111,6 +111,8 @@ uint32_t pipelines_writer_limit(const lode_writer *writer);
 /* The context to plan with: wanted tokens (0: PIPELINES_MAX_CONTEXT), at most the writer's limit. Where writing has
  * failed and this has become less since, the prompt was too long for the server: plan again. */
 uint32_t pipelines_writer_context(const lode_writer *writer, uint32_t wanted);
+/* Is it less now than it was planned with? Then what failed was too long, and a shorter prompt may do. */
+gboolean pipelines_writer_takes_less(const lode_writer *writer, uint32_t wanted, uint32_t planned);
 gboolean pipelines_writer_count(const lode_writer *writer, const pipelines_write_request *request,
                                 size_t *n_tokens, GError **error);
 /* The one way to a writer's text. pool: not NULL for a local writer. written is cleared on failure; being

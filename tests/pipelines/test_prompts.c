@@ -26,15 +26,27 @@ typedef struct {
     guint n_claims, n_grades, n_others; /* by what it was asked for */
     int grade;
     const char *summary, *quote; /* NULL: none, and that of the survey */
+    size_t most_bytes;           /* of the messages that it takes; 0: any */
+    uint32_t takes;              /* tokens, as it lets one believe */
+    guint n_refused;
 } memory;
 
 static gboolean
 remember(const lode_writer *writer, engine_pool *pool, const pipelines_write_request *request,
          pipelines_written *written, GError **error)
 {
-    (void)pool, (void)error;
+    (void)pool;
     memory *m = writer->data;
     const char *name = request->json_name != NULL ? request->json_name : "";
+    size_t n_bytes = 0;
+    for (size_t i = 0; i < request->n_messages; i++)
+        n_bytes += strlen(request->messages[i].content);
+    if (m->most_bytes > 0 && n_bytes > m->most_bytes) {
+        m->n_refused++;
+        m->takes /= 2;
+        g_set_error_literal(error, ENGINE_ERROR, ENGINE_ERROR_LENGTH, "too long");
+        return FALSE;
+    }
     m->n_asked++;
     for (size_t i = 0; i < request->n_messages; i++)
         g_string_append(m->read, request->messages[i].content);
@@ -69,8 +81,14 @@ count(const lode_writer *writer, const pipelines_write_request *request, size_t 
     return TRUE;
 }
 
+static uint32_t
+takes(const lode_writer *writer)
+{
+    return ((const memory *)writer->data)->takes;
+}
+
 static const pipelines_writer_kind remembering = {
-    .name = "test", .write = remember, .count = count};
+    .name = "test", .write = remember, .count = count, .context = takes};
 
 /* ---- a library of the one paper ---- */
 
@@ -96,7 +114,7 @@ set_up(void **state)
     const pipelines_index_options options = {.n_jobs = 1, .reader = pipelines_reader_in_process()};
     lode_index_report report = {0};
     assert_true(pipelines_index_run(f->library, inputs, &options, &report, &error));
-    f->memory = (memory){.read = g_string_new(NULL), .grade = 9};
+    f->memory = (memory){.read = g_string_new(NULL), .grade = 9, .takes = 8192};
     f->writer = (lode_writer){.kind = &remembering, .id = (char *)"test", .data = &f->memory};
     f->ask =
         (pipelines_ask_context){.library = f->library, .library_dir = f->dir, .writer = &f->writer};
@@ -314,6 +332,73 @@ a_summary_is_no_evidence(void **state)
         assert_null(strstr(answer->quotes->pdata[i], "nine hundred"));
 }
 
+/* By a server that takes less than it was thought to: the last turns are what a follow-up leans on. */
+static void
+a_long_conversation_is_told_in_part(void **state)
+{
+    fixture *f = *state;
+    g_autoptr(GError) error = NULL;
+    g_autoptr(pipelines_chat) chat = pipelines_chat_new();
+    for (int i = 0; i < 4; i++) {
+        g_autofree char *question = g_strdup_printf("Question %d about the sedge?", i);
+        g_autofree char *answer = g_strnfill(500, (char)('a' + i));
+        pipelines_chat_add(chat, question, answer);
+    }
+    f->memory.most_bytes = 1600;
+    g_autofree char *alone = pipelines_chat_condense(
+        chat, &f->writer, NULL, "How many tussocks did the survey count?", NULL, &error);
+    if (error != NULL) fail_msg("%s", error->message);
+    assert_string_equal(alone, "The survey counted 412 tussocks of sedge.");
+    assert_int_equal(f->memory.n_refused, 1);
+    assert_non_null(strstr(f->memory.read->str, "Question 3"));
+    assert_null(strstr(f->memory.read->str, "Question 0"));
+
+    f->memory.most_bytes = 10; /* nothing: what the last question leans on by words */
+    g_free(alone);
+    alone = pipelines_chat_condense(chat, &f->writer, NULL, "And why?", NULL, &error);
+    if (error != NULL) fail_msg("%s", error->message);
+    assert_non_null(strstr(alone, "And why?"));
+}
+
+static void
+grades_and_labels_are_asked_of_fewer_passages(void **state)
+{
+    fixture *f = *state;
+    g_autoptr(GError) error = NULL;
+    lode_ask_options options = lode_ask_options_default();
+    for (int i = 0; i < 6; i++) {
+        g_autofree char *id = g_strdup_printf("note %d", i);
+        g_autofree char *text =
+            g_strdup_printf("Note %d of the survey: how many tussocks of sedge the survey did "
+                            "count is told on sheet %d, which was lost in the flood of that year.",
+                            i, 10 + i);
+        assert_true(retrieval_library_add_passage(f->library, id, "Notes", text, &error));
+    }
+    options.n_scored = 7;
+    options.n_passages = 2;
+    options.context = LODE_CONTEXT_PASSAGES;
+    f->memory.most_bytes = 1500;
+    g_autoptr(lode_answer) answer = pipelines_ask(&f->ask, QUESTION, &options, &error);
+    if (error != NULL) fail_msg("%s", error->message);
+    assert_non_null(answer);
+    assert_true(f->memory.n_refused > 0);
+    assert_true(f->memory.n_grades > 1);
+
+    eval_dataset set = {.labels = g_ptr_array_new()};
+    g_ptr_array_add(set.labels, (gpointer) "no");
+    const eval_question question = {.id = (char *)"q", .text = (char *)QUESTION};
+    const eval_context context = {
+        .lane = EVAL_LABEL, .dataset = &set, .ask = f->ask, .options = lode_ask_options_default()};
+    f->memory.most_bytes = 600;
+    f->memory.n_refused = 0;
+    f->memory.takes = 8192;
+    g_autoptr(json_t) prediction = eval_infer(&context, &question, &error);
+    if (error != NULL) fail_msg("%s", error->message);
+    assert_non_null(prediction);
+    assert_true(f->memory.n_refused > 0);
+    g_ptr_array_unref(set.labels);
+}
+
 int
 main(void)
 {
@@ -330,6 +415,9 @@ main(void)
         cmocka_unit_test_setup_teardown(a_writer_of_low_grades_is_asked_all_the_same, set_up,
                                         tear_down),
         cmocka_unit_test_setup_teardown(summaries_are_notes, set_up, tear_down),
+        cmocka_unit_test_setup_teardown(a_long_conversation_is_told_in_part, set_up, tear_down),
+        cmocka_unit_test_setup_teardown(grades_and_labels_are_asked_of_fewer_passages, set_up,
+                                        tear_down),
         cmocka_unit_test_setup_teardown(a_summary_is_no_evidence, set_up, tear_down),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
