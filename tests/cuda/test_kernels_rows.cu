@@ -254,9 +254,14 @@ top_k_is_a_sort(void **)
 {
     check_random random(7);
     for (int round = 0; round < 12; round++) {
-        const uint32_t n_elems = round == 0 ? 1 : 1 + random.below(3000), n = 1 + random.below(3);
-        const uint32_t k = round == 1 ? (n_elems < 1024 ? n_elems : 1024)
-                                      : 1 + random.below(n_elems < 100 ? n_elems : 100);
+        const uint32_t n_elems = round == 0   ? 1
+                                 : round == 1 ? 2000
+                                 : round == 2 ? 700
+                                              : 1 + random.below(3000);
+        const uint32_t k = round == 1   ? CUDA_TOP_K
+                           : round == 2 ? n_elems
+                                        : 1 + random.below(n_elems < 100 ? n_elems : 100);
+        const uint32_t n = 1 + random.below(3);
         const size_t ldx = n_elems + 2;
         std::vector<float> x = random.numbers(n * ldx, 10.0f);
         if (round % 2)
