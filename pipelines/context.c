@@ -191,18 +191,6 @@ adopt(lode_answer *answer, GPtrArray *chosen, GArray *ranked)
 
 /* ---- judging ---- */
 
-typedef struct {
-    retrieval_hit *hit;
-    double relevance;
-} judged_hit;
-
-static gint
-compare_judged(gconstpointer a, gconstpointer b)
-{
-    const judged_hit *x = a, *y = b;
-    return x->relevance > y->relevance ? -1 : x->relevance < y->relevance;
-}
-
 /* The hits in the order of their relevance in the writer's eyes; the best n_passages of them. */
 static GPtrArray *
 judge_hits(lode_answer *answer, const pipelines_ask_context *context, GError **error)
@@ -211,16 +199,10 @@ judge_hits(lode_answer *answer, const pipelines_ask_context *context, GError **e
         pipelines_judge_passages(context->writer, context->pool, answer->hits, answer->question,
                                  (guint)answer->options.n_passages, answer->options.cancel, error);
     if (answer->judgements == NULL) return NULL;
-    g_autoptr(GArray) judged = g_array_new(FALSE, FALSE, sizeof(judged_hit));
-    for (guint i = 0; i < answer->hits->len; i++) {
-        judged_hit j = {answer->hits->pdata[i],
-                        g_array_index(answer->judgements, pipelines_judgement, i).relevance};
-        g_array_append_val(judged, j);
-    }
-    g_array_sort(judged, compare_judged); /* stable: ties stay in the search's order */
+    g_autofree guint *order = pipelines_judgements_order(answer->judgements);
     GPtrArray *best = g_ptr_array_new();
-    for (guint i = 0; i < MIN(judged->len, answer->options.n_passages); i++)
-        g_ptr_array_add(best, g_array_index(judged, judged_hit, i).hit);
+    for (guint i = 0; i < MIN(answer->hits->len, answer->options.n_passages); i++)
+        g_ptr_array_add(best, answer->hits->pdata[order[i]]);
     return best;
 }
 

@@ -43,22 +43,39 @@ judgement_at(GArray *judgements, guint i)
     return &g_array_index(judgements, pipelines_judgement, i);
 }
 
-/* On one line, without what would end the list it stands in; NULL where it says that there is nothing to say. */
+static gint
+compare_relevance(gconstpointer a, gconstpointer b, gpointer data)
+{
+    const GArray *judgements = data;
+    const guint i = *(const guint *)a, j = *(const guint *)b;
+    const double x = g_array_index(judgements, pipelines_judgement, i).relevance,
+                 y = g_array_index(judgements, pipelines_judgement, j).relevance;
+    if (x != y) return x > y ? -1 : 1;
+    return i < j ? -1 : i > j;
+}
+
+guint *
+pipelines_judgements_order(const GArray *judgements)
+{
+    guint *order = g_new(guint, (gsize)judgements->len + 1);
+    for (guint i = 0; i < judgements->len; i++)
+        order[i] = i;
+    g_qsort_with_data(order, (gint)judgements->len, sizeof *order, compare_relevance,
+                      (gpointer)judgements);
+    return order;
+}
+
+/* On one line, cut where it is too long; NULL where it says that there is nothing to say. */
 static char *
 tidy_summary(const char *text)
 {
-    g_autoptr(GString) line = g_string_new(NULL);
-    for (const char *p = text; *p != '\0' && line->len < MAX_SUMMARY_BYTES;
-         p = g_utf8_next_char(p)) {
-        if (!g_unichar_isspace(g_utf8_get_char(p)))
-            g_string_append_len(line, p, g_utf8_next_char(p) - p);
-        else if (line->len > 0 && line->str[line->len - 1] != ' ')
-            g_string_append_c(line, ' ');
-    }
-    g_strchomp(line->str);
-    const gboolean is_nothing = g_ascii_strncasecmp(line->str, "nothing", 7) == 0 &&
-                                strlen(line->str) <= strlen("nothing.");
-    return *line->str == '\0' || is_nothing ? NULL : g_strdup(line->str);
+    g_autofree char *line = layout_html_clean(text);
+    if (line == NULL) return NULL;
+    if (strlen(line) > MAX_SUMMARY_BYTES)
+        *g_utf8_find_prev_char(line, line + MAX_SUMMARY_BYTES) = 0;
+    const gboolean is_nothing =
+        g_ascii_strncasecmp(line, "nothing", 7) == 0 && strlen(line) <= strlen("nothing.");
+    return is_nothing ? NULL : g_strchomp(g_steal_pointer(&line));
 }
 
 /* ---- a model in this process ---- */
@@ -80,27 +97,13 @@ score(const lode_writer *writer, engine_pool *pool, GPtrArray *hits, const char 
     return TRUE;
 }
 
-static gint
-compare_relevance(gconstpointer a, gconstpointer b, gpointer data)
-{
-    GArray *judgements = data;
-    const guint i = *(const guint *)a, j = *(const guint *)b;
-    const double x = judgement_at(judgements, i)->relevance,
-                 y = judgement_at(judgements, j)->relevance;
-    if (x != y) return x > y ? -1 : 1;
-    return i < j ? -1 : i > j;
-}
-
 /* Of the n most relevant. */
 static gboolean
 sum_up(const lode_writer *writer, engine_pool *pool, GPtrArray *hits, const char *question, guint n,
        const int *cancel, GArray *judgements, GError **error)
 {
     static const char *const stop[] = {"\n\n", NULL};
-    g_autofree guint *order = g_new(guint, (gsize)hits->len + 1);
-    for (guint i = 0; i < hits->len; i++)
-        order[i] = i;
-    g_qsort_with_data(order, (gint)hits->len, sizeof *order, compare_relevance, judgements);
+    g_autofree guint *order = pipelines_judgements_order(judgements);
     n = MIN(n, hits->len);
 
     g_autoptr(GPtrArray) texts = g_ptr_array_new_with_free_func(g_free);
@@ -113,10 +116,10 @@ sum_up(const lode_writer *writer, engine_pool *pool, GPtrArray *hits, const char
         g_string_append_printf(user, "Question: %s\n\n", question);
         pipelines_append_passage(user, hits->pdata[order[i]], 1, MAX_PASSAGE_BYTES);
         g_string_append(user, "What does the passage say that bears on the question?");
-        g_ptr_array_add(texts, user->str);
+        char *text = g_string_free(user, FALSE);
+        g_ptr_array_add(texts, text);
         messages[2 * i] = (engine_message){.role = "system", .content = SYSTEM_SUMMARY};
-        messages[2 * i + 1] =
-            (engine_message){.role = "user", .content = g_string_free(user, FALSE)};
+        messages[2 * i + 1] = (engine_message){.role = "user", .content = text};
         requests[i] = (pipelines_write_request){.messages = messages + 2 * i,
                                                 .n_messages = 2,
                                                 .is_brief = TRUE,

@@ -28,5 +28,8 @@ GArray *pipelines_judge_passages(const lode_writer *writer, engine_pool *pool, G
 
 GArray *pipelines_judgements_new(guint n); /* of nothing */
 
+/* Indices [judgements->len] of the hits, the most relevant first, ties as they were; g_free. */
+guint *pipelines_judgements_order(const GArray *judgements);
+
 G_END_DECLS
 #endif

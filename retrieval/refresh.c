@@ -332,17 +332,18 @@ retrieval_library_stop_rebuild(retrieval_library *library)
     rebuild_free(library, g_steal_pointer(&library->rebuild));
 }
 
-/* Does the snapshot have all vectors, and so many that they deserve another kind of index than there is? */
+/* Does the database have all vectors, and so many that they deserve another kind of index than there is? */
 static gboolean
 is_rebuild_due(retrieval_library *library, struct retrieval_rebuild *r, gboolean *is_due,
                GError **error)
 {
+    retrieval_store *store = library->store;
     int64_t through;
     uint64_t n;
     *is_due = FALSE;
-    if (!retrieval_stored_dims(r->store, &r->n_dims, error) ||
-        !retrieval_store_get_compact_through(r->store, &through, error) ||
-        !retrieval_store_count_vectors(r->store, through, &n, error))
+    if (!retrieval_stored_dims(store, &r->n_dims, error) ||
+        !retrieval_store_get_compact_through(store, &through, error) ||
+        !retrieval_store_count_vectors(store, through, &n, error))
         return FALSE;
     r->n = n;
     r->kind = retrieval_library_kind_for(library, n);
@@ -354,29 +355,28 @@ is_rebuild_due(retrieval_library *library, struct retrieval_rebuild *r, gboolean
     return TRUE;
 }
 
-/* With the lock held: where another kind of index is due, begin to build it from the database as it is now, and never hold
- * all vectors in the kind that they outgrow. Searches go on with what is there. */
+/* With the lock held, so that the snapshot is the database as it was looked at: where another kind of index is due, begin
+ * to build it, and never hold all vectors in the kind that they outgrow. Searches go on with what is there. */
 static gboolean
 start_rebuild(retrieval_library *library, GError **error)
 {
-    struct retrieval_rebuild *r = g_new0(struct retrieval_rebuild, 1);
+    struct retrieval_rebuild plan = {0};
     gboolean is_due = FALSE;
-    r->store = retrieval_library_borrow(library, error);
-    if (!r->store) {
-        g_free(r);
+    if (!is_rebuild_due(library, &plan, &is_due, error)) return FALSE;
+    if (!is_due) return TRUE;
+    plan.store = retrieval_library_borrow(library, error);
+    if (!plan.store) return FALSE;
+    struct retrieval_rebuild *r = g_new(struct retrieval_rebuild, 1);
+    *r = plan;
+    if (!retrieval_store_exec(r->store, STORE_BEGIN_READ, error) ||
+        !retrieval_store_get_version(r->store, &r->version, error)) {
+        rebuild_free(library, r);
         return FALSE;
     }
-    const gboolean done = retrieval_store_exec(r->store, STORE_BEGIN_READ, error) &&
-                          retrieval_store_get_version(r->store, &r->version, error) &&
-                          is_rebuild_due(library, r, &is_due, error);
-    if (done && is_due) {
-        r->thread = g_thread_try_new("lode-rebuild", run_rebuild, r, NULL);
-        if (!r->thread) run_rebuild(r); /* the system has no more of them: here and now */
-        library->rebuild = r;
-    } else {
-        rebuild_free(library, r);
-    }
-    return done;
+    r->thread = g_thread_try_new("lode-rebuild", run_rebuild, r, NULL);
+    if (!r->thread) run_rebuild(r); /* the system has no more of them: here and now */
+    library->rebuild = r;
+    return TRUE;
 }
 
 /* With the lock held: wait for what start_rebuild began. It takes the place of what there is, unless its vectors are not

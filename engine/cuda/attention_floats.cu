@@ -17,19 +17,6 @@
 #define SLICE   32
 #define LD      (SLICE + 4) /* rows of keys: eight lanes' float4 lie in different banks */
 
-struct floats_job {
-    lode_cuda_kv kv;
-    const cuda_span *spans; /* of a cache; NULL: texts */
-    const uint32_t *pages;
-    const uint32_t *first; /* of texts */
-    const float *q, *gate; /* row r, head h at q + r * ldq + h * dim; gate as lode_cuda_attention */
-    float *out;
-    size_t ldq, width;
-    unsigned n_heads, group, dim;
-    unsigned gate_group, gate_head;
-    float scale;
-};
-
 /* What a block works at. */
 struct floats_block {
     unsigned row0, n_rows, first_row, past, kv_head;
@@ -38,7 +25,7 @@ struct floats_block {
 
 /* Elements from .. from+SLICE-1 of the block's queries to [ROWS][SLICE]; zeros around. */
 static __device__ __forceinline__ void
-load_queries(const floats_job &job, const floats_block &b, unsigned from, float *to)
+load_queries(const many_job &job, const floats_block &b, unsigned from, float *to)
 {
     for (unsigned i = threadIdx.x; i < ROWS * SLICE; i += THREADS) {
         const unsigned row = b.first_row + i / SLICE, d = from + i % SLICE;
@@ -52,8 +39,8 @@ load_queries(const floats_job &job, const floats_block &b, unsigned from, float 
 /* The same of keys or values of positions first .. first+TILE-1 to [TILE][LD]. */
 template <unsigned SOURCE>
 static __device__ __forceinline__ void
-load_slice(const floats_job &job, const floats_block &b, unsigned first, unsigned end,
-           unsigned from, bool value, float *to)
+load_slice(const many_job &job, const floats_block &b, unsigned first, unsigned end, unsigned from,
+           bool value, float *to)
 {
     for (unsigned i = threadIdx.x; i < TILE * SLICE / 8; i += THREADS) {
         const unsigned p = i / (SLICE / 8), at = i % (SLICE / 8) * 8, d = from + at;
@@ -116,7 +103,7 @@ weigh(float scale, unsigned first, unsigned last, float scores[2], float *most, 
 /* N_SLICES: of the widest head of this instance. */
 template <unsigned SOURCE, unsigned N_SLICES>
 static __global__ void
-__launch_bounds__(THREADS, 2) attend_floats(floats_job job)
+__launch_bounds__(THREADS, 2) attend_floats(many_job job)
 {
     LODE_STATIC_SHARED(float, queries, ROWS *SLICE);
     LODE_STATIC_SHARED(float, tile, TILE *LD);
@@ -214,7 +201,7 @@ __launch_bounds__(THREADS, 2) attend_floats(floats_job job)
 /* most: tokens of the longest span. */
 template <unsigned SOURCE>
 static cudaError_t
-launch(cudaStream_t s, floats_job job, size_t most, unsigned n_kv_heads, size_t n_spans)
+launch(cudaStream_t s, many_job job, size_t most, unsigned n_kv_heads, size_t n_spans)
 {
     const unsigned n_blocks = (unsigned)((most * job.group + ROWS - 1) / ROWS);
 
@@ -236,22 +223,8 @@ launch(cudaStream_t s, floats_job job, size_t most, unsigned n_kv_heads, size_t 
 cudaError_t
 cuda_attend_many_floats(cudaStream_t s, const lode_cuda_attention *a, const cuda_pass *pass)
 {
-    floats_job job = {};
+    const many_job job = many_rows_of_cache(a, pass);
 
-    job.kv = a->kv;
-    job.spans = pass->spans;
-    job.pages = pass->pages;
-    job.q = a->q;
-    job.gate = a->gate ? a->raw + a->q_at + a->gate : NULL;
-    job.out = a->out;
-    job.ldq = (size_t)a->n_heads * a->head_dim;
-    job.width = a->width;
-    job.n_heads = a->n_heads;
-    job.group = a->n_heads / a->n_kv_heads;
-    job.dim = a->head_dim;
-    job.gate_group = a->q_group;
-    job.gate_head = a->q_head;
-    job.scale = a->scale;
     switch (a->kv.type) {
     case CUDA_F32:
         return launch<CUDA_F32>(s, job, pass->most, a->n_kv_heads, pass->n_spans);
@@ -270,17 +243,8 @@ cudaError_t
 cuda_attend_text_floats(cudaStream_t s, const float *qkv, const uint32_t *first, size_t n_texts,
                         size_t longest, uint32_t n_heads, uint32_t dim, float *out)
 {
-    floats_job job = {};
-
     if (n_texts == 0 || longest == 0) return cudaSuccess;
     if (dim > CUDA_HEAD_DIM) return cudaErrorInvalidValue;
-    job.first = first;
-    job.q = qkv;
-    job.out = out;
-    job.ldq = 3 * (size_t)n_heads * dim;
-    job.n_heads = n_heads;
-    job.group = 1;
-    job.dim = dim;
-    job.scale = 1.0f / sqrtf((float)dim);
+    const many_job job = many_rows_of_texts(qkv, first, n_heads, dim, out);
     return launch<TEXTS>(s, job, longest, n_heads, n_texts);
 }

@@ -15,23 +15,10 @@ template <unsigned D> struct shape {
                               LD = D + 8; /* halves; rows 16 bytes apart modulo 128 */
 };
 
-struct prefill_job {
-    lode_cuda_kv kv;
-    const cuda_span *spans; /* of a cache */
-    const uint32_t *pages;
-    const uint32_t *first; /* of texts */
-    const float *q, *gate; /* row r, head h at q + r * ldq + h * dim; gate as lode_cuda_attention */
-    float *out;
-    size_t ldq, width;
-    unsigned n_heads, group, dim;
-    unsigned gate_group, gate_head;
-    float scale;
-};
-
 /* ROWS x [D] halves from floats; row r at r's query, zeros where there is none. */
 template <unsigned D>
 static __device__ __forceinline__ void
-load_queries(const prefill_job &job, unsigned row0, unsigned n_rows, unsigned first_row,
+load_queries(const many_job &job, unsigned row0, unsigned n_rows, unsigned first_row,
              unsigned kv_head, unsigned ld, uint16_t *to)
 {
     for (unsigned i = threadIdx.x; i < shape<D>::ROWS * D / 2; i += shape<D>::WARPS * LODE_WARP) {
@@ -49,8 +36,8 @@ load_queries(const prefill_job &job, unsigned row0, unsigned n_rows, unsigned fi
 /* Positions first .. first+TILE-1 of keys and values to halves [TILE][LD]. */
 template <unsigned SOURCE, unsigned D>
 static __device__ __forceinline__ void
-load_tiles(const prefill_job &job, const uint32_t *pages, unsigned row0, unsigned first,
-           unsigned end, unsigned kv_head, uint16_t *keys, uint16_t *values)
+load_tiles(const many_job &job, const uint32_t *pages, unsigned row0, unsigned first, unsigned end,
+           unsigned kv_head, uint16_t *keys, uint16_t *values)
 {
     constexpr unsigned TILE = shape<D>::TILE, LD = shape<D>::LD, PIECES = TILE * D / 8;
 
@@ -93,7 +80,7 @@ lane_key(const uint16_t *m, unsigned ld, unsigned row, unsigned column)
 /* Two blocks a multiprocessor at least: left to itself, ptxas spills on some cards to fit a third. */
 template <unsigned SOURCE, unsigned D>
 static __global__ void
-__launch_bounds__(shape<D>::WARPS *LODE_WARP, 2) attend_tiles(prefill_job job)
+__launch_bounds__(shape<D>::WARPS *LODE_WARP, 2) attend_tiles(many_job job)
 {
     constexpr unsigned TILE = shape<D>::TILE, ROWS = shape<D>::ROWS, LD = shape<D>::LD;
     constexpr bool KEEP = D <= 128; /* queries in registers */
@@ -228,7 +215,7 @@ __launch_bounds__(shape<D>::WARPS *LODE_WARP, 2) attend_tiles(prefill_job job)
 
 template <unsigned SOURCE, unsigned D>
 static cudaError_t
-launch_shape(cudaStream_t s, const prefill_job &job, size_t most, unsigned n_kv_heads,
+launch_shape(cudaStream_t s, const many_job &job, size_t most, unsigned n_kv_heads,
              unsigned n_spans)
 {
     const unsigned n_blocks = (unsigned)((most * job.group + shape<D>::ROWS - 1) / shape<D>::ROWS);
@@ -241,7 +228,7 @@ launch_shape(cudaStream_t s, const prefill_job &job, size_t most, unsigned n_kv_
 /* most: tokens of the longest span. */
 template <unsigned SOURCE>
 static cudaError_t
-launch(cudaStream_t s, prefill_job job, size_t most, unsigned n_kv_heads, size_t n_spans)
+launch(cudaStream_t s, many_job job, size_t most, unsigned n_kv_heads, size_t n_spans)
 {
     for (size_t i = 0; i < n_spans; i += SPANS_AT_ONCE) {
         const unsigned n = (unsigned)(n_spans - i < SPANS_AT_ONCE ? n_spans - i : SPANS_AT_ONCE);
@@ -262,22 +249,8 @@ launch(cudaStream_t s, prefill_job job, size_t most, unsigned n_kv_heads, size_t
 cudaError_t
 cuda_attend_many(cudaStream_t s, const lode_cuda_attention *a, const cuda_pass *pass)
 {
-    prefill_job job = {};
+    const many_job job = many_rows_of_cache(a, pass);
 
-    job.kv = a->kv;
-    job.spans = pass->spans;
-    job.pages = pass->pages;
-    job.q = a->q;
-    job.gate = a->gate ? a->raw + a->q_at + a->gate : NULL;
-    job.out = a->out;
-    job.ldq = (size_t)a->n_heads * a->head_dim;
-    job.width = a->width;
-    job.n_heads = a->n_heads;
-    job.group = a->n_heads / a->n_kv_heads;
-    job.dim = a->head_dim;
-    job.gate_group = a->q_group;
-    job.gate_head = a->q_head;
-    job.scale = a->scale;
     switch (a->kv.type) {
     case CUDA_F16:
         return launch<CUDA_F16>(s, job, pass->most, a->n_kv_heads, pass->n_spans);
@@ -294,18 +267,9 @@ cudaError_t
 cuda_attend_text(cudaStream_t s, const float *qkv, const uint32_t *first, size_t n_texts,
                  size_t longest, uint32_t n_heads, uint32_t dim, bool exact, float *out)
 {
-    prefill_job job = {};
-
     if (exact) return cuda_attend_text_floats(s, qkv, first, n_texts, longest, n_heads, dim, out);
     if (n_texts == 0 || longest == 0) return cudaSuccess;
     if (dim > CUDA_HEAD_DIM) return cudaErrorInvalidValue;
-    job.first = first;
-    job.q = qkv;
-    job.out = out;
-    job.ldq = 3 * (size_t)n_heads * dim;
-    job.n_heads = n_heads;
-    job.group = 1;
-    job.dim = dim;
-    job.scale = 1.0f / sqrtf((float)dim);
+    const many_job job = many_rows_of_texts(qkv, first, n_heads, dim, out);
     return launch<TEXTS>(s, job, longest, n_heads, n_texts);
 }

@@ -12,6 +12,7 @@
 #include "pipelines/answer.h"
 #include "pipelines/writer.h"
 #include "tests/pipelines/endpoint_server.h"
+#include "tests/pipelines/hits.h"
 
 #define SCHEMA                                                                                     \
     "{\"type\":\"object\",\"properties\":{\"n\":{\"type\":\"integer\"}},\"required\":[\"n\"],"     \
@@ -534,15 +535,8 @@ ask_for_claims(const char *model, uint32_t max_tokens, char **asked)
         pipelines_answer_new(&context, "How many tussocks did the plots hold?", &options);
     answer->extractive = FALSE;
     answer->hits = g_ptr_array_new_with_free_func((GDestroyNotify)retrieval_hit_free);
-    retrieval_hit *hit = g_new0(retrieval_hit, 1);
-    hit->path = g_strdup("/plots.pdf");
-    hit->title = g_strdup("Plots");
-    hit->section = g_strdup("");
-    hit->sha256 = g_strdup("00");
-    hit->text = g_string_free(passage, FALSE);
-    hit->boxes = g_array_new(FALSE, FALSE, sizeof(layout_box));
-    hit->places = g_array_new(FALSE, FALSE, sizeof(retrieval_place));
-    g_ptr_array_add(answer->hits, hit);
+    add_hit(answer->hits, "/plots.pdf", "Plots", passage->str);
+    g_string_free(passage, TRUE);
     answer->n_shown = 1;
     assert_true(pipelines_write_claims(answer, &context, &error));
     *asked = endpoint_server_last_body(server);

@@ -287,7 +287,8 @@ a_writer_of_low_grades_is_asked_all_the_same(void **state)
     assert_int_equal(lode_answer_get_status(answer), LODE_ANSWERED);
 }
 
-/* (What was found first is the second that is read.) They are read as notes that cannot leave their place, told with the answer, and kept with the run. */
+/* They are read as notes that cannot leave their place, told with the answer, and kept with the run. (What was found
+ * first is the second that is read.) */
 static void
 summaries_are_notes(void **state)
 {

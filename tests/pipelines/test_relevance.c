@@ -9,6 +9,7 @@
 
 #include "pipelines/relevance.h"
 #include "pipelines/writer.h"
+#include "tests/pipelines/hits.h"
 
 static const char QUESTION[] = "What yield did the cobalt catalyst reach?";
 
@@ -22,17 +23,8 @@ make_hits(void)
         "We thank the workshop for its help with the reactor.",
     };
     GPtrArray *hits = g_ptr_array_new_with_free_func((GDestroyNotify)retrieval_hit_free);
-    for (size_t i = 0; i < G_N_ELEMENTS(texts); i++) {
-        retrieval_hit *hit = g_new0(retrieval_hit, 1);
-        hit->title = g_strdup("Catalysts");
-        hit->text = g_strdup(texts[i]);
-        hit->path = g_strdup("/a.pdf");
-        hit->section = g_strdup("");
-        hit->sha256 = g_strdup("00");
-        hit->boxes = g_array_new(FALSE, FALSE, sizeof(layout_box));
-        hit->places = g_array_new(FALSE, FALSE, sizeof(retrieval_place));
-        g_ptr_array_add(hits, hit);
-    }
+    for (size_t i = 0; i < G_N_ELEMENTS(texts); i++)
+        add_hit(hits, "/a.pdf", "Catalysts", texts[i]);
     return hits;
 }
 
