@@ -8,15 +8,15 @@
  * beside other sequences, and whether one thread walks all its blocks or many take one each.
  *
  * Few rows (decoding, checking a draft): tasks are ranges of blocks with some or all KV heads, in the order in which
- * they lie in memory; each block's part is kept, and whoever finishes the last one joins them. Many rows (prefill): a task is one KV head and as
- * many tokens as the second cache level holds; it expands each block to floats once and walks all of them. In
- * both the queries of all heads that share a KV head go together.
+ * they lie in memory; each block's part is kept, and then each KV head's are joined (1,024 of them in a decoded token's
+ * layer at a depth of 8,192 with eight KV heads of two queries: too many for one thread while others wait). Many rows
+ * (prefill): a task is one KV head and as many tokens as the second cache level holds; it expands each block to floats
+ * once and walks all of them. In both the queries of all heads that share a KV head go together.
  *
  * Source: Dao et al., FlashAttention, arXiv:2205.14135; Flash-Decoding's split over positions. */
 #include "engine/kv_private.h"
 
 #include <math.h>
-#include <stdatomic.h>
 #include <string.h>
 
 #define SPLIT_ROWS  64 /* queries of a KV head up to which the blocks are split over tasks */
@@ -28,7 +28,7 @@
 
 /* A span of few rows. */
 typedef struct {
-    atomic_uint left; /* tasks that are not done */
+    const engine_kv_span *span;
     uint32_t n_blocks;
     float *parts; /* [n_kv_heads, n_blocks] parts */
 } split;
@@ -123,14 +123,15 @@ score_block(const attention_run *run, const uint8_t *head, size_t n_pos, size_t 
             const task_scratch *s)
 {
     const size_t tile_bytes = run->kv->layout.tile_k, n_tiles = (n_pos + STEP - 1) / STEP * 4;
+    const uint8_t *values = head + run->kv->layout.at_v;
 
     if (run->int8) {
-        run->keys->scores_int8(head, tile_bytes, n_tiles, run->dim_k, s->q8, rows, s->scores,
-                               ENGINE_KV_PAGE);
+        run->keys->scores_int8(head, tile_bytes, n_tiles, run->dim_k, s->q8, rows, values,
+                               s->scores, ENGINE_KV_PAGE);
         return;
     }
     if (run->keys->scores && rows <= FUSED_ROWS) {
-        run->keys->scores(head, tile_bytes, n_tiles, run->dim_k, s->q, rows, s->scores,
+        run->keys->scores(head, tile_bytes, n_tiles, run->dim_k, s->q, rows, values, s->scores,
                           ENGINE_KV_PAGE);
         return;
     }
@@ -139,22 +140,22 @@ score_block(const attention_run *run, const uint8_t *head, size_t n_pos, size_t 
             run->keys->expand_tile(head + (t + i) * tile_bytes, run->dim_k,
                                    s->k + i * ENGINE_KV_TILE * run->dim_k);
         run->inner->f32.scores((const uint8_t *)s->k, ENGINE_KV_TILE * run->dim_k * sizeof(float),
-                               4, run->dim_k, s->q, rows, s->scores + t * ENGINE_KV_TILE,
+                               4, run->dim_k, s->q, rows, NULL, s->scores + t * ENGINE_KV_TILE,
                                ENGINE_KV_PAGE);
     }
 }
 
-/* out [rows, wide_v] = s [rows, PAGE] times the values. */
+/* out [rows, wide_v] = s [rows, PAGE] times the values; next: what is read afterwards. */
 static void
 weigh_block(const attention_run *run, const uint8_t *values, size_t n_pos, size_t rows,
-            const task_scratch *s, float *out)
+            const task_scratch *s, const uint8_t *next, float *out)
 {
     const size_t row_bytes = run->kv->layout.row_v, wide = run->wide_v;
 
     memset(out, 0, rows * wide * sizeof *out);
     if (run->values->weigh && rows <= FUSED_ROWS && wide == run->dim_v) {
-        run->values->weigh(values, row_bytes, n_pos, wide, s->scores, ENGINE_KV_PAGE, rows, out,
-                           wide);
+        run->values->weigh(values, row_bytes, n_pos, wide, s->scores, ENGINE_KV_PAGE, rows, next,
+                           out, wide);
         return;
     }
     for (size_t base = 0; base < n_pos; base += STEP) {
@@ -165,23 +166,27 @@ weigh_block(const attention_run *run, const uint8_t *values, size_t n_pos, size_
                 s->v[p * wide + d] = 0.0f;
         }
         run->inner->f32.weigh((const uint8_t *)s->v, wide * sizeof(float), n, wide,
-                              s->scores + base, ENGINE_KV_PAGE, rows, out, wide);
+                              s->scores + base, ENGINE_KV_PAGE, rows, NULL, out, wide);
     }
 }
 
-/* The first keys of the page that follows: inside a page the kernels prefetch, and what lies behind one head is
- * the next. */
-static void
-prefetch_page(const attention_run *run, const item *it, uint32_t page)
+/* The keys that a thread reads after those of this block, if it takes the next task too; NULL: none. */
+static const uint8_t *
+next_keys(const attention_run *run, const item *it, uint32_t page, uint32_t head)
 {
-#ifdef __GNUC__
-    if (page == it->page + it->n_pages) return;
-    const uint8_t *keys = engine_kv_head_at(run->kv, it->span->table, page, run->layer, it->head);
-    for (size_t i = 0; i < 4 * run->kv->layout.tile_k; i += 64)
-        __builtin_prefetch(keys + i, 0, 2);
-#else
-    (void)run, (void)it, (void)page;
-#endif
+    const uint32_t n_blocks = it->split ? it->split->n_blocks : it->n_pages;
+    const uint32_t end = it->head + it->n_heads;
+
+    if (++head == end) {
+        head = it->head;
+        if (++page == it->page + it->n_pages &&
+            it->split) { /* the task of the next heads, or pages */
+            head = end % run->kv->shape.n_kv_heads;
+            if (head > 0) page = it->page;
+        }
+    }
+    return page < n_blocks ? engine_kv_head_at(run->kv, it->span->table, page, run->layer, head)
+                           : NULL;
 }
 
 /* One block for the rows of s->q; row r stands at position at + r / group and sees positions up to its own. */
@@ -205,7 +210,8 @@ attend_block(const attention_run *run, const item *it, uint32_t page, uint32_t k
         else
             out.sum[r] = run->kernels->softmax_part(row, seen, n_pos, run->scale, &out.max[r]);
     }
-    weigh_block(run, head + run->kv->layout.at_v, n_pos, rows, s, out.out);
+    weigh_block(run, head + run->kv->layout.at_v, n_pos, rows, s, next_keys(run, it, page, kv_head),
+                out.out);
 }
 
 /* Join row r of a block to row r of what is there (sum 0: nothing yet). */
@@ -257,22 +263,6 @@ walk(const attention_run *run, const item *it, int worker)
     write_rows(run, it, it->head, rows, s.all);
 }
 
-/* All blocks of all heads are there. */
-static void
-join_split(const attention_run *run, const item *it, size_t rows, part all)
-{
-    const size_t n_part = part_floats(run, rows);
-    float *parts = it->split->parts;
-
-    for (uint32_t head = 0; head < run->kv->shape.n_kv_heads; head++) {
-        memset(all.sum, 0, rows * sizeof(float));
-        for (uint32_t i = 0; i < it->split->n_blocks; i++, parts += n_part)
-            for (size_t r = 0; r < rows; r++)
-                join_row(run, all, part_at(run, parts, rows), r);
-        write_rows(run, it, head, rows, all);
-    }
-}
-
 static void
 attend_range(const attention_run *run, const item *it, int worker)
 {
@@ -285,9 +275,7 @@ attend_range(const attention_run *run, const item *it, int worker)
             gather_queries(run, it, head, &s);
             attend_block(run, it, page, head, rows, &s, part_at(run, to, rows));
         }
-        prefetch_page(run, it, page + 1);
     }
-    if (atomic_fetch_sub(&it->split->left, 1) == 1) join_split(run, it, rows, s.all);
 }
 
 static void
@@ -300,6 +288,23 @@ attention_task(void *data, size_t task, int worker)
         attend_range(run, it, worker);
     else
         walk(run, it, worker);
+}
+
+/* All blocks of a head are there. */
+static void
+join_task(void *data, size_t task, int worker)
+{
+    const attention_run *run = data;
+    const item *it = &run->items[task];
+    const size_t rows = (size_t)it->n_tokens * run->group, n_part = part_floats(run, rows);
+    const task_scratch s = carve_scratch(run, worker, rows);
+    float *parts = it->split->parts + (size_t)it->head * it->split->n_blocks * n_part;
+
+    memset(s.all.sum, 0, rows * sizeof(float));
+    for (uint32_t i = 0; i < it->split->n_blocks; i++, parts += n_part)
+        for (size_t r = 0; r < rows; r++)
+            join_row(run, s.all, part_at(run, parts, rows), r);
+    write_rows(run, it, it->head, rows, s.all);
 }
 
 static uint32_t
@@ -353,7 +358,7 @@ make_room(attention_run *run, const engine_kv_span *spans, size_t n_spans, split
 
     for (size_t s = 0; s < n_spans; s++) {
         const uint32_t n_blocks = blocks_of(&spans[s], spans[s].n);
-        n += MAX(count_split(run, n_blocks),
+        n += MAX(MAX(count_split(run, n_blocks), n_heads),
                  n_heads * ((spans[s].n + walk_tokens(run) - 1) / walk_tokens(run)));
         if (is_split(run, &spans[s]))
             n_floats += n_heads * n_blocks * part_floats(run, spans[s].n * run->group);
@@ -382,9 +387,7 @@ add_split(attention_run *run, const engine_kv_span *span, split *to, float *part
     uint32_t n_pages, n_heads;
 
     cut_split(run, n_blocks, &n_pages, &n_heads);
-    to->n_blocks = n_blocks;
-    to->parts = parts;
-    atomic_init(&to->left, (uint32_t)count_split(run, n_blocks));
+    *to = (split){span, n_blocks, parts};
     for (uint32_t page = 0; page < n_blocks; page += n_pages)
         for (uint32_t head = 0; head < all; head += n_heads)
             run->items[n_items++] = (item){.span = span,
@@ -394,6 +397,19 @@ add_split(attention_run *run, const engine_kv_span *span, split *to, float *part
                                            .page = page,
                                            .n_pages = MIN(n_pages, n_blocks - page),
                                            .split = to};
+    return n_items;
+}
+
+/* In place of the tasks that have been done. */
+static size_t
+add_joins(const attention_run *run, split *joined, size_t n_items)
+{
+    for (uint32_t head = 0; head < run->kv->shape.n_kv_heads; head++)
+        run->items[n_items++] = (item){.span = joined->span,
+                                       .head = head,
+                                       .n_heads = 1,
+                                       .n_tokens = joined->span->n,
+                                       .split = joined};
     return n_items;
 }
 
@@ -455,6 +471,7 @@ engine_kv_attention(engine_kv *kv, engine_pool *pool, const engine_kernels *kern
 
     engine_pool_lock(pool); /* the scratch and the cache's room are this call's */
     const gboolean roomy = make_room(&run, spans, n_spans, &splits);
+    split *const first = splits;
     float *parts = kv->parts;
     for (size_t s = 0; s < n_spans; s++) {
         if (!roomy || !is_split(&run, &spans[s])) {
@@ -466,6 +483,10 @@ engine_kv_attention(engine_kv *kv, engine_pool *pool, const engine_kernels *kern
                  part_floats(&run, (size_t)spans[s].n * run.group);
     }
     engine_pool_run(pool, n_items, attention_task, &run);
+    n_items = 0;
+    for (split *joined = first; joined < splits; joined++)
+        n_items = add_joins(&run, joined, n_items);
+    engine_pool_run(pool, n_items, join_task, &run);
     engine_pool_unlock(pool);
 }
 

@@ -54,7 +54,7 @@ typedef __m512i vi;
 #define v_table(...)       _mm512_broadcast_i32x4(_mm_setr_epi8(__VA_ARGS__))
 #ifndef v_keep
 #define v_keep(v)        __asm__("" : "+v"(v))
-#define v_prefetch(v, p) __asm__("prefetcht0 %1" : "+v"(v) : "m"(*(p)))
+#define v_prefetch(v, p) __asm__("prefetcht1 %1" : "+v"(v) : "m"(*(p)))
 #endif
 
 /* v where s >= 0, else -v; s = 0 is multiplied by nothing that matters. */

@@ -371,7 +371,7 @@ gemv_few(const type_layout layout, unit_fn unit, const uint8_t *w, size_t row_by
 /* Bytes between what is multiplied and what is fetched. A panel of short rows is multiplied before the next has come
  * from memory: with rows of 576 bytes one panel ahead reads 33 GB/s on a core that can read 41, two panels 38; more
  * than this leaves too little of the first-level cache. */
-#define AHEAD (16 * 1024)
+#define AHEAD (32 * 1024)
 
 /* The last panel overlaps the one before it: the same rows give the same numbers twice. */
 INLINE void

@@ -93,8 +93,9 @@ ref_row_q4_0(const uint8_t *row, size_t n, float *out)
 
 static void
 ref_scores_f32(const uint8_t *k, size_t tile_bytes, size_t n_tiles, size_t dim, const float *q,
-               size_t n_q, float *s, size_t lds)
+               size_t n_q, const uint8_t *next, float *s, size_t lds)
 {
+    (void)next;
     for (size_t r = 0; r < n_q; r++) {
         for (size_t t = 0; t < n_tiles; t++) {
             const uint8_t *tile = k + t * tile_bytes;
@@ -109,8 +110,9 @@ ref_scores_f32(const uint8_t *k, size_t tile_bytes, size_t n_tiles, size_t dim, 
 
 static void
 ref_scores_int8(const uint8_t *k, size_t tile_bytes, size_t n_tiles, size_t dim,
-                const engine_int8_block *q, size_t n_q, float *s, size_t lds)
+                const engine_int8_block *q, size_t n_q, const uint8_t *next, float *s, size_t lds)
 {
+    (void)next;
     for (size_t i = 0; i < n_q * n_tiles * ENGINE_KV_TILE; i++) {
         const size_t r = i / (n_tiles * ENGINE_KV_TILE), position = i % (n_tiles * ENGINE_KV_TILE),
                      p = position % ENGINE_KV_TILE;
@@ -129,8 +131,9 @@ ref_scores_int8(const uint8_t *k, size_t tile_bytes, size_t n_tiles, size_t dim,
 
 static void
 ref_weigh_f32(const uint8_t *v, size_t row_bytes, size_t n_pos, size_t dim, const float *w,
-              size_t ldw, size_t n_q, float *out, size_t ldo)
+              size_t ldw, size_t n_q, const uint8_t *next, float *out, size_t ldo)
 {
+    (void)next;
     for (size_t r = 0; r < n_q; r++)
         for (size_t p = 0; p < n_pos; p++)
             for (size_t d = 0; d < dim; d++)

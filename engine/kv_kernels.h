@@ -28,20 +28,22 @@ G_BEGIN_DECLS
 #define ENGINE_KV_TILE 16 /* positions of one tile of keys */
 
 /* s[r * lds + p] = sum_d q[r * dim + d] * k_p[d] for r < n_q, p < 16 * n_tiles. n_tiles is a multiple of 4, tiles
- * lie tile_bytes apart. */
+ * lie tile_bytes apart. next: as many bytes that will be read afterwards, fetched into the cache meanwhile; NULL: none. */
 typedef void (*engine_kv_scores_fn)(const uint8_t *k, size_t tile_bytes, size_t n_tiles, size_t dim,
-                                    const float *q, size_t n_q, float *s, size_t lds);
+                                    const float *q, size_t n_q, const uint8_t *next, float *s,
+                                    size_t lds);
 
 /* The same with queries as q [n_q, dim / 32]; dim <= ENGINE_KV_INT8_DIM. */
 typedef void (*engine_kv_scores_int8_fn)(const uint8_t *k, size_t tile_bytes, size_t n_tiles,
                                          size_t dim, const engine_int8_block *q, size_t n_q,
-                                         float *s, size_t lds);
+                                         const uint8_t *next, float *s, size_t lds);
 #define ENGINE_KV_INT8_DIM 512
 
 /* out[r * ldo + d] += sum_p w[r * ldw + p] * v_p[d] for r < n_q, d < dim, p < n_pos; rows lie row_bytes apart.
- * dim is a multiple of 16. */
+ * dim is a multiple of 16. next: as above. */
 typedef void (*engine_kv_weigh_fn)(const uint8_t *v, size_t row_bytes, size_t n_pos, size_t dim,
-                                   const float *w, size_t ldw, size_t n_q, float *out, size_t ldo);
+                                   const float *w, size_t ldw, size_t n_q, const uint8_t *next,
+                                   float *out, size_t ldo);
 
 typedef struct {
     engine_kv_scores_fn scores; /* NULL: expand first */

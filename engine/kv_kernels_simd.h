@@ -26,17 +26,24 @@ typedef enum { KIND_F32, KIND_F16, KIND_Q8_0, KIND_Q4_0 } kv_kind;
 enum {
     PER_TILE = ENGINE_KV_TILE / VW, /* vectors of one dimension of a tile */
     TILE_ROW = ENGINE_KV_TILE * 2,  /* bytes of one dimension of a tile of halves */
-    LINE = 64,                      /* bytes that one prefetch brings */
-    ROWS_AHEAD = 64                 /* values asked for before they are needed */
+    LINE = 64                       /* bytes that one prefetch brings */
 };
 
 /* Few queries wait for memory, and the processor's own prefetching does not hide it behind the arithmetic (7.5 to
- * 9 GB/s where memory gives 17). Packed input is only ever read for few queries. An address past the
- * end does no harm. */
+ * 9 GB/s where memory gives 17). While a head's keys are multiplied its values come into the second-level cache, line
+ * for line, and during those what follows (into the first level fewer can be on their way: Zen 4 reads half as
+ * much a second). Packed input is only ever read for few queries. An address past the end does no harm. */
 INLINE void
-prefetch(const uint8_t *p)
+prefetch(const uint8_t *p, ptrdiff_t ahead)
 {
-    __builtin_prefetch(p, 0, 3);
+    __builtin_prefetch(p + ahead, 0, 2);
+}
+
+/* Bytes from what is read to what is fetched. */
+INLINE ptrdiff_t
+distance(const uint8_t *from, const uint8_t *next)
+{
+    return next ? (ptrdiff_t)((uintptr_t)next - (uintptr_t)from) : 0;
 }
 
 /* Elements [VW] of row `row` (of bytes, halves, floats) of a tile, vector j. */
@@ -56,6 +63,16 @@ tile_vector(const kv_kind kind, const uint8_t *tile, size_t row, size_t j)
 
 /* ---- scores ---- */
 
+/* What is ahead of row d of tiles of bytes, a line at a time. */
+INLINE void
+prefetch_row(const size_t tiles, const uint8_t *k, size_t tile_bytes, size_t d, ptrdiff_t ahead)
+{
+    if (d * ENGINE_KV_TILE % LINE != 0) return;
+    UNROLL
+    for (size_t t = 0; t < tiles; t++)
+        prefetch(k + t * tile_bytes + d * ENGINE_KV_TILE, ahead);
+}
+
 /* rows x vectors sums; k: the tiles, from the first of these vectors on. */
 INLINE void
 score_dim(const size_t rows, const size_t vectors, const vf *k, const float *q, size_t dim,
@@ -72,11 +89,9 @@ score_dim(const size_t rows, const size_t vectors, const vf *k, const float *q, 
 
 INLINE void
 score_block(const kv_kind kind, const size_t rows, const size_t vectors, const uint8_t *k,
-            size_t tile_bytes, size_t dim, const float *q, float *s, size_t lds)
+            size_t tile_bytes, size_t dim, const float *q, ptrdiff_t ahead, float *s, size_t lds)
 {
     const size_t tiles = vectors / PER_TILE;
-    /* 8 or 12 KiB; with four tiles at once, 24 KiB ahead leave the first-level cache before they are read */
-    const size_t ahead = PER_TILE == 1 ? tiles : 3 * tiles;
     vf acc[SCORE_ROWS][4], kv[4], scale[4];
 
     UNROLL
@@ -90,7 +105,7 @@ score_block(const kv_kind kind, const size_t rows, const size_t vectors, const u
             if (kind == KIND_F16 && d * TILE_ROW % LINE == 0) {
                 UNROLL
                 for (size_t t = 0; t < tiles; t++)
-                    prefetch(k + (t + ahead) * tile_bytes + d * TILE_ROW);
+                    prefetch(k + t * tile_bytes + d * TILE_ROW, ahead);
             }
             UNROLL
             for (size_t j = 0; j < vectors; j++)
@@ -101,11 +116,14 @@ score_block(const kv_kind kind, const size_t rows, const size_t vectors, const u
         const size_t block_bytes = (kind == KIND_Q8_0 ? 34 : 18) * ENGINE_KV_TILE;
         for (size_t b = 0; b < dim / 32; b++, k += block_bytes) {
             UNROLL
+            for (size_t t = 0; t < tiles; t++)
+                prefetch(k + t * tile_bytes + block_bytes - 1, ahead);
+            UNROLL
             for (size_t j = 0; j < vectors; j++)
                 scale[j] = tile_vector(KIND_F16, k + j / PER_TILE * tile_bytes, 0, j % PER_TILE);
             if (kind == KIND_Q8_0) {
                 for (size_t d = 0; d < 32; d++) {
-                    prefetch(k + (d % tiles + tiles) * tile_bytes + d * ENGINE_KV_TILE);
+                    prefetch_row(tiles, k, tile_bytes, d, ahead);
                     UNROLL
                     for (size_t j = 0; j < vectors; j++)
                         kv[j] = v_mul(scale[j], tile_vector(kind, k + j / PER_TILE * tile_bytes,
@@ -115,7 +133,7 @@ score_block(const kv_kind kind, const size_t rows, const size_t vectors, const u
                 continue;
             }
             for (size_t d = 0; d < 32; d++) { /* dims 0..15 are the low nibbles, 16..31 the high */
-                prefetch(k + (d % tiles + tiles) * tile_bytes + d * ENGINE_KV_TILE / 2);
+                if (d < 16) prefetch_row(tiles, k, tile_bytes, d, ahead);
                 UNROLL
                 for (size_t j = 0; j < vectors; j++) {
                     const uint8_t *p = k + j / PER_TILE * tile_bytes +
@@ -138,12 +156,12 @@ score_block(const kv_kind kind, const size_t rows, const size_t vectors, const u
 /* Few queries take more tiles at once: the sums in flight hide the latency of the multiply-add. */
 INLINE void
 score_rows(const kv_kind kind, const size_t rows, const uint8_t *k, size_t tile_bytes,
-           size_t n_tiles, size_t dim, const float *q, float *s, size_t lds)
+           size_t n_tiles, size_t dim, const float *q, ptrdiff_t ahead, float *s, size_t lds)
 {
     const size_t vectors = rows * 4 <= SCORE_ROWS * 2 ? 4 : 2, tiles = vectors / PER_TILE;
 
     for (size_t t = 0; t < n_tiles; t += tiles)
-        score_block(kind, rows, vectors, k + t * tile_bytes, tile_bytes, dim, q,
+        score_block(kind, rows, vectors, k + t * tile_bytes, tile_bytes, dim, q, ahead,
                     s + t * ENGINE_KV_TILE, lds);
 }
 
@@ -171,10 +189,11 @@ score_rows(const kv_kind kind, const size_t rows, const uint8_t *k, size_t tile_
 
 INLINE void
 score_all(const kv_kind kind, const uint8_t *k, size_t tile_bytes, size_t n_tiles, size_t dim,
-          const float *q, size_t n_q, float *s, size_t lds)
+          const float *q, size_t n_q, const uint8_t *next, float *s, size_t lds)
 {
+    const ptrdiff_t ahead = distance(k, next);
 #define SCORE(rows)                                                                                \
-    score_rows(kind, rows, k, tile_bytes, n_tiles, dim, q + r * dim, s + r * lds, lds)
+    score_rows(kind, rows, k, tile_bytes, n_tiles, dim, q + r * dim, ahead, s + r * lds, lds)
     ROW_GROUPS(n_q, SCORE)
 #undef SCORE
 }
@@ -207,8 +226,8 @@ widen_queries(const size_t rows, const engine_int8_block *q, size_t n_blocks, in
 
 /* One tile: neighbouring dimensions of a position become one word, the products of which one instruction adds. */
 INLINE void
-score_tile_int8(const size_t rows, const uint8_t *tile, size_t tile_bytes, size_t n_blocks,
-                const int8_queries *q, float *s, size_t lds)
+score_tile_int8(const size_t rows, const uint8_t *tile, size_t n_blocks, const int8_queries *q,
+                ptrdiff_t ahead, float *s, size_t lds)
 {
     __m256 sum[INT8_ROWS][2];
 
@@ -228,7 +247,7 @@ score_tile_int8(const size_t rows, const uint8_t *tile, size_t tile_bytes, size_
                           second = _mm_loadu_si128(key + 2 * d + 1);
             const __m256i low = _mm256_cvtepi8_epi16(_mm_unpacklo_epi8(first, second)),
                           high = _mm256_cvtepi8_epi16(_mm_unpackhi_epi8(first, second));
-            if (d % 2 == 0) prefetch((const uint8_t *)(key + 2 * d) + 4 * tile_bytes);
+            if (d % 2 == 0) prefetch((const uint8_t *)(key + 2 * d), ahead);
             UNROLL
             for (size_t r = 0; r < rows; r++) {
                 const __m256i pair = _mm256_set1_epi32(q->pairs[r][16 * b + d]);
@@ -257,24 +276,25 @@ score_tile_int8(const size_t rows, const uint8_t *tile, size_t tile_bytes, size_
 
 INLINE void
 score_rows_int8(const size_t rows, const uint8_t *k, size_t tile_bytes, size_t n_tiles, size_t dim,
-                const engine_int8_block *q, float *s, size_t lds)
+                const engine_int8_block *q, ptrdiff_t ahead, float *s, size_t lds)
 {
     int8_queries queries;
 
     widen_queries(rows, q, dim / 32, &queries);
     for (size_t t = 0; t < n_tiles; t++)
-        score_tile_int8(rows, k + t * tile_bytes, tile_bytes, dim / 32, &queries,
-                        s + t * ENGINE_KV_TILE, lds);
+        score_tile_int8(rows, k + t * tile_bytes, dim / 32, &queries, ahead, s + t * ENGINE_KV_TILE,
+                        lds);
 }
 
 static void
 simd_scores_int8(const uint8_t *k, size_t tile_bytes, size_t n_tiles, size_t dim,
-                 const engine_int8_block *q, size_t n_q, float *s, size_t lds)
+                 const engine_int8_block *q, size_t n_q, const uint8_t *next, float *s, size_t lds)
 {
+    const ptrdiff_t ahead = distance(k, next);
     size_t r = 0;
 
 #define SCORE(rows)                                                                                \
-    score_rows_int8(rows, k, tile_bytes, n_tiles, dim, q + r * (dim / 32), s + r * lds, lds)
+    score_rows_int8(rows, k, tile_bytes, n_tiles, dim, q + r * (dim / 32), ahead, s + r * lds, lds)
     for (; r + INT8_ROWS <= n_q && r + INT8_ROWS + 1 != n_q && r + 8 != n_q; r += INT8_ROWS)
         SCORE(INT8_ROWS);
     for (; r + 4 <= n_q; r += 4)
@@ -312,8 +332,8 @@ row_vector(const kv_kind kind, const uint8_t *row, size_t at)
 
 INLINE void
 weigh_block(const kv_kind kind, const size_t rows, const size_t vectors, const uint8_t *v,
-            size_t row_bytes, size_t n_pos, size_t at, const float *w, size_t ldw, float *out,
-            size_t ldo)
+            size_t row_bytes, size_t n_pos, size_t at, const float *w, size_t ldw, ptrdiff_t ahead,
+            float *out, size_t ldo)
 {
     const size_t block_bytes = kind == KIND_F16 ? 64 : kind == KIND_Q8_0 ? 34 : 18;
     vf acc[SCORE_ROWS][4], row[4];
@@ -328,7 +348,7 @@ weigh_block(const kv_kind kind, const size_t rows, const size_t vectors, const u
         if (kind != KIND_F32) {
             UNROLL
             for (size_t i = 0; i < vectors * VW; i += 32)
-                prefetch(v + (p + ROWS_AHEAD) * row_bytes + (at + i) / 32 * block_bytes);
+                prefetch(v + p * row_bytes + (at + i) / 32 * block_bytes, ahead);
         }
         UNROLL
         for (size_t j = 0; j < vectors; j++)
@@ -351,31 +371,34 @@ weigh_block(const kv_kind kind, const size_t rows, const size_t vectors, const u
 
 INLINE void
 weigh_rows(const kv_kind kind, const size_t rows, const uint8_t *v, size_t row_bytes, size_t n_pos,
-           size_t dim, const float *w, size_t ldw, float *out, size_t ldo)
+           size_t dim, const float *w, size_t ldw, ptrdiff_t ahead, float *out, size_t ldo)
 {
     size_t at = 0;
 
     if (rows * 4 <= SCORE_ROWS * 2)
         for (; at + 4 * VW <= dim; at += 4 * VW)
-            weigh_block(kind, rows, 4, v, row_bytes, n_pos, at, w, ldw, out, ldo);
+            weigh_block(kind, rows, 4, v, row_bytes, n_pos, at, w, ldw, ahead, out, ldo);
     for (; at + 2 * VW <= dim; at += 2 * VW)
-        weigh_block(kind, rows, 2, v, row_bytes, n_pos, at, w, ldw, out, ldo);
+        weigh_block(kind, rows, 2, v, row_bytes, n_pos, at, w, ldw, ahead, out, ldo);
     for (; at + VW <= dim; at += VW)
-        weigh_block(kind, rows, 1, v, row_bytes, n_pos, at, w, ldw, out, ldo);
+        weigh_block(kind, rows, 1, v, row_bytes, n_pos, at, w, ldw, ahead, out, ldo);
 }
 
 INLINE void
 weigh_all(const kv_kind kind, const uint8_t *v, size_t row_bytes, size_t n_pos, size_t dim,
-          const float *w, size_t ldw, size_t n_q, float *out, size_t ldo){
+          const float *w, size_t ldw, size_t n_q, const uint8_t *next, float *out, size_t ldo)
+{
+    const ptrdiff_t ahead = distance(v, next);
 #define WEIGH(rows)                                                                                \
-    weigh_rows(kind, rows, v, row_bytes, n_pos, dim, w + r * ldw, ldw, out + r * ldo, ldo)
+    weigh_rows(kind, rows, v, row_bytes, n_pos, dim, w + r * ldw, ldw, ahead, out + r * ldo, ldo)
     ROW_GROUPS(n_q, WEIGH)
 #undef WEIGH
 }
 
 /* ---- expanding ---- */
 
-INLINE void expand_tile(const kv_kind kind, const uint8_t *tile, size_t dim, float *out)
+INLINE void
+expand_tile(const kv_kind kind, const uint8_t *tile, size_t dim, float *out)
 {
     if (kind == KIND_F32 || kind == KIND_F16) {
         for (size_t i = 0; i < dim * PER_TILE; i++)
@@ -433,14 +456,16 @@ simd_to_half(const float *x, size_t n, uint16_t *out)
 
 #define DEFINE_KIND(name, kind)                                                                    \
     static void simd_scores_##name(const uint8_t *k, size_t tile_bytes, size_t n_tiles,            \
-                                   size_t dim, const float *q, size_t n_q, float *s, size_t lds)   \
+                                   size_t dim, const float *q, size_t n_q, const uint8_t *next,    \
+                                   float *s, size_t lds)                                           \
     {                                                                                              \
-        score_all(kind, k, tile_bytes, n_tiles, dim, q, n_q, s, lds);                              \
+        score_all(kind, k, tile_bytes, n_tiles, dim, q, n_q, next, s, lds);                        \
     }                                                                                              \
     static void simd_weigh_##name(const uint8_t *v, size_t row_bytes, size_t n_pos, size_t dim,    \
-                                  const float *w, size_t ldw, size_t n_q, float *out, size_t ldo)  \
+                                  const float *w, size_t ldw, size_t n_q, const uint8_t *next,     \
+                                  float *out, size_t ldo)                                          \
     {                                                                                              \
-        weigh_all(kind, v, row_bytes, n_pos, dim, w, ldw, n_q, out, ldo);                          \
+        weigh_all(kind, v, row_bytes, n_pos, dim, w, ldw, n_q, next, out, ldo);                    \
     }                                                                                              \
     static void simd_tile_##name(const uint8_t *tile, size_t dim, float *out)                      \
     {                                                                                              \

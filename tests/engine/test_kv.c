@@ -307,17 +307,17 @@ packed_and_expanded_input_give_the_same_bytes(void **state)
                 for (size_t i = 0; i < TILES; i++)
                     packed->expand_tile(bytes + i * row_bytes * ENGINE_KV_TILE, DIM,
                                         wide + i * ENGINE_KV_TILE * DIM);
-                packed->scores(bytes, row_bytes * ENGINE_KV_TILE, TILES, DIM, q, n_q, a, POS);
+                packed->scores(bytes, row_bytes * ENGINE_KV_TILE, TILES, DIM, q, n_q, NULL, a, POS);
                 table->f32.scores((uint8_t *)wide, DIM * ENGINE_KV_TILE * sizeof(float), TILES, DIM,
-                                  q, n_q, b, POS);
+                                  q, n_q, NULL, b, POS);
                 assert_memory_equal(a, b, n_q * POS * sizeof(float));
                 for (size_t i = 0; i < POS; i++)
                     packed->expand_row(bytes + i * row_bytes, DIM, wide + i * DIM);
                 memset(a, 0, MOST * DIM * sizeof *a);
                 memset(b, 0, MOST * DIM * sizeof *b);
-                packed->weigh(bytes, row_bytes, POS - 3, DIM, q, POS, n_q, a, DIM);
-                table->f32.weigh((uint8_t *)wide, DIM * sizeof(float), POS - 3, DIM, q, POS, n_q, b,
-                                 DIM);
+                packed->weigh(bytes, row_bytes, POS - 3, DIM, q, POS, n_q, NULL, a, DIM);
+                table->f32.weigh((uint8_t *)wide, DIM * sizeof(float), POS - 3, DIM, q, POS, n_q,
+                                 NULL, b, DIM);
                 assert_memory_equal(a, b, n_q * DIM * sizeof(float));
             }
         }
@@ -350,11 +350,11 @@ scores_of_rounded_queries_are_the_same_everywhere(void **state)
         keys[i * 34 * ENGINE_KV_TILE + 40] = 0x80;
     }
     engine_kernels_lookup(ENGINE_CPU_SCALAR)->int8->quantize(q, MOST * DIM, q8);
-    ref->scores_int8(keys, tile_bytes, TILES, DIM, q8, MOST, expected, POS);
+    ref->scores_int8(keys, tile_bytes, TILES, DIM, q8, MOST, NULL, expected, POS);
     for (size_t i = 0; i < TILES; i++)
         ref->expand_tile(keys + i * tile_bytes, DIM, wide + i * ENGINE_KV_TILE * DIM);
     engine_kv_kernels_ref.f32.scores((uint8_t *)wide, DIM * ENGINE_KV_TILE * sizeof(float), TILES,
-                                     DIM, q, MOST, exact, POS);
+                                     DIM, q, MOST, NULL, exact, POS);
     for (size_t i = 0; i < MOST * POS; i++)
         assert_true(fabsf(expected[i] - exact[i]) < 0.4f && isfinite(expected[i]));
     for (int cpu = ENGINE_CPU_SCALAR; cpu <= (int)engine_cpu_best(); cpu++) {
@@ -362,7 +362,7 @@ scores_of_rounded_queries_are_the_same_everywhere(void **state)
             engine_kv_kernels_of(engine_kv_kernels_lookup((engine_cpu)cpu), ENGINE_TYPE_Q8_0);
         for (size_t n_q = 1; n_q <= MOST; n_q++) {
             memset(found, 0, MOST * POS * sizeof *found);
-            k->scores_int8(keys, tile_bytes, TILES, DIM, q8, n_q, found, POS);
+            k->scores_int8(keys, tile_bytes, TILES, DIM, q8, n_q, NULL, found, POS);
             assert_memory_equal(found, expected, n_q * POS * sizeof *found);
         }
     }
