@@ -368,9 +368,9 @@ gemv_few(const type_layout layout, unit_fn unit, const uint8_t *w, size_t row_by
     v_store_n(y, ctx.acc, n_rows);
 }
 
-/* Bytes between what is multiplied and what is fetched. A panel of short rows is multiplied before the next has come
- * from memory: with rows of 576 bytes one panel ahead reads 33 GB/s on a core that can read 41, two panels 38; more
- * than this leaves too little of the first-level cache. */
+/* Bytes between what is multiplied and what is fetched, into the second-level cache. A panel of short rows is multiplied
+ * before the next has come from memory: on Zen 4 a core reads 20 GB/s of Q4_0 in rows of 576 bytes with 8 KiB, 28 with
+ * 16; Q5_K wants 32 (23 for 19). More is lost where the next matrix lies elsewhere. */
 #define AHEAD (32 * 1024)
 
 /* The last panel overlaps the one before it: the same rows give the same numbers twice. */

@@ -16,7 +16,7 @@
  *   v_rows_s8(p, s, a)  V_ROWS_S8 only: 32 signed bytes at p, p + s, ... times the 32 at a, exactly
  *   v_keep(v)           computes v here: left alone, GCC makes all products of a block first, in memory, and
  *                       adds them up last
- *   v_prefetch(v, p)    fetches the line at p into the first-level cache once v has been computed
+ *   v_prefetch(v, p)    fetches the line at p into the second-level cache once v has been computed
  *   V_VNNI              v_dpbusd(acc, u8, i8) is there
  *   TOKENS              tokens of a register block; TILE_TOKENS the four sizes of blocks, ending with 1
  *

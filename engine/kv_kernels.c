@@ -159,7 +159,8 @@ const engine_kv_kernels *
 engine_kv_kernels_lookup(engine_cpu cpu)
 {
 #ifdef LODE_ENGINE_X86
-    if (cpu >= ENGINE_CPU_AVX512) return &engine_kv_kernels_avx512;
+    if (cpu == ENGINE_CPU_AVX512VNNI) return &engine_kv_kernels_vnni;
+    if (cpu == ENGINE_CPU_AVX512) return &engine_kv_kernels_avx512;
     if (cpu == ENGINE_CPU_AVX2) return &engine_kv_kernels_avx2;
 #else
     (void)cpu;

@@ -71,6 +71,7 @@ extern const engine_kv_kernels engine_kv_kernels_ref;
 #ifdef LODE_ENGINE_X86
 extern const engine_kv_kernels engine_kv_kernels_avx2;
 extern const engine_kv_kernels engine_kv_kernels_avx512;
+extern const engine_kv_kernels engine_kv_kernels_vnni;
 #endif
 
 G_END_DECLS

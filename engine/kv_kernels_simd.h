@@ -200,6 +200,8 @@ score_all(const kv_kind kind, const uint8_t *k, size_t tile_bytes, size_t n_tile
 
 /* ---- scores of queries in int8 ---- */
 
+#ifndef V_VNNI /* has its own */
+
 enum {
     INT8_ROWS = 6
 }; /* queries that go together: 12 sums, two keys and a broadcast of 16 registers */
@@ -304,6 +306,8 @@ simd_scores_int8(const uint8_t *k, size_t tile_bytes, size_t n_tiles, size_t dim
     if (r < n_q) SCORE(1);
 #undef SCORE
 }
+
+#endif
 
 /* ---- weighted sums ---- */
 
@@ -485,9 +489,9 @@ DEFINE_KIND(q4_0, KIND_Q4_0)
     {                                                                                              \
         simd_scores_##name, simd_weigh_##name, simd_tile_##name, simd_row_##name, int8             \
     }
-#define KV_TABLE                                                                                   \
+#define KV_TABLE(scores_int8)                                                                      \
     {                                                                                              \
         .f32 = KIND_TABLE(f32, NULL), .f16 = KIND_TABLE(f16, NULL),                                \
-        .q8_0 = KIND_TABLE(q8_0, simd_scores_int8), .q4_0 = KIND_TABLE(q4_0, NULL),                \
+        .q8_0 = KIND_TABLE(q8_0, scores_int8), .q4_0 = KIND_TABLE(q4_0, NULL),                     \
         .to_half = simd_to_half,                                                                   \
     }
