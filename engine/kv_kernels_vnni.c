@@ -1,6 +1,6 @@
 /* The KV cache's inner loops for AVX-512 with VNNI, which differ in the scores of queries in int8: four dimensions of
  * sixteen positions are one vector, and vpdpbusd adds their products with four of a query to each position's sum.
- * Q8_0 keys are read 3 times as fast as with 16-bit products. */
+ * It takes a third of the instructions of 16-bit products. */
 #define V_VNNI
 #include "engine/kv_kernels_avx512.h"
 
