@@ -38,7 +38,7 @@ typedef struct {
     uint32_t head, n_heads;   /* KV heads; a walk has one */
     uint32_t token, n_tokens; /* token: of the span */
     uint32_t page, n_pages;
-    split *split; /* NULL: walk */
+    const split *split; /* NULL: walk */
 } item;
 
 typedef struct {
@@ -402,7 +402,7 @@ add_split(attention_run *run, const engine_kv_span *span, split *to, float *part
 
 /* In place of the tasks that have been done. */
 static size_t
-add_joins(const attention_run *run, split *joined, size_t n_items)
+add_joins(const attention_run *run, const split *joined, size_t n_items)
 {
     for (uint32_t head = 0; head < run->kv->shape.n_kv_heads; head++)
         run->items[n_items++] = (item){.span = joined->span,
@@ -471,7 +471,7 @@ engine_kv_attention(engine_kv *kv, engine_pool *pool, const engine_kernels *kern
 
     engine_pool_lock(pool); /* the scratch and the cache's room are this call's */
     const gboolean roomy = make_room(&run, spans, n_spans, &splits);
-    split *const first = splits;
+    const split *const first = splits;
     float *parts = kv->parts;
     for (size_t s = 0; s < n_spans; s++) {
         if (!roomy || !is_split(&run, &spans[s])) {
@@ -484,7 +484,7 @@ engine_kv_attention(engine_kv *kv, engine_pool *pool, const engine_kernels *kern
     }
     engine_pool_run(pool, n_items, attention_task, &run);
     n_items = 0;
-    for (split *joined = first; joined < splits; joined++)
+    for (const split *joined = first; joined < splits; joined++)
         n_items = add_joins(&run, joined, n_items);
     engine_pool_run(pool, n_items, join_task, &run);
     engine_pool_unlock(pool);

@@ -15,4 +15,4 @@ v_to_half(vf x, uint16_t *out)
 
 #include "engine/kv_kernels_simd.h"
 
-const engine_kv_kernels engine_kv_kernels_avx2 = KV_TABLE(simd_scores_int8);
+const engine_kv_kernels engine_kv_kernels_avx2 = KV_TABLE;

@@ -165,13 +165,14 @@ score_rows(const kv_kind kind, const size_t rows, const uint8_t *k, size_t tile_
                     s + t * ENGINE_KV_TILE, lds);
 }
 
-/* Hand n rows out in groups the register file holds: body(count) sees a constant and `r`. 7 is 4 + 3, not 6 + 1. */
-#define ROW_GROUPS(n, body)                                                                        \
+/* Hand n rows out in groups of at most `most`, which the register file holds: body(count) sees a constant and `r`. 7 is
+ * 4 + 3, not 6 + 1. */
+#define ROW_GROUPS(n, most, body)                                                                  \
     for (size_t r = 0; r < (n);) {                                                                 \
         const size_t left = (n)-r;                                                                 \
-        if (left >= SCORE_ROWS && left != SCORE_ROWS + 1) {                                        \
-            body(SCORE_ROWS);                                                                      \
-            r += SCORE_ROWS;                                                                       \
+        if (left >= (most) && left != (most) + 1) {                                                \
+            body(most);                                                                            \
+            r += (most);                                                                           \
         } else if (left >= 4) {                                                                    \
             body(4);                                                                               \
             r += 4;                                                                                \
@@ -194,13 +195,15 @@ score_all(const kv_kind kind, const uint8_t *k, size_t tile_bytes, size_t n_tile
     const ptrdiff_t ahead = distance(k, next);
 #define SCORE(rows)                                                                                \
     score_rows(kind, rows, k, tile_bytes, n_tiles, dim, q + r * dim, ahead, s + r * lds, lds)
-    ROW_GROUPS(n_q, SCORE)
+    ROW_GROUPS(n_q, SCORE_ROWS, SCORE)
 #undef SCORE
 }
 
 /* ---- scores of queries in int8 ---- */
 
-#ifndef V_VNNI /* has its own */
+#ifdef V_VNNI
+#include "engine/kv_scores_vnni.h"
+#else
 
 enum {
     INT8_ROWS = 6
@@ -287,27 +290,19 @@ score_rows_int8(const size_t rows, const uint8_t *k, size_t tile_bytes, size_t n
         score_tile_int8(rows, k + t * tile_bytes, dim / 32, &queries, ahead, s + t * ENGINE_KV_TILE,
                         lds);
 }
+#endif
 
 static void
 simd_scores_int8(const uint8_t *k, size_t tile_bytes, size_t n_tiles, size_t dim,
                  const engine_int8_block *q, size_t n_q, const uint8_t *next, float *s, size_t lds)
 {
     const ptrdiff_t ahead = distance(k, next);
-    size_t r = 0;
 
 #define SCORE(rows)                                                                                \
     score_rows_int8(rows, k, tile_bytes, n_tiles, dim, q + r * (dim / 32), ahead, s + r * lds, lds)
-    for (; r + INT8_ROWS <= n_q && r + INT8_ROWS + 1 != n_q && r + 8 != n_q; r += INT8_ROWS)
-        SCORE(INT8_ROWS);
-    for (; r + 4 <= n_q; r += 4)
-        SCORE(4);
-    for (; r + 2 <= n_q; r += 2)
-        SCORE(2);
-    if (r < n_q) SCORE(1);
+    ROW_GROUPS(n_q, INT8_ROWS, SCORE)
 #undef SCORE
 }
-
-#endif
 
 /* ---- weighted sums ---- */
 
@@ -395,7 +390,7 @@ weigh_all(const kv_kind kind, const uint8_t *v, size_t row_bytes, size_t n_pos, 
     const ptrdiff_t ahead = distance(v, next);
 #define WEIGH(rows)                                                                                \
     weigh_rows(kind, rows, v, row_bytes, n_pos, dim, w + r * ldw, ldw, ahead, out + r * ldo, ldo)
-    ROW_GROUPS(n_q, WEIGH)
+    ROW_GROUPS(n_q, SCORE_ROWS, WEIGH)
 #undef WEIGH
 }
 
@@ -489,9 +484,9 @@ DEFINE_KIND(q4_0, KIND_Q4_0)
     {                                                                                              \
         simd_scores_##name, simd_weigh_##name, simd_tile_##name, simd_row_##name, int8             \
     }
-#define KV_TABLE(scores_int8)                                                                      \
+#define KV_TABLE                                                                                   \
     {                                                                                              \
         .f32 = KIND_TABLE(f32, NULL), .f16 = KIND_TABLE(f16, NULL),                                \
-        .q8_0 = KIND_TABLE(q8_0, scores_int8), .q4_0 = KIND_TABLE(q4_0, NULL),                     \
+        .q8_0 = KIND_TABLE(q8_0, simd_scores_int8), .q4_0 = KIND_TABLE(q4_0, NULL),                \
         .to_half = simd_to_half,                                                                   \
     }
